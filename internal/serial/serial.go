@@ -1,0 +1,26 @@
+// Package serial compares the sequence numbers that wrap around: serial number
+// arithmetic (https://www.rfc-editor.org/rfc/rfc1982.html) for 16 and 32 bits,
+// as TSNs, SSNs and RTP sequence numbers use it.
+package serial
+
+// Less32 reports whether a comes before b. Numbers exactly half the number
+// space apart are unordered in RFC 1982; here the answer is then true both ways
+// round, so callers bound the distance they accept.
+func Less32(a, b uint32) bool { return int32(a-b) < 0 }
+
+// LessEqual32 reports whether a comes before b or is b.
+func LessEqual32(a, b uint32) bool { return int32(a-b) <= 0 }
+
+// Max32 returns the later of a and b.
+func Max32(a, b uint32) uint32 {
+	if Less32(a, b) {
+		return b
+	}
+	return a
+}
+
+// Less16 reports whether a comes before b; see [Less32].
+func Less16(a, b uint16) bool { return int16(a-b) < 0 }
+
+// LessEqual16 reports whether a comes before b or is b.
+func LessEqual16(a, b uint16) bool { return int16(a-b) <= 0 }
