@@ -1,0 +1,194 @@
+package netsim
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// maxIdleAdvances is how often a core may ask for an Advance at one and the same instant, with no packet
+	// in or out between, before the run fails: its Deadline does not move.
+	maxIdleAdvances = 100
+
+	// maxDrain is how many packets one core may transmit in one go before the run fails. At 1,200 bytes
+	// a packet this is 157 MB, more than any send buffer.
+	maxDrain = 1 << 17
+
+	// maxEventsAtOnce is how many events may happen at one instant before the run fails: cores that
+	// answer each other for ever over links without delay.
+	maxEventsAtOnce = 1 << 22
+)
+
+var (
+	// ErrNotDone is what [Sim.Run] wraps when its limit passes.
+	ErrNotDone = errors.New("not done")
+
+	// ErrStuck is what [Sim.Run] wraps when virtual time no longer moves: a core whose Deadline stays in the past
+	// after Advance, whose Transmit never ends, or that exchanges packets without end at one instant.
+	ErrStuck = errors.New("stuck")
+)
+
+// epoch is the instant at which every simulation starts, whatever its seed.
+var epoch = time.Unix(1_700_000_000, 0).UTC()
+
+// Sim is a simulation: a clock, a schedule and a source of randomness. Create one with [New].
+type Sim struct {
+	seed    uint64
+	rng     *rand.Rand
+	streams uint64 // random streams handed out so far
+
+	now   int64     // nanoseconds since epoch
+	clock time.Time // the same as a time
+
+	schedule schedule
+	atOnce   int // events since the clock last moved
+	err      error
+	nodes    []*node
+	byCore   map[any]*node
+
+	free  *packet
+	trace func(string)
+}
+
+// New creates a simulation. Equal seeds and equal inputs give equal runs. The clock starts at a fixed time.
+func New(seed uint64) *Sim {
+	s := &Sim{seed: seed, clock: epoch, byCore: make(map[any]*node)}
+	s.rng = s.stream()
+	return s
+}
+
+// stream returns an independent source of randomness. Each link and each NAT has its own, so that a change in one place
+// of the network leaves the dice of the others alone.
+func (s *Sim) stream() *rand.Rand {
+	s.streams++
+	return rand.New(rand.NewPCG(s.seed, s.streams))
+}
+
+// Now is the virtual time.
+func (s *Sim) Now() time.Time { return s.clock }
+
+// Elapsed is the virtual time since the simulation was created.
+func (s *Sim) Elapsed() time.Duration { return time.Duration(s.now) }
+
+// Seed is the seed that the simulation was created with.
+func (s *Sim) Seed() uint64 { return s.seed }
+
+// Rand is a source of randomness for the test itself. The network does not use it.
+func (s *Sim) Rand() *rand.Rand { return s.rng }
+
+// RandReader returns an endless stream of random bytes, independent of all others, for a core that takes
+// its randomness as an io.Reader. Give each core its own.
+func (s *Sim) RandReader() io.Reader { return &randReader{rng: s.stream()} }
+
+type randReader struct {
+	rng  *rand.Rand
+	word [8]byte
+	left int // bytes of word not handed out yet: its last ones
+}
+
+func (r *randReader) Read(b []byte) (int, error) {
+	for n := 0; n < len(b); {
+		if r.left == 0 {
+			binary.LittleEndian.PutUint64(r.word[:], r.rng.Uint64())
+			r.left = len(r.word)
+		}
+		c := copy(b[n:], r.word[len(r.word)-r.left:])
+		r.left -= c
+		n += c
+	}
+	return len(b), nil
+}
+
+// SetTrace makes the simulation describe each thing that happens to a packet, and each Advance, in one line that starts with
+// the virtual time. nil turns it off. Two runs are equal exactly if their lines are.
+func (s *Sim) SetTrace(f func(line string)) { s.trace = f }
+
+func (s *Sim) tracef(format string, args ...any) {
+	s.trace(fmt.Sprintf("%12.6f ", time.Duration(s.now).Seconds()) + fmt.Sprintf(format, args...))
+}
+
+// At calls f once at the instant t, or as soon as possible if t has passed.
+func (s *Sim) At(t time.Time, f func()) { s.arm(&timer{fire: f}, int64(t.Sub(epoch))) }
+
+// After calls f once when d has passed.
+func (s *Sim) After(d time.Duration, f func()) { s.arm(&timer{fire: f}, s.now+int64(d)) }
+
+func (s *Sim) arm(t *timer, at int64) { s.schedule.arm(t, max(at, s.now)) }
+
+// Poke tells the simulation that the test has called a core outside the simulation, for instance its Send: what it wants to transmit
+// is taken and its Deadline is read again. core is a [Core] or a [Host] of this simulation, otherwise Poke panics.
+// [Sim.Run] does this for all cores when it starts.
+func (s *Sim) Poke(core any) {
+	n := s.byCore[core]
+	if n == nil {
+		panic(fmt.Sprintf("netsim: Poke of a %T that is not part of the simulation", core))
+	}
+	n.drain()
+}
+
+// Run advances virtual time from event to event until done returns true, which it asks at the start and after each
+// event. It returns nil then, and otherwise an error that names the seed: one that wraps [ErrNotDone] if limit
+// has passed since the call (the clock stands at the limit then), or [ErrStuck].
+func (s *Sim) Run(done func() bool, limit time.Duration) error {
+	began := s.now
+	end := s.now + int64(limit)
+	for _, n := range s.nodes {
+		n.drain()
+	}
+	for s.err == nil {
+		if done() {
+			return nil
+		}
+		t := s.schedule.first()
+		if t == nil || t.at > end {
+			s.setNow(end)
+			if done() {
+				return nil
+			}
+			if t == nil {
+				return s.errorf("%w after %v of virtual time: nothing is left to happen", ErrNotDone, limit)
+			}
+			return s.errorf("%w after %v of virtual time", ErrNotDone, limit)
+		}
+		s.setNow(t.at)
+		if s.atOnce++; s.atOnce > maxEventsAtOnce {
+			s.fail("%d events at one instant", s.atOnce)
+			break
+		}
+		s.schedule.disarm(t)
+		t.fire()
+	}
+	return s.errorf("%w after %v of virtual time: %w", ErrStuck, time.Duration(s.now-began), s.err)
+}
+
+// RunFor lets d of virtual time pass. Its only error is one that wraps [ErrStuck].
+func (s *Sim) RunFor(d time.Duration) error {
+	err := s.Run(func() bool { return false }, d)
+	if errors.Is(err, ErrNotDone) {
+		return nil
+	}
+	return err
+}
+
+func (s *Sim) setNow(now int64) {
+	if now > s.now {
+		s.now = now
+		s.clock = epoch.Add(time.Duration(now))
+		s.atOnce = 0
+	}
+}
+
+// fail ends the run that is under way, and all later ones.
+func (s *Sim) fail(format string, args ...any) {
+	if s.err == nil {
+		s.err = fmt.Errorf(format, args...)
+	}
+}
+
+func (s *Sim) errorf(format string, args ...any) error {
+	return fmt.Errorf("netsim: seed 0x%x: "+format, append([]any{s.seed}, args...)...)
+}
