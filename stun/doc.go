@@ -1,0 +1,2 @@
+// Package stun builds and parses STUN messages (RFC 8489).
+package stun

@@ -1,0 +1,41 @@
+package stun
+
+import "encoding/base64"
+
+// NonceCookie starts the nonce of a server that tells its security features in it
+// (https://www.rfc-editor.org/rfc/rfc8489.html#section-9.2).
+const NonceCookie = "obMatJos2"
+
+// encodedFeaturesSize is the length of the 24 feature bits in base64.
+const encodedFeaturesSize = 4
+
+// SecurityFeatures is the set of 24 flags that follows the cookie in a nonce. It protects against bid-down attacks: who
+// strips PASSWORD-ALGORITHMS from a server's challenge must change the nonce as well, which the server then does not know.
+type SecurityFeatures uint32
+
+// The features. "Bit 0 is the leftmost bit and Bit 23 is the rightmost"
+// (https://www.rfc-editor.org/rfc/rfc8489.html#section-18.1).
+const (
+	FeaturePasswordAlgorithms SecurityFeatures = 1 << 23 // bit 0
+	FeatureUsernameAnonymity  SecurityFeatures = 1 << 22 // bit 1
+)
+
+// ParseNonce returns the security features told in a NONCE; ok is false if it does not start with the cookie and
+// the features, as an older server's does not.
+func ParseNonce(nonce []byte) (features SecurityFeatures, ok bool) {
+	const size = len(NonceCookie) + encodedFeaturesSize
+	if len(nonce) < size || string(nonce[:len(NonceCookie)]) != NonceCookie {
+		return 0, false
+	}
+	var bits [3]byte
+	if n, err := base64.StdEncoding.Decode(bits[:], nonce[len(NonceCookie):size]); err != nil || n != len(bits) {
+		return 0, false
+	}
+	return SecurityFeatures(bits[0])<<16 | SecurityFeatures(bits[1])<<8 | SecurityFeatures(bits[2]), true
+}
+
+// AppendNonce appends to dst the cookie and the features, to which a server appends what makes the nonce unique.
+func AppendNonce(dst []byte, features SecurityFeatures) []byte {
+	dst = append(dst, NonceCookie...)
+	return base64.StdEncoding.AppendEncode(dst, []byte{byte(features >> 16), byte(features >> 8), byte(features)})
+}
