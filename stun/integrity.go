@@ -9,7 +9,7 @@ import (
 )
 
 // MinIntegritySHA256Size is the least length a truncated MESSAGE-INTEGRITY-SHA256 may have, in bytes
-// (https://www.rfc-editor.org/rfc/rfc8489.html#section-14.6-2).
+// (https://www.rfc-editor.org/rfc/rfc8489.html#section-14.6).
 const MinIntegritySHA256Size = 16
 
 // fingerprintSize and fingerprintXOR: FINGERPRINT is the CRC-32 of the message before it, XORed so that it differs

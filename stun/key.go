@@ -54,9 +54,10 @@ func hashCredential(h hash.Hash, fields ...string) []byte {
 	return h.Sum(nil)
 }
 
-// sign returns the HMAC of b, the start of a message up to an integrity attribute, with the header's length field
-// counting the attribute of n bytes that follows b ("the Length field … MUST point to the value of the attribute's
-// end": https://www.rfc-editor.org/rfc/rfc8489.html#section-14.5-5). The result is valid until the next use of k.
+// sign returns the HMAC of b, the start of a message up to an integrity attribute of n bytes (its header counted). "The
+// Length field of the STUN message header is adjusted to point to the end of the MESSAGE-INTEGRITY attribute": whatever
+// follows does not change the HMAC (https://www.rfc-editor.org/rfc/rfc8489.html#section-14.5). b is not written to.
+// The result is valid until the next use of k.
 func (k *Key) sign(h hash.Hash, b []byte, n int) []byte {
 	h.Reset()
 	copy(k.header[:], b)

@@ -18,7 +18,7 @@ const (
 
 // Is reports whether b looks like one whole STUN message: two zero bits, the magic cookie, and a length field that
 // agrees with len(b). It is the test to demultiplex STUN from DTLS, RTP and ChannelData on one socket
-// (https://www.rfc-editor.org/rfc/rfc7983.html#section-7); it does not look at the attributes, which Parse does.
+// (https://www.rfc-editor.org/rfc/rfc7983.html); it does not look at the attributes, which Parse does.
 func Is(b []byte) bool {
 	return len(b) >= HeaderSize && b[0]&0xC0 == 0 &&
 		binary.BigEndian.Uint32(b[offsetCookie:]) == MagicCookie &&
@@ -82,10 +82,11 @@ func Parse(b []byte) (Message, error) {
 
 // place notes the attributes that end the part of the message that counts.
 //
-// "With the exception of the MESSAGE-INTEGRITY-SHA256 and FINGERPRINT attributes, which appear after
-// MESSAGE-INTEGRITY, agents MUST ignore all other attributes that follow MESSAGE-INTEGRITY", and likewise after
-// MESSAGE-INTEGRITY-SHA256 all but FINGERPRINT: they are not protected, anyone on the path may have added them.
-// https://www.rfc-editor.org/rfc/rfc8489.html#section-14.5-6
+// "Note that agents MUST ignore all attributes that follow MESSAGE-INTEGRITY, with the exception of the
+// MESSAGE-INTEGRITY-SHA256 and FINGERPRINT attributes. Similarly, agents MUST ignore all attributes that follow the
+// MESSAGE-INTEGRITY-SHA256 attribute if the MESSAGE-INTEGRITY attribute is not present, with the exception of the
+// FINGERPRINT attribute." They are not protected: anyone on the path may have added them.
+// https://www.rfc-editor.org/rfc/rfc8489.html#section-9
 func (m *Message) place(t AttributeType, at, end int) {
 	if m.fingerprint != 0 { // the last attribute by definition; what follows is not part of the message's meaning
 		return
@@ -134,7 +135,7 @@ func (m Message) TransactionID() (id TransactionID) {
 
 // Get returns the value of the first attribute of type t, without its padding, as a view into the message. Where an
 // attribute may occur once, only its first occurrence counts
-// (https://www.rfc-editor.org/rfc/rfc8489.html#section-14-3); where it may be repeated, range over Attributes. Attributes
+// (https://www.rfc-editor.org/rfc/rfc8489.html#section-14); where it may be repeated, range over Attributes. Attributes
 // that must be ignored because they follow MESSAGE-INTEGRITY are not found.
 func (m Message) Get(t AttributeType) ([]byte, bool) {
 	value, _, ok := m.find(t)

@@ -13,7 +13,7 @@ const encodedFeaturesSize = 4
 // strips PASSWORD-ALGORITHMS from a server's challenge must change the nonce as well, which the server then does not know.
 type SecurityFeatures uint32
 
-// The features. "Bit 0 is the leftmost bit and Bit 23 is the rightmost"
+// The features. The RFC numbers the bits from the left: bit 0 is the most significant
 // (https://www.rfc-editor.org/rfc/rfc8489.html#section-18.1).
 const (
 	FeaturePasswordAlgorithms SecurityFeatures = 1 << 23 // bit 0

@@ -2,7 +2,7 @@ package stun
 
 import "time"
 
-// Defaults of a Timing (https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1 and #section-6.2.2).
+// Defaults of a Timing (https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1 and, for Ti, 6.2.2).
 const (
 	DefaultRTO         = 500 * time.Millisecond   // the first retransmission timeout, where the round trip is not known
 	DefaultMaxRequests = 7                        // Rc, how often the request is sent in all
@@ -111,9 +111,9 @@ func (t *Transaction) Transmit(now time.Time) bool {
 		t.first = now
 	}
 	t.sent++
-	// "the client … doubles the RTO after each retransmission … until a total of Rc requests have been sent …
-	// if, after the last request, a duration equal to Rm times the RTO has passed without a response …, the client SHOULD
-	// consider the transaction to have failed". https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1
+	// "Retransmissions continue until a response is received, or until a total of Rc requests have been sent. … If, after
+	// the last request, a duration equal to Rm times the RTO has passed without a response …, the client SHOULD consider
+	// the transaction to have failed." https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1
 	if t.sent == t.maxRequests {
 		t.next = now.Add(t.lastWait)
 	} else {
@@ -158,7 +158,7 @@ func (t *Transaction) Matches(m Message) bool {
 
 // Complete ends the transaction after its response, or stops it. If exactly one request was sent, rtt is the round
 // trip time and ok is true: of a response after a retransmission nobody knows which request it answers
-// (Karn's algorithm, https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1-3).
+// (Karn's algorithm, https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1).
 func (t *Transaction) Complete(now time.Time) (rtt time.Duration, ok bool) {
 	if t.state != TransactionWaiting {
 		return 0, false
@@ -181,7 +181,7 @@ func (t *Transaction) StopRetransmitting() {
 		t.state = TransactionCompleted
 		return
 	}
-	if t.sent < t.maxRequests {
+	if t.sent < t.maxRequests { // next is when the request would have been sent again
 		for n := t.sent + 1; n < t.maxRequests && t.next.Sub(t.first) < maxInterval; n++ {
 			t.next = t.next.Add(t.interval(n))
 		}
