@@ -1,0 +1,290 @@
+package sdp
+
+import (
+	"math"
+	"slices"
+)
+
+// Words of the m= lines of WebRTC.
+const (
+	KindApplication = "application"
+	KindAudio       = "audio"
+	KindVideo       = "video"
+
+	ProtocolDataChannel = "UDP/DTLS/SCTP"      // of data channels (RFC 8841, section 4.1)
+	ProtocolMedia       = "UDP/TLS/RTP/SAVPF"  // of audio and video (RFC 8829, section 5.1.2)
+	FormatDataChannel   = "webrtc-datachannel" // of data channels (RFC 8841, section 4.3)
+	SemanticsBundle     = "BUNDLE"             // of a [Group] (RFC 9143, section 5)
+	portDiscard         = 9                    // where the address is not known yet (RFC 8840, section 4.1.1)
+	addressUnspecified  = "0.0.0.0"            // likewise; also hides the origin (RFC 8829, section 5.2.1)
+	legacyProtocol      = "DTLS/SCTP"          // of data channels before RFC 8841
+	overTCP             = "TCP/DTLS/SCTP"      // RFC 8841, section 4.1
+)
+
+const (
+	// DefaultSCTPPort is the SCTP port of every known implementation.
+	DefaultSCTPPort = 5000
+	// DefaultMaxMessageSize is how much a peer that gives no a=max-message-size takes, in bytes (RFC 8841, section 6.1).
+	DefaultMaxMessageSize = 65536
+)
+
+// A Description is a session description in the terms of WebRTC (RFC 8829).
+//
+// The fields of the session part come first in the text, those of a [MediaDescription] in its section. To make an offer, fill in a
+// literal; zero values are left out or have the meaning that their comment gives:
+//
+//	offer := sdp.Description{
+//		SessionID:      id,
+//		SessionVersion: 1,
+//		Groups:         []sdp.Group{{Semantics: sdp.SemanticsBundle, Mids: []string{"0"}}},
+//		Media: []sdp.MediaDescription{{
+//			Kind: sdp.KindApplication,
+//			Mid:  "0",
+//			Transport: sdp.Transport{
+//				ICEUfrag: ufrag, ICEPwd: pwd, ICEOptions: []string{"trickle"},
+//				Fingerprints: fingerprints, Setup: sdp.SetupActpass,
+//			},
+//			SCTPPort: 5000,
+//		}},
+//	}
+//	text := offer.String()
+type Description struct {
+	Username       string // of the origin; empty is written "-"
+	SessionID      uint64 // of the origin; the same for all descriptions of a connection, below 2^63 (RFC 8829, section 5.2.1)
+	SessionVersion uint64 // of the origin; one more in each description that differs from the one before
+	Address        string // of the origin; empty is written 0.0.0.0, which tells nobody anything
+
+	Name        string      // s=; empty is written "-"
+	Information string      // i=
+	URI         string      // u=
+	Emails      []string    // e=
+	Phones      []string    // p=
+	Connection  Connection  // c=, for the sections that have none
+	Bandwidths  []Bandwidth // b=
+	Times       []Time      // t=, r=, z=; none for the usual t=0 0
+
+	Groups           []Group    // a=group
+	ICELite          bool       // a=ice-lite (RFC 8839, section 5.3)
+	ExtmapAllowMixed bool       // a=extmap-allow-mixed for all sections (RFC 8285, section 6)
+	EndOfCandidates  bool       // a=end-of-candidates for all sections (RFC 8840, section 4.1.3)
+	Direction        Direction  // for the sections that have none
+	Attributes       Attributes // all others: msid-semantic, identity, ice-pacing, …
+
+	// Transport holds for the sections that do not say otherwise; see TransportOf.
+	Transport
+
+	Media []MediaDescription
+}
+
+// A Group is an a=group line (RFC 5888, section 5).
+type Group struct {
+	Semantics string   // SemanticsBundle, "LS", …
+	Mids      []string // in their order, which is significant: the first of a BUNDLE group has its transport
+}
+
+// A Transport is what identifies a transport and secures it: the attributes of ICE and DTLS, which
+// can stand in the session part or in a media section.
+type Transport struct {
+	ICEUfrag     string        // a=ice-ufrag (RFC 8839, section 5.4)
+	ICEPwd       string        // a=ice-pwd (RFC 8839, section 5.4)
+	ICEOptions   []string      // a=ice-options: "trickle", "ice2", "renomination" (RFC 8839, section 5.6)
+	Fingerprints []Fingerprint // a=fingerprint (RFC 8122, section 5)
+	TLSID        string        // a=tls-id (RFC 8842, section 4)
+	Setup        Setup         // a=setup (RFC 4145, section 4)
+}
+
+// Trickle reports whether candidates may follow later: the ICE options include "trickle" (RFC 8840, section 4.1.3). The option is what
+// was declared; since every known WebRTC endpoint trickles, its absence need not mean more than a description that was edited.
+func (t *Transport) Trickle() bool { return slices.Contains(t.ICEOptions, "trickle") }
+
+// A MediaDescription is a media section in the terms of WebRTC.
+type MediaDescription struct {
+	Kind string // KindApplication, KindAudio, KindVideo or another
+
+	// Port is written 0 when Rejected or, with BundleOnly, as it is; otherwise zero is written 9, the discard port.
+	Port      uint16
+	PortCount uint16   // of "port/count", which WebRTC does not use
+	Protocol  string   // empty is written UDP/DTLS/SCTP for an application, UDP/TLS/RTP/SAVPF for others
+	Formats   []string // empty is written webrtc-datachannel for an application, 0 for others
+
+	// Rejected says that the section is not in use: its port is 0 and it is not bundle-only (RFC 8829, section 5.3.1).
+	Rejected bool
+	// BundleOnly is a=bundle-only: use the section bundled or not at all (RFC 9143, section 6). Ignored when Rejected.
+	BundleOnly bool
+
+	Title       string       // i=
+	Connections []Connection // c=; none is written IN IP4 0.0.0.0, unless the session part has one
+	Bandwidths  []Bandwidth  // b=
+
+	Mid       string // a=mid (RFC 5888, section 4)
+	Direction Direction
+
+	// Transport is what the section itself says; see [Description.TransportOf].
+	Transport
+
+	// Candidates are the values of the a=candidate lines, verbatim and with their name: "candidate:1 1 UDP …".
+	Candidates      []string
+	EndOfCandidates bool // a=end-of-candidates: no more will follow (RFC 8840, section 4.1.3)
+
+	// The following are of data channel sections only; elsewhere such attributes stay in Attributes.
+
+	SCTPPort          uint16 // a=sctp-port (RFC 8841, section 5); 0 where there is none, then 5000 is meant
+	SCTPClosed        bool   // a=sctp-port:0, which ends the association (RFC 8841, section 5.2)
+	SCTPStreams       uint16 // number of streams in the old a=sctpmap; 0 where there is none
+	MaxMessageSize    uint64 // a=max-message-size in bytes; 0 for unlimited (RFC 8841, section 6); see MessageLimit
+	HasMaxMessageSize bool   // whether there is an a=max-message-size
+
+	Attributes Attributes // all others
+}
+
+// Application returns the data channel section: the first that is not rejected, otherwise the first that is, nil where there is none.
+// It points into d.Media.
+func (d *Description) Application() *MediaDescription {
+	var rejected *MediaDescription
+	for i := range d.Media {
+		m := &d.Media[i]
+		if !m.IsDataChannel() {
+			continue
+		}
+		if !m.Rejected {
+			return m
+		}
+		if rejected == nil {
+			rejected = m
+		}
+	}
+	return rejected
+}
+
+// MediaByMid returns the section with the mid, nil where there is none. It points into d.Media.
+func (d *Description) MediaByMid(mid string) *MediaDescription {
+	if mid == "" {
+		return nil
+	}
+	for i := range d.Media {
+		if d.Media[i].Mid == mid {
+			return &d.Media[i]
+		}
+	}
+	return nil
+}
+
+// BundleOf returns the BUNDLE group of the mid, nil where it is in none. It points into d.Groups.
+func (d *Description) BundleOf(mid string) *Group {
+	for i := range d.Groups {
+		g := &d.Groups[i]
+		if mid != "" && g.Semantics == SemanticsBundle && slices.Contains(g.Mids, mid) {
+			return g
+		}
+	}
+	return nil
+}
+
+// TransportOf returns the transport that is in effect for a section, which must be one of d.Media.
+//
+// Each attribute of the section counts before that of the session part (RFC 8839, section 5.4; RFC 8122, section 5; RFC 4145,
+// section 4). A bundled section that has none gets that of the first section in its group (RFC 9143, section 7.1.3, of the
+// attributes whose category is TRANSPORT or IDENTICAL). The slices are shared with d.
+func (d *Description) TransportOf(m *MediaDescription) Transport {
+	t := m.Transport
+	t.complete(&d.Transport)
+	if t.ICEUfrag != "" && t.ICEPwd != "" && len(t.Fingerprints) > 0 && t.Setup != SetupUnspecified {
+		return t
+	}
+	if g := d.BundleOf(m.Mid); g != nil {
+		if tagged := d.MediaByMid(g.Mids[0]); tagged != nil {
+			t.complete(&tagged.Transport)
+		}
+	}
+	return t
+}
+
+// complete fills what t lacks from u.
+func (t *Transport) complete(u *Transport) {
+	if t.ICEUfrag == "" {
+		t.ICEUfrag = u.ICEUfrag
+	}
+	if t.ICEPwd == "" {
+		t.ICEPwd = u.ICEPwd
+	}
+	if len(t.ICEOptions) == 0 {
+		t.ICEOptions = u.ICEOptions
+	}
+	if len(t.Fingerprints) == 0 {
+		t.Fingerprints = u.Fingerprints
+	}
+	if t.TLSID == "" {
+		t.TLSID = u.TLSID
+	}
+	if t.Setup == SetupUnspecified {
+		t.Setup = u.Setup
+	}
+}
+
+// DirectionOf returns the direction that is in effect for a section: its own, that of the session part, or sendrecv.
+func (d *Description) DirectionOf(m *MediaDescription) Direction {
+	switch {
+	case m.Direction != DirectionUnspecified:
+		return m.Direction
+	case d.Direction != DirectionUnspecified:
+		return d.Direction
+	}
+	return DirectionSendRecv
+}
+
+// IsDataChannel reports whether the section is for data channels: an application over SCTP over DTLS, in the form of RFC 8841 or
+// the older one.
+func (m *MediaDescription) IsDataChannel() bool {
+	if m.Kind != KindApplication {
+		return false
+	}
+	switch m.Protocol {
+	case "":
+		return len(m.Formats) == 0 || m.Formats[0] == FormatDataChannel
+	case ProtocolDataChannel, overTCP, legacyProtocol:
+		return m.Rejected || len(m.Formats) == 0 || m.Formats[0] == FormatDataChannel || m.legacyPort() != 0
+	}
+	return false
+}
+
+// legacyPort returns the SCTP port of a section that is written like those before RFC 8841 ("m=application 9 DTLS/SCTP 5000"), and 0 for
+// others. The form is kept in Protocol and Formats, and an answer has to repeat it.
+func (m *MediaDescription) legacyPort() uint16 {
+	if m.Kind != KindApplication || m.Protocol != legacyProtocol || len(m.Formats) == 0 {
+		return 0
+	}
+	port, _ := parsePort(m.Formats[0])
+	return port
+}
+
+// EffectiveSCTPPort returns the SCTP port to use: SCTPPort, or 5000 where there is none. Not meaningful when SCTPClosed.
+func (m *MediaDescription) EffectiveSCTPPort() uint16 {
+	if m.SCTPPort == 0 {
+		return DefaultSCTPPort
+	}
+	return m.SCTPPort
+}
+
+// MessageLimit returns the size of the largest message that the writer of the description takes, in bytes: its a=max-message-size,
+// 65536 where there is none (RFC 8841, section 6.1), or math.MaxUint64 where it says 0, which means any size.
+func (m *MediaDescription) MessageLimit() uint64 {
+	switch {
+	case !m.HasMaxMessageSize:
+		return DefaultMaxMessageSize
+	case m.MaxMessageSize == 0:
+		return math.MaxUint64
+	}
+	return m.MaxMessageSize
+}
+
+// Rejection returns the section that an answer has in the place of an offered section which it does not want: the same m= line with port 0
+// (RFC 8829, section 5.3.1; RFC 3264, section 6). Its mid must not be in a group of the answer.
+func (m *MediaDescription) Rejection() MediaDescription {
+	return MediaDescription{
+		Kind:     m.Kind,
+		Protocol: m.Protocol,
+		Formats:  m.Formats,
+		Mid:      m.Mid,
+		Rejected: true,
+	}
+}

@@ -1,0 +1,338 @@
+package sdp
+
+import (
+	"strconv"
+	"strings"
+)
+
+// ParseDescription reads a session description in the terms of WebRTC. Its strings are substrings of text.
+//
+// It accepts what [Parse] accepts. Attributes with a field are checked for their syntax, and that those which may stand once in a section do
+// not stand there with different values; whether the description is complete enough to connect is the business of
+// Validate. The error is a *[SyntaxError].
+func ParseDescription(text string) (*Description, error) {
+	s, err := Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	d := &Description{
+		Username:    s.Origin.Username,
+		Address:     s.Origin.Address,
+		Name:        s.Name,
+		Information: s.Information,
+		URI:         s.URI,
+		Emails:      s.Emails,
+		Phones:      s.Phones,
+		Connection:  s.Connection,
+		Bandwidths:  s.Bandwidths,
+		Times:       s.Times,
+	}
+	if s.Origin.SessionID != "" {
+		d.SessionID, d.SessionVersion = saturate(s.Origin.SessionID), saturate(s.Origin.SessionVersion)
+	}
+	if len(d.Times) == 1 && d.Times[0].permanent() {
+		d.Times = nil
+	}
+	if err := d.readAttributes(text, s.Attributes); err != nil {
+		return nil, err
+	}
+	if len(s.Media) > 0 {
+		d.Media = make([]MediaDescription, len(s.Media))
+	}
+	for i := range s.Media {
+		if err := d.Media[i].read(text, i, &s.Media[i]); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// ParseMedia reads one media section, from its m= line on; the "m=" may be missing, and a session part before it is skipped.
+// The error is a *[SyntaxError], also when there is not exactly one section.
+func ParseMedia(text string) (*MediaDescription, error) {
+	full := text
+	if first := strings.TrimLeft(text, "\r\n"); len(first) < 2 || first[1] != '=' {
+		full = "m=" + first
+	}
+	d, err := ParseDescription(full)
+	if err != nil {
+		return nil, err
+	}
+	if len(d.Media) != 1 {
+		return nil, &SyntaxError{Line: 1, Field: "m=", Reason: strconv.Itoa(len(d.Media)) + " media sections where one is expected"}
+	}
+	return &d.Media[0], nil
+}
+
+// permanent reports whether t is what all of WebRTC says, t=0 0.
+func (t *Time) permanent() bool {
+	return t.Start == 0 && t.Stop == 0 && len(t.Repeats) == 0 && t.Zones == ""
+}
+
+// readAttributes moves the attributes of the session part to their fields. What has no field is moved up
+// in the array it is in, which nobody else has.
+func (d *Description) readAttributes(text string, attributes Attributes) error {
+	others := attributes[:0]
+	for i, a := range attributes {
+		known, problem := true, ""
+		switch a.Key {
+		case "group":
+			semantics, mids := word(a.Value)
+			if semantics == "" {
+				problem = "no semantics"
+			} else {
+				d.Groups = append(d.Groups, Group{Semantics: semantics, Mids: strings.Fields(mids)})
+			}
+		case "ice-lite":
+			known = a.flag(&d.ICELite)
+		case "extmap-allow-mixed":
+			known = a.flag(&d.ExtmapAllowMixed)
+		case "end-of-candidates":
+			known = a.flag(&d.EndOfCandidates)
+		case "sendrecv", "sendonly", "recvonly", "inactive":
+			known, problem = a.direction(&d.Direction)
+		default:
+			known, problem = d.Transport.read(a)
+		}
+		if problem != "" {
+			return attributeError(text, -1, i, a.Key, problem, nil)
+		}
+		if !known {
+			others = append(others, a)
+		}
+	}
+	d.Attributes = trim(others)
+	return nil
+}
+
+// read takes over a media section, number index of the description.
+func (m *MediaDescription) read(text string, index int, from *Media) error {
+	*m = MediaDescription{
+		Kind:        from.Kind,
+		Port:        from.Port,
+		PortCount:   from.PortCount,
+		Protocol:    from.Protocol,
+		Formats:     from.Formats,
+		Title:       from.Title,
+		Connections: from.Connections,
+		Bandwidths:  from.Bandwidths,
+	}
+	// RFC 9143, section 6: port zero with bundle-only means the transport of the group, without it a refusal.
+	_, m.BundleOnly = from.Attributes.Get("bundle-only")
+	m.Rejected = m.Port == 0 && !m.BundleOnly
+	sctp := m.IsDataChannel()
+	m.SCTPPort = m.legacyPort()
+	if err := m.survey(text, index, from.Attributes, sctp); err != nil {
+		return err
+	}
+
+	others := from.Attributes[:0]
+	for i, a := range from.Attributes {
+		known, problem := true, ""
+		switch a.Key {
+		case "mid":
+			problem = once(&m.Mid, a.Value)
+		case "bundle-only", "candidate", "sctp-port":
+			known = a.Key != "sctp-port" || sctp
+		case "end-of-candidates":
+			known = a.flag(&m.EndOfCandidates)
+		case "sendrecv", "sendonly", "recvonly", "inactive":
+			known, problem = a.direction(&m.Direction)
+		case "sctpmap", "max-message-size":
+			if known = sctp; sctp {
+				known, problem = m.readSCTP(a)
+			}
+		default:
+			known, problem = m.Transport.read(a)
+		}
+		if problem != "" {
+			return attributeError(text, index, i, a.Key, problem, nil)
+		}
+		if !known {
+			others = append(others, a)
+		}
+	}
+	m.Attributes = trim(others)
+	return nil
+}
+
+// survey takes over what must be known before the rest: the candidates, which share one string, and
+// the SCTP port, by which an a=sctpmap that may stand before it is recognized.
+func (m *MediaDescription) survey(text string, index int, attributes Attributes, sctp bool) error {
+	count, size := 0, 0
+	for i, a := range attributes {
+		problem, limit := "", error(nil)
+		switch {
+		case a.Key == "candidate":
+			count++
+			size += len(candidatePrefix) + len(a.Value)
+			if a.Value == "" {
+				problem = "no value"
+			} else if count > MaxCandidates {
+				problem, limit = "more than "+strconv.Itoa(MaxCandidates)+" candidates", ErrLimit
+			}
+		case a.Key == "sctp-port" && sctp:
+			problem = m.readPort(a.Value)
+		}
+		if problem != "" {
+			return attributeError(text, index, i, a.Key, problem, limit)
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	var all strings.Builder
+	all.Grow(size)
+	m.Candidates = make([]string, 0, count)
+	for value := range attributes.All("candidate") {
+		start := all.Len()
+		all.WriteString(candidatePrefix)
+		all.WriteString(value)
+		m.Candidates = append(m.Candidates, all.String()[start:])
+	}
+	return nil
+}
+
+const candidatePrefix = "candidate:"
+
+func (m *MediaDescription) readPort(value string) (problem string) {
+	port, ok := parsePort(strings.TrimSpace(value))
+	switch {
+	case !ok:
+		return clip(value) + " is not within 0…65535"
+	case m.SCTPClosed && port != 0, m.SCTPPort != 0 && port != m.SCTPPort:
+		return "contradicts the port that is given already"
+	}
+	m.SCTPPort, m.SCTPClosed = port, port == 0
+	return ""
+}
+
+// readSCTP takes over another attribute of a data channel section.
+func (m *MediaDescription) readSCTP(a Attribute) (known bool, problem string) {
+	switch a.Key {
+	case "sctpmap":
+		// draft-ietf-mmusic-sctp-sdp-05, section 5.1: "a=sctpmap:" sctpmap-number SP app [SP streams]
+		number, rest := word(a.Value)
+		app, rest := word(rest)
+		count, _ := word(rest)
+		port, ok := parsePort(number)
+		streams, countOK := parsePort(count)
+		switch {
+		case !ok || port == 0 || app != FormatDataChannel || !countOK && count != "",
+			m.SCTPClosed, m.SCTPPort != 0 && port != m.SCTPPort:
+			return false, "" // the mapping of something else
+		case m.SCTPStreams != 0 && streams != m.SCTPStreams:
+			return true, "given twice"
+		}
+		m.SCTPPort, m.SCTPStreams = port, streams
+	case "max-message-size":
+		value := strings.TrimSpace(a.Value)
+		if !digits(value) {
+			return true, clip(a.Value) + " is not a number"
+		}
+		size := saturate(value)
+		if m.HasMaxMessageSize && size != m.MaxMessageSize {
+			return true, "given twice"
+		}
+		m.MaxMessageSize, m.HasMaxMessageSize = size, true
+	}
+	return true, ""
+}
+
+// read takes over an attribute of ICE or DTLS; known is false when it is none.
+func (t *Transport) read(a Attribute) (known bool, problem string) {
+	switch a.Key {
+	case "ice-ufrag":
+		return true, once(&t.ICEUfrag, a.Value)
+	case "ice-pwd":
+		return true, once(&t.ICEPwd, a.Value)
+	case "ice-options":
+		// The grammar separates by spaces; a widespread implementation writes commas, which cannot be part of an option.
+		options := strings.FieldsFunc(a.Value, func(r rune) bool { return r == ' ' || r == ',' })
+		t.ICEOptions = append(t.ICEOptions, options...)
+		return true, ""
+	case "fingerprint":
+		f, problem := parseFingerprint(a.Value)
+		if problem == "" {
+			t.Fingerprints = append(t.Fingerprints, f)
+		}
+		return true, problem
+	case "setup":
+		setup, ok := parseSetup(strings.TrimSpace(a.Value))
+		switch {
+		case !ok:
+			return true, "unknown value " + clip(a.Value)
+		case t.Setup != SetupUnspecified && t.Setup != setup:
+			return true, "given twice"
+		}
+		t.Setup = setup
+		return true, ""
+	case "tls-id":
+		return true, once(&t.TLSID, a.Value)
+	}
+	return false, ""
+}
+
+// once sets a value that may be given once. Giving it again is harmless only where it is the same: two answers to who
+// the peer is are none.
+func once(field *string, value string) (problem string) {
+	value = strings.TrimSpace(value)
+	switch {
+	case value == "":
+		return "no value"
+	case *field != "" && *field != value:
+		return "given twice"
+	}
+	*field = value
+	return ""
+}
+
+// flag sets a field for an attribute without a value. With a value it is something else.
+func (a Attribute) flag(field *bool) (known bool) {
+	if a.Value != "" || a.EmptyValue {
+		return false
+	}
+	*field = true
+	return true
+}
+
+func (a Attribute) direction(field *Direction) (known bool, problem string) {
+	if a.Value != "" || a.EmptyValue {
+		return false, ""
+	}
+	d := parseDirection(a.Key)
+	if *field != DirectionUnspecified && *field != d {
+		return true, "contradicts " + field.String()
+	}
+	*field = d
+	return true, ""
+}
+
+// trim returns nil for no attributes, so that a description is the same whether it was parsed or made.
+func trim(others Attributes) Attributes {
+	if len(others) == 0 {
+		return nil
+	}
+	return others
+}
+
+// attributeError makes the error for attribute number index of a section (-1 for the session part). Attributes do
+// not carry their line numbers: only here, where one is wanted, the text is searched for it.
+func attributeError(text string, section, index int, key, problem string, err error) error {
+	line := 0
+	for text != "" {
+		var s string
+		s, text, _ = strings.Cut(text, "\n")
+		line++
+		switch {
+		case strings.HasPrefix(s, "m="):
+			section--
+		case strings.HasPrefix(s, "a=") && section == -1:
+			index--
+		}
+		if index < 0 {
+			break
+		}
+	}
+	return &SyntaxError{Line: line, Field: "a=" + key, Reason: problem, Err: err}
+}

@@ -1,0 +1,59 @@
+package sdp
+
+import "fmt"
+
+// Direction is what a section sends and receives, seen from the side that wrote the description (RFC 8866, section 6.7).
+type Direction uint8
+
+const (
+	DirectionUnspecified Direction = iota // no attribute, which means sendrecv
+	DirectionSendRecv
+	DirectionSendOnly
+	DirectionRecvOnly
+	DirectionInactive
+)
+
+var directionNames = [...]string{"", "sendrecv", "sendonly", "recvonly", "inactive"}
+
+// String returns the word of SDP, "" for DirectionUnspecified.
+func (d Direction) String() string {
+	if int(d) < len(directionNames) {
+		return directionNames[d]
+	}
+	return fmt.Sprintf("Direction(%d)", uint8(d))
+}
+
+// Reverse returns the direction as the other side sees it, which is the most that it can answer (RFC 3264, section 6.1).
+func (d Direction) Reverse() Direction {
+	switch d {
+	case DirectionSendOnly:
+		return DirectionRecvOnly
+	case DirectionRecvOnly:
+		return DirectionSendOnly
+	}
+	return d
+}
+
+// Sends reports whether the writer of the description sends.
+func (d Direction) Sends() bool {
+	return d == DirectionUnspecified || d == DirectionSendRecv || d == DirectionSendOnly
+}
+
+// Receives reports whether the writer of the description receives.
+func (d Direction) Receives() bool {
+	return d == DirectionUnspecified || d == DirectionSendRecv || d == DirectionRecvOnly
+}
+
+func parseDirection(word string) Direction {
+	switch word {
+	case "sendrecv":
+		return DirectionSendRecv
+	case "sendonly":
+		return DirectionSendOnly
+	case "recvonly":
+		return DirectionRecvOnly
+	case "inactive":
+		return DirectionInactive
+	}
+	return DirectionUnspecified
+}

@@ -1,0 +1,168 @@
+package sdp
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"fmt"
+	"strings"
+)
+
+// Names of hash functions, as they stand in a=fingerprint (RFC 8122, section 5).
+const (
+	SHA1   = "sha-1"
+	SHA224 = "sha-224"
+	SHA256 = "sha-256"
+	SHA384 = "sha-384"
+	SHA512 = "sha-512"
+)
+
+// A Fingerprint is the hash of a certificate, the value of a=fingerprint (RFC 8122, section 5).
+type Fingerprint struct {
+	Algorithm string // name of the hash function in lower case, such as SHA256; names that are not known are kept
+	Value     []byte // the hash
+}
+
+// NewFingerprint returns the fingerprint of a certificate in DER form. The error is [ErrHash] for an algorithm that is not one of
+// the constants, such as [SHA256].
+func NewFingerprint(algorithm string, certificate []byte) (Fingerprint, error) {
+	var value []byte
+	switch algorithm {
+	case SHA1:
+		h := sha1.Sum(certificate)
+		value = h[:]
+	case SHA224:
+		h := sha256.Sum224(certificate)
+		value = h[:]
+	case SHA256:
+		h := sha256.Sum256(certificate)
+		value = h[:]
+	case SHA384:
+		h := sha512.Sum384(certificate)
+		value = h[:]
+	case SHA512:
+		h := sha512.Sum512(certificate)
+		value = h[:]
+	default:
+		return Fingerprint{}, fmt.Errorf("%w %s", ErrHash, clip(algorithm))
+	}
+	return Fingerprint{Algorithm: algorithm, Value: value}, nil
+}
+
+// Supported reports whether certificates can be checked against the fingerprint: its hash function is known and is not MD2 or
+// MD5, which RFC 8122, section 5 forbids, and its value has the length of that hash.
+func (f Fingerprint) Supported() bool {
+	n := hashSize(f.Algorithm)
+	return n > 0 && len(f.Value) == n
+}
+
+// Equal reports whether both are the same.
+func (f Fingerprint) Equal(g Fingerprint) bool {
+	return f.Algorithm == g.Algorithm && bytes.Equal(f.Value, g.Value)
+}
+
+// String returns the value of a=fingerprint: "sha-256 12:DF:…".
+func (f Fingerprint) String() string { return string(f.append(nil)) }
+
+// VerifyCertificate checks a peer's certificate, in DER form, against the fingerprints of its description.
+//
+// RFC 8122, section 5.1: of the hash functions that are given, the strongest counts, and of several fingerprints with
+// it one must match. The error is [ErrDigest] where none does and [ErrHash] where there is none that can be checked.
+func VerifyCertificate(certificate []byte, fingerprints []Fingerprint) error {
+	best := 0
+	for _, f := range fingerprints {
+		if f.Supported() {
+			best = max(best, len(f.Value))
+		}
+	}
+	if best == 0 {
+		return fmt.Errorf("%w in %d fingerprints", ErrHash, len(fingerprints))
+	}
+	for _, f := range fingerprints {
+		if len(f.Value) != best || !f.Supported() {
+			continue
+		}
+		own, err := NewFingerprint(f.Algorithm, certificate)
+		if err == nil && own.Equal(f) {
+			return nil
+		}
+	}
+	return ErrDigest
+}
+
+// hashSize returns the length of a supported hash in bytes, 0 for others. All lengths differ, and the longer is the stronger.
+func hashSize(algorithm string) int {
+	switch algorithm {
+	case SHA1:
+		return sha1.Size
+	case SHA224:
+		return sha256.Size224
+	case SHA256:
+		return sha256.Size
+	case SHA384:
+		return sha512.Size384
+	case SHA512:
+		return sha512.Size
+	}
+	return 0
+}
+
+// parseFingerprint reads the value of a=fingerprint; problem is "" when it is one.
+func parseFingerprint(value string) (f Fingerprint, problem string) {
+	algorithm, rest := word(value)
+	text, rest := word(rest)
+	if extra, _ := word(rest); text == "" || extra != "" {
+		return f, clip(value) + " is not of the form hash-function fingerprint"
+	}
+	// RFC 8122, section 5: the names are case-insensitive tokens; the hexadecimal digits are upper case, but not all
+	// implementations know that.
+	f.Algorithm = strings.ToLower(algorithm)
+	if !isToken(f.Algorithm) {
+		return f, "bad hash function " + clip(algorithm)
+	}
+	if len(text)%3 != 2 {
+		return f, clip(text) + " is not hexadecimal with colons"
+	}
+	f.Value = make([]byte, (len(text)+1)/3)
+	for i := range f.Value {
+		high, low := unhex(text[3*i]), unhex(text[3*i+1])
+		if high > 15 || low > 15 || 3*i+2 < len(text) && text[3*i+2] != ':' {
+			return f, clip(text) + " is not hexadecimal with colons"
+		}
+		f.Value[i] = high<<4 | low
+	}
+	if n := hashSize(f.Algorithm); n > 0 && n != len(f.Value) {
+		return f, fmt.Sprintf("%d bytes are not a %s hash", len(f.Value), f.Algorithm)
+	}
+	return f, ""
+}
+
+// unhex returns the value of a hexadecimal digit, above 15 if it is none.
+func unhex(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 0xff
+}
+
+// RFC 8122, section 5: "The byte string is encoded in hexadecimal … using uppercase letters."
+const upperHex = "0123456789ABCDEF"
+
+func (f Fingerprint) append(dst []byte) []byte {
+	dst = append(dst, f.Algorithm...)
+	for i, b := range f.Value {
+		if i == 0 {
+			dst = append(dst, ' ')
+		} else {
+			dst = append(dst, ':')
+		}
+		dst = append(dst, upperHex[b>>4], upperHex[b&15])
+	}
+	return dst
+}

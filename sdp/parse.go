@@ -1,0 +1,278 @@
+package sdp
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Parse reads a session description. Its strings are substrings of text.
+//
+// What it accepts beyond the grammar is in the package documentation. The error is a *[SyntaxError].
+func Parse(text string) (*Session, error) {
+	p := parser{text: text}
+	if err := p.survey(); err != nil {
+		return nil, err
+	}
+	s := new(Session)
+	for {
+		typ, value, ok, err := p.next()
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		switch {
+		case typ == 'm':
+			err = p.media(s, value)
+		case len(s.Media) == 0:
+			err = p.sessionLine(s, typ, value)
+		default:
+			err = p.mediaLine(&s.Media[len(s.Media)-1], typ, value)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if !p.any {
+		return nil, p.errorf("", "empty description")
+	}
+	p.closeSection(s)
+	return s, nil
+}
+
+// A parser walks over the lines of a description.
+//
+// The slices of all sections of one kind are cut from one array each, sized by a first look at the text (survey), so
+// that the number of allocations does not depend on the number of sections and lines.
+type parser struct {
+	text string // what is not yet read
+	line int    // number of the line last read, from 1
+	any  bool   // a line that is not empty has been read
+
+	sections int // media sections in the whole text
+
+	once [256]bool // lines of the present section that were seen and must not come again
+
+	attributes  []Attribute
+	connections []Connection
+	formats     []string
+	// Where the present section begins in the arrays above.
+	firstAttribute, firstConnection int
+}
+
+// survey checks the limits on the text as a whole and makes room for what it holds.
+func (p *parser) survey() error {
+	p.line = 1
+	if len(p.text) > MaxSize {
+		return p.limit("", "larger than "+strconv.Itoa(MaxSize)+" bytes")
+	}
+	lines, media, attributes, connections, formats := 0, 0, 0, 0, 0
+	for rest := p.text; rest != ""; {
+		var line string
+		line, rest, _ = strings.Cut(rest, "\n")
+		if lines++; lines > MaxLines {
+			p.line = lines
+			return p.limit("", "more than "+strconv.Itoa(MaxLines)+" lines")
+		}
+		if len(line) < 2 || line[1] != '=' {
+			continue
+		}
+		switch line[0] {
+		case 'a':
+			attributes++
+		case 'c':
+			connections++
+		case 'm':
+			if media++; media > MaxMedia {
+				p.line = lines
+				return p.limit("m=", "more than "+strconv.Itoa(MaxMedia)+" media sections")
+			}
+			formats += min(strings.Count(line, " ")-2, MaxFormats) // m=kind port protocol format…
+		}
+	}
+	p.line = 0
+	p.sections = media
+	p.attributes = make([]Attribute, 0, attributes)
+	p.connections = make([]Connection, 0, connections)
+	p.formats = make([]string, 0, max(formats, 0))
+	return nil
+}
+
+// next returns the type letter and the value of the next line that is not empty.
+func (p *parser) next() (typ byte, value string, ok bool, err error) {
+	for p.text != "" {
+		var line string
+		line, p.text, _ = strings.Cut(p.text, "\n")
+		p.line++
+		// A text that went through a conversion of line ends twice has more than one CR.
+		line = strings.TrimRight(line, "\r")
+		if line == "" {
+			continue
+		}
+		p.any = true
+		if len(line) < 2 || line[1] != '=' {
+			return 0, "", false, p.errorf("", clip(line)+" is not of the form x=value")
+		}
+		// RFC 8866, section 9: byte-string excludes NUL, CR and LF.
+		if strings.IndexByte(line, 0) >= 0 || strings.IndexByte(line, '\r') >= 0 {
+			return 0, "", false, p.errorf(line[:2], "NUL or CR within the line")
+		}
+		return line[0], line[2:], true, nil
+	}
+	return 0, "", false, nil
+}
+
+func (p *parser) errorf(field, reason string) error {
+	return &SyntaxError{Line: max(p.line, 1), Field: field, Reason: reason}
+}
+
+func (p *parser) limit(field, reason string) error {
+	return &SyntaxError{Line: max(p.line, 1), Field: field, Reason: reason, Err: ErrLimit}
+}
+
+// single returns an error when a line that may stand once in a section stands there again.
+func (p *parser) single(typ byte) error {
+	if p.once[typ] {
+		return p.errorf(string([]byte{typ, '='}), "given twice")
+	}
+	p.once[typ] = true
+	return nil
+}
+
+// sessionLine reads a line before the first m=.
+func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
+	switch typ {
+	case 'v', 'o', 's', 'i', 'u', 'c':
+		if err := p.single(typ); err != nil {
+			return err
+		}
+	}
+	switch typ {
+	case 'v':
+		// RFC 8866, section 5.1: "This memo defines version 0. There is no minor version number."
+		if strings.TrimSpace(value) != "0" {
+			return p.errorf("v=", "version "+clip(value)+" is not 0")
+		}
+	case 'o':
+		s.Origin, err = p.origin(value)
+	case 's':
+		s.Name = value
+	case 'i':
+		s.Information = value
+	case 'u':
+		s.URI = value
+	case 'e':
+		s.Emails = append(s.Emails, value)
+	case 'p':
+		s.Phones = append(s.Phones, value)
+	case 'c':
+		s.Connection, err = p.connection(value)
+	case 'b':
+		s.Bandwidths, err = p.bandwidth(s.Bandwidths, value)
+	case 't':
+		s.Times, err = p.time(s.Times, value)
+	case 'r', 'z':
+		err = p.repeat(s.Times, typ, value)
+	case 'a':
+		err = p.attribute(value)
+	case 'k':
+		// RFC 8866, section 5.12: "MUST discard it if it is received".
+	default:
+		err = p.unknown(typ)
+	}
+	return err
+}
+
+// mediaLine reads a line that follows an m= line.
+func (p *parser) mediaLine(m *Media, typ byte, value string) (err error) {
+	switch typ {
+	case 'i':
+		if err := p.single(typ); err != nil {
+			return err
+		}
+		m.Title = value
+	case 'c':
+		// RFC 8866, section 5.7: a media section may have several, for hierarchical encodings.
+		c, err := p.connection(value)
+		if err != nil {
+			return err
+		}
+		p.connections = append(p.connections, c)
+	case 'b':
+		m.Bandwidths, err = p.bandwidth(m.Bandwidths, value)
+	case 'a':
+		err = p.attribute(value)
+	case 'k':
+		// Discarded, as in the session part.
+	case 'v', 'o', 's', 'u', 'e', 'p', 't', 'r', 'z':
+		err = p.errorf(string([]byte{typ, '='}), "in a media section")
+	default:
+		err = p.unknown(typ)
+	}
+	return err
+}
+
+// RFC 8866, section 5: "An SDP parser MUST completely ignore any session description that contains a type letter that it
+// does not understand."
+func (p *parser) unknown(typ byte) error {
+	return p.errorf("", "unknown type "+strconv.QuoteRune(rune(typ)))
+}
+
+// media begins a media section.
+func (p *parser) media(s *Session, value string) error {
+	p.closeSection(s)
+	p.once = [256]bool{}
+	if s.Media == nil {
+		s.Media = make([]Media, 0, p.sections)
+	}
+	kind, rest := word(value)
+	port, rest := word(rest)
+	protocol, rest := word(rest)
+	m := Media{Kind: kind, Protocol: protocol}
+	number, count, counted := strings.Cut(port, "/")
+	var ok bool
+	if m.Port, ok = parsePort(number); !ok {
+		return p.errorf("m=", "port "+clip(port)+" is not within 0…65535")
+	}
+	if counted {
+		if m.PortCount, ok = parsePort(count); !ok || m.PortCount == 0 {
+			return p.errorf("m=", "bad number of ports "+clip(port))
+		}
+	}
+	first := len(p.formats)
+	for {
+		var format string
+		if format, rest = word(rest); format == "" {
+			break
+		}
+		if len(p.formats)-first == MaxFormats {
+			return p.limit("m=", "more than "+strconv.Itoa(MaxFormats)+" formats")
+		}
+		p.formats = append(p.formats, format)
+	}
+	if len(p.formats) == first {
+		return p.errorf("m=", "no format")
+	}
+	m.Formats = p.formats[first:len(p.formats):len(p.formats)]
+	s.Media = append(s.Media, m)
+	return nil
+}
+
+// closeSection gives the section that ends here its slices. Their capacity ends with them, so that an append to
+// one section never overwrites the next.
+func (p *parser) closeSection(s *Session) {
+	if n := len(p.attributes); n > p.firstAttribute {
+		a := p.attributes[p.firstAttribute:n:n]
+		if len(s.Media) == 0 {
+			s.Attributes = a
+		} else {
+			s.Media[len(s.Media)-1].Attributes = a
+		}
+		p.firstAttribute = n
+	}
+	if n := len(p.connections); n > p.firstConnection {
+		s.Media[len(s.Media)-1].Connections = p.connections[p.firstConnection:n:n]
+		p.firstConnection = n
+	}
+}

@@ -1,0 +1,97 @@
+package sdp
+
+import "iter"
+
+// A Session is a session description as RFC 8866 defines it, uninterpreted.
+//
+// The zero value is a valid description of nothing: Append fills in what the grammar demands
+// ("o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0").
+type Session struct {
+	Origin      Origin      // o=
+	Name        string      // s=; "-" where there is no meaningful name
+	Information string      // i=
+	URI         string      // u=
+	Emails      []string    // e=
+	Phones      []string    // p=
+	Connection  Connection  // c=; the zero value for none
+	Bandwidths  []Bandwidth // b=
+	Times       []Time      // t=, r= and z=; none is written as t=0 0
+	Attributes  Attributes  // a=
+	Media       []Media     // m= and what follows
+}
+
+// An Origin says who made the description (RFC 8866, section 5.2). Empty fields are written as in "- 0 0 IN IP4 0.0.0.0".
+type Origin struct {
+	Username       string // "-" for none
+	SessionID      string // decimal digits, of any length
+	SessionVersion string // decimal digits, of any length
+	NetworkType    string // "IN"
+	AddressType    string // "IP4" or "IP6"
+	Address        string // an address or a host name
+}
+
+// A Connection is where to send to (RFC 8866, section 5.7).
+type Connection struct {
+	NetworkType string // "IN"
+	AddressType string // "IP4" or "IP6"
+	Address     string // an address, with the TTL and number of addresses of multicast ("224.2.36.42/127/3"), or a host name
+}
+
+// A Bandwidth is a proposed limit (RFC 8866, section 5.8).
+type Bandwidth struct {
+	Type  string // "AS", "CT", "TIAS", …
+	Value uint64 // kilobit/s for AS and CT, bit/s for TIAS
+}
+
+// A Time is a t= line with the r= and z= lines that follow it (RFC 8866, sections 5.9 to 5.11).
+type Time struct {
+	Start, Stop uint64   // seconds since 1900; 0 for unbounded
+	Repeats     []string // the r= lines, verbatim
+	Zones       string   // the z= line, verbatim
+}
+
+// A Media is a media section: an m= line and the lines that follow it (RFC 8866, section 5.14).
+type Media struct {
+	Kind        string       // "audio", "video", "application", …
+	Port        uint16       // 0 for a section that is refused, or bundled (RFC 9143)
+	PortCount   uint16       // of "port/count"; 0 where there is no count
+	Protocol    string       // "UDP/TLS/RTP/SAVPF", …
+	Formats     []string     // at least one
+	Title       string       // i=
+	Connections []Connection // c=
+	Bandwidths  []Bandwidth  // b=
+	Attributes  Attributes   // a=
+}
+
+// An Attribute is an a= line (RFC 8866, section 5.13).
+type Attribute struct {
+	Key   string // not empty, without ':'
+	Value string // what follows the first ':', verbatim with any leading space; empty for a flag such as a=rtcp-mux
+	// EmptyValue is set for the line "a=key:" that has a ':' and nothing behind it, which the grammar does not allow
+	// but which must survive all the same. It means nothing where Value is not empty.
+	EmptyValue bool
+}
+
+// Attributes are the a= lines of a section, in their order.
+type Attributes []Attribute
+
+// Get returns the value of the first attribute with the key, and whether there is one.
+func (a Attributes) Get(key string) (value string, ok bool) {
+	for i := range a {
+		if a[i].Key == key {
+			return a[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// All returns the values of all attributes with the key, in their order.
+func (a Attributes) All(key string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range a {
+			if a[i].Key == key && !yield(a[i].Value) {
+				return
+			}
+		}
+	}
+}
