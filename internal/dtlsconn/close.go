@@ -1,0 +1,94 @@
+package dtlsconn
+
+import "fmt"
+
+// Close ends the association: it sends close_notify if there is one, and lets go of everything. A handshake under
+// way fails with ErrClosed. Close is idempotent and does not wait for callbacks: one that has begun may
+// still be running; see Wait.
+func (c *Conn) Close() {
+	c.mu.Lock()
+	state, inner, p, cancel := c.state, c.inner, c.pipe, c.cancel
+	if state == stateClosed {
+		c.mu.Unlock()
+		return
+	}
+	c.toClosed()
+	c.mu.Unlock()
+
+	if tx := c.tx.Load(); tx != nil {
+		c.wire.write(tx.close(nil))
+		return
+	}
+	switch state {
+	case stateHandshaking:
+		cancel() // run cleans up
+	case stateEstablished:
+		_ = inner.Close() // with close_notify; serveSlow cleans up
+	default:
+		_ = inner.Close()
+		_ = p.Close()
+	}
+}
+
+// Wait blocks until no goroutine of the Conn is left, and so no callback runs or will run. After Close it returns soon;
+// it must not be called from a callback.
+func (c *Conn) Wait() { c.goroutines.Wait() }
+
+// end closes an established association because of the peer, or for lack of numbers, and reports it.
+func (c *Conn) end(err error) {
+	c.mu.Lock()
+	if c.state == stateClosed {
+		c.mu.Unlock()
+		return
+	}
+	c.toClosed()
+	c.goroutines.Add(1) // under mu: not after a Close, and so not during a Wait
+	c.mu.Unlock()
+	if tx := c.tx.Load(); tx != nil {
+		if farewell := tx.close(nil); len(farewell) > 0 {
+			c.wire.write(farewell)
+		}
+	}
+	// Not from here: the caller of Receive and Seal holds its locks.
+	go func() {
+		defer c.goroutines.Done()
+		c.cfg.closed(err)
+	}()
+}
+
+// setClosed reports whether this call closed the Conn.
+func (c *Conn) setClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == stateClosed {
+		return false
+	}
+	c.toClosed()
+	return true
+}
+
+// toClosed is called with mu held.
+func (c *Conn) toClosed() {
+	c.state = stateClosed
+	c.ended.Store(true)
+	c.held = holdQueue{}
+	c.inner, c.pipe, c.rxPending = nil, nil, nil
+}
+
+func (c *Conn) isClosed() bool { return c.ended.Load() }
+
+func (c *Config) handshaked(err error) {
+	if c.Handshaked != nil {
+		c.Handshaked(err)
+	}
+}
+
+func (c *Config) closed(err error) {
+	if c.Closed != nil {
+		c.Closed(err)
+	}
+}
+
+func wrapConfig(err error) error { return fmt.Errorf("dtls: configure the handshake: %w", err) }
+
+func wrapWrite(err error) error { return fmt.Errorf("dtls: write a record: %w", err) }

@@ -1,0 +1,226 @@
+package dtlsconn
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/crypto/elliptic"
+)
+
+// fragmentOverhead is what pion/dtls adds to a fragment of the size it calls MTU: record and handshake header.
+const fragmentOverhead = recordHeaderSize + 12
+
+// newInner prepares the pion/dtls connection that does the handshake. It starts nothing.
+func newInner(cfg *Config, p *pipe) (*dtls.Conn, error) {
+	suites := make([]dtls.CipherSuiteID, len(cfg.CipherSuites))
+	for i, id := range cfg.CipherSuites {
+		suites[i] = dtls.CipherSuiteID(id)
+	}
+	logger := cfg.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	verify := cfg.VerifyPeer
+	options := []dtls.Option{
+		dtls.WithCertificates(cfg.Certificate),
+		dtls.WithCipherSuites(suites...),
+		dtls.WithEllipticCurves(elliptic.X25519, elliptic.P256, elliptic.P384),
+		// Certificates are self-signed; the fingerprint is checked instead of a chain.
+		// https://www.rfc-editor.org/rfc/rfc8827.html#section-6.5
+		dtls.WithInsecureSkipVerify(true),
+		dtls.WithVerifyPeerCertificate(func(certificates [][]byte, _ [][]*x509.Certificate) error {
+			if len(certificates) == 0 {
+				return errNoPeerCertificate
+			}
+			if verify == nil {
+				return nil
+			}
+			return verify(certificates[0])
+		}),
+		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
+		dtls.WithFlightInterval(cfg.RetransmitInterval),
+		dtls.WithMTU(cfg.MTU - fragmentOverhead),
+		dtls.WithLoggerFactory(loggerFactory{logger}),
+	}
+	if len(cfg.SRTPProtectionProfiles) > 0 {
+		profiles := make([]dtls.SRTPProtectionProfile, len(cfg.SRTPProtectionProfiles))
+		for i, profile := range cfg.SRTPProtectionProfiles {
+			profiles[i] = dtls.SRTPProtectionProfile(profile)
+		}
+		options = append(options, dtls.WithSRTPProtectionProfiles(profiles...))
+	}
+	if cfg.Client {
+		clientOptions := make([]dtls.ClientOption, 0, len(options)+1)
+		for _, o := range options {
+			clientOptions = append(clientOptions, o)
+		}
+		// Whatever certificate types and authorities the server names: there is only this one.
+		certificate := cfg.Certificate
+		clientOptions = append(clientOptions, dtls.WithGetClientCertificate(
+			func(*dtls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }))
+		return dtls.ClientWithOptions(p, pipeAddr{}, clientOptions...)
+	}
+	serverOptions := make([]dtls.ServerOption, 0, len(options)+2)
+	for _, o := range options {
+		serverOptions = append(serverOptions, o)
+	}
+	serverOptions = append(serverOptions,
+		dtls.WithClientAuth(dtls.RequireAnyClientCert),
+		// HelloVerifyRequest proves the client's address, which ICE has done, and costs a round trip.
+		// https://www.rfc-editor.org/rfc/rfc6347.html#section-4.2.1
+		dtls.WithInsecureSkipVerifyHello(true))
+	return dtls.ServerWithOptions(p, pipeAddr{}, serverOptions...)
+}
+
+var errNoPeerCertificate = errors.New("dtls: the peer has no certificate")
+
+// run is the goroutine of a started Conn. With a fast cipher suite it ends with the handshake.
+func (c *Conn) run(ctx context.Context, cancel context.CancelFunc, inner *dtls.Conn, p *pipe) {
+	defer cancel()
+	err := inner.HandshakeContext(ctx)
+	if err == nil {
+		err = c.establish(inner)
+	}
+	if err != nil {
+		_ = inner.Close()
+		_ = p.Close()
+		c.fail(err)
+		return
+	}
+	if c.tx.Load() != nil {
+		c.handOver()
+		return
+	}
+	c.serveSlow(inner, p)
+}
+
+// establish takes the association over from pion/dtls. From here on either the sealer or, without a fast path,
+// pion/dtls owns the sequence numbers of epochApplication, never both.
+func (c *Conn) establish(inner *dtls.Conn) error {
+	state, ok := inner.ConnectionState()
+	if !ok {
+		return errState
+	}
+	s, err := newSecrets(&state)
+	if err != nil {
+		return err
+	}
+	suite, fast := fastSuite(s.suite)
+	fast = fast && !s.connectionID
+	var tx *sealer
+	var rx *opener
+	if fast {
+		local, remote, err := s.keys(suite)
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		closed := c.state == stateClosed
+		c.mu.Unlock()
+		if closed {
+			// Closed while the last flight was under way: the peer may think it is connected, so let
+			// pion/dtls say goodbye.
+			return ErrClosed
+		}
+		next, finished := c.wire.detach()
+		tx, rx = newSealer(suite, local, next[epochApplication]), newOpener(suite, remote)
+		if !s.client {
+			c.lastFlight.init(newOpener(suite, local), finished, next[epochHandshake])
+		}
+		_ = inner.Close()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == stateClosed {
+		if tx != nil {
+			c.wire.write(tx.close(nil))
+		}
+		return ErrClosed
+	}
+	c.state = stateEstablished
+	c.secrets = s
+	c.rxPending = rx
+	if fast {
+		c.inner, c.pipe = nil, nil
+		c.tx.Store(tx)
+	}
+	return nil
+}
+
+// handOver tells the owner that the association stands, delivers what came too early, and lets Receive go the fast way.
+func (c *Conn) handOver() {
+	c.cfg.handshaked(nil)
+	for {
+		c.mu.Lock()
+		if c.state == stateClosed {
+			c.mu.Unlock()
+			return
+		}
+		held := c.held.take()
+		if len(held) == 0 {
+			c.rx.Store(c.rxPending)
+			c.rxPending = nil
+			c.mu.Unlock()
+			return
+		}
+		rx := c.rxPending
+		c.mu.Unlock()
+		for _, datagram := range held {
+			c.receiveRecords(rx, datagram, c.cfg.Data)
+		}
+	}
+}
+
+// maxSlowPlaintext is the longest plaintext of the slow path: pion/dtls reads datagrams of up to 8 KiB.
+const maxSlowPlaintext = 8 << 10
+
+// serveSlow carries application data from pion/dtls to the owner until the association ends.
+func (c *Conn) serveSlow(inner *dtls.Conn, p *pipe) {
+	c.cfg.handshaked(nil)
+	c.mu.Lock()
+	for _, datagram := range c.held.take() {
+		p.push(datagram)
+	}
+	c.slow = true
+	c.mu.Unlock()
+
+	buf := make([]byte, maxSlowPlaintext)
+	for {
+		n, err := inner.Read(buf)
+		if err != nil {
+			break
+		}
+		c.counters.recordsReceived.Add(1)
+		c.counters.bytesReceived.Add(uint64(n))
+		if c.cfg.Data != nil {
+			c.cfg.Data(buf[:n])
+		}
+	}
+	// pion/dtls reports every end, be it close_notify or a fatal alert, as the end of the file.
+	_ = inner.Close()
+	_ = p.Close()
+	if c.setClosed() {
+		c.cfg.closed(nil)
+	}
+}
+
+// fail ends a handshake that did not succeed.
+func (c *Conn) fail(err error) {
+	switch {
+	case !c.setClosed(), errors.Is(err, ErrClosed):
+		err = ErrClosed
+	case errors.Is(err, context.DeadlineExceeded):
+		err = fmt.Errorf("%w: %w", ErrHandshakeTimeout, err)
+	default:
+		if alert := c.peerAlert.Load(); alert != 0 {
+			err = fmt.Errorf("%w: %w", &AlertError{Description: uint8(alert)}, err)
+		}
+		err = fmt.Errorf("dtls: handshake: %w", err)
+	}
+	c.cfg.handshaked(err)
+}
