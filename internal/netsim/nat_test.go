@@ -287,9 +287,10 @@ func TestPortsRunOut(t *testing.T) {
 	config := Symmetric(natAddr)
 	config.Lifetime = time.Minute
 	h := newHome(1, config)
-	for port := range mappedPorts {
-		require.NotNil(t, h.nat.mapping(at(insideAddr, 1), at(serverAddr, uint16(port))))
-		h.nat.mapping(at(insideAddr, 1), at(serverAddr, uint16(port))).expires = int64(time.Minute)
+	for i := range mappedPorts {
+		port := uint16(firstMappedPort + i)
+		m := &mapping{key: mappingKey{at(insideAddr, 1), at(serverAddr, port)}, port: port, expires: int64(time.Minute)}
+		h.nat.byPort[port], h.nat.byInternal[m.key] = m, m
 	}
 	h.inside.send(t, at(insideAddr, 1), at(strangeAddr, 1))
 	require.Empty(t, h.stranger.take())
