@@ -1,0 +1,310 @@
+package ice
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+const (
+	// maxCandidateLength bounds the text of one candidate. A line with every field at its greatest and a dozen
+	// extensions stays under 1,000 bytes; the text comes from the peer.
+	maxCandidateLength = 2048
+	// maxExtensions bounds the extension attributes kept of one candidate.
+	maxExtensions = 32
+	// maxFoundationLength is the grammar's 1*32ice-char
+	// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1).
+	maxFoundationLength = 32
+	// maxComponent is the greatest component identifier
+	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.2.1).
+	maxComponent = 256
+	// maxPriority is 2^31-1, the greatest candidate priority
+	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.2).
+	maxPriority = 1<<31 - 1
+	// maxHostLength is the greatest length of a domain name in text.
+	maxHostLength = 253
+)
+
+// The reasons that a *CandidateError wraps.
+var (
+	ErrCandidatePrefix     = errors.New(`does not begin with "candidate:"`)
+	ErrCandidateTooLong    = errors.New("too long")
+	ErrCandidateTruncated  = errors.New("fields missing")
+	ErrCandidateFoundation = errors.New("foundation is not 1 to 32 ice-chars")
+	ErrCandidateComponent  = errors.New("component out of range")
+	ErrCandidateTransport  = errors.New("transport is neither udp nor tcp")
+	ErrCandidatePriority   = errors.New("priority out of range")
+	ErrCandidateAddress    = errors.New("not an address or host name")
+	ErrCandidatePort       = errors.New("port out of range")
+	ErrCandidateType       = errors.New("unknown candidate type")
+	ErrCandidateRelated    = errors.New("bad related address")
+	ErrCandidateTCPType    = errors.New("bad tcptype")
+	ErrCandidateExtension  = errors.New("bad extension attribute")
+)
+
+// CandidateError tells why a candidate's text was refused.
+type CandidateError struct {
+	// Text is the refused text, cut to its first 128 bytes.
+	Text string
+	// Err is one of the ErrCandidate values.
+	Err error
+}
+
+func (e *CandidateError) Error() string {
+	return "ice: parse candidate " + strconv.Quote(e.Text) + ": " + e.Err.Error()
+}
+
+// Unwrap returns the reason.
+func (e *CandidateError) Unwrap() error { return e.Err }
+
+// ParseCandidate parses a candidate line of SDP, with or without its "a=": "candidate:1 1 udp 2122260223 192.0.2.1 5000 typ host"
+// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1). White space at the ends and a line break at the end
+// are ignored. A host name in the place of the address is kept in Host. The error is a *CandidateError.
+//
+// A candidate of an unknown type is an error wrapping ErrCandidateType, one of an unknown transport wraps
+// ErrCandidateTransport: the RFC asks to ignore both.
+func ParseCandidate(s string) (Candidate, error) {
+	c, err := parseCandidate(s)
+	if err != nil {
+		if len(s) > 128 {
+			s = s[:128]
+		}
+		return Candidate{}, &CandidateError{Text: s, Err: err}
+	}
+	return c, nil
+}
+
+func parseCandidate(s string) (c Candidate, err error) {
+	if len(s) > maxCandidateLength {
+		return c, ErrCandidateTooLong
+	}
+	s = strings.TrimSpace(s)
+	s = strings.TrimPrefix(s, "a=")
+	s, ok := strings.CutPrefix(s, "candidate:")
+	if !ok {
+		return c, ErrCandidatePrefix
+	}
+	f := fields{rest: s}
+
+	c.Foundation = f.next()
+	if !isICEChars(c.Foundation, 1, maxFoundationLength) {
+		return c, ErrCandidateFoundation
+	}
+	component, err := strconv.ParseUint(f.next(), 10, 16)
+	if err != nil || component < 1 || component > maxComponent {
+		return c, ErrCandidateComponent
+	}
+	c.Component = uint16(component)
+	switch transport := f.next(); {
+	case strings.EqualFold(transport, "udp"):
+		c.Transport = UDP
+	case strings.EqualFold(transport, "tcp"):
+		c.Transport = TCP
+	default:
+		return c, ErrCandidateTransport
+	}
+	priority, err := strconv.ParseUint(f.next(), 10, 32)
+	if err != nil || priority < 1 || priority > maxPriority {
+		return c, ErrCandidatePriority
+	}
+	c.Priority = uint32(priority)
+	host, port := f.next(), f.next()
+	if host == "" || port == "" {
+		return c, ErrCandidateTruncated
+	}
+	portNumber, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return c, ErrCandidatePort
+	}
+	if addr, ok := parseAddr(host); ok {
+		c.Addr = netip.AddrPortFrom(addr, uint16(portNumber))
+	} else if isHostName(host) {
+		c.Host, c.HostPort = host, uint16(portNumber)
+	} else {
+		return c, ErrCandidateAddress
+	}
+	if f.next() != "typ" {
+		return c, ErrCandidateTruncated
+	}
+	switch f.next() {
+	case "host":
+		c.Type = Host
+	case "srflx":
+		c.Type = ServerReflexive
+	case "prflx":
+		c.Type = PeerReflexive
+	case "relay":
+		c.Type = Relayed
+	case "":
+		return c, ErrCandidateTruncated
+	default:
+		return c, ErrCandidateType
+	}
+	return c, c.parseAttributes(&f)
+}
+
+// parseAttributes parses what follows the type: raddr, rport, tcptype and extensions. The grammar puts raddr and rport
+// first; some implementations do not, so any order is accepted.
+func (c *Candidate) parseAttributes(f *fields) error {
+	var relatedAddr netip.Addr
+	var relatedPort uint64
+	for {
+		key := f.next()
+		if key == "" {
+			break
+		}
+		value := f.next()
+		switch key {
+		case "raddr":
+			// A name here (or an address withheld) says nothing that a check needs.
+			relatedAddr, _ = parseAddr(value)
+			if !relatedAddr.IsValid() && !isHostName(value) {
+				return ErrCandidateRelated
+			}
+		case "rport":
+			port, err := strconv.ParseUint(value, 10, 16)
+			if err != nil {
+				return ErrCandidateRelated
+			}
+			relatedPort = port
+		case "tcptype":
+			switch value {
+			case "active":
+				c.TCPType = TCPActive
+			case "passive":
+				c.TCPType = TCPPassive
+			case "so":
+				c.TCPType = TCPSimultaneousOpen
+			default:
+				return ErrCandidateTCPType
+			}
+		default:
+			if len(c.Extensions) == maxExtensions || !isVisible(key) || !isVisible(value) {
+				return ErrCandidateExtension
+			}
+			c.Extensions = append(c.Extensions, Extension{Key: key, Value: value})
+		}
+	}
+	if relatedAddr.IsValid() {
+		c.Related = netip.AddrPortFrom(relatedAddr, uint16(relatedPort))
+	}
+	// https://www.rfc-editor.org/rfc/rfc6544.html#section-4.5: the attribute must be present for TCP, and only there.
+	if (c.Transport == TCP) != (c.TCPType != 0) {
+		return ErrCandidateTCPType
+	}
+	return nil
+}
+
+// String returns the candidate as "candidate:1 1 udp …", without "a=". ParseCandidate reads it back.
+func (c Candidate) String() string { return string(c.Append(nil)) }
+
+// Append appends the text of String to dst.
+func (c Candidate) Append(dst []byte) []byte {
+	dst = append(dst, "candidate:"...)
+	dst = append(dst, c.Foundation...)
+	dst = append(dst, ' ')
+	dst = strconv.AppendUint(dst, uint64(c.Component), 10)
+	dst = append(dst, ' ')
+	dst = append(dst, c.Transport.String()...)
+	dst = append(dst, ' ')
+	dst = strconv.AppendUint(dst, uint64(c.Priority), 10)
+	dst = append(dst, ' ')
+	port := c.Addr.Port()
+	if c.Host != "" {
+		dst = append(dst, c.Host...)
+		port = c.HostPort
+	} else {
+		dst = appendAddr(dst, c.Addr.Addr())
+	}
+	dst = append(dst, ' ')
+	dst = strconv.AppendUint(dst, uint64(port), 10)
+	dst = append(dst, " typ "...)
+	dst = append(dst, c.Type.String()...)
+	if c.Related.Addr().IsValid() {
+		dst = append(dst, " raddr "...)
+		dst = appendAddr(dst, c.Related.Addr())
+		dst = append(dst, " rport "...)
+		dst = strconv.AppendUint(dst, uint64(c.Related.Port()), 10)
+	}
+	if c.TCPType != 0 {
+		dst = append(dst, " tcptype "...)
+		dst = append(dst, c.TCPType.String()...)
+	}
+	for _, x := range c.Extensions {
+		dst = append(dst, ' ')
+		dst = append(dst, x.Key...)
+		if x.Value != "" {
+			dst = append(dst, ' ')
+			dst = append(dst, x.Value...)
+		}
+	}
+	return dst
+}
+
+// appendAddr appends an address as SDP wants it. A zone is local to this host and of no use to the peer.
+func appendAddr(dst []byte, addr netip.Addr) []byte {
+	return addr.WithZone("").AppendTo(dst)
+}
+
+// parseAddr parses an IP address without a zone; IPv4-mapped IPv6 becomes IPv4, which it is on the wire.
+func parseAddr(s string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(s)
+	if err != nil || addr.Zone() != "" {
+		return netip.Addr{}, false
+	}
+	return addr.Unmap(), true
+}
+
+// fields cuts a text at runs of spaces.
+type fields struct{ rest string }
+
+// next returns the next field, or "" at the end.
+func (f *fields) next() string {
+	f.rest = strings.TrimLeft(f.rest, " ")
+	field, rest, _ := strings.Cut(f.rest, " ")
+	f.rest = rest
+	return field
+}
+
+// isICEChars reports whether s has least to most characters, all of them letters, digits, '+' or '/'
+// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1).
+func isICEChars(s string, least, most int) bool {
+	if len(s) < least || len(s) > most {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isLetterOrDigit(c) && c != '+' && c != '/' {
+			return false
+		}
+	}
+	return true
+}
+
+// isHostName reports whether s can be a domain name. All-numeric last labels are misspelt IPv4 addresses.
+func isHostName(s string) bool {
+	if len(s) == 0 || len(s) > maxHostLength {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isLetterOrDigit(c) && c != '-' && c != '.' && c != '_' {
+			return false
+		}
+	}
+	last := s[strings.LastIndexByte(s, '.')+1:]
+	return strings.ContainsFunc(last, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+// isVisible reports whether s has only visible ASCII characters and UTF-8 bytes: nothing that ends a line of SDP.
+func isVisible(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func isLetterOrDigit(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}

@@ -1,0 +1,185 @@
+package ice
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/rtcstack/rtcstack/stun"
+)
+
+// gathering is one STUN server asked from one base
+// (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.1.2). After it has given a candidate, it keeps the
+// NAT's mapping alive (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.1.4).
+type gathering struct {
+	stun.Transaction
+	server  netip.AddrPort
+	giveUp  time.Time          // when the server has not answered in time
+	done    bool               // there is an answer, or none is awaited any more
+	refresh time.Time          // when the next keepalive is due; zero: the server gave no candidate
+	last    stun.TransactionID // of the last keepalive, whose response needs no other treatment than not to be a stranger's
+}
+
+// startGathering prepares asking each STUN server of the base's family. The first requests are paced with the checks.
+func (a *Agent) startGathering(now time.Time, b *base) {
+	ip := b.addr.Addr()
+	for _, server := range a.config.STUNServers {
+		s := server.Addr()
+		// Servers are beyond the link, unless they are on this host as in a test.
+		if !usable(server) || s.Is4() != ip.Is4() || s.IsLoopback() != ip.IsLoopback() || ip.Is6() && ip.IsLinkLocalUnicast() {
+			continue
+		}
+		b.gatherings = append(b.gatherings, gathering{server: server, giveUp: now.Add(a.config.GatheringTimeout)})
+	}
+}
+
+// gathersUntil returns when the last outstanding gathering is given up; zero if none is outstanding.
+func (a *Agent) gathersUntil() (latest time.Time) {
+	for _, b := range a.bases {
+		for i := range b.gatherings {
+			if g := &b.gatherings[i]; !g.done && g.giveUp.After(latest) {
+				latest = g.giveUp
+			}
+		}
+	}
+	return latest
+}
+
+// receiveGathering handles a response to a gathering transaction or keepalive, and reports whether it is one. STUN servers do
+// not authenticate: that the response knows the transaction's identifier, and comes from the server, has to do.
+func (a *Agent) receiveGathering(now time.Time, b *base, remote netip.AddrPort, m stun.Message) bool {
+	for i := range b.gatherings {
+		g := &b.gatherings[i]
+		if g.server != remote {
+			continue
+		}
+		if !g.refresh.IsZero() && g.last == m.TransactionID() {
+			return true
+		}
+		if g.done || !g.Matches(m) {
+			continue
+		}
+		if m.CheckFingerprint() == stun.ErrFingerprintMismatch {
+			a.stats.Malformed++
+			return true
+		}
+		g.Complete(now)
+		g.done = true
+		if m.Type().Class() == stun.ClassError {
+			code, reason, _ := m.ErrorCode()
+			a.debug("gathering refused", "base", b.addr, "server", g.server, "code", code, "reason", reason)
+			return true
+		}
+		mapped, err := m.XORMappedAddress()
+		if err != nil {
+			mapped, err = m.MappedAddress() // servers of RFC 3489
+		}
+		if err != nil {
+			a.stats.Malformed++
+			return true
+		}
+		if a.addReflexive(b, g.server, plain(mapped)) {
+			g.refresh = now.Add(a.config.Keepalive)
+		}
+		return true
+	}
+	return false
+}
+
+// addReflexive adds a server-reflexive candidate and reports whether the server is of use: redundant candidates, same address
+// and same base, are eliminated (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.3). A reflexive
+// candidate makes no pairs: its checks would be those of its base, which pruning would leave
+// (https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.2.4).
+func (a *Agent) addReflexive(b *base, server, mapped netip.AddrPort) bool {
+	if !usable(mapped) || mapped.Addr().Is4() != b.addr.Addr().Is4() || mapped == b.host.Addr {
+		return false
+	}
+	for _, c := range b.reflexive {
+		if c.Addr == mapped {
+			return false
+		}
+	}
+	c := Candidate{
+		Foundation: a.foundation(ServerReflexive, b.addr.Addr(), server.Addr()), Component: component, Addr: mapped,
+		Priority: candidatePriority(ServerReflexive, b.preference, component), Type: ServerReflexive, Related: b.host.Addr,
+	}
+	b.reflexive = append(b.reflexive, c)
+	if !a.ended() {
+		a.addEvent(EventLocalCandidate{c})
+	}
+	return true
+}
+
+// advanceGathering gives up servers and reports the end of gathering.
+func (a *Agent) advanceGathering(now time.Time) {
+	outstanding := false
+	for _, b := range a.bases {
+		for i := range b.gatherings {
+			g := &b.gatherings[i]
+			if !g.done && !now.Before(g.giveUp) {
+				g.done = true
+				g.Complete(now)
+				a.debug("no answer of STUN server", "base", b.addr, "server", g.server)
+			}
+			outstanding = outstanding || !g.done
+		}
+	}
+	if a.localComplete && !outstanding && !a.gathered {
+		a.gathered = true
+		a.addEvent(EventGatheringComplete{})
+	}
+}
+
+// keepsMappings reports whether server-reflexive candidates may still come into use.
+func (a *Agent) keepsMappings() bool { return a.selected == nil || !a.selected.nominated }
+
+// transmitGathering appends a due request to a STUN server. The first request of a transaction waits for the pacer if
+// first is false.
+func (a *Agent) transmitGathering(now time.Time, dst []byte, first bool) (packet []byte, local, remote netip.AddrPort, ok bool) {
+	for _, b := range a.bases {
+		for i := range b.gatherings {
+			g := &b.gatherings[i]
+			id := g.ID()
+			switch {
+			case g.done && a.keepsMappings() && !g.refresh.IsZero() && !now.Before(g.refresh):
+				g.refresh = now.Add(a.config.Keepalive)
+				g.last = a.newTransactionID()
+				id = g.last
+			case g.done:
+				continue
+			case g.State() == stun.TransactionIdle:
+				if !first || !a.pacer.ready(now) {
+					continue
+				}
+				a.pacer.take(now)
+				id = a.newTransactionID()
+				g.Start(now, id, stun.Timing{RTO: a.config.RTO})
+				g.Transmit(now)
+			case !g.Transmit(now):
+				continue
+			}
+			m := stun.NewBuilder(dst, stun.NewType(stun.MethodBinding, stun.ClassRequest), id)
+			m.AddFingerprint()
+			a.stats.GatheringRequestsSent++
+			return m.Bytes(), b.addr, b.zoned(g.server), true
+		}
+	}
+	return dst, local, remote, false
+}
+
+// gatheringDeadline returns when a gathering has something to do.
+func (a *Agent) gatheringDeadline() (d time.Time) {
+	for _, b := range a.bases {
+		for i := range b.gatherings {
+			g := &b.gatherings[i]
+			switch {
+			case !g.done && g.State() == stun.TransactionIdle:
+				d = earlier(earlier(d, a.notBefore(a.pacer.next())), g.giveUp)
+			case !g.done:
+				d = earlier(earlier(d, g.Deadline()), g.giveUp)
+			case a.keepsMappings():
+				d = earlier(d, g.refresh)
+			}
+		}
+	}
+	return d
+}

@@ -1,0 +1,61 @@
+package ice
+
+import (
+	"net/netip"
+
+	"github.com/rtcstack/rtcstack/stun"
+)
+
+// response is what Transmit needs to make a response of: it is made there, in the caller's buffer.
+type response struct {
+	id              stun.TransactionID
+	base            *base
+	remote          netip.AddrPort
+	code            int                  // zero: success
+	unknown         []stun.AttributeType // with CodeUnknownAttribute
+	unauthenticated bool
+}
+
+// respond queues a response. Receive has seen to it that there is room.
+func (a *Agent) respond(r response) {
+	if a.sent > 0 && a.sent == len(a.responses) {
+		a.responses, a.sent = a.responses[:0], 0
+	}
+	a.responses = append(a.responses, r)
+}
+
+// transmitResponse appends the next response.
+func (a *Agent) transmitResponse(dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
+	if a.sent == len(a.responses) {
+		a.responses, a.sent = a.responses[:0], 0
+		return dst, local, remote, false
+	}
+	r := &a.responses[a.sent]
+	a.sent++
+	a.stats.ResponsesSent++
+	return a.appendResponse(dst, r), r.base.addr, r.base.zoned(r.remote), true
+}
+
+func (a *Agent) appendResponse(dst []byte, r *response) []byte {
+	class := stun.ClassSuccess
+	if r.code != 0 {
+		class = stun.ClassError
+	}
+	b := stun.NewBuilder(dst, stun.NewType(stun.MethodBinding, class), r.id)
+	switch {
+	case r.code == 0:
+		b.AddXORAddress(stun.AttributeXORMappedAddress, r.remote)
+	default:
+		b.AddErrorCode(r.code, stun.Reason(r.code))
+		if r.code == stun.CodeUnknownAttribute {
+			b.AddUnknownAttributes(r.unknown)
+		}
+	}
+	// "The server MUST NOT include MESSAGE-INTEGRITY" in the response to a request that failed authentication
+	// (https://www.rfc-editor.org/rfc/rfc8489.html#section-9.1.3).
+	if !r.unauthenticated {
+		b.AddIntegrity(a.localKey)
+	}
+	b.AddFingerprint()
+	return b.Bytes()
+}
