@@ -15,7 +15,7 @@ const (
 	ProtocolMedia       = "UDP/TLS/RTP/SAVPF"  // of audio and video (RFC 8829, section 5.1.2)
 	FormatDataChannel   = "webrtc-datachannel" // of data channels (RFC 8841, section 4.3)
 	SemanticsBundle     = "BUNDLE"             // of a [Group] (RFC 9143, section 5)
-	portDiscard         = 9                    // where the address is not known yet (RFC 8840, section 4.1.1)
+	portDiscard         = 9                    // where the address is not known yet (RFC 8840)
 	addressUnspecified  = "0.0.0.0"            // likewise; also hides the origin (RFC 8829, section 5.2.1)
 	legacyProtocol      = "DTLS/SCTP"          // of data channels before RFC 8841
 	overTCP             = "TCP/DTLS/SCTP"      // RFC 8841, section 4.1
@@ -66,7 +66,7 @@ type Description struct {
 	Groups           []Group    // a=group
 	ICELite          bool       // a=ice-lite (RFC 8839, section 5.3)
 	ExtmapAllowMixed bool       // a=extmap-allow-mixed for all sections (RFC 8285, section 6)
-	EndOfCandidates  bool       // a=end-of-candidates for all sections (RFC 8840, section 4.1.3)
+	EndOfCandidates  bool       // a=end-of-candidates for all sections (RFC 8840)
 	Direction        Direction  // for the sections that have none
 	Attributes       Attributes // all others: msid-semantic, identity, ice-pacing, …
 
@@ -93,7 +93,7 @@ type Transport struct {
 	Setup        Setup         // a=setup (RFC 4145, section 4)
 }
 
-// Trickle reports whether candidates may follow later: the ICE options include "trickle" (RFC 8840, section 4.1.3). The option is what
+// Trickle reports whether candidates may follow later: the ICE options include "trickle" (RFC 8840). The option is what
 // was declared; since every known WebRTC endpoint trickles, its absence need not mean more than a description that was edited.
 func (t *Transport) Trickle() bool { return slices.Contains(t.ICEOptions, "trickle") }
 
@@ -124,7 +124,7 @@ type MediaDescription struct {
 
 	// Candidates are the values of the a=candidate lines, verbatim and with their name: "candidate:1 1 UDP …".
 	Candidates      []string
-	EndOfCandidates bool // a=end-of-candidates: no more will follow (RFC 8840, section 4.1.3)
+	EndOfCandidates bool // a=end-of-candidates: no more will follow (RFC 8840)
 
 	// The following are of data channel sections only; elsewhere such attributes stay in Attributes.
 
@@ -183,8 +183,9 @@ func (d *Description) BundleOf(mid string) *Group {
 // TransportOf returns the transport that is in effect for a section, which must be one of d.Media.
 //
 // Each attribute of the section counts before that of the session part (RFC 8839, section 5.4; RFC 8122, section 5; RFC 4145,
-// section 4). A bundled section that has none gets that of the first section in its group (RFC 9143, section 7.1.3, of the
-// attributes whose category is TRANSPORT or IDENTICAL). The slices are shared with d.
+// section 4). A bundled section that has none gets that of the first section in its group: attributes of the categories
+// TRANSPORT and IDENTICAL stand in that one alone (https://www.rfc-editor.org/rfc/rfc9143.html#section-7.1.3). The slices are
+// shared with d.
 func (d *Description) TransportOf(m *MediaDescription) Transport {
 	t := m.Transport
 	t.complete(&d.Transport)

@@ -7,14 +7,19 @@ import (
 
 // ParseDescription reads a session description in the terms of WebRTC. Its strings are substrings of text.
 //
-// It accepts what [Parse] accepts. Attributes with a field are checked for their syntax, and that those which may stand once in a section do
-// not stand there with different values; whether the description is complete enough to connect is the business of
-// Validate. The error is a *[SyntaxError].
+// It accepts what [Parse] accepts. Attributes with a field are checked for their syntax, and those which may stand once in a
+// section must not stand there with different values. Whether the description is complete enough to connect is the business
+// of [Description.Validate]. The error is a *[SyntaxError].
 func ParseDescription(text string) (*Description, error) {
-	s, err := Parse(text)
+	s, err := parse(text, false)
 	if err != nil {
 		return nil, err
 	}
+	return describe(text, s)
+}
+
+// describe makes a description of s, which was parsed from text and is not used any further.
+func describe(text string, s *Session) (*Description, error) {
 	d := &Description{
 		Username:    s.Origin.Username,
 		Address:     s.Origin.Address,
@@ -47,19 +52,31 @@ func ParseDescription(text string) (*Description, error) {
 	return d, nil
 }
 
-// ParseMedia reads one media section, from its m= line on; the "m=" may be missing, and a session part before it is skipped.
-// The error is a *[SyntaxError], also when there is not exactly one section.
+// ParseMedia reads one media section, from its m= line on, as programs give it to describe a track. The "m=" may be missing,
+// and so may the formats: they are then the payload types of the a=rtpmap lines. A session part before the section is
+// skipped. The error is a *[SyntaxError], also when there is not exactly one section.
 func ParseMedia(text string) (*MediaDescription, error) {
 	full := text
 	if first := strings.TrimLeft(text, "\r\n"); len(first) < 2 || first[1] != '=' {
 		full = "m=" + first
 	}
-	d, err := ParseDescription(full)
+	s, err := parse(full, true)
 	if err != nil {
 		return nil, err
 	}
-	if len(d.Media) != 1 {
-		return nil, &SyntaxError{Line: 1, Field: "m=", Reason: strconv.Itoa(len(d.Media)) + " media sections where one is expected"}
+	if len(s.Media) != 1 {
+		return nil, &SyntaxError{Line: 1, Field: "m=", Reason: strconv.Itoa(len(s.Media)) + " media sections where one is expected"}
+	}
+	if m := &s.Media[0]; len(m.Formats) == 0 {
+		for mapping := range m.Attributes.All("rtpmap") {
+			if format, _ := word(mapping); format != "" {
+				m.Formats = append(m.Formats, format)
+			}
+		}
+	}
+	d, err := describe(full, s)
+	if err != nil {
+		return nil, err
 	}
 	return &d.Media[0], nil
 }
@@ -117,7 +134,8 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 		Connections: from.Connections,
 		Bandwidths:  from.Bandwidths,
 	}
-	// RFC 9143, section 6: port zero with bundle-only means the transport of the group, without it a refusal.
+	// Port zero with bundle-only means the transport of the group, without it a refusal:
+	// https://www.rfc-editor.org/rfc/rfc9143.html#section-6
 	_, m.BundleOnly = from.Attributes.Get("bundle-only")
 	m.Rejected = m.Port == 0 && !m.BundleOnly
 	sctp := m.IsDataChannel()

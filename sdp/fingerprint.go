@@ -67,8 +67,10 @@ func (f Fingerprint) String() string { return string(f.append(nil)) }
 
 // VerifyCertificate checks a peer's certificate, in DER form, against the fingerprints of its description.
 //
-// RFC 8122, section 5.1: of the hash functions that are given, the strongest counts, and of several fingerprints with
-// it one must match. The error is [ErrDigest] where none does and [ErrHash] where there is none that can be checked.
+// "An endpoint MUST select the set of fingerprints that use its most preferred hash function (out of those offered by the
+// peer) and verify that each certificate used matches one fingerprint out of that set"
+// (https://www.rfc-editor.org/rfc/rfc8122.html#section-5.1); preferred is the strongest. The error is [ErrDigest] where none
+// matches and [ErrHash] where there is none that can be checked.
 func VerifyCertificate(certificate []byte, fingerprints []Fingerprint) error {
 	best := 0
 	for _, f := range fingerprints {
@@ -151,7 +153,7 @@ func unhex(c byte) byte {
 	return 0xff
 }
 
-// RFC 8122, section 5: "The byte string is encoded in hexadecimal … using uppercase letters."
+// https://www.rfc-editor.org/rfc/rfc8122.html#section-5: "a sequence of uppercase hexadecimal bytes, separated by colons"
 const upperHex = "0123456789ABCDEF"
 
 func (f Fingerprint) append(dst []byte) []byte {

@@ -8,8 +8,10 @@ import (
 // Parse reads a session description. Its strings are substrings of text.
 //
 // What it accepts beyond the grammar is in the package documentation. The error is a *[SyntaxError].
-func Parse(text string) (*Session, error) {
-	p := parser{text: text}
+func Parse(text string) (*Session, error) { return parse(text, false) }
+
+func parse(text string, formatless bool) (*Session, error) {
+	p := parser{text: text, formatless: formatless}
 	if err := p.survey(); err != nil {
 		return nil, err
 	}
@@ -50,7 +52,8 @@ type parser struct {
 	line int    // number of the line last read, from 1
 	any  bool   // a line that is not empty has been read
 
-	sections int // media sections in the whole text
+	sections   int  // media sections in the whole text
+	formatless bool // an m= line may have no formats
 
 	once [256]bool // lines of the present section that were seen and must not come again
 
@@ -150,7 +153,7 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	}
 	switch typ {
 	case 'v':
-		// RFC 8866, section 5.1: "This memo defines version 0. There is no minor version number."
+		// https://www.rfc-editor.org/rfc/rfc8866.html#section-5.1: "This memo defines version 0. There is no minor version number."
 		if strings.TrimSpace(value) != "0" {
 			return p.errorf("v=", "version "+clip(value)+" is not 0")
 		}
@@ -177,7 +180,7 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	case 'a':
 		err = p.attribute(value)
 	case 'k':
-		// RFC 8866, section 5.12: "MUST discard it if it is received".
+		// https://www.rfc-editor.org/rfc/rfc8866.html#section-5.12: "MUST discard it if it is received in an SDP".
 	default:
 		err = p.unknown(typ)
 	}
@@ -193,7 +196,7 @@ func (p *parser) mediaLine(m *Media, typ byte, value string) (err error) {
 		}
 		m.Title = value
 	case 'c':
-		// RFC 8866, section 5.7: a media section may have several, for hierarchical encodings.
+		// https://www.rfc-editor.org/rfc/rfc8866.html#section-5.7: a media section may have several, for hierarchical encodings.
 		c, err := p.connection(value)
 		if err != nil {
 			return err
@@ -213,8 +216,8 @@ func (p *parser) mediaLine(m *Media, typ byte, value string) (err error) {
 	return err
 }
 
-// RFC 8866, section 5: "An SDP parser MUST completely ignore any session description that contains a type letter that it
-// does not understand."
+// https://www.rfc-editor.org/rfc/rfc8866.html#section-5: "An SDP parser MUST completely ignore any session description that
+// contains a type letter that it does not understand."
 func (p *parser) unknown(typ byte) error {
 	return p.errorf("", "unknown type "+strconv.QuoteRune(rune(typ)))
 }
@@ -251,10 +254,12 @@ func (p *parser) media(s *Session, value string) error {
 		}
 		p.formats = append(p.formats, format)
 	}
-	if len(p.formats) == first {
+	if len(p.formats) == first && (!p.formatless || protocol == "") {
 		return p.errorf("m=", "no format")
 	}
-	m.Formats = p.formats[first:len(p.formats):len(p.formats)]
+	if len(p.formats) > first {
+		m.Formats = p.formats[first:len(p.formats):len(p.formats)]
+	}
 	s.Media = append(s.Media, m)
 	return nil
 }

@@ -72,6 +72,24 @@ func (d *Description) validateSession() error {
 			}
 		}
 	}
+	for _, t := range d.Times {
+		for _, r := range t.Repeats {
+			if !isText(r) {
+				return invalid("session", "NUL or line end within a line")
+			}
+		}
+		if !isText(t.Zones) {
+			return invalid("session", "NUL or line end within a line")
+		}
+	}
+	if !d.Connection.printable() {
+		return invalid("connection", "a space, NUL or line end within a word")
+	}
+	for _, b := range d.Bandwidths {
+		if !isToken(b.Type) {
+			return invalid("bandwidth", clip(b.Type)+" is not a token")
+		}
+	}
 	bundled := 0
 	for _, g := range d.Groups {
 		if !isToken(g.Semantics) {
@@ -126,6 +144,16 @@ func (m *MediaDescription) validate() (field, reason string) {
 	for _, f := range m.Formats {
 		if !isWord(f) {
 			return "format", clip(f) + " is not a format"
+		}
+	}
+	for _, c := range m.Connections {
+		if !c.printable() {
+			return "connection", "a space, NUL or line end within a word"
+		}
+	}
+	for _, b := range m.Bandwidths {
+		if !isToken(b.Type) {
+			return "bandwidth", clip(b.Type) + " is not a token"
 		}
 	}
 	for _, c := range m.Candidates {
@@ -189,6 +217,15 @@ func (a Attributes) printable() (key string, ok bool) {
 		}
 	}
 	return "", true
+}
+
+func (c Connection) printable() bool {
+	for _, w := range [...]string{c.NetworkType, c.AddressType, c.Address} {
+		if w != "" && !isWord(w) {
+			return false
+		}
+	}
+	return true
 }
 
 // isText reports whether s is a byte-string of RFC 8866, section 9, or empty.
