@@ -1,0 +1,170 @@
+package dtlsconn
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/stretchr/testify/require"
+)
+
+// wantGoroutines waits until there are no more goroutines than at the beginning of the test. Those of pion/dtls
+// end by themselves a moment after its Close.
+func wantGoroutines(t *testing.T, most int) {
+	t.Helper()
+	for deadline := time.Now().Add(testTimeout); runtime.NumGoroutine() > most; {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<16)
+			require.FailNow(t, "goroutines left", "%s", stacks[:runtime.Stack(stacks, true)])
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// direct joins two endpoints without goroutines of the test: each datagram is delivered by the goroutine that sends it,
+// unless that is already delivering one, when it is queued.
+func direct(a, b *endpoint) {
+	pump := func(to *endpoint) func([]byte) {
+		queue := make(chan []byte, 256)
+		return func(datagram []byte) {
+			queue <- datagram
+			go func() { to.receive(<-queue) }()
+		}
+	}
+	a.intercept(pump(b))
+	b.intercept(pump(a))
+}
+
+// An established association has no goroutine with a fast suite, and after Close none at all.
+func TestGoroutines(t *testing.T) {
+	for _, suite := range []dtls.CipherSuiteID{
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
+	} {
+		t.Run(suite.String(), func(t *testing.T) {
+			before := runtime.NumGoroutine()
+			adjust := func(c *Config) { c.CipherSuites = []uint16{uint16(suite)} }
+			client, server := newEndpoint(t, true, adjust), newEndpoint(t, false, adjust)
+			direct(client, server)
+			client.conn.Start()
+			server.conn.Start()
+			client.wantHandshaked()
+			server.wantHandshaked()
+			if client.conn.Fast() {
+				wantGoroutines(t, before)
+			}
+			client.conn.Close()
+			client.conn.Close()
+			require.NoError(t, want(t, server.closed, "Closed"))
+			client.conn.Wait()
+			server.conn.Wait()
+			wantGoroutines(t, before)
+		})
+	}
+}
+
+func TestCloseAtAnyTime(t *testing.T) {
+	before := runtime.NumGoroutine()
+
+	// Before Start.
+	client := newEndpoint(t, true, nil)
+	client.conn.Close()
+	client.conn.Start()
+	require.ErrorIs(t, client.conn.Write(nil), ErrClosed)
+
+	// During the handshake.
+	client = newEndpoint(t, true, nil)
+	client.conn.Start()
+	client.conn.Close()
+	require.ErrorIs(t, want(t, client.handshaked, "Handshaked"), ErrClosed)
+	client.conn.Wait()
+	client.receive([]byte{contentHandshake})
+	require.EqualValues(t, 1, client.conn.Stats().Discarded)
+
+	// From within Handshaked, when both sides have just finished.
+	var closing *endpoint
+	closing = newEndpoint(t, false, func(c *Config) {
+		handshaked := c.Handshaked
+		c.Handshaked = func(err error) {
+			closing.conn.Close()
+			handshaked(err)
+		}
+	})
+	client = newEndpoint(t, true, nil)
+	direct(client, closing)
+	client.conn.Start()
+	closing.conn.Start()
+	closing.wantHandshaked()
+	client.wantHandshaked()
+	require.NoError(t, want(t, client.closed, "Closed"))
+	closing.conn.Wait()
+	client.conn.Wait()
+
+	// From within data.
+	client, server := newEndpoint(t, true, nil), newEndpoint(t, false, nil)
+	direct(client, server)
+	client.conn.Start()
+	server.conn.Start()
+	client.wantHandshaked()
+	server.wantHandshaked()
+	server.settle()
+	datagram := append(client.seal([]byte("bye")), client.seal([]byte("never seen"))...)
+	calls := 0
+	server.mu.Lock()
+	server.conn.Receive(datagram, func([]byte) {
+		calls++
+		server.conn.Close()
+	})
+	server.mu.Unlock()
+	require.Equal(t, 1, calls)
+	require.NoError(t, want(t, client.closed, "Closed"))
+	client.conn.Wait()
+	server.conn.Wait()
+	wantGoroutines(t, before)
+}
+
+// RFC 5246, section 7.2.1: "The other party MUST respond with a close_notify alert of its own".
+func TestCloseNotifyIsAnswered(t *testing.T) {
+	client, server := newPair(t, nil)
+	answers := make(chan []byte, 4)
+	server.intercept(func(datagram []byte) { answers <- datagram })
+	client.conn.Close()
+	answer := records(want(t, answers, "answer"))
+	require.Len(t, answer, 1)
+	require.EqualValues(t, contentAlert, answer[0].contentType)
+	require.NoError(t, want(t, server.closed, "Closed"))
+}
+
+func TestFatalAlertAndWarnings(t *testing.T) {
+	client, server := newPair(t, nil)
+	tx := client.conn.tx.Load()
+	for _, alert := range [][]byte{{alertWarning, 100}, {alertWarning}, {}, {alertFatal, 80, 1}} {
+		datagram, err := tx.seal(nil, contentAlert, alert)
+		require.NoError(t, err)
+		server.receive(datagram)
+	}
+	require.Empty(t, server.closed)
+	datagram, err := tx.seal(nil, contentAlert, []byte{alertFatal, 80})
+	require.NoError(t, err)
+	server.receive(datagram)
+	var alert *AlertError
+	require.ErrorAs(t, want(t, server.closed, "Closed"), &alert)
+	require.EqualValues(t, 80, alert.Description)
+	require.ErrorContains(t, alert, "InternalError")
+}
+
+// A peer that wants to renegotiate is ignored.
+func TestRenegotiationIsIgnored(t *testing.T) {
+	client, server := newPair(t, nil)
+	tx := client.conn.tx.Load()
+	for _, message := range [][]byte{{}, {0, 0, 0, 0}, {1, 0, 0, 40, 0, 0}} {
+		datagram, err := tx.seal(nil, contentHandshake, message)
+		require.NoError(t, err)
+		server.receive(datagram)
+	}
+	require.EqualValues(t, 3, server.conn.Stats().Discarded)
+	require.Zero(t, server.conn.Stats().FlightsRepeated)
+	client.transmit([]byte("go on"))
+	server.wantData([]byte("go on"))
+}

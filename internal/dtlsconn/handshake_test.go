@@ -1,0 +1,394 @@
+package dtlsconn
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/stretchr/testify/require"
+)
+
+// "In DTLS, all combinations of cipher suite and certificate have to work": each of the default suites, with the kind of
+// certificate it signs with, in a full association with data and farewell.
+func TestEveryCipherSuite(t *testing.T) {
+	for _, id := range DefaultCipherSuites() {
+		t.Run(CipherSuiteName(id), func(t *testing.T) {
+			kind := ECDSA
+			if tlsSuiteIsRSA(id) {
+				kind = RSA
+			}
+			_, fast := fastSuite(id)
+			client, server := newPair(t, func(c *Config) {
+				c.CipherSuites = []uint16{id}
+				c.Certificate = testCertificate(t, kind)
+			})
+			for _, e := range []*endpoint{client, server} {
+				require.Equal(t, id, e.conn.CipherSuite())
+				require.Equal(t, fast, e.conn.Fast())
+				require.Equal(t, testCertificate(t, kind).Certificate[0], e.conn.PeerCertificate())
+			}
+			wantConversation(t, client, server)
+			wantSameExport(t, client, server)
+
+			client.conn.Close()
+			require.NoError(t, want(t, server.closed, "Closed"))
+			_, err := server.conn.Seal(nil, []byte("late"))
+			require.ErrorIs(t, err, ErrClosed)
+			require.Empty(t, client.closed, "a local Close reports nothing")
+		})
+	}
+}
+
+func tlsSuiteIsRSA(id uint16) bool {
+	switch dtls.CipherSuiteID(id) {
+	case dtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, dtls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		dtls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, dtls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA:
+		return true
+	}
+	return false
+}
+
+func wantConversation(t *testing.T, a, b *endpoint) {
+	t.Helper()
+	for i := range 10 {
+		ping, pong := fmt.Appendf(nil, "ping %d", i), fmt.Appendf(nil, "pong %d", i)
+		a.transmit(ping)
+		b.wantData(ping)
+		b.transmit(pong)
+		a.wantData(pong)
+	}
+	require.EqualValues(t, 10, a.conn.Stats().RecordsSent)
+	require.EqualValues(t, 10, a.conn.Stats().RecordsReceived)
+	require.EqualValues(t, 60, b.conn.Stats().BytesReceived)
+}
+
+func wantSameExport(t *testing.T, a, b *endpoint) {
+	t.Helper()
+	const label, length = "EXTRACTOR-dtls_srtp", 60
+	x, err := a.conn.ExportKeyingMaterial(label, length)
+	require.NoError(t, err)
+	require.Len(t, x, length)
+	y, err := b.conn.ExportKeyingMaterial(label, length)
+	require.NoError(t, err)
+	require.Equal(t, x, y)
+	_, err = a.conn.ExportKeyingMaterial("key expansion", length)
+	require.Error(t, err, "RFC 5705: labels must not collide with those of TLS")
+}
+
+func TestMixedCertificateKinds(t *testing.T) {
+	client := newEndpoint(t, true, func(c *Config) { c.Certificate = testCertificate(t, RSA) })
+	server := newEndpoint(t, false, nil)
+	connect(t, client, server)
+	client.conn.Start()
+	server.conn.Start()
+	client.wantHandshaked()
+	server.wantHandshaked()
+	require.Equal(t, testCertificate(t, RSA).Certificate[0], server.conn.PeerCertificate())
+}
+
+// RFC 6347, section 4.2.4: "DTLS uses a simple timeout and retransmission scheme". Any datagram may be lost, delayed
+// beyond the next ones, or doubled.
+func TestHandshakeOverLossyNetwork(t *testing.T) {
+	for _, loss := range []float64{0, 0.1, 0.3} {
+		for seed := range uint64(8) {
+			t.Run(fmt.Sprintf("loss=%v/seed=%d", loss, seed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { testLossyHandshake(t, loss, seed) })
+			})
+		}
+	}
+}
+
+func testLossyHandshake(t *testing.T, loss float64, seed uint64) {
+	client, server := newEndpoint(t, true, nil), newEndpoint(t, false, nil)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	var mu sync.Mutex // of rng
+	network := func(to *endpoint) func([]byte) {
+		return func(datagram []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			for range 1 + rng.IntN(10)/9 {
+				if rng.Float64() >= loss {
+					delay := time.Duration(5+rng.IntN(20)) * time.Millisecond
+					time.AfterFunc(delay, func() { to.receive(datagram) })
+				}
+			}
+		}
+	}
+	client.intercept(network(server))
+	server.intercept(network(client))
+	client.conn.Start()
+	server.conn.Start()
+	require.NoError(t, <-client.handshaked, "seed %d", seed)
+	require.NoError(t, <-server.handshaked, "seed %d", seed)
+
+	// Both directions work: some of a hundred records get through.
+	for range 100 {
+		client.transmit([]byte("up"))
+		server.transmit([]byte("down"))
+	}
+	require.Equal(t, []byte("up"), <-server.data)
+	require.Equal(t, []byte("down"), <-client.data)
+	client.conn.Close()
+	server.conn.Close()
+	client.conn.Wait()
+	server.conn.Wait()
+	time.Sleep(time.Second) // what is still under way
+}
+
+// RFC 6347, section 4.2.4: "in the FINISHED state [...] the node that transmits the last flight (the server in an
+// ordinary handshake) [...] must respond to a retransmit of the peer's last flight with a retransmit of the last
+// flight."
+func TestLastFlightIsRepeated(t *testing.T) {
+	for _, suite := range []uint16{uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256), uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA)} {
+		t.Run(CipherSuiteName(suite), func(t *testing.T) {
+			adjust := func(c *Config) {
+				c.CipherSuites = []uint16{suite}
+				c.RetransmitInterval = 20 * time.Millisecond
+			}
+			client, server := newEndpoint(t, true, adjust), newEndpoint(t, false, adjust)
+			connect(t, client, server)
+			lost := 0
+			var deliver func([]byte)
+			deliver = server.intercept(func(datagram []byte) {
+				last := false
+				for _, r := range records(datagram) {
+					last = last || r.contentType == contentChangeCipherSpec
+				}
+				if last && lost < 3 {
+					lost++
+					return
+				}
+				deliver(datagram)
+			})
+			client.conn.Start()
+			server.conn.Start()
+
+			// The server does not know that its last flight is lost, and sends.
+			server.wantHandshaked()
+			server.transmit([]byte("early"))
+			client.wantHandshaked()
+			client.wantData([]byte("early"))
+			require.Equal(t, 3, lost)
+			if server.conn.Fast() {
+				require.EqualValues(t, 3, server.conn.Stats().FlightsRepeated)
+			}
+			client.transmit([]byte("done"))
+			server.wantData([]byte("done"))
+		})
+	}
+}
+
+// Application data that overtakes the server's last flight is not lost, and is delivered after Handshaked.
+func TestEarlyApplicationData(t *testing.T) {
+	client, server := newEndpoint(t, true, nil), newEndpoint(t, false, nil)
+	connect(t, client, server)
+	lastFlight := make(chan []byte, 16)
+	var deliver func([]byte)
+	deliver = server.intercept(func(datagram []byte) {
+		if datagram[0] == contentChangeCipherSpec {
+			lastFlight <- datagram
+			return
+		}
+		deliver(datagram)
+	})
+	client.conn.Start()
+	server.conn.Start()
+	server.wantHandshaked()
+
+	var early []byte
+	for _, message := range []string{"one", "two"} {
+		early = append(early, server.seal([]byte(message))...)
+	}
+	client.receive(early)
+	client.receive(server.seal([]byte("three")))
+	require.Empty(t, client.handshaked)
+	require.Empty(t, client.data)
+
+	client.receive(<-lastFlight)
+	client.wantHandshaked()
+	for _, message := range []string{"one", "two", "three"} {
+		client.wantData([]byte(message))
+	}
+}
+
+// A ClientHello that is faster than the server's signalling waits for Start.
+func TestEarlyClientHello(t *testing.T) {
+	slow := func(c *Config) { c.RetransmitInterval = time.Hour }
+	client, server := newEndpoint(t, true, slow), newEndpoint(t, false, slow)
+	connect(t, client, server)
+	arrived := make(chan struct{}, 1)
+	var deliver func([]byte)
+	deliver = client.intercept(func(datagram []byte) {
+		deliver(datagram)
+		arrived <- struct{}{}
+	})
+	client.conn.Start()
+	want(t, arrived, "ClientHello")
+	client.intercept(deliver)
+	time.Sleep(time.Millisecond)
+	server.conn.Start()
+	server.wantHandshaked()
+	client.wantHandshaked()
+	require.Zero(t, server.conn.Stats().EarlyDropped)
+}
+
+func TestEarlyDatagramsAreBounded(t *testing.T) {
+	server := newEndpoint(t, false, nil)
+	for range maxHeldDatagrams + 5 {
+		server.receive([]byte{contentHandshake, 0xfe, 0xff})
+	}
+	require.EqualValues(t, 5, server.conn.Stats().EarlyDropped)
+
+	server = newEndpoint(t, false, nil)
+	for range maxHeldBytes/8192 + 2 {
+		server.receive(make([]byte, 8192))
+	}
+	require.EqualValues(t, 2, server.conn.Stats().EarlyDropped)
+}
+
+// RFC 8827, section 6.5: the certificate must match the signalled fingerprint; here it does not.
+func TestWrongFingerprintFailsBothSides(t *testing.T) {
+	wrong := errors.New("fingerprint of somebody else")
+	for _, verifier := range []string{"client", "server"} {
+		t.Run(verifier, func(t *testing.T) {
+			reject := func(c *Config) {
+				c.VerifyPeer = func(der []byte) error {
+					require.Equal(t, testCertificate(t, ECDSA).Certificate[0], der)
+					return wrong
+				}
+			}
+			var adjustClient, adjustServer func(*Config)
+			if verifier == "client" {
+				adjustClient = reject
+			} else {
+				adjustServer = reject
+			}
+			client, server := newEndpoint(t, true, adjustClient), newEndpoint(t, false, adjustServer)
+			connect(t, client, server)
+			client.conn.Start()
+			server.conn.Start()
+			rejecting, rejected := want(t, client.handshaked, "Handshaked"), want(t, server.handshaked, "Handshaked")
+			if verifier == "server" {
+				rejecting, rejected = rejected, rejecting
+			}
+			require.ErrorIs(t, rejecting, wrong)
+			var alert *AlertError
+			require.ErrorAs(t, rejected, &alert)
+			require.EqualValues(t, 42, alert.Description, "bad_certificate")
+			require.Empty(t, client.closed)
+			require.Empty(t, server.closed)
+		})
+	}
+}
+
+func TestHandshakeTimesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := newEndpoint(t, true, nil)
+		sent := 0
+		client.intercept(func([]byte) { sent++ })
+		start := time.Now()
+		client.conn.Start()
+		require.ErrorIs(t, <-client.handshaked, ErrHandshakeTimeout)
+		require.Equal(t, DefaultHandshakeTimeout, time.Since(start))
+		require.Equal(t, 8, sent, "at 0, 0.2, 0.6, 1.4, 3, 6.2, 12.6 and 25.4 s")
+		client.conn.Wait()
+	})
+}
+
+// A handshake is not at the mercy of one datagram that anybody can send.
+func TestHandshakeSurvivesForgeries(t *testing.T) {
+	client, server := newEndpoint(t, true, nil), newEndpoint(t, false, nil)
+	connect(t, client, server)
+	forgeries := [][]byte{
+		{},
+		[]byte("\x17\xfe\xfd not a record"),
+		append(appendRecordHeader(nil, contentApplicationData, epochHandshake, 77, 4), "data"...),
+		append(appendRecordHeader(nil, contentChangeCipherSpec, epochHandshake, 78, 2), 7, 7),
+		append(appendRecordHeader(nil, contentAlert, epochHandshake, 79, 1), 2),
+		append(appendRecordHeader(nil, 99, epochHandshake, 80, 1), 2),
+		append(appendRecordHeader(nil, contentHandshake, 3, 81, 1), 2),
+		append(appendRecordHeader(nil, contentHandshake, epochHandshake, 82, 4), 1, 2, 3, 4),
+		appendRecordHeader(nil, contentHandshake, epochHandshake, 83, 400),
+	}
+	for _, e := range []*endpoint{client, server} {
+		var deliver func([]byte)
+		deliver = e.intercept(func(datagram []byte) {
+			for _, f := range forgeries {
+				deliver(append([]byte(nil), f...))
+			}
+			deliver(datagram)
+		})
+	}
+	client.conn.Start()
+	server.conn.Start()
+	client.wantHandshaked()
+	server.wantHandshaked()
+	wantConversation(t, client, server)
+}
+
+// Handshake datagrams keep to the MTU, whatever the certificate's size.
+func TestHandshakeMTU(t *testing.T) {
+	const mtu = 400
+	longest := 0
+	var mu sync.Mutex
+	client, server := newEndpoint(t, true, func(c *Config) { c.MTU = mtu; c.Certificate = testCertificate(t, RSA) }),
+		newEndpoint(t, false, func(c *Config) { c.MTU = mtu; c.Certificate = testCertificate(t, RSA) })
+	connect(t, client, server)
+	for _, e := range []*endpoint{client, server} {
+		var deliver func([]byte)
+		deliver = e.intercept(func(datagram []byte) {
+			mu.Lock()
+			longest = max(longest, len(datagram))
+			mu.Unlock()
+			deliver(datagram)
+		})
+	}
+	client.conn.Start()
+	server.conn.Start()
+	client.wantHandshaked()
+	server.wantHandshaked()
+	require.LessOrEqual(t, longest, mtu)
+}
+
+func TestSRTPProfiles(t *testing.T) {
+	client := newEndpoint(t, true, func(c *Config) { c.SRTPProtectionProfiles = []uint16{0x0008, 0x0001} })
+	server := newEndpoint(t, false, nil)
+	connect(t, client, server)
+	client.conn.Start()
+	server.conn.Start()
+	client.wantHandshaked()
+	server.wantHandshaked()
+	require.NotZero(t, client.conn.SRTPProtectionProfile())
+	require.Equal(t, client.conn.SRTPProtectionProfile(), server.conn.SRTPProtectionProfile())
+
+	client, _ = newPair(t, nil)
+	require.Zero(t, client.conn.SRTPProtectionProfile(), "without an offer there is no profile")
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	valid := Config{Certificate: testCertificate(t, ECDSA), Output: func([]byte) {}}
+	for name, breakIt := range map[string]func(*Config){
+		"no output":      func(c *Config) { c.Output = nil },
+		"no certificate": func(c *Config) { c.Certificate = tls.Certificate{} },
+		"tiny MTU":       func(c *Config) { c.MTU = 100 },
+		"unknown suite":  func(c *Config) { c.CipherSuites = []uint16{0x1234} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := valid
+			breakIt(&cfg)
+			_, err := New(cfg)
+			require.ErrorContains(t, err, "dtls: ")
+		})
+	}
+	conn, err := New(valid)
+	require.NoError(t, err)
+	conn.Close()
+	require.NotErrorIs(t, err, context.Canceled)
+}

@@ -1,0 +1,118 @@
+package dtlsconn
+
+import (
+	"encoding/binary"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/race"
+)
+
+// nonceRecorder sees every record of epochApplication that one side lets out, and refuses to see a number twice.
+type nonceRecorder struct {
+	mu       sync.Mutex
+	used     []uint64 // bit set by sequence number
+	total    int
+	repeated []uint64
+	strange  int // explicit nonce other than epoch and sequence number, or a number beyond the set
+}
+
+func newNonceRecorder(most int) *nonceRecorder { return &nonceRecorder{used: make([]uint64, most/64+1)} }
+
+func (n *nonceRecorder) see(datagram []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range records(datagram) {
+		if r.epoch != epochApplication {
+			continue
+		}
+		n.total++
+		if r.sequence/64 >= uint64(len(n.used)) || binary.BigEndian.Uint64(r.fragment()) != 1<<48|r.sequence {
+			n.strange++
+			continue
+		}
+		if n.used[r.sequence/64]&(1<<(r.sequence%64)) != 0 {
+			n.repeated = append(n.repeated, r.sequence)
+		}
+		n.used[r.sequence/64] |= 1 << (r.sequence % 64)
+	}
+}
+
+// RFC 5288, section 3: "Each value of the nonce_explicit MUST be distinct for each distinct invocation of the GCM encrypt
+// function for any fixed key." The records of the handshake by pion/dtls, its retransmissions of the last flight before and
+// ours after the handover, application data from racing goroutines, and close_notify share one key: all numbers on the wire
+// must differ.
+func TestNoNonceIsUsedTwice(t *testing.T) {
+	total := 1_000_000
+	if race.Enabled {
+		total = 50_000 // the detector slows this down by an order of magnitude
+	}
+	fast := func(c *Config) { c.RetransmitInterval = 5 * time.Millisecond }
+	client, server := newEndpoint(t, true, fast), newEndpoint(t, false, fast)
+	connect(t, client, server)
+	seen := map[*endpoint]*nonceRecorder{client: newNonceRecorder(2 * total), server: newNonceRecorder(2 * total)}
+
+	// The server's last flight is lost for a while, so that the client retransmits its own and the server answers,
+	// while the server's application data flows.
+	var toClient, toServer func([]byte)
+	repeats, enough := 0, make(chan struct{})
+	toClient = server.intercept(func(datagram []byte) {
+		seen[server].see(datagram)
+		if datagram[0] == contentChangeCipherSpec {
+			if repeats++; repeats < 5 {
+				return
+			} else if repeats == 5 {
+				close(enough)
+			}
+		}
+		toClient(datagram)
+	})
+	toServer = client.intercept(func(datagram []byte) {
+		seen[client].see(datagram)
+		toServer(datagram)
+	})
+	client.conn.Start()
+	server.conn.Start()
+
+	const goroutines = 4
+	race := func(e *endpoint) {
+		var racing sync.WaitGroup
+		for range goroutines {
+			racing.Go(func() {
+				buf := make([]byte, 0, 1500)
+				for range total / goroutines / 10 {
+					datagram := buf
+					for range 10 {
+						var err error
+						if datagram, err = e.conn.Seal(datagram, []byte("message")); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+					seen[e].see(datagram)
+				}
+			})
+		}
+		racing.Wait()
+	}
+	server.wantHandshaked()
+	race(server)
+	want(t, enough, "fifth last flight")
+	client.wantHandshaked()
+	race(client)
+	server.conn.Close()
+	require.NoError(t, want(t, client.closed, "Closed"))
+
+	for name, e := range map[string]*endpoint{"client": client, "server": server} {
+		n := seen[e]
+		n.mu.Lock()
+		require.Empty(t, n.repeated, name)
+		require.Zero(t, n.strange, name)
+		require.GreaterOrEqual(t, n.total, total+2, "%s: data, Finished, close_notify", name)
+		n.mu.Unlock()
+	}
+	require.GreaterOrEqual(t, seen[server].total, total+6, "five times Finished")
+}

@@ -1,0 +1,209 @@
+package dtlsconn
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/tls"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// testTimeout is generous: it only ends a test that fails.
+const testTimeout = 10 * time.Second
+
+// testCertificate returns a certificate that is made once for all tests: RSA keys are slow.
+func testCertificate(t testing.TB, kind CertificateKind) tls.Certificate {
+	t.Helper()
+	makers := map[CertificateKind]func() (tls.Certificate, error){ECDSA: ecdsaCertificate, RSA: rsaCertificate}
+	certificate, err := makers[kind]()
+	require.NoError(t, err)
+	return certificate
+}
+
+var (
+	ecdsaCertificate = sync.OnceValues(func() (tls.Certificate, error) {
+		return GenerateCertificate(ECDSA, time.Now(), rand.Reader)
+	})
+	rsaCertificate = sync.OnceValues(func() (tls.Certificate, error) {
+		return GenerateCertificate(RSA, time.Now(), rand.Reader)
+	})
+)
+
+// endpoint is a Conn with an owner as the API has one: a lock around Receive and Seal, callbacks into channels.
+type endpoint struct {
+	t    testing.TB
+	conn *Conn
+
+	mu sync.Mutex // the owner's lock
+
+	handshaked chan error
+	data       chan []byte
+	closed     chan error
+
+	wireMu sync.Mutex
+	send   func(datagram []byte) // what Output and transmit do
+}
+
+// newEndpoint makes an endpoint; adjust changes the configuration.
+func newEndpoint(t testing.TB, client bool, adjust func(*Config)) *endpoint {
+	t.Helper()
+	e := &endpoint{
+		t:          t,
+		handshaked: make(chan error, 2),
+		data:       make(chan []byte, 1024),
+		closed:     make(chan error, 2),
+		send:       func([]byte) {},
+	}
+	cfg := Config{
+		Client:      client,
+		Certificate: testCertificate(t, ECDSA),
+		Output:      e.output,
+		Handshaked:  func(err error) { e.handshaked <- err },
+		Data:        e.received,
+		Closed:      func(err error) { e.closed <- err },
+	}
+	if adjust != nil {
+		adjust(&cfg)
+	}
+	conn, err := New(cfg)
+	require.NoError(t, err)
+	e.conn = conn
+	t.Cleanup(func() {
+		conn.Close()
+		conn.Wait()
+	})
+	return e
+}
+
+func (e *endpoint) received(plaintext []byte) { e.data <- bytes.Clone(plaintext) }
+
+func (e *endpoint) output(datagram []byte) {
+	e.wireMu.Lock()
+	send := e.send
+	e.wireMu.Unlock()
+	send(bytes.Clone(datagram))
+}
+
+// intercept replaces what happens to outgoing datagrams and returns what happened before.
+func (e *endpoint) intercept(send func(datagram []byte)) (before func(datagram []byte)) {
+	e.wireMu.Lock()
+	defer e.wireMu.Unlock()
+	before, e.send = e.send, send
+	return before
+}
+
+func (e *endpoint) receive(datagram []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.conn.Receive(datagram, e.received)
+}
+
+// transmit sends application data by whichever path the cipher suite has.
+func (e *endpoint) transmit(plaintext []byte) {
+	e.t.Helper()
+	if !e.conn.Fast() {
+		require.NoError(e.t, e.conn.Write(plaintext))
+		return
+	}
+	e.output(e.seal(plaintext))
+}
+
+func (e *endpoint) seal(plaintext []byte) []byte {
+	e.t.Helper()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	datagram, err := e.conn.Seal(nil, plaintext)
+	require.NoError(e.t, err)
+	return datagram
+}
+
+func (e *endpoint) wantHandshaked() {
+	e.t.Helper()
+	require.NoError(e.t, want(e.t, e.handshaked, "Handshaked"))
+}
+
+func (e *endpoint) wantData(plaintext []byte) {
+	e.t.Helper()
+	require.Equal(e.t, plaintext, want(e.t, e.data, "Data"))
+}
+
+func want[T any](t testing.TB, from chan T, name string) (value T) {
+	t.Helper()
+	select {
+	case value = <-from:
+	case <-time.After(testTimeout):
+		require.FailNow(t, "no "+name)
+	}
+	return value
+}
+
+// lane delivers datagrams one by one, in order, from a goroutine of its own, as a socket's reader would.
+type lane chan []byte
+
+func newLane(t testing.TB, deliver func([]byte)) lane {
+	l := make(lane, 4096)
+	var done sync.WaitGroup
+	done.Go(func() {
+		for datagram := range l {
+			deliver(datagram)
+		}
+	})
+	t.Cleanup(func() {
+		close(l)
+		done.Wait()
+	})
+	return l
+}
+
+func (l lane) send(datagram []byte) { l <- datagram }
+
+// connect joins two endpoints by a perfect network.
+func connect(t testing.TB, a, b *endpoint) {
+	ab, ba := newLane(t, b.receive), newLane(t, a.receive)
+	a.intercept(ab.send)
+	b.intercept(ba.send)
+	// Cleanups run last in, first out: the connections must fall silent before the lanes close.
+	t.Cleanup(func() {
+		for _, e := range []*endpoint{a, b} {
+			e.conn.Close()
+			e.conn.Wait()
+			e.intercept(func([]byte) {})
+		}
+	})
+}
+
+// newPair returns a client and a server that are connected and established.
+func newPair(t testing.TB, adjust func(*Config)) (client, server *endpoint) {
+	t.Helper()
+	client, server = newEndpoint(t, true, adjust), newEndpoint(t, false, adjust)
+	connect(t, client, server)
+	server.conn.Start()
+	client.conn.Start()
+	client.wantHandshaked()
+	server.wantHandshaked()
+	client.settle()
+	server.settle()
+	return client, server
+}
+
+// settle waits for the moment after Handshaked when Receive goes the fast way.
+func (e *endpoint) settle() {
+	for deadline := time.Now().Add(testTimeout); e.conn.Fast() && e.conn.rx.Load() == nil && time.Now().Before(deadline); {
+		runtime.Gosched()
+	}
+}
+
+// records splits a datagram.
+func records(datagram []byte) (all []record) {
+	for {
+		r, rest, ok := nextRecord(datagram)
+		if !ok {
+			return all
+		}
+		all, datagram = append(all, r), rest
+	}
+}

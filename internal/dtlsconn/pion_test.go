@@ -1,0 +1,121 @@
+package dtlsconn
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/stretchr/testify/require"
+)
+
+// plainPion is a pion/dtls connection used as anybody would, at the other end of an endpoint.
+func plainPion(t testing.TB, e *endpoint, client bool, options ...dtls.Option) *dtls.Conn {
+	t.Helper()
+	toEndpoint := newLane(t, e.receive)
+	p := newPipe(&wire{output: func(datagram []byte) { toEndpoint.send(append([]byte(nil), datagram...)) }})
+	e.intercept(func(datagram []byte) { p.push(datagram) })
+	options = append(options, dtls.WithCertificates(testCertificate(t, ECDSA)), dtls.WithInsecureSkipVerify(true))
+	var conn *dtls.Conn
+	var err error
+	if client {
+		var all []dtls.ClientOption
+		for _, o := range options {
+			all = append(all, o)
+		}
+		conn, err = dtls.ClientWithOptions(p, pipeAddr{}, all...)
+	} else {
+		all := []dtls.ServerOption{dtls.WithClientAuth(dtls.RequireAnyClientCert)}
+		for _, o := range options {
+			all = append(all, o)
+		}
+		conn, err = dtls.ServerWithOptions(p, pipeAddr{}, all...)
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		e.conn.Close()
+		e.conn.Wait()
+		_ = conn.Close()
+		p.wire.detach()
+	})
+	return conn
+}
+
+func establishWithPion(t testing.TB, e *endpoint, peer *dtls.Conn) {
+	t.Helper()
+	e.conn.Start()
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	defer cancel()
+	require.NoError(t, peer.HandshakeContext(ctx))
+	e.wantHandshaked()
+	e.settle()
+}
+
+// A peer that is pion/dtls and nothing else, with its HelloVerifyRequest, its window of 64 records, and its alerts.
+func TestPionPeer(t *testing.T) {
+	for _, suite := range []dtls.CipherSuiteID{
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		dtls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
+	} {
+		for _, client := range []bool{true, false} {
+			for _, pionCloses := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%v/client=%v/pionCloses=%v", suite, client, pionCloses), func(t *testing.T) {
+					e := newEndpoint(t, client, func(c *Config) { c.CipherSuites = []uint16{uint16(suite)} })
+					peer := plainPion(t, e, !client, dtls.WithCipherSuites(suite))
+					establishWithPion(t, e, peer)
+					buf := make([]byte, maxSlowPlaintext)
+					for i := range 300 {
+						ping := fmt.Appendf(nil, "ping %d", i)
+						e.transmit(ping)
+						n, err := peer.Read(buf)
+						require.NoError(t, err)
+						require.Equal(t, ping, buf[:n])
+						pong := fmt.Appendf(nil, "pong %d", i)
+						_, err = peer.Write(pong)
+						require.NoError(t, err)
+						e.wantData(pong)
+					}
+					state, _ := peer.ConnectionState()
+					theirs, err := state.ExportKeyingMaterial("EXTRACTOR-dtls_srtp", nil, 60)
+					require.NoError(t, err)
+					ours, err := e.conn.ExportKeyingMaterial("EXTRACTOR-dtls_srtp", 60)
+					require.NoError(t, err)
+					require.Equal(t, theirs, ours)
+
+					if pionCloses {
+						require.NoError(t, peer.Close())
+						require.NoError(t, want(t, e.closed, "Closed"))
+						return
+					}
+					e.conn.Close()
+					require.NoError(t, peer.SetReadDeadline(time.Now().Add(testTimeout)))
+					_, err = peer.Read(buf)
+					require.ErrorIs(t, err, io.EOF)
+				})
+			}
+		}
+	}
+}
+
+// pion/dtls puts each record in a datagram of its own, others do not: two of our records in one datagram reach it.
+func TestPionReadsSeveralRecordsOfADatagram(t *testing.T) {
+	e := newEndpoint(t, true, nil)
+	peer := plainPion(t, e, false)
+	establishWithPion(t, e, peer)
+	var datagram []byte
+	for i := range 5 {
+		datagram = append(datagram, e.seal([]byte{byte(i)})...)
+	}
+	e.output(datagram)
+	buf := make([]byte, 100)
+	for i := range 5 {
+		n, err := peer.Read(buf)
+		require.NoError(t, err)
+		require.Equal(t, []byte{byte(i)}, buf[:n])
+	}
+}
