@@ -10,7 +10,8 @@ const (
 	DefaultTimeout     = 39500 * time.Millisecond // Ti, how long to wait on a reliable transport
 )
 
-// maxInterval keeps the doubling of the retransmission timeout from overflowing, whatever RTO and Rc are configured.
+// maxInterval bounds the doubled retransmission timeout, and about bounds the last wait, so that no configuration of RTO, Rc
+// and Rm overflows.
 const maxInterval = time.Hour
 
 // Timing is the schedule of a transaction's requests. The zero value is the RFC's: requests at 0, 0.5, 1.5, 3.5, 7.5, 15.5
@@ -81,7 +82,7 @@ func (t *Transaction) Start(now time.Time, id TransactionID, timing Timing) {
 	t.rto = min(orDefault(timing.RTO, DefaultRTO), maxInterval)
 	t.maxRequests = orDefault(timing.MaxRequests, DefaultMaxRequests)
 	lastWait := orDefault(timing.LastWait, DefaultLastWait)
-	t.lastWait = t.rto * time.Duration(min(lastWait, int(maxInterval/t.rto)+1))
+	t.lastWait = t.rto * min(time.Duration(lastWait), maxInterval/t.rto+1)
 }
 
 // orDefault returns v, or def where v is not positive.
