@@ -20,7 +20,9 @@ type nonceRecorder struct {
 	strange  int // explicit nonce other than epoch and sequence number, or a number beyond the set
 }
 
-func newNonceRecorder(most int) *nonceRecorder { return &nonceRecorder{used: make([]uint64, most/64+1)} }
+func newNonceRecorder(most int) *nonceRecorder {
+	return &nonceRecorder{used: make([]uint64, most/64+1)}
+}
 
 func (n *nonceRecorder) see(datagram []byte) {
 	n.mu.Lock()

@@ -1,0 +1,174 @@
+package dtlsconn
+
+import (
+	"bufio"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func pemText(t *testing.T, der []byte) string {
+	t.Helper()
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func pemBytes(t *testing.T, text []byte) []byte {
+	t.Helper()
+	block, _ := pem.Decode(text)
+	require.NotNil(t, block)
+	return block.Bytes
+}
+
+// overUDP carries an endpoint's datagrams over a socket on the loopback. To whom is learnt from what arrives, unless known.
+func overUDP(t *testing.T, e *endpoint, remote *net.UDPAddr) *net.UDPConn {
+	t.Helper()
+	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	peer := make(chan *net.UDPAddr, 1)
+	if remote != nil {
+		peer <- remote
+	}
+	e.intercept(func(datagram []byte) {
+		to := <-peer
+		peer <- to
+		_, _ = socket.WriteToUDP(datagram, to)
+	})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		buf := make([]byte, 1<<16)
+		for {
+			n, from, err := socket.ReadFromUDP(buf)
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err != nil {
+				continue // connection refused: the other side is not there yet
+			}
+			select {
+			case peer <- from:
+			default:
+			}
+			e.receive(buf[:n])
+		}
+	}()
+	t.Cleanup(func() {
+		e.conn.Close()
+		e.conn.Wait()
+		_ = socket.Close()
+		<-done
+	})
+	return socket
+}
+
+// openssl runs the program until the end of the test.
+func openssl(t *testing.T, arguments ...string) (stdin io.WriteCloser, lines chan string) {
+	t.Helper()
+	path, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("no openssl to talk to")
+	}
+	command := exec.Command(path, arguments...)
+	stdin, err = command.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := command.StdoutPipe()
+	require.NoError(t, err)
+	command.Stderr = command.Stdout
+	require.NoError(t, command.Start())
+	lines = make(chan string, 1000)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer close(lines)
+		for scanner := bufio.NewScanner(stdout); scanner.Scan(); {
+			select {
+			case lines <- scanner.Text():
+			default:
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		<-done
+		_ = command.Wait()
+	})
+	return stdin, lines
+}
+
+func wantLine(t *testing.T, lines chan string, text string) {
+	t.Helper()
+	for {
+		line := want(t, lines, "line with "+text)
+		if strings.Contains(line, text) {
+			return
+		}
+	}
+}
+
+var opensslSuites = map[string]bool{ // to whether it is fast
+	"ECDHE-ECDSA-AES128-GCM-SHA256": true,
+	"ECDHE-ECDSA-AES256-GCM-SHA384": true,
+	"ECDHE-ECDSA-CHACHA20-POLY1305": true,
+	"ECDHE-ECDSA-AES256-SHA":        false,
+}
+
+// OpenSSL, the library of many WebRTC implementations, as the client.
+func TestOpenSSLClient(t *testing.T) {
+	for suite, fast := range opensslSuites {
+		t.Run(suite, func(t *testing.T) {
+			server := newEndpoint(t, false, nil)
+			socket := overUDP(t, server, nil)
+			server.conn.Start()
+			stdin, lines := openssl(t, "s_client", "-dtls1_2", "-connect", socket.LocalAddr().String(), "-cipher", suite,
+				"-cert", fixture("cert.pem"), "-key", fixture("ec.pem"))
+			server.wantHandshaked()
+			require.Equal(t, fast, server.conn.Fast())
+			server.settle()
+			wantOpenSSLConversation(t, server, stdin, lines)
+			_ = stdin.Close() // s_client says goodbye
+			require.NoError(t, want(t, server.closed, "Closed"))
+		})
+	}
+}
+
+// And as the server, which gets our close_notify.
+func TestOpenSSLServer(t *testing.T) {
+	for suite, fast := range opensslSuites {
+		t.Run(suite, func(t *testing.T) {
+			probe, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+			require.NoError(t, err)
+			address := probe.LocalAddr().(*net.UDPAddr)
+			require.NoError(t, probe.Close())
+			stdin, lines := openssl(t, "s_server", "-dtls1_2", "-accept", address.String(), "-cipher", suite,
+				"-Verify", "1", "-cert", fixture("cert.pem"), "-key", fixture("ec.pem"))
+			wantLine(t, lines, "ACCEPT")
+			client := newEndpoint(t, true, nil)
+			overUDP(t, client, address)
+			client.conn.Start()
+			client.wantHandshaked()
+			require.Equal(t, fast, client.conn.Fast())
+			client.settle()
+			wantOpenSSLConversation(t, client, stdin, lines)
+			client.conn.Close()
+			wantLine(t, lines, "DONE")
+		})
+	}
+}
+
+func wantOpenSSLConversation(t *testing.T, e *endpoint, stdin io.Writer, lines chan string) {
+	t.Helper()
+	for i := range 5 {
+		e.transmit(fmt.Appendf(nil, "hello %d from us\n", i))
+		wantLine(t, lines, fmt.Sprintf("hello %d from us", i))
+		_, err := fmt.Fprintf(stdin, "hello %d from openssl\n", i)
+		require.NoError(t, err)
+		e.wantData(fmt.Appendf(nil, "hello %d from openssl\n", i))
+	}
+}
