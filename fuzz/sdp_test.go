@@ -1,0 +1,138 @@
+package fuzz_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/rtcstack/rtcstack/sdp"
+)
+
+var sdpSeeds = []string{
+	"",
+	"v=0\r\n",
+	"v=0\r\no=jdoe 3724394400 3724394405 IN IP4 198.51.100.1\r\ns=Call to John Smith\r\ni=SDP Offer #1\r\n" +
+		"u=http://www.jdoe.example.com/home.html\r\ne=Jane Doe <jane@jdoe.example.com>\r\np=+1 617 555-6011\r\n" +
+		"c=IN IP4 198.51.100.1\r\nb=AS:1\r\nt=0 0\r\nr=7d 1h 0 25h\r\nz=1 -1h\r\nk=prompt\r\na=x\r\na=y:\r\n" +
+		"m=audio 49170/2 RTP/AVP 0 8\r\ni=title\r\nc=IN IP4 233.252.0.1/127/3\r\nc=IN IP6 ::\r\nb=TIAS:1\r\nm=video 51372 RTP/AVP 99\r\n",
+	"v=0\no=- 3299318957091646788 5 IN IP4 127.0.0.1\ns=-\nt=0 0\na=group:BUNDLE 0 1\na=group:LS 0\na=extmap-allow-mixed\na=ice-lite\n" +
+		"a=msid-semantic: WMS\na=sendrecv\na=end-of-candidates\na=setup:actpass\n" +
+		"m=application 9 UDP/DTLS/SCTP webrtc-datachannel\nc=IN IP4 0.0.0.0\nb=AS:30\n" +
+		"a=candidate:1 1 udp 2113937151 192.0.2.1 62189 typ host\na=end-of-candidates\na=ice-ufrag:+lKv\n" +
+		"a=ice-pwd:H9gnSA7N/gydRr6CruQSOayu\na=ice-options:ice2,trickle\na=fingerprint:sha-1 " +
+		"00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13\na=tls-id:abc\na=mid:0\na=sctp-port:5000\n" +
+		"a=sctpmap:5000 webrtc-datachannel 1024\na=max-message-size:262144\n" +
+		"m=audio 0 UDP/TLS/RTP/SAVPF 111\na=bundle-only\na=mid:1\na=recvonly\na=rtpmap:111 opus/48000/2\n",
+	"m=application 9 DTLS/SCTP 5000 5001\na=sctpmap:5001 bfcp 2\na=sctpmap:5000 webrtc-datachannel 16\na=sctpmap:5000 webrtc-datachannel\n",
+	"m=application 0 UDP/DTLS/SCTP 0\na=sctp-port:0\na=sctpmap:1 webrtc-datachannel 1\n",
+}
+
+// wantSyntaxError fails unless err is nil or names a line of text.
+func wantSyntaxError(t *testing.T, text string, err error) {
+	t.Helper()
+	var syntax *sdp.SyntaxError
+	if err != nil && (!errors.As(err, &syntax) || syntax.Line < 1 || syntax.Line > 1+strings.Count(text, "\n")) {
+		t.Fatalf("%q: %v", text, err)
+	}
+}
+
+// What a session is written as is read as the same session.
+func FuzzSDPSession(f *testing.F) {
+	for _, seed := range sdpSeeds {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := sdp.Parse(text)
+		wantSyntaxError(t, text, err)
+		if err != nil {
+			return
+		}
+		written := s.String()
+		again, err := sdp.Parse(written)
+		if err != nil {
+			if errors.Is(err, sdp.ErrLimit) {
+				return // the required lines made it too long
+			}
+			t.Fatalf("%q, written as %q: %v", text, written, err)
+		}
+		if rewritten := again.String(); rewritten != written {
+			t.Fatalf("%q, written as %q, then as %q", text, written, rewritten)
+		}
+		if !reflect.DeepEqual(s.Attributes, again.Attributes) || len(s.Media) != len(again.Media) {
+			t.Fatalf("%q: %+v became %+v", text, s, again)
+		}
+		for i := range s.Media {
+			if !reflect.DeepEqual(s.Media[i], again.Media[i]) {
+				t.Fatalf("%q: %+v became %+v", text, s.Media[i], again.Media[i])
+			}
+		}
+	})
+}
+
+// What a description is written as is read as the same description, and all that it is asked for has an answer.
+func FuzzSDPDescription(f *testing.F) {
+	for _, seed := range sdpSeeds {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := sdp.ParseDescription(text)
+		wantSyntaxError(t, text, err)
+		if err != nil {
+			return
+		}
+		valid := d.Validate()
+		var invalid *sdp.ValidationError
+		if valid != nil && !errors.As(valid, &invalid) {
+			t.Fatalf("%q: %v", text, valid)
+		}
+		d.Application()
+		for i := range d.Media {
+			m := &d.Media[i]
+			transport := d.TransportOf(m)
+			_ = sdp.VerifyCertificate(nil, transport.Fingerprints)
+			if valid == nil && !m.Rejected && (transport.ICEUfrag == "" || transport.ICEPwd == "" || len(transport.Fingerprints) == 0) {
+				t.Fatalf("%q: valid without a transport", text)
+			}
+			rejection := m.Rejection()
+			rejected, err := sdp.ParseMedia(rejection.String())
+			if err != nil || !rejected.Rejected || rejected.Mid != m.Mid {
+				t.Fatalf("%q: rejection %q: %v", text, rejection.String(), err)
+			}
+		}
+		written := d.String()
+		again, err := sdp.ParseDescription(written)
+		if err != nil {
+			if errors.Is(err, sdp.ErrLimit) {
+				return
+			}
+			t.Fatalf("%q, written as %q: %v", text, written, err)
+		}
+		if rewritten := again.String(); rewritten != written {
+			t.Fatalf("%q, written as %q, then as %q", text, written, rewritten)
+		}
+		if (again.Validate() == nil) != (valid == nil) {
+			t.Fatalf("%q: %v became %v", text, valid, again.Validate())
+		}
+	})
+}
+
+func FuzzSDPMedia(f *testing.F) {
+	f.Add("m=video 9 UDP/TLS/RTP/SAVPF\r\na=mid:video\r\na=rtpmap:96 H264/90000\r\n")
+	f.Add("audio 9 UDP/TLS/RTP/SAVPF 111\na=sendonly\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := sdp.ParseMedia(text)
+		wantSyntaxError(t, text, err)
+		if err != nil {
+			return
+		}
+		written := m.String()
+		again, err := sdp.ParseMedia(written)
+		if err != nil && !errors.Is(err, sdp.ErrLimit) {
+			t.Fatalf("%q, written as %q: %v", text, written, err)
+		}
+		if err == nil && again.String() != written {
+			t.Fatalf("%q, written as %q, then as %q", text, written, again.String())
+		}
+	})
+}

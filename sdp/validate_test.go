@@ -1,0 +1,136 @@
+package sdp
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestValidate(t *testing.T) {
+	const data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\n"
+	without := func(keys ...string) string {
+		lines := strings.SplitAfter(chromeData, "\n")
+		lines = slices.DeleteFunc(lines, func(line string) bool {
+			return slices.ContainsFunc(keys, func(key string) bool { return strings.HasPrefix(line, "a="+key) })
+		})
+		return strings.Join(lines, "")
+	}
+	with := func(key, value string) string { return without(key) + "a=" + key + ":" + value + "\n" }
+	for _, test := range []struct {
+		name, text string
+		media      int
+		field      string
+		missing    bool
+	}{
+		{"no media", "v=0\n", -1, "media", true},
+		{"no ufrag", without("ice-ufrag"), 0, "ice-ufrag", true},
+		{"no pwd", without("ice-pwd"), 0, "ice-pwd", true},
+		{"no fingerprint", without("fingerprint"), 0, "fingerprint", true},
+		{"nothing at all", data, 0, "ice-ufrag", true},
+		// RFC 8839, section 5.4: 4 to 256 and 22 to 256 characters, for the randomness of STUN.
+		{"short ufrag", with("ice-ufrag", "abc"), 0, "ice-ufrag", false},
+		{"long ufrag", with("ice-ufrag", strings.Repeat("a", 257)), 0, "ice-ufrag", false},
+		{"bad ufrag", with("ice-ufrag", "abc:d"), 0, "ice-ufrag", false},
+		{"short pwd", with("ice-pwd", strings.Repeat("a", 21)), 0, "ice-pwd", false},
+		{"long pwd", with("ice-pwd", strings.Repeat("a", 257)), 0, "ice-pwd", false},
+		{"bad pwd", with("ice-pwd", strings.Repeat("a", 22)+"-"), 0, "ice-pwd", false},
+		// RFC 8122, section 5: MD2 and MD5 "MUST NOT" be used.
+		{"md5", with("fingerprint", "md5 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F"), 0, "fingerprint", false},
+		{"unknown hash", with("fingerprint", "sha3-256 "+fingerprintText), 0, "fingerprint", false},
+		{"mid no token", with("mid", "a b"), 0, "mid", false},
+		{"mid too long", with("mid", strings.Repeat("m", 256)), 0, "mid", false},
+		{"mid twice", chromeData + "m=audio 0 RTP/AVP 0\na=mid:0\n", 1, "mid", false},
+		{"second section without transport", chromeData + "m=audio 9 RTP/AVP 0\na=mid:1\n", 1, "ice-ufrag", true},
+		{"bundled twice", "a=group:BUNDLE 0 0\n" + data, -1, "group", false},
+		{"in two bundles", "a=group:BUNDLE 0 1\na=group:BUNDLE 2 1\n" + data, -1, "group", false},
+		{"group mid", "a=group:BUNDLE a/b\n" + data, -1, "group", false},
+		{"group semantics", "a=group:a/b\n" + data, -1, "group", false},
+		{"option", with("ice-options", "(a)"), 0, "ice-options", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := mustParse(t, test.text).Validate()
+			var invalid *ValidationError
+			require.ErrorAs(t, err, &invalid)
+			require.Equal(t, test.media, invalid.Media, err)
+			require.Equal(t, test.field, invalid.Field, err)
+			require.Equal(t, test.missing, invalid.Missing, err)
+		})
+	}
+	for name, text := range map[string]string{
+		"as it is":                         chromeData,
+		"shortest":                         strings.ReplaceAll(with("ice-pwd", strings.Repeat("a", 22)), "+lKv", "a+/9"),
+		"longest":                          with("ice-pwd", strings.Repeat("a", 256)),
+		"no mid":                           without("mid", "group"),
+		"no setup":                         without("setup"),
+		"longest mid":                      with("mid", strings.Repeat("m", 255)),
+		"one hash is known":                with("fingerprint", "md5 00") + "a=fingerprint:sha-1 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13\n",
+		"rejected":                         "m=audio 0 RTP/AVP 0\n",
+		"one is rejected":                  chromeData + "m=audio 0 RTP/AVP 0\na=mid:1\n",
+		"two without mid":                  without("mid") + "m=audio 0 RTP/AVP 0\n",
+		"bundle-only":                      strings.Replace(chromeData, "BUNDLE 0", "BUNDLE 0 1", 1) + "m=audio 0 RTP/AVP 0\na=mid:1\na=bundle-only\n",
+		"mid of a group that is not there": strings.Replace(chromeData, "BUNDLE 0", "BUNDLE 0 gone", 1),
+		"in two groups":                    strings.Replace(chromeData, "a=group:BUNDLE 0", "a=group:BUNDLE 0\na=group:LS 0 0", 1),
+	} {
+		t.Run(name, func(t *testing.T) { require.NoError(t, mustParse(t, text).Validate()) })
+	}
+}
+
+func TestValidationErrorSaysWhere(t *testing.T) {
+	d := mustParse(t, strings.ReplaceAll(chromeData, "a=ice-ufrag:+lKv\n", ""))
+	require.EqualError(t, d.Validate(), `sdp: media section 0 (mid "0"): no ice-ufrag`)
+	d = mustParse(t, strings.ReplaceAll(chromeData, "a=ice-ufrag:+lKv\n", "a=ice-ufrag:"+strings.Repeat("x", 500)+"\n"))
+	require.Less(t, len(d.Validate().Error()), 200, "a peer's text does not fill the log")
+	require.EqualError(t, new(Description).Validate(), "sdp: no media")
+
+	pwd := "short-secret"
+	d = mustParse(t, strings.ReplaceAll(chromeData, "H9gnSA7N/gydRr6CruQSOayu", pwd))
+	require.NotContains(t, d.Validate().Error(), pwd)
+}
+
+// A value that came from a program's user must not be able to add lines to the description.
+func TestValidateRefusesWhatCannotBeWritten(t *testing.T) {
+	const evil = "x\r\na=evil"
+	for name, change := range map[string]func(d *Description, m *MediaDescription){
+		"username":          func(d *Description, _ *MediaDescription) { d.Username = evil },
+		"username space":    func(d *Description, _ *MediaDescription) { d.Username = "a b" },
+		"address":           func(d *Description, _ *MediaDescription) { d.Address = evil },
+		"name":              func(d *Description, _ *MediaDescription) { d.Name = evil },
+		"email":             func(d *Description, _ *MediaDescription) { d.Emails = []string{evil} },
+		"phone":             func(d *Description, _ *MediaDescription) { d.Phones = []string{"\x00"} },
+		"repeat":            func(d *Description, _ *MediaDescription) { d.Times = []Time{{Repeats: []string{evil}}} },
+		"zone":              func(d *Description, _ *MediaDescription) { d.Times = []Time{{Zones: evil}} },
+		"connection":        func(d *Description, _ *MediaDescription) { d.Connection.Address = evil },
+		"bandwidth":         func(d *Description, _ *MediaDescription) { d.Bandwidths = []Bandwidth{{Type: evil}} },
+		"attribute":         func(d *Description, _ *MediaDescription) { d.Attributes = Attributes{{Key: "x", Value: evil}} },
+		"kind":              func(_ *Description, m *MediaDescription) { m.Kind = evil },
+		"no kind":           func(_ *Description, m *MediaDescription) { m.Kind = "" },
+		"protocol":          func(_ *Description, m *MediaDescription) { m.Protocol = evil },
+		"format":            func(_ *Description, m *MediaDescription) { m.Formats = []string{"a b"} },
+		"empty format":      func(_ *Description, m *MediaDescription) { m.Formats = []string{""} },
+		"title":             func(_ *Description, m *MediaDescription) { m.Title = evil },
+		"media connection":  func(_ *Description, m *MediaDescription) { m.Connections = []Connection{{Address: "a b"}} },
+		"media bandwidth":   func(_ *Description, m *MediaDescription) { m.Bandwidths = []Bandwidth{{}} },
+		"candidate":         func(_ *Description, m *MediaDescription) { m.Candidates = []string{"candidate:" + evil} },
+		"candidate with a=": func(_ *Description, m *MediaDescription) { m.Candidates = []string{"a=candidate:1"} },
+		"media attribute":   func(_ *Description, m *MediaDescription) { m.Attributes = Attributes{{Key: evil}} },
+		"key with colon":    func(_ *Description, m *MediaDescription) { m.Attributes = Attributes{{Key: "a:b"}} },
+		"no key":            func(_ *Description, m *MediaDescription) { m.Attributes = Attributes{{Value: "b"}} },
+		"ufrag":             func(_ *Description, m *MediaDescription) { m.ICEUfrag = evil },
+		"tls-id":            func(_ *Description, m *MediaDescription) { m.TLSID = evil },
+		"setup":             func(_ *Description, m *MediaDescription) { m.Setup = 77 },
+		"option":            func(_ *Description, m *MediaDescription) { m.ICEOptions = []string{""} },
+		"hash":              func(_ *Description, m *MediaDescription) { m.Fingerprints[0].Algorithm = evil },
+		"short hash":        func(_ *Description, m *MediaDescription) { m.Fingerprints[0].Value = []byte{1} },
+		"no hash":           func(_ *Description, m *MediaDescription) { m.Fingerprints = append(m.Fingerprints, Fingerprint{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := mustParse(t, chromeData)
+			require.NoError(t, d.Validate())
+			change(d, &d.Media[0])
+			var invalid *ValidationError
+			require.ErrorAs(t, d.Validate(), &invalid)
+		})
+	}
+}
