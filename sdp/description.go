@@ -15,10 +15,13 @@ const (
 	ProtocolMedia       = "UDP/TLS/RTP/SAVPF"  // of audio and video (RFC 8829, section 5.1.2)
 	FormatDataChannel   = "webrtc-datachannel" // of data channels (RFC 8841, section 4.3)
 	SemanticsBundle     = "BUNDLE"             // of a [Group] (RFC 9143, section 5)
-	portDiscard         = 9                    // where the address is not known yet (RFC 8840)
-	addressUnspecified  = "0.0.0.0"            // likewise; also hides the origin (RFC 8829, section 5.2.1)
-	legacyProtocol      = "DTLS/SCTP"          // of data channels before RFC 8841
-	overTCP             = "TCP/DTLS/SCTP"      // RFC 8841, section 4.1
+)
+
+const (
+	portDiscard        = 9               // where the address is not known yet (RFC 8840)
+	addressUnspecified = "0.0.0.0"       // likewise; also hides the origin (RFC 8829, section 5.2.1)
+	legacyProtocol     = "DTLS/SCTP"     // of data channels before RFC 8841
+	overTCP            = "TCP/DTLS/SCTP" // RFC 8841, section 4.1
 )
 
 const (
@@ -94,7 +97,7 @@ type Transport struct {
 }
 
 // Trickle reports whether candidates may follow later: the ICE options include "trickle" (RFC 8840). The option is what
-// was declared; since every known WebRTC endpoint trickles, its absence need not mean more than a description that was edited.
+// was declared; since every known WebRTC endpoint trickles, its absence need not mean more than an edited description.
 func (t *Transport) Trickle() bool { return slices.Contains(t.ICEOptions, "trickle") }
 
 // A MediaDescription is a media section in the terms of WebRTC.
