@@ -1,0 +1,113 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// CauseCode says why a peer sent ABORT or ERROR:
+// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.10
+type CauseCode uint16
+
+// Error cause codes.
+const (
+	CauseInvalidStream          CauseCode = 1
+	CauseMissingParameter       CauseCode = 2
+	CauseStaleCookie            CauseCode = 3
+	CauseOutOfResource          CauseCode = 4
+	CauseUnresolvableAddress    CauseCode = 5
+	CauseUnrecognizedChunk      CauseCode = 6
+	CauseInvalidParameter       CauseCode = 7
+	CauseUnrecognizedParameters CauseCode = 8
+	CauseNoUserData             CauseCode = 9
+	CauseCookieWhileShutdown    CauseCode = 10
+	CauseRestartNewAddresses    CauseCode = 11
+	CauseUserInitiatedAbort     CauseCode = 12
+	CauseProtocolViolation      CauseCode = 13
+)
+
+var causeNames = map[CauseCode]string{
+	CauseInvalidStream: "Invalid Stream Identifier", CauseMissingParameter: "Missing Mandatory Parameter",
+	CauseStaleCookie: "Stale Cookie", CauseOutOfResource: "Out of Resource",
+	CauseUnresolvableAddress: "Unresolvable Address", CauseUnrecognizedChunk: "Unrecognized Chunk Type",
+	CauseInvalidParameter: "Invalid Mandatory Parameter", CauseUnrecognizedParameters: "Unrecognized Parameters",
+	CauseNoUserData: "No User Data", CauseCookieWhileShutdown: "Cookie Received While Shutting Down",
+	CauseRestartNewAddresses: "Restart of an Association with New Addresses",
+	CauseUserInitiatedAbort:  "User-Initiated Abort", CauseProtocolViolation: "Protocol Violation",
+}
+
+func (c CauseCode) String() string {
+	if s, ok := causeNames[c]; ok {
+		return s
+	}
+	return fmt.Sprintf("cause %d", uint16(c))
+}
+
+// AbortError ends an association: an ABORT chunk was received, or sent.
+type AbortError struct {
+	Remote bool      // the peer sent it
+	Code   CauseCode // 0 when the chunk named no cause
+	Reason string    // the text that came with it, if any
+}
+
+func (e *AbortError) Error() string {
+	who := "aborted"
+	if e.Remote {
+		who = "aborted by the peer"
+	}
+	s := "sctp: " + who
+	if e.Code != 0 {
+		s += ": " + e.Code.String()
+	}
+	if e.Reason != "" {
+		s += ": " + e.Reason
+	}
+	return s
+}
+
+// Errors of an association. The second group comes with [EventClosed].
+var (
+	ErrSendBufferFull  = errors.New("sctp: send buffer is full")
+	ErrMessageTooLarge = errors.New("sctp: message is too large")
+	ErrMessageEmpty    = errors.New("sctp: message is empty")
+	ErrInvalidStream   = errors.New("sctp: no such stream")
+	ErrClosed          = errors.New("sctp: association is closed")
+	ErrNotConnected    = errors.New("sctp: association is not connected yet")
+
+	ErrHandshakeTimeout = errors.New("sctp: no answer to the handshake")
+	ErrPeerUnreachable  = errors.New("sctp: peer is unreachable: too many retransmissions")
+	ErrStaleCookie      = errors.New("sctp: the peer says that the cookie is stale")
+	ErrResetDenied      = errors.New("sctp: the peer denied the stream reset")
+	ErrStreamClosing    = errors.New("sctp: stream is being reset")
+)
+
+// maxReasonBytes bounds the text of an ABORT that is kept.
+const maxReasonBytes = 256
+
+// abortError reads the first cause of an ABORT chunk.
+func abortError(value []byte) *AbortError {
+	e := &AbortError{Remote: true}
+	p, _, ok := nextParam(value)
+	if !ok {
+		return e
+	}
+	e.Code = CauseCode(p.typ)
+	if e.Code == CauseUserInitiatedAbort || e.Code == CauseProtocolViolation {
+		e.Reason = string(p.value[:min(len(p.value), maxReasonBytes)])
+	}
+	return e
+}
+
+// appendCause appends a whole error cause, padded.
+func appendCause(dst []byte, c CauseCode, value []byte) []byte {
+	return appendParam(dst, paramType(c), value)
+}
+
+// appendInvalidStreamCause appends the cause for DATA on a stream that does not
+// exist: https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.10.1
+func appendInvalidStreamCause(dst []byte, stream uint16) []byte {
+	var v [4]byte
+	binary.BigEndian.PutUint16(v[:], stream)
+	return appendCause(dst, CauseInvalidStream, v[:])
+}

@@ -1,0 +1,150 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+)
+
+// Sizes of the fixed parts, in bytes.
+const (
+	// commonHeaderSize: https://www.rfc-editor.org/rfc/rfc9260.html#section-3.1
+	commonHeaderSize = 12
+	// chunkHeaderSize: https://www.rfc-editor.org/rfc/rfc9260.html#section-3.2
+	chunkHeaderSize = 4
+	// dataHeaderSize is the DATA chunk's, with its chunk header:
+	// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.1
+	dataHeaderSize = 16
+	// sackHeaderSize is the SACK chunk's, without blocks and duplicates:
+	// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.4
+	sackHeaderSize = 16
+	// initHeaderSize is that of INIT and INIT ACK, without parameters:
+	// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.2
+	initHeaderSize = 20
+)
+
+// chunkType is the first byte of a chunk. Its two highest bits say what a
+// receiver does that does not know it:
+// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.2-6
+type chunkType uint8
+
+const (
+	chunkData             chunkType = 0
+	chunkInit             chunkType = 1
+	chunkInitAck          chunkType = 2
+	chunkSack             chunkType = 3
+	chunkHeartbeat        chunkType = 4
+	chunkHeartbeatAck     chunkType = 5
+	chunkAbort            chunkType = 6
+	chunkShutdown         chunkType = 7
+	chunkShutdownAck      chunkType = 8
+	chunkError            chunkType = 9
+	chunkCookieEcho       chunkType = 10
+	chunkCookieAck        chunkType = 11
+	chunkECNE             chunkType = 12
+	chunkCWR              chunkType = 13
+	chunkShutdownComplete chunkType = 14
+	chunkIData            chunkType = 64   // RFC 8260
+	chunkReConfig         chunkType = 130  // RFC 6525
+	chunkPad              chunkType = 132  // RFC 4820
+	chunkForwardTSN       chunkType = 192  // RFC 3758
+	chunkIForwardTSN      chunkType = 0xc2 // RFC 8260
+)
+
+var chunkNames = map[chunkType]string{
+	chunkData: "DATA", chunkInit: "INIT", chunkInitAck: "INIT ACK", chunkSack: "SACK",
+	chunkHeartbeat: "HEARTBEAT", chunkHeartbeatAck: "HEARTBEAT ACK", chunkAbort: "ABORT",
+	chunkShutdown: "SHUTDOWN", chunkShutdownAck: "SHUTDOWN ACK", chunkError: "ERROR",
+	chunkCookieEcho: "COOKIE ECHO", chunkCookieAck: "COOKIE ACK", chunkECNE: "ECNE", chunkCWR: "CWR",
+	chunkShutdownComplete: "SHUTDOWN COMPLETE", chunkIData: "I-DATA", chunkReConfig: "RE-CONFIG",
+	chunkPad: "PAD", chunkForwardTSN: "FORWARD-TSN", chunkIForwardTSN: "I-FORWARD-TSN",
+}
+
+func (t chunkType) String() string {
+	if s, ok := chunkNames[t]; ok {
+		return s
+	}
+	return fmt.Sprintf("chunk type %d", uint8(t))
+}
+
+// DATA chunk flags: https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.1
+const (
+	flagEnd       = 1 << 0
+	flagBeginning = 1 << 1
+	flagUnordered = 1 << 2
+	flagImmediate = 1 << 3
+)
+
+// flagT of ABORT and SHUTDOWN COMPLETE: the verification tag is the receiver's
+// own one, reflected. https://www.rfc-editor.org/rfc/rfc9260.html#section-8.5.1
+const flagT = 1 << 0
+
+// chunk is a view of one chunk in a received packet.
+type chunk struct {
+	typ   chunkType
+	flags uint8
+	value []byte // without header and padding
+	raw   []byte // with header, without padding
+}
+
+// nextChunk splits the first chunk off b. ok is false when b does not begin
+// with a whole chunk; the rest of the packet is then not usable.
+func nextChunk(b []byte) (c chunk, rest []byte, ok bool) {
+	if len(b) < chunkHeaderSize {
+		return chunk{}, nil, false
+	}
+	length := int(binary.BigEndian.Uint16(b[2:]))
+	if length < chunkHeaderSize || length > len(b) {
+		return chunk{}, nil, false
+	}
+	c = chunk{typ: chunkType(b[0]), flags: b[1], value: b[chunkHeaderSize:length], raw: b[:length]}
+	// "the Chunk Length field does not count any chunk padding"; the last
+	// chunk's padding may be missing where the packet was cut by its sender.
+	return c, b[min(pad4(length), len(b)):], true
+}
+
+// pad4 rounds n up to a multiple of four.
+func pad4(n int) int { return (n + 3) &^ 3 }
+
+// appendChunkHeader begins a chunk at the end of dst; endChunk completes it.
+func appendChunkHeader(dst []byte, t chunkType, flags uint8) []byte {
+	return append(dst, byte(t), flags, 0, 0)
+}
+
+// endChunk writes the length of the chunk (or parameter, or cause) that begins
+// at start and pads it.
+func endChunk(dst []byte, start int) []byte {
+	length := len(dst) - start
+	binary.BigEndian.PutUint16(dst[start+2:], uint16(length))
+	for ; length&3 != 0; length++ {
+		dst = append(dst, 0)
+	}
+	return dst
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// appendCommonHeader begins a packet at the end of dst.
+func appendCommonHeader(dst []byte, source, destination uint16, tag uint32) []byte {
+	dst = binary.BigEndian.AppendUint16(dst, source)
+	dst = binary.BigEndian.AppendUint16(dst, destination)
+	dst = binary.BigEndian.AppendUint32(dst, tag)
+	return append(dst, 0, 0, 0, 0)
+}
+
+// setChecksum completes a packet, whose checksum field is zero.
+// The CRC32c is transmitted byte-reversed, i.e. in little-endian order:
+// https://www.rfc-editor.org/rfc/rfc9260.html#appendix-A
+func setChecksum(packet []byte) {
+	binary.LittleEndian.PutUint32(packet[8:], crc32.Checksum(packet, castagnoli))
+}
+
+// zeros stand in for the checksum field while the sum is verified.
+var zeros [4]byte
+
+func checksumOK(packet []byte) bool {
+	sum := crc32.Update(0, castagnoli, packet[:8])
+	sum = crc32.Update(sum, castagnoli, zeros[:])
+	sum = crc32.Update(sum, castagnoli, packet[commonHeaderSize:])
+	return sum == binary.LittleEndian.Uint32(packet[8:])
+}

@@ -1,0 +1,149 @@
+package sctp
+
+import (
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Config holds the settings of an [Association]. The zero value works.
+type Config struct {
+	// SourcePort and DestinationPort are the SCTP port numbers. 0: 5000, as
+	// WebRTC uses on both sides.
+	SourcePort, DestinationPort uint16
+
+	// MTU is the size in bytes of the largest SCTP packet to send, common
+	// header included and everything below SCTP (DTLS, UDP, IP) excluded.
+	// 0: DefaultMTU. At least MinMTU.
+	MTU int
+
+	// MaxMessageSize is the size in bytes of the largest message that the peer
+	// may send; one that grows beyond it aborts the association. 0:
+	// DefaultMaxMessageSize.
+	MaxMessageSize int
+
+	// MaxStreams is the number of streams offered in each direction; the
+	// association has the smaller of this and the peer's number. 0:
+	// DefaultMaxStreams.
+	MaxStreams uint16
+
+	// SendBuffer bounds the bytes that Send accepts and the peer has not
+	// acknowledged yet. A single larger message is taken when nothing else is
+	// buffered. 0: DefaultSendBuffer.
+	SendBuffer int
+
+	// ReceiveWindow bounds the bytes received and not yet released, those
+	// waiting for missing fragments included. 0: DefaultReceiveWindow or four
+	// times MaxMessageSize, whichever is larger.
+	ReceiveWindow int
+
+	// RTOInitial, RTOMin and RTOMax are the retransmission timer's limits; 0:
+	// the defaults of this package.
+	RTOInitial, RTOMin, RTOMax time.Duration
+
+	// SACKDelay is how long an acknowledgement may wait for a second packet.
+	// 0: DefaultSACKDelay; negative: no delay. At most 500 ms.
+	SACKDelay time.Duration
+
+	// MaxInitRetransmits is the number of times that INIT or COOKIE ECHO are
+	// sent again before the association fails; 0: 8. MaxRetransmits is the
+	// same for everything later; 0: 10.
+	MaxInitRetransmits, MaxRetransmits int
+
+	// HeartbeatInterval is the time without traffic after which the peer is
+	// probed. 0: 30 s; negative: never.
+	HeartbeatInterval time.Duration
+
+	// InitialCongestionWindow is in bytes; 0: ten packets.
+	InitialCongestionWindow int
+
+	// Rand is the source of tags, initial TSNs, the cookie's key and jitter.
+	// nil: crypto/rand. A simulation gives a seeded source.
+	Rand io.Reader
+
+	// Logger gets the association's rare events. nil: none.
+	Logger *slog.Logger
+}
+
+// Defaults and limits.
+const (
+	// DefaultPort is the SCTP port of WebRTC data channels (RFC 8841 section 5.1).
+	DefaultPort = 5000
+
+	// DefaultMTU leaves room for IPv6, UDP and a DTLS record in a path MTU of
+	// 1280, the least that IPv6 allows: 1280-40-8-37 = 1195, rounded down to
+	// four bytes. https://www.rfc-editor.org/rfc/rfc8831.html#section-5-6
+	DefaultMTU = 1192
+	// MinMTU keeps room for an INIT ACK with its cookie.
+	MinMTU = 400
+	// MaxMTU is what the 16-bit lengths below SCTP allow.
+	MaxMTU = 65535
+
+	DefaultMaxMessageSize = 262144
+	DefaultMaxStreams     = 1024
+	DefaultSendBuffer     = 1 << 20
+	DefaultReceiveWindow  = 1 << 20
+
+	// RTO.Initial and RTO.Max are those of
+	// https://www.rfc-editor.org/rfc/rfc9260.html#section-16. RTO.Min is 1 s
+	// there, because of acknowledgements delayed by up to 500 ms; ours and
+	// those of every WebRTC peer are delayed by at most 200 ms.
+	DefaultRTOInitial = time.Second
+	DefaultRTOMin     = 220 * time.Millisecond
+	DefaultRTOMax     = 60 * time.Second
+
+	// DefaultSACKDelay is well below the 200 ms of RFC 9260: a bulk sender's
+	// second packet follows within microseconds, and a lone packet's sender
+	// should not mistake the delay for a loss.
+	DefaultSACKDelay = 20 * time.Millisecond
+	maxSACKDelay     = 500 * time.Millisecond
+
+	defaultMaxInitRetransmits = 8
+	defaultMaxRetransmits     = 10
+	defaultHeartbeatInterval  = 30 * time.Second
+	// validCookieLife: https://www.rfc-editor.org/rfc/rfc9260.html#section-16
+	validCookieLife = 60 * time.Second
+	// initialWindowPackets: https://www.rfc-editor.org/rfc/rfc6928.html
+	initialWindowPackets = 10
+)
+
+func (c *Config) setDefaults() {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	defTime := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	if c.SourcePort == 0 {
+		c.SourcePort = DefaultPort
+	}
+	if c.DestinationPort == 0 {
+		c.DestinationPort = DefaultPort
+	}
+	if c.MaxStreams == 0 {
+		c.MaxStreams = DefaultMaxStreams
+	}
+	def(&c.MTU, DefaultMTU)
+	// Whole words: padding would otherwise push a full chunk over the edge.
+	c.MTU = min(max(c.MTU, MinMTU), MaxMTU) &^ 3
+	def(&c.MaxMessageSize, DefaultMaxMessageSize)
+	def(&c.SendBuffer, DefaultSendBuffer)
+	def(&c.ReceiveWindow, max(DefaultReceiveWindow, 4*c.MaxMessageSize))
+	def(&c.MaxInitRetransmits, defaultMaxInitRetransmits)
+	def(&c.MaxRetransmits, defaultMaxRetransmits)
+	def(&c.InitialCongestionWindow, initialWindowPackets*c.MTU)
+	defTime(&c.RTOInitial, DefaultRTOInitial)
+	defTime(&c.RTOMin, DefaultRTOMin)
+	defTime(&c.RTOMax, DefaultRTOMax)
+	defTime(&c.SACKDelay, DefaultSACKDelay)
+	c.SACKDelay = min(max(c.SACKDelay, 0), maxSACKDelay)
+	defTime(&c.HeartbeatInterval, defaultHeartbeatInterval)
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+}

@@ -1,0 +1,98 @@
+package sctp
+
+// controlQueue holds what was made in answer to a packet and waits for the
+// next Transmit: chunks for the association's next packet, and whole packets
+// that need a verification tag of their own. Its buffers are bounded, because
+// the peer decides how much there is to answer.
+type controlQueue struct {
+	chunks  []byte   // encoded chunks, each padded
+	errors  []byte   // error causes for one ERROR chunk
+	packets [][]byte // whole packets, without checksum
+	dropped uint64   // answers that found no room
+}
+
+const (
+	// maxControlBytes bounds the queued chunks: a few HEARTBEAT ACKs and the
+	// like. What finds no room is asked for again by the peer's timers.
+	maxControlBytes = 4096
+	// maxControlPackets bounds the queued packets likewise.
+	maxControlPackets = 4
+	// maxErrorBytes keeps the ERROR chunk small enough to be bundled.
+	maxErrorBytes = 300
+)
+
+// add appends an encoded chunk.
+func (q *controlQueue) add(c []byte) {
+	if len(q.chunks)+len(c) > maxControlBytes {
+		q.dropped++
+		return
+	}
+	q.chunks = append(q.chunks, c...)
+}
+
+// flag queues a chunk without a value.
+func (q *controlQueue) flag(t chunkType) {
+	q.add([]byte{byte(t), 0, 0, chunkHeaderSize})
+}
+
+// errorCause queues a cause for the next ERROR chunk.
+func (q *controlQueue) errorCause(code CauseCode, value []byte) {
+	value = value[:min(len(value), maxErrorBytes/2)]
+	if len(q.errors)+pad4(len(value)+paramHeaderSize) > maxErrorBytes {
+		q.dropped++
+		return
+	}
+	q.errors = appendCause(q.errors, code, value)
+}
+
+// take moves queued chunks to dst, as many as fit up to limit.
+func (q *controlQueue) take(dst []byte, limit int) []byte {
+	if n := len(q.errors); n > 0 && len(dst)+chunkHeaderSize+n <= limit {
+		start := len(dst)
+		dst = appendChunkHeader(dst, chunkError, 0)
+		dst = append(dst, q.errors...)
+		dst = endChunk(dst, start)
+		q.errors = q.errors[:0]
+	}
+	used := 0
+	for rest := q.chunks; len(rest) > 0; {
+		_, next, _ := nextChunk(rest)
+		n := len(rest) - len(next)
+		if len(dst)+n > limit {
+			break
+		}
+		dst = append(dst, rest[:n]...)
+		used += n
+		rest = next
+	}
+	q.chunks = q.chunks[:copy(q.chunks, q.chunks[used:])]
+	return dst
+}
+
+// beginPacket begins a packet with its own verification tag.
+func (q *controlQueue) beginPacket(cfg *Config, tag uint32) []byte {
+	return appendCommonHeader(make([]byte, 0, 64), cfg.SourcePort, cfg.DestinationPort, tag)
+}
+
+// endPacket queues a packet made with beginPacket.
+func (q *controlQueue) endPacket(p []byte) {
+	if len(q.packets) >= maxControlPackets {
+		q.dropped++
+		return
+	}
+	q.packets = append(q.packets, p)
+}
+
+// takePacket appends the next queued packet to dst.
+func (q *controlQueue) takePacket(dst []byte) ([]byte, bool) {
+	if len(q.packets) == 0 {
+		return dst, false
+	}
+	start := len(dst)
+	dst = append(dst, q.packets[0]...)
+	setChecksum(dst[start:])
+	if q.packets = q.packets[1:]; len(q.packets) == 0 {
+		q.packets = nil
+	}
+	return dst, true
+}

@@ -1,0 +1,155 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/rtcstack/rtcstack/internal/serial"
+)
+
+// forwardState is the sender's side of partial reliability:
+// https://www.rfc-editor.org/rfc/rfc3758.html#section-3.5
+type forwardState struct {
+	advancedPeerAck uint32 // Advanced.Peer.Ack.Point
+	send            bool   // a FORWARD-TSN is due
+	lastSent        instant
+	owed            bool // advancedPeerAck is ahead of the peer
+}
+
+// pending reports whether the peer has not confirmed the last FORWARD-TSN.
+func (f *forwardState) pending() bool { return f.owed }
+
+// resend asks for another FORWARD-TSN when the last one had the time to be
+// answered.
+func (f *forwardState) resend(t instant, srtt time.Duration) {
+	if f.owed && t-f.lastSent > srtt {
+		f.send = true
+	}
+}
+
+// resendNow is for the retransmission timer.
+func (f *forwardState) resendNow() { f.send = f.owed }
+
+// giveUp abandons a message: none of its chunks is sent again, and what is not
+// sent yet never is (RFC 3758 section 3.5, A3).
+func (a *Association) giveUp(t instant, m *outMessage) {
+	o := &a.out
+	sentPart := m.refs > 0
+	first, last := m.firstTSN, m.lastTSN
+	if m.sent < len(m.buf.B) {
+		// The message is the head of its stream. drop frees it if no chunk of
+		// it is outstanding; a.send.done must not run before the loop below.
+		a.send.drop(m)
+	} else {
+		m.abandoned = true
+	}
+	if !sentPart {
+		return
+	}
+	for tsn := serial.Max32(first, o.base); serial.LessEqual32(tsn, last); tsn++ {
+		if c := o.at(tsn); c.msg == m {
+			o.setState(tsn, chunkAbandoned)
+		}
+	}
+	a.advancePeerAck(t)
+}
+
+// advancePeerAck moves Advanced.Peer.Ack.Point over the abandoned chunks that
+// follow the cumulative ack (C1 and C2 of section 3.5) and plans a FORWARD-TSN
+// if it got ahead.
+func (a *Association) advancePeerAck(t instant) {
+	o, f := &a.out, &a.fwd
+	cum := o.base - 1
+	if serial.Less32(f.advancedPeerAck, cum) {
+		f.advancedPeerAck = cum
+	}
+	before := f.advancedPeerAck
+	for f.advancedPeerAck+1 != o.next && o.at(f.advancedPeerAck+1).state == chunkAbandoned {
+		f.advancedPeerAck++
+	}
+	f.owed = serial.Less32(cum, f.advancedPeerAck)
+	switch {
+	case !f.owed:
+		f.send = false
+	case f.advancedPeerAck != before:
+		f.send = true
+		if a.timers[timerT3] == 0 {
+			a.timers[timerT3] = t + a.rtt.rto
+		}
+	default:
+		f.resend(t, a.rtt.srtt)
+	}
+}
+
+// appendForwardTSN encodes a FORWARD-TSN chunk:
+// https://www.rfc-editor.org/rfc/rfc3758.html#section-3.2
+func (a *Association) appendForwardTSN(t instant, dst []byte, limit int) []byte {
+	f, o := &a.fwd, &a.out
+	if !f.send || len(dst)+chunkHeaderSize+8 > limit {
+		return dst
+	}
+	f.send = false
+	f.lastSent = t
+	start := len(dst)
+	dst = appendChunkHeader(dst, chunkForwardTSN, 0)
+	dst = binary.BigEndian.AppendUint32(dst, 0)
+	list := len(dst)
+	tsn := o.base
+	for ; serial.LessEqual32(tsn, f.advancedPeerAck); tsn++ {
+		c := o.at(tsn)
+		if c.flags&flagUnordered != 0 {
+			continue
+		}
+		// "the sender ... reports the largest SSN": a later one of the same
+		// stream replaces the entry.
+		found := false
+		for i := list; i < len(dst); i += 4 {
+			if binary.BigEndian.Uint16(dst[i:]) == c.stream {
+				binary.BigEndian.PutUint16(dst[i+2:], uint16(c.ordinal))
+				found = true
+				break
+			}
+		}
+		if found {
+			continue
+		}
+		if len(dst)+4 > limit {
+			break // the rest comes with the next FORWARD-TSN
+		}
+		dst = binary.BigEndian.AppendUint16(dst, c.stream)
+		dst = binary.BigEndian.AppendUint16(dst, uint16(c.ordinal))
+	}
+	binary.BigEndian.PutUint32(dst[list-4:], tsn-1)
+	a.stats.ForwardTSNsSent++
+	return endChunk(dst, start)
+}
+
+// receiveForwardTSN gives up waiting for what the peer has abandoned:
+// https://www.rfc-editor.org/rfc/rfc3758.html#section-3.6
+func (a *Association) receiveForwardTSN(c chunk) {
+	if !a.acceptsData() {
+		return
+	}
+	if len(c.value) < 4 {
+		a.stats.ChunksInvalid++
+		return
+	}
+	tsn := binary.BigEndian.Uint32(c.value)
+	r := &a.recv
+	r.sackNow = true // answered at once: the sender waits for the confirmation
+	if serial.LessEqual32(tsn, r.cum) {
+		return // "out of date", confirmed again
+	}
+	if tsn-r.cum > maxTSNAhead {
+		a.stats.ChunksInvalid++
+		return
+	}
+	r.forward(tsn)
+	for v := c.value[4:]; len(v) >= 4; v = v[4:] {
+		if stream := binary.BigEndian.Uint16(v); stream < a.hand.inStreams {
+			a.reasm.skip(stream, binary.BigEndian.Uint16(v[2:]))
+		}
+	}
+	a.reasm.forward(tsn)
+	a.reset.received(a)
+}

@@ -1,0 +1,129 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+)
+
+// heartbeat probes an idle peer:
+// https://www.rfc-editor.org/rfc/rfc9260.html#section-8.3
+type heartbeat struct {
+	send   bool
+	out    bool   // one is not answered yet
+	nonce  uint64 // of the last one
+	sentAt instant
+	heard  instant // when the peer was last heard of
+}
+
+const (
+	heartbeatInfoSize = 16
+	// maxHeartbeatEcho bounds the information of a peer's HEARTBEAT that is
+	// sent back; it has to fit in a packet.
+	maxHeartbeatEcho = MinMTU - commonHeaderSize - chunkHeaderSize - sackHeaderSize
+)
+
+func (h *heartbeat) start(a *Association, t instant) {
+	*h = heartbeat{heard: t}
+	h.schedule(a, t)
+}
+
+// schedule sets the next heartbeat: "HB.interval ... with jitter of +/- 50% of
+// the RTO value".
+func (h *heartbeat) schedule(a *Association, t instant) {
+	if a.cfg.HeartbeatInterval < 0 {
+		return
+	}
+	var b [8]byte
+	a.random(b[:])
+	h.nonce = binary.BigEndian.Uint64(b[:])
+	jitter := time.Duration((float64(b[0])/math.MaxUint8 - 0.5) * float64(a.rtt.rto))
+	a.timers[timerBeat] = t + a.cfg.HeartbeatInterval + a.rtt.rto + jitter
+}
+
+// traffic is told of each packet from the peer. The timer is left alone, it
+// looks at the time when it fires: no work for each packet.
+func (h *heartbeat) traffic(_ *Association, t instant) { h.heard = t }
+
+func (a *Association) heartbeatTimeout(t instant) {
+	h := &a.beat
+	if a.state != StateEstablished && a.state != StateShutdownPending && a.state != StateShutdownReceived {
+		return
+	}
+	if h.out {
+		h.out = false
+		if a.loss.errors++; a.loss.errors > a.cfg.MaxRetransmits {
+			a.close(ErrPeerUnreachable)
+			return
+		}
+		a.rtt.backOff()
+	}
+	if next := h.heard + a.cfg.HeartbeatInterval; next > t {
+		a.timers[timerBeat] = next
+		return
+	}
+	a.shrink()
+	h.schedule(a, t)
+	if a.out.inFlight == 0 { // what is in flight probes already
+		h.send = true
+	}
+}
+
+// shrink gives back the memory that an idle association does not need.
+func (a *Association) shrink() {
+	a.out.shrink()
+	a.send.active.shrink()
+	a.send.free = nil
+	a.reasm.ready.shrink()
+	a.reasm.free = nil
+	a.events.shrink()
+	if len(a.ctl.chunks) == 0 && len(a.ctl.errors) == 0 {
+		a.ctl.chunks, a.ctl.errors = nil, nil
+	}
+	if len(a.recv.ranges) == 0 {
+		a.recv.ranges = nil
+	}
+}
+
+func (a *Association) appendHeartbeat(t instant, dst []byte, limit int) []byte {
+	h := &a.beat
+	if !h.send || len(dst)+chunkHeaderSize+paramHeaderSize+heartbeatInfoSize > limit {
+		return dst
+	}
+	h.send, h.out, h.sentAt = false, true, t
+	var info [heartbeatInfoSize]byte
+	binary.BigEndian.PutUint64(info[:], h.nonce)
+	binary.BigEndian.PutUint64(info[8:], uint64(t))
+	start := len(dst)
+	dst = appendChunkHeader(dst, chunkHeartbeat, 0)
+	dst = appendParam(dst, paramHeartbeatInfo, info[:])
+	return endChunk(dst, start)
+}
+
+// receiveHeartbeat sends the information back unchanged.
+func (a *Association) receiveHeartbeat(c chunk) {
+	if a.state < StateCookieEchoed || len(c.value) > maxHeartbeatEcho {
+		a.stats.ChunksInvalid++
+		return
+	}
+	var b [chunkHeaderSize + maxHeartbeatEcho + 3]byte
+	ack := appendChunkHeader(b[:0], chunkHeartbeatAck, 0)
+	ack = append(ack, c.value...)
+	a.ctl.add(endChunk(ack, 0))
+}
+
+func (a *Association) receiveHeartbeatAck(t instant, c chunk) {
+	h := &a.beat
+	p, _, ok := nextParam(c.value)
+	if !ok || p.typ != paramHeartbeatInfo || len(p.value) != heartbeatInfoSize {
+		a.stats.ChunksInvalid++
+		return
+	}
+	if !h.out || binary.BigEndian.Uint64(p.value[8:]) != uint64(h.sentAt) {
+		return
+	}
+	h.out = false
+	a.loss.errors = 0
+	a.rtt.sample(t - h.sentAt)
+	a.rtt.sampleMin(t, t-h.sentAt)
+}

@@ -1,0 +1,370 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/rtcstack/rtcstack/internal/serial"
+)
+
+// lossState finds out what was lost: RACK and tail loss probes
+// (https://www.rfc-editor.org/rfc/rfc8985.html) on TSNs and gap ack blocks,
+// which are to TCP's sequence numbers and SACK what it needs, and the
+// retransmission timer for the rest.
+type lossState struct {
+	// The transmission that was acknowledged and left last, and its round trip.
+	rackSent instant
+	rackTSN  uint32
+	rackRTT  time.Duration
+	// reorderSeen: something was acknowledged after what was sent later.
+	// reorderSteps widens the reordering window, in quarters of the least
+	// round-trip time; reorderPersist counts the loss episodes until it
+	// narrows again.
+	reorderSeen    bool
+	reorderSteps   int
+	reorderPersist int
+
+	recovering bool
+	recovery   uint32 // the highest TSN outstanding when the episode began
+
+	probe          bool // the next data packet is a tail loss probe
+	probeOut       bool // one was sent and not answered
+	probeResent    bool // it sent an old chunk again, the highest one
+	probeDuplicate bool // the peer had that already
+	probeTSN       uint32
+	probeSent      instant
+
+	errors        int  // timeouts in a row
+	windowLimited bool // the congestion window held data back since the last SACK
+}
+
+const (
+	// duplicateThreshold is DupThresh of RFC 8985 section 6.2 step 4: so many
+	// chunks acknowledged above a hole mean loss while no reordering was seen.
+	duplicateThreshold = 3
+	// maxReorderSteps bounds the reordering window at one round trip.
+	maxReorderSteps = 4
+	// reorderPersistEpisodes: RFC 8985 section 6.2 step 4, "RACK.reo_wnd_persist = 16".
+	reorderPersistEpisodes = 16
+	// probeDelayedSACK is what a lone packet's acknowledgement may be delayed
+	// by, at a peer that follows RFC 9260 (200 ms).
+	probeDelayedSACK = 200 * time.Millisecond
+	// maxGapBlocks bounds the blocks of one SACK that are looked at.
+	maxGapBlocks = 1024
+)
+
+func (l *lossState) init() { *l = lossState{reorderSteps: 1} }
+
+// receiveSack processes a SACK chunk:
+// https://www.rfc-editor.org/rfc/rfc9260.html#section-6.2.1
+func (a *Association) receiveSack(t instant, c chunk) {
+	if a.state < StateEstablished {
+		return
+	}
+	v := c.value
+	if len(v) < sackHeaderSize-chunkHeaderSize {
+		a.stats.ChunksInvalid++
+		return
+	}
+	cum := binary.BigEndian.Uint32(v)
+	window := binary.BigEndian.Uint32(v[4:])
+	gaps, dups := int(binary.BigEndian.Uint16(v[8:])), int(binary.BigEndian.Uint16(v[10:]))
+	v = v[12:]
+	o := &a.out
+	if len(v) < 4*(gaps+dups) || !serial.Less32(cum, o.next) {
+		// Lengths that do not fit, or an acknowledgement of what was never
+		// sent.
+		a.stats.ChunksInvalid++
+		return
+	}
+	if serial.Less32(cum, o.base-1) {
+		a.stats.SACKsStale++ // overtaken on the way
+		return
+	}
+	blocks := o.scratch[:0]
+	prev := cum
+	for i := range min(gaps, maxGapBlocks) {
+		first := cum + uint32(binary.BigEndian.Uint16(v[4*i:]))
+		last := cum + uint32(binary.BigEndian.Uint16(v[4*i+2:]))
+		if !serial.Less32(prev, first) || serial.Less32(last, first) || !serial.Less32(last, o.next) {
+			a.stats.ChunksInvalid++
+			return
+		}
+		blocks = append(blocks, tsnRange{first, last})
+		prev = last
+	}
+	o.scratch = blocks
+
+	priorInFlight := o.inFlight
+	progress := serial.LessEqual32(o.base, cum)
+	var sum ackTotals
+	o.cumulative(t, cum, &a.send, &sum)
+	o.gaps(t, blocks, &sum)
+	o.peerWindow = int(min(window, maxPeerWindow))
+	for i := range dups {
+		a.duplicateReported(t, binary.BigEndian.Uint32(v[4*(gaps+i):]))
+	}
+
+	if sum.bytes > 0 || progress || window < uint32(a.cfg.MTU) {
+		// Section 8.1; and section 6.1 A: an answer to a window probe is no
+		// error either.
+		a.loss.errors = 0
+	}
+	if sum.rtt > 0 {
+		a.rtt.sample(sum.rtt)
+		a.rtt.sampleMin(t, sum.rtt)
+	}
+	a.rackUpdate(t, &sum)
+	a.probeAnswered(t, cum, &sum)
+	if a.loss.recovering && serial.LessEqual32(a.loss.recovery, cum) {
+		a.loss.recovering = false
+	}
+	if progress || serial.LessEqual32(a.fwd.advancedPeerAck, cum) {
+		a.advancePeerAck(t)
+	} else if serial.Less32(cum, a.fwd.advancedPeerAck) {
+		a.fwd.resend(t, a.rtt.srtt)
+	}
+	inRecovery := a.loss.recovering
+	a.detectLoss(t)
+	if sum.bytes > 0 {
+		a.cc.acked(&ackSample{t: t, newlyAcked: sum.bytes, inFlight: o.inFlight, priorInFlight: priorInFlight,
+			rtt: sum.rtt, srtt: a.rtt.srtt, minRTT: a.rtt.min, inRecovery: inRecovery || a.loss.recovering,
+			windowLimited: a.loss.windowLimited})
+		a.loss.windowLimited = false
+	}
+
+	// R2 and R3 of section 6.3.2, and RFC 8985 section 7.2: progress of any
+	// kind restarts the timer.
+	switch {
+	case o.base == o.next && !a.fwd.pending():
+		a.timers[timerT3] = 0
+	case progress || sum.bytes > 0:
+		a.timers[timerT3] = t + a.rtt.rto
+	}
+	if sum.bytes > 0 {
+		a.timers[timerProbe] = 0
+		a.armProbe(t)
+	}
+	a.reset.acknowledged(a)
+	a.notifyWritable()
+}
+
+// rackUpdate: RFC 8985 section 6.2, steps 1 to 3.
+func (a *Association) rackUpdate(t instant, sum *ackTotals) {
+	l := &a.loss
+	if sum.bytes == 0 {
+		return
+	}
+	if sum.reordered {
+		l.reorderSeen = true
+	}
+	rtt := t - sum.newest
+	if sum.rtt == 0 && rtt < a.rtt.min {
+		// Acknowledged sooner after it was sent again than the path allows:
+		// the acknowledgement is of an earlier transmission.
+		return
+	}
+	if sum.newest > l.rackSent || sum.newest == l.rackSent && serial.Less32(l.rackTSN, sum.newestTSN) {
+		l.rackSent, l.rackTSN, l.rackRTT = sum.newest, sum.newestTSN, max(rtt, 1)
+	}
+}
+
+// duplicateReported: the peer received tsn twice, so that a retransmission was
+// not needed: the reordering window is too narrow (RFC 8985 section 6.2 step 4).
+func (a *Association) duplicateReported(_ instant, tsn uint32) {
+	a.stats.DuplicatesReported++
+	l := &a.loss
+	if serial.Less32(tsn, a.out.next) {
+		l.reorderSteps = min(l.reorderSteps+1, maxReorderSteps)
+		l.reorderPersist = reorderPersistEpisodes
+	}
+	if tsn == l.probeTSN {
+		l.probeDuplicate = true
+	}
+}
+
+// reorderWindow is RACK.reo_wnd.
+func (a *Association) reorderWindow() time.Duration {
+	l, o := &a.loss, &a.out
+	if !l.reorderSeen {
+		if l.recovering {
+			return 0
+		}
+		// Chunks acknowledged above the cumulative ack, by the last SACK.
+		n := uint32(0)
+		for _, b := range o.sacked {
+			if n += b.last - b.first + 1; n >= duplicateThreshold {
+				return 0
+			}
+		}
+	}
+	return min(a.rtt.min/4*time.Duration(l.reorderSteps), a.rtt.srtt)
+}
+
+// detectLoss marks as lost what was sent long enough before something that has
+// been acknowledged: RFC 8985 section 6.2, step 5.
+func (a *Association) detectLoss(t instant) {
+	o, l := &a.out, &a.loss
+	a.timers[timerReorder] = 0
+	if l.rackRTT == 0 {
+		return
+	}
+	window := a.reorderWindow()
+	found := false
+	inFlight := o.inFlight
+	for o.flight.n > 0 {
+		tsn := o.flight.head
+		c := o.at(tsn)
+		if c.sentAt > l.rackSent || c.sentAt == l.rackSent && serial.LessEqual32(l.rackTSN, tsn) {
+			break
+		}
+		if due := c.sentAt + l.rackRTT + window; due > t {
+			a.timers[timerReorder] = due
+			break
+		}
+		found = true
+		a.markLost(t, tsn, c)
+	}
+	if found {
+		a.enterRecovery(t, inFlight)
+	}
+}
+
+// enterRecovery tells the congestion control about the first loss of an
+// episode, which lasts until all that was outstanding is acknowledged.
+func (a *Association) enterRecovery(t instant, inFlight int) {
+	l := &a.loss
+	if l.recovering {
+		return
+	}
+	l.recovering = true
+	l.recovery = a.out.next - 1
+	a.stats.LossEpisodes++
+	a.cc.congested(t, inFlight)
+	if l.reorderPersist > 0 {
+		if l.reorderPersist--; l.reorderPersist == 0 {
+			l.reorderSteps = 1
+		}
+	}
+}
+
+// markLost queues a chunk to be sent again, unless its message is not worth it
+// any more.
+func (a *Association) markLost(t instant, tsn uint32, c *sentChunk) {
+	m := c.msg
+	if m.limitRtx && uint32(c.transmissions) > m.maxRtx || m.expires != 0 && m.expires <= t {
+		a.stats.MessagesAbandoned++
+		a.giveUp(t, m)
+		return
+	}
+	a.out.setState(tsn, chunkLost)
+}
+
+// retransmissionTimeout is T3-rtx:
+// https://www.rfc-editor.org/rfc/rfc9260.html#section-6.3.3
+func (a *Association) retransmissionTimeout(t instant) {
+	o, l := &a.out, &a.loss
+	if o.base == o.next && !a.fwd.pending() {
+		return
+	}
+	a.stats.Timeouts++
+	if l.errors++; l.errors > a.cfg.MaxRetransmits {
+		a.close(ErrPeerUnreachable)
+		return
+	}
+	inFlight := o.inFlight
+	o.reneged()
+	for o.flight.n > 0 {
+		a.markLost(t, o.flight.head, o.at(o.flight.head))
+	}
+	if inFlight > 0 && o.peerWindow >= a.cfg.MTU {
+		a.cc.timedOut(t, inFlight)
+	}
+	l.recovering = true
+	l.recovery = o.next - 1
+	l.probe, l.probeOut = false, false
+	a.rtt.backOff()
+	a.pace = pacer{}
+	a.fwd.resendNow()
+	a.timers[timerProbe], a.timers[timerReorder] = 0, 0
+	a.timers[timerT3] = t + a.rtt.rto
+}
+
+// armProbe sets the tail loss probe's timer: RFC 8985 section 7.2.
+func (a *Association) armProbe(t instant) {
+	o, l := &a.out, &a.loss
+	if o.inFlight == 0 || l.recovering || l.probeOut || a.rtt.srtt == 0 || a.rtt.backedOff || o.lost.n > 0 {
+		a.timers[timerProbe] = 0
+		return
+	}
+	pto := 2*a.rtt.srtt + clockGranularity
+	if o.flight.n == 1 {
+		pto += probeDelayedSACK
+	}
+	at := o.lastSent + pto
+	if rto := a.timers[timerT3]; rto != 0 && at >= rto {
+		a.timers[timerProbe] = 0 // the retransmission timer comes first
+		return
+	}
+	a.timers[timerProbe] = max(at, t+1)
+}
+
+// probeTimeout lets one packet go beyond the congestion window, so that its
+// acknowledgement shows what of the tail is missing.
+func (a *Association) probeTimeout(_ instant) {
+	if a.out.inFlight == 0 || a.loss.recovering {
+		return
+	}
+	a.loss.probe = true
+	a.stats.Probes++
+}
+
+// appendProbe sends the newest chunk in flight again: there is nothing new to
+// probe with.
+func (a *Association) appendProbe(t instant, dst []byte, limit int) []byte {
+	o := &a.out
+	if o.flight.n == 0 {
+		return dst
+	}
+	tsn := o.flight.tail
+	c := o.at(tsn)
+	if c.wireSize() > limit-len(dst) || c.msg.limitRtx && uint32(c.transmissions) > c.msg.maxRtx {
+		return dst
+	}
+	c.flags |= flagImmediate
+	dst = a.appendChunk(dst, tsn, c)
+	o.sent(t, tsn)
+	a.stats.Retransmissions++
+	a.probeSentNow(t, true)
+	return dst
+}
+
+// probeAnswered: RFC 8985 section 7.4. If the probe repaired a loss all by
+// itself, the congestion control must still hear of it.
+func (a *Association) probeAnswered(t instant, cum uint32, sum *ackTotals) {
+	l := &a.loss
+	if !l.probeOut || sum.bytes == 0 {
+		return
+	}
+	if len(a.out.sacked) > 0 {
+		l.probeOut = false // the hole below shows; RACK takes over
+		return
+	}
+	if serial.Less32(cum, l.probeTSN) {
+		return
+	}
+	l.probeOut = false
+	// Acknowledged sooner than the probe's round trip: the original arrived.
+	// Reported as a duplicate: both did.
+	if l.probeResent && !l.probeDuplicate && t-l.probeSent >= a.rtt.min {
+		a.stats.LossEpisodes++
+		a.cc.congested(t, a.out.inFlight)
+	}
+}
+
+// probeSentNow takes note of a probe; resent says that it was an old chunk.
+func (a *Association) probeSentNow(t instant, resent bool) {
+	l := &a.loss
+	l.probeOut, l.probeResent, l.probeDuplicate = true, resent, false
+	l.probeTSN, l.probeSent = a.out.next-1, t
+}

@@ -1,0 +1,268 @@
+package sctp
+
+import (
+	"time"
+
+	"github.com/rtcstack/rtcstack/internal/serial"
+)
+
+// chunkState says where a sent chunk stands.
+type chunkState uint8
+
+const (
+	chunkInFlight  chunkState = iota + 1 // in the list of chunks by time of sending
+	chunkLost                            // in the list of chunks to send again
+	chunkAcked                           // by a gap ack block; the peer may still take that back
+	chunkAbandoned                       // RFC 3758: not sent again
+)
+
+// sentChunk is a DATA chunk that has a TSN and is not cumulatively
+// acknowledged.
+type sentChunk struct {
+	msg           *outMessage
+	offset        uint32 // of the payload in msg
+	ordinal       uint32 // SSN
+	size          uint16 // of the payload
+	stream        uint16
+	transmissions uint16
+	flags         uint8
+	state         chunkState
+	sentAt        instant // the last time
+	prev, next    uint32  // TSNs, in the list that state names
+}
+
+// wireSize is what the chunk counts in the congestion window.
+func (c *sentChunk) wireSize() int { return dataHeaderSize + int(c.size) }
+
+// tsnList is a doubly linked list of chunks, by TSN.
+type tsnList struct {
+	head, tail uint32
+	n          int
+}
+
+// outstanding holds the sent chunks in a ring indexed by TSN. Chunks in flight
+// are linked in the order of their last transmission (as RACK needs them),
+// lost ones in the order in which they were found to be.
+type outstanding struct {
+	ring []sentChunk // a power of two long, nil while nothing is outstanding
+	base uint32      // the oldest TSN not cumulatively acknowledged
+	next uint32      // the next TSN to assign
+
+	flight tsnList
+	lost   tsnList
+
+	inFlight     int // bytes of chunks in flight, headers included
+	payloadSum   int // bytes of payload in flight, as the peer's window counts
+	peerWindow   int // a_rwnd of the newest SACK
+	sacked       []tsnRange
+	scratch      []tsnRange
+	highestAcked uint32 // the highest TSN acknowledged in any way
+	lastSent     instant
+}
+
+const (
+	// maxOutstanding bounds the chunks in flight: gap ack blocks count TSNs
+	// from the cumulative ack in 16 bits.
+	maxOutstanding = 65000
+	minRing        = 32
+	// maxPeerWindow bounds what is believed of a peer's window.
+	maxPeerWindow = 1 << 30
+)
+
+func (o *outstanding) init(tsn uint32) {
+	*o = outstanding{base: tsn, next: tsn, highestAcked: tsn - 1, peerWindow: o.peerWindow}
+}
+
+func (o *outstanding) count() int { return int(o.next - o.base) }
+
+// at returns the chunk with a TSN in [base, next).
+func (o *outstanding) at(tsn uint32) *sentChunk { return &o.ring[tsn&uint32(len(o.ring)-1)] }
+
+// add assigns the next TSN.
+func (o *outstanding) add() (tsn uint32, c *sentChunk) {
+	if n := o.count(); n == len(o.ring) {
+		ring := make([]sentChunk, max(minRing, 2*n))
+		for tsn := o.base; tsn != o.next; tsn++ {
+			ring[tsn&uint32(len(ring)-1)] = *o.at(tsn)
+		}
+		o.ring = ring
+	}
+	tsn = o.next
+	o.next++
+	c = o.at(tsn)
+	*c = sentChunk{}
+	return tsn, c
+}
+
+func (o *outstanding) pushBack(l *tsnList, tsn uint32) {
+	c := o.at(tsn)
+	if l.n == 0 {
+		l.head = tsn
+	} else {
+		o.at(l.tail).next = tsn
+		c.prev = l.tail
+	}
+	l.tail = tsn
+	l.n++
+}
+
+func (o *outstanding) unlink(l *tsnList, tsn uint32) {
+	c := o.at(tsn)
+	if tsn == l.head {
+		l.head = c.next
+	} else {
+		o.at(c.prev).next = c.next
+	}
+	if tsn == l.tail {
+		l.tail = c.prev
+	} else {
+		o.at(c.next).prev = c.prev
+	}
+	l.n--
+}
+
+// setState moves a chunk between the lists and keeps the sums.
+func (o *outstanding) setState(tsn uint32, s chunkState) {
+	c := o.at(tsn)
+	switch c.state {
+	case chunkInFlight:
+		o.unlink(&o.flight, tsn)
+		o.inFlight -= c.wireSize()
+		o.payloadSum -= int(c.size)
+	case chunkLost:
+		o.unlink(&o.lost, tsn)
+	}
+	c.state = s
+	switch s {
+	case chunkInFlight:
+		o.pushBack(&o.flight, tsn)
+		o.inFlight += c.wireSize()
+		o.payloadSum += int(c.size)
+	case chunkLost:
+		o.pushBack(&o.lost, tsn)
+	}
+}
+
+// sent records a transmission.
+func (o *outstanding) sent(t instant, tsn uint32) {
+	c := o.at(tsn)
+	c.transmissions++
+	c.sentAt = t
+	o.lastSent = t
+	o.setState(tsn, chunkInFlight)
+}
+
+// windowRoom is the payload that the peer's receive window has room for.
+func (o *outstanding) windowRoom() int { return max(0, o.peerWindow-o.payloadSum) }
+
+// pop removes the oldest chunk, which is acknowledged or given up.
+func (o *outstanding) pop(s *sendQueue) {
+	c := o.at(o.base)
+	o.setState(o.base, chunkAcked)
+	s.chunkDone(c)
+	*c = sentChunk{}
+	o.base++
+}
+
+// release lets go of everything.
+func (o *outstanding) release(s *sendQueue) {
+	for o.base != o.next {
+		o.pop(s)
+	}
+	o.ring, o.sacked, o.scratch = nil, nil, nil
+}
+
+// shrink gives the ring back while nothing is outstanding.
+func (o *outstanding) shrink() {
+	if o.base == o.next {
+		o.ring, o.sacked, o.scratch = nil, nil, nil
+	}
+}
+
+// tsnRange is a run of TSNs, both ends included.
+type tsnRange struct{ first, last uint32 }
+
+// ackTotals sums up what a SACK newly acknowledged.
+type ackTotals struct {
+	bytes     int
+	newest    instant // the latest transmission among the chunks acknowledged
+	newestTSN uint32
+	rtt       time.Duration // of that transmission; 0: none that Karn allows
+	reordered bool          // something older than an earlier acknowledgement, never sent again
+}
+
+// acknowledge takes note of one chunk's first acknowledgement.
+func (o *outstanding) acknowledge(t instant, tsn uint32, c *sentChunk, sum *ackTotals) {
+	sum.bytes += c.wireSize()
+	if c.transmissions == 1 {
+		if serial.Less32(tsn, o.highestAcked) {
+			sum.reordered = true
+		}
+		if c.sentAt >= sum.newest || sum.rtt == 0 {
+			sum.rtt = max(t-c.sentAt, 1)
+		}
+	}
+	if c.sentAt > sum.newest || c.sentAt == sum.newest && serial.Less32(sum.newestTSN, tsn) {
+		sum.newest, sum.newestTSN = c.sentAt, tsn
+	}
+}
+
+// cumulative acknowledges everything up to and including tsn.
+func (o *outstanding) cumulative(t instant, tsn uint32, s *sendQueue, sum *ackTotals) {
+	for serial.LessEqual32(o.base, tsn) {
+		c := o.at(o.base)
+		if c.state == chunkInFlight || c.state == chunkLost {
+			o.acknowledge(t, o.base, c, sum)
+		}
+		o.pop(s)
+	}
+	o.highestAcked = serial.Max32(o.highestAcked, tsn)
+}
+
+// gaps acknowledges the chunks of the gap ack blocks, which are ascending and
+// within (base, next). Only what the last SACK did not name already is looked
+// at, so that the cost is that of what is new.
+func (o *outstanding) gaps(t instant, blocks []tsnRange, sum *ackTotals) {
+	old := o.sacked
+	for _, b := range blocks {
+		for tsn := b.first; serial.LessEqual32(tsn, b.last); {
+			for len(old) > 0 && serial.Less32(old[0].last, tsn) {
+				old = old[1:]
+			}
+			end := b.last + 1
+			if len(old) > 0 && serial.LessEqual32(old[0].first, tsn) {
+				tsn = old[0].last + 1
+				continue
+			} else if len(old) > 0 && serial.Less32(old[0].first, end) {
+				end = old[0].first
+			}
+			for ; tsn != end; tsn++ {
+				if c := o.at(tsn); c.state == chunkInFlight || c.state == chunkLost {
+					o.acknowledge(t, tsn, c, sum)
+					o.setState(tsn, chunkAcked)
+				}
+			}
+		}
+	}
+	if n := len(blocks); n > 0 {
+		o.highestAcked = serial.Max32(o.highestAcked, blocks[n-1].last)
+	}
+	// The blocks become the last SACK's; the two slices change places.
+	o.scratch, o.sacked = o.sacked[:0], blocks
+}
+
+// reneged marks as lost what an earlier SACK's gap ack blocks acknowledged and
+// the last SACK does not (section 6.2.1: the peer may take that back). It is
+// asked when the retransmission timer has expired: until then an older SACK
+// that was overtaken on the way looks just the same.
+func (o *outstanding) reneged() {
+	sacked := o.sacked
+	for tsn := o.base; tsn != o.next; tsn++ {
+		for len(sacked) > 0 && serial.Less32(sacked[0].last, tsn) {
+			sacked = sacked[1:]
+		}
+		if o.at(tsn).state == chunkAcked && (len(sacked) == 0 || serial.Less32(tsn, sacked[0].first)) {
+			o.setState(tsn, chunkLost)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package sctp
+
+import "encoding/binary"
+
+// paramType is the type of a variable-length parameter. Its two highest bits
+// say what a receiver does that does not know it:
+// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.2.1-5
+type paramType uint16
+
+const (
+	paramHeartbeatInfo        paramType = 1
+	paramIPv4                 paramType = 5
+	paramIPv6                 paramType = 6
+	paramStateCookie          paramType = 7
+	paramUnrecognized         paramType = 8
+	paramCookiePreservative   paramType = 9
+	paramHostName             paramType = 11
+	paramSupportedAddresses   paramType = 12
+	paramOutgoingReset        paramType = 13 // RFC 6525 section 4.1
+	paramIncomingReset        paramType = 14
+	paramSSNTSNReset          paramType = 15
+	paramReconfigResponse     paramType = 16
+	paramAddOutgoing          paramType = 17
+	paramAddIncoming          paramType = 18
+	paramECN                  paramType = 0x8000
+	paramZeroChecksum         paramType = 0x8001 // RFC 9653
+	paramSupportedExtensions  paramType = 0x8008 // RFC 5061
+	paramForwardTSNSupported  paramType = 0xc000 // RFC 3758
+	paramReportUnrecognized             = 0x4000 // "report" bit of an unknown type
+	paramSkipUnrecognized               = 0x8000 // "skip" bit of an unknown type
+	paramHeaderSize                     = 4
+	maxUnrecognizedBytes                = 512 // reported back; the peer chooses how many there are
+	maxCookiePreservativeTime           = 60_000
+)
+
+// param is a view of one parameter (or error cause, which has the same form).
+type param struct {
+	typ   paramType
+	value []byte
+	raw   []byte // with header, without padding
+}
+
+// nextParam splits the first parameter off b; see nextChunk.
+func nextParam(b []byte) (p param, rest []byte, ok bool) {
+	if len(b) < paramHeaderSize {
+		return param{}, nil, false
+	}
+	length := int(binary.BigEndian.Uint16(b[2:]))
+	if length < paramHeaderSize || length > len(b) {
+		return param{}, nil, false
+	}
+	p = param{typ: paramType(binary.BigEndian.Uint16(b)), value: b[paramHeaderSize:length], raw: b[:length]}
+	return p, b[min(pad4(length), len(b)):], true
+}
+
+// appendParam appends a whole parameter or error cause, padded.
+func appendParam(dst []byte, t paramType, value []byte) []byte {
+	start := len(dst)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(t))
+	dst = append(dst, 0, 0)
+	dst = append(dst, value...)
+	return endChunk(dst, start)
+}

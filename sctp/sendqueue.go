@@ -1,0 +1,289 @@
+package sctp
+
+import (
+	"time"
+
+	"github.com/rtcstack/rtcstack/internal/bufpool"
+)
+
+// SendOptions says how one message is to be delivered.
+type SendOptions struct {
+	// Unordered lets the message overtake others of its stream.
+	Unordered bool
+	// LimitRetransmits gives the message up when a part of it would have to
+	// be sent again more than MaxRetransmits times (RFC 7496 section 4.2,
+	// RFC 8831). It has no effect if the peer lacks RFC 3758.
+	LimitRetransmits bool
+	MaxRetransmits   uint32
+	// Lifetime gives the message up when it is not acknowledged that long
+	// after Send (RFC 3758 section 4.1). 0: no limit.
+	Lifetime time.Duration
+}
+
+// outMessage is a message that Send took and the peer has not acknowledged.
+type outMessage struct {
+	buf       *bufpool.Buffer
+	next      *outMessage // in its stream's queue
+	expires   instant     // 0: never
+	ppid      uint32
+	ordinal   uint32 // SSN, once the first fragment is sent
+	maxRtx    uint32
+	sent      int    // bytes that are in chunks already
+	refs      int    // chunks outstanding
+	firstTSN  uint32 // of the fragments sent
+	lastTSN   uint32
+	stream    uint16
+	unordered bool
+	limitRtx  bool
+	abandoned bool
+}
+
+// outStream is one stream of ours.
+type outStream struct {
+	id         uint16
+	nextSSN    uint16
+	head, tail *outMessage
+	active     bool // in sendQueue.active
+	resetting  bool // ResetStream was called
+	used       bool
+	lastTSN    uint32 // of the last chunk sent
+}
+
+// sendQueue holds the messages that wait for their first transmission, by
+// stream. Streams take turns, a message each (RFC 8260 section 3.1 calls that
+// round robin; without interleaving a message's fragments stay together).
+type sendQueue struct {
+	streams  map[uint16]*outStream
+	active   queue[*outStream] // streams with messages waiting; the first one is served
+	unsent   int               // bytes waiting for their first transmission
+	buffered int               // bytes not acknowledged or given up
+	timed    int               // messages waiting that have a lifetime
+	free     []*outMessage
+	refused  bool // Send failed for want of room
+}
+
+// maxFreeMessages bounds the message headers kept for reuse.
+const maxFreeMessages = 256
+
+func (q *sendQueue) stream(id uint16) *outStream {
+	s := q.streams[id]
+	if s == nil {
+		if q.streams == nil {
+			q.streams = make(map[uint16]*outStream)
+		}
+		s = &outStream{id: id}
+		q.streams[id] = s
+	}
+	return s
+}
+
+func (q *sendQueue) newMessage() *outMessage {
+	if n := len(q.free); n > 0 {
+		m := q.free[n-1]
+		q.free = q.free[:n-1]
+		return m
+	}
+	return new(outMessage)
+}
+
+// done lets go of a message that is wholly sent, or dropped, and has no chunk
+// outstanding.
+func (q *sendQueue) done(m *outMessage) {
+	m.buf.Free()
+	*m = outMessage{}
+	if len(q.free) < maxFreeMessages {
+		q.free = append(q.free, m)
+	}
+}
+
+// chunkDone is told of each chunk that leaves the outstanding ones.
+func (q *sendQueue) chunkDone(c *sentChunk) {
+	m := c.msg
+	if m == nil {
+		return
+	}
+	c.msg = nil
+	q.buffered -= int(c.size)
+	if m.refs--; m.refs == 0 && (m.abandoned || m.sent == len(m.buf.B)) {
+		q.done(m)
+	}
+}
+
+// push queues a message behind the others of its stream.
+func (q *sendQueue) push(s *outStream, m *outMessage) {
+	if s.tail == nil {
+		s.head = m
+	} else {
+		s.tail.next = m
+	}
+	s.tail = m
+	if !s.active {
+		s.active = true
+		q.active.push(s)
+	}
+}
+
+// first returns the message to take the next fragment from.
+func (q *sendQueue) first() *outMessage {
+	for q.active.n > 0 {
+		s := q.active.ring[q.active.head]
+		if s.head != nil {
+			return s.head
+		}
+		s.active = false
+		q.active.pop()
+	}
+	return nil
+}
+
+// unlinkHead takes the first message of the served stream off its queue and
+// lets the next stream have its turn.
+func (q *sendQueue) unlinkHead(s *outStream) {
+	m := s.head
+	if s.head = m.next; s.head == nil {
+		s.tail = nil
+	}
+	m.next = nil
+	if m.expires != 0 {
+		q.timed--
+	}
+	if q.active.n > 0 && q.active.ring[q.active.head] == s {
+		q.active.pop()
+		if s.active = s.head != nil; s.active {
+			q.active.push(s)
+		}
+	}
+}
+
+// drop gives up the unsent rest of the message at the head of its stream.
+func (q *sendQueue) drop(m *outMessage) {
+	rest := len(m.buf.B) - m.sent
+	q.unsent -= rest
+	q.buffered -= rest
+	q.unlinkHead(q.streams[m.stream])
+	m.abandoned = true
+	if m.refs == 0 {
+		q.done(m)
+	}
+}
+
+// release lets go of everything.
+func (q *sendQueue) release() {
+	for _, s := range q.streams {
+		for m := s.head; m != nil; {
+			next := m.next
+			m.buf.Free()
+			m, m.next = next, nil
+		}
+	}
+	*q = sendQueue{}
+}
+
+// Send queues a message for the stream. data is copied and may be reused at
+// once; it may be empty only if the caller's protocol gives that a meaning, as
+// SCTP has no empty message: ErrMessageTooLarge and an empty data's
+// ErrMessageEmpty are permanent, ErrSendBufferFull passes and is followed by
+// EventWritable, ErrInvalidStream says that stream is beyond the negotiated
+// number, ErrStreamClosing that it is being reset, ErrNotConnected that
+// EventConnected has not come yet and ErrClosed that the association is over
+// or shutting down.
+func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byte, opt SendOptions) error {
+	t := a.clock(now)
+	switch {
+	case a.over || a.state >= StateShutdownPending:
+		return ErrClosed
+	case a.state != StateEstablished:
+		return ErrNotConnected
+	case stream >= a.hand.outStreams:
+		return ErrInvalidStream
+	case len(data) == 0:
+		return ErrMessageEmpty
+	case len(data) > maxSendMessage:
+		return ErrMessageTooLarge
+	}
+	q := &a.send
+	if q.buffered > 0 && q.buffered+len(data) > a.cfg.SendBuffer {
+		q.refused = true
+		return ErrSendBufferFull
+	}
+	s := q.stream(stream)
+	if s.resetting {
+		return ErrStreamClosing
+	}
+	m := q.newMessage()
+	m.buf = bufpool.Get(len(data))
+	m.buf.B = append(m.buf.B, data...)
+	m.stream, m.ppid, m.unordered = stream, ppid, opt.Unordered
+	if a.hand.peerForwardTSN {
+		m.limitRtx, m.maxRtx = opt.LimitRetransmits, opt.MaxRetransmits
+		if opt.Lifetime > 0 {
+			m.expires = t + opt.Lifetime
+			q.timed++
+			if at := a.timers[timerExpire]; at == 0 || m.expires < at {
+				a.timers[timerExpire] = m.expires
+			}
+		}
+	}
+	q.unsent += len(data)
+	q.buffered += len(data)
+	q.push(s, m)
+	a.stats.MessagesSent++
+	return nil
+}
+
+// maxSendMessage bounds a message; the sum of all sizes stays within an int.
+const maxSendMessage = 1 << 29
+
+// BufferedAmount returns the bytes that Send took and the peer has not
+// acknowledged yet.
+func (a *Association) BufferedAmount() int { return a.send.buffered }
+
+// expireQueued drops the waiting messages whose lifetime is over and sets the
+// timer for the next.
+func (a *Association) expireQueued(t instant) {
+	var next instant
+	if a.send.timed > 0 {
+		for _, s := range a.send.streams {
+			var prev *outMessage
+			for m := s.head; m != nil; {
+				following := m.next
+				switch {
+				case m.expires == 0:
+				case m.expires > t:
+					if next == 0 || m.expires < next {
+						next = m.expires
+					}
+				case m == s.head:
+					a.stats.MessagesAbandoned++
+					a.giveUp(t, m)
+					m = following
+					continue
+				default: // behind others: it has no fragment sent yet
+					a.stats.MessagesAbandoned++
+					if prev.next = following; following == nil {
+						s.tail = prev
+					}
+					a.send.timed--
+					a.send.unsent -= len(m.buf.B)
+					a.send.buffered -= len(m.buf.B)
+					a.send.done(m)
+					m = following
+					continue
+				}
+				prev, m = m, following
+			}
+		}
+	}
+	a.timers[timerExpire] = next
+	a.notifyWritable()
+}
+
+// notifyWritable tells a sender that was refused that there is room again.
+// Half the buffer is waited for, so that a bulk sender is woken once for many
+// messages.
+func (a *Association) notifyWritable() {
+	if a.send.refused && a.send.buffered <= a.cfg.SendBuffer/2 {
+		a.send.refused = false
+		a.events.push(Event{Kind: EventWritable})
+	}
+}

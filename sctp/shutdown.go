@@ -1,0 +1,136 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/rtcstack/rtcstack/internal/serial"
+)
+
+// shutdownState is the graceful end of an association:
+// https://www.rfc-editor.org/rfc/rfc9260.html#section-9.2
+type shutdownState struct {
+	send     bool // SHUTDOWN
+	sendAck  bool // SHUTDOWN ACK
+	attempts int
+}
+
+// shutdownGuard is the T5-shutdown-guard timer, "5 times RTO.Max" there. Five
+// times that long for a connection that is being closed serves nobody.
+const shutdownGuard = 60 * time.Second
+
+// Shutdown ends the association gracefully: what is queued is delivered, then
+// both sides close. EventClosed follows. Before EventConnected it is an Abort.
+func (a *Association) Shutdown(now time.Time) {
+	t := a.clock(now)
+	switch a.state {
+	case StateEstablished:
+		a.state = StateShutdownPending
+		a.timers[timerT5] = t + shutdownGuard
+		a.progressShutdown(t)
+	case StateClosed, StateCookieWait, StateCookieEchoed:
+		a.abort(t, CauseUserInitiatedAbort, "", false)
+	}
+}
+
+// allAcknowledged reports whether the peer has everything.
+func (a *Association) allAcknowledged() bool {
+	return a.out.base == a.out.next && a.send.first() == nil
+}
+
+// progressShutdown takes the next step when nothing is outstanding any more.
+func (a *Association) progressShutdown(t instant) {
+	switch {
+	case a.state == StateShutdownPending && a.allAcknowledged():
+		a.state = StateShutdownSent
+		a.shutdown.send = true
+		a.shutdown.attempts = 0
+		a.timers[timerT2] = t + a.rtt.rto
+	case a.state == StateShutdownReceived && a.allAcknowledged():
+		a.state = StateShutdownAckSent
+		a.shutdown.sendAck = true
+		a.shutdown.attempts = 0
+		a.timers[timerT2] = t + a.rtt.rto
+	}
+}
+
+func (a *Association) shutdownTimeout(t instant) {
+	s := &a.shutdown
+	if s.attempts++; s.attempts > a.cfg.MaxRetransmits {
+		a.close(ErrPeerUnreachable)
+		return
+	}
+	a.rtt.backOff()
+	a.timers[timerT2] = t + a.rtt.rto
+	switch a.state {
+	case StateShutdownSent:
+		s.send = true
+	case StateShutdownAckSent:
+		s.sendAck = true
+	}
+}
+
+func (a *Association) appendShutdown(_ instant, dst []byte, limit int) []byte {
+	s := &a.shutdown
+	if s.send && len(dst)+8 <= limit {
+		s.send = false
+		dst = append(dst, byte(chunkShutdown), 0, 0, 8)
+		dst = binary.BigEndian.AppendUint32(dst, a.recv.cum)
+	}
+	if s.sendAck && len(dst)+4 <= limit {
+		s.sendAck = false
+		dst = append(dst, byte(chunkShutdownAck), 0, 0, chunkHeaderSize)
+	}
+	return dst
+}
+
+func (a *Association) receiveShutdown(t instant, c chunk) {
+	if len(c.value) < 4 {
+		a.stats.ChunksInvalid++
+		return
+	}
+	if a.state < StateEstablished {
+		return
+	}
+	cum := binary.BigEndian.Uint32(c.value)
+	if !serial.Less32(cum, a.out.next) {
+		a.stats.ChunksInvalid++
+		return
+	}
+	if serial.LessEqual32(a.out.base, cum) {
+		// The SHUTDOWN acknowledges like a SACK without gaps.
+		var sum ackTotals
+		a.out.cumulative(t, cum, &a.send, &sum)
+		a.timers[timerT3] = 0
+		if a.out.base != a.out.next {
+			a.timers[timerT3] = t + a.rtt.rto
+		}
+		a.advancePeerAck(t)
+	}
+	switch a.state {
+	case StateEstablished, StateShutdownPending:
+		a.state = StateShutdownReceived
+		if a.timers[timerT5] == 0 {
+			a.timers[timerT5] = t + shutdownGuard
+		}
+	case StateShutdownSent:
+		// Both at once: "respond with a SHUTDOWN ACK ... and enter the
+		// SHUTDOWN-ACK-SENT state".
+		a.state = StateShutdownAckSent
+		a.shutdown.send, a.shutdown.sendAck = false, true
+		a.timers[timerT2] = t + a.rtt.rto
+	case StateShutdownAckSent:
+		a.shutdown.sendAck = true
+	}
+	a.progressShutdown(t)
+}
+
+func (a *Association) receiveShutdownAck(_ instant) {
+	switch a.state {
+	case StateShutdownSent, StateShutdownAckSent:
+		b := a.ctl.beginPacket(&a.cfg, a.hand.peerTag)
+		b = append(b, byte(chunkShutdownComplete), 0, 0, chunkHeaderSize)
+		a.ctl.endPacket(b)
+		a.close(nil)
+	}
+}

@@ -1,0 +1,50 @@
+package sctp
+
+import "time"
+
+// Stats is a snapshot of an association's counters and measurements.
+type Stats struct {
+	PacketsSent, PacketsReceived   uint64
+	BytesSent, BytesReceived       uint64 // of SCTP packets, common header included
+	MessagesSent, MessagesReceived uint64 // taken by Send, given by ReadMessage
+	ChunksSent, ChunksReceived     uint64 // DATA only, repeated ones included
+	Retransmissions                uint64 // DATA chunks sent again
+	Timeouts                       uint64 // of the retransmission timer
+	Probes                         uint64 // tail loss probes
+	LossEpisodes                   uint64 // reductions of the congestion window
+	MessagesAbandoned              uint64 // given up by their reliability limits
+	ForwardTSNsSent                uint64
+	SACKsSent                      uint64
+	DuplicatesReceived             uint64 // DATA chunks that had arrived before
+	DuplicatesReported             uint64 // by the peer
+	SACKsStale                     uint64 // overtaken on the way
+
+	// What was wrong with what came in.
+	PacketsInvalid uint64 // too short, wrong ports or verification tag
+	ChecksumErrors uint64
+	ChunksInvalid  uint64 // malformed, out of place or impossible
+	ChunksUnknown  uint64
+	ChunksNoRoom   uint64 // DATA dropped because the receive window was full
+	CookiesInvalid uint64
+	ErrorsReceived uint64 // error causes in ERROR chunks
+	ErrorsSent     uint64
+	AnswersDropped uint64 // answers that found their queue full
+
+	SRTT, MinRTT, RTO time.Duration // 0 before the first measurement, but RTO
+	CongestionWindow  int           // bytes
+	InFlight          int           // bytes
+	PeerWindow        int           // bytes, the peer's last a_rwnd
+	Buffered          int           // bytes that Send took and are not acknowledged
+	Held              int           // bytes charged to the receive window
+	MTU               int           // bytes
+}
+
+// Stats returns a snapshot.
+func (a *Association) Stats() Stats {
+	s := a.stats
+	s.AnswersDropped = a.ctl.dropped
+	s.SRTT, s.MinRTT, s.RTO = a.rtt.srtt, a.rtt.min, a.rtt.rto
+	s.CongestionWindow, s.InFlight, s.PeerWindow = a.cc.window(), a.out.inFlight, a.out.peerWindow
+	s.Buffered, s.Held, s.MTU = a.send.buffered, a.reasm.held, a.cfg.MTU
+	return s
+}

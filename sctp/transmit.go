@@ -1,0 +1,250 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// minFragment is the least payload worth a chunk of its own at the end of a
+// packet: what is smaller costs the receiver more than it fills the packet.
+const minFragment = 64
+
+// Transmit appends the next packet to send to dst and returns it; ok is false
+// when there is none now. The owner calls it until then, after every other
+// call. It does not allocate if dst has room for Config.MTU more bytes.
+func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok bool) {
+	t := a.clock(now)
+	if packet, ok = a.ctl.takePacket(dst); ok {
+		a.stats.PacketsSent++
+		a.stats.BytesSent += uint64(len(packet) - len(dst))
+		return packet, true
+	}
+	if a.over {
+		return dst, false
+	}
+	start := len(dst)
+	limit := start + a.cfg.MTU
+	var bundleData bool
+	switch a.state {
+	case StateClosed:
+		return dst, false
+	case StateCookieWait:
+		if !a.hand.sendInit {
+			return dst, false
+		}
+		a.hand.sendInit = false
+		a.hand.sentAt = t
+		// "The Verification Tag of a packet with an INIT chunk is 0."
+		dst = appendCommonHeader(dst, a.cfg.SourcePort, a.cfg.DestinationPort, 0)
+		dst = a.appendInit(dst, chunkInit, a.hand.myTag, a.hand.myInitialTSN, nil, nil)
+		return a.finish(dst, start), true
+	case StateCookieEchoed:
+		if !a.hand.sendCookie {
+			return dst, false
+		}
+		a.hand.sendCookie = false
+		a.hand.sentAt = t
+		dst = appendCommonHeader(dst, a.cfg.SourcePort, a.cfg.DestinationPort, a.hand.peerTag)
+		c := len(dst)
+		dst = appendChunkHeader(dst, chunkCookieEcho, 0)
+		dst = append(dst, a.hand.cookie...)
+		dst = endChunk(dst, c)
+		if n := len(a.hand.unrecognized); n > 0 && len(dst)+chunkHeaderSize+n <= limit {
+			e := len(dst)
+			dst = appendChunkHeader(dst, chunkError, 0)
+			dst = appendCause(dst, CauseUnrecognizedParameters, a.hand.unrecognized)
+			dst = endChunk(dst, e)
+		}
+		return a.finish(dst, start), true
+	case StateEstablished, StateShutdownPending, StateShutdownReceived:
+		bundleData = true
+	}
+
+	dst = appendCommonHeader(dst, a.cfg.SourcePort, a.cfg.DestinationPort, a.hand.peerTag)
+	body := len(dst)
+	dst = a.ctl.take(dst, limit)
+	dst = a.appendReConfig(t, dst, limit)
+	dst = a.appendHeartbeat(t, dst, limit)
+	dst = a.appendShutdown(t, dst, limit)
+	dst = a.appendForwardTSN(t, dst, limit)
+	// A delayed acknowledgement rides along with outgoing data (section 6.2).
+	if a.recv.sackNow || bundleData && a.recv.pending > 0 && a.mayTransmitData(t) {
+		dst = a.appendSack(dst, limit)
+	}
+	if bundleData {
+		dst = a.appendData(t, dst, limit)
+	}
+	if len(dst) == body {
+		return dst[:start], false
+	}
+	return a.finish(dst, start), true
+}
+
+// finish completes the packet that begins at start.
+func (a *Association) finish(dst []byte, start int) []byte {
+	setChecksum(dst[start:])
+	a.stats.PacketsSent++
+	a.stats.BytesSent += uint64(len(dst) - start)
+	return dst
+}
+
+// mayTransmitData reports whether appendData would append something.
+func (a *Association) mayTransmitData(t instant) bool {
+	o := &a.out
+	if o.lost.n == 0 && a.send.first() == nil && !a.loss.probe {
+		return false
+	}
+	if a.loss.probe {
+		return true
+	}
+	if o.inFlight >= a.cc.window() {
+		a.loss.windowLimited = true
+		return false
+	}
+	rate := a.cc.pacingRate(a.rtt.srtt)
+	ok, at := a.pace.ready(t, rate, a.cfg.MTU)
+	if !ok {
+		a.timers[timerPace] = at
+	}
+	return ok
+}
+
+// appendData fills the packet with chunks to send again and new ones, as the
+// congestion window, the peer's window and the pacer allow.
+func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
+	if !a.mayTransmitData(t) {
+		return dst
+	}
+	o := &a.out
+	start := len(dst)
+	probing := a.loss.probe
+	if o.inFlight == 0 && a.rtt.srtt > 0 && o.lastSent != 0 && t-o.lastSent > a.rtt.rto {
+		a.cc.idle(t, int((t-o.lastSent)/a.rtt.rto))
+		o.lastSent = t
+	}
+
+	// Section 6.1 C: "the sender SHOULD first retransmit".
+	for o.lost.n > 0 {
+		tsn := o.lost.head
+		c := o.at(tsn)
+		if c.msg.expires != 0 && c.msg.expires <= t {
+			a.stats.MessagesAbandoned++
+			a.giveUp(t, c.msg)
+			continue
+		}
+		room := limit - len(dst)
+		if c.wireSize() > room && !(len(dst) == start && room >= a.cfg.MTU-commonHeaderSize) {
+			if len(dst) == start {
+				return dst // alone in the next packet
+			}
+			break
+		}
+		if int(c.size) > o.windowRoom() && o.inFlight > 0 {
+			break
+		}
+		dst = a.appendChunk(dst, tsn, c)
+		o.sent(t, tsn)
+		a.stats.Retransmissions++
+	}
+
+	for o.lost.n == 0 && o.count() < maxOutstanding {
+		m := a.send.first()
+		if m == nil {
+			break
+		}
+		if m.expires != 0 && m.expires <= t {
+			a.stats.MessagesAbandoned++
+			a.giveUp(t, m)
+			continue
+		}
+		room := (limit - len(dst) - dataHeaderSize) &^ 3
+		rest := len(m.buf.B) - m.sent
+		size := min(rest, room)
+		if size <= 0 || size < rest && size < minFragment {
+			break
+		}
+		if space := o.windowRoom(); size > space {
+			// Section 6.1 A: with nothing in flight one chunk may probe a
+			// window that is closed; else wait for room for a whole chunk
+			// (silly window syndrome avoidance).
+			if o.inFlight > 0 || len(dst) > start {
+				break
+			}
+		}
+		dst = a.appendNew(t, dst, m, size)
+		if o.inFlight >= a.cc.window() {
+			break
+		}
+	}
+
+	if probing {
+		a.loss.probe = false
+		if len(dst) > start {
+			a.probeSentNow(t, false)
+		} else {
+			dst = a.appendProbe(t, dst, limit)
+		}
+	}
+	if n := len(dst) - start; n > 0 {
+		a.pace.sent(t, a.cc.pacingRate(a.rtt.srtt), n)
+		if a.timers[timerT3] == 0 {
+			a.timers[timerT3] = t + a.rtt.rto
+		}
+		a.armProbe(t)
+		a.notifyWritable()
+	}
+	return dst
+}
+
+// appendNew makes the next chunk of a message.
+func (a *Association) appendNew(t instant, dst []byte, m *outMessage, size int) []byte {
+	q := &a.send
+	s := q.streams[m.stream]
+	tsn, c := a.out.add()
+	c.msg, c.stream, c.offset, c.size = m, m.stream, uint32(m.sent), uint16(size)
+	if m.sent == 0 {
+		c.flags = flagBeginning
+		m.firstTSN = tsn
+		if !m.unordered {
+			m.ordinal = uint32(s.nextSSN)
+			s.nextSSN++
+		}
+	}
+	if m.unordered {
+		c.flags |= flagUnordered
+	}
+	c.ordinal = m.ordinal
+	m.refs++
+	m.lastTSN = tsn
+	m.sent += size
+	q.unsent -= size
+	s.lastTSN, s.used = tsn, true
+	if m.sent == len(m.buf.B) {
+		c.flags |= flagEnd
+		q.unlinkHead(s)
+	}
+	if a.loss.probe || a.state != StateEstablished {
+		// The acknowledgement is waited for (RFC 7053): by a tail loss probe,
+		// or by the shutdown.
+		c.flags |= flagImmediate
+	}
+	dst = a.appendChunk(dst, tsn, c)
+	a.out.sent(t, tsn)
+	return dst
+}
+
+// appendChunk encodes a DATA chunk.
+func (a *Association) appendChunk(dst []byte, tsn uint32, c *sentChunk) []byte {
+	dst = append(dst, byte(chunkData), c.flags, 0, 0)
+	binary.BigEndian.PutUint16(dst[len(dst)-2:], dataHeaderSize+c.size)
+	dst = binary.BigEndian.AppendUint32(dst, tsn)
+	dst = binary.BigEndian.AppendUint16(dst, c.stream)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(c.ordinal))
+	dst = binary.BigEndian.AppendUint32(dst, c.msg.ppid)
+	dst = append(dst, c.msg.buf.B[c.offset:c.offset+uint32(c.size)]...)
+	for n := c.size; n&3 != 0; n++ {
+		dst = append(dst, 0)
+	}
+	a.stats.ChunksSent++
+	return dst
+}
