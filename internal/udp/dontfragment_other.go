@@ -1,0 +1,6 @@
+//go:build !linux && !darwin && !freebsd && !windows
+
+package udp
+
+// setDontFragment does nothing: this system has no option for it.
+func (s *Socket) setDontFragment() error { return nil }

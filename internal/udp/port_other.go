@@ -1,0 +1,8 @@
+//go:build !windows
+
+package udp
+
+import "syscall"
+
+// portTaken are the errors of a bind that may succeed with another port: EACCES is what a privileged one gives.
+var portTaken = []error{syscall.EADDRINUSE, syscall.EACCES}

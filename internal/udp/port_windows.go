@@ -1,0 +1,6 @@
+package udp
+
+import "golang.org/x/sys/windows"
+
+// portTaken are the errors of a bind that may succeed with another port: WSAEACCES is what an excluded range gives.
+var portTaken = []error{windows.WSAEADDRINUSE, windows.WSAEACCES}

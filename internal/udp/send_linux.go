@@ -1,0 +1,257 @@
+package udp
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// writeMessages is how many messages one sendmmsg gets.
+	writeMessages = 64
+
+	// maxSegments and maxSegmentBytes are the kernel's limits for one message that it is to cut into datagrams:
+	// UDP_MAX_SEGMENTS, and the largest IPv4 datagram's payload.
+	maxSegments     = 64
+	maxSegmentBytes = 65507
+
+	// maxGSORefusals is after how many runs that were refused as one message, but not one by one, segmentation
+	// is no longer tried on a socket.
+	maxGSORefusals = 3
+
+	// maxResends is how often a datagram is tried again when the error may be an older datagram's.
+	maxResends = 2
+)
+
+// control16 is the control message that asks for segmentation.
+type control16 struct {
+	header unix.Cmsghdr
+	size   uint16
+	_      [6]byte
+}
+
+// A sender is the state of one Flush: the datagrams, and the messages made of some of them.
+type sender struct {
+	socket    *Socket
+	datagrams []datagram
+	next      int // first datagram that is not in a message yet
+	sent      int // datagrams sent
+	calls     int
+	failed    *SendError
+	noSystem  bool                  // the system does not have sendmmsg
+	try       func(fd uintptr) bool // w.write, made once
+
+	oneByOne int  // datagrams below this index are not merged
+	refused  bool // those were refused as one message, and none of them since
+	resends  int  // of the message at done
+
+	made, done int // messages made, and those of them that are sent or given up
+	messages   [writeMessages]unix.Mmsghdr
+	runs       [writeMessages]run
+	iovecs     [writeMessages]unix.Iovec
+	names      [writeMessages]sockaddr
+	controls   [writeMessages]control16
+}
+
+// A run is the datagrams that make one message.
+type run struct {
+	first, count int
+}
+
+var senderPool = sync.Pool{New: func() any {
+	w := new(sender)
+	for i := range w.messages {
+		h := &w.messages[i].Hdr
+		h.Iov = &w.iovecs[i]
+		h.SetIovlen(1)
+		h.Name = (*byte)(unsafe.Pointer(&w.names[i]))
+		c := &w.controls[i]
+		c.header.Level, c.header.Type = unix.SOL_UDP, unix.UDP_SEGMENT
+		c.header.SetLen(unix.CmsgLen(2))
+	}
+	w.try = w.write
+	return w
+}}
+
+func sendmmsg(fd uintptr, messages []unix.Mmsghdr) (int, unix.Errno) {
+	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)), unix.MSG_DONTWAIT, 0, 0)
+	return int(n), errno
+}
+
+func (s *Socket) send(datagrams []datagram) error {
+	if !s.os.batch.Load() {
+		return s.sendPortable(datagrams)
+	}
+	w := senderPool.Get().(*sender)
+	w.socket, w.datagrams = s, datagrams
+	err := s.os.raw.Write(w.try)
+	failed, noSystem := w.failed, w.noSystem
+	s.writeCalls.Add(int64(w.calls))
+	s.sentCount.Add(int64(w.sent))
+	w.reset()
+	senderPool.Put(w)
+	switch {
+	case err != nil:
+		return fmt.Errorf("udp: send: %w", err)
+	case noSystem:
+		s.os.batch.Store(false)
+		return s.sendPortable(datagrams)
+	case failed != nil:
+		s.unsent.Add(int64(failed.Count))
+		return failed
+	}
+	return nil
+}
+
+func (w *sender) reset() {
+	w.socket, w.datagrams, w.failed = nil, nil, nil
+	w.next, w.sent, w.calls, w.oneByOne, w.resends, w.made, w.done = 0, 0, 0, 0, 0, 0, 0
+	w.noSystem, w.refused = false, false
+}
+
+// write sends until all is done. It returns false to wait for room, and goes on where it was when it is called again.
+func (w *sender) write(fd uintptr) bool {
+	for {
+		for w.done == w.made {
+			if w.next == len(w.datagrams) {
+				return true
+			}
+			w.makeMessages()
+		}
+		n, errno := w.socket.os.sendmmsg(fd, w.messages[w.done:w.made])
+		switch errno {
+		case 0:
+			w.calls++
+			for range n {
+				w.succeeded()
+			}
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return false
+		case unix.ENOSYS:
+			if w.calls == 0 {
+				w.noSystem = true
+				return true
+			}
+			w.refusedBy(errno)
+		default:
+			w.calls++
+			w.refusedBy(errno)
+		}
+	}
+}
+
+// makeMessages makes messages of the next datagrams: of a run of equally large ones to the same destination, the last of which
+// may be smaller, one.
+func (w *sender) makeMessages() {
+	os := &w.socket.os
+	segmentation, is4 := os.gso.Load(), w.socket.local.Addr().Is4()
+	w.made, w.done = 0, 0
+	for w.made < writeMessages && w.next < len(w.datagrams) {
+		r := run{w.next, 1}
+		d := &w.datagrams[r.first]
+		to := netip.AddrPortFrom(d.to.Addr().Unmap(), d.to.Port())
+		if to.Addr().Is4() != is4 || !to.IsValid() {
+			w.fail(r, ErrAddressFamily)
+			w.next++
+			continue
+		}
+		size, total := len(d.data), len(d.data)
+		if segmentation && r.first >= w.oneByOne {
+			r.count, total = w.extend(r.first)
+		}
+		m := w.made
+		h := &w.messages[m].Hdr
+		h.Namelen = w.names[m].set(to, &os.zones)
+		w.iovecs[m].Base = unsafe.SliceData(d.data)
+		w.iovecs[m].SetLen(total)
+		if r.count > 1 {
+			w.controls[m].size = uint16(size)
+			h.Control = (*byte)(unsafe.Pointer(&w.controls[m]))
+			h.SetControllen(unix.CmsgSpace(2))
+		} else {
+			h.Control = nil
+			h.SetControllen(0)
+		}
+		w.runs[m] = r
+		w.made++
+		w.next += r.count
+	}
+}
+
+// extend finds how many datagrams from first on can be one message, and their size in all.
+func (w *sender) extend(first int) (count, total int) {
+	size := len(w.datagrams[first].data)
+	count, total = 1, size
+	for i := first + 1; i < len(w.datagrams) && count < maxSegments; i++ {
+		d := &w.datagrams[i]
+		n := len(d.data)
+		if !d.follows || n > size || n == 0 || total+n > maxSegmentBytes {
+			break
+		}
+		count++
+		total += n
+		if n < size {
+			break
+		}
+	}
+	return count, total
+}
+
+func (w *sender) succeeded() {
+	r := w.runs[w.done]
+	w.sent += r.count
+	w.done++
+	w.resends = 0
+	if w.refused && r.first+r.count >= w.oneByOne {
+		// All of them were taken one by one, so it was the segmentation that was refused.
+		w.refused = false
+		if w.socket.os.gsoRefusals.Add(1) >= maxGSORefusals {
+			w.socket.os.gso.Store(false)
+		}
+	}
+}
+
+// refusedBy handles the error of the message at done. None of it was sent.
+func (w *sender) refusedBy(errno unix.Errno) {
+	r := w.runs[w.done]
+	switch errno {
+	case unix.EIO, unix.EINVAL, unix.EMSGSIZE, unix.ENOPROTOOPT, unix.EOPNOTSUPP, unix.ENOBUFS, unix.ENOMEM:
+		// EIO: the device does not compute checksums. EINVAL: a datagram is too large for the path, or
+		// the kernel's limits are lower than ours. The others are not documented for segmentation; one by one is right for all.
+		if r.count > 1 {
+			if errno == unix.EIO {
+				w.socket.os.gso.Store(false)
+			}
+			w.oneByOne = r.first + r.count
+			w.refused = errno != unix.EIO && errno != unix.ENOBUFS && errno != unix.ENOMEM
+			// The messages made after it are made again.
+			w.next = r.first
+			w.made, w.done = 0, 0
+			return
+		}
+	case unix.ECONNREFUSED, unix.ECONNRESET:
+		// An ICMP message for an older datagram. Telling of it has cleared the error.
+		if w.resends < maxResends {
+			w.resends++
+			return
+		}
+	}
+	w.fail(r, errno)
+	w.done++
+	w.resends = 0
+	if r.first < w.oneByOne {
+		w.refused = false
+	}
+}
+
+// fail counts datagrams that are given up.
+func (w *sender) fail(r run, err error) {
+	if w.failed == nil {
+		w.failed = &SendError{To: w.datagrams[r.first].to, Err: err}
+	}
+	w.failed.Count += r.count
+}

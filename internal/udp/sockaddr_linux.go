@@ -1,0 +1,108 @@
+package udp
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A sockaddr is room for the kernel's form of an IPv4 or IPv6 endpoint. The family is the socket's.
+type sockaddr struct {
+	raw unix.RawSockaddrInet6
+}
+
+// port is the port in network byte order, whatever the host's.
+func port(p *uint16) *[2]byte { return (*[2]byte)(unsafe.Pointer(p)) }
+
+// set writes an endpoint and returns the length of its form.
+func (a *sockaddr) set(ap netip.AddrPort, zones *zones) uint32 {
+	addr := ap.Addr()
+	if addr.Is4() {
+		raw := (*unix.RawSockaddrInet4)(unsafe.Pointer(&a.raw))
+		raw.Family = unix.AF_INET
+		*port(&raw.Port) = [2]byte{byte(ap.Port() >> 8), byte(ap.Port())}
+		raw.Addr = addr.As4()
+		return unix.SizeofSockaddrInet4
+	}
+	a.raw.Family = unix.AF_INET6
+	*port(&a.raw.Port) = [2]byte{byte(ap.Port() >> 8), byte(ap.Port())}
+	a.raw.Flowinfo = 0
+	a.raw.Addr = addr.As16()
+	a.raw.Scope_id = 0
+	if zone := addr.Zone(); zone != "" {
+		a.raw.Scope_id = zones.index(zone)
+	}
+	return unix.SizeofSockaddrInet6
+}
+
+// addrPort reads an endpoint.
+func (a *sockaddr) addrPort(zones *zones) netip.AddrPort {
+	p := port(&a.raw.Port)
+	number := uint16(p[0])<<8 | uint16(p[1])
+	if a.raw.Family == unix.AF_INET {
+		return netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&a.raw)).Addr), number)
+	}
+	addr := netip.AddrFrom16(a.raw.Addr)
+	if a.raw.Scope_id != 0 {
+		addr = addr.WithZone(zones.name(a.raw.Scope_id))
+	}
+	return netip.AddrPortFrom(addr, number)
+}
+
+// maxZones bounds the cache. An interface that comes after that many is looked up each time.
+const maxZones = 64
+
+// zones remembers the interfaces' names and numbers, which the zone of a link-local address is one or the other of.
+// Looking them up takes several system calls. The zero value is ready. It may be used concurrently.
+type zones struct {
+	mu      sync.Mutex
+	names   map[uint32]string
+	indices map[string]uint32
+}
+
+func (z *zones) name(index uint32) string {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if name, ok := z.names[index]; ok {
+		return name
+	}
+	name := strconv.FormatUint(uint64(index), 10)
+	if i, err := net.InterfaceByIndex(int(index)); err == nil {
+		name = i.Name
+	}
+	if z.names == nil {
+		z.names = make(map[uint32]string)
+	}
+	if len(z.names) < maxZones {
+		z.names[index] = name
+	}
+	return name
+}
+
+// index is the number of a zone, 0 if there is none.
+func (z *zones) index(name string) uint32 {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if index, ok := z.indices[name]; ok {
+		return index
+	}
+	var index uint32
+	if i, err := net.InterfaceByName(name); err == nil {
+		index = uint32(i.Index)
+	} else if n, err := strconv.ParseUint(name, 10, 32); err == nil {
+		index = uint32(n)
+	} else {
+		return 0 // not remembered: the interface may come
+	}
+	if z.indices == nil {
+		z.indices = make(map[string]uint32)
+	}
+	if len(z.indices) < maxZones {
+		z.indices[name] = index
+	}
+	return index
+}

@@ -1,0 +1,43 @@
+//go:build !linux
+
+package udp
+
+import "syscall"
+
+// osSocket is what the operating system adds to a socket.
+type osSocket struct {
+	readBuffer, writeBuffer int // as asked for
+}
+
+func (s *Socket) configure(options Options) error {
+	s.growBuffers(options.ReadBuffer, options.WriteBuffer)
+	s.os = osSocket{options.ReadBuffer, options.WriteBuffer}
+	return s.setDontFragment()
+}
+
+// Buffers returns the sizes of the socket's buffers in bytes, as asked for: what was granted is not known on this system.
+func (s *Socket) Buffers() (read, write int) { return s.os.readBuffer, s.os.writeBuffer }
+
+func (s *Socket) levels() (batch, gso, gro bool) { return false, false, false }
+
+func (s *Socket) serve(handle func(*Batch)) error { return s.servePortable(handle) }
+
+func (s *Socket) send(datagrams []datagram) error { return s.sendPortable(datagrams) }
+
+// growBuffers asks for socket buffers by the portable calls. Some systems refuse what is too much instead
+// of granting what they can, so it goes down until they agree.
+func (s *Socket) growBuffers(read, write int) {
+	for ; read > 0 && s.conn.SetReadBuffer(read) != nil; read /= 2 {
+	}
+	for ; write > 0 && s.conn.SetWriteBuffer(write) != nil; write /= 2 {
+	}
+}
+
+// control calls f with the file descriptor.
+func control(conn syscall.Conn, f func(fd uintptr)) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(f)
+}

@@ -1,0 +1,130 @@
+package udp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync/atomic"
+)
+
+// DefaultBuffer is the size that is asked for each of the two socket buffers. With Linux's own default of 208 KiB
+// a receiver at full speed loses more than a hundred datagrams a second whenever it is not scheduled
+// for a moment, and each loss halves the sender's congestion window.
+const DefaultBuffer = 4 << 20
+
+// Options of a socket. The zero value is right but for tests.
+type Options struct {
+	// ReadBuffer and WriteBuffer are the sizes of the kernel's buffers in bytes; 0: DefaultBuffer. The system may grant less,
+	// see Socket.Buffers.
+	ReadBuffer, WriteBuffer int
+
+	// What not to use although it is there. NoBatch is one datagram a system call and implies the other two.
+	NoBatch, NoGSO, NoGRO bool
+}
+
+// Stats are a socket's counters.
+type Stats struct {
+	ReadCalls  int64 // system calls that brought datagrams
+	Received   int64 // datagrams
+	WriteCalls int64 // system calls that took datagrams or refused one
+	Sent       int64 // datagrams that the system took
+	Unsent     int64 // datagrams that it refused
+
+	Batch, GSO, GRO bool // what is in use
+}
+
+// SendError says that datagrams could not be sent, those to one destination or some of them. The socket
+// works on, and what was to be sent to other destinations was sent.
+type SendError struct {
+	To    netip.AddrPort // the first that failed
+	Count int            // datagrams not sent, in all
+	Err   error          // of the first: a syscall.Errno, or an error of package net
+}
+
+func (e *SendError) Error() string {
+	return fmt.Sprintf("udp: send to %v: %v (datagrams not sent: %d)", e.To, e.Err, e.Count)
+}
+
+// Unwrap returns the operating system's error.
+func (e *SendError) Unwrap() error { return e.Err }
+
+// ErrAddressFamily is in a [SendError] if the destination is not of the family that the socket is bound to.
+var ErrAddressFamily = errors.New("destination of another address family")
+
+// Socket is a bound UDP socket. Its methods may be called concurrently, Serve once.
+type Socket struct {
+	conn  *net.UDPConn
+	local netip.AddrPort
+	os    osSocket
+
+	closed                                             atomic.Bool
+	readCalls, received, writeCalls, sentCount, unsent atomic.Int64
+}
+
+// Listen binds a socket to an address of this host, or to an unspecified one, and a port (0: any). An IPv6 link-local address needs its zone.
+// Errors are those of package net, wrapped.
+func Listen(addr netip.AddrPort, options Options) (*Socket, error) {
+	if !addr.Addr().IsValid() {
+		return nil, errors.New("udp: listen: no address")
+	}
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	network := "udp6"
+	if addr.Addr().Is4() {
+		network = "udp4"
+	}
+	var config net.ListenConfig
+	packetConn, err := config.ListenPacket(context.Background(), network, addr.String())
+	if err != nil {
+		return nil, fmt.Errorf("udp: %w", err)
+	}
+	conn := packetConn.(*net.UDPConn)
+	local := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	s := &Socket{conn: conn, local: netip.AddrPortFrom(local.Addr().Unmap(), local.Port())}
+	if options.ReadBuffer == 0 {
+		options.ReadBuffer = DefaultBuffer
+	}
+	if options.WriteBuffer == 0 {
+		options.WriteBuffer = DefaultBuffer
+	}
+	if err := s.configure(options); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("udp: listen on %v: %w", addr, err)
+	}
+	return s, nil
+}
+
+// LocalAddr is the address that the socket is bound to, with the port that the system has chosen.
+func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
+
+// Close closes the socket. Serve returns, and Flush returns an error.
+func (s *Socket) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	return s.conn.Close()
+}
+
+// Serve reads datagrams and calls handle with each batch of them, until the socket is closed: it returns nil then. The batch and its
+// datagrams are valid during the call; handle may change the datagrams' bytes. Errors that concern single datagrams, as those that ICMP brings, are ignored.
+func (s *Socket) Serve(handle func(*Batch)) error {
+	err := s.serve(handle)
+	if s.closed.Load() {
+		return nil
+	}
+	return fmt.Errorf("udp: receive on %v: %w", s.local, err)
+}
+
+// Stats returns the socket's counters.
+func (s *Socket) Stats() Stats {
+	st := Stats{
+		ReadCalls:  s.readCalls.Load(),
+		Received:   s.received.Load(),
+		WriteCalls: s.writeCalls.Load(),
+		Sent:       s.sentCount.Load(),
+		Unsent:     s.unsent.Load(),
+	}
+	st.Batch, st.GSO, st.GRO = s.levels()
+	return st
+}

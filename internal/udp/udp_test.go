@@ -1,0 +1,473 @@
+package udp
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rtcstack/rtcstack/internal/race"
+	"github.com/stretchr/testify/require"
+)
+
+// levels are the ways to talk to the system, from the plainest to the best. A system that does not know one falls back to the one before.
+var levels = []struct {
+	name    string
+	options Options
+}{
+	{"single", Options{NoBatch: true}},
+	{"batch", Options{NoGSO: true, NoGRO: true}},
+	{"gso", Options{NoGRO: true}},
+	{"gso+gro", Options{}},
+}
+
+var loopbacks = []string{"127.0.0.1:0", "[::1]:0"}
+
+// everyLevel runs a test with each level and address family that the host has.
+func everyLevel(t *testing.T, f func(t *testing.T, addr netip.AddrPort, options Options)) {
+	for _, level := range levels {
+		for _, loopback := range loopbacks {
+			t.Run(level.name+"/"+loopback, func(t *testing.T) {
+				addr := netip.MustParseAddrPort(loopback)
+				s, err := Listen(addr, level.options)
+				if err != nil && addr.Addr().Is6() {
+					t.Skip("no IPv6 here:", err)
+				}
+				require.NoError(t, err)
+				require.NoError(t, s.Close())
+				f(t, addr, level.options)
+			})
+		}
+	}
+}
+
+func listen(t testing.TB, addr netip.AddrPort, options Options) *Socket {
+	t.Helper()
+	s, err := Listen(addr, options)
+	require.NoError(t, err)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// serve runs Serve in a goroutine that the test waits for.
+func serve(t testing.TB, s *Socket, handle func(*Batch)) {
+	t.Helper()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(handle) }()
+	t.Cleanup(func() {
+		s.Close()
+		select {
+		case err := <-ended:
+			require.NoError(t, err)
+		case <-time.After(5 * time.Second):
+			t.Error("Serve does not return after Close")
+		}
+	})
+}
+
+// An inbox collects copies of what a socket receives.
+type inbox struct {
+	mu      sync.Mutex
+	packets []string
+	from    []netip.AddrPort
+}
+
+func newInbox(t testing.TB, s *Socket) *inbox {
+	in := &inbox{}
+	serve(t, s, func(b *Batch) {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		for i := range b.Len() {
+			data, from := b.At(i)
+			in.packets = append(in.packets, string(data))
+			in.from = append(in.from, from)
+			clear(data[:cap(data)]) // a datagram's bytes are its own
+		}
+	})
+	return in
+}
+
+// wait waits until n packets have come.
+func (in *inbox) wait(t testing.TB, n int) []string {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		in.mu.Lock()
+		got := in.packets
+		in.mu.Unlock()
+		if len(got) >= n {
+			return got
+		}
+		if time.Now().After(deadline) {
+			require.Failf(t, "datagrams missing", "%d of %d have come", len(got), n)
+		}
+	}
+}
+
+func numbered(number, size int) []byte {
+	b := make([]byte, size)
+	binary.BigEndian.PutUint32(b, uint32(number))
+	for i := 4; i < size; i++ {
+		b[i] = byte(number + i)
+	}
+	return b
+}
+
+func TestEcho(t *testing.T) {
+	everyLevel(t, func(t *testing.T, addr netip.AddrPort, options Options) {
+		server, client := listen(t, addr, options), listen(t, addr, options)
+		var echo Writer
+		serve(t, server, func(b *Batch) {
+			for i := range b.Len() {
+				data, from := b.At(i)
+				echo.Commit(append(echo.Reserve(len(data)), data...), from)
+			}
+			if err := echo.Flush(server); err != nil {
+				t.Error(err)
+			}
+		})
+		in := newInbox(t, client)
+		var w Writer
+		for i := range 10 {
+			w.Commit(numbered(i, 100+i), server.LocalAddr())
+			require.NoError(t, w.Flush(client))
+			require.Equal(t, string(numbered(i, 100+i)), in.wait(t, i+1)[i])
+		}
+		for _, from := range in.from {
+			require.Equal(t, server.LocalAddr(), from)
+		}
+	})
+}
+
+func TestMixedSizesAndDestinations(t *testing.T) {
+	everyLevel(t, func(t *testing.T, addr netip.AddrPort, options Options) {
+		from := listen(t, addr, options)
+		var to [3]*Socket
+		var in [3]*inbox
+		for i := range to {
+			to[i] = listen(t, addr, options)
+			in[i] = newInbox(t, to[i])
+		}
+		// Runs of one size, a smaller and a larger datagram after them, single ones, alternating destinations, and more
+		// datagrams than one message and one system call take.
+		var want [3][]string
+		total := 0
+		var w Writer
+		send := func(dst, size, count int) {
+			for range count {
+				p := numbered(total, size)
+				total++
+				want[dst] = append(want[dst], string(p))
+				w.Commit(append(w.Reserve(size), p...), to[dst].LocalAddr())
+			}
+		}
+		for range 2 {
+			send(0, 1200, 70)
+			send(0, 500, 1)
+			send(0, 1400, 2)
+			send(1, 1200, 54)
+			send(1, 1199, 1)
+			send(1, 1200, 1)
+			for i := range 100 {
+				send(i%3, 100, 1)
+			}
+			send(2, 8000, 9)
+			send(2, 4, 100)
+			require.NoError(t, w.Flush(from))
+			require.Zero(t, w.Len())
+			for i := range in {
+				require.Equal(t, want[i], in[i].wait(t, len(want[i])))
+			}
+		}
+		stats := from.Stats()
+		require.EqualValues(t, total, stats.Sent)
+		require.Zero(t, stats.Unsent)
+		var received int64
+		for _, s := range to {
+			received += s.Stats().Received
+		}
+		require.EqualValues(t, total, received)
+		if stats.GSO {
+			require.Less(t, stats.WriteCalls, int64(12), "runs are one message each")
+		}
+		if s := to[2].Stats(); s.GRO {
+			require.Less(t, s.ReadCalls, s.Received/2, "runs arrive as one message")
+		}
+	})
+}
+
+func TestEmptyAndLargestDatagram(t *testing.T) {
+	everyLevel(t, func(t *testing.T, addr netip.AddrPort, options Options) {
+		from, to := listen(t, addr, options), listen(t, addr, options)
+		in := newInbox(t, to)
+		largest := largestOf(to)
+		var w Writer
+		w.Commit(nil, to.LocalAddr())
+		w.Commit(numbered(1, largest), to.LocalAddr())
+		w.Commit(numbered(2, largest), to.LocalAddr())
+		w.Commit(nil, to.LocalAddr())
+		require.NoError(t, w.Flush(from))
+		require.Equal(t, []string{"", string(numbered(1, largest)), string(numbered(2, largest)), ""}, in.wait(t, 4))
+	})
+}
+
+// largestOf is the largest datagram that a socket's reader takes.
+func largestOf(s *Socket) int {
+	if s.Stats().Batch {
+		return 65000 // what the MTU of a loopback interface has room for
+	}
+	return maxDatagram
+}
+
+func TestSendErrorsAreTheDestinations(t *testing.T) {
+	everyLevel(t, func(t *testing.T, addr netip.AddrPort, options Options) {
+		from, to := listen(t, addr, options), listen(t, addr, options)
+		in := newInbox(t, to)
+		otherFamily := netip.MustParseAddrPort("127.0.0.1:9")
+		if addr.Addr().Is4() {
+			otherFamily = netip.MustParseAddrPort("[::1]:9")
+		}
+		var w Writer
+		good, bad := 0, 0
+		for range 3 {
+			for range 5 {
+				w.Commit(numbered(good, 100), to.LocalAddr())
+				good++
+			}
+			w.Commit(numbered(0, 100), otherFamily)
+			w.Commit(numbered(0, 65508+20), to.LocalAddr()) // larger than UDP can be
+			w.Commit(numbered(0, 100), netip.AddrPort{})
+			bad += 3
+		}
+		err := w.Flush(from)
+		var sendError *SendError
+		require.ErrorAs(t, err, &sendError)
+		require.ErrorIs(t, err, ErrAddressFamily)
+		require.Equal(t, otherFamily, sendError.To)
+		require.Equal(t, bad, sendError.Count)
+		require.Zero(t, w.Len())
+		for i, p := range in.wait(t, good) {
+			require.Equal(t, string(numbered(i, 100)), p)
+		}
+		require.EqualValues(t, good, from.Stats().Sent)
+		require.EqualValues(t, bad, from.Stats().Unsent)
+	})
+}
+
+func TestICMPErrorsAreIgnored(t *testing.T) {
+	everyLevel(t, func(t *testing.T, addr netip.AddrPort, options Options) {
+		gone, from, to := listen(t, addr, options), listen(t, addr, options), listen(t, addr, options)
+		require.NoError(t, gone.Close())
+		in, back := newInbox(t, to), newInbox(t, from)
+		var w Writer
+		for i := range 50 {
+			w.Commit(numbered(0, 100), gone.LocalAddr()) // "port unreachable"
+			w.Commit(numbered(i, 100), to.LocalAddr())
+			require.NoError(t, w.Flush(from))
+		}
+		in.wait(t, 50)
+		w.Commit(numbered(7, 100), from.LocalAddr())
+		require.NoError(t, w.Flush(to))
+		back.wait(t, 1)
+	})
+}
+
+func TestIPv4MappedDestination(t *testing.T) {
+	for _, level := range levels {
+		from, to := listen(t, netip.MustParseAddrPort("127.0.0.1:0"), level.options), listen(t, netip.MustParseAddrPort("[::ffff:127.0.0.1]:0"), level.options)
+		require.True(t, to.LocalAddr().Addr().Is4())
+		in := newInbox(t, to)
+		var w Writer
+		w.Commit([]byte("hello"), netip.AddrPortFrom(netip.AddrFrom16(to.LocalAddr().Addr().As16()), to.LocalAddr().Port()))
+		require.NoError(t, w.Flush(from))
+		in.wait(t, 1)
+		require.Equal(t, from.LocalAddr(), in.from[0])
+	}
+}
+
+func TestClose(t *testing.T) {
+	everyLevel(t, func(t *testing.T, addr netip.AddrPort, options Options) {
+		s := listen(t, addr, options)
+		ended := make(chan error, 1)
+		go func() { ended <- s.Serve(func(*Batch) {}) }()
+		time.Sleep(5 * time.Millisecond) // most likely it waits by now; either way it must return
+		require.NoError(t, s.Close())
+		select {
+		case err := <-ended:
+			require.NoError(t, err)
+		case <-time.After(5 * time.Second):
+			require.Fail(t, "Serve does not return")
+		}
+		require.NoError(t, s.Close())
+		require.NoError(t, s.Serve(func(*Batch) {}))
+		var w Writer
+		w.Commit([]byte("late"), s.LocalAddr())
+		require.ErrorIs(t, w.Flush(s), net.ErrClosed)
+		require.Zero(t, w.Len())
+	})
+}
+
+func TestCloseFromHandler(t *testing.T) {
+	everyLevel(t, func(t *testing.T, addr netip.AddrPort, options Options) {
+		s := listen(t, addr, options)
+		var w Writer
+		w.Commit([]byte("go"), s.LocalAddr())
+		require.NoError(t, w.Flush(s))
+		require.NoError(t, s.Serve(func(*Batch) { s.Close() }))
+	})
+}
+
+func TestConcurrentWriters(t *testing.T) {
+	everyLevel(t, func(t *testing.T, addr netip.AddrPort, options Options) {
+		from, to := listen(t, addr, options), listen(t, addr, options)
+		in := newInbox(t, to)
+		const writers, rounds, each = 4, 10, 20
+		var wg sync.WaitGroup
+		for n := range writers {
+			wg.Go(func() {
+				var w Writer
+				for r := range rounds {
+					for i := range each {
+						w.Commit(numbered(n*1000_000+r*each+i, 200+n), to.LocalAddr())
+					}
+					if err := w.Flush(from); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		next := make(map[int]int)
+		for _, p := range in.wait(t, writers*rounds*each) {
+			number := int(binary.BigEndian.Uint32([]byte(p)))
+			require.Equal(t, next[number/1000_000], number%1000_000, "each writer's datagrams keep their order")
+			next[number/1000_000]++
+		}
+	})
+}
+
+func TestBuffers(t *testing.T) {
+	addr := netip.MustParseAddrPort("127.0.0.1:0")
+	read, write := listen(t, addr, Options{ReadBuffer: 100_000, WriteBuffer: 50_000}).Buffers()
+	require.Equal(t, 100_000, read)
+	require.Equal(t, 50_000, write)
+	read, write = listen(t, addr, Options{}).Buffers()
+	require.GreaterOrEqual(t, read, 100_000) // 4 MiB, or what the system allows
+	require.GreaterOrEqual(t, write, 100_000)
+	t.Logf("by default %d and %d bytes", read, write)
+}
+
+func TestListenErrors(t *testing.T) {
+	_, err := Listen(netip.AddrPort{}, Options{})
+	require.ErrorContains(t, err, "no address")
+	_, err = Listen(netip.MustParseAddrPort("192.0.2.1:0"), Options{}) // not this host's
+	require.Error(t, err)
+	require.Contains(t, err.Error(), "udp: ")
+}
+
+func TestIdleSocketsHoldNoBuffers(t *testing.T) {
+	const sockets = 100
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC() // pools drop what was not used between two collections
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	addr := netip.MustParseAddrPort("127.0.0.1:0")
+	before := heap()
+	var in [sockets]*Socket
+	got := make(chan struct{}, sockets)
+	for i := range in {
+		in[i] = listen(t, addr, Options{})
+		serve(t, in[i], func(*Batch) { got <- struct{}{} })
+	}
+	writers := make([]Writer, sockets)
+	for i := range writers {
+		writers[i].Commit(numbered(i, 1200), in[i].LocalAddr())
+		require.NoError(t, writers[i].Flush(in[i]))
+	}
+	for range in {
+		<-got
+	}
+	time.Sleep(10 * time.Millisecond) // the last reader goes back to waiting
+	perSocket := (heap() - before) / sockets
+	t.Logf("%d bytes per socket that is served and has a writer", perSocket)
+	limit := int64(4096)
+	if in[0].Stats().Batch == false {
+		limit += maxDatagram
+	}
+	if !race.Enabled {
+		require.Less(t, perSocket, limit)
+	}
+	runtime.KeepAlive(writers)
+}
+
+// pingPong returns a function that sends count datagrams from one socket to another and waits until they are there. received counts all.
+func pingPong(t testing.TB, options Options, size, count int) func() {
+	addr := netip.MustParseAddrPort("127.0.0.1:0")
+	from, to := listen(t, addr, options), listen(t, addr, options)
+	arrived := make(chan int, 1024)
+	serve(t, to, func(b *Batch) { arrived <- b.Len() })
+	var w Writer
+	payload := make([]byte, size)
+	dst := to.LocalAddr()
+	lost := time.NewTimer(time.Hour)
+	return func() {
+		for range count {
+			if w.Commit(append(w.Reserve(size), payload...), dst) {
+				if err := w.Flush(from); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := w.Flush(from); err != nil {
+			t.Fatal(err)
+		}
+		lost.Reset(5 * time.Second)
+		for n := 0; n < count; {
+			select {
+			case k := <-arrived:
+				n += k
+			case <-lost.C:
+				t.Fatal("datagrams lost on loopback")
+			}
+		}
+	}
+}
+
+func TestSteadyStateDoesNotAllocate(t *testing.T) {
+	if race.Enabled {
+		t.Skip("sync.Pool drops buffers at random under the race detector")
+	}
+	for _, level := range levels {
+		t.Run(level.name, func(t *testing.T) {
+			const count = 200
+			round := pingPong(t, level.options, 1200, count)
+			for range 20 {
+				round()
+			}
+			// A garbage collection in between may empty the pools, so some allocations a round are allowed, but none a datagram.
+			require.Less(t, testing.AllocsPerRun(50, round), count/20.0)
+		})
+	}
+}
+
+func BenchmarkLoopback(b *testing.B) {
+	for _, level := range levels {
+		for _, burst := range []int{1, 10, 200} {
+			b.Run(fmt.Sprintf("%s/burst=%d", level.name, burst), func(b *testing.B) {
+				round := pingPong(b, level.options, 1200, burst)
+				b.ReportAllocs()
+				b.ResetTimer()
+				for sent := 0; sent < b.N; sent += burst {
+					round()
+				}
+				b.SetBytes(1200)
+			})
+		}
+	}
+}
