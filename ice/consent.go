@@ -12,37 +12,42 @@ import (
 type consent struct {
 	next    time.Time // when the next check is due
 	expires time.Time // when sending has to stop
-	// recent are the checks that may still be answered. Each is sent once ("there is no retransmission"), with a new
-	// identifier, four to six seconds after the one before, so two reach back further than any round trip.
-	recent     [2]consentCheck
-	unanswered int       // checks sent since the last answer
-	since      time.Time // when the first of them was sent
-	heard      time.Time // the last sign of the peer on the pair: an answer, or its own check
-	silent     bool      // the pair is disconnected
+	// recent are the checks that may still be answered, the last one first. Each has an identifier of its own and is sent
+	// once. They are at least 0.8 s apart, so that four reach back further than any round trip.
+	recent [4]consentCheck
+	since  time.Time // when the first check without an answer was sent; zero: all are answered
+	heard  time.Time // the last sign of the peer on the pair: an answer, or its own check
+	silent bool      // the pair is disconnected
 }
 
 type consentCheck struct {
-	id   stun.TransactionID
-	sent time.Time // zero: none
+	id        stun.TransactionID
+	sent      time.Time // zero: none
+	nominates bool      // it has USE-CANDIDATE
 }
 
-// oneWayLimit is how many checks in a row may stay unanswered while the peer's own checks arrive, before that counts
-// as silence too.
-const oneWayLimit = 3
+const (
+	// probesPerInterval is how many checks take the place of one while there is no answer and the pair is not silent yet. At
+	// one check in five seconds, one lost packet would be the silence that "disconnected" stands for; with this,
+	// five in a row are.
+	probesPerInterval = 5
+	// oneWayFactor is how much longer silence takes if the peer's own checks keep arriving: then either all our checks, or
+	// all its answers, are lost by chance, or the path has died in our direction only.
+	oneWayFactor = 3
+)
 
 // startConsent begins with a pair that has just become the selected one. A check has succeeded on it, which is
 // consent; if that was a while ago, it is asked for again at once.
 func (a *Agent) startConsent(now time.Time, p *candidatePair) {
 	a.consent = consent{expires: now.Add(a.config.ConsentTimeout), heard: now, next: now}
 	if now.Sub(p.confirmed) < a.config.ConsentInterval {
-		a.consent.next = now.Add(a.consentInterval())
+		a.consent.next = now.Add(a.jitter(a.config.ConsentInterval))
 	}
 }
 
-// consentInterval returns 0.8 to 1.2 times the interval, "to prevent synchronization"
+// jitter returns 0.8 to 1.2 times d, "to prevent synchronization"
 // (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
-func (a *Agent) consentInterval() time.Duration {
-	d := a.config.ConsentInterval
+func (a *Agent) jitter(d time.Duration) time.Duration {
 	return d*4/5 + time.Duration(a.rand.Uint64()%uint64(d*2/5+1))
 }
 
@@ -58,16 +63,20 @@ func (c *consent) matches(id stun.TransactionID) bool {
 
 // receiveConsent handles a success response to a consent check.
 func (a *Agent) receiveConsent(now time.Time, id stun.TransactionID) {
-	c := &a.consent
+	c, p := &a.consent, a.selected
+	nominates := false
 	for i := range c.recent {
 		if c.recent[i].id == id {
-			a.selected.rtt = now.Sub(c.recent[i].sent)
+			p.rtt = now.Sub(c.recent[i].sent)
+			nominates = c.recent[i].nominates
 		}
 	}
-	a.selected.confirmed = now
-	c.recent = [2]consentCheck{}
-	c.unanswered, c.since, c.silent, c.heard = 0, time.Time{}, false, now
-	c.expires = now.Add(a.config.ConsentTimeout)
+	p.confirmed = now
+	*c = consent{next: now.Add(a.jitter(a.config.ConsentInterval)), expires: now.Add(a.config.ConsentTimeout), heard: now}
+	if nominates && a.controlling && a.nominating == p {
+		p.check.Complete(now)
+		a.nominated(now, p)
+	}
 }
 
 // transmitConsent appends a consent check if one is due.
@@ -76,29 +85,33 @@ func (a *Agent) transmitConsent(now time.Time, dst []byte) (packet []byte, local
 	if p == nil || now.Before(c.next) {
 		return dst, local, remote, false
 	}
-	c.next = now.Add(a.consentInterval())
-	c.recent[1] = c.recent[0]
-	c.recent[0] = consentCheck{a.newTransactionID(), now}
-	if c.unanswered++; c.unanswered == 1 {
+	interval := a.config.ConsentInterval
+	if !c.silent {
+		interval /= probesPerInterval
+	}
+	c.next = now.Add(a.jitter(interval))
+	// A nominating check that is not answered yet gets help. After nomination, USE-CANDIDATE is there so that a controlled agent that
+	// sees us at a new address, our NAT having forgotten us, knows that this is the pair.
+	nominates := p.nominated || a.nominating == p
+	copy(c.recent[1:], c.recent[:])
+	c.recent[0] = consentCheck{a.newTransactionID(), now, nominates}
+	if c.since.IsZero() {
 		c.since = now
 	}
 	a.stats.ConsentRequestsSent++
-	// USE-CANDIDATE again, so that a controlled agent that sees us at a new address, our NAT having forgotten us, knows that
-	// this is the pair.
-	return a.appendRequest(dst, p, c.recent[0].id, p.nominated), p.base.addr, p.to, true
+	return a.appendRequest(dst, p, c.recent[0].id, nominates), p.base.addr, p.to, true
 }
 
 // silentFrom returns when the pair is silent if nothing more is heard; zero while no check is unanswered.
 func (a *Agent) silentFrom() time.Time {
-	c := &a.consent
-	if c.unanswered == 0 {
+	c, timeout := &a.consent, a.config.DisconnectedTimeout
+	if c.since.IsZero() {
 		return time.Time{}
 	}
-	from := c.since
-	if c.unanswered < oneWayLimit && c.heard.After(from) {
-		from = c.heard
+	if c.heard.After(c.since) {
+		return earlier(c.heard.Add(timeout), c.since.Add(oneWayFactor*timeout))
 	}
-	return from.Add(a.config.DisconnectedTimeout)
+	return c.since.Add(timeout)
 }
 
 // advanceConsent notices silence, and the end of consent.

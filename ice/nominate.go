@@ -75,9 +75,10 @@ func (a *Agent) recheckOthers() {
 func (a *Agent) nominated(now time.Time, p *candidatePair) {
 	s := a.selected
 	if !a.controlling && s != nil && s.nominated {
-		// A peer that nominates aggressively, or anew, may nominate several pairs: the highest priority counts, unless
-		// the pair is dead.
-		if s == p || p.priority < s.priority && !a.consent.silent {
+		// A peer that nominates aggressively may nominate several pairs: the highest priority counts. But when the pair is
+		// dead, or the peer does not say any more that it is the one, the peer has moved.
+		abandoned := a.consent.silent || now.Sub(s.useCandidate) > a.config.ConsentTimeout/2
+		if s == p || p.priority < s.priority && !abandoned {
 			return
 		}
 	}
@@ -113,7 +114,7 @@ func (a *Agent) conclude() {
 			continue
 		}
 		kept = append(kept, p)
-		if p.waits() && (a.controlling || !p.useCandidate) {
+		if p.waits() && (a.controlling || p.useCandidate.IsZero()) {
 			a.checkList.untrigger(p)
 			p.state, p.check, p.cancelled = pairFailed, check{}, check{}
 		}

@@ -71,10 +71,10 @@ type candidatePair struct {
 	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.4).
 	cancelled check
 
-	triggered    bool // in the triggered-check queue
-	permitted    bool // the peer has sent an authenticated check on it
-	useCandidate bool // the peer, controlling, has nominated it
-	nominated    bool // …, or we have, and a check succeeded
+	triggered    bool      // in the triggered-check queue
+	permitted    bool      // the peer has sent an authenticated check on it
+	useCandidate time.Time // when the peer, controlling, last nominated it; zero: never
+	nominated    bool      // …, or we have, and a check succeeded
 
 	mapped    netip.AddrPort // where the peer sees base, of the last success response
 	confirmed time.Time      // when that came

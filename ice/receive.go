@@ -93,10 +93,10 @@ func (a *Agent) receiveRequest(now time.Time, b *base, remote netip.AddrPort, m 
 		a.respond(r)
 		return
 	}
+	// After a role conflict the RFC's server is done. But the peer is authenticated and has just opened its NAT for us: our own
+	// check on the pair settles the conflict one round trip sooner, and at all if the error response is lost.
 	if a.losesConflict(m) {
 		r.code = stun.CodeRoleConflict
-		a.respond(r)
-		return
 	}
 	p := a.pairOfRequest(b, remote, m)
 	if p == nil {
@@ -181,11 +181,11 @@ func (a *Agent) pairOfRequest(b *base, remote netip.AddrPort, m stun.Message) *c
 // (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.4 and #section-7.3.1.5).
 func (a *Agent) triggerCheck(now time.Time, p *candidatePair, useCandidate bool) {
 	if useCandidate && !a.controlling {
-		p.useCandidate = true
+		p.useCandidate = now
 	}
 	switch p.state {
 	case pairSucceeded:
-		if p.useCandidate {
+		if useCandidate && !a.controlling {
 			a.nominated(now, p)
 		}
 	case pairInProgress:
@@ -309,7 +309,7 @@ func (a *Agent) succeed(now time.Time, p *candidatePair, c *check, mapped netip.
 		}
 	}
 	p.mapped, p.confirmed = mapped, now
-	if nominates || p.useCandidate && !a.controlling {
+	if nominates || !p.useCandidate.IsZero() && !a.controlling {
 		a.nominated(now, p)
 	} else if s := a.selected; s == nil || !s.nominated && s.priority < p.priority {
 		a.selectPair(now, p)
