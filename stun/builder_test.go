@@ -36,38 +36,56 @@ func TestBuilderPadsEveryLength(t *testing.T) {
 
 func TestBuilderRefusesWhatCannotBeSent(t *testing.T) {
 	key := NewKey([]byte("password"))
+	type add = func(b *Builder)
+	integrity := func(b *Builder) { b.AddIntegrity(key) }
+	integritySHA256 := func(b *Builder) { b.AddIntegritySHA256(key) }
+	crc := (*Builder).AddFingerprint
+	flag := func(b *Builder) { b.AddFlag(AttributeUseCandidate) }
+	value := func(n int) add { return func(b *Builder) { b.Add(AttributeData, make([]byte, n)) } }
+	errorCode := func(code int) add { return func(b *Builder) { b.AddErrorCode(code, "") } }
+	lifetime := func(d time.Duration) add { return func(b *Builder) { b.AddLifetime(d) } }
+	icmp := func(icmp ICMP) add { return func(b *Builder) { b.AddICMP(icmp) } }
+
 	for name, test := range map[string]struct {
-		add  func(b *Builder)
+		adds []add
 		want error
 	}{
-		"after FINGERPRINT":                          {func(b *Builder) { b.AddFingerprint(); b.AddFlag(1) }, ErrAttributeOrder},
-		"FINGERPRINT twice":                          {func(b *Builder) { b.AddFingerprint(); b.AddFingerprint() }, ErrAttributeOrder},
-		"after MESSAGE-INTEGRITY":                    {func(b *Builder) { b.AddIntegrity(key); b.AddUint32(1, 1) }, ErrAttributeOrder},
-		"MESSAGE-INTEGRITY twice":                    {func(b *Builder) { b.AddIntegrity(key); b.AddIntegrity(key) }, ErrAttributeOrder},
-		"MESSAGE-INTEGRITY after SHA-256":            {func(b *Builder) { b.AddIntegritySHA256(key); b.AddIntegrity(key) }, ErrAttributeOrder},
-		"after MESSAGE-INTEGRITY-SHA256":             {func(b *Builder) { b.AddIntegritySHA256(key); b.AddUint64(1, 1) }, ErrAttributeOrder},
-		"MESSAGE-INTEGRITY-SHA256 twice":             {func(b *Builder) { b.AddIntegritySHA256(key); b.AddIntegritySHA256(key) }, ErrAttributeOrder},
-		"MESSAGE-INTEGRITY-SHA256 after FINGERPRINT": {func(b *Builder) { b.AddFingerprint(); b.AddIntegritySHA256(key) }, ErrAttributeOrder},
-		"attribute too long":                         {func(b *Builder) { b.Add(1, make([]byte, 0x10000)) }, ErrMessageTooLong},
-		"message too long":                           {func(b *Builder) { b.Add(1, make([]byte, 0xFFF0)); b.Add(1, make([]byte, 8)) }, ErrMessageTooLong},
-		"no room for MESSAGE-INTEGRITY":              {func(b *Builder) { b.Add(1, make([]byte, 0xFFF0)); b.AddIntegrity(key) }, ErrMessageTooLong},
-		"reason too long":                            {func(b *Builder) { b.AddErrorCode(400, strings.Repeat("x", 0x10000)) }, ErrMessageTooLong},
-		"too many unknown attributes":                {func(b *Builder) { b.AddUnknownAttributes(make([]AttributeType, 0x8000)) }, ErrMessageTooLong},
-		"algorithm parameters too long":              {func(b *Builder) { b.AddPasswordAlgorithm(PasswordAlgorithm{1, make([]byte, 0x10000)}) }, ErrMessageTooLong},
-		"no address":                                 {func(b *Builder) { b.AddAddress(1, netip.AddrPort{}) }, ErrInvalidValue},
-		"no address, XORed":                          {func(b *Builder) { b.AddXORAddress(1, netip.AddrPort{}) }, ErrInvalidValue},
-		"error code too small":                       {func(b *Builder) { b.AddErrorCode(299, "") }, ErrInvalidValue},
-		"error code too big":                         {func(b *Builder) { b.AddErrorCode(700, "") }, ErrInvalidValue},
-		"address error code":                         {func(b *Builder) { b.AddAddressErrorCode(FamilyIPv4, -1, "") }, ErrInvalidValue},
-		"negative lifetime":                          {func(b *Builder) { b.AddLifetime(-time.Nanosecond) }, ErrInvalidValue},
-		"lifetime too long":                          {func(b *Builder) { b.AddLifetime(0x100000000 * time.Second) }, ErrInvalidValue},
-		"ICMP type":                                  {func(b *Builder) { b.AddICMP(ICMP{Type: 128}) }, ErrInvalidValue},
-		"ICMP code":                                  {func(b *Builder) { b.AddICMP(ICMP{Code: 512}) }, ErrInvalidValue},
-		"the first error counts":                     {func(b *Builder) { b.AddErrorCode(0, ""); b.AddFingerprint(); b.AddFlag(1) }, ErrInvalidValue},
+		"after FINGERPRINT":                          {[]add{crc, flag}, ErrAttributeOrder},
+		"FINGERPRINT twice":                          {[]add{crc, crc}, ErrAttributeOrder},
+		"after MESSAGE-INTEGRITY":                    {[]add{integrity, flag}, ErrAttributeOrder},
+		"MESSAGE-INTEGRITY twice":                    {[]add{integrity, integrity}, ErrAttributeOrder},
+		"MESSAGE-INTEGRITY after SHA-256":            {[]add{integritySHA256, integrity}, ErrAttributeOrder},
+		"after MESSAGE-INTEGRITY-SHA256":             {[]add{integritySHA256, flag}, ErrAttributeOrder},
+		"MESSAGE-INTEGRITY-SHA256 twice":             {[]add{integritySHA256, integritySHA256}, ErrAttributeOrder},
+		"MESSAGE-INTEGRITY-SHA256 after FINGERPRINT": {[]add{crc, integritySHA256}, ErrAttributeOrder},
+
+		"attribute too long":        {[]add{value(0x10000)}, ErrMessageTooLong},
+		"message too long":          {[]add{value(0xFFF0), value(8)}, ErrMessageTooLong},
+		"no room for integrity":     {[]add{value(0xFFF0), integrity}, ErrMessageTooLong},
+		"no room for SHA-256":       {[]add{value(0xFFE0), integritySHA256}, ErrMessageTooLong},
+		"no room for FINGERPRINT":   {[]add{value(0xFFF8), crc}, ErrMessageTooLong},
+		"no room for a string":      {[]add{func(b *Builder) { b.AddString(1, strings.Repeat("x", 0x10000)) }}, ErrMessageTooLong},
+		"no room for an address":    {[]add{value(0xFFF0), func(b *Builder) { b.AddAddress(1, netip.MustParseAddrPort("1.2.3.4:5")) }}, ErrMessageTooLong},
+		"reason too long":           {[]add{func(b *Builder) { b.AddErrorCode(400, strings.Repeat("x", 0x10000)) }}, ErrMessageTooLong},
+		"too many unknown":          {[]add{func(b *Builder) { b.AddUnknownAttributes(make([]AttributeType, 0x8000)) }}, ErrMessageTooLong},
+		"algorithm parameters long": {[]add{func(b *Builder) { b.AddPasswordAlgorithm(PasswordAlgorithm{1, make([]byte, 0x10000)}) }}, ErrMessageTooLong},
+
+		"no address":             {[]add{func(b *Builder) { b.AddAddress(1, netip.AddrPort{}) }}, ErrInvalidValue},
+		"no address, XORed":      {[]add{func(b *Builder) { b.AddXORAddress(1, netip.AddrPort{}) }}, ErrInvalidValue},
+		"error code too small":   {[]add{errorCode(299)}, ErrInvalidValue},
+		"error code too big":     {[]add{errorCode(700)}, ErrInvalidValue},
+		"address error code":     {[]add{func(b *Builder) { b.AddAddressErrorCode(FamilyIPv4, -1, "") }}, ErrInvalidValue},
+		"negative lifetime":      {[]add{lifetime(-time.Nanosecond)}, ErrInvalidValue},
+		"lifetime too long":      {[]add{lifetime(0x100000000 * time.Second)}, ErrInvalidValue},
+		"ICMP type":              {[]add{icmp(ICMP{Type: 128})}, ErrInvalidValue},
+		"ICMP code":              {[]add{icmp(ICMP{Code: 512})}, ErrInvalidValue},
+		"the first error counts": {[]add{errorCode(0), crc, flag}, ErrInvalidValue},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := NewBuilder([]byte("before"), TypeBindingRequest, TransactionID{})
-			test.add(&b)
+			for _, add := range test.adds {
+				add(&b)
+			}
 			require.ErrorIs(t, b.Err(), test.want)
 			require.Equal(t, "before", string(b.Bytes()), "half a message must not be sent")
 		})

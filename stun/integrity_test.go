@@ -16,7 +16,7 @@ import (
 func TestKeysOfCredentials(t *testing.T) {
 	// "For example, if the username is 'user', the realm is 'realm', and the password is 'pass', then the 16-byte HMAC key
 	// would be the result of performing an MD5 hash on the string 'user:realm:pass', the resulting hash being
-	// 0x8493fbc53ba582fb4c044c456bdc40eb." https://www.rfc-editor.org/rfc/rfc8489.html#section-18.5.1.1
+	// 0x8493fbc53ba582fb4c044c456bdc40eb." https://www.rfc-editor.org/rfc/rfc8489.html#section-9.2.2
 	require.Equal(t, unhex(t, "8493fbc53ba582fb4c044c456bdc40eb"), NewLongTermKey("user", "realm", "pass").key)
 	sum := md5.Sum([]byte("::"))
 	require.Equal(t, sum[:], NewLongTermKey("", "", "").key)
@@ -166,7 +166,9 @@ func TestNonceTellsSecurityFeatures(t *testing.T) {
 		require.Equal(t, want, features, text)
 		require.Equal(t, "x"+text[:13], string(AppendNonce([]byte("x"), features)))
 	}
-	for _, text := range []string{"", "nonce", "obMatJos2", "obMatJos2gAA", "obmatjos2gAAA", "obMatJos2gA==", "obMatJos2gA-_", "obMatJos2\n\n\n\n"} {
+	for _, text := range []string{
+		"", "nonce", "obMatJos2", "obMatJos2gAA", "obmatjos2gAAA", "obMatJos2gA==", "obMatJos2gA-_", "obMatJos2\n\n\n\n",
+	} {
 		_, ok := ParseNonce([]byte(text))
 		require.False(t, ok, text)
 	}

@@ -29,14 +29,16 @@ func Is(b []byte) bool {
 // the message: what a reader of a byte stream (TCP, TLS) needs to cut messages out of it. ok is false when
 // b is shorter than a header or does not start a STUN message; the stream is then out of step.
 func Size(b []byte) (n int, ok bool) {
-	if len(b) < HeaderSize || b[0]&0xC0 != 0 || binary.BigEndian.Uint32(b[offsetCookie:]) != MagicCookie || b[offsetLength+1]&3 != 0 {
+	if len(b) < HeaderSize || b[0]&0xC0 != 0 || b[offsetLength+1]&3 != 0 ||
+		binary.BigEndian.Uint32(b[offsetCookie:]) != MagicCookie {
 		return 0, false
 	}
 	return HeaderSize + int(binary.BigEndian.Uint16(b[offsetLength:])), true
 }
 
 // Message is a view of a message's bytes, made by Parse. It is a small value to be passed around; it is valid as
-// long as the bytes are unchanged. Any number of goroutines may use one at the same time. The methods of the zero value find nothing.
+// long as the bytes are unchanged. Any number of goroutines may use one at the same time, but for the Key they check it
+// with. The methods of the zero value find nothing.
 type Message struct {
 	raw []byte
 	// Where in raw the attributes end that count: just after the first integrity attribute or FINGERPRINT.
@@ -197,7 +199,7 @@ func (m Message) Attributes() iter.Seq2[AttributeType, []byte] {
 }
 
 // UnknownRequired appends to dst the types of the message's comprehension-required attributes for which known is
-// false, each once: if there are any in a request, it is answered with CodeUnknownAttribute and an UNKNOWN-ATTRIBUTES that
+// false, each once, and no more than 32: if there are any in a request, it is answered with CodeUnknownAttribute and an UNKNOWN-ATTRIBUTES that
 // lists them (https://www.rfc-editor.org/rfc/rfc8489.html#section-6.3.1). The attributes that RFC 8489 itself
 // defines are always known; known may be nil if there are no others.
 func (m Message) UnknownRequired(dst []AttributeType, known func(AttributeType) bool) []AttributeType {

@@ -133,7 +133,9 @@ func TestZeroMessageFindsNothing(t *testing.T) {
 }
 
 func TestFirstOccurrenceCounts(t *testing.T) {
-	// "unless a specific attribute is allowed to appear multiple times, only the first occurrence needs to be processed".
+	// "Any attribute type MAY appear more than once in a STUN message. Unless specified otherwise, the order of appearance
+	// is significant: only the first occurrence needs to be processed by a receiver, and any duplicates MAY be ignored by a
+	// receiver." https://www.rfc-editor.org/rfc/rfc8489.html#section-14
 	m := parsed(t, "8022 0001 61000000  0024 0004 00000001  8022 0002 62620000")
 	software, err := m.Software()
 	require.NoError(t, err)

@@ -12,8 +12,8 @@ import (
 var ErrOpaqueString = errors.New("stun: not an OpaqueString")
 
 // OpaqueString prepares a user name, realm or password with the OpaqueString profile, as RFC 8489 wants before they are
-// sent or hashed (https://www.rfc-editor.org/rfc/rfc8265.html#section-4.2): spaces other than U+0020 become U+0020; an empty string,
-// invalid UTF-8, controls, unassigned and ignorable characters are refused with ErrOpaqueString.
+// sent or hashed (https://www.rfc-editor.org/rfc/rfc8265.html#section-4.2): spaces other than U+0020 become U+0020; an
+// empty string, invalid UTF-8, controls, unassigned and ignorable characters are refused with ErrOpaqueString.
 //
 // The last step of the profile, normalization form C, is left to the caller: its tables are larger than the rest of
 // this package, and for ASCII, and for what keyboards produce nearly everywhere, it changes nothing. Nor does it know the

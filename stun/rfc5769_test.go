@@ -30,8 +30,8 @@ type vector struct {
 	build func(b *Builder)
 	// check looks at the values.
 	check func(t *testing.T, m Message)
-	// spaces are where the RFC's message is padded with spaces: "The padding bits MUST be set to zero on sending" is new
-	// in RFC 8489.
+	// spaces are where the RFC's message is padded with spaces: "The padding bits MUST be set to zero on sending" came
+	// with RFC 8489.
 	spaces []int
 }
 
