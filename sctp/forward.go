@@ -34,16 +34,27 @@ func (f *forwardState) resendNow() { f.send = f.owed }
 // sent yet never is (RFC 3758 section 3.5, A3).
 func (a *Association) giveUp(t instant, m *outMessage) {
 	o := &a.out
-	sentPart := m.refs > 0
+	outstanding := m.refs > 0
 	first, last := m.firstTSN, m.lastTSN
 	if m.sent < len(m.buf.B) {
-		// The message is the head of its stream. drop frees it if no chunk of
-		// it is outstanding; a.send.done must not run before the loop below.
-		a.send.drop(m)
+		if m.sent > 0 {
+			// The peer may have acknowledged every fragment sent so far, and
+			// then waits for the rest: a chunk that is never sent takes the
+			// next TSN, for the FORWARD-TSN to go beyond.
+			tsn, c := o.add()
+			c.stream, c.ordinal, c.flags = m.stream, m.ordinal, flagEnd
+			if m.unordered {
+				c.flags |= flagUnordered
+			}
+			o.setState(tsn, chunkAbandoned)
+			a.send.streams[m.stream].lastTSN = tsn
+		}
+		a.send.drop(m) // it is the head of its stream; freed if nothing of it is outstanding
 	} else {
 		m.abandoned = true
 	}
-	if !sentPart {
+	if !outstanding {
+		a.advancePeerAck(t)
 		return
 	}
 	for tsn := serial.Max32(first, o.base); serial.LessEqual32(tsn, last); tsn++ {
