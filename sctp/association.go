@@ -59,6 +59,7 @@ type Association struct {
 	out      outstanding
 	loss     lossState
 	cc       congestionControl
+	sample   ackSample // for cc, here so that it is not allocated
 	pace     pacer
 	send     sendQueue
 	fwd      forwardState

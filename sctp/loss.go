@@ -127,9 +127,10 @@ func (a *Association) receiveSack(t instant, c chunk) {
 	inRecovery := a.loss.recovering
 	a.detectLoss(t)
 	if sum.bytes > 0 {
-		a.cc.acked(&ackSample{t: t, newlyAcked: sum.bytes, inFlight: o.inFlight, priorInFlight: priorInFlight,
+		a.sample = ackSample{t: t, newlyAcked: sum.bytes, inFlight: o.inFlight, priorInFlight: priorInFlight,
 			rtt: sum.rtt, srtt: a.rtt.srtt, minRTT: a.rtt.min, inRecovery: inRecovery || a.loss.recovering,
-			windowLimited: a.loss.windowLimited})
+			windowLimited: a.loss.windowLimited}
+		a.cc.acked(&a.sample)
 		a.loss.windowLimited = false
 	}
 

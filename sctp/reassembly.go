@@ -229,10 +229,10 @@ func (r *reassembly) continued(h dataHeader) *fragment {
 		return nil
 	}
 	f := r.current
-	if f == nil || f.last != h.tsn-1 {
+	if (f == nil || f.last != h.tsn-1) && len(r.byLast) > 0 {
 		f = r.byLast[h.tsn-1]
 	}
-	if f == nil || f.ended {
+	if f == nil || f.ended || f.last != h.tsn-1 {
 		return nil
 	}
 	return f
@@ -240,7 +240,10 @@ func (r *reassembly) continued(h dataHeader) *fragment {
 
 // joinNext appends to f the run that begins just after it.
 func (r *reassembly) joinNext(f *fragment) violation {
-	g := r.byFirst[f.last+1]
+	var g *fragment
+	if len(r.byFirst) > 0 {
+		g = r.byFirst[f.last+1]
+	}
 	if g == nil && r.current != nil && r.current.first == f.last+1 {
 		g = r.current
 	}
