@@ -80,4 +80,3 @@ func TestAgentsConnect(t *testing.T) {
 		}
 	})
 }
-

@@ -32,18 +32,6 @@ func (a *Agent) startGathering(now time.Time, b *base) {
 	}
 }
 
-// gathersUntil returns when the last outstanding gathering is given up; zero if none is outstanding.
-func (a *Agent) gathersUntil() (latest time.Time) {
-	for _, b := range a.bases {
-		for i := range b.gatherings {
-			if g := &b.gatherings[i]; !g.done && g.giveUp.After(latest) {
-				latest = g.giveUp
-			}
-		}
-	}
-	return latest
-}
-
 // receiveGathering handles a response to a gathering transaction or keepalive, and reports whether it is one. STUN servers do
 // not authenticate: that the response knows the transaction's identifier, and comes from the server, has to do.
 func (a *Agent) receiveGathering(now time.Time, b *base, remote netip.AddrPort, m stun.Message) bool {

@@ -232,4 +232,3 @@ func randomLink(r *rand.Rand) netsim.LinkConfig {
 	}
 	return l
 }
-
