@@ -1,0 +1,213 @@
+package rtc
+
+import (
+	"context"
+	"io"
+
+	"github.com/rtcstack/rtcstack/internal/bufpool"
+)
+
+// Send sends a binary message. data is copied; what cannot be sent at once is buffered. It fails with ErrFailure
+// unless the channel is open, and with ErrInvalid when the message is larger than MaxMessageSize.
+func (c *channel) Send(data []byte) error {
+	c.owner.lock()
+	defer c.owner.unlock()
+	return c.owner.send(data, false)
+}
+
+// SendText sends a text message, which should be UTF-8. Otherwise it is like Send.
+func (c *channel) SendText(text string) error {
+	b := bufpool.Get(len(text))
+	defer b.Free()
+	b.B = append(b.B, text...)
+	c.owner.lock()
+	defer c.owner.unlock()
+	return c.owner.send(b.B, true)
+}
+
+// Receive takes the next pending message, which then belongs to the caller. ErrNotAvailable where there is none, or
+// while OnMessage is set. Messages can be received after the channel closed, too.
+func (c *channel) Receive() (Message, error) {
+	c.owner.lock()
+	defer c.owner.unlock()
+	if !c.pending() {
+		return Message{}, errNothingPending
+	}
+	return c.takeCopy(), nil
+}
+
+// ReceiveInto copies the next pending message into buf and gives its size and kind. When buf is too small the error
+// is ErrTooSmall, n is the size needed, and the message stays pending.
+func (c *channel) ReceiveInto(buf []byte) (n int, isText bool, err error) {
+	c.owner.lock()
+	defer c.owner.unlock()
+	if !c.pending() {
+		return 0, false, errNothingPending
+	}
+	next := c.inbox.front()
+	n, isText = len(next.Data), next.IsText
+	if n > len(buf) {
+		return n, isText, &classError{class: ErrTooSmall, text: "receive: the message is larger than the buffer"}
+	}
+	copy(buf, next.Data)
+	c.takeOne()
+	return n, isText, nil
+}
+
+var errNothingPending = &classError{class: ErrNotAvailable, text: "receive: no pending message"}
+
+// pending tells whether there is a message that Receive may take.
+func (c *channel) pending() bool {
+	return c.inbox.len() > 0 && c.onMessage == nil
+}
+
+func (c *channel) takeCopy() Message {
+	next := c.inbox.front()
+	m := Message{Data: append([]byte{}, next.Data...), IsText: next.IsText}
+	c.takeOne()
+	return m
+}
+
+// takeOne removes the first message and gives its buffer back.
+func (c *channel) takeOne() {
+	c.inbox.one[0] = c.inbox.take()
+	c.owner.released(c.inbox.one[:])
+	c.inbox.one[0] = received{}
+}
+
+// ReadMessage waits for a message, which then belongs to the caller. When the channel is closed and nothing is
+// pending it fails with ErrFailure wrapping io.EOF; when ctx is done, with ErrFailure wrapping ctx's error.
+func (c *channel) ReadMessage(ctx context.Context) (Message, error) {
+	for {
+		c.owner.lock()
+		if c.pending() {
+			m := c.takeCopy()
+			c.owner.unlock()
+			return m, nil
+		}
+		wait, err := c.waitReadable()
+		c.owner.unlock()
+		if err != nil {
+			return Message{}, err
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return Message{}, wrapError(ErrFailure, context.Cause(ctx), "read message")
+		}
+	}
+}
+
+// WriteMessage sends a message, waiting while more than 1 MiB is buffered or until the channel is open. The errors
+// are those of Send, and ErrFailure wrapping ctx's error when ctx is done first.
+func (c *channel) WriteMessage(ctx context.Context, m Message) error {
+	for {
+		c.owner.lock()
+		wait, err := c.waitWritable()
+		if wait == nil && err == nil {
+			err = c.owner.send(m.Data, m.IsText)
+		}
+		c.owner.unlock()
+		if err != nil || wait == nil {
+			return err
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return wrapError(ErrFailure, context.Cause(ctx), "write message")
+		}
+	}
+}
+
+var errEndOfChannel = &classError{class: ErrFailure, text: "channel closed", cause: io.EOF}
+
+// waitReadable gives a channel that is closed when there may be something to read.
+func (c *channel) waitReadable() (<-chan struct{}, error) {
+	if c.state == channelClosed {
+		return nil, errEndOfChannel
+	}
+	if c.readable == nil {
+		c.readable = make(chan struct{})
+	}
+	return c.readable, nil
+}
+
+// waitWritable gives nil when a message may be sent now, else a channel that is closed when to look again.
+func (c *channel) waitWritable() (<-chan struct{}, error) {
+	switch {
+	case c.state >= channelClosing:
+		return nil, errClosed
+	case c.state == channelOpen && c.buffered <= writeHighWater:
+		return nil, nil
+	}
+	if c.writable == nil {
+		c.writable = make(chan struct{})
+	}
+	return c.writable, nil
+}
+
+// AvailableAmount is the size in bytes of the messages that Receive can take, 0 while OnMessage is set.
+func (c *channel) AvailableAmount() int {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	if c.onMessage != nil {
+		return 0
+	}
+	return c.inbox.bytes
+}
+
+// BufferedAmount is the size in bytes of the messages that wait to be sent. What the transport has taken does not
+// count.
+func (c *channel) BufferedAmount() int {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	return c.buffered
+}
+
+// SetBufferedAmountLowThreshold sets the threshold in bytes of OnBufferedAmountLow, 0 at first. Changing it never
+// calls anything.
+func (c *channel) SetBufferedAmountLowThreshold(amount int) {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	c.lowThreshold = max(amount, 0)
+}
+
+// IsOpen tells whether the channel is open.
+func (c *channel) IsOpen() bool {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	return c.state == channelOpen
+}
+
+// IsClosed tells whether the channel is closed or closing: neither connecting nor open.
+func (c *channel) IsClosed() bool {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	return c.state >= channelClosing
+}
+
+// MaxMessageSize is the size in bytes of the largest message that can be sent: the smaller of what this side is
+// configured for and what the peer said that it accepts.
+func (c *channel) MaxMessageSize() int {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	return c.owner.maxMessageSize()
+}
+
+// Close closes the channel after what is buffered has been sent. It returns at once; a second Close succeeds.
+func (c *channel) Close() error {
+	c.owner.lock()
+	defer c.owner.unlock()
+	c.owner.close()
+	return nil
+}
+
+// CloseAndWait closes the channel like Close, and returns when no callback of it runs or will run, except the one
+// that it is called from.
+func (c *channel) CloseAndWait() error {
+	_ = c.Close()
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	c.silence()
+	return nil
+}

@@ -1,0 +1,43 @@
+// Package rtc makes connections for data channels between two programs, as browsers do: WebRTC (RFC 8825) in Go.
+//
+// A [PeerConnection] finds a path to its peer (ICE, RFC 8445, with trickle ICE, RFC 8838, and consent, RFC 7675), secures it
+// (DTLS 1.2, RFC 6347, with the certificate's fingerprint in the description, RFC 8122), and carries the messages of
+// any number of [DataChannel]s over it (SCTP, RFC 9260 and RFC 8831; channels are opened by RFC 8832). What each side has to
+// know of the other are session descriptions (RFC 8829): the program brings them, and the candidates that follow, to
+// the other side, by whatever means it has.
+//
+//	pc, err := rtc.NewPeerConnection(rtc.Configuration{ICEServers: []string{"stun:stun.example.org"}})
+//	pc.OnLocalDescription(func(d rtc.SessionDescription) { signal(d) }) // the other side calls SetRemoteDescription
+//	pc.OnLocalCandidate(func(c rtc.Candidate) { signal(c) })            // the other side calls AddRemoteCandidate
+//	dc, err := pc.CreateDataChannel("chat", nil)                        // makes the offer
+//	dc.OnOpen(func() { dc.SendText("hello") })
+//	dc.OnMessage(func(m rtc.Message) { fmt.Printf("%s\n", m.Data) })
+//
+// The example below is that as a whole program.
+//
+// # Callbacks
+//
+// Callbacks of a connection and of its channels come in one sequence, one at a time, from a goroutine that exists while
+// there is something to call. Nothing is ever called from inside the function that caused it, and no lock is held
+// during a callback, so every function may be called in every callback. A callback that takes long delays those after it,
+// and in the end the peer, whose messages are not taken.
+//
+// # Messages
+//
+// Send copies the message and never blocks; BufferedAmount and OnBufferedAmountLow tell when to go on, or WriteMessage
+// waits. A received message lies in the buffer that SCTP assembled it in, and counts in its receive window until the
+// program has taken it: a program that does not read slows its peer down and loses nothing. Receive, ReceiveInto,
+// ReadMessage and NetConn are for programs that rather ask than be called.
+//
+// # What it costs
+//
+// A connection has one goroutine for each UDP socket that it reads, of which one is left three seconds after the
+// path is chosen, and one timer. All of its state is under one mutex. Records are sealed and opened in place, in the
+// buffers that the system calls use; in steady state nothing is allocated for a packet.
+//
+// # Left out, so far
+//
+// TURN servers, ICE over TCP, UDP multiplexing and the proxy are accepted in the [Configuration], and ignored with a warning in
+// the log. Media tracks cannot be added; the media sections of an offer are rejected in the answer. Identity assertions
+// (RFC 8827 section 7) and DTLS 1.3 are not planned.
+package rtc

@@ -1,0 +1,239 @@
+package rtc
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/internal/udp"
+)
+
+const (
+	// resolveTimeout bounds the resolution of one name of a STUN server or of a remote candidate.
+	resolveTimeout = 5 * time.Second
+	// maxResolving bounds the names that a peer can make us resolve at the same time.
+	maxResolving = 16
+)
+
+// gathering is the sockets of a connection, one for each local address, and what is under way to find candidates.
+type gathering struct {
+	started   bool
+	sockets   []*socket
+	resolving int // STUN server names and remote candidates being resolved
+	servers   int // of them, STUN servers
+	ctx       context.Context
+	cancel    context.CancelFunc
+}
+
+// socket is one bound UDP socket: a base in the terms of ICE.
+type socket struct {
+	*udp.Socket
+	addr netip.AddrPort
+}
+
+func (g *gathering) socket(addr netip.AddrPort) *socket {
+	for _, s := range g.sockets {
+		if s.addr == addr {
+			return s
+		}
+	}
+	return nil
+}
+
+// ensureAgent makes the ICE agent, whose credentials every description needs.
+func (pc *PeerConnection) ensureAgent(init LocalDescriptionInit) error {
+	chosen := init != LocalDescriptionInit{}
+	switch {
+	case chosen && pc.gather.started:
+		if ufrag, pwd := pc.agent.LocalCredentials(); ufrag == init.ICEUfrag && pwd == init.ICEPwd {
+			return nil
+		}
+		return failuref("the ICE credentials cannot change after gathering has begun")
+	case !chosen && pc.agent != nil:
+		return nil
+	case chosen && (init.ICEUfrag == "" || init.ICEPwd == ""):
+		return invalidf("ICE credentials: only one of ufrag and password is given")
+	}
+	config := pc.tuning.ice
+	config.Ufrag, config.Pwd = init.ICEUfrag, init.ICEPwd
+	config.Logger = pc.iceLogger()
+	for _, u := range pc.settings.stunServers {
+		if addr, err := netip.ParseAddr(u.host); err == nil {
+			config.STUNServers = append(config.STUNServers, netip.AddrPortFrom(addr, u.port))
+		}
+	}
+	agent, err := ice.NewAgent(config)
+	if err != nil {
+		return wrapError(ErrInvalid, err, "ICE credentials")
+	}
+	pc.agent = agent
+	return nil
+}
+
+// startGathering binds the sockets and starts to ask the STUN servers.
+func (pc *PeerConnection) startGathering() {
+	if pc.gather.started || transportSection(pc.session.local().Description) == nil {
+		return
+	}
+	pc.gather.started = true
+	pc.setGatheringState(GatheringStateInProgress)
+	if pc.settings.ICETransportPolicy == TransportPolicyRelay {
+		pc.log.Warn("transport policy relay, and no relayed candidate can be gathered yet")
+		pc.agent.SetLocalComplete(pc.now)
+		return
+	}
+	for _, addr := range pc.localAddresses() {
+		if err := pc.bind(addr); err != nil {
+			pc.log.Warn("cannot bind", "addr", addr, "error", err)
+		}
+	}
+	pc.resolveServers()
+	if pc.gather.servers == 0 {
+		pc.agent.SetLocalComplete(pc.now)
+	}
+}
+
+// localAddresses gives the addresses to bind to.
+func (pc *PeerConnection) localAddresses() []netip.Addr {
+	addrs, err := udp.Interfaces(udp.AddressFilter{Bind: pc.settings.bind, Loopback: true})
+	if err != nil {
+		pc.log.Error("cannot list the network interfaces", "error", err)
+	}
+	return addrs
+}
+
+// bind opens a socket, hands its address to the agent, and starts its reader.
+func (pc *PeerConnection) bind(addr netip.Addr) error {
+	s, err := udp.ListenPort(addr, pc.settings.PortRangeBegin, pc.settings.PortRangeEnd, udp.Options{})
+	if err != nil {
+		return err
+	}
+	bound := &socket{Socket: s, addr: s.LocalAddr()}
+	if err := pc.agent.AddLocal(pc.now, bound.addr); err != nil {
+		_ = s.Close()
+		return err
+	}
+	pc.gather.sockets = append(pc.gather.sockets, bound)
+	pc.readers.Go(func() {
+		_ = s.Serve(func(b *udp.Batch) { pc.receive(bound, b) })
+	})
+	return nil
+}
+
+// resolveServers resolves the names of STUN servers; the agent asks each as soon as its address is known.
+func (pc *PeerConnection) resolveServers() {
+	for _, u := range pc.settings.stunServers {
+		if _, err := netip.ParseAddr(u.host); err == nil {
+			continue
+		}
+		pc.gather.servers++
+		pc.resolve(u.host, func(addrs []netip.Addr, err error) {
+			if err != nil {
+				pc.log.Warn("STUN server", "host", u.host, "error", err)
+			}
+			for _, addr := range firstOfEachFamily(addrs) {
+				pc.addServer(netip.AddrPortFrom(addr, u.port))
+			}
+			if pc.gather.servers--; pc.gather.servers == 0 {
+				pc.agent.SetLocalComplete(pc.now)
+			}
+		})
+	}
+}
+
+func (pc *PeerConnection) addServer(addr netip.AddrPort) {
+	agent, ok := any(pc.agent).(interface {
+		AddSTUNServer(time.Time, netip.AddrPort) error
+	})
+	if !ok {
+		return
+	}
+	if err := agent.AddSTUNServer(pc.now, addr); err != nil {
+		pc.log.Debug("STUN server", "addr", addr, "error", err)
+	}
+}
+
+// firstOfEachFamily gives one IPv4 and one IPv6 address: more of them are the same server.
+func firstOfEachFamily(addrs []netip.Addr) []netip.Addr {
+	var v4, v6 bool
+	var first []netip.Addr
+	for _, addr := range addrs {
+		seen := &v6
+		if addr = addr.Unmap(); addr.Is4() {
+			seen = &v4
+		}
+		if !*seen {
+			*seen = true
+			first = append(first, addr)
+		}
+	}
+	return first
+}
+
+// resolveCandidate resolves a remote candidate that has a name in the place of an address
+// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1). One that does not resolve is ignored.
+func (pc *PeerConnection) resolveCandidate(c ice.Candidate) {
+	if pc.gather.resolving-pc.gather.servers >= maxResolving {
+		pc.log.Debug("remote candidate ignored: too many names", "host", c.Host)
+		return
+	}
+	pc.resolve(c.Host, func(addrs []netip.Addr, err error) {
+		if err != nil || len(addrs) == 0 {
+			pc.log.Debug("remote candidate ignored", "host", c.Host, "error", err)
+			return
+		}
+		for _, addr := range firstOfEachFamily(addrs)[:1] {
+			pc.addCandidate(c.WithAddr(addr))
+		}
+	})
+}
+
+// resolve looks a name up in a goroutine of its own, which ends when the connection does, and then calls done under
+// the mutex.
+func (pc *PeerConnection) resolve(host string, done func([]netip.Addr, error)) {
+	if pc.gather.ctx == nil {
+		pc.gather.ctx, pc.gather.cancel = context.WithCancel(context.Background())
+	}
+	ctx, cancel := context.WithTimeout(pc.gather.ctx, resolveTimeout)
+	pc.gather.resolving++
+	pc.readers.Go(func() {
+		defer cancel()
+		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", strings.TrimSuffix(host, "."))
+		pc.lock()
+		defer pc.unlock()
+		pc.gather.resolving--
+		if !pc.ended {
+			done(addrs, err)
+		}
+	})
+}
+
+// onLocalCandidate announces a candidate that the agent found.
+func (pc *PeerConnection) onLocalCandidate(c ice.Candidate) {
+	text := c.String()
+	pc.session.localCandidates = append(pc.session.localCandidates, text)
+	pc.queue.push(event{target: pc, kind: eventCandidate, text: text, text2: pc.session.mid})
+}
+
+// releaseSockets closes the sockets of candidates that are not in use
+// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3): an idle connection has one.
+func (pc *PeerConnection) releaseSockets() {
+	pc.releaseAt = time.Time{}
+	used := pc.path.Load()
+	if used == nil || pc.iceState != ICEStateCompleted {
+		return
+	}
+	kept := pc.gather.sockets[:0]
+	for _, s := range pc.gather.sockets {
+		if s == used.socket {
+			kept = append(kept, s)
+		} else {
+			_ = s.Close()
+		}
+	}
+	clear(pc.gather.sockets[len(kept):])
+	pc.gather.sockets = kept
+}

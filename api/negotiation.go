@@ -1,0 +1,395 @@
+package rtc
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/sdp"
+)
+
+// maxWaitingCandidates bounds the remote candidates that are kept until the answer is known.
+const maxWaitingCandidates = 64
+
+// negotiation is the state of offer and answer (https://www.rfc-editor.org/rfc/rfc8829.html#section-3.2): what was
+// agreed last, and what is proposed.
+type negotiation struct {
+	id, version                  uint64 // of the o= line
+	mid                          string // of the data channel section; "" while there is none
+	currentLocal, pendingLocal   *described
+	currentRemote, pendingRemote *described
+	localCandidates              []string
+	waiting                      []ice.Candidate // remote ones, until the answer is known
+	waitingComplete              bool
+}
+
+// described is a description and what it is.
+type described struct {
+	kind DescriptionType
+	*sdp.Description
+}
+
+func (n *negotiation) init() {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, crypto/rand says
+	// https://www.rfc-editor.org/rfc/rfc8829.html#section-5.2.1: 64 bits, the highest bit zero.
+	n.id = binary.BigEndian.Uint64(b[:]) &^ (1 << 63)
+}
+
+func (n *negotiation) local() *described {
+	if n.pendingLocal != nil {
+		return n.pendingLocal
+	}
+	return n.currentLocal
+}
+
+func (n *negotiation) remote() *described {
+	if n.pendingRemote != nil {
+		return n.pendingRemote
+	}
+	return n.currentRemote
+}
+
+// LocalDescriptionInit chooses the ICE credentials of a local description: both or none.
+type LocalDescriptionInit struct {
+	ICEUfrag, ICEPwd string
+}
+
+// SetLocalDescription makes a description and begins gathering; OnLocalDescription is called with it. With
+// DescriptionAuto it is an answer when there is an offer to answer, else an offer. A type that does not fit the
+// signalling state, and nothing to describe, are ErrFailure; rolling back always succeeds. On a closed connection it
+// has no effect.
+//
+// It is called by the connection itself after CreateDataChannel and SetRemoteDescription, unless
+// DisableAutoNegotiation is set.
+func (pc *PeerConnection) SetLocalDescription(t DescriptionType) error {
+	return pc.SetLocalDescriptionInit(t, LocalDescriptionInit{})
+}
+
+// SetLocalDescriptionInit is SetLocalDescription with chosen ICE credentials: letters, digits, '+' and '/', 4 to 256
+// of them in the ufrag, 22 to 256 in the password. Other ones are ErrInvalid. They can be chosen in the first
+// description only, later it is ErrFailure.
+func (pc *PeerConnection) SetLocalDescriptionInit(t DescriptionType, init LocalDescriptionInit) error {
+	pc.lock()
+	defer pc.unlock()
+	if pc.closing {
+		return nil
+	}
+	return pc.setLocal(t, init)
+}
+
+func (pc *PeerConnection) setLocal(t DescriptionType, init LocalDescriptionInit) error {
+	if t == DescriptionRollback {
+		pc.rollbackLocal()
+		return nil
+	}
+	state := pc.signalingState
+	answering := state == SignalingStateHaveRemoteOffer || state == SignalingStateHaveLocalPranswer
+	if t == DescriptionAuto {
+		t = DescriptionOffer
+		if answering {
+			t = DescriptionAnswer
+		}
+	}
+	switch {
+	case state == SignalingStateHaveLocalOffer && t == DescriptionOffer:
+		return nil // it is set already
+	case state == SignalingStateStable && t == DescriptionOffer:
+		return pc.setLocalOffer(init)
+	case answering && (t == DescriptionAnswer || t == DescriptionPranswer):
+		return pc.setLocalAnswer(t, init)
+	}
+	return failuref("set local description: %v in state %v", t, state)
+}
+
+func (pc *PeerConnection) setLocalOffer(init LocalDescriptionInit) error {
+	if !pc.describesSomething() {
+		return failuref("set local description: nothing to describe: there is no data channel")
+	}
+	if err := pc.ensureAgent(init); err != nil {
+		return err
+	}
+	pc.session.version++
+	pc.session.pendingLocal = &described{DescriptionOffer, pc.buildOffer()}
+	if m := pc.session.pendingLocal.Application(); m != nil {
+		pc.session.mid = m.Mid
+	}
+	pc.announceLocal()
+	pc.setSignalingState(SignalingStateHaveLocalOffer)
+	pc.startGathering()
+	return nil
+}
+
+func (pc *PeerConnection) setLocalAnswer(t DescriptionType, init LocalDescriptionInit) error {
+	if err := pc.ensureAgent(init); err != nil {
+		return err
+	}
+	answer, err := pc.buildAnswer(pc.session.pendingRemote.Description)
+	if err != nil {
+		return err
+	}
+	pc.session.version++
+	pc.session.pendingLocal = &described{t, answer}
+	if m := answer.Application(); m != nil {
+		pc.session.mid = m.Mid
+	}
+	pc.announceLocal()
+	offer := pc.session.pendingRemote.Description
+	if t == DescriptionPranswer {
+		pc.setSignalingState(SignalingStateHaveLocalPranswer)
+	} else {
+		pc.commit()
+	}
+	pc.startGathering()
+	if err := pc.apply(answer, offer, false); err != nil {
+		return err
+	}
+	pc.negotiateIfNeeded()
+	return nil
+}
+
+// announceLocal calls OnLocalDescription with the description that was just made.
+func (pc *PeerConnection) announceLocal() {
+	d := pc.session.pendingLocal
+	pc.queue.push(event{target: pc, kind: eventDescription, value: int(d.kind), text: pc.localText(d)})
+}
+
+// commit makes the proposed descriptions the current ones.
+func (pc *PeerConnection) commit() {
+	n := &pc.session
+	n.currentLocal, n.currentRemote = n.pendingLocal, n.pendingRemote
+	n.pendingLocal, n.pendingRemote = nil, nil
+	pc.setSignalingState(SignalingStateStable)
+}
+
+// negotiateIfNeeded makes an offer for a channel that was created while another exchange was under way.
+func (pc *PeerConnection) negotiateIfNeeded() {
+	if pc.signalingState == SignalingStateStable && !pc.settings.DisableAutoNegotiation && pc.negotiationNeeded() {
+		if err := pc.setLocalOffer(LocalDescriptionInit{}); err != nil {
+			pc.log.Error("automatic negotiation", "error", err)
+		}
+	}
+}
+
+// rollbackLocal forgets a local offer or pranswer (https://www.rfc-editor.org/rfc/rfc8829.html#section-4.1.10.2).
+func (pc *PeerConnection) rollbackLocal() {
+	switch pc.signalingState {
+	case SignalingStateHaveLocalOffer, SignalingStateHaveLocalPranswer:
+		pc.session.pendingLocal, pc.session.pendingRemote = nil, nil
+		pc.setSignalingState(SignalingStateStable)
+	}
+}
+
+// SetRemoteDescription sets the description that the other side sent. With DescriptionAuto it is an answer when there
+// is a local offer, else an offer. A description that cannot be used is ErrInvalid, a type that does not fit the
+// signalling state ErrFailure. An offer that meets a local offer wins: the local one is rolled back. Unless
+// DisableAutoNegotiation is set, an offer is answered. On a closed connection it has no effect.
+func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
+	if d.Type < DescriptionAuto || d.Type > DescriptionRollback {
+		return invalidf("set remote description: type %d", int(d.Type))
+	}
+	if d.Type == DescriptionRollback {
+		pc.lock()
+		defer pc.unlock()
+		pc.rollbackRemote()
+		return nil
+	}
+	parsed, err := parseRemote(d.SDP)
+	if err != nil {
+		return err
+	}
+	pc.lock()
+	defer pc.unlock()
+	if pc.closing {
+		return nil
+	}
+	return pc.setRemote(d.Type, parsed)
+}
+
+func (pc *PeerConnection) rollbackRemote() {
+	switch pc.signalingState {
+	case SignalingStateHaveRemoteOffer, SignalingStateHaveRemotePranswer:
+		pc.session.pendingLocal, pc.session.pendingRemote = nil, nil
+		pc.session.waiting, pc.session.waitingComplete = nil, false
+		pc.setSignalingState(SignalingStateStable)
+	}
+}
+
+func (pc *PeerConnection) setRemote(t DescriptionType, d *sdp.Description) error {
+	state := pc.signalingState
+	awaiting := state == SignalingStateHaveLocalOffer || state == SignalingStateHaveRemotePranswer
+	if t == DescriptionAuto {
+		t = DescriptionOffer
+		if awaiting {
+			t = DescriptionAnswer
+		}
+	}
+	offer := t == DescriptionOffer && (state == SignalingStateStable || state == SignalingStateHaveLocalOffer)
+	if !offer && !(awaiting && (t == DescriptionAnswer || t == DescriptionPranswer)) {
+		return failuref("set remote description: %v in state %v", t, state)
+	}
+	if pc.isOwn(d) {
+		return invalidf("set remote description: it is this connection's own")
+	}
+	if offer {
+		return pc.setRemoteOffer(d)
+	}
+	return pc.setRemoteAnswer(t, d)
+}
+
+func (pc *PeerConnection) setRemoteOffer(d *sdp.Description) error {
+	if _, err := pc.buildAnswer(d); err != nil { // so that what cannot be answered is not set
+		return err
+	}
+	pc.rollbackLocal()
+	pc.session.pendingRemote = &described{DescriptionOffer, d}
+	pc.takeCandidates(d)
+	pc.setSignalingState(SignalingStateHaveRemoteOffer)
+	if pc.settings.DisableAutoNegotiation {
+		return nil
+	}
+	return pc.setLocal(DescriptionAnswer, LocalDescriptionInit{})
+}
+
+func (pc *PeerConnection) setRemoteAnswer(t DescriptionType, d *sdp.Description) error {
+	offer := pc.session.pendingLocal.Description
+	if err := checkAnswer(offer, d); err != nil {
+		return err
+	}
+	pc.session.pendingRemote = &described{t, d}
+	pc.takeCandidates(d)
+	if err := pc.apply(offer, d, true); err != nil {
+		return err
+	}
+	if t == DescriptionPranswer {
+		pc.setSignalingState(SignalingStateHaveRemotePranswer)
+	} else {
+		pc.commit()
+		pc.negotiateIfNeeded()
+	}
+	return nil
+}
+
+// isOwn detects a program that hands a connection its own description.
+func (pc *PeerConnection) isOwn(d *sdp.Description) bool {
+	if pc.agent == nil {
+		return false
+	}
+	m := transportSection(d)
+	if m == nil {
+		return false
+	}
+	t := d.TransportOf(m)
+	ufrag, pwd := pc.agent.LocalCredentials()
+	return t.ICEUfrag == ufrag && t.ICEPwd == pwd
+}
+
+// AddRemoteCandidate adds a candidate that the other side sent after its description, with or without "a=". Before
+// there is a remote description, and on a closed connection, it is ErrFailure; a malformed candidate is ErrInvalid.
+// A candidate that is known already, belongs to no section of the description, has a name that does not resolve, or
+// is empty is ignored.
+func (pc *PeerConnection) AddRemoteCandidate(c Candidate) error {
+	pc.lock()
+	defer pc.unlock()
+	remote := pc.session.remote()
+	switch {
+	case pc.closing:
+		return wrapError(ErrFailure, errClosed, "add remote candidate")
+	case remote == nil:
+		return failuref("add remote candidate: there is no remote description")
+	}
+	text := strings.TrimPrefix(strings.TrimSpace(c.Candidate), "a=")
+	switch text {
+	case "":
+		return nil
+	case "end-of-candidates":
+		pc.remoteCandidatesComplete()
+		return nil
+	}
+	parsed, err := ice.ParseCandidate(text)
+	if err != nil {
+		return wrapError(ErrInvalid, err, "add remote candidate")
+	}
+	m := transportSection(remote.Description)
+	if m != nil && !sameGeneration(parsed, remote.TransportOf(m).ICEUfrag) {
+		pc.log.Debug("remote candidate of another ICE generation ignored")
+		return nil
+	}
+	if m == nil || (c.Mid != "" && remote.MediaByMid(c.Mid) == nil) {
+		pc.log.Debug("remote candidate of an unknown section ignored", "mid", c.Mid)
+		return nil
+	}
+	if !slices.Contains(m.Candidates, text) && len(m.Candidates) < maxWaitingCandidates {
+		m.Candidates = append(m.Candidates, text)
+	}
+	pc.addCandidate(parsed)
+	return nil
+}
+
+// sameGeneration tells whether a candidate is of the ICE session with that ufrag, where it says so
+// (https://www.rfc-editor.org/rfc/rfc8838.html#section-9).
+func sameGeneration(c ice.Candidate, ufrag string) bool {
+	for _, e := range c.Extensions {
+		if e.Key == "ufrag" {
+			return e.Value == ufrag
+		}
+	}
+	return true
+}
+
+// takeCandidates hands the candidates of a remote description to the agent, now or when it knows the peer.
+func (pc *PeerConnection) takeCandidates(d *sdp.Description) {
+	m := transportSection(d)
+	if m == nil {
+		return
+	}
+	for _, text := range m.Candidates {
+		c, err := ice.ParseCandidate(text)
+		if err != nil {
+			pc.log.Debug("candidate in the remote description ignored", "error", err)
+			continue
+		}
+		pc.addCandidate(c)
+	}
+	if m.EndOfCandidates || d.EndOfCandidates {
+		pc.remoteCandidatesComplete()
+	}
+}
+
+func (pc *PeerConnection) addCandidate(c ice.Candidate) {
+	if !pc.remote.applied {
+		if len(pc.session.waiting) < maxWaitingCandidates {
+			pc.session.waiting = append(pc.session.waiting, c)
+		}
+		return
+	}
+	if c.Host != "" {
+		pc.resolveCandidate(c)
+		return
+	}
+	if err := pc.agent.AddRemoteCandidate(pc.now, c); err != nil {
+		pc.log.Debug("remote candidate ignored", "error", err)
+	}
+}
+
+func (pc *PeerConnection) remoteCandidatesComplete() {
+	if pc.remote.applied {
+		pc.agent.SetRemoteComplete(pc.now)
+	} else {
+		pc.session.waitingComplete = true
+	}
+}
+
+// NegotiationNeeded tells whether there is a channel that no description mentions yet.
+func (pc *PeerConnection) NegotiationNeeded() bool {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return pc.negotiationNeeded()
+}
+
+func (pc *PeerConnection) negotiationNeeded() bool {
+	local := pc.session.local()
+	return pc.channels.any && !pc.closing && (local == nil || local.Application() == nil)
+}

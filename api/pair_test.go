@@ -1,0 +1,174 @@
+package rtc
+
+import (
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// patience is how long a test waits for what should come at once; a busy machine may take seconds.
+const patience = 20 * time.Second
+
+// pair is two connections in one process that signal to each other through their callbacks.
+type pair struct {
+	t    testing.TB
+	a, b *PeerConnection
+}
+
+// newPair makes two connections; the zero Configuration is for loopback only, so that a test does not depend on the
+// machine's network.
+func newPair(t testing.TB, a, b Configuration) *pair {
+	return newTunedPair(t, a, b, tuning{})
+}
+
+func newTunedPair(t testing.TB, a, b Configuration, tune tuning) *pair {
+	t.Helper()
+	p := &pair{t: t}
+	for _, side := range []struct {
+		pc **PeerConnection
+		c  Configuration
+	}{{&p.a, a}, {&p.b, b}} {
+		if side.c.BindAddress == "" {
+			side.c.BindAddress = "127.0.0.1"
+		}
+		pc, err := newPeerConnection(side.c, tune)
+		require.NoError(t, err)
+		*side.pc = pc
+	}
+	checkLeaks(t)
+	t.Cleanup(func() {
+		require.NoError(t, p.a.CloseAndWait())
+		require.NoError(t, p.b.CloseAndWait())
+	})
+	signal(t, p.a, p.b)
+	signal(t, p.b, p.a)
+	return p
+}
+
+// signal brings what one connection says to the other. A closed connection that is told something is no error.
+func signal(t testing.TB, from, to *PeerConnection) {
+	from.OnLocalDescription(func(d SessionDescription) {
+		if err := to.SetRemoteDescription(d); err != nil {
+			t.Errorf("set remote description: %v", err)
+		}
+	})
+	from.OnLocalCandidate(func(c Candidate) { _ = to.AddRemoteCandidate(c) })
+}
+
+// connect opens a channel from a to b, and returns both ends when both are open.
+func (p *pair) connect(label string, init *DataChannelInit) (a, b *DataChannel) {
+	p.t.Helper()
+	accepted := make(chan *DataChannel, 1)
+	p.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
+	a, err := p.a.CreateDataChannel(label, init)
+	require.NoError(p.t, err)
+	opened := make(chan struct{})
+	a.OnOpen(func() { close(opened) })
+	b = receive(p.t, accepted, "the data channel callback")
+	receive(p.t, opened, "the open callback")
+	return a, b
+}
+
+// receive takes a value that is expected soon.
+func receive[T any](t testing.TB, c <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("no %s after %v\n%s", what, patience, stacks())
+		panic("unreachable")
+	}
+}
+
+// eventually waits for a condition that comes about by other goroutines.
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not after %v: %s\n%s", patience, what, stacks())
+		}
+	}
+}
+
+func stacks() string {
+	buf := make([]byte, 1<<20)
+	return string(buf[:runtime.Stack(buf, true)])
+}
+
+// checkLeaks fails a test after which goroutines of this module are left. It is called before the cleanup that closes
+// what the test made, so that it runs after it.
+func checkLeaks(t testing.TB) {
+	t.Cleanup(func() {
+		var left string
+		for range 500 {
+			if left = ownGoroutines(); left == "" {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+		t.Errorf("goroutines are left:\n%s", left)
+	})
+}
+
+// ownGoroutines gives the stacks of goroutines that this module or pion/dtls started, but not those of tests.
+func ownGoroutines() string {
+	var own []string
+	for _, g := range strings.Split(stacks(), "\n\n") {
+		created := g[max(strings.LastIndex(g, "created by "), 0):]
+		if (strings.Contains(created, "rtcstack/") || strings.Contains(created, "pion/")) &&
+			!strings.Contains(g, "testing.tRunner") && !strings.Contains(g, "_test.go") {
+			own = append(own, g)
+		}
+	}
+	return strings.Join(own, "\n\n")
+}
+
+// recorder collects lines of what happened, from any goroutine.
+type recorder struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (r *recorder) add(line string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, line)
+}
+
+func (r *recorder) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.lines...)
+}
+
+func TestTwoPeersExchangeMessages(t *testing.T) {
+	p := newPair(t, Configuration{}, Configuration{})
+	a, b := p.connect("chat", &DataChannelInit{Protocol: "proto"})
+	require.Equal(t, "chat", b.Label())
+	require.Equal(t, "proto", b.Protocol())
+
+	got := make(chan string, 10)
+	b.OnMessage(func(m Message) {
+		require.True(t, m.IsText)
+		got <- string(m.Data)
+		require.NoError(t, b.Send(append([]byte("re: "), m.Data...)))
+	})
+	require.NoError(t, a.SendText("hello"))
+	require.Equal(t, "hello", receive(t, got, "message"))
+	var answer Message
+	eventually(t, "the answer", func() bool {
+		var err error
+		answer, err = a.Receive()
+		return err == nil
+	})
+	require.Equal(t, "re: hello", string(answer.Data))
+	require.False(t, answer.IsText)
+	eventually(t, "both connected", func() bool {
+		return p.a.State() == StateConnected && p.b.State() == StateConnected
+	})
+}

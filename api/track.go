@@ -1,0 +1,23 @@
+package rtc
+
+// Track is a media track. Tracks cannot be made yet: AddTrack and AddTrackInit say so.
+type Track struct{ channel }
+
+// TrackInit describes a track to add.
+type TrackInit struct {
+	Direction Direction
+}
+
+// AddTrack adds a media track, described by a media section of SDP. It fails with ErrFailure: RTP and SRTP are not
+// part of the connection yet.
+func (pc *PeerConnection) AddTrack(media string) (*Track, error) {
+	if media == "" {
+		return nil, invalidf("add track: empty media description")
+	}
+	return nil, failuref("add track: media tracks (RTP over SRTP) are not supported yet")
+}
+
+// AddTrackInit adds a media track. It fails like AddTrack.
+func (pc *PeerConnection) AddTrackInit(TrackInit) (*Track, error) {
+	return nil, failuref("add track: media tracks (RTP over SRTP) are not supported yet")
+}

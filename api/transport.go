@@ -1,0 +1,439 @@
+package rtc
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/internal/dtlsconn"
+	"github.com/rtcstack/rtcstack/internal/udp"
+	"github.com/rtcstack/rtcstack/sctp"
+	"github.com/rtcstack/rtcstack/sdp"
+	"github.com/rtcstack/rtcstack/stun"
+)
+
+const (
+	// ipUDPHeaders is what the IPv6 and UDP headers take of the MTU.
+	ipUDPHeaders = 40 + 8
+	// dtlsOverhead is what the record layer takes: 37 bytes with AES-GCM (RFC 5288), rounded up for cipher suites
+	// that pad.
+	dtlsOverhead = 48
+	// maxEarlyDatagrams bounds the DTLS datagrams kept until the answer is known. A ClientHello in fragments is three.
+	maxEarlyDatagrams = 8
+)
+
+// The first byte tells the layers apart (https://www.rfc-editor.org/rfc/rfc7983.html#section-7).
+const (
+	firstDTLS = 20
+	lastDTLS  = 63
+)
+
+// path is where application data goes: the selected pair.
+type path struct {
+	socket *socket
+	remote netip.AddrPort
+}
+
+// remoteTransport is what the answer has settled.
+type remoteTransport struct {
+	applied      bool
+	client       bool // this side is the DTLS client
+	fingerprints []sdp.Fingerprint
+}
+
+// apply starts the transports when offer and answer are known. offered tells whether local is the offer.
+func (pc *PeerConnection) apply(local, remote *sdp.Description, offered bool) error {
+	m, own := transportSection(remote), transportSection(local)
+	if m == nil || own == nil || pc.remote.applied {
+		return nil
+	}
+	theirs := remote.TransportOf(m)
+	offer, answer := own.Setup, theirs.Setup
+	if !offered {
+		offer, answer = answer, offer
+	}
+	answererIsClient, err := sdp.IsClient(offer, answer)
+	if err != nil {
+		return wrapError(ErrInvalid, err, "set remote description")
+	}
+	pc.remote = remoteTransport{applied: true, client: answererIsClient != offered, fingerprints: theirs.Fingerprints}
+	if err := pc.startDTLS(); err != nil {
+		return err
+	}
+	pc.startSCTP(m)
+	// https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.1: the side that made the offer controls.
+	pc.agent.SetControlling(offered)
+	parameters := ice.RemoteParameters{Ufrag: theirs.ICEUfrag, Pwd: theirs.ICEPwd, Lite: remote.ICELite}
+	if err := pc.agent.SetRemote(pc.now, parameters); err != nil {
+		return wrapError(ErrInvalid, err, "set remote description")
+	}
+	for _, c := range pc.session.waiting {
+		pc.addCandidate(c)
+	}
+	if pc.session.waitingComplete {
+		pc.agent.SetRemoteComplete(pc.now)
+	}
+	pc.session.waiting = nil
+	return nil
+}
+
+func (pc *PeerConnection) iceLogger() *slog.Logger {
+	if pc.log.Handler() == slog.DiscardHandler {
+		return nil
+	}
+	return pc.log
+}
+
+// startDTLS makes the DTLS association. The handshake begins when there is a path, but what the peer has sent
+// before that is not lost: its ClientHello would come again only a second later.
+func (pc *PeerConnection) startDTLS() error {
+	var output udp.Writer // the handshake is sent apart from the batches, from goroutines of its own
+	conn, err := dtlsconn.New(dtlsconn.Config{
+		Client:      pc.remote.client,
+		Certificate: pc.certificate,
+		VerifyPeer:  pc.verifyPeer,
+		MTU:         pc.settings.MTU - ipUDPHeaders,
+		Output: func(datagram []byte) {
+			if p := pc.path.Load(); p != nil {
+				output.Commit(append(output.Reserve(len(datagram)), datagram...), p.remote)
+				_ = output.Flush(p.socket.Socket)
+			}
+		},
+		Handshaked: pc.onHandshaked,
+		Data: func(plaintext []byte) {
+			pc.lock()
+			defer pc.unlock()
+			if !pc.ended {
+				pc.receivePlaintext(plaintext)
+			}
+		},
+		Closed: pc.onDTLSClosed,
+		Logger: pc.iceLogger(),
+	})
+	if err != nil {
+		return wrapError(ErrFailure, err, "DTLS")
+	}
+	pc.dtls = conn
+	for _, datagram := range pc.early {
+		conn.Receive(datagram, pc.deliverP)
+	}
+	pc.early = nil
+	return nil
+}
+
+// verifyPeer compares the peer's certificate with the fingerprints of its description.
+func (pc *PeerConnection) verifyPeer(der []byte) error {
+	if pc.settings.DisableFingerprintVerification {
+		return nil
+	}
+	return sdp.VerifyCertificate(der, pc.remote.fingerprints)
+}
+
+// onHandshaked is called once by the DTLS association, from a goroutine of its own.
+func (pc *PeerConnection) onHandshaked(err error) {
+	pc.lock()
+	defer pc.unlock()
+	switch {
+	case pc.ended:
+	case err != nil:
+		pc.finish(StateFailed, wrapError(ErrFailure, err, "DTLS handshake"))
+	default:
+		pc.dtlsUp = true
+		pc.sctp.Connect(pc.now)
+	}
+}
+
+// onDTLSClosed is called at most once, when the peer has closed the DTLS association, or an alert has.
+func (pc *PeerConnection) onDTLSClosed(err error) {
+	pc.lock()
+	defer pc.unlock()
+	if err != nil {
+		pc.log.Warn("DTLS", "error", err)
+	}
+	pc.dtlsUp = false
+	pc.finish(StateClosed, nil)
+}
+
+// receive handles a batch of datagrams from one socket: the mutex is taken once for all of them.
+func (pc *PeerConnection) receive(s *socket, b *udp.Batch) {
+	pc.lock()
+	defer pc.unlock()
+	for i := range b.Len() {
+		if pc.ended {
+			return
+		}
+		datagram, from := b.At(i)
+		pc.receiveDatagram(s, from, datagram)
+	}
+}
+
+func (pc *PeerConnection) receiveDatagram(s *socket, from netip.AddrPort, datagram []byte) {
+	pc.counters.datagramsReceived++
+	pc.counters.bytesReceived += uint64(len(datagram))
+	switch {
+	case len(datagram) == 0:
+		pc.counters.unknownDropped++
+	case firstDTLS <= datagram[0] && datagram[0] <= lastDTLS:
+		switch {
+		case !pc.agent.Permits(s.addr, from):
+			pc.counters.strangersDropped++
+		case pc.dtls != nil:
+			pc.dtls.Receive(datagram, pc.deliverP)
+		case len(pc.early) < maxEarlyDatagrams && len(datagram) <= pc.settings.MTU:
+			pc.early = append(pc.early, append([]byte(nil), datagram...))
+		default:
+			pc.counters.strangersDropped++
+		}
+	case stun.Is(datagram):
+		pc.agent.Receive(pc.now, s.addr, from, datagram)
+	default:
+		pc.counters.unknownDropped++
+	}
+}
+
+// receivePlaintext takes what a DTLS record held: an SCTP packet.
+func (pc *PeerConnection) receivePlaintext(plaintext []byte) {
+	pc.sctp.Receive(pc.now, plaintext)
+}
+
+// flush handles what an input made the cores say, sends what they want sent, and sets the timer. It runs at the end of
+// every input.
+func (pc *PeerConnection) flush() {
+	if pc.ended {
+		return
+	}
+	for again := true; again && !pc.ended; {
+		again = pc.drainICE()
+		if pc.sctp != nil && !pc.ended {
+			again = pc.drainSCTP() || again
+		}
+	}
+	pc.send()
+	pc.setTimer()
+}
+
+// drainICE handles the events of the agent and batches its packets. It tells whether there were events.
+func (pc *PeerConnection) drainICE() (events bool) {
+	if pc.agent == nil {
+		return false
+	}
+	for {
+		e, ok := pc.agent.Event()
+		if !ok {
+			break
+		}
+		events = true
+		switch e := e.(type) {
+		case ice.EventState:
+			pc.iceStateChanged(e.State)
+		case ice.EventLocalCandidate:
+			pc.onLocalCandidate(e.Candidate)
+		case ice.EventGatheringComplete:
+			pc.setGatheringState(GatheringStateComplete)
+		case ice.EventSelectedPair:
+			pc.onSelectedPair(e.Pair)
+		}
+	}
+	for {
+		packet, local, remote, ok := pc.agent.Transmit(pc.now, pc.out.writer.Reserve(pc.settings.MTU))
+		if !ok {
+			return events
+		}
+		if s := pc.gather.socket(local); s != nil {
+			pc.batch(s, packet, remote)
+		}
+	}
+}
+
+// batch adds a packet, in the place that was reserved for it, to the batch.
+func (pc *PeerConnection) batch(s *socket, packet []byte, to netip.AddrPort) {
+	if pc.out.socket != s {
+		if pc.out.writer.Len() > 0 {
+			// The packet lies behind those for the other socket: it is copied, once for each change of socket.
+			packet = append([]byte(nil), packet...)
+			pc.send()
+			packet = append(pc.out.writer.Reserve(len(packet)), packet...)
+		}
+		pc.out.socket = s
+	}
+	pc.counters.datagramsSent++
+	pc.counters.bytesSent += uint64(len(packet))
+	if pc.out.writer.Commit(packet, to) {
+		pc.send()
+	}
+}
+
+// send hands the batch to the operating system. What it refuses is lost as on any network.
+func (pc *PeerConnection) send() {
+	if pc.out.socket == nil {
+		pc.out.writer.Reset()
+		return
+	}
+	if err := pc.out.writer.Flush(pc.out.socket.Socket); err != nil {
+		pc.counters.sendErrors++
+	}
+}
+
+// onSelectedPair makes the pair the path of DTLS. The handshake begins with the first.
+func (pc *PeerConnection) onSelectedPair(pair ice.Pair) {
+	s := pc.gather.socket(pair.Base)
+	if s == nil {
+		return
+	}
+	remote := pair.Remote.Addr
+	if remote.Addr().IsLinkLocalUnicast() && remote.Addr().Is6() {
+		remote = netip.AddrPortFrom(remote.Addr().WithZone(pair.Base.Addr().Zone()), remote.Port())
+	}
+	pc.path.Store(&path{socket: s, remote: remote})
+	if !pc.dtlsStarted && pc.dtls != nil {
+		pc.dtlsStarted = true
+		pc.dtls.Start()
+	}
+}
+
+func (pc *PeerConnection) iceStateChanged(s ice.State) {
+	pc.setICEState(iceStates[s])
+	switch s {
+	case ice.StateChecking:
+		pc.setState(StateConnecting)
+	case ice.StateConnected, ice.StateCompleted:
+		if pc.state == StateDisconnected {
+			pc.setState(pc.stateWhenReachable())
+		}
+		if s == ice.StateCompleted {
+			pc.releaseAt = pc.now.Add(pc.tuning.releaseDelay)
+		}
+	case ice.StateDisconnected:
+		if pc.state == StateConnected || pc.state == StateConnecting {
+			pc.setState(StateDisconnected)
+		}
+	case ice.StateFailed:
+		if pc.closing {
+			pc.finish(StateClosed, nil)
+		} else {
+			pc.setState(StateFailed)
+		}
+	}
+}
+
+var iceStates = [...]ICEState{
+	ice.StateNew: ICEStateNew, ice.StateChecking: ICEStateChecking, ice.StateConnected: ICEStateConnected,
+	ice.StateCompleted: ICEStateCompleted, ice.StateDisconnected: ICEStateDisconnected, ice.StateFailed: ICEStateFailed,
+	ice.StateClosed: ICEStateClosed,
+}
+
+func (pc *PeerConnection) stateWhenReachable() State {
+	if pc.channels.up {
+		return StateConnected
+	}
+	return StateConnecting
+}
+
+// setTimer sets the connection's one timer to what comes first. A timer that is set for an earlier time stays: when it
+// fires for nothing it is set again, which is cheaper than moving it with every packet.
+func (pc *PeerConnection) setTimer() {
+	at := earlier(pc.closeBy, pc.releaseAt)
+	if pc.agent != nil {
+		at = earlier(at, pc.agent.Deadline())
+	}
+	if pc.sctp != nil {
+		at = earlier(at, pc.sctp.Deadline())
+	}
+	if at.IsZero() || (!pc.timerAt.IsZero() && !at.Before(pc.timerAt)) {
+		return
+	}
+	pc.timerAt = at
+	wait := max(at.Sub(pc.now), 0)
+	if pc.timer == nil {
+		pc.timer = time.AfterFunc(wait, pc.onTimer)
+	} else {
+		pc.timer.Reset(wait)
+	}
+}
+
+func (pc *PeerConnection) onTimer() {
+	pc.lock()
+	defer pc.unlock()
+	pc.timerAt = time.Time{}
+	if pc.ended {
+		return
+	}
+	if pc.agent != nil {
+		pc.agent.Advance(pc.now)
+	}
+	if pc.sctp != nil {
+		pc.sctp.Advance(pc.now)
+	}
+	if !pc.releaseAt.IsZero() && !pc.now.Before(pc.releaseAt) {
+		pc.releaseSockets()
+	}
+	if !pc.closeBy.IsZero() && !pc.now.Before(pc.closeBy) {
+		pc.log.Debug("close: the peer does not acknowledge what is buffered")
+		pc.finish(StateClosed, nil)
+	}
+}
+
+// earlier gives the earlier of two times, where zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// drainSCTP handles the events and messages of the association, and batches its packets. It tells whether there were
+// events or messages, which may have caused more to be sent.
+func (pc *PeerConnection) drainSCTP() (more bool) {
+	more = pc.handleSCTP()
+	if !pc.ended {
+		pc.transmitSCTP()
+	}
+	return more
+}
+
+func (pc *PeerConnection) transmitSCTP() {
+	p := pc.path.Load()
+	if !pc.dtlsUp || p == nil {
+		return
+	}
+	if !pc.dtls.Fast() {
+		pc.transmitSlowly()
+		return
+	}
+	// A packet is written behind the room for the record's header, in the batch itself, and sealed in place.
+	headroom := pc.dtls.Headroom()
+	size := pc.sctpMTU() + pc.dtls.Overhead()
+	for {
+		record := pc.out.writer.Reserve(size)
+		packet, ok := pc.sctp.Transmit(pc.now, record[:headroom])
+		if !ok {
+			return
+		}
+		record, err := pc.dtls.Seal(record[:0], packet[headroom:])
+		if err != nil {
+			if errors.Is(err, dtlsconn.ErrSequenceExhausted) && !pc.ended {
+				pc.finish(StateFailed, wrapError(ErrFailure, err, "DTLS"))
+			}
+			return
+		}
+		pc.batch(p.socket, record, p.remote)
+	}
+}
+
+// transmitSlowly sends through the DTLS library, for cipher suites whose records we do not make ourselves.
+func (pc *PeerConnection) transmitSlowly() {
+	var buf [2048]byte
+	for {
+		packet, ok := pc.sctp.Transmit(pc.now, buf[:0])
+		if !ok || pc.dtls.Write(packet) != nil {
+			return
+		}
+	}
+}
+
+// sctpMTU is the size in bytes of the largest SCTP packet.
+func (pc *PeerConnection) sctpMTU() int {
+	return max(pc.settings.MTU-ipUDPHeaders-dtlsOverhead, sctp.MinMTU)
+}
