@@ -59,7 +59,8 @@ type Association struct {
 	out      outstanding
 	loss     lossState
 	cc       congestionControl
-	sample   ackSample // for cc, here so that it is not allocated
+	sample   ackSample              // for cc, here so that it is not allocated
+	header   [commonHeaderSize]byte // scratch for the checksum
 	pace     pacer
 	send     sendQueue
 	fwd      forwardState
@@ -246,7 +247,7 @@ func (a *Association) Receive(now time.Time, packet []byte) {
 		a.stats.PacketsInvalid++
 		return
 	}
-	if !checksumOK(packet) {
+	if !checksumOK(packet, &a.header) {
 		a.stats.ChecksumErrors++
 		return
 	}

@@ -139,11 +139,13 @@ func setChecksum(packet []byte) {
 	binary.LittleEndian.PutUint32(packet[8:], crc32.Checksum(packet, castagnoli))
 }
 
-// checksumOK verifies the checksum, which counts as zero in its own sum.
-func checksumOK(packet []byte) bool {
-	var header [commonHeaderSize]byte
-	copy(header[:8], packet)
-	sum := crc32.Update(0, castagnoli, header[:])
+// checksumOK verifies the checksum, which counts as zero in its own sum. scratch
+// is overwritten; a local array would be allocated for each packet, as the
+// compiler does not see what crc32 does with it.
+func checksumOK(packet []byte, scratch *[commonHeaderSize]byte) bool {
+	*scratch = [commonHeaderSize]byte{}
+	copy(scratch[:8], packet)
+	sum := crc32.Update(0, castagnoli, scratch[:])
 	sum = crc32.Update(sum, castagnoli, packet[commonHeaderSize:])
 	return sum == binary.LittleEndian.Uint32(packet[8:])
 }
