@@ -28,22 +28,21 @@ func (s *Socket) configure(options Options) error {
 	}
 	s.os.raw, s.os.sendmmsg = raw, sendmmsg
 	s.os.batch.Store(!options.NoBatch)
-	var optionErr error
-	err = raw.Control(func(fd uintptr) {
+	return raw.Control(func(fd uintptr) {
 		f := int(fd)
 		// The FORCE variants exceed net.core.rmem_max and wmem_max and need CAP_NET_ADMIN.
-		if unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, options.ReadBuffer) != nil {
-			_ = unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_RCVBUF, options.ReadBuffer)
+		if n := options.ReadBuffer; n > 0 && unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, n) != nil {
+			_ = unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_RCVBUF, n)
 		}
-		if unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, options.WriteBuffer) != nil {
-			_ = unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_SNDBUF, options.WriteBuffer)
+		if n := options.WriteBuffer; n > 0 && unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, n) != nil {
+			_ = unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_SNDBUF, n)
 		}
 		// "PROBE" sets the DF bit and ignores the path MTU that the kernel has learned, so that larger
-		// packets can find out whether the path takes them.
+		// packets can find out whether the path takes them. A sandbox without the option is no reason to fail.
 		if s.local.Addr().Is4() {
-			optionErr = unix.SetsockoptInt(f, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
+			_ = unix.SetsockoptInt(f, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
 		} else {
-			optionErr = unix.SetsockoptInt(f, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
+			_ = unix.SetsockoptInt(f, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
 		}
 		if options.NoBatch {
 			return
@@ -58,10 +57,6 @@ func (s *Socket) configure(options Options) error {
 			s.os.gro = unix.SetsockoptInt(f, unix.SOL_UDP, unix.UDP_GRO, 1) == nil
 		}
 	})
-	if err == nil && optionErr != nil && optionErr != unix.ENOPROTOOPT {
-		err = optionErr
-	}
-	return err
 }
 
 // Buffers returns the sizes of the socket's buffers in bytes, as the system has granted them.

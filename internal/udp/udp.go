@@ -16,8 +16,8 @@ const DefaultBuffer = 4 << 20
 
 // Options of a socket. The zero value is right but for tests.
 type Options struct {
-	// ReadBuffer and WriteBuffer are the sizes of the kernel's buffers in bytes; 0: DefaultBuffer. The system may grant less,
-	// see Socket.Buffers.
+	// ReadBuffer and WriteBuffer are the sizes of the kernel's buffers in bytes; 0: DefaultBuffer, negative: the system's
+	// default. The system may grant less, see Socket.Buffers.
 	ReadBuffer, WriteBuffer int
 
 	// What not to use although it is there. NoBatch is one datagram a system call and implies the other two.

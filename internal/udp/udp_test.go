@@ -2,7 +2,6 @@ package udp
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net"
 	"net/netip"
 	"runtime"
@@ -453,21 +452,5 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 			// A garbage collection in between may empty the pools, so some allocations a round are allowed, but none a datagram.
 			require.Less(t, testing.AllocsPerRun(50, round), count/20.0)
 		})
-	}
-}
-
-func BenchmarkLoopback(b *testing.B) {
-	for _, level := range levels {
-		for _, burst := range []int{1, 10, 200} {
-			b.Run(fmt.Sprintf("%s/burst=%d", level.name, burst), func(b *testing.B) {
-				round := pingPong(b, level.options, 1200, burst)
-				b.ReportAllocs()
-				b.ResetTimer()
-				for sent := 0; sent < b.N; sent += burst {
-					round()
-				}
-				b.SetBytes(1200)
-			})
-		}
 	}
 }
