@@ -392,3 +392,66 @@ func TestConfigIsChecked(t *testing.T) {
 	conn.Close()
 	require.NotErrorIs(t, err, context.Canceled)
 }
+
+// No data is delivered before the callback Handshaked has returned, be it early or on time.
+func TestDataWaitsForHandshaked(t *testing.T) {
+	for _, suite := range []dtls.CipherSuiteID{
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
+	} {
+		t.Run(suite.String(), func(t *testing.T) {
+			entered, leave := make(chan struct{}), make(chan struct{})
+			adjust := func(c *Config) { c.CipherSuites = []uint16{uint16(suite)} }
+			server := newEndpoint(t, false, adjust)
+			client := newEndpoint(t, true, func(c *Config) {
+				adjust(c)
+				handshaked := c.Handshaked
+				c.Handshaked = func(err error) {
+					close(entered)
+					<-leave
+					handshaked(err)
+				}
+			})
+			connect(t, client, server)
+			client.conn.Start()
+			server.conn.Start()
+			server.wantHandshaked()
+			want(t, entered, "Handshaked")
+			for i := range 20 {
+				server.transmit([]byte{byte(i)})
+			}
+			server.conn.Close()
+			time.Sleep(5 * time.Millisecond)
+			require.Empty(t, client.data)
+			require.Empty(t, client.closed)
+			// The client can already send.
+			if client.conn.Fast() {
+				client.seal([]byte("first"))
+			}
+			close(leave)
+			client.wantHandshaked()
+			for i := range 20 {
+				client.wantData([]byte{byte(i)})
+			}
+			require.NoError(t, want(t, client.closed, "Closed"))
+		})
+	}
+}
+
+func TestWriteBySlowPath(t *testing.T) {
+	client, server := newPair(t, func(c *Config) {
+		c.CipherSuites = []uint16{uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA)}
+	})
+	require.NoError(t, client.conn.Write(make([]byte, 1200)))
+	server.wantData(make([]byte, 1200))
+	require.ErrorIs(t, client.conn.Write(make([]byte, maxPlaintext+1)), ErrRecordTooLong)
+	client.conn.Close()
+	require.ErrorIs(t, client.conn.Write([]byte("late")), ErrClosed)
+	require.NoError(t, want(t, server.closed, "Closed"))
+	require.EqualValues(t, 1, server.conn.Stats().RecordsReceived)
+
+	// Write also works where Seal would be the better choice.
+	client, server = newPair(t, nil)
+	require.NoError(t, client.conn.Write([]byte("fast")))
+	server.wantData([]byte("fast"))
+}

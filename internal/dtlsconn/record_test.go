@@ -154,12 +154,15 @@ func TestHostileDatagrams(t *testing.T) {
 
 		// Of other epochs, and one after the bad ones in the same datagram.
 		var datagram []byte
-		datagram = append(appendRecordHeader(datagram, contentApplicationData, 0, 9, 3), "old"...)
-		datagram = append(appendRecordHeader(datagram, contentApplicationData, 2, 9, 3), "new"...)
+		other := make([]byte, 50)
+		datagram = append(appendRecordHeader(datagram, contentApplicationData, 0, 9, len(other)), other...)
+		datagram = append(appendRecordHeader(datagram, contentApplicationData, 2, 9, len(other)), other...)
 		datagram = append(appendRecordHeader(datagram, contentAlert, 0, 10, 2), alertFatal, 42)
 		datagram = append(datagram, good...)
+		discarded := server.conn.Stats().Discarded
 		server.receive(bytes.Clone(datagram))
 		server.wantData([]byte("good"))
+		require.EqualValues(t, 3, server.conn.Stats().Discarded-discarded)
 
 		server.receive(bytes.Clone(good))
 		stats := server.conn.Stats()

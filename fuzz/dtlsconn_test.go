@@ -1,0 +1,151 @@
+package fuzz_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rtcstack/rtcstack/internal/dtlsconn"
+)
+
+// dtlsPair is one established association, shared by all runs: whatever arrives must leave it usable.
+type dtlsPair struct {
+	mu             sync.Mutex // of the owner
+	client, server *dtlsconn.Conn
+}
+
+var newDTLSPair = sync.OnceValues(func() (*dtlsPair, error) {
+	certificate, err := dtlsconn.GenerateCertificate(dtlsconn.ECDSA, time.Now(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	p := new(dtlsPair)
+	handshaked := make(chan error, 2)
+	carry := func(to **dtlsconn.Conn) func([]byte) {
+		queue := make(chan []byte, 64)
+		go func() {
+			for datagram := range queue {
+				p.mu.Lock()
+				(*to).Receive(datagram, func([]byte) {})
+				p.mu.Unlock()
+			}
+		}()
+		return func(datagram []byte) { queue <- bytes.Clone(datagram) }
+	}
+	config := func(client bool, output func([]byte)) dtlsconn.Config {
+		return dtlsconn.Config{Client: client, Certificate: certificate, Output: output, Handshaked: func(err error) { handshaked <- err }}
+	}
+	if p.client, err = dtlsconn.New(config(true, carry(&p.server))); err != nil {
+		return nil, err
+	}
+	if p.server, err = dtlsconn.New(config(false, carry(&p.client))); err != nil {
+		return nil, err
+	}
+	p.server.Start()
+	p.client.Start()
+	for range 2 {
+		if err := <-handshaked; err != nil {
+			return nil, err
+		}
+	}
+	p.client.Wait()
+	p.server.Wait()
+	return p, nil
+})
+
+// FuzzDTLSReceive puts a datagram in front of an authentic one: nothing of the first may be delivered, all of the second must.
+func FuzzDTLSReceive(f *testing.F) {
+	header := func(contentType, epoch byte, length byte, rest ...byte) []byte {
+		return append([]byte{contentType, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 9, 0, length}, rest...)
+	}
+	f.Add([]byte{})
+	f.Add(header(23, 1, 24, make([]byte, 24)...))
+	f.Add(header(21, 0, 2, 2, 40))
+	f.Add(header(20, 0, 1, 1))
+	f.Add(header(22, 1, 200))
+	f.Add(append(header(22, 0, 0), header(23, 2, 3, 1, 2, 3)...))
+	p, err := newDTLSPair()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, datagram []byte) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.server.Receive(bytes.Clone(datagram), func(plaintext []byte) { t.Errorf("delivered %q", plaintext) })
+		authentic, err := p.client.Seal(nil, []byte("authentic"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		p.server.Receive(authentic, func(plaintext []byte) { got = append(got, plaintext...) })
+		if string(got) != "authentic" {
+			t.Fatalf("got %q", got)
+		}
+	})
+}
+
+// FuzzDTLSHandshake gives a server that waits for a ClientHello whatever comes.
+func FuzzDTLSHandshake(f *testing.F) {
+	certificate, err := dtlsconn.GenerateCertificate(dtlsconn.ECDSA, time.Now(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	// The first flight of a client of our own.
+	hello := make(chan []byte, 64)
+	client, err := dtlsconn.New(dtlsconn.Config{Client: true, Certificate: certificate,
+		Output: func(datagram []byte) {
+			select {
+			case hello <- bytes.Clone(datagram):
+			default:
+			}
+		}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	client.Start()
+	f.Add(<-hello)
+	client.Close()
+	client.Wait()
+	f.Add([]byte{22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, datagram []byte) {
+		handshaked := make(chan error, 1)
+		server, err := dtlsconn.New(dtlsconn.Config{Certificate: certificate, Output: func([]byte) {},
+			Handshaked: func(err error) { handshaked <- err }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Receive(datagram, nil)
+		server.Start()
+		server.Receive(datagram, nil)
+		server.Close()
+		if err := <-handshaked; err == nil {
+			t.Fatal("a handshake without a peer")
+		}
+		server.Wait()
+	})
+}
+
+func FuzzVerifyFingerprint(f *testing.F) {
+	const value = "BA:78:16:BF:8F:01:CF:EA:41:41:40:DE:5D:AE:22:23:B0:03:61:A3:96:17:7A:9C:B4:10:FF:61:F2:00:15:AD"
+	f.Add("sha-256", value)
+	f.Add("SHA-1", "a9:99")
+	f.Add("md5", ":")
+	f.Fuzz(func(t *testing.T, algorithm, fingerprint string) {
+		err := dtlsconn.VerifyFingerprint([]byte("abc"), algorithm, fingerprint)
+		want, hashErr := dtlsconn.Fingerprint([]byte("abc"), algorithm)
+		if matches := hashErr == nil && bytes.EqualFold([]byte(want), []byte(fingerprint)); matches != (err == nil) {
+			t.Fatalf("%q %q: %v", algorithm, fingerprint, err)
+		}
+	})
+}
+
+func FuzzLoadCertificate(f *testing.F) {
+	f.Add("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----")
+	f.Add("-----BEGIN", "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,80502E3B4B7E7B7B56AFAE5551F6C8A3\n\n95qW\n-----END EC PRIVATE KEY-----")
+	f.Fuzz(func(t *testing.T, certificate, key string) {
+		// The prefix keeps the input from being the name of a file.
+		_, _ = dtlsconn.LoadCertificate("-----BEGIN"+certificate, "-----BEGIN"+key, "secret")
+	})
+}
