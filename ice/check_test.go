@@ -1,0 +1,235 @@
+package ice
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/stun"
+)
+
+func TestCheckAndNomination(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	host := s.a.bases[0].host
+	s.wantEvents(EventLocalCandidate{host}, EventGatheringComplete{})
+	s.setRemote()
+	s.wantEvents(EventState{StateChecking})
+	s.wantNothing()
+	s.addRemote(remote1)
+
+	// "An agent MUST include the PRIORITY attribute in its Binding request. … computed by the formula in 5.1.2.1,
+	// except using a type preference of peer-reflexive" (RFC 8445, 7.1.1).
+	c := s.wantCheck(local1, remote1)
+	priority, err := c.Priority()
+	require.NoError(t, err)
+	require.Equal(t, host.Priority-(126-110)<<24, priority)
+	// "The username … is formed by concatenating the username fragment provided by the peer with that of the agent sending the
+	// request, separated by a colon" (7.2.2).
+	username, _ := c.Get(stun.AttributeUsername)
+	require.Equal(t, "peer:agent", string(username))
+	// "The controlling agent MUST include the ICE-CONTROLLING attribute" (7.1.3).
+	tieBreaker, err := c.ICEControlling()
+	require.NoError(t, err)
+	require.Equal(t, s.a.tieBreaker, tieBreaker)
+	_, err = c.ICEControlled()
+	require.ErrorIs(t, err, stun.ErrAttributeNotFound)
+	require.False(t, c.UseCandidate())
+	s.wantNothing()
+	require.False(t, s.a.Permits(local1, remote1))
+
+	// One round trip: data may flow ("the agent MAY send on any valid pair" 12.1).
+	s.now = s.now.Add(20 * time.Millisecond)
+	s.answer(c, local1)
+	pair, ok := s.a.Selected()
+	require.True(t, ok)
+	require.Equal(t, Pair{Local: host, Remote: *s.a.remotes[0], Base: local1}, pair)
+	s.wantEvents(EventSelectedPair{pair}, EventState{StateConnected})
+	require.True(t, s.a.Permits(local1, remote1))
+	require.Equal(t, 20*time.Millisecond, s.a.Stats().RTT)
+
+	// "The controlling agent … repeats the check that generated the valid pair, this time with USE-CANDIDATE" (8.1.1).
+	n := s.wantNomination(local1, remote1)
+	require.NotEqual(t, c.TransactionID(), n.TransactionID())
+	s.wantNothing()
+	s.answer(n, local1)
+	pair.Nominated = true
+	s.wantEvents(EventSelectedPair{pair}, EventState{StateCompleted})
+	s.wantNothing()
+}
+
+func TestCheckRetransmission(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.setRemote()
+	s.addRemote(remote1)
+	id := s.wantCheck(local1, remote1).TransactionID()
+	// RTO is 500 ms with one pair (14.3), and doubles: RFC 8489, 6.2.1.
+	for _, wait := range []time.Duration{500, 1000, 2000, 4000, 8000, 16000} {
+		require.Equal(t, wait*time.Millisecond, s.advanceToDeadline(time.Minute))
+		require.Equal(t, id, s.wantCheck(local1, remote1).TransactionID())
+		s.wantNothing()
+	}
+	require.Equal(t, uint64(6), s.a.Stats().Retransmissions)
+	require.Equal(t, 8*time.Second, s.advanceToDeadline(time.Minute))
+	// "If the check times out, … the pair is Failed" (7.2.5.2.3); and that is the end of the last hope, and of patience.
+	require.Equal(t, StateFailed, s.a.State())
+	require.True(t, s.a.Deadline().IsZero())
+	s.wantNothing()
+}
+
+// "RTO = MAX (500 ms, Ta * (Num-Waiting + Num-In-Progress))" (14.3).
+func TestCheckRTOGrowsWithTheList(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	for i := range 40 {
+		s.addRemote(netip.AddrPortFrom(remote1.Addr(), uint16(1000+i)))
+	}
+	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 1000))
+	require.Equal(t, s.now.Add(40*50*time.Millisecond), s.a.checkList.pairs[0].check.Deadline())
+}
+
+func TestPacing(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	for i := range 15 {
+		s.addRemote(netip.AddrPortFrom(remote1.Addr(), uint16(1000+i)))
+	}
+	for i := range checkBurst { // in order of priority
+		s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), uint16(1000+i)))
+	}
+	s.wantNothing()
+	for i := range 4 { // then one in Ta
+		require.Equal(t, 50*time.Millisecond, s.advanceToDeadline(time.Second))
+		s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), uint16(1000+checkBurst+i)))
+		s.wantNothing()
+	}
+	// A triggered check is paced too, but goes first.
+	id := s.check(local1, remote2, peerCheck{controlling: true})
+	s.wantSuccess(id)
+	s.wantNothing()
+	s.advanceToDeadline(50 * time.Millisecond)
+	s.wantCheck(local1, remote2)
+	s.wantNothing()
+	s.advanceToDeadline(50 * time.Millisecond)
+	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 1014))
+}
+
+func TestFrozenPairs(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.a.pacer.interval = time.Second // so that the bucket does not hide the order
+	s.setRemote()
+	add := func(port uint16, foundation string, priority uint32) {
+		require.NoError(t, s.a.AddRemoteCandidate(s.now, Candidate{Foundation: foundation, Component: 1, Type: Host,
+			Addr: netip.AddrPortFrom(remote1.Addr(), port), Priority: priority}))
+	}
+	state := func(port uint16) pairState { return s.pairState(local1, netip.AddrPortFrom(remote1.Addr(), port)) }
+	add(1, "x", 1000)
+	add(2, "x", 2000) // the foundation is being checked already
+	add(3, "y", 500)
+	require.Equal(t, []pairState{pairWaiting, pairFrozen, pairWaiting}, []pairState{state(1), state(2), state(3)})
+	c := s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 1))
+	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 3))
+	// "If the check … succeeded, the agent sets the state of all other Frozen pairs with the same foundation to Waiting" (7.2.5.3.3).
+	s.answer(c, local1)
+	require.Equal(t, pairWaiting, state(2))
+	add(4, "x", 400) // RFC 8838, 12
+	require.Equal(t, pairWaiting, state(4))
+	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 2))
+	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 4))
+	s.wantNothing()
+}
+
+// A peer with one foundation for all its candidates is not held up by the first of them.
+func TestFrozenPairsDoNotWaitForTimeouts(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	for port := range uint16(3) {
+		require.NoError(t, s.a.AddRemoteCandidate(s.now, Candidate{Foundation: "all", Component: 1, Type: Host,
+			Addr: netip.AddrPortFrom(remote1.Addr(), 10+port), Priority: 1000 - uint32(port)}))
+	}
+	for port := range uint16(3) {
+		s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 10+port))
+	}
+	s.wantNothing()
+}
+
+func TestCheckResponsesThatFail(t *testing.T) {
+	build := func(id stun.TransactionID, mapped netip.AddrPort, pwd string, extra stun.AttributeType) []byte {
+		b := stun.NewBuilder(nil, stun.NewType(stun.MethodBinding, stun.ClassSuccess), id)
+		if mapped.IsValid() {
+			b.AddXORAddress(stun.AttributeXORMappedAddress, mapped)
+		}
+		if extra != 0 {
+			b.AddFlag(extra)
+		}
+		b.AddIntegrity(stun.NewKey([]byte(pwd)))
+		b.AddFingerprint()
+		return b.Bytes()
+	}
+	for _, test := range []struct {
+		name  string
+		run   func(s *script, c packet)
+		state pairState
+	}{
+		// "If the response … is not authenticated, it MUST be discarded as if never received" (RFC 8489, 9.1.4).
+		{"wrong password", func(s *script, c packet) {
+			s.a.Receive(s.now, local1, remote1, build(c.TransactionID(), local1, agentPwd, 0))
+			require.Equal(s.t, uint64(1), s.a.Stats().Unauthenticated)
+		}, pairInProgress},
+		{"unknown transaction", func(s *script, c packet) {
+			s.a.Receive(s.now, local1, remote1, build(stun.TransactionID{}, local1, peerPwd, 0))
+			require.Equal(s.t, uint64(1), s.a.Stats().Strangers)
+		}, pairInProgress},
+		{"damaged fingerprint", func(s *script, c packet) {
+			raw := build(c.TransactionID(), local1, peerPwd, 0)
+			raw[len(raw)-1] ^= 1
+			s.a.Receive(s.now, local1, remote1, raw)
+			require.Equal(s.t, uint64(1), s.a.Stats().Malformed)
+		}, pairInProgress},
+		// "the source and destination transport addresses … are not symmetric … the agent MUST set the pair state to Failed" (7.2.5.2.1).
+		{"from another address", func(s *script, c packet) {
+			s.a.Receive(s.now, local1, remote2, build(c.TransactionID(), local1, peerPwd, 0))
+		}, pairFailed},
+		// "any other error … the agent sets the candidate pair state to Failed" (7.2.5.2.4).
+		{"400", func(s *script, c packet) { s.refuse(c, stun.CodeBadRequest) }, pairFailed},
+		{"no mapped address", func(s *script, c packet) {
+			s.a.Receive(s.now, local1, remote1, build(c.TransactionID(), netip.AddrPort{}, peerPwd, 0))
+		}, pairFailed},
+		{"unknown attribute", func(s *script, c packet) {
+			s.a.Receive(s.now, local1, remote1, build(c.TransactionID(), local1, peerPwd, 0x7fff))
+		}, pairFailed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newScript(t, Config{Controlling: true}, local1)
+			s.setRemote()
+			s.addRemote(remote1)
+			c := s.wantCheck(local1, remote1)
+			test.run(s, c)
+			require.Equal(t, test.state, s.pairState(local1, remote1))
+			require.Equal(t, StateChecking, s.a.State())
+			require.False(t, s.a.Permits(local1, remote1))
+			if test.state == pairInProgress { // the genuine response still counts
+				s.answer(c, local1)
+				require.Equal(t, StateConnected, s.a.State())
+			}
+		})
+	}
+}
+
+// "the agent checks the mapped address … if it does not match any of the local candidates, … the mapped address represents a new
+// candidate: a peer-reflexive candidate" (7.2.5.3.1).
+func TestMappedAddressIsTheLocalCandidate(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.addRemote(remote1)
+	c := s.wantCheck(local1, remote1)
+	priority, _ := c.Priority()
+	s.answer(c, mapped1)
+	pair, _ := s.a.Selected()
+	require.Equal(t, PeerReflexive, pair.Local.Type)
+	require.Equal(t, mapped1, pair.Local.Addr)
+	require.Equal(t, local1, pair.Local.Related)
+	require.Equal(t, local1, pair.Base)
+	require.Equal(t, priority, pair.Local.Priority)
+}

@@ -1,0 +1,244 @@
+package ice
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/race"
+	"github.com/rtcstack/rtcstack/stun"
+)
+
+func TestConsentChecks(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.nominate()
+	seen := map[stun.TransactionID]bool{}
+	var shortest, longest time.Duration = time.Hour, 0
+	for range 100 {
+		d := s.advanceToDeadline(time.Minute)
+		// "Implementations SHOULD set a default interval of 5 seconds between consent checks and MUST randomize it between 0.8 and
+		// 1.2 times the basic period" (RFC 7675, 5.1).
+		shortest, longest = min(shortest, d), max(longest, d)
+		p := s.wantNomination(local1, remote1)
+		require.False(t, seen[p.TransactionID()])
+		seen[p.TransactionID()] = true
+		s.now = s.now.Add(30 * time.Millisecond)
+		s.answer(p, local1)
+		s.wantNothing()
+		require.Equal(t, 30*time.Millisecond, s.a.Stats().RTT)
+	}
+	require.GreaterOrEqual(t, shortest, 4*time.Second)
+	require.LessOrEqual(t, longest, 6*time.Second)
+	require.Greater(t, longest-shortest, time.Second)
+	s.wantEvents()
+	require.Equal(t, StateCompleted, s.a.State())
+}
+
+// silence lets time pass without answers until the state is not want any more, and returns how long that took and how many packets
+// were sent.
+func (s *script) silence(want State) (d time.Duration, sent []packet) {
+	s.t.Helper()
+	for s.a.State() == want {
+		d += s.advanceToDeadline(time.Minute)
+		for {
+			p, ok := s.transmitted()
+			if !ok {
+				break
+			}
+			sent = append(sent, p)
+		}
+	}
+	return d, sent
+}
+
+func TestConsentExpires(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.nominate()
+	began := s.now
+	d, sent := s.silence(StateCompleted)
+	require.Equal(t, StateDisconnected, s.a.State())
+	require.GreaterOrEqual(t, d, 9*time.Second) // the first check after 4 to 6 s, then 5 s of silence
+	require.LessOrEqual(t, d, 11*time.Second)
+	require.GreaterOrEqual(t, len(sent), 5)
+	s.wantEvents(EventState{StateDisconnected})
+
+	_, sent = s.silence(StateDisconnected)
+	require.LessOrEqual(t, len(sent), 6, "at the normal rate again")
+	// "Consent expires after 30 seconds" (RFC 7675, 5.1), and then nothing may be sent.
+	require.Equal(t, 30*time.Second, s.now.Sub(began))
+	require.Equal(t, StateFailed, s.a.State())
+	s.wantEvents(EventState{StateFailed})
+	_, ok := s.a.Selected()
+	require.False(t, ok)
+	require.False(t, s.a.Permits(local1, remote1))
+	require.True(t, s.a.Deadline().IsZero())
+	s.check(local1, remote1, peerCheck{})
+	s.wantNothing()
+}
+
+func TestConsentComesBack(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.nominate()
+	_, sent := s.silence(StateCompleted)
+	s.dropEvents()
+	s.answer(sent[len(sent)-1], local1) // a late answer is as good
+	s.wantEvents(EventState{StateConnected}, EventState{StateCompleted})
+	began := s.now
+	s.silence(StateCompleted)
+	s.silence(StateDisconnected)
+	require.Equal(t, 30*time.Second, s.now.Sub(began), "counted from the last answer")
+}
+
+// One lost packet is not silence.
+func TestConsentSurvivesLoss(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.nominate()
+	for range 20 {
+		s.advanceToDeadline(6 * time.Second)
+		s.wantNomination(local1, remote1) // lost
+		require.LessOrEqual(t, s.advanceToDeadline(6*time.Second), 1200*time.Millisecond)
+		s.answer(s.wantNomination(local1, remote1), local1)
+	}
+	s.wantEvents()
+}
+
+// The peer's own checks show that it is there, for a while.
+func TestConsentOneWay(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.nominate()
+	began := s.now
+	for s.a.State() == StateCompleted {
+		s.advance(time.Second)
+		s.check(local1, remote1, peerCheck{})
+		for {
+			if _, ok := s.transmitted(); !ok {
+				break
+			}
+		}
+	}
+	require.Equal(t, StateDisconnected, s.a.State())
+	require.GreaterOrEqual(t, s.now.Sub(began), 3*DefaultDisconnectedTimeout)
+}
+
+func TestConsentNeedsAGenuineAnswer(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.nominate()
+	began := s.now
+	for s.a.State() != StateFailed {
+		s.advanceToDeadline(time.Minute)
+		for {
+			p, ok := s.transmitted()
+			if !ok {
+				break
+			}
+			s.refuse(p, stun.CodeServerError) // authenticated, but no consent
+			p.remote = remote2
+			s.answer(p, local1) // and this is from elsewhere
+		}
+	}
+	require.Equal(t, 30*time.Second, s.now.Sub(began))
+}
+
+// Consent can be lost before nomination as well; then another valid pair takes over.
+func TestConsentBeforeNomination(t *testing.T) {
+	s := newScript(t, Config{}, local1, local2)
+	s.setRemote()
+	s.addRemote(remote1)
+	c1 := s.wantCheck(local1, remote1)
+	c2 := s.wantCheck(local2, remote1)
+	s.answer(c1, local1)
+	s.answer(c2, local2)
+	pair, _ := s.a.Selected()
+	require.Equal(t, local1, pair.Base)
+	s.silence(StateConnected)
+	require.Equal(t, StateDisconnected, s.a.State())
+	for { // the other pair is checked again
+		p, ok := s.transmitted()
+		if !ok {
+			break
+		}
+		if p.local == local2 {
+			s.answer(p, local2)
+		}
+	}
+	for range 10 {
+		s.advanceToDeadline(time.Minute)
+		for {
+			p, ok := s.transmitted()
+			if !ok {
+				break
+			}
+			if p.local == local2 {
+				s.answer(p, local2)
+			}
+		}
+	}
+	pair, ok := s.a.Selected()
+	require.True(t, ok)
+	require.Equal(t, local2, pair.Base)
+	require.Equal(t, StateConnected, s.a.State())
+}
+
+// The peer's NAT has forgotten it: it comes from a new address, and the old one is dead. The controlling agent nominates the new pair.
+func TestNominatesASubstitute(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.nominate()
+	s.wantSuccess(s.check(local1, remote2, peerCheck{}))
+	s.answer(s.wantCheck(local1, remote2), local1)
+	s.wantNothing()
+	pair, _ := s.a.Selected()
+	require.Equal(t, remote1, pair.Remote.Addr, "not while the old one may work")
+	_, sent := s.silence(StateCompleted)
+	last := sent[len(sent)-1]
+	require.Equal(t, remote2, last.remote)
+	s.answer(last, local1)
+	s.answer(s.wantNomination(local1, remote2), local1)
+	pair, _ = s.a.Selected()
+	require.Equal(t, remote2, pair.Remote.Addr)
+	require.True(t, pair.Nominated)
+	require.Equal(t, StateCompleted, s.a.State())
+}
+
+// In steady state, consent in both directions does not allocate.
+func TestConsentDoesNotAllocate(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.nominate()
+	key := stun.NewKey([]byte(peerPwd))
+	local := stun.NewKey([]byte(agentPwd))
+	out, in := make([]byte, 0, 1500), make([]byte, 0, 1500)
+	step := func() {
+		s.now = s.a.Deadline()
+		s.a.Advance(s.now)
+		b, _, _, ok := s.a.Transmit(s.now, out)
+		if !ok {
+			panic("no consent check at the deadline")
+		}
+		m, _ := stun.Parse(b)
+		r := stun.NewBuilder(in, stun.NewType(stun.MethodBinding, stun.ClassSuccess), m.TransactionID())
+		r.AddXORAddress(stun.AttributeXORMappedAddress, local1)
+		r.AddIntegrity(key)
+		r.AddFingerprint()
+		s.a.Receive(s.now, local1, remote1, r.Bytes())
+
+		q := stun.NewBuilder(in, stun.NewType(stun.MethodBinding, stun.ClassRequest), m.TransactionID())
+		q.AddString(stun.AttributeUsername, "agent:peer")
+		q.AddUint32(stun.AttributePriority, 1)
+		q.AddUint64(stun.AttributeICEControlled, 1)
+		q.AddIntegrity(local)
+		q.AddFingerprint()
+		s.a.Receive(s.now, local1, remote1, q.Bytes())
+		if _, _, _, ok := s.a.Transmit(s.now, out); !ok {
+			panic("no response")
+		}
+		if _, _, _, ok := s.a.Transmit(s.now, out); ok || !s.a.Permits(local1, remote1) {
+			panic("something is wrong")
+		}
+	}
+	step()
+	require.Zero(t, testing.AllocsPerRun(100, step))
+	require.Equal(t, StateCompleted, s.a.State())
+}

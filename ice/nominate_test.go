@@ -1,0 +1,167 @@
+package ice
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/stun"
+)
+
+// A valid pair between hosts, with nothing better under way, is nominated at once.
+func TestNominatesTheBestAtOnce(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.setRemote()
+	s.addRemote(remote1, remote2)
+	s.wantCheck(local1, remote1)
+	c2 := s.wantCheck(local1, remote2)
+	s.wantNothing()
+	s.answer(c2, local1)
+	s.wantNothing() // remote1 is better and may still answer
+	require.Equal(t, StateConnected, s.a.State())
+	require.LessOrEqual(t, s.advanceToDeadline(time.Second), DefaultNominationGrace)
+	n := s.wantNomination(local1, remote2)
+	s.wantNothing()
+	s.answer(n, local1)
+	require.Equal(t, StateCompleted, s.a.State())
+	// "Once a candidate pair … has been nominated, … remove all candidate pairs … from the checklist and the triggered-check queue"
+	// (RFC 8445, 8.1.2).
+	require.Len(t, s.a.checkList.pairs, 1)
+	s.advance(400 * time.Millisecond)
+	s.wantNothing()
+}
+
+func TestNominatesTheBetterPairWithinTheGrace(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.setRemote()
+	s.addRemote(remote1, remote2)
+	c1, c2 := s.wantCheck(local1, remote1), s.wantCheck(local1, remote2)
+	s.answer(c2, local1)
+	s.advance(50 * time.Millisecond)
+	s.wantNothing()
+	s.answer(c1, local1)
+	pair, _ := s.a.Selected()
+	require.Equal(t, remote1, pair.Remote.Addr)
+	s.wantNomination(local1, remote1)
+}
+
+// A pair through a NAT waits for the grace even if it is the best so far: a direct candidate may be on its way.
+func TestNominatesReflexivePairsAfterTheGrace(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.setRemote()
+	s.addRemote(remote1)
+	s.answer(s.wantCheck(local1, remote1), mapped1)
+	s.wantNothing()
+	require.Equal(t, DefaultNominationGrace, s.advanceToDeadline(time.Second))
+	s.wantNomination(local1, remote1)
+
+	s = newScript(t, Config{Controlling: true}, local1)
+	s.setRemote()
+	s.addRemote(remote1)
+	s.a.SetRemoteComplete(s.now) // unless both sides are complete
+	s.answer(s.wantCheck(local1, remote1), mapped1)
+	s.wantNomination(local1, remote1)
+}
+
+func TestNominationThatFails(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.setRemote()
+	s.addRemote(remote1, remote2)
+	c1, c2 := s.wantCheck(local1, remote1), s.wantCheck(local1, remote2)
+	s.answer(c1, local1)
+	s.answer(c2, local1)
+	s.refuse(s.wantNomination(local1, remote1), stun.CodeServerError)
+	require.Equal(t, pairFailed, s.pairState(local1, remote1))
+	pair, _ := s.a.Selected()
+	require.Equal(t, remote2, pair.Remote.Addr)
+	s.answer(s.wantNomination(local1, remote2), local1)
+	require.Equal(t, StateCompleted, s.a.State())
+}
+
+func TestControlledAcceptsNomination(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.addRemote(remote1)
+	c := s.wantCheck(local1, remote1)
+	s.answer(c, local1)
+	require.Equal(t, StateConnected, s.a.State())
+	s.advance(time.Second)
+	s.wantNothing() // the controlled agent does not nominate
+	// "If the controlled agent receives a request with USE-CANDIDATE and the state of the pair is Succeeded, … sets the nominated flag" (7.3.1.5).
+	s.wantSuccess(s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true}))
+	require.Equal(t, StateCompleted, s.a.State())
+	s.wantNothing()
+	s.dropEvents()
+	s.wantSuccess(s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true}))
+	s.wantEvents() // once
+}
+
+// "If the state of the pair is In-Progress, … sets the nominated flag when the triggered check succeeds" (7.3.1.5).
+func TestControlledAcceptsEarlyNomination(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.wantSuccess(s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true}))
+	c := s.wantCheck(local1, remote1)
+	require.Equal(t, StateChecking, s.a.State())
+	s.answer(c, local1)
+	require.Equal(t, StateCompleted, s.a.State())
+}
+
+// A peer of RFC 5245 may nominate every pair it checks: "the highest-priority nominated pair is selected".
+func TestControlledWithAggressivePeer(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.addRemote(remote1, remote2)
+	s.wantCheck(local1, remote1)
+	c2 := s.wantCheck(local1, remote2)
+	nominate := peerCheck{controlling: true, useCandidate: true}
+	s.answer(c2, local1)
+	s.wantSuccess(s.check(local1, remote2, nominate))
+	pair, _ := s.a.Selected()
+	require.Equal(t, remote2, pair.Remote.Addr)
+	s.wantSuccess(s.check(local1, remote1, nominate)) // dropped from the list, and back
+	s.answer(s.wantCheck(local1, remote1), local1)
+	pair, _ = s.a.Selected()
+	require.Equal(t, remote1, pair.Remote.Addr, "the better pair")
+	s.wantSuccess(s.check(local1, remote2, nominate))
+	pair, _ = s.a.Selected()
+	require.Equal(t, remote1, pair.Remote.Addr, "the worse pair does not come back")
+	// … unless the peer has not named the better one for long.
+	for range 3 {
+		s.answerConsent(remote1)
+	}
+	s.wantSuccess(s.check(local1, remote2, nominate))
+	pair, _ = s.a.Selected()
+	require.Equal(t, remote2, pair.Remote.Addr)
+	require.True(t, pair.Nominated)
+}
+
+// answerConsent goes to the next consent check and answers it.
+func (s *script) answerConsent(remote netip.AddrPort) time.Duration {
+	s.t.Helper()
+	waited := time.Duration(0)
+	for {
+		waited += s.advanceToDeadline(20 * time.Second)
+		if p, ok := s.transmitted(); ok {
+			require.Equal(s.t, remote, p.remote)
+			s.answer(p, local1)
+			return waited
+		}
+	}
+}
+
+// "The ICE-lite agent is always controlled" (RFC 8445, 6.1.1).
+func TestLitePeer(t *testing.T) {
+	s := newScript(t, Config{Controlling: false}, local1)
+	require.NoError(t, s.a.SetRemote(s.now, RemoteParameters{Ufrag: peerUfrag, Pwd: peerPwd, Lite: true}))
+	require.True(t, s.a.Controlling())
+	s.addRemote(remote1)
+	c := s.wantCheck(local1, remote1)
+	_, err := c.ICEControlling()
+	require.NoError(t, err)
+	s.answer(c, local1)
+	s.answer(s.wantNomination(local1, remote1), local1)
+	require.Equal(t, StateCompleted, s.a.State())
+}
