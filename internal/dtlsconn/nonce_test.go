@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/dtls/v3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rtcstack/rtcstack/internal/race"
@@ -52,7 +53,10 @@ func TestNoNonceIsUsedTwice(t *testing.T) {
 	if race.Enabled {
 		total = 50_000 // the detector slows this down by an order of magnitude
 	}
-	fast := func(c *Config) { c.RetransmitInterval = 5 * time.Millisecond }
+	fast := func(c *Config) {
+		c.RetransmitInterval = 5 * time.Millisecond
+		c.CipherSuites = []uint16{uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)} // the nonce shows on the wire
+	}
 	client, server := newEndpoint(t, true, fast), newEndpoint(t, false, fast)
 	connect(t, client, server)
 	seen := map[*endpoint]*nonceRecorder{client: newNonceRecorder(2 * total), server: newNonceRecorder(2 * total)}

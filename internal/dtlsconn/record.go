@@ -34,7 +34,7 @@ const (
 	epochApplication = 1
 
 	// maxSequence is the last sequence number of an epoch.
-	maxSequence = 1<<48 - 1
+	maxSequence uint64 = 1<<48 - 1
 )
 
 // record is a view of one record in a datagram.
