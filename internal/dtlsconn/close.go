@@ -1,7 +1,5 @@
 package dtlsconn
 
-import "fmt"
-
 // Close ends the association: it sends close_notify if there is one, and lets go of everything. A handshake under
 // way fails with ErrClosed. Close is idempotent and does not wait for callbacks: one that has begun may
 // still be running; see Wait.
@@ -88,7 +86,3 @@ func (c *Config) closed(err error) {
 		c.Closed(err)
 	}
 }
-
-func wrapConfig(err error) error { return fmt.Errorf("dtls: configure the handshake: %w", err) }
-
-func wrapWrite(err error) error { return fmt.Errorf("dtls: write a record: %w", err) }

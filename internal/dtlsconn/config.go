@@ -60,8 +60,8 @@ type Config struct {
 	Data func(plaintext []byte)
 
 	// Closed is called at most once, from a goroutine of the Conn, after Handshaked(nil): with nil for the
-	// peer's close_notify, else with the reason (an *AlertError, ErrSequenceExhausted). A local Close
-	// does not call it.
+	// peer's close_notify, else with the reason (an *AlertError, ErrSequenceExhausted). Without a fast path
+	// every end by the peer counts as close_notify. A local Close does not call it.
 	Closed func(error)
 
 	// HandshakeTimeout bounds the whole handshake; zero: DefaultHandshakeTimeout.

@@ -2,6 +2,7 @@ package dtlsconn
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -58,7 +59,7 @@ func New(config Config) (*Conn, error) {
 	c.pipe = newPipe(c.wire)
 	inner, err := newInner(&c.cfg, c.pipe)
 	if err != nil {
-		return nil, wrapConfig(err)
+		return nil, fmt.Errorf("dtls: configure the handshake: %w", err)
 	}
 	c.inner = inner
 	return c, nil
@@ -312,7 +313,7 @@ func (c *Conn) Write(plaintext []byte) error {
 		return ErrClosed
 	}
 	if _, err := inner.Write(plaintext); err != nil {
-		return wrapWrite(err)
+		return fmt.Errorf("dtls: write a record: %w", err)
 	}
 	c.counters.recordsSent.Add(1)
 	c.counters.bytesSent.Add(uint64(len(plaintext)))

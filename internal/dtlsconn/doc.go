@@ -19,8 +19,9 @@
 // The handshake is pion/dtls', over an in-memory net.PacketConn: mutual authentication with self-signed certificates, ECDHE,
 // extended master secret, no HelloVerifyRequest. With an AEAD cipher suite (AES-GCM, RFC 5288; ChaCha20-Poly1305, RFC
 // 7905) pion/dtls is let go when the handshake is over, and the records are protected here: in place, without
-// allocation, several to a datagram if the owner likes. A record costs what the AEAD costs and some fifty nanoseconds, where
-// pion/dtls adds a dozen allocations and a goroutine's round trip at either end. With other suites (CBC for old peers,
+// allocation, several to a datagram if the owner likes. Sealing and opening a record of 1,200 bytes takes 0.57 µs with
+// AES-128-GCM, of which the AEAD is all but 0.08, where pion/dtls takes 8.6 µs and 33 allocations (BenchmarkRecord,
+// BenchmarkPionRecord; a 2-core EPYC, both ends counted). With other suites (CBC for old peers,
 // CCM) pion/dtls stays, [Conn.Fast] is false, and [Conn.Write] takes the place of [Conn.Seal].
 //
 // # No nonce twice

@@ -63,9 +63,9 @@ func TestRecordsAgainstPion(t *testing.T) {
 
 			sealed, err := tx.seal(nil, contentApplicationData, plaintext)
 			require.NoError(t, err)
-			opened, err := theirs.Decrypt(recordlayer.Header{}, bytes.Clone(sealed))
+			decrypted, err := theirs.Decrypt(recordlayer.Header{}, bytes.Clone(sealed))
 			require.NoError(t, err)
-			require.Equal(t, plaintext, opened[recordHeaderSize:])
+			require.Equal(t, plaintext, decrypted[recordHeaderSize:])
 
 			content := &recordlayer.RecordLayer{
 				Header:  recordlayer.Header{Epoch: epochApplication, Version: protocol.Version1_2, SequenceNumber: uint64(size)},
@@ -79,14 +79,11 @@ func TestRecordsAgainstPion(t *testing.T) {
 			require.True(t, ok)
 			require.Empty(t, rest)
 			got, verdict := rx.open(r)
-			require.Equal(t, verdictOpened, verdict)
+			require.Equal(t, opened, verdict)
 			require.Equal(t, plaintext, got)
 		}
 	})
 }
-
-// verdictOpened is opened, in a test that has a variable of that name.
-const verdictOpened = opened
 
 // "plaintext may already lie in dst's spare capacity": the bytes must come out the same.
 func TestSealInPlace(t *testing.T) {
@@ -220,7 +217,8 @@ func TestReorderedAndDuplicatedRecords(t *testing.T) {
 	require.EqualValues(t, count, server.conn.Stats().Replayed)
 }
 
-// RFC 6347, section 4.1: "Implementations [...] MUST NOT allow the sequence number to wrap".
+// RFC 6347, section 4.1: an implementation "must either abandon an association or rehandshake prior to allowing the sequence
+// number to wrap".
 func TestSequenceExhaustion(t *testing.T) {
 	client, server := newPair(t, nil)
 	tx := client.conn.tx.Load()

@@ -83,7 +83,7 @@ func (t *sealer) seal(dst []byte, contentType byte, plaintext []byte) ([]byte, e
 	return dst, nil
 }
 
-// close makes every later seal fail. With alert, it first seals a close_notify, appended to dst.
+// close appends a sealed close_notify to dst and makes every later seal fail.
 func (t *sealer) close(dst []byte) []byte {
 	dst, _ = t.seal(dst, contentAlert, []byte{alertWarning, alertCloseNotify})
 	t.mu.Lock()
