@@ -48,28 +48,29 @@ type Association struct {
 	epoch time.Time
 	last  instant // the latest time seen; time never runs backwards here
 
-	state    State
-	connect  bool // Connect was called
-	over     bool // EventClosed was given
-	timers   [timerCount]instant
-	events   queue[Event]
-	hand     handshake
-	ctl      controlQueue
-	rtt      rttState
-	out      outstanding
-	loss     lossState
-	cc       congestionControl
-	sample   ackSample              // for cc, here so that it is not allocated
-	header   [commonHeaderSize]byte // scratch for the checksum
-	pace     pacer
-	send     sendQueue
-	fwd      forwardState
-	recv     tsnTracker
-	reasm    reassembly
-	reset    resetState
-	shutdown shutdownState
-	beat     heartbeat
-	stats    Stats
+	state      State
+	connect    bool // Connect was called
+	over       bool // EventClosed was given
+	timers     [timerCount]instant
+	events     queue[Event]
+	hand       handshake
+	ctl        controlQueue
+	rtt        rttState
+	out        outstanding
+	loss       lossState
+	cc         congestionControl
+	sample     ackSample // for cc, here so that it is not allocated
+	lostSample lostSample
+	header     [commonHeaderSize]byte // scratch for the checksum
+	pace       pacer
+	send       sendQueue
+	fwd        forwardState
+	recv       tsnTracker
+	reasm      reassembly
+	reset      resetState
+	shutdown   shutdownState
+	beat       heartbeat
+	stats      Stats
 }
 
 // New makes an association in the closed state. Nothing is allocated for
@@ -90,7 +91,7 @@ func (a *Association) resetTransmission() {
 	a.out.init(a.hand.myInitialTSN)
 	a.rtt.init(&a.cfg)
 	a.loss.init()
-	a.cc = newNewReno(a.cfg.MTU, a.cfg.InitialCongestionWindow)
+	a.cc = a.newCongestionControl()
 	a.pace = pacer{}
 	a.reset.init(a.hand.myInitialTSN)
 	a.fwd = forwardState{advancedPeerAck: a.hand.myInitialTSN - 1}

@@ -55,6 +55,9 @@ type Config struct {
 	// probed. 0: 30 s; negative: never.
 	HeartbeatInterval time.Duration
 
+	// CongestionControl is the algorithm; the default is BBR.
+	CongestionControl CongestionControl
+
 	// InitialCongestionWindow is in bytes; 0: ten packets.
 	InitialCongestionWindow int
 

@@ -1,116 +1,98 @@
 package sctp
 
-import "time"
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
 
 // congestionControl decides how much may be in flight and how fast it leaves.
 // Sizes are in bytes, chunk headers included.
 type congestionControl interface {
 	// acked is called for each SACK that acknowledged something new.
 	acked(s *ackSample)
+	// lost is called for each chunk found lost.
+	lost(s *lostSample)
 	// congested is called once for each loss episode, when the first chunk of
-	// it is found lost; inFlight is what was outstanding then.
+	// it has been found lost; inFlight is what was outstanding before.
 	congested(t instant, inFlight int)
+	// recovered is called when all of a loss episode is repaired.
+	recovered(t instant)
 	// timedOut is called when the retransmission timer expired.
 	timedOut(t instant, inFlight int)
 	// undo takes the last congested or timedOut back: nothing had been lost.
 	undo(t instant)
-	// idle is called before the first packet after nothing was in flight for
-	// longer than the retransmission timeout.
-	idle(t instant, timeouts int)
+	// restart is called before the first packet when nothing is in flight, for
+	// timeouts times the retransmission timeout.
+	restart(t instant, timeouts int)
 	// window is the congestion window.
 	window() int
 	// pacingRate is in bytes per second; 0: not paced.
 	pacingRate(srtt time.Duration) float64
 }
 
+// CongestionControl names an algorithm.
+type CongestionControl uint8
+
+// The algorithms. See the package documentation for the measurements behind
+// the default.
+const (
+	CongestionDefault CongestionControl = iota // BBR
+	CongestionNewReno                          // RFC 9260 section 7.2, RFC 6582
+	CongestionCUBIC                            // RFC 9438 with HyStart++, RFC 9406
+	CongestionBBR                              // draft-ietf-ccwg-bbr, version 3
+)
+
+func (c CongestionControl) String() string {
+	switch c {
+	case CongestionDefault:
+		return "default"
+	case CongestionNewReno:
+		return "newreno"
+	case CongestionCUBIC:
+		return "cubic"
+	case CongestionBBR:
+		return "bbr"
+	}
+	return fmt.Sprintf("congestion control %d", uint8(c))
+}
+
+func (a *Association) newCongestionControl() congestionControl {
+	mtu, initial := a.cfg.MTU, a.cfg.InitialCongestionWindow
+	switch a.cfg.CongestionControl {
+	case CongestionNewReno:
+		return newNewReno(mtu, initial)
+	case CongestionCUBIC:
+		return newCubic(mtu, initial)
+	default:
+		var seed [8]byte
+		a.random(seed[:])
+		return newBBR(mtu, initial, rand.NewPCG(uint64(a.hand.myTag), uint64(seed[0])<<56|uint64(seed[1])))
+	}
+}
+
 // ackSample is what one SACK told.
 type ackSample struct {
 	t             instant
 	newlyAcked    int           // bytes acknowledged for the first time
+	newlyLost     int           // bytes found lost since the last sample
 	inFlight      int           // bytes outstanding after this SACK
 	priorInFlight int           // and before
 	rtt           time.Duration // of the newest packet acknowledged, 0 if ambiguous
 	srtt, minRTT  time.Duration
 	inRecovery    bool // the SACK came within a loss episode
 	windowLimited bool // the congestion window held data back since the last SACK
+	rateSample
 }
 
-// newReno is the congestion control of
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-7.2
-type newReno struct {
-	mtu          int
-	cwnd         int
-	ssthresh     int
-	partialAcked int
-
-	undoCwnd, undoSsthresh int
-}
-
-func newNewReno(mtu, initial int) *newReno {
-	return &newReno{mtu: mtu, cwnd: initial, ssthresh: 1 << 30}
-}
-
-func (c *newReno) acked(s *ackSample) {
-	// "cwnd MUST NOT be increased unless the whole window is used": an
-	// application that sends little learns nothing about the path.
-	if s.inRecovery || !s.windowLimited {
-		return
-	}
-	if c.cwnd <= c.ssthresh {
-		// Slow start. The RFC lets one SACK open the window by one packet
-		// only, to limit bursts; the pacer does that here, so that one SACK
-		// for a whole batch of packets counts in full.
-		c.cwnd += s.newlyAcked
-		return
-	}
-	// Congestion avoidance, section 7.2.2: one packet per window.
-	c.partialAcked += s.newlyAcked
-	if c.partialAcked >= c.cwnd {
-		c.partialAcked -= c.cwnd
-		c.cwnd += c.mtu
-	}
-}
-
-func (c *newReno) congested(_ instant, _ int) {
-	c.undoCwnd, c.undoSsthresh = c.cwnd, c.ssthresh
-	c.ssthresh = max(c.cwnd/2, 4*c.mtu) // section 7.2.3
-	c.cwnd = c.ssthresh
-	c.partialAcked = 0
-}
-
-func (c *newReno) timedOut(_ instant, _ int) {
-	c.undoCwnd, c.undoSsthresh = c.cwnd, c.ssthresh
-	c.ssthresh = max(c.cwnd/2, 4*c.mtu)
-	c.cwnd = c.mtu
-	c.partialAcked = 0
-}
-
-func (c *newReno) undo(_ instant) {
-	c.cwnd, c.ssthresh = max(c.cwnd, c.undoCwnd), max(c.ssthresh, c.undoSsthresh)
-}
-
-// idle: "cwnd SHOULD be adjusted to max(cwnd / 2, 4 * PMDCS) once per RTO"
-// (section 7.2.1).
-func (c *newReno) idle(_ instant, timeouts int) {
-	c.ssthresh = max(c.ssthresh, c.cwnd*3/4)
-	for ; timeouts > 0 && c.cwnd > 4*c.mtu; timeouts-- {
-		c.cwnd = max(c.cwnd/2, 4*c.mtu)
-	}
-}
-
-func (c *newReno) window() int { return c.cwnd }
-
-// pacingRate spreads a window over somewhat less than a round trip, so that
-// pacing is never what limits the flow.
-func (c *newReno) pacingRate(srtt time.Duration) float64 {
-	if srtt == 0 {
-		return 0
-	}
-	gain := 1.25
-	if c.cwnd <= c.ssthresh {
-		gain = 2
-	}
-	return gain * float64(c.cwnd) / srtt.Seconds()
+// lostSample describes a chunk that was found lost.
+type lostSample struct {
+	t          instant
+	size       int
+	txInFlight int    // bytes in flight when it was sent, itself included
+	lost       uint64 // bytes found lost since it was sent, itself included
+	delivered  uint64 // bytes delivered so far
+	appLimited bool
 }
 
 // pacer spaces packets by a rate, with a burst that hides the granularity of
@@ -123,8 +105,8 @@ const (
 	// paceBurstTime is how far ahead of the rate the sender may run: a timer's
 	// granularity.
 	paceBurstTime = time.Millisecond
-	// paceBurstPackets is the least burst, an initial window.
-	paceBurstPackets = 10
+	// paceBurstPackets is the least burst.
+	paceBurstPackets = 4
 )
 
 // ready reports whether a packet may leave at t, and if not, when.

@@ -35,6 +35,7 @@ type lossState struct {
 	probeSent      instant
 
 	errors        int  // timeouts in a row
+	newlyLost     int  // bytes found lost since the last SACK
 	windowLimited bool // the congestion window held data back since the last SACK
 }
 
@@ -118,6 +119,7 @@ func (a *Association) receiveSack(t instant, c chunk) {
 	a.probeAnswered(t, cum, &sum)
 	if a.loss.recovering && serial.LessEqual32(a.loss.recovery, cum) {
 		a.loss.recovering = false
+		a.cc.recovered(t)
 	}
 	if progress || serial.LessEqual32(a.fwd.advancedPeerAck, cum) {
 		a.advancePeerAck(t)
@@ -127,11 +129,11 @@ func (a *Association) receiveSack(t instant, c chunk) {
 	inRecovery := a.loss.recovering
 	a.detectLoss(t)
 	if sum.bytes > 0 {
-		a.sample = ackSample{t: t, newlyAcked: sum.bytes, inFlight: o.inFlight, priorInFlight: priorInFlight,
+		a.sample = ackSample{t: t, newlyLost: a.loss.newlyLost, rateSample: o.rate.sample(&sum, a.rtt.min), newlyAcked: sum.bytes, inFlight: o.inFlight, priorInFlight: priorInFlight,
 			rtt: sum.rtt, srtt: a.rtt.srtt, minRTT: a.rtt.min, inRecovery: inRecovery || a.loss.recovering,
 			windowLimited: a.loss.windowLimited}
 		a.cc.acked(&a.sample)
-		a.loss.windowLimited = false
+		a.loss.windowLimited, a.loss.newlyLost = false, 0
 	}
 
 	// R2 and R3 of section 6.3.2, and RFC 8985 section 7.2: progress of any
@@ -211,7 +213,6 @@ func (a *Association) detectLoss(t instant) {
 		return
 	}
 	window := a.reorderWindow()
-	found := false
 	inFlight := o.inFlight
 	for o.flight.n > 0 {
 		tsn := o.flight.head
@@ -223,11 +224,8 @@ func (a *Association) detectLoss(t instant) {
 			a.timers[timerReorder] = due
 			break
 		}
-		found = true
-		a.markLost(t, tsn, c)
-	}
-	if found {
 		a.enterRecovery(t, inFlight)
+		a.markLost(t, tsn, c)
 	}
 }
 
@@ -252,6 +250,12 @@ func (a *Association) enterRecovery(t instant, inFlight int) {
 // markLost queues a chunk to be sent again, unless its message is not worth it
 // any more.
 func (a *Association) markLost(t instant, tsn uint32, c *sentChunk) {
+	size := c.wireSize()
+	a.out.rate.lost += uint64(size)
+	a.loss.newlyLost += size
+	a.lostSample = lostSample{t: t, size: size, txInFlight: int(c.rec.txInFlight), lost: a.out.rate.lost - c.rec.lost,
+		delivered: a.out.rate.delivered, appLimited: c.rec.appLimited}
+	a.cc.lost(&a.lostSample)
 	m := c.msg
 	if m.limitRtx && uint32(c.transmissions) > m.maxRtx || m.expires != 0 && m.expires <= t {
 		a.stats.MessagesAbandoned++

@@ -28,7 +28,8 @@ type sentChunk struct {
 	flags         uint8
 	state         chunkState
 	sentAt        instant // the last time
-	prev, next    uint32  // TSNs, in the list that state names
+	rec           sentRecord
+	prev, next    uint32 // TSNs, in the list that state names
 }
 
 // wireSize is what the chunk counts in the congestion window.
@@ -56,6 +57,7 @@ type outstanding struct {
 	peerWindow   int // a_rwnd of the newest SACK
 	sacked       []tsnRange
 	scratch      []tsnRange
+	rate         rateState
 	highestAcked uint32 // the highest TSN acknowledged in any way
 	lastSent     instant
 }
@@ -146,6 +148,7 @@ func (o *outstanding) setState(tsn uint32, s chunkState) {
 // sent records a transmission.
 func (o *outstanding) sent(t instant, tsn uint32) {
 	c := o.at(tsn)
+	o.rate.sent(t, c, o.inFlight, c.wireSize())
 	c.transmissions++
 	c.sentAt = t
 	o.lastSent = t
@@ -188,12 +191,17 @@ type ackTotals struct {
 	newest    instant // the latest transmission among the chunks acknowledged
 	newestTSN uint32
 	rtt       time.Duration // of that transmission; 0: none that Karn allows
-	reordered bool          // something older than an earlier acknowledgement, never sent again
+	// The sentRecord of the newest, for the delivery rate.
+	hasRecord  bool
+	record     sentRecord
+	recordSent instant
+	reordered  bool // something older than an earlier acknowledgement, never sent again
 }
 
 // acknowledge takes note of one chunk's first acknowledgement.
 func (o *outstanding) acknowledge(t instant, tsn uint32, c *sentChunk, sum *ackTotals) {
 	sum.bytes += c.wireSize()
+	o.rate.acked(t, c, sum)
 	if c.transmissions == 1 {
 		if serial.Less32(tsn, o.highestAcked) {
 			sum.reordered = true

@@ -92,6 +92,9 @@ func (a *Association) finish(dst []byte, start int) []byte {
 func (a *Association) mayTransmitData(t instant) bool {
 	o := &a.out
 	if o.lost.n == 0 && a.send.first() == nil && !a.loss.probe {
+		if o.inFlight < a.cc.window() {
+			o.rate.limitedByApplication(o.inFlight)
+		}
 		return false
 	}
 	if a.loss.probe {
@@ -118,9 +121,8 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 	o := &a.out
 	start := len(dst)
 	probing := a.loss.probe
-	if o.inFlight == 0 && a.rtt.srtt > 0 && o.lastSent != 0 && t-o.lastSent > a.rtt.rto {
-		a.cc.idle(t, int((t-o.lastSent)/a.rtt.rto))
-		o.lastSent = t
+	if o.inFlight == 0 && o.lastSent != 0 {
+		a.cc.restart(t, int((t-o.lastSent)/a.rtt.rto))
 	}
 
 	// Section 6.1 C: "the sender SHOULD first retransmit".

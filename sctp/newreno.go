@@ -1,0 +1,92 @@
+package sctp
+
+import "time"
+
+// newReno is the congestion control of
+// https://www.rfc-editor.org/rfc/rfc9260.html#section-7.2 with the recovery of
+// https://www.rfc-editor.org/rfc/rfc6582.html, which the loss detection does.
+type newReno struct {
+	mtu          int
+	cwnd         int
+	ssthresh     int
+	partialAcked int
+
+	undoCwnd, undoSsthresh int
+}
+
+func newNewReno(mtu, initial int) *newReno {
+	return &newReno{mtu: mtu, cwnd: initial, ssthresh: 1 << 30}
+}
+
+func (c *newReno) acked(s *ackSample) {
+	// "cwnd MUST NOT be increased unless the whole window is used": an
+	// application that sends little learns nothing about the path.
+	if s.inRecovery || !s.windowLimited {
+		return
+	}
+	if c.cwnd < c.ssthresh {
+		// Slow start. The RFC lets one SACK open the window by one packet
+		// only, to limit bursts; the pacer does that here, so that one SACK
+		// for a whole batch of packets counts in full.
+		c.cwnd += s.newlyAcked
+		return
+	}
+	// Congestion avoidance, section 7.2.2: one packet per window.
+	c.partialAcked += s.newlyAcked
+	if c.partialAcked >= c.cwnd {
+		c.partialAcked -= c.cwnd
+		c.cwnd += c.mtu
+	}
+}
+
+func (c *newReno) lost(*lostSample) {}
+
+func (c *newReno) congested(instant, int) {
+	c.undoCwnd, c.undoSsthresh = c.cwnd, c.ssthresh
+	c.ssthresh = max(c.cwnd/2, 4*c.mtu) // section 7.2.3
+	c.cwnd = c.ssthresh
+	c.partialAcked = 0
+}
+
+func (c *newReno) timedOut(instant, int) {
+	c.undoCwnd, c.undoSsthresh = c.cwnd, c.ssthresh
+	c.ssthresh = max(c.cwnd/2, 4*c.mtu)
+	c.cwnd = c.mtu
+	c.partialAcked = 0
+}
+
+func (c *newReno) recovered(instant) {}
+
+func (c *newReno) undo(instant) {
+	c.cwnd, c.ssthresh = max(c.cwnd, c.undoCwnd), max(c.ssthresh, c.undoSsthresh)
+}
+
+// restart: "cwnd SHOULD be adjusted to max(cwnd / 2, 4 * PMDCS) once per RTO"
+// (section 7.2.1).
+func (c *newReno) restart(_ instant, timeouts int) {
+	if timeouts > 0 {
+		c.ssthresh = max(c.ssthresh, c.cwnd*3/4)
+	}
+	for ; timeouts > 0 && c.cwnd > 4*c.mtu; timeouts-- {
+		c.cwnd = max(c.cwnd/2, 4*c.mtu)
+	}
+}
+
+func (c *newReno) window() int { return c.cwnd }
+
+func (c *newReno) pacingRate(srtt time.Duration) float64 {
+	return windowRate(c.cwnd, c.cwnd < c.ssthresh, srtt)
+}
+
+// windowRate spreads a window over somewhat less than a round trip, so that
+// pacing is never what limits a flow that has a window.
+func windowRate(cwnd int, slowStart bool, srtt time.Duration) float64 {
+	if srtt == 0 {
+		return 0
+	}
+	gain := 1.25
+	if slowStart {
+		gain = 2
+	}
+	return gain * float64(cwnd) / srtt.Seconds()
+}

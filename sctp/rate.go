@@ -1,0 +1,96 @@
+package sctp
+
+import "time"
+
+// rateState measures the delivery rate: each chunk remembers how much had been
+// delivered when it was sent, and its acknowledgement then tells how fast data
+// came out of the path in between.
+// https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-04.html#section-4.1
+type rateState struct {
+	delivered   uint64  // bytes acknowledged so far (C.delivered)
+	deliveredAt instant // when that last grew
+	firstSent   instant // send time of the packet that began the current sample
+	lost        uint64  // bytes found lost so far
+	// appLimited is the value of delivered until which samples say how much
+	// the application sent, not how much the path could take; 0: none do.
+	appLimited uint64
+}
+
+// sentRecord is what a chunk remembers (P.delivered and so on).
+type sentRecord struct {
+	delivered   uint64
+	lost        uint64
+	deliveredAt instant
+	firstSent   instant
+	txInFlight  int32
+	appLimited  bool
+}
+
+// rateSample is the outcome for one SACK (RS).
+type rateSample struct {
+	delivered      uint64        // bytes delivered so far (C.delivered)
+	priorDelivered uint64        // bytes delivered when the newest packet acknowledged was sent
+	sampleBytes    int           // delivered in between
+	interval       time.Duration // in which; 0: no sample
+	txInFlight     int           // bytes in flight when that packet was sent
+	sampleLost     int           // bytes found lost since then
+	appLimited     bool
+}
+
+// rate is in bytes per second, 0 without a sample.
+func (s *rateSample) rate() float64 {
+	if s.interval <= 0 {
+		return 0
+	}
+	return float64(s.sampleBytes) / s.interval.Seconds()
+}
+
+// sent records a transmission; inFlight counts before it, size is the chunk's.
+func (r *rateState) sent(t instant, c *sentChunk, inFlight, size int) {
+	if inFlight == 0 {
+		r.firstSent, r.deliveredAt = t, t
+	}
+	c.rec = sentRecord{delivered: r.delivered, lost: r.lost, deliveredAt: r.deliveredAt, firstSent: r.firstSent,
+		txInFlight: int32(inFlight + size), appLimited: r.appLimited != 0}
+}
+
+// acked is called for each chunk acknowledged for the first time.
+func (r *rateState) acked(t instant, c *sentChunk, sum *ackTotals) {
+	r.delivered += uint64(c.wireSize())
+	r.deliveredAt = t
+	// The newest transmission makes the sample.
+	if !sum.hasRecord || c.rec.delivered > sum.record.delivered ||
+		c.rec.delivered == sum.record.delivered && c.sentAt > sum.recordSent {
+		sum.hasRecord, sum.record, sum.recordSent = true, c.rec, c.sentAt
+	}
+}
+
+// sample completes the sample of a SACK.
+func (r *rateState) sample(sum *ackTotals, minRTT time.Duration) rateSample {
+	if r.appLimited != 0 && r.delivered > r.appLimited {
+		r.appLimited = 0
+	}
+	s := rateSample{delivered: r.delivered}
+	if !sum.hasRecord {
+		return s
+	}
+	rec := &sum.record
+	r.firstSent = sum.recordSent
+	s.priorDelivered = rec.delivered
+	s.sampleBytes = int(r.delivered - rec.delivered)
+	s.txInFlight = int(rec.txInFlight)
+	s.sampleLost = int(r.lost - rec.lost)
+	s.appLimited = rec.appLimited
+	// The slower of the two phases, sending and acknowledging, so that
+	// neither a burst of one nor of the other counts as speed.
+	s.interval = max(sum.recordSent-rec.firstSent, r.deliveredAt-rec.deliveredAt)
+	if s.interval < minRTT {
+		s.interval = 0 // too short to mean anything
+	}
+	return s
+}
+
+// limitedByApplication is called when there is nothing to send and room for it.
+func (r *rateState) limitedByApplication(inFlight int) {
+	r.appLimited = max(r.delivered+uint64(inFlight), 1)
+}
