@@ -1,0 +1,88 @@
+package interop_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// testBrowserBulk moves much data each way, compares the digests, and logs the rates.
+func testBrowserBulk(t *testing.T, b *browser) {
+	total, piece := 64<<20, 64<<10
+	if testing.Short() {
+		total = 8 << 20
+	}
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, nil)
+	dc := channelFromBrowser(p, pc, "bulk", nil)
+	ctx, cancel := context.WithTimeout(context.Background(), bulkTime)
+	defer cancel()
+	rate := func(start time.Time) float64 { return float64(total) / 1e6 / time.Since(start).Seconds() }
+
+	t.Run("to the browser", func(t *testing.T) {
+		seed := rand.Uint64()
+		t.Logf("seed %#x", seed)
+		data := make([]byte, total)
+		_, _ = rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)}).Read(data)
+		sum := sha256.Sum256(data)
+		p := &page{t: t, b: p.b, ctx: p.ctx}
+		p.run(`
+			const channel = peer.channel('bulk'), all = new Slot(), pieces = [];
+			let left = args[0];
+			channel.onMessage = (data) => {
+				pieces.push(data);
+				left -= data.byteLength;
+				if (left <= 0) all.resolve(performance.now());
+			};
+			globalThis.bulk = {pieces, done: all.promise, start: performance.now()};`, total)
+		start := time.Now()
+		for offset := 0; offset < total; offset += piece {
+			require.NoError(t, dc.WriteMessage(ctx, rtc.Message{Data: data[offset : offset+piece]}))
+		}
+		valueWithin[float64](p, bulkTime, `return await bulk.done;`)
+		t.Logf("%d MiB: %.1f MB/s", total>>20, rate(start))
+		logSCTP(t, pc)
+		require.Equal(t, hex.EncodeToString(sum[:]), valueWithin[string](p, bulkTime, `return sha256(await joined(bulk.pieces));`))
+	})
+
+	t.Run("from the browser", func(t *testing.T) {
+		p := &page{t: t, b: p.b, ctx: p.ctx}
+		want := valueWithin[string](p, bulkTime, `
+			globalThis.bulk = randomPieces(args[0], args[1]);
+			return sha256(await joined(bulk));`, total, piece)
+		hash, received := sha256.New(), 0
+		done := make(chan struct{})
+		dc.OnMessage(func(m rtc.Message) {
+			_, _ = hash.Write(m.Data)
+			if received += len(m.Data); received == total {
+				close(done)
+			}
+		})
+		start := time.Now()
+		p.within(bulkTime, "send", func(context.Context) error {
+			valueWithin[bool](p, bulkTime, `await peer.channel('bulk').sendAll(bulk); return true;`)
+			return nil
+		})
+		select {
+		case <-done:
+		case <-ctx.Done():
+			t.Fatalf("only %d of %d bytes after %v", received, total, time.Since(start))
+		}
+		t.Logf("%d MiB: %.1f MB/s", total>>20, rate(start))
+		logSCTP(t, pc)
+		require.Equal(t, want, hex.EncodeToString(hash.Sum(nil)))
+	})
+}
+
+func logSCTP(t *testing.T, pc *rtc.PeerConnection) {
+	s := pc.Stats().SCTP
+	t.Logf("SCTP: %d packets sent, %d received, %d retransmissions, %d timeouts, RTT %v, congestion window %d",
+		s.PacketsSent, s.PacketsReceived, s.Retransmissions, s.Timeouts, s.SRTT, s.CongestionWindow)
+}

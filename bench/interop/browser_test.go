@@ -1,0 +1,295 @@
+package interop_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+	"github.com/rtcstack/rtcstack/ice"
+)
+
+// TestBrowser connects with Chromium. Each subtest has a tab and a connection of its own.
+func TestBrowser(t *testing.T) {
+	b := startBrowser(t, false)
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *browser)
+	}{
+		{"the page alone", testPageAlone},
+		{"browser offers", testBrowserOffers},
+		{"browser answers", testBrowserAnswers},
+		{"without trickle", testBrowserWithoutTrickle},
+		{"sizes", testBrowserSizes},
+		{"twenty channels", testBrowserTwentyChannels},
+		{"reliability", testBrowserReliability},
+		{"negotiated", testBrowserNegotiated},
+		{"channel closed by the browser", testBrowserClosesChannel},
+		{"channel closed by us", testWeCloseChannel},
+		{"connection closed by the browser", testBrowserClosesConnection},
+		{"connection closed by us", testWeCloseConnection},
+		{"statistics", testBrowserStatistics},
+		{"bulk", testBrowserBulk},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, b) })
+	}
+}
+
+// testPageAlone connects two peers of the page with each other: what fails here is not ours.
+func testPageAlone(t *testing.T, b *browser) {
+	p := b.open(t)
+	p.run(`
+		const [a, b] = connectTwo();
+		const channel = a.open('chat', {protocol: 'p'});
+		(await b.accepted('chat')).echo();
+		await channel.opened();
+		for (const data of ['hello', pattern(1000, 1)]) {
+			channel.send(data);
+			const got = await channel.next();
+			if (String(bytes(got)) !== String(bytes(data))) throw new Error('not the same: ' + bytes(got));
+		}
+		await a.reached('connected');
+		b.pc.close();
+		await channel.closed();`)
+}
+
+// channelFromBrowser lets the page open a channel, which scripts find by its label, and gives our end of it.
+func channelFromBrowser(p *page, pc *rtc.PeerConnection, label string, init map[string]any) *rtc.DataChannel {
+	p.t.Helper()
+	accepted := make(chan *rtc.DataChannel, 1)
+	pc.OnDataChannel(func(dc *rtc.DataChannel) { accepted <- dc })
+	p.run(`await peer.open(args[0], args[1] ?? {}).opened();`, label, init)
+	dc := await(p.t, accepted, "data channel callback")
+	pc.OnDataChannel(nil)
+	require.Equal(p.t, label, dc.Label())
+	require.True(p.t, dc.IsOpen())
+	return dc
+}
+
+// channelToBrowser opens a channel, and waits until it is open on both sides.
+func channelToBrowser(p *page, pc *rtc.PeerConnection, label string, init *rtc.DataChannelInit) *rtc.DataChannel {
+	p.t.Helper()
+	dc, err := pc.CreateDataChannel(label, init)
+	require.NoError(p.t, err)
+	opened := make(chan struct{})
+	dc.OnOpen(func() { close(opened) })
+	await(p.t, opened, "open callback")
+	p.run(`await peer.accepted(args[0]);`, label)
+	return dc
+}
+
+// await takes a value that is expected soon.
+func await[T any](t testing.TB, c <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(browserPatience):
+		t.Fatalf("no %s after %v", what, browserPatience)
+		panic("unreachable")
+	}
+}
+
+// awaitState waits until the connection is in a state.
+func awaitState(t testing.TB, pc *rtc.PeerConnection, want rtc.State) {
+	t.Helper()
+	for deadline := time.Now().Add(browserPatience); pc.State() != want; time.Sleep(time.Millisecond) {
+		require.True(t, time.Now().Before(deadline), "not %v after %v, but %v", want, browserPatience, pc.State())
+	}
+}
+
+// nextMessage waits for a message of the page.
+func nextMessage(t testing.TB, dc *rtc.DataChannel) rtc.Message {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), browserPatience)
+	defer cancel()
+	m, err := dc.ReadMessage(ctx)
+	require.NoError(t, err)
+	return m
+}
+
+// echoBothWays sends text and bytes from each side, which come back as what they were.
+func echoBothWays(p *page, dc *rtc.DataChannel) {
+	p.t.Helper()
+	dc.OnMessage(func(m rtc.Message) {
+		var err error
+		if m.IsText {
+			err = dc.SendText(string(m.Data))
+		} else {
+			err = dc.Send(m.Data)
+		}
+		if err != nil {
+			p.t.Errorf("echo: %v", err)
+		}
+	})
+	p.run(`
+		const channel = peer.channel(args[0]);
+		channel.send('grüße 👋');
+		const text = await channel.next();
+		if (text !== 'grüße 👋') throw new Error('text came back as ' + text);
+		channel.send(pattern(1000, 3));
+		const data = await channel.next();
+		if (!(data instanceof ArrayBuffer)) throw new Error('bytes came back as ' + typeof data);
+		if (String(bytes(data)) !== String(pattern(1000, 3))) throw new Error('bytes came back as ' + bytes(data));
+		channel.echo();`, dc.Label())
+	dc.OnMessage(nil)
+	require.NoError(p.t, dc.SendText("und zurück 👋"))
+	require.Equal(p.t, rtc.Message{Data: []byte("und zurück 👋"), IsText: true}, nextMessage(p.t, dc))
+	require.NoError(p.t, dc.Send(pattern(1000, 4)))
+	require.Equal(p.t, rtc.Message{Data: pattern(1000, 4)}, nextMessage(p.t, dc))
+}
+
+func testBrowserOffers(t *testing.T, b *browser) {
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, nil)
+	dc := channelFromBrowser(p, pc, "from the browser", nil)
+	echoBothWays(p, dc)
+	awaitState(t, pc, rtc.StateConnected)
+	p.run(`await peer.reached('connected');`)
+
+	// The answerer is active, the DTLS client, and the client's streams are even (RFC 8832 section 6).
+	stream, err := dc.Stream()
+	require.NoError(t, err)
+	require.Equal(t, uint16(1), stream%2, "the browser offered, so it is the DTLS server")
+	// Further channels need no negotiation.
+	require.False(t, pc.NegotiationNeeded())
+	echoBothWays(p, channelToBrowser(p, pc, "from us", nil))
+	require.Equal(t, "stable", value[string](p, `return peer.pc.signalingState;`))
+}
+
+func testBrowserAnswers(t *testing.T, b *browser) {
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, nil)
+	dc := channelToBrowser(p, pc, "from us", nil)
+	echoBothWays(p, dc)
+	awaitState(t, pc, rtc.StateConnected)
+	p.run(`await peer.reached('connected');`)
+
+	stream, err := dc.Stream()
+	require.NoError(t, err)
+	require.Equal(t, uint16(1), stream%2, "we offered, so we are the DTLS server")
+	require.False(t, pc.NegotiationNeeded())
+	echoBothWays(p, channelFromBrowser(p, pc, "from the browser", nil))
+	require.Equal(t, rtc.SignalingStateStable, pc.SignalingState())
+}
+
+// testBrowserWithoutTrickle exchanges one description each, which has all candidates.
+func testBrowserWithoutTrickle(t *testing.T, b *browser) {
+	for _, offerer := range []string{"browser", "we"} {
+		t.Run(offerer, func(t *testing.T) {
+			p := b.open(t)
+			pc, session := p.connect(rtc.Configuration{}, map[string]any{"trickle": false})
+			if offerer == "browser" {
+				echoBothWays(p, channelFromBrowser(p, pc, "chat", nil))
+			} else {
+				echoBothWays(p, channelToBrowser(p, pc, "chat", nil))
+			}
+			require.Empty(t, session.remoteCandidates())
+			d, err := pc.RemoteDescription()
+			require.NoError(t, err)
+			require.Contains(t, d.SDP, "a=candidate:")
+		})
+	}
+}
+
+// TestBrowserHidesAddresses connects with a browser as its users have it: its host candidates are names that only
+// multicast DNS resolves. Where nothing resolves them, its address becomes known by its checks, as a peer-reflexive
+// candidate (RFC 8445 section 7.3.1.3).
+func TestBrowserHidesAddresses(t *testing.T) {
+	b := startBrowser(t, true)
+	for _, offerer := range []string{"browser", "we"} {
+		t.Run(offerer, func(t *testing.T) {
+			p := b.open(t)
+			pc, session := p.connect(rtc.Configuration{}, nil)
+			if offerer == "browser" {
+				echoBothWays(p, channelFromBrowser(p, pc, "chat", nil))
+			} else {
+				echoBothWays(p, channelToBrowser(p, pc, "chat", nil))
+			}
+			p.run(`await peer.gathered();`)
+			require.NotEmpty(t, session.remoteCandidates())
+			for _, c := range session.remoteCandidates() {
+				require.True(t, isLocalName(c), "the browser was to hide its addresses: %s", c)
+			}
+			require.Contains(t, []ice.CandidateType{ice.PeerReflexive, ice.Host}, pc.Stats().Remote.Type)
+			t.Logf("selected pair: %v – %v", pc.Stats().Local, pc.Stats().Remote)
+		})
+	}
+}
+
+func testBrowserStatistics(t *testing.T, b *browser) {
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, nil)
+	dc := channelFromBrowser(p, pc, "counted", nil)
+	p.run(`peer.channel('counted').echo();`)
+	const messages, size = 10, 5000
+	for i := range messages {
+		require.NoError(t, dc.Send(pattern(size, i)))
+		require.Equal(t, pattern(size, i), nextMessage(t, dc).Data)
+	}
+
+	type channelStats struct {
+		Label, State                       string
+		MessagesSent, MessagesReceived     uint64
+		BytesSent, BytesReceived           uint64
+		DataChannelIdentifier              uint16
+		DTLSState, ICERole, ICEState       string
+		TLSVersion, DTLSRole, DTLSCipher   string
+		SelectedCandidatePairID            string
+		DataChannelsOpened, DataChannelsIn uint64
+	}
+	channels := value[[]channelStats](p, `return await peer.stats('data-channel');`)
+	require.Len(t, channels, 1)
+	stream, err := dc.Stream()
+	require.NoError(t, err)
+	require.Equal(t, channelStats{
+		Label: "counted", State: "open", DataChannelIdentifier: stream,
+		MessagesSent: messages, MessagesReceived: messages, BytesSent: messages * size, BytesReceived: messages * size,
+	}, channels[0])
+	ours := dc.Stats()
+	require.Equal(t, rtc.MessageStats{
+		MessagesSent: messages, MessagesReceived: messages, BytesSent: messages * size, BytesReceived: messages * size,
+	}, ours)
+
+	transports := value[[]channelStats](p, `return await peer.stats('transport');`)
+	require.Len(t, transports, 1)
+	require.Equal(t, "connected", transports[0].DTLSState)
+	require.Equal(t, "connected", transports[0].ICEState)
+	require.Equal(t, "controlling", transports[0].ICERole)
+	require.Equal(t, "server", transports[0].DTLSRole)
+	require.Equal(t, "FEFD", transports[0].TLSVersion, "DTLS 1.2")
+	require.Equal(t, pc.Stats().CipherSuite, transports[0].DTLSCipher)
+	t.Logf("cipher suite: %s", transports[0].DTLSCipher)
+
+	type pairStats struct {
+		ID, State                           string
+		Nominated                           bool
+		ResponsesReceived, RequestsReceived uint64
+		CurrentRoundTripTime                float64
+	}
+	pairs := value[[]pairStats](p, `return await peer.stats('candidate-pair');`)
+	var selected *pairStats
+	for i := range pairs {
+		if pairs[i].ID == transports[0].SelectedCandidatePairID {
+			selected = &pairs[i]
+		}
+	}
+	require.NotNil(t, selected, "%v", pairs)
+	require.Equal(t, "succeeded", selected.State)
+	require.True(t, selected.Nominated)
+	require.NotZero(t, selected.ResponsesReceived)
+	require.NotZero(t, selected.RequestsReceived)
+
+	type certificateStats struct{ Fingerprint, FingerprintAlgorithm string }
+	certificates := value[[]certificateStats](p, `return await peer.stats('certificate');`)
+	d, err := pc.LocalDescription()
+	require.NoError(t, err)
+	found := false
+	for _, c := range certificates {
+		found = found || containsLine(d.SDP, fmt.Sprintf("a=fingerprint:%s %s", c.FingerprintAlgorithm, c.Fingerprint))
+	}
+	require.True(t, found, "our fingerprint is not among %v", certificates)
+}
