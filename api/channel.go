@@ -279,9 +279,6 @@ func (c *channel) deliver(q *callbackQueue, e event) {
 	case eventMessages:
 		c.messagesQueued = false
 		c.deliverMessages(q)
-		if c.onMessage != nil && c.announced && c.inbox.len() > 0 {
-			c.pushMessages()
-		}
 	case eventClosed:
 		// What arrived before the end is delivered before it.
 		for c.onMessage != nil && c.announced && c.inbox.len() > 0 && !c.silent {
@@ -347,6 +344,9 @@ func (c *channel) deliverMessages(q *callbackQueue) {
 		c.batch = nil
 		c.owner.released(batch[:done])
 		clear(batch)
+		if c.onMessage != nil && c.inbox.len() > 0 {
+			c.pushMessages()
+		}
 		c.owner.flush()
 	}()
 	for {

@@ -99,7 +99,7 @@ func (pc *PeerConnection) finish(state State, err error) {
 		dc.end(err)
 	}
 	pc.channels.waiting, pc.channels.blocked, pc.channels.full = nil, nil, nil
-	pc.closeBy, pc.releaseAt = time.Time{}, time.Time{}
+	pc.closeBy, pc.releaseAt, pc.completeAt = time.Time{}, time.Time{}, time.Time{}
 	if pc.timer != nil {
 		pc.timer.Stop()
 	}

@@ -147,7 +147,7 @@ func (pc *PeerConnection) buildAnswer(offer *sdp.Description) (*sdp.Description,
 			d.Media = append(d.Media, m.Rejection())
 			continue
 		}
-		setup, err := pc.answerSetup(offer.TransportOf(m).Setup)
+		setup, err := pc.answerSetup(offer, m)
 		if err != nil {
 			return nil, err
 		}
@@ -163,9 +163,14 @@ func (pc *PeerConnection) buildAnswer(offer *sdp.Description) (*sdp.Description,
 
 // answerSetup chooses the DTLS role; a role once taken stays
 // (https://www.rfc-editor.org/rfc/rfc8842.html#section-5.3).
-func (pc *PeerConnection) answerSetup(offer sdp.Setup) (sdp.Setup, error) {
-	if pc.remote.applied && (offer == sdp.SetupActpass || offer == sdp.SetupUnspecified) {
-		if pc.remote.client {
+func (pc *PeerConnection) answerSetup(d *sdp.Description, m *sdp.MediaDescription) (sdp.Setup, error) {
+	offer := d.TransportOf(m).Setup
+	if free := offer == sdp.SetupActpass || offer == sdp.SetupUnspecified; free && (pc.remote.applied || pc.session.glare) {
+		client := pc.remote.client
+		if !pc.remote.applied {
+			client = pc.session.id < d.SessionID // both sides compare the same two numbers
+		}
+		if client {
 			return sdp.SetupActive, nil
 		}
 		return sdp.SetupPassive, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rtcstack/rtcstack/ice"
 	"github.com/rtcstack/rtcstack/sdp"
@@ -22,7 +23,12 @@ type negotiation struct {
 	currentRemote, pendingRemote *described
 	localCandidates              []string
 	waiting                      []ice.Candidate // remote ones, until the answer is known
-	waitingComplete              bool
+
+	// Both sides offered at once, and each rolls its offer back for the other's: then two answers cross, and the DTLS
+	// roles in them must be different all the same.
+	glare bool
+	// The answer to the offer that was rolled back is still to come, and means nothing.
+	strayAnswer bool
 }
 
 // described is a description and what it is.
@@ -212,7 +218,7 @@ func (pc *PeerConnection) rollbackRemote() {
 	switch pc.signalingState {
 	case SignalingStateHaveRemoteOffer, SignalingStateHaveRemotePranswer:
 		pc.session.pendingLocal, pc.session.pendingRemote = nil, nil
-		pc.session.waiting, pc.session.waitingComplete = nil, false
+		pc.session.waiting = nil
 		pc.setSignalingState(SignalingStateStable)
 	}
 }
@@ -225,6 +231,10 @@ func (pc *PeerConnection) setRemote(t DescriptionType, d *sdp.Description) error
 		if awaiting {
 			t = DescriptionAnswer
 		}
+	}
+	if t == DescriptionAnswer && state == SignalingStateStable && pc.session.strayAnswer {
+		pc.session.strayAnswer = false
+		return nil
 	}
 	offer := t == DescriptionOffer && (state == SignalingStateStable || state == SignalingStateHaveLocalOffer)
 	if !offer && !(awaiting && (t == DescriptionAnswer || t == DescriptionPranswer)) {
@@ -240,9 +250,12 @@ func (pc *PeerConnection) setRemote(t DescriptionType, d *sdp.Description) error
 }
 
 func (pc *PeerConnection) setRemoteOffer(d *sdp.Description) error {
+	glare := pc.signalingState == SignalingStateHaveLocalOffer
+	pc.session.glare = glare
 	if _, err := pc.buildAnswer(d); err != nil { // so that what cannot be answered is not set
 		return err
 	}
+	pc.session.strayAnswer = glare
 	pc.rollbackLocal()
 	pc.session.pendingRemote = &described{DescriptionOffer, d}
 	pc.takeCandidates(d)
@@ -301,11 +314,10 @@ func (pc *PeerConnection) AddRemoteCandidate(c Candidate) error {
 		return failuref("add remote candidate: there is no remote description")
 	}
 	text := strings.TrimPrefix(strings.TrimSpace(c.Candidate), "a=")
-	switch text {
-	case "":
-		return nil
-	case "end-of-candidates":
+	if text == "end-of-candidates" {
 		pc.remoteCandidatesComplete()
+	}
+	if text == "" || text == "end-of-candidates" {
 		return nil
 	}
 	parsed, err := ice.ParseCandidate(text)
@@ -353,9 +365,6 @@ func (pc *PeerConnection) takeCandidates(d *sdp.Description) {
 		}
 		pc.addCandidate(c)
 	}
-	if m.EndOfCandidates || d.EndOfCandidates {
-		pc.remoteCandidatesComplete()
-	}
 }
 
 func (pc *PeerConnection) addCandidate(c ice.Candidate) {
@@ -375,10 +384,9 @@ func (pc *PeerConnection) addCandidate(c ice.Candidate) {
 }
 
 func (pc *PeerConnection) remoteCandidatesComplete() {
+	pc.completeAt = time.Time{}
 	if pc.remote.applied {
 		pc.agent.SetRemoteComplete(pc.now)
-	} else {
-		pc.session.waitingComplete = true
 	}
 }
 

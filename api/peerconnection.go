@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"cmp"
 	"crypto/tls"
 	"log/slog"
 	"net/netip"
@@ -76,6 +77,7 @@ type PeerConnection struct {
 	timer       *time.Timer
 	timerAt     time.Time // when the timer fires; zero: it is not set
 	releaseAt   time.Time // when the sockets that were not selected are closed
+	completeAt  time.Time // when the peer is taken to have no more candidates
 	counters    counters
 
 	channels channelTable // sctptransport.go
@@ -99,9 +101,8 @@ type output struct {
 
 // tuning holds the timers that tests shorten.
 type tuning struct {
-	ice          ice.Config
-	closeLinger  time.Duration
-	releaseDelay time.Duration
+	ice                                          ice.Config
+	closeLinger, releaseDelay, candidatesTimeout time.Duration
 }
 
 const (
@@ -110,7 +111,16 @@ const (
 	// releaseDelay is how long the sockets of candidates that were not selected stay open
 	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3).
 	releaseDelay = 3 * time.Second
+	// candidatesTimeout is when a peer whose signalling does not say so is taken to have no more candidates. Those that
+	// come later are used all the same; what it decides is whether a peer without any is waited for.
+	candidatesTimeout = 10 * time.Second
 )
+
+func (t *tuning) setDefaults() {
+	t.closeLinger = cmp.Or(t.closeLinger, closeLinger)
+	t.releaseDelay = cmp.Or(t.releaseDelay, releaseDelay)
+	t.candidatesTimeout = cmp.Or(t.candidatesTimeout, candidatesTimeout)
+}
 
 // NewPeerConnection makes a connection. Nothing is sent, and no goroutine runs, before a description is set. The error
 // is ErrInvalid for a configuration that cannot be right. The connection must be closed at the end.
@@ -129,12 +139,7 @@ func newPeerConnection(configuration Configuration, t tuning) (*PeerConnection, 
 		tuning:   t,
 		done:     make(chan struct{}),
 	}
-	if pc.tuning.closeLinger == 0 {
-		pc.tuning.closeLinger = closeLinger
-	}
-	if pc.tuning.releaseDelay == 0 {
-		pc.tuning.releaseDelay = releaseDelay
-	}
+	pc.tuning.setDefaults()
 	if pc.certificate, pc.fingerprint, err = certificateFor(s); err != nil {
 		return nil, err
 	}

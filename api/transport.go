@@ -72,10 +72,12 @@ func (pc *PeerConnection) apply(local, remote *sdp.Description, offered bool) er
 	for _, c := range pc.session.waiting {
 		pc.addCandidate(c)
 	}
-	if pc.session.waitingComplete {
-		pc.agent.SetRemoteComplete(pc.now)
-	}
 	pc.session.waiting = nil
+	if remote.EndOfCandidates || m.EndOfCandidates {
+		pc.agent.SetRemoteComplete(pc.now)
+	} else {
+		pc.completeAt = pc.now.Add(pc.tuning.candidatesTimeout)
+	}
 	return nil
 }
 
@@ -334,7 +336,7 @@ func (pc *PeerConnection) stateWhenReachable() State {
 // setTimer sets the connection's one timer to what comes first. A timer that is set for an earlier time stays: when it
 // fires for nothing it is set again, which is cheaper than moving it with every packet.
 func (pc *PeerConnection) setTimer() {
-	at := earlier(pc.closeBy, pc.releaseAt)
+	at := earlier(earlier(pc.closeBy, pc.releaseAt), pc.completeAt)
 	if pc.agent != nil {
 		at = earlier(at, pc.agent.Deadline())
 	}
@@ -365,6 +367,9 @@ func (pc *PeerConnection) onTimer() {
 	}
 	if pc.sctp != nil {
 		pc.sctp.Advance(pc.now)
+	}
+	if !pc.completeAt.IsZero() && !pc.now.Before(pc.completeAt) {
+		pc.remoteCandidatesComplete()
 	}
 	if !pc.releaseAt.IsZero() && !pc.now.Before(pc.releaseAt) {
 		pc.releaseSockets()

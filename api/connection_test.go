@@ -1,0 +1,301 @@
+package rtc
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/ice"
+)
+
+func TestAddressesAndPair(t *testing.T) {
+	p := newPair(t, Configuration{}, Configuration{})
+	_, err := p.a.LocalAddr()
+	require.ErrorIs(t, err, ErrNotAvailable)
+	_, err = p.a.RemoteAddr()
+	require.ErrorIs(t, err, ErrNotAvailable)
+	_, _, err = p.a.SelectedCandidatePair()
+	require.ErrorIs(t, err, ErrNotAvailable)
+	p.connect("x", nil)
+	local, remote := must(p.a.LocalAddr()), must(p.a.RemoteAddr())
+	require.Equal(t, local, must(p.b.RemoteAddr()))
+	require.Equal(t, remote, must(p.b.LocalAddr()))
+	require.Equal(t, netip.MustParseAddr("127.0.0.1"), local.Addr())
+	l, r, err := p.a.SelectedCandidatePair()
+	require.NoError(t, err)
+	for _, c := range []Candidate{l, r} {
+		require.True(t, strings.HasPrefix(c.Candidate, "a=candidate:"), c.Candidate)
+		require.Equal(t, "0", c.Mid)
+		require.NoError(t, p.a.AddRemoteCandidate(c), "it takes both forms")
+	}
+	require.NoError(t, p.a.CloseAndWait())
+	_, err = p.a.LocalAddr()
+	require.ErrorIs(t, err, ErrNotAvailable)
+}
+
+func TestPortRange(t *testing.T) {
+	const begin, end = 41000, 41999
+	p := newPair(t, Configuration{PortRangeBegin: begin, PortRangeEnd: end}, Configuration{PortRangeBegin: begin, PortRangeEnd: end})
+	p.connect("x", nil)
+	for _, addr := range []netip.AddrPort{must(p.a.LocalAddr()), must(p.b.LocalAddr())} {
+		require.GreaterOrEqual(t, addr.Port(), uint16(begin))
+		require.LessOrEqual(t, addr.Port(), uint16(end))
+	}
+}
+
+// On a machine without any network but loopback, and on every other one, the zero value connects.
+func TestZeroConfiguration(t *testing.T) {
+	a, err := NewPeerConnection(Configuration{})
+	require.NoError(t, err)
+	b, err := NewPeerConnection(Configuration{})
+	require.NoError(t, err)
+	checkLeaks(t)
+	t.Cleanup(func() { _, _ = a.CloseAndWait(), b.CloseAndWait() })
+	p := &pair{t: t, a: a, b: b}
+	signal(t, a, b)
+	signal(t, b, a)
+	from, to := p.connect("x", nil)
+	require.Equal(t, "x", string(exchange(t, from, to, Message{Data: []byte("x")}).Data))
+}
+
+func TestMTU(t *testing.T) {
+	for _, mtu := range []int{576, 1280, 9000} {
+		p := newPair(t, Configuration{MTU: mtu}, Configuration{MTU: mtu})
+		a, b := p.connect("x", nil)
+		before := p.a.Stats()
+		exchange(t, a, b, Message{Data: make([]byte, 200_000)})
+		after := p.a.Stats()
+		size := float64(after.BytesSent-before.BytesSent) / float64(after.DatagramsSent-before.DatagramsSent)
+		require.LessOrEqual(t, size, float64(mtu-ipUDPHeaders))
+		require.Greater(t, size, float64(mtu)*0.6)
+	}
+}
+
+func TestWrongFingerprint(t *testing.T) {
+	a, b := newConnection(t, Configuration{}), newConnection(t, Configuration{})
+	tamper := func(d SessionDescription) SessionDescription {
+		at := strings.Index(d.SDP, "a=fingerprint:sha-256 ") + len("a=fingerprint:sha-256 ")
+		wrong := "00:11"
+		if strings.HasPrefix(d.SDP[at:], wrong) {
+			wrong = "22:33"
+		}
+		d.SDP = d.SDP[:at] + wrong + d.SDP[at+len(wrong):]
+		return d
+	}
+	a.OnLocalDescription(func(d SessionDescription) { require.NoError(t, b.SetRemoteDescription(tamper(d))) })
+	a.OnLocalCandidate(func(c Candidate) { _ = b.AddRemoteCandidate(c) })
+	signal(t, b, a)
+	dc, err := a.CreateDataChannel("x", nil)
+	require.NoError(t, err)
+	failed := make(chan error, 1)
+	dc.OnError(func(err error) { failed <- err })
+	require.ErrorIs(t, receive(t, failed, "error callback"), ErrFailure)
+	eventually(t, "both failed", func() bool { return a.State() == StateFailed && b.State() == StateFailed })
+	require.True(t, dc.IsClosed())
+	require.NoError(t, a.Close())
+	require.Equal(t, StateClosed, a.State())
+}
+
+func TestFingerprintVerificationCanBeDisabled(t *testing.T) {
+	c := Configuration{DisableFingerprintVerification: true}
+	a, b := newConnection(t, c), newConnection(t, c)
+	a.OnLocalDescription(func(d SessionDescription) {
+		at := strings.Index(d.SDP, "a=fingerprint:sha-256 ") + len("a=fingerprint:sha-256 ")
+		d.SDP = d.SDP[:at] + strings.Repeat("00:", 31) + "00" + d.SDP[at+95:]
+		require.NoError(t, b.SetRemoteDescription(d))
+	})
+	a.OnLocalCandidate(func(c Candidate) { _ = b.AddRemoteCandidate(c) })
+	signal(t, b, a)
+	dc, err := a.CreateDataChannel("x", nil)
+	require.NoError(t, err)
+	eventually(t, "open", dc.IsOpen)
+}
+
+// impatient has the timers of a connection shortened, so that a test sees a peer vanish.
+var impatient = tuning{ice: ice.Config{
+	ConsentInterval: 20 * time.Millisecond, DisconnectedTimeout: 100 * time.Millisecond, ConsentTimeout: 400 * time.Millisecond,
+	Patience: 300 * time.Millisecond, RTO: 20 * time.Millisecond,
+}, candidatesTimeout: 100 * time.Millisecond}
+
+func TestPeerVanishes(t *testing.T) {
+	p := newTunedPair(t, Configuration{}, Configuration{}, impatient)
+	states := make(chan State, 20)
+	p.a.OnStateChange(func(s State) { states <- s })
+	a, _ := p.connect("x", nil)
+	p.b.mu.Lock() // the peer is gone: it says nothing and hears nothing
+	for _, s := range p.b.gather.sockets {
+		require.NoError(t, s.Close())
+	}
+	p.b.mu.Unlock()
+	for _, want := range []State{StateConnecting, StateConnected, StateDisconnected, StateFailed} {
+		require.Equal(t, want, receive(t, states, want.String()))
+	}
+	require.Equal(t, ICEStateFailed, p.a.ICEState())
+	require.NoError(t, a.Close())
+	require.NoError(t, p.a.Close())
+	require.Equal(t, StateClosed, receive(t, states, "closed"))
+	require.True(t, a.IsClosed())
+}
+
+func TestNoPath(t *testing.T) {
+	p := newTunedPair(t, Configuration{}, Configuration{}, impatient)
+	p.a.OnLocalCandidate(nil)
+	p.b.OnLocalCandidate(nil)
+	_, err := p.a.CreateDataChannel("x", nil)
+	require.NoError(t, err)
+	eventually(t, "failed", func() bool { return p.a.State() == StateFailed || p.b.State() == StateFailed })
+}
+
+func TestRSACertificate(t *testing.T) {
+	p := newPair(t, Configuration{CertificateType: CertificateTypeRSA}, Configuration{CertificateType: CertificateTypeECDSA})
+	a, b := p.connect("x", nil)
+	require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
+}
+
+func TestGivenCertificate(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: must(rand.Int(rand.Reader, elliptic.P256().Params().N)), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(key))})
+	file := filepath.Join(t.TempDir(), "key.pem")
+	require.NoError(t, os.WriteFile(file, private, 0o600))
+	p := newPair(t, Configuration{CertificatePEMFile: string(certificate), KeyPEMFile: file}, Configuration{})
+	p.connect("x", nil)
+	require.Equal(t, der, p.b.dtls.PeerCertificate())
+}
+
+func TestStats(t *testing.T) {
+	p := newPair(t, Configuration{}, Configuration{})
+	a, b := p.connect("x", nil)
+	for range 10 {
+		exchange(t, a, b, Message{Data: make([]byte, 100)})
+	}
+	s := p.a.Stats()
+	require.Equal(t, StateConnected, s.State)
+	require.Equal(t, MessageStats{MessagesSent: 10, BytesSent: 1000}, s.Messages)
+	require.Equal(t, s.Messages, a.Stats())
+	require.Equal(t, MessageStats{MessagesReceived: 10, BytesReceived: 1000}, p.b.Stats().Messages)
+	require.Greater(t, s.BytesSent, uint64(1000))
+	require.NotZero(t, s.DatagramsSent)
+	require.NotZero(t, s.DatagramsReceived)
+	require.Positive(t, s.RTT)
+	require.Equal(t, s.Local.Addr, must(p.a.LocalAddr()))
+	require.Equal(t, 1, s.Channels)
+	require.NotEmpty(t, s.CipherSuite)
+	require.Zero(t, s.SendErrors)
+	require.Positive(t, s.SCTP.CongestionWindow)
+	require.NotZero(t, s.ICE)
+}
+
+func TestStrangersAreDroppedAndCounted(t *testing.T) {
+	p := newPair(t, Configuration{}, Configuration{})
+	a, b := p.connect("x", nil)
+	stranger := newConnection(t, Configuration{})
+	require.NoError(t, stranger.bindForTest())
+	to := must(p.b.LocalAddr())
+	for _, first := range []byte{22, 23, 63, 64, 128, 200} {
+		stranger.mu.Lock()
+		stranger.batch(stranger.gather.sockets[0], append(stranger.out.writer.Reserve(100), append([]byte{first}, make([]byte, 40)...)...), to)
+		stranger.send()
+		stranger.mu.Unlock()
+	}
+	eventually(t, "dropped", func() bool {
+		s := p.b.Stats()
+		return s.StrangersDropped == 3 && s.UnknownDropped == 3
+	})
+	require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
+}
+
+// bindForTest opens a socket without negotiating.
+func (pc *PeerConnection) bindForTest() error {
+	pc.lock()
+	defer pc.unlock()
+	if err := pc.ensureAgent(LocalDescriptionInit{}); err != nil {
+		return err
+	}
+	return pc.bind(netip.MustParseAddr("127.0.0.1"))
+}
+
+// An idle connection has one goroutine for its socket, and nothing else of ours runs.
+func TestIdleConnection(t *testing.T) {
+	base := runtime.NumGoroutine()
+	p := newTunedPair(t, Configuration{BindAddress: "0.0.0.0"}, Configuration{BindAddress: "0.0.0.0"},
+		tuning{releaseDelay: 10 * time.Millisecond, ice: ice.Config{NominationGrace: time.Millisecond}})
+	p.connect("x", nil)
+	eventually(t, "unused sockets are closed", func() bool {
+		p.a.mu.Lock()
+		defer p.a.mu.Unlock()
+		return len(p.a.gather.sockets) == 1 && p.a.iceState == ICEStateCompleted && p.a.releaseAt.IsZero()
+	})
+	eventually(t, "at most three goroutines for each connection", func() bool { return runtime.NumGoroutine()-base <= 2*3 })
+	require.NoError(t, p.a.CloseAndWait())
+	require.NoError(t, p.b.CloseAndWait())
+	require.Empty(t, ownGoroutines())
+}
+
+// A connection whose user creates it and does nothing has no goroutine, no socket, and no timer.
+func TestUnusedConnection(t *testing.T) {
+	pc, err := NewPeerConnection(Configuration{})
+	require.NoError(t, err)
+	require.Empty(t, ownGoroutines())
+	require.NoError(t, pc.CloseAndWait())
+	require.Equal(t, StateClosed, pc.State())
+	require.NoError(t, pc.CloseAndWait())
+	require.NoError(t, pc.Close())
+}
+
+func TestNamesThatDoNotResolve(t *testing.T) {
+	pc := newConnection(t, Configuration{ICEServers: []string{"stun:no-such-name.invalid", "stun:127.0.0.1:9"}})
+	_, err := pc.CreateDataChannel("x", nil)
+	require.NoError(t, err)
+	// Closing in the middle of it does not wait for it.
+	start := time.Now()
+	require.NoError(t, pc.CloseAndWait())
+	require.Less(t, time.Since(start), 5*time.Second)
+}
+
+func TestRenegotiationOfARunningConnection(t *testing.T) {
+	p := newPair(t, Configuration{}, Configuration{})
+	a, b := p.connect("x", nil)
+	for _, pc := range []*PeerConnection{p.a, p.b, p.a} {
+		before := version(t, must(pc.LocalDescription()))
+		require.NoError(t, pc.SetLocalDescription(DescriptionOffer))
+		eventually(t, "a new description", func() bool {
+			return pc.SignalingState() == SignalingStateStable && version(t, must(pc.LocalDescription())) != before
+		})
+		require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
+	}
+	require.Equal(t, StateConnected, p.a.State())
+}
+
+func TestPranswer(t *testing.T) {
+	p := newPair(t, Configuration{}, manual)
+	p.b.OnSignalingStateChange(func(s SignalingState) {
+		if s == SignalingStateHaveRemoteOffer {
+			require.NoError(t, p.b.SetLocalDescription(DescriptionPranswer))
+		}
+	})
+	a, _ := p.connect("x", nil)
+	require.True(t, a.IsOpen(), "a provisional answer is enough to connect")
+	require.Equal(t, SignalingStateHaveRemotePranswer, p.a.SignalingState())
+	require.Equal(t, SignalingStateHaveLocalPranswer, p.b.SignalingState())
+	require.NoError(t, p.b.SetLocalDescription(DescriptionAnswer))
+	eventually(t, "stable", func() bool {
+		return p.a.SignalingState() == SignalingStateStable && p.b.SignalingState() == SignalingStateStable
+	})
+	require.True(t, a.IsOpen())
+}

@@ -1,0 +1,164 @@
+// Transfer sends a file from one peer to another over an encrypted data channel.
+//
+// Without a command it makes both peers in one process, as a trial of the library and a measurement of the machine:
+//
+//	transfer [-file FILE | -size SIZE]
+//
+// Between two terminals or machines it is started once on each side, and the signalling is a person who copies one line
+// each way:
+//
+//	transfer send FILE
+//	transfer receive DIR
+//
+// It is meant to be read, too: local.go and remote.go show the two ways to signal, peer.go the life of a connection,
+// send.go and receive.go the use of a data channel with back-pressure in both directions.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// The exit statuses.
+const (
+	statusOK     = 0
+	statusFailed = 1 // the file did not arrive, or not as it was sent
+	statusUsage  = 2
+)
+
+func main() {
+	// The first Ctrl-C closes the connection, so that the other side hears of it; the second kills.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+const usage = `Transfer sends a file from one peer to another over an encrypted data channel.
+
+  transfer [flags]                between two peers in this process, as a trial
+  transfer send [flags] FILE      to "transfer receive" in another terminal, or
+  transfer receive [flags] DIR    on another machine: copy one line each way
+
+Both sides print the bytes, the time, the rate in MB/s (1 MB is 1,000,000 bytes)
+and the SHA-256. The exit status is 0 when the file arrived as it was sent,
+1 when it did not, and 2 for a wrong command line.
+`
+
+// options are the command line.
+type options struct {
+	file  string
+	size  byteSize
+	chunk byteSize
+	stun  string
+	quiet bool
+	rest  []string // what is not a flag
+}
+
+// run is the program but for the process around it: the arguments, the streams, and the exit status.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	command, args := splitCommand(args)
+	o, err := parseFlags(command, args, stdout)
+	if err == nil {
+		c := newConsole(stdin, stdout, o.quiet)
+		switch command {
+		case "send":
+			err = runSend(ctx, o, c)
+		case "receive":
+			err = runReceive(ctx, o, c)
+		default:
+			err = runLocal(ctx, o, c)
+		}
+	}
+	var wrongUsage usageError
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return statusOK
+	case errors.As(err, &wrongUsage):
+		fmt.Fprintf(stderr, "transfer: %v\nRun \"transfer -h\" for help.\n", err)
+		return statusUsage
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "transfer: interrupted")
+	default:
+		fmt.Fprintf(stderr, "transfer: %v\n", err)
+	}
+	return statusFailed
+}
+
+// usageError is a command line that cannot be right.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// splitCommand takes the command off the arguments; there is none in the local mode.
+func splitCommand(args []string) (command string, rest []string) {
+	if len(args) > 0 && (args[0] == "send" || args[0] == "receive") {
+		return args[0], args[1:]
+	}
+	return "", args
+}
+
+// parseFlags reads the arguments of a command. Help goes to out, and is flag.ErrHelp.
+func parseFlags(command string, args []string, out io.Writer) (options, error) {
+	o := options{chunk: defaultChunk}
+	flags := flag.NewFlagSet("transfer", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(&o.quiet, "quiet", false, "no progress, only what has to be seen")
+	if command != "receive" {
+		flags.Var(&o.chunk, "chunk", "the `size` of the messages that the file is sent in, 1 to 256KiB")
+	}
+	if command == "" {
+		flags.StringVar(&o.file, "file", "", "the `file` to send (default this program itself)")
+		flags.Var(&o.size, "size", "send generated data of this `size` instead: 1GiB, 64MiB, 500k, …")
+	} else {
+		flags.StringVar(&o.stun, "stun", "", "a STUN server's `URL`, stun:host:port, which is asked for the address that\n"+
+			"this machine has on the Internet; needed when both sides are behind NATs")
+	}
+	for { // Flags may stand behind FILE and DIR, too.
+		switch err := flags.Parse(args); {
+		case errors.Is(err, flag.ErrHelp):
+			fmt.Fprint(out, usage+"\nFlags:\n")
+			flags.SetOutput(out)
+			flags.PrintDefaults()
+			return o, err
+		case err != nil:
+			return o, usageError(err.Error())
+		}
+		if flags.NArg() == 0 {
+			break
+		}
+		o.rest = append(o.rest, flags.Arg(0))
+		args = flags.Args()[1:]
+	}
+	return o, o.check(command)
+}
+
+// check finds what the flags cannot say about themselves.
+func (o *options) check(command string) error {
+	switch {
+	case o.chunk < 1 || o.chunk > maxChunk:
+		return usageError(fmt.Sprintf("-chunk %d: it must be 1 to %d", o.chunk, maxChunk))
+	case command == "" && len(o.rest) > 0:
+		return usageError(fmt.Sprintf("unknown command %q: there are send and receive", o.rest[0]))
+	case command == "" && o.file != "" && o.size.set():
+		return usageError("-file and -size exclude each other")
+	case command == "send" && len(o.rest) != 1:
+		return usageError("send needs one FILE, not " + describeList(o.rest))
+	case command == "receive" && len(o.rest) != 1:
+		return usageError("receive needs one DIR, not " + describeList(o.rest))
+	}
+	return nil
+}
+
+func describeList(words []string) string {
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ", ")
+}
