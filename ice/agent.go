@@ -41,7 +41,8 @@ type Agent struct {
 	gathered       bool // EventGatheringComplete was given
 
 	checkList checkList
-	pacer     pacer
+	pacer     pacer      // of checks
+	gatherers pacer      // of requests to STUN servers
 	responses []response // first in, first out; sent is the index of the first
 	sent      int
 
@@ -74,7 +75,7 @@ func NewAgent(config Config) (*Agent, error) {
 	a := &Agent{
 		config: config, rand: rand.NewChaCha8(seed), log: config.Logger,
 		localUfrag: config.Ufrag, localPwd: config.Pwd, controlling: config.Controlling,
-		pacer: pacer{interval: config.CheckInterval},
+		pacer: pacer{interval: config.CheckInterval}, gatherers: pacer{interval: config.CheckInterval},
 	}
 	if a.localUfrag == "" && a.localPwd == "" {
 		a.localUfrag, a.localPwd = a.randomICEChars(generatedUfragLength), a.randomICEChars(generatedPwdLength)
@@ -248,7 +249,7 @@ func (a *Agent) Close() {
 // stop ends the agent in a final state and lets go of what it holds.
 func (a *Agent) stop(s State) {
 	a.setState(s)
-	a.selected, a.nominating = nil, nil
+	a.selected, a.nominating, a.consent = nil, nil, consent{}
 	a.checkList = checkList{}
 	a.responses, a.sent = nil, 0
 	a.idle, a.deadline = true, time.Time{}

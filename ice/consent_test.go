@@ -180,6 +180,29 @@ func TestConsentBeforeNomination(t *testing.T) {
 	require.Equal(t, StateConnected, s.a.State())
 }
 
+// An answer that comes after its pair is lost has nothing to bring back.
+func TestConsentAnsweredTooLate(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.addRemote(remote1)
+	s.answer(s.wantCheck(local1, remote1), local1)
+	var sent []packet
+	for {
+		s.advanceToDeadline(time.Minute)
+		p, ok := s.transmitted()
+		if _, selected := s.a.Selected(); !selected {
+			break
+		}
+		if ok {
+			sent = append(sent, p)
+		}
+	}
+	strangers := s.a.Stats().Strangers
+	s.answer(sent[len(sent)-1], local1)
+	require.Equal(t, strangers+1, s.a.Stats().Strangers)
+	require.Equal(t, StateDisconnected, s.a.State())
+}
+
 // The peer's NAT has forgotten it: it comes from a new address, and the old one is dead. The controlling agent nominates the new pair.
 func TestNominatesASubstitute(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)

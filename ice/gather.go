@@ -19,7 +19,8 @@ type gathering struct {
 	last    stun.TransactionID // of the last keepalive, whose response needs no other treatment than not to be a stranger's
 }
 
-// startGathering prepares asking each STUN server of the base's family. The first requests are paced with the checks.
+// startGathering prepares asking each STUN server of the base's family. The first requests are paced
+// like checks, but for themselves: checks go elsewhere, and a host with many addresses should not have to wait for its servers.
 func (a *Agent) startGathering(now time.Time, b *base) {
 	ip := b.addr.Addr()
 	for _, server := range a.config.STUNServers {
@@ -120,9 +121,8 @@ func (a *Agent) advanceGathering(now time.Time) {
 // keepsMappings reports whether server-reflexive candidates may still come into use.
 func (a *Agent) keepsMappings() bool { return a.selected == nil || !a.selected.nominated }
 
-// transmitGathering appends a due request to a STUN server. The first request of a transaction waits for the pacer if
-// first is false.
-func (a *Agent) transmitGathering(now time.Time, dst []byte, first bool) (packet []byte, local, remote netip.AddrPort, ok bool) {
+// transmitGathering appends a due request to a STUN server.
+func (a *Agent) transmitGathering(now time.Time, dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
 	for _, b := range a.bases {
 		for i := range b.gatherings {
 			g := &b.gatherings[i]
@@ -135,10 +135,10 @@ func (a *Agent) transmitGathering(now time.Time, dst []byte, first bool) (packet
 			case g.done:
 				continue
 			case g.State() == stun.TransactionIdle:
-				if !first || !a.pacer.ready(now) {
+				if !a.gatherers.ready(now) {
 					continue
 				}
-				a.pacer.take(now)
+				a.gatherers.take(now)
 				id = a.newTransactionID()
 				g.Start(now, id, stun.Timing{RTO: a.config.RTO})
 				g.Transmit(now)
@@ -161,7 +161,7 @@ func (a *Agent) gatheringDeadline() (d time.Time) {
 			g := &b.gatherings[i]
 			switch {
 			case !g.done && g.State() == stun.TransactionIdle:
-				d = earlier(earlier(d, a.notBefore(a.pacer.next())), g.giveUp)
+				d = earlier(earlier(d, a.notBefore(a.gatherers.next())), g.giveUp)
 			case !g.done:
 				d = earlier(earlier(d, g.Deadline()), g.giveUp)
 			case a.keepsMappings():

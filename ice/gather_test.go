@@ -112,7 +112,7 @@ func TestGatheringFromAnOldServer(t *testing.T) {
 	require.Equal(t, mapped1, s.a.bases[0].reflexive[0].Addr)
 }
 
-// Checks and gathering share the pacer: a host with many addresses does not flood its network.
+// A host with many addresses does not flood its network.
 func TestGatheringIsPaced(t *testing.T) {
 	var locals []netip.AddrPort
 	for i := range 8 {

@@ -330,7 +330,7 @@ func (a *Agent) fail(p *candidatePair, why string) {
 		a.nominating = nil
 	}
 	if a.selected == p {
-		a.selected = nil
+		a.selected, a.consent = nil, consent{}
 		if best := a.checkList.bestValid(); best != nil {
 			a.selectPair(a.now, best)
 		}

@@ -22,7 +22,7 @@ func (a *Agent) Transmit(now time.Time, dst []byte) (packet []byte, local, remot
 		if packet, local, remote, ok = a.transmitConsent(now, dst); ok {
 			return packet, local, remote, true
 		}
-		if packet, local, remote, ok = a.transmitGathering(now, dst, false); ok {
+		if packet, local, remote, ok = a.transmitGathering(now, dst); ok {
 			return packet, local, remote, true
 		}
 		if packet, local, remote, ok = a.transmitCheck(now, dst); ok {
@@ -34,31 +34,23 @@ func (a *Agent) Transmit(now time.Time, dst []byte) (packet []byte, local, remot
 }
 
 // transmitCheck appends a check: retransmissions that are due, and new ones as the pacer allows, first nominating and
-// triggered checks, then gathering, then the check list in order.
+// triggered checks, then the check list in order.
 func (a *Agent) transmitCheck(now time.Time, dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
-	if a.remoteKey != nil {
-		for _, p := range a.checkList.pairs {
-			if p.check.Transmit(now) {
-				a.stats.Retransmissions++
-				return a.appendCheck(dst, p), p.base.addr, p.to, true
-			}
-		}
-		// There is one nomination in the life of an agent: it may overdraw the pacer.
-		if p := a.nominating; p != nil && p.check.State() != stun.TransactionWaiting {
-			a.startCheck(now, p, true)
-			return a.appendCheck(dst, p), p.base.addr, p.to, true
-		}
-		if len(a.checkList.triggered) > 0 && a.pacer.ready(now) {
-			p := a.checkList.nextTriggered()
-			p.state = pairInProgress
-			a.startCheck(now, p, false)
+	if a.remoteKey == nil {
+		return dst, local, remote, false
+	}
+	for _, p := range a.checkList.pairs {
+		if p.check.Transmit(now) {
+			a.stats.Retransmissions++
 			return a.appendCheck(dst, p), p.base.addr, p.to, true
 		}
 	}
-	if packet, local, remote, ok = a.transmitGathering(now, dst, true); ok {
-		return packet, local, remote, true
+	// There is one nomination in the life of an agent: it may overdraw the pacer.
+	if p := a.nominating; p != nil && p.check.State() != stun.TransactionWaiting {
+		a.startCheck(now, p, true)
+		return a.appendCheck(dst, p), p.base.addr, p.to, true
 	}
-	if a.remoteKey != nil && a.pacer.ready(now) {
+	if a.pacer.ready(now) {
 		if p := a.checkList.next(); p != nil {
 			p.state = pairInProgress
 			a.startCheck(now, p, false)

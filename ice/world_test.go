@@ -35,7 +35,6 @@ type peer struct {
 	addrs    []netip.Addr
 	links    []*netsim.Attachment
 	behind   *netsim.NAT
-	events   []Event
 	states   []State
 	complete bool // was told EventGatheringComplete
 
@@ -162,10 +161,13 @@ func (p *peer) drain() {
 		if !ok {
 			return
 		}
-		p.events = append(p.events, e)
+		if s, ok := e.(EventState); ok {
+			p.states = append(p.states, s.State)
+		}
+		if p.other == nil { // a lite agent, which wants no candidates
+			continue
+		}
 		switch e := e.(type) {
-		case EventState:
-			p.states = append(p.states, e.State)
 		case EventLocalCandidate:
 			line := e.Candidate.String()
 			p.w.sim.After(p.trickleDelay(), func() {
@@ -197,14 +199,6 @@ func (w *world) mirrored() bool {
 	pa, oka := w.a.Selected()
 	pb, okb := w.b.Selected()
 	return oka && okb && pa.Local.Addr == pb.Remote.Addr && pa.Remote.Addr == pb.Local.Addr
-}
-
-// setLinks changes all access links of a peer.
-func (p *peer) setLinks(config netsim.LinkConfig) {
-	for _, l := range p.links {
-		l.Up.SetConfig(config)
-		l.Down.SetConfig(config)
-	}
 }
 
 func (p *peer) describe() string {

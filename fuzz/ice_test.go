@@ -1,0 +1,202 @@
+package fuzz_test
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/stun"
+)
+
+// FuzzICECandidate parses arbitrary candidate lines. What is accepted survives being written and read again, and fits one line.
+func FuzzICECandidate(f *testing.F) {
+	for _, s := range []string{
+		"candidate:1 1 udp 2130706431 203.0.113.141 8998 typ host",
+		"a=candidate:2 1 UDP 1694498815 192.0.2.3 45664 typ srflx raddr 203.0.113.141 rport 8998\r\n",
+		"candidate:842163049 1 udp 1677729535 2001:db8::5 46154 typ relay raddr 0.0.0.0 rport 0 generation 0 ufrag EsAw network-cost 10",
+		"candidate:1 1 udp 2122260223 9b36eaac-bb2e-49bb-bb78-21c41c499900.local 55000 typ host",
+		"candidate:1 1 tcp 1518280447 192.0.2.1 9 typ host tcptype active generation 0",
+		"candidate:1 1 udp 5 ::ffff:192.0.2.1 9 typ prflx x",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		c, err := ice.ParseCandidate(s)
+		if err != nil {
+			return
+		}
+		text := c.String()
+		if strings.ContainsAny(text, "\r\n") {
+			t.Fatalf("%q became %q: more than a line", s, text)
+		}
+		again, err := ice.ParseCandidate(text)
+		if err != nil {
+			t.Fatalf("%q became %q, which is refused: %v", s, text, err)
+		}
+		if again.String() != text {
+			t.Fatalf("%q became %q became %q", s, text, again.String())
+		}
+	})
+}
+
+// iceSeed builds inputs for FuzzICEAgent: each step is an operation, an argument, and for packets a length and the bytes.
+type iceSeed []byte
+
+func (s iceSeed) step(op, argument byte) iceSeed { return append(s, op, argument) }
+
+func (s iceSeed) packet(argument byte, p []byte) iceSeed {
+	s = append(s, iceReceive, argument)
+	s = binary.BigEndian.AppendUint16(s, uint16(len(p)))
+	return append(s, p...)
+}
+
+const (
+	iceReceive = iota
+	iceAdvance
+	iceAddLocal
+	iceAddRemote
+	iceSetRemote
+	iceComplete
+	iceAnswer
+	iceOperations
+)
+
+const iceUfrag, icePwd, iceRemoteUfrag, iceRemotePwd = "user", "passwordpasswordpassword", "peer", "drowssapdrowssapdrowssap"
+
+// iceCheck is a genuine check of the peer.
+func iceCheck(controlling, useCandidate bool) []byte {
+	b := stun.NewBuilder(nil, stun.NewType(stun.MethodBinding, stun.ClassRequest), stun.TransactionID{})
+	b.AddString(stun.AttributeUsername, iceUfrag+":"+iceRemoteUfrag)
+	b.AddUint32(stun.AttributePriority, 1<<30)
+	if controlling {
+		b.AddUint64(stun.AttributeICEControlling, 1<<63)
+	} else {
+		b.AddUint64(stun.AttributeICEControlled, 1<<63)
+	}
+	if useCandidate {
+		b.AddFlag(stun.AttributeUseCandidate)
+	}
+	b.AddIntegrity(stun.NewKey([]byte(icePwd)))
+	b.AddFingerprint()
+	return b.Bytes()
+}
+
+// FuzzICEAgent drives an agent with arbitrary datagrams, candidates, answers to its requests and times. It must not panic, must not send
+// without end, and once drained its Deadline must lie ahead.
+func FuzzICEAgent(f *testing.F) {
+	start := iceSeed{}.step(iceAddLocal, 0).step(iceSetRemote, 0).step(iceAddRemote, 1)
+	f.Add(true, []byte(start.step(iceAnswer, 0).step(iceAnswer, 0).step(iceComplete, 0).step(iceAdvance, 60).step(iceAnswer, 0)))
+	f.Add(false, []byte(start.packet(1, iceCheck(true, true)).step(iceAnswer, 0).step(iceAdvance, 50).step(iceAdvance, 255)))
+	f.Add(false, []byte(iceSeed{}.step(iceAddLocal, 0).packet(2, iceCheck(false, false)).step(iceSetRemote, 0).step(iceAdvance, 9)))
+	f.Add(true, []byte(start.packet(1, iceCheck(true, false)).step(iceAnswer, 1).step(iceAnswer, 2).step(iceAdvance, 200)))
+	f.Add(true, []byte(iceSeed{}.step(iceAddLocal, 0).step(iceAddLocal, 1).step(iceAnswer, 3).step(iceComplete, 0).step(iceAdvance, 100)))
+	f.Add(false, []byte("C0A\xb4B\x9a002x2000")) // an answer to a consent check on a pair that is lost
+
+	f.Fuzz(func(t *testing.T, controlling bool, script []byte) {
+		agent, err := ice.NewAgent(ice.Config{
+			Ufrag: iceUfrag, Pwd: icePwd, Controlling: controlling, Rand: strings.NewReader(strings.Repeat("seed", 8)),
+			STUNServers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:3478")},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Unix(1_700_000_000, 0)
+		address := func(network, n byte) netip.AddrPort {
+			if n&0x80 != 0 {
+				return netip.AddrPortFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 14: network, 15: n}), 5000+uint16(n&1))
+			}
+			return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, network, n}), 5000+uint16(n&1))
+		}
+		keys := []*stun.Key{stun.NewKey([]byte(iceRemotePwd)), stun.NewKey([]byte(icePwd))}
+		type sent struct {
+			local, remote netip.AddrPort
+			id            stun.TransactionID
+		}
+		var requests []sent
+		buf := make([]byte, 0, 2048)
+		drain := func() {
+			for n := 0; ; n++ {
+				b, local, remote, ok := agent.Transmit(now, buf)
+				if !ok {
+					break
+				}
+				m, err := stun.Parse(b)
+				if err != nil {
+					t.Fatalf("sent what is not STUN: %v", err)
+				}
+				if m.Type().Class() == stun.ClassRequest {
+					requests = append(requests, sent{local, remote, m.TransactionID()})
+				}
+				if n > 1000 {
+					t.Fatal("Transmit does not end")
+				}
+			}
+			if d := agent.Deadline(); !d.IsZero() && !d.After(now) {
+				agent.Advance(now)
+				if _, _, _, ok := agent.Transmit(now, buf); !ok && !agent.Deadline().IsZero() && !agent.Deadline().After(now) {
+					t.Fatal("Deadline does not move")
+				}
+			}
+			for {
+				if _, ok := agent.Event(); !ok {
+					break
+				}
+			}
+			agent.Selected()
+			agent.Stats()
+		}
+		for len(script) >= 2 {
+			op, argument := script[0]%iceOperations, script[1]
+			script = script[2:]
+			switch op {
+			case iceReceive:
+				if len(script) < 2 {
+					return
+				}
+				n := min(int(binary.BigEndian.Uint16(script)), len(script)-2)
+				agent.Receive(now, address(0, argument&0x81), address(1, argument), script[2:2+n])
+				script = script[2+n:]
+			case iceAdvance:
+				now = now.Add(time.Duration(argument) * 200 * time.Millisecond)
+				agent.Advance(now)
+			case iceAddLocal:
+				agent.AddLocal(now, address(0, argument&0x83))
+			case iceAddRemote:
+				agent.AddRemoteCandidate(now, ice.Candidate{
+					Foundation: string(rune('a' + argument%4)), Component: 1, Type: ice.CandidateType(1 + argument%4),
+					Priority: uint32(argument) << 16, Addr: address(1, argument),
+				})
+			case iceSetRemote:
+				agent.SetRemote(now, ice.RemoteParameters{Ufrag: iceRemoteUfrag, Pwd: iceRemotePwd, Lite: argument&1 == 1})
+			case iceComplete:
+				if argument&1 == 0 {
+					agent.SetLocalComplete(now)
+				}
+				agent.SetRemoteComplete(now)
+			case iceAnswer: // to the last request: success, role conflict, or a wrong key
+				if len(requests) == 0 {
+					continue
+				}
+				r := requests[len(requests)-1]
+				requests = requests[:len(requests)-1]
+				class := stun.ClassSuccess
+				if argument&1 == 1 {
+					class = stun.ClassError
+				}
+				b := stun.NewBuilder(nil, stun.NewType(stun.MethodBinding, class), r.id)
+				if class == stun.ClassError {
+					b.AddErrorCode(stun.CodeRoleConflict, "")
+				} else {
+					b.AddXORAddress(stun.AttributeXORMappedAddress, address(0, argument>>2))
+				}
+				b.AddIntegrity(keys[argument>>1&1])
+				b.AddFingerprint()
+				agent.Receive(now, r.local, r.remote, b.Bytes())
+			}
+			drain()
+		}
+	})
+}

@@ -1,0 +1,211 @@
+package ice
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestNewAgent(t *testing.T) {
+	a, err := NewAgent(Config{})
+	require.NoError(t, err)
+	b, err := NewAgent(Config{})
+	require.NoError(t, err)
+	ufragA, pwdA := a.LocalCredentials()
+	ufragB, pwdB := b.LocalCredentials()
+	require.True(t, validCredentials(ufragA, pwdA))
+	require.NotEqual(t, ufragA, ufragB)
+	require.NotEqual(t, pwdA, pwdB)
+	require.NotEqual(t, a.tieBreaker, b.tieBreaker)
+	require.True(t, a.Deadline().IsZero())
+	_, _, _, ok := a.Transmit(time.Time{}, nil)
+	require.False(t, ok)
+
+	for _, c := range []Config{
+		{Ufrag: "abc", Pwd: agentPwd}, {Ufrag: agentUfrag}, {Pwd: agentPwd}, {Ufrag: agentUfrag, Pwd: agentPwd[:21]}, {Ufrag: "a:bcd", Pwd: agentPwd},
+	} {
+		_, err := NewAgent(c)
+		require.ErrorIs(t, err, ErrCredentials)
+	}
+	broken := errors.New("no entropy")
+	_, err = NewAgent(Config{Rand: iotest.ErrReader(broken)})
+	require.ErrorIs(t, err, broken)
+}
+
+func TestInputsThatAreRefused(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	require.ErrorIs(t, s.a.AddLocal(s.now, local2), ErrState, "after SetLocalComplete")
+	s.a.localComplete = false
+	require.ErrorIs(t, s.a.AddLocal(s.now, local1), ErrDuplicate)
+	for _, bad := range []string{"0.0.0.0:1", "[::]:1", "192.0.2.1:0", "224.0.0.1:1", "255.255.255.255:1", "[ff02::1]:1"} {
+		addr := netip.MustParseAddrPort(bad)
+		require.ErrorIs(t, s.a.AddLocal(s.now, addr), ErrAddress, bad)
+		require.ErrorIs(t, s.a.AddRemoteCandidate(s.now, s.hostCandidate(addr)), ErrAddress, bad)
+	}
+	require.ErrorIs(t, s.a.AddLocal(s.now, netip.AddrPort{}), ErrAddress)
+	for i := range maxLocalAddresses - 1 {
+		require.NoError(t, s.a.AddLocal(s.now, netip.AddrPortFrom(local2.Addr(), uint16(1+i))))
+	}
+	require.ErrorIs(t, s.a.AddLocal(s.now, local2), ErrLimit)
+
+	c := s.hostCandidate(remote1)
+	for _, change := range []struct {
+		want error
+		f    func(*Candidate)
+	}{
+		{ErrUnsupportedTransport, func(c *Candidate) { c.Transport, c.TCPType = TCP, TCPActive }},
+		{ErrUnsupportedComponent, func(c *Candidate) { c.Component = 2 }},
+		{ErrUnresolved, func(c *Candidate) {
+			*c = Candidate{Component: 1, Host: "x.local", HostPort: 1, Type: Host, Priority: 1}
+		}},
+		{ErrCandidateType, func(c *Candidate) { c.Type = 0 }},
+	} {
+		bad := c
+		change.f(&bad)
+		require.ErrorIs(t, s.a.AddRemoteCandidate(s.now, bad), change.want)
+	}
+	require.Empty(t, s.a.remotes)
+
+	require.ErrorIs(t, s.a.SetRemote(s.now, RemoteParameters{Ufrag: "abc", Pwd: peerPwd}), ErrCredentials)
+	s.setRemote()
+	require.ErrorIs(t, s.a.SetRemote(s.now, RemoteParameters{Ufrag: peerUfrag, Pwd: peerPwd}), ErrState)
+
+	s.a.Close()
+	s.a.Close()
+	require.ErrorIs(t, s.a.AddLocal(s.now, local2), ErrState)
+	require.ErrorIs(t, s.a.AddRemoteCandidate(s.now, c), ErrState)
+	s.check(local1, remote1, peerCheck{})
+	s.advance(time.Minute)
+	s.wantNothing()
+	require.Equal(t, StateClosed, s.a.State())
+	require.True(t, s.a.Deadline().IsZero())
+}
+
+func TestRemoteCandidatesAreBounded(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	for i := range maxRemoteCandidates {
+		s.addRemote(netip.AddrPortFrom(remote1.Addr(), uint16(1+i)))
+	}
+	require.ErrorIs(t, s.a.AddRemoteCandidate(s.now, s.hostCandidate(remote2)), ErrLimit)
+	require.NoError(t, s.a.AddRemoteCandidate(s.now, s.hostCandidate(netip.AddrPortFrom(remote1.Addr(), 1))), "known already")
+	s.check(local1, remote2, peerCheck{})
+	require.Equal(t, uint64(1), s.a.Stats().Overflows)
+	require.Len(t, s.a.remotes, maxRemoteCandidates)
+}
+
+// A peer whose NAT gives it a new port each second does not exhaust the table.
+func TestPeerReflexiveCandidatesAreForgotten(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.nominate()
+	for i := range 10 * maxRemoteCandidates {
+		addr := netip.AddrPortFrom(remote2.Addr(), uint16(1+i))
+		s.check(local1, addr, peerCheck{})
+		require.True(t, s.a.Permits(local1, addr))
+		p := s.a.checkList.find(s.a.bases[0], addr)
+		s.a.fail(p, "test")
+		for {
+			if _, ok := s.transmitted(); !ok {
+				break
+			}
+		}
+	}
+	require.LessOrEqual(t, len(s.a.remotes), maxRemoteCandidates)
+	require.Zero(t, s.a.Stats().Overflows)
+	pair, _ := s.a.Selected()
+	require.Equal(t, remote1, pair.Remote.Addr)
+}
+
+// "an agent MUST limit the total number of connectivity checks … to … 100 … discarding the lower-priority candidate pairs" (RFC 8445, 6.1.2.5).
+func TestPairsAreBounded(t *testing.T) {
+	var locals []netip.AddrPort
+	for i := range 10 {
+		locals = append(locals, netip.AddrPortFrom(local1.Addr(), uint16(1+i)))
+	}
+	s := newScript(t, Config{Controlling: true}, locals...)
+	for i := range 20 {
+		c := s.hostCandidate(netip.AddrPortFrom(remote1.Addr(), uint16(1+i)))
+		c.Priority = uint32(1000 + i) // each better than those before
+		require.NoError(t, s.a.AddRemoteCandidate(s.now, c))
+	}
+	require.Len(t, s.a.checkList.pairs, maxPairs)
+	for i, p := range s.a.checkList.pairs {
+		require.GreaterOrEqual(t, p.remote.Priority, uint32(1010), "the worse half was discarded")
+		if i > 0 {
+			require.LessOrEqual(t, p.priority, s.a.checkList.pairs[i-1].priority)
+		}
+	}
+	c := s.hostCandidate(remote2)
+	c.Priority = 1
+	require.NoError(t, s.a.AddRemoteCandidate(s.now, c))
+	require.Nil(t, s.a.checkList.find(s.a.bases[0], remote2))
+	// What the peer vouches for finds room all the same.
+	s.setRemote()
+	s.wantSuccess(s.check(s.a.bases[0].addr, remote2, peerCheck{}))
+	s.wantCheck(s.a.bases[0].addr, remote2)
+	require.Len(t, s.a.checkList.pairs, maxPairs)
+}
+
+func TestPairing(t *testing.T) {
+	v6, linkLocal := netip.MustParseAddrPort("[2001:db8::1]:1"), netip.MustParseAddrPort("[fe80::1%eth0]:2")
+	s := newScript(t, Config{}, local1, v6, linkLocal)
+	s.setRemote()
+	remoteV6, remoteLinkLocal := netip.MustParseAddrPort("[2001:db8::2]:1"), netip.MustParseAddrPort("[fe80::2]:1")
+	s.addRemote(remoteV6, remote1, remoteLinkLocal)
+	require.Len(t, s.a.checkList.pairs, 3)
+	s.wantCheck(v6, remoteV6)
+	s.wantCheck(local1, remote1)
+	// A link-local address means nothing without its link: ours.
+	zoned := netip.MustParseAddrPort("[fe80::2%eth0]:1")
+	c := s.wantCheck(linkLocal, zoned)
+	s.wantNothing()
+	s.answer(c, netip.MustParseAddrPort("[fe80::1]:2"))
+	require.True(t, s.a.Permits(linkLocal, zoned))
+	s.wantSuccess(s.check(linkLocal, zoned, peerCheck{}))
+	require.Len(t, s.a.remotes, 3, "known, whatever its zone")
+}
+
+// Trickle: a check overtakes the candidate that it comes from (RFC 8838, 11.4).
+func TestPeerReflexiveBecomesSignalled(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.setRemote()
+	s.wantSuccess(s.check(local1, remote1, peerCheck{priority: 7}))
+	s.answer(s.wantCheck(local1, remote1), local1)
+	c := s.hostCandidate(remote1)
+	c.Extensions = []Extension{{"generation", "0"}}
+	require.NoError(t, s.a.AddRemoteCandidate(s.now, c))
+	require.Len(t, s.a.remotes, 1)
+	pair, _ := s.a.Selected()
+	require.Equal(t, c, pair.Remote)
+	require.Equal(t, pairPriority(s.a.bases[0].host.Priority, c.Priority), s.a.checkList.pairs[0].priority)
+	s.wantNomination(local1, remote1) // a direct pair now: no need to wait
+}
+
+// RFC 8863, 4: an agent with nothing left to check waits for the peer's checks before it fails.
+func TestPatience(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.a.SetRemoteComplete(s.now)
+	s.wantNothing()
+	require.Equal(t, DefaultPatience, s.advanceToDeadline(time.Minute))
+	require.Equal(t, StateFailed, s.a.State())
+
+	s = newScript(t, Config{}, local1)
+	s.setRemote()
+	s.advance(time.Hour) // candidates may come yet
+	require.Equal(t, StateChecking, s.a.State())
+	s.addRemote(remote1)
+	s.wantCheck(local1, remote1)
+	s.advance(DefaultPatience - time.Second)
+	require.Equal(t, StateChecking, s.a.State())
+	id := s.check(local1, remote1, peerCheck{controlling: true})
+	s.advance(time.Second)
+	require.Equal(t, StateChecking, s.a.State(), "the peer is there")
+	s.wantSuccess(id)
+	s.answer(s.wantCheck(local1, remote1), local1)
+	require.Equal(t, StateConnected, s.a.State())
+}
