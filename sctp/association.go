@@ -67,6 +67,7 @@ type Association struct {
 	fwd        forwardState
 	recv       tsnTracker
 	reasm      reassembly
+	window     receiveWindow
 	reset      resetState
 	shutdown   shutdownState
 	beat       heartbeat
@@ -82,6 +83,7 @@ func New(cfg Config) *Association {
 	a.resetTransmission()
 	a.recv.init(0)
 	a.reasm.init(a)
+	a.window.init(&a.cfg)
 	return a
 }
 

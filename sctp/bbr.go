@@ -11,11 +11,15 @@ import (
 // https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-04.html
 // The names are the draft's. bbr_model.go has the model, this file the states.
 //
-// It departs from the draft in one point: a round trip's losses narrow the
-// short-term model only if they are more than bbrLossThreshold of what was
-// delivered. The draft lets any loss do so, and at 1 % of random loss that
-// costs a third of the rate between two probes; the threshold is the draft's
-// own for "more loss than the path should have".
+// It departs from the draft in two points, both about the short-term model,
+// which the draft narrows after each round trip with a loss:
+//
+//   - Only losses beyond bbrLossThreshold of what was delivered do so. At 1 % of
+//     random loss any other rule costs a third of the rate between two probes;
+//     the threshold is the draft's own for "more loss than the path should have".
+//   - Losses of what was sent while probing for bandwidth (Startup, ProbeBW_UP) do
+//     not. They have been answered by ending the probe and by inflight_longterm;
+//     counted again, they cost 30 % of the rate for the two seconds that follow.
 type bbr struct {
 	mtu         int
 	initialCwnd int
@@ -263,6 +267,7 @@ func (c *bbr) checkStartupDone(s *ackSample) {
 	}
 	if c.fullBWReached {
 		c.state = bbrDrain
+		c.model.probedUntil = c.model.delivered
 		c.pacingGain, c.cwndGain = bbrDrainPacingGain, bbrDefaultCwndGain
 		c.drainStart = c.model.roundCount
 	}
@@ -284,6 +289,9 @@ func (c *bbr) probingBW() bool {
 func (c *bbr) inProbeBW() bool { return c.state >= bbrProbeDown && c.state <= bbrProbeUp }
 
 func (c *bbr) startProbeDown(t instant) {
+	if c.state == bbrProbeUp {
+		c.model.probedUntil = c.model.delivered
+	}
 	c.model.resetCongestionSignals()
 	c.probeUpAckedPerInc = bbrInfinity
 	c.roundsSinceProbe = c.rng.IntN(2)
@@ -422,12 +430,15 @@ func inflightTooHigh(lost, txInFlight int) bool {
 // lost is HandleLostPacket.
 func (c *bbr) lost(s *lostSample) {
 	m := &c.model
-	if !m.lossInRound {
-		m.lossRoundDelivered = s.delivered
-		c.saveState()
-	}
-	m.lossInRound = true
 	c.lossEvents++
+	if c.state == bbrStartup || s.priorDelivered >= m.probedUntil {
+		if !m.lossInRound {
+			m.lossRoundDelivered = s.delivered
+			c.saveState()
+		}
+		m.lossInRound = true
+		m.lostSoFar += s.size
+	}
 	if !c.probeSample || !inflightTooHigh(int(s.lost), s.txInFlight) {
 		return
 	}

@@ -26,6 +26,8 @@ type bbrModel struct {
 	lossRoundDelivered uint64
 	lossRoundStart     bool
 	lossInRound        bool
+	// probedUntil is C.delivered when the last probe for bandwidth ended.
+	probedUntil uint64
 	// The round trip's sums: those of the last whole one while lossRoundStart
 	// is set.
 	deliveredInRound, lostInRound int
@@ -55,7 +57,6 @@ func (m *bbrModel) updateLatest(s *ackSample) {
 	m.bwLatest = max(m.bwLatest, s.rate())
 	m.inflightLatest = max(m.inflightLatest, s.sampleBytes)
 	m.deliveredSoFar += s.newlyAcked
-	m.lostSoFar += s.newlyLost
 	if s.priorDelivered >= m.lossRoundDelivered {
 		m.lossRoundDelivered = s.delivered
 		m.lossRoundStart = true
@@ -97,7 +98,9 @@ func (m *bbrModel) updateMaxBW(s *ackSample) {
 }
 
 func (m *bbrModel) advanceMaxBWFilter() {
-	m.maxBWFilter[1], m.maxBWFilter[0] = m.maxBWFilter[0], 0
+	if m.maxBWFilter[0] > 0 { // else the old one is all that is known
+		m.maxBWFilter[1], m.maxBWFilter[0] = m.maxBWFilter[0], 0
+	}
 }
 
 // bound is BoundBWForModel.

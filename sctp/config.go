@@ -30,12 +30,15 @@ type Config struct {
 
 	// SendBuffer bounds the bytes that Send accepts and the peer has not
 	// acknowledged yet. A single larger message is taken when nothing else is
-	// buffered. 0: DefaultSendBuffer.
+	// buffered. The bound begins at InitialBuffer and grows up to this with
+	// what the path can hold. 0: DefaultMaxBuffer.
 	SendBuffer int
 
 	// ReceiveWindow bounds the bytes received and not yet released, those
-	// waiting for missing fragments included. 0: DefaultReceiveWindow or four
-	// times MaxMessageSize, whichever is larger.
+	// waiting for missing fragments included. The window that the peer is
+	// told begins at InitialBuffer, or four times MaxMessageSize if that is
+	// more, and grows up to this with what the reader takes in a round trip.
+	// 0: DefaultMaxBuffer.
 	ReceiveWindow int
 
 	// RTOInitial, RTOMin and RTOMax are the retransmission timer's limits; 0:
@@ -85,8 +88,12 @@ const (
 
 	DefaultMaxMessageSize = 262144
 	DefaultMaxStreams     = 1024
-	DefaultSendBuffer     = 1 << 20
-	DefaultReceiveWindow  = 1 << 20
+
+	// InitialBuffer is where the send buffer and the receive window begin.
+	InitialBuffer = 1 << 20
+	// DefaultMaxBuffer is how far they grow: twice what 1 Gbit/s over 60 ms
+	// holds. It bounds memory only where so much has really been sent.
+	DefaultMaxBuffer = 16 << 20
 
 	// RTO.Initial and RTO.Max are those of
 	// https://www.rfc-editor.org/rfc/rfc9260.html#section-16. RTO.Min is 1 s
@@ -135,8 +142,8 @@ func (c *Config) setDefaults() {
 	// Whole words: padding would otherwise push a full chunk over the edge.
 	c.MTU = min(max(c.MTU, MinMTU), MaxMTU) &^ 3
 	def(&c.MaxMessageSize, DefaultMaxMessageSize)
-	def(&c.SendBuffer, DefaultSendBuffer)
-	def(&c.ReceiveWindow, max(DefaultReceiveWindow, 4*c.MaxMessageSize))
+	def(&c.SendBuffer, DefaultMaxBuffer)
+	def(&c.ReceiveWindow, max(DefaultMaxBuffer, 4*c.MaxMessageSize))
 	def(&c.MaxInitRetransmits, defaultMaxInitRetransmits)
 	def(&c.MaxRetransmits, defaultMaxRetransmits)
 	def(&c.InitialCongestionWindow, initialWindowPackets*c.MTU)

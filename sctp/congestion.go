@@ -75,7 +75,6 @@ func (a *Association) newCongestionControl() congestionControl {
 type ackSample struct {
 	t             instant
 	newlyAcked    int           // bytes acknowledged for the first time
-	newlyLost     int           // bytes found lost since the last sample
 	inFlight      int           // bytes outstanding after this SACK
 	priorInFlight int           // and before
 	rtt           time.Duration // of the newest packet acknowledged, 0 if ambiguous
@@ -92,7 +91,9 @@ type lostSample struct {
 	txInFlight int    // bytes in flight when it was sent, itself included
 	lost       uint64 // bytes found lost since it was sent, itself included
 	delivered  uint64 // bytes delivered so far
-	appLimited bool
+	// priorDelivered is what had been delivered when it was sent.
+	priorDelivered uint64
+	appLimited     bool
 }
 
 // pacer spaces packets by a rate, with a burst that hides the granularity of

@@ -96,7 +96,7 @@ func (a *Association) appendInit(dst []byte, t chunkType, tag, tsn uint32, cooki
 	start := len(dst)
 	dst = appendChunkHeader(dst, t, 0)
 	dst = binary.BigEndian.AppendUint32(dst, tag)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(a.cfg.ReceiveWindow))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(a.window.limit))
 	dst = binary.BigEndian.AppendUint16(dst, a.cfg.MaxStreams)
 	dst = binary.BigEndian.AppendUint16(dst, a.cfg.MaxStreams)
 	dst = binary.BigEndian.AppendUint32(dst, tsn)
@@ -265,7 +265,7 @@ func (a *Association) adopt(p *peerInit) {
 	a.hand.peerForwardTSN, a.hand.peerReconfig = p.forwardTSN, p.reconfig
 	a.out.peerWindow = int(min(p.window, maxPeerWindow))
 	a.recv.init(p.tsn)
-	a.recv.lastWindow = a.cfg.ReceiveWindow
+	a.recv.lastWindow = a.window.limit
 	a.reset.nextPeerRequest = p.tsn
 }
 

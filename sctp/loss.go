@@ -26,6 +26,7 @@ type lossState struct {
 
 	recovering bool
 	recovery   uint32 // the highest TSN outstanding when the episode began
+	timedOut   bool   // the episode began with a timeout: slow start goes on in it
 
 	probe          bool // the next data packet is a tail loss probe
 	probeOut       bool // one was sent and not answered
@@ -35,7 +36,6 @@ type lossState struct {
 	probeSent      instant
 
 	errors        int  // timeouts in a row
-	newlyLost     int  // bytes found lost since the last SACK
 	windowLimited bool // the congestion window held data back since the last SACK
 }
 
@@ -126,14 +126,14 @@ func (a *Association) receiveSack(t instant, c chunk) {
 	} else if serial.Less32(cum, a.fwd.advancedPeerAck) {
 		a.fwd.resend(t, a.rtt.srtt)
 	}
-	inRecovery := a.loss.recovering
+	inRecovery := a.loss.recovering && !a.loss.timedOut
 	a.detectLoss(t)
 	if sum.bytes > 0 {
-		a.sample = ackSample{t: t, newlyLost: a.loss.newlyLost, rateSample: o.rate.sample(&sum, a.rtt.min), newlyAcked: sum.bytes, inFlight: o.inFlight, priorInFlight: priorInFlight,
-			rtt: sum.rtt, srtt: a.rtt.srtt, minRTT: a.rtt.min, inRecovery: inRecovery || a.loss.recovering,
+		a.sample = ackSample{t: t, rateSample: o.rate.sample(&sum, a.rtt.min), newlyAcked: sum.bytes, inFlight: o.inFlight, priorInFlight: priorInFlight,
+			rtt: sum.rtt, srtt: a.rtt.srtt, minRTT: a.rtt.min, inRecovery: inRecovery,
 			windowLimited: a.loss.windowLimited}
 		a.cc.acked(&a.sample)
-		a.loss.windowLimited, a.loss.newlyLost = false, 0
+		a.loss.windowLimited = false
 	}
 
 	// R2 and R3 of section 6.3.2, and RFC 8985 section 7.2: progress of any
@@ -238,6 +238,7 @@ func (a *Association) enterRecovery(t instant, inFlight int) {
 	}
 	l.recovering = true
 	l.recovery = a.out.next - 1
+	l.timedOut = false
 	a.stats.LossEpisodes++
 	a.cc.congested(t, inFlight)
 	if l.reorderPersist > 0 {
@@ -252,9 +253,8 @@ func (a *Association) enterRecovery(t instant, inFlight int) {
 func (a *Association) markLost(t instant, tsn uint32, c *sentChunk) {
 	size := c.wireSize()
 	a.out.rate.lost += uint64(size)
-	a.loss.newlyLost += size
 	a.lostSample = lostSample{t: t, size: size, txInFlight: int(c.rec.txInFlight), lost: a.out.rate.lost - c.rec.lost,
-		delivered: a.out.rate.delivered, appLimited: c.rec.appLimited}
+		delivered: a.out.rate.delivered, priorDelivered: c.rec.delivered, appLimited: c.rec.appLimited}
 	a.cc.lost(&a.lostSample)
 	m := c.msg
 	if m.limitRtx && uint32(c.transmissions) > m.maxRtx || m.expires != 0 && m.expires <= t {
@@ -278,7 +278,7 @@ func (a *Association) retransmissionTimeout(t instant) {
 		return
 	}
 	inFlight := o.inFlight
-	o.reneged()
+	o.reneged(l.errors)
 	for o.flight.n > 0 {
 		a.markLost(t, o.flight.head, o.at(o.flight.head))
 	}
@@ -287,6 +287,7 @@ func (a *Association) retransmissionTimeout(t instant) {
 	}
 	l.recovering = true
 	l.recovery = o.next - 1
+	l.timedOut = true
 	l.probe, l.probeOut = false, false
 	a.rtt.backOff()
 	a.pace = pacer{}

@@ -67,6 +67,9 @@ const (
 	// from the cumulative ack in 16 bits.
 	maxOutstanding = 65000
 	minRing        = 32
+	// partialSack is how many gap ack blocks make a SACK that may have had no
+	// room for more.
+	partialSack = 64
 	// maxPeerWindow bounds what is believed of a peer's window.
 	maxPeerWindow = 1 << 30
 )
@@ -263,7 +266,10 @@ func (o *outstanding) gaps(t instant, blocks []tsnRange, sum *ackTotals) {
 // the last SACK does not (section 6.2.1: the peer may take that back). It is
 // asked when the retransmission timer has expired: until then an older SACK
 // that was overtaken on the way looks just the same.
-func (o *outstanding) reneged() {
+func (o *outstanding) reneged(timeouts int) {
+	if len(o.sacked) >= partialSack && timeouts < 2 {
+		return // it need not have named everything
+	}
 	sacked := o.sacked
 	for tsn := o.base; tsn != o.next; tsn++ {
 		for len(sacked) > 0 && serial.Less32(sacked[0].last, tsn) {

@@ -427,7 +427,7 @@ func (a *Association) receiveData(t instant, c chunk) {
 		}
 		return
 	}
-	if a.reasm.held >= a.cfg.ReceiveWindow && !a.mustAccept(h.tsn) {
+	if a.reasm.held >= a.window.limit && !a.mustAccept(h.tsn) {
 		a.stats.ChunksNoRoom++
 		r.sackNow = true // tells that the window is closed
 		return
@@ -451,7 +451,7 @@ func (a *Association) receiveData(t instant, c chunk) {
 // where nothing is ready to be read only more data can free anything.
 func (a *Association) mustAccept(tsn uint32) bool {
 	return tsn == a.recv.cum+1 && (len(a.recv.ranges) > 0 || a.reasm.ready.len() == 0) &&
-		a.reasm.held < 2*a.cfg.ReceiveWindow
+		a.reasm.held < 2*a.window.limit
 }
 
 func (a *Association) invalidStream(id uint16) []byte {
@@ -480,7 +480,8 @@ func (a *Association) Release(now time.Time, m *Message) {
 	if m.buf == nil {
 		return
 	}
-	a.clock(now)
+	t := a.clock(now)
+	a.window.released(t, len(m.Data), &a.rtt)
 	m.buf.Free()
 	a.reasm.held -= m.charge
 	*m = Message{}
@@ -490,7 +491,7 @@ func (a *Association) Release(now time.Time, m *Message) {
 	// A closed, or much smaller, window that opens again is told at once:
 	// the peer may be waiting for it.
 	window := a.receiveWindow()
-	if grown := window - a.recv.lastWindow; a.recv.lastWindow < a.cfg.ReceiveWindow/2 && grown >= a.cfg.ReceiveWindow/4 {
+	if grown := window - a.recv.lastWindow; a.recv.lastWindow < a.window.limit/2 && grown >= a.window.limit/4 {
 		a.recv.sackNow = true
 	}
 }

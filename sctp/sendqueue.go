@@ -202,7 +202,7 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 		return ErrMessageTooLarge
 	}
 	q := &a.send
-	if q.buffered > 0 && q.buffered+len(data) > a.cfg.SendBuffer {
+	if q.buffered > 0 && q.buffered+len(data) > a.sendLimit() {
 		q.refused = true
 		return ErrSendBufferFull
 	}
@@ -282,7 +282,7 @@ func (a *Association) expireQueued(t instant) {
 // Half the buffer is waited for, so that a bulk sender is woken once for many
 // messages.
 func (a *Association) notifyWritable() {
-	if a.send.refused && a.send.buffered <= a.cfg.SendBuffer/2 {
+	if a.send.refused && a.send.buffered <= a.sendLimit()/2 {
 		a.send.refused = false
 		a.events.push(Event{Kind: EventWritable})
 	}

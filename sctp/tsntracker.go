@@ -13,6 +13,8 @@ type tsnTracker struct {
 	cum    uint32     // everything up to here has arrived
 	ranges []tsnRange // what arrived above, ascending, not adjacent
 	dups   []uint32   // arrived again since the last SACK
+	// nextReport is where the next SACK goes on naming ranges, if not all fit.
+	nextReport uint32
 
 	newData bool // a DATA chunk came in the current packet
 	pending int  // packets with data since the last SACK
@@ -133,14 +135,39 @@ func (a *Association) scheduleSack(t instant) {
 	}
 }
 
-// appendSack encodes a SACK chunk, with as many gap ack blocks as fit.
+// reported chooses the gap ack blocks of the next SACK when at most n fit. A
+// burst that overflows a queue leaves thousands of holes. Were only the lowest
+// blocks ever named, the sender could not know of all that arrived above them,
+// and would have to repair the holes a packet's worth a round trip. So half of
+// the room is for the lowest, and the other half goes round the rest, from SACK
+// to SACK.
+func (r *tsnTracker) reported(n int) (low, high []tsnRange) {
+	if len(r.ranges) <= n {
+		return r.ranges, nil
+	}
+	low = r.ranges[:n/2]
+	n -= len(low)
+	i := max(r.search(r.nextReport), len(low))
+	if i >= len(r.ranges) {
+		i = len(low)
+	}
+	high = r.ranges[i:min(i+n, len(r.ranges))]
+	r.nextReport = high[len(high)-1].last + 1
+	if i+n >= len(r.ranges) {
+		r.nextReport = r.cum
+	}
+	return low, high
+}
+
+// appendSack encodes a SACK chunk.
 func (a *Association) appendSack(dst []byte, limit int) []byte {
 	room := limit - len(dst) - sackHeaderSize
 	if room < 0 {
 		return dst
 	}
 	r := &a.recv
-	blocks := min(len(r.ranges), room/4)
+	low, high := r.reported(room / 4)
+	blocks := len(low) + len(high)
 	dups := min(len(r.dups), room/4-blocks)
 	window := a.receiveWindow()
 	dst = append(dst, byte(chunkSack), 0, 0, 0)
@@ -149,9 +176,11 @@ func (a *Association) appendSack(dst []byte, limit int) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(window))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(blocks))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(dups))
-	for _, b := range r.ranges[:blocks] {
-		dst = binary.BigEndian.AppendUint16(dst, uint16(b.first-r.cum))
-		dst = binary.BigEndian.AppendUint16(dst, uint16(b.last-r.cum))
+	for _, part := range [...][]tsnRange{low, high} {
+		for _, b := range part {
+			dst = binary.BigEndian.AppendUint16(dst, uint16(b.first-r.cum))
+			dst = binary.BigEndian.AppendUint16(dst, uint16(b.last-r.cum))
+		}
 	}
 	for _, tsn := range r.dups[:dups] {
 		dst = binary.BigEndian.AppendUint32(dst, tsn)
@@ -165,5 +194,5 @@ func (a *Association) appendSack(dst []byte, limit int) []byte {
 
 // receiveWindow is the a_rwnd to advertise.
 func (a *Association) receiveWindow() int {
-	return max(0, a.cfg.ReceiveWindow-a.reasm.held)
+	return max(0, a.window.limit-a.reasm.held)
 }

@@ -1,0 +1,55 @@
+package sctp
+
+import "time"
+
+// receiveWindow decides how much the peer may have on its way to us. It grows
+// when the reader keeps up, so that a path of any bandwidth and delay can be
+// filled, and stays where it is when the reader does not: what a stalled reader
+// can make pile up is bounded by what it once took in a round trip.
+type receiveWindow struct {
+	limit int // bytes
+	max   int
+	since instant // of the measurement
+	taken int     // bytes released since then
+}
+
+const (
+	// windowGrowth: a sender in slow start sends nearly three times as much in
+	// each round trip as in the one before (BBR's startup gain), and it takes
+	// a round trip until the window's growth arrives.
+	windowGrowth = 4
+	// unknownRTT stands in while this side has no measurement.
+	unknownRTT = 100 * time.Millisecond
+)
+
+func (w *receiveWindow) init(c *Config) {
+	w.max = c.ReceiveWindow
+	w.limit = min(max(InitialBuffer, 4*c.MaxMessageSize), w.max)
+}
+
+// released takes note of what the reader gave back.
+func (w *receiveWindow) released(t instant, n int, rtt *rttState) {
+	if w.limit == w.max {
+		return
+	}
+	w.taken += n
+	period := rtt.srtt
+	if period == 0 {
+		period = unknownRTT
+	}
+	if w.since == 0 || t-w.since > 2*period { // idle in between
+		w.since, w.taken = t, 0
+		return
+	}
+	if t-w.since < period {
+		return
+	}
+	w.limit = max(w.limit, min(windowGrowth*w.taken, w.max))
+	w.since, w.taken = t, 0
+}
+
+// sendLimit bounds what Send takes: twice the congestion window, so that the
+// next window is at hand when one is acknowledged.
+func (a *Association) sendLimit() int {
+	return min(max(InitialBuffer, 2*a.cc.window()), a.cfg.SendBuffer)
+}
