@@ -15,10 +15,11 @@ const (
 	maxShift = 20 // 1 MiB: larger buffers are rare enough for the garbage collector
 )
 
-// Buffer is a borrowed buffer. B may be resliced and appended to within its
-// capacity by its owner; it must not be used after Free.
+// Buffer is a borrowed buffer. Its owner may append to B and cut its end, but
+// not its front or its capacity; it must not be used after Free.
 type Buffer struct {
 	B     []byte
+	Next  *Buffer // for the owner's lists; nil in a buffer from Get
 	class int8 // index into pools, or -1 when too large to be pooled
 }
 
@@ -45,7 +46,7 @@ func (b *Buffer) Free() {
 	if b == nil || b.class < 0 {
 		return
 	}
-	b.B = b.B[:0:cap(b.B)]
+	b.B, b.Next = b.B[:0], nil
 	pools[b.class].Put(b)
 }
 
