@@ -2,7 +2,9 @@ package ice
 
 import (
 	"errors"
+	"log/slog"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -208,4 +210,32 @@ func TestPatience(t *testing.T) {
 	s.wantSuccess(id)
 	s.answer(s.wantCheck(local1, remote1), local1)
 	require.Equal(t, StateConnected, s.a.State())
+}
+
+func TestSetControlling(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.setRemote()
+	s.addRemote(remote1)
+	_, err := s.wantCheck(local1, remote1).ICEControlling()
+	require.NoError(t, err)
+	priority := s.a.checkList.pairs[0].priority
+	s.a.SetControlling(true) // no change
+	s.wantNothing()
+	s.a.SetControlling(false)
+	require.NotEqual(t, priority, s.a.checkList.pairs[0].priority)
+	// The check under way claims the old role: it is made anew.
+	_, err = s.wantCheck(local1, remote1).ICEControlled()
+	require.NoError(t, err)
+	s.wantNothing()
+}
+
+func TestLogging(t *testing.T) {
+	var log strings.Builder
+	s := newScript(t, Config{Controlling: true, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, local1)
+	s.nominate()
+	require.Contains(t, log.String(), `msg="ice: state" from=new to=checking`)
+	require.Contains(t, log.String(), `msg="ice: check succeeded" local=192.168.0.1:5001 remote=198.51.100.1:6001`)
+	require.Contains(t, log.String(), `msg="ice: selected pair" local=192.168.0.1:5001 remote=198.51.100.1:6001 nominated=true`)
+	require.NotContains(t, log.String(), agentPwd)
+	require.NotContains(t, log.String(), peerPwd)
 }

@@ -140,3 +140,38 @@ func TestConnLeavesNoGoroutine(t *testing.T) {
 		return !strings.Contains(string(buf[:runtime.Stack(buf, true)]), "(*Conn).serve")
 	}, 5*time.Second, time.Millisecond)
 }
+
+// The timer of a Conn works, and failure reaches those who wait.
+func TestConnFails(t *testing.T) {
+	c := loopbackConn(t, Config{RTO: time.Millisecond, CheckInterval: time.Millisecond, Patience: 100 * time.Millisecond})
+	states := make(chan State, 8)
+	c.OnStateChange(func(s State) { states <- s })
+	require.NoError(t, c.SetRemote(RemoteParameters{Ufrag: peerUfrag, Pwd: peerPwd}))
+	c.SetRemoteComplete()
+	require.ErrorIs(t, c.Wait(t.Context()), ErrFailed)
+	_, err := c.Read(nil)
+	require.ErrorIs(t, err, ErrFailed)
+	_, err = c.Write(nil)
+	require.ErrorIs(t, err, ErrFailed)
+	require.Equal(t, StateChecking, <-states)
+	require.Equal(t, StateFailed, <-states)
+	require.Equal(t, StateFailed, c.Stats().State)
+	_, ok := c.Selected()
+	require.False(t, ok)
+}
+
+// Read falls behind: what does not fit the queue is dropped, and what did comes in order.
+func TestConnDropsWhenFull(t *testing.T) {
+	a, b := connectedConns(t)
+	for i := range byte(20) {
+		_, err := b.Write([]byte{i})
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return len(a.queue) == 4 }, 5*time.Second, time.Millisecond)
+	buf := make([]byte, 1)
+	for i := range byte(4) {
+		n, err := a.Read(buf)
+		require.NoError(t, err)
+		require.Equal(t, []byte{i}, buf[:n])
+	}
+}

@@ -16,6 +16,9 @@ type response struct {
 	unauthenticated bool
 }
 
+// keptResponses is how many places of the queue an agent keeps when it is empty; the set-up of a connection may have needed more.
+const keptResponses = 4
+
 // respond queues a response. Receive has seen to it that there is room.
 func (a *Agent) respond(r response) {
 	if a.sent > 0 && a.sent == len(a.responses) {
@@ -28,6 +31,9 @@ func (a *Agent) respond(r response) {
 func (a *Agent) transmitResponse(dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
 	if a.sent == len(a.responses) {
 		a.responses, a.sent = a.responses[:0], 0
+		if cap(a.responses) > keptResponses {
+			a.responses = nil
+		}
 		return dst, local, remote, false
 	}
 	r := &a.responses[a.sent]
