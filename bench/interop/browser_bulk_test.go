@@ -20,11 +20,33 @@ func testBrowserBulk(t *testing.T, b *browser) {
 		total = 8 << 20
 	}
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, nil)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
 	dc := channelFromBrowser(p, pc, "bulk", nil)
 	ctx, cancel := context.WithTimeout(context.Background(), bulkTime)
 	defer cancel()
 	rate := func(start time.Time) float64 { return float64(total) / 1e6 / time.Since(start).Seconds() }
+
+	// What the browser does with itself, to compare: more is not to be had from it.
+	t.Run("inside the browser", func(t *testing.T) {
+		p := &page{t: t, b: p.b, ctx: p.ctx}
+		took := valueWithin[float64](p, bulkTime, `
+			const [a, b] = connectTwo(), all = new Slot(), pieces = randomPieces(args[0], args[1]);
+			const channel = a.open('bulk');
+			let left = args[0];
+			(await b.accepted('bulk')).onMessage = (data) => {
+				left -= data.byteLength;
+				if (left === 0) all.resolve();
+			};
+			await channel.opened();
+			const start = performance.now();
+			await channel.sendAll(pieces);
+			await all.promise;
+			const took = performance.now() - start;
+			a.pc.close();
+			b.pc.close();
+			return took / 1000;`, total, piece)
+		t.Logf("%d MiB: %.1f MB/s", total>>20, float64(total)/1e6/took)
+	})
 
 	t.Run("to the browser", func(t *testing.T) {
 		seed := rand.Uint64()

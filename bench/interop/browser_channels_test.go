@@ -30,7 +30,7 @@ func digest(data []byte) string {
 // testBrowserSizes sends messages of all sizes both ways. Chromium takes 256 KiB at most, and says so; it sends as much.
 func testBrowserSizes(t *testing.T, b *browser) {
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, nil)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
 	dc := channelFromBrowser(p, pc, "sizes", nil)
 	const most = 256 << 10
 	require.Equal(t, most, dc.MaxMessageSize())
@@ -75,7 +75,7 @@ func testBrowserSizes(t *testing.T, b *browser) {
 // testBrowserTwentyChannels opens ten channels from each side at the same time, and uses all of them.
 func testBrowserTwentyChannels(t *testing.T, b *browser) {
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, nil)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
 	const each = 10
 	type received struct{ label, text string }
 	fromBrowser := make(chan received, each)
@@ -142,7 +142,7 @@ func pointer[T any](v T) *T { return &v }
 // testBrowserReliability opens channels of each kind from each side; the other side sees the same kind.
 func testBrowserReliability(t *testing.T, b *browser) {
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, nil)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
 	// The first one is there so that the others need no negotiation.
 	channelFromBrowser(p, pc, "first", nil)
 	for _, test := range []struct {
@@ -205,7 +205,7 @@ func testBrowserReliability(t *testing.T, b *browser) {
 // testBrowserNegotiated uses channels that both sides create, so that nothing is sent to open them.
 func testBrowserNegotiated(t *testing.T, b *browser) {
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, nil)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
 	reliability := rtc.Reliability{Unordered: true, Unreliable: true, MaxRetransmits: 3}
 	dc, err := pc.CreateDataChannel("agreed", &rtc.DataChannelInit{
 		Negotiated: true, ManualStream: true, Stream: 100, Reliability: reliability, Protocol: "ours",

@@ -23,7 +23,7 @@ func onClosed(dc *rtc.DataChannel) <-chan struct{} {
 // testBrowserClosesChannel closes channels that either side opened, with messages still on the way.
 func testBrowserClosesChannel(t *testing.T, b *browser) {
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, nil)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
 	kept := channelFromBrowser(p, pc, "kept", nil)
 	for _, dc := range []*rtc.DataChannel{
 		channelFromBrowser(p, pc, "its", nil),
@@ -66,7 +66,7 @@ func testBrowserClosesChannel(t *testing.T, b *browser) {
 // testWeCloseChannel is the same from our side.
 func testWeCloseChannel(t *testing.T, b *browser) {
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, nil)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
 	kept := channelFromBrowser(p, pc, "kept", nil)
 	for _, dc := range []*rtc.DataChannel{
 		channelFromBrowser(p, pc, "its", nil),
@@ -99,7 +99,7 @@ func testWeCloseChannel(t *testing.T, b *browser) {
 // testBrowserClosesConnection calls close() in the page: all of ours closes at once, not after a timeout.
 func testBrowserClosesConnection(t *testing.T, b *browser) {
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, nil)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
 	dcs := []*rtc.DataChannel{
 		channelFromBrowser(p, pc, "its", nil),
 		channelToBrowser(p, pc, "ours", nil),
@@ -129,10 +129,12 @@ func testWeCloseConnection(t *testing.T, b *browser) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := b.open(t)
-			pc, _ := p.connect(rtc.Configuration{}, nil)
+			pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
 			dc := channelFromBrowser(p, pc, "its", nil)
 			channelToBrowser(p, pc, "ours", nil)
-			p.run(`await peer.reached('connected');`)
+			p.run(`
+				await peer.reached('connected');
+				peer.sctp = peer.pc.sctp;`)
 			if test.name == "Close" { // what is buffered is sent first
 				for i := range 100 {
 					require.NoError(t, dc.Send(pattern(20000, i)))
@@ -151,8 +153,10 @@ func testWeCloseConnection(t *testing.T, b *browser) {
 						if (String(bytes(data)) !== String(pattern(20000, i))) throw new Error('message ' + i + ' is another');
 					}`)
 			}
-			t.Logf("the browser: connection %s, events %v", value[string](p, `return peer.pc.connectionState;`),
-				value[[]string](p, `return peer.channel('its').events;`))
+			t.Logf("events in the browser: %v", value[[]string](p, `return peer.channel('its').events;`))
+			// Its connection stays as it is until ICE notices, but its transports are closed.
+			require.Equal(t, []string{"closed", "closed"}, value[[]string](p, `
+				return [peer.sctp.state, peer.sctp.transport.state];`))
 		})
 	}
 }

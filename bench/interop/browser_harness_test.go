@@ -207,9 +207,13 @@ type candidate struct {
 // maxSignals bounds what may wait for a page that does not fetch it.
 const maxSignals = 256
 
+// peerOptions are those of the constructor of Peer in peer.js.
+type peerOptions struct {
+	WithoutTrickle bool `json:"withoutTrickle"` // on both sides
+}
+
 // connect makes a connection that signals with a peer in the page, which scripts find as the global variable peer.
-// options is for the peer; see the constructor of Peer in peer.js.
-func (p *page) connect(configuration rtc.Configuration, options map[string]any) (*rtc.PeerConnection, *browserSession) {
+func (p *page) connect(configuration rtc.Configuration, options peerOptions) (*rtc.PeerConnection, *browserSession) {
 	p.t.Helper()
 	if configuration.BindAddress == "" {
 		configuration.BindAddress = "127.0.0.1"
@@ -218,19 +222,18 @@ func (p *page) connect(configuration rtc.Configuration, options map[string]any) 
 	require.NoError(p.t, err)
 	p.t.Cleanup(func() { require.NoError(p.t, pc.CloseAndWait()) })
 	s := &browserSession{pc: pc, out: make(chan any, maxSignals)}
-	trickle := options["trickle"] != false
 	pc.OnLocalDescription(func(d rtc.SessionDescription) {
-		if trickle {
+		if !options.WithoutTrickle {
 			s.tell(p.t, signal{Description: &d})
 		}
 	})
 	pc.OnLocalCandidate(func(c rtc.Candidate) {
-		if trickle {
+		if !options.WithoutTrickle {
 			s.tell(p.t, signal{Candidate: &candidate{Candidate: c.Candidate, Mid: c.Mid}})
 		}
 	})
 	pc.OnGatheringStateChange(func(state rtc.GatheringState) {
-		if !trickle && state == rtc.GatheringStateComplete {
+		if options.WithoutTrickle && state == rtc.GatheringStateComplete {
 			d, err := pc.LocalDescription()
 			if err != nil {
 				p.t.Errorf("local description with candidates: %v", err)

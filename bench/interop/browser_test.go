@@ -22,6 +22,7 @@ func TestBrowser(t *testing.T) {
 		{"the page alone", testPageAlone},
 		{"browser offers", testBrowserOffers},
 		{"browser answers", testBrowserAnswers},
+		{"both offer", testBrowserAndWeOffer},
 		{"without trickle", testBrowserWithoutTrickle},
 		{"sizes", testBrowserSizes},
 		{"twenty channels", testBrowserTwentyChannels},
@@ -144,7 +145,7 @@ func echoBothWays(p *page, dc *rtc.DataChannel) {
 
 func testBrowserOffers(t *testing.T, b *browser) {
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, nil)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
 	dc := channelFromBrowser(p, pc, "from the browser", nil)
 	echoBothWays(p, dc)
 	awaitState(t, pc, rtc.StateConnected)
@@ -162,7 +163,7 @@ func testBrowserOffers(t *testing.T, b *browser) {
 
 func testBrowserAnswers(t *testing.T, b *browser) {
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, nil)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
 	dc := channelToBrowser(p, pc, "from us", nil)
 	echoBothWays(p, dc)
 	awaitState(t, pc, rtc.StateConnected)
@@ -176,12 +177,31 @@ func testBrowserAnswers(t *testing.T, b *browser) {
 	require.Equal(t, rtc.SignalingStateStable, pc.SignalingState())
 }
 
+// testBrowserAndWeOffer lets two offers cross. The browser insists on its own; ours is rolled back.
+func testBrowserAndWeOffer(t *testing.T, b *browser) {
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
+	// The script runs to its end before the page can be told anything, and its offer is made before it looks.
+	ours, err := pc.CreateDataChannel("from us", nil)
+	require.NoError(t, err)
+	require.Equal(t, rtc.SignalingStateHaveLocalOffer, pc.SignalingState())
+	its := channelFromBrowser(p, pc, "from the browser", nil)
+	p.run(`await peer.accepted('from us');`)
+	echoBothWays(p, its)
+	echoBothWays(p, ours)
+	require.Equal(t, rtc.SignalingStateStable, pc.SignalingState())
+	require.Equal(t, "stable", value[string](p, `return peer.pc.signalingState;`))
+	t.Logf("the browser ignored %d offers", value[int](p, `return peer.ignored;`))
+	// What it ignored was not lost: the answer has the candidates.
+	require.Contains(t, value[string](p, `return peer.pc.remoteDescription.sdp;`), "a=candidate:")
+}
+
 // testBrowserWithoutTrickle exchanges one description each, which has all candidates.
 func testBrowserWithoutTrickle(t *testing.T, b *browser) {
 	for _, offerer := range []string{"browser", "we"} {
 		t.Run(offerer, func(t *testing.T) {
 			p := b.open(t)
-			pc, session := p.connect(rtc.Configuration{}, map[string]any{"trickle": false})
+			pc, session := p.connect(rtc.Configuration{}, peerOptions{WithoutTrickle: true})
 			if offerer == "browser" {
 				echoBothWays(p, channelFromBrowser(p, pc, "chat", nil))
 			} else {
@@ -203,7 +223,7 @@ func TestBrowserHidesAddresses(t *testing.T) {
 	for _, offerer := range []string{"browser", "we"} {
 		t.Run(offerer, func(t *testing.T) {
 			p := b.open(t)
-			pc, session := p.connect(rtc.Configuration{}, nil)
+			pc, session := p.connect(rtc.Configuration{}, peerOptions{})
 			if offerer == "browser" {
 				echoBothWays(p, channelFromBrowser(p, pc, "chat", nil))
 			} else {
@@ -222,7 +242,7 @@ func TestBrowserHidesAddresses(t *testing.T) {
 
 func testBrowserStatistics(t *testing.T, b *browser) {
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, nil)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
 	dc := channelFromBrowser(p, pc, "counted", nil)
 	p.run(`peer.channel('counted').echo();`)
 	const messages, size = 10, 5000

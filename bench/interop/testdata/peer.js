@@ -99,18 +99,22 @@ class Channel {
 class Peer {
   // send brings a signal, {description} or {candidate}, to the other side. Without trickle there are no candidates, and
   // a description is sent when it has them all.
-  constructor(send, {trickle = true, configuration = {}} = {}) {
-    this.pc = new RTCPeerConnection(configuration);
+  constructor(send, {withoutTrickle = false} = {}) {
+    this.pc = new RTCPeerConnection();
     this.sendSignal = send;
-    this.trickle = trickle;
+    this.trickle = !withoutTrickle;
     this.states = [];        // of the connection, as they came
     this.candidates = [];    // local ones, as sent
     this.channels = new Map();
     this.expected = new Map();
     this.inbox = Promise.resolve();
     this.failure = null;     // what went wrong in signalling
+    this.ignoring = false;   // the candidates of an offer that was ignored
+    this.ignored = 0;        // offers
 
-    this.pc.addEventListener('negotiationneeded', () => this.#guard(this.#describe()));
+    this.pc.addEventListener('negotiationneeded', () => this.#enqueue(async () => {
+      if (this.pc.signalingState === 'stable') await this.#describe();
+    }));
     this.pc.addEventListener('icecandidate', ({candidate}) => {
       if (candidate && candidate.candidate) this.candidates.push(candidate.candidate);
       if (this.trickle && candidate) this.sendSignal({candidate: candidate.toJSON()});
@@ -126,16 +130,17 @@ class Peer {
     });
   }
 
-  #guard(promise) {
-    return promise.catch((e) => {
-      this.failure = e;
-      console.error(`signalling: ${e}`);
-    });
-  }
-
   #expect(label) {
     if (!this.expected.has(label)) this.expected.set(label, new Slot());
     return this.expected.get(label);
+  }
+
+  // enqueue does something after everything that was enqueued before: signalling is one thing after the other.
+  #enqueue(action) {
+    this.inbox = this.inbox.then(action).catch((e) => {
+      this.failure = e;
+      console.error(`signalling: ${e}`);
+    });
   }
 
   // describe makes the description that fits the state, and sends it.
@@ -153,16 +158,22 @@ class Peer {
     }), 'end of gathering');
   }
 
-  // signal takes what the other side sent. Signals are handled one after the other.
-  signal(message) {
-    this.inbox = this.#guard(this.inbox.then(async () => {
-      if (message.description) {
-        await this.pc.setRemoteDescription(message.description);
-        if (message.description.type === 'offer') await this.#describe();
-      } else if (message.candidate) {
-        await this.pc.addIceCandidate(message.candidate);
+  // signal takes what the other side sent. When both offer at once this side insists on its offer, and ignores the
+  // other's: it is the impolite peer of the W3C's perfect negotiation example.
+  signal({description, candidate}) {
+    this.#enqueue(async () => {
+      if (description) {
+        this.ignoring = description.type === 'offer' && this.pc.signalingState !== 'stable';
+        if (this.ignoring) {
+          this.ignored++;
+          return;
+        }
+        await this.pc.setRemoteDescription(description);
+        if (description.type === 'offer') await this.#describe();
+      } else if (candidate && !this.ignoring) {
+        await this.pc.addIceCandidate(candidate);
       }
-    }));
+    });
   }
 
   // open makes a channel; it does not wait until it is open.
