@@ -18,7 +18,7 @@ import (
 func TestBackpressure(t *testing.T) {
 	p := newPair(t, Configuration{}, Configuration{})
 	a, b := p.connect("x", nil)
-	const n, size = 6000, 1000
+	const n, size = 20000, 100
 	message := make([]byte, size)
 	for i := range n {
 		binary.BigEndian.PutUint32(message, uint32(i))

@@ -54,8 +54,8 @@ and the SHA-256. The exit status is 0 when the file arrived as it was sent,
 // options are the command line.
 type options struct {
 	file  string
-	size  byteSize
-	chunk byteSize
+	size  int64 // of generated data; -1: a file is sent
+	chunk int64
 	stun  string
 	quiet bool
 	rest  []string // what is not a flag
@@ -106,16 +106,16 @@ func splitCommand(args []string) (command string, rest []string) {
 
 // parseFlags reads the arguments of a command. Help goes to out, and is flag.ErrHelp.
 func parseFlags(command string, args []string, out io.Writer) (options, error) {
-	o := options{chunk: defaultChunk}
+	o := options{size: -1, chunk: defaultChunk}
 	flags := flag.NewFlagSet("transfer", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&o.quiet, "quiet", false, "no progress, only what has to be seen")
 	if command != "receive" {
-		flags.Var(&o.chunk, "chunk", "the `size` of the messages that the file is sent in, 1 to 256KiB")
+		flags.Func("chunk", "the `size` of the messages that the file is sent in, 1 to 256KiB (default 64KiB)", sizeFlag(&o.chunk))
 	}
 	if command == "" {
 		flags.StringVar(&o.file, "file", "", "the `file` to send (default this program itself)")
-		flags.Var(&o.size, "size", "send generated data of this `size` instead: 1GiB, 64MiB, 500k, …")
+		flags.Func("size", "send generated data of this `size` instead: 1GiB, 64MiB, 500k, …", sizeFlag(&o.size))
 	} else {
 		flags.StringVar(&o.stun, "stun", "", "a STUN server's `URL`, stun:host:port, which is asked for the address that\n"+
 			"this machine has on the Internet; needed when both sides are behind NATs")
@@ -139,6 +139,13 @@ func parseFlags(command string, args []string, out io.Writer) (options, error) {
 	return o, o.check(command)
 }
 
+func sizeFlag(size *int64) func(string) error {
+	return func(s string) (err error) {
+		*size, err = parseSize(s)
+		return err
+	}
+}
+
 // check finds what the flags cannot say about themselves.
 func (o *options) check(command string) error {
 	switch {
@@ -146,7 +153,7 @@ func (o *options) check(command string) error {
 		return usageError(fmt.Sprintf("-chunk %d: it must be 1 to %d", o.chunk, maxChunk))
 	case command == "" && len(o.rest) > 0:
 		return usageError(fmt.Sprintf("unknown command %q: there are send and receive", o.rest[0]))
-	case command == "" && o.file != "" && o.size.set():
+	case command == "" && o.file != "" && o.size >= 0:
 		return usageError("-file and -size exclude each other")
 	case command == "send" && len(o.rest) != 1:
 		return usageError("send needs one FILE, not " + describeList(o.rest))

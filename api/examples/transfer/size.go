@@ -5,15 +5,9 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// byteSize is a number of bytes on the command line: digits, perhaps with a fraction, and a unit. k, M, G and T (with or
-// without a B) are powers of 1000, Ki, Mi, Gi and Ti powers of 1024; letters of either case. It is a flag.Value.
-//
-// The value is one more than the size where the flag has been given, so that a size of 0 can be told from none.
-type byteSize int64
-
+// sizeUnits are the units of a size on the command line; the longest that fits counts.
 var sizeUnits = []struct {
 	suffix string
 	factor float64
@@ -25,6 +19,8 @@ var sizeUnits = []struct {
 	{"b", 1}, {"", 1},
 }
 
+// parseSize reads a number of bytes: digits, perhaps with a fraction, and a unit in letters of either case. k, M, G and T,
+// with or without a B, are powers of 1000, Ki, Mi, Gi and Ti powers of 1024.
 func parseSize(s string) (int64, error) {
 	lower := strings.ToLower(strings.TrimSpace(s))
 	for _, unit := range sizeUnits {
@@ -33,10 +29,31 @@ func parseSize(s string) (int64, error) {
 			continue
 		}
 		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if n *= unit.factor; err != nil || !(n >= 0 && n < math.MaxInt64) {
+		n *= unit.factor
+		if err != nil || n < 0 || n >= math.MaxInt64 || math.IsNaN(n) {
 			break
 		}
 		return int64(n), nil
 	}
-	return 0, fmt.Errorf("%q is not a size such as 1GiB, 64MiB or 500k", s)
+	return 0, fmt.Errorf("%q is not a size like 1GiB, 64MiB or 500k", s)
+}
+
+// formatSize gives a number of bytes with three digits and a decimal unit: 1.07 GB.
+func formatSize(n int64) string {
+	if n < 1000 {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	value, units := float64(n), " kMGTPE"
+	// Up to the next unit where %.3g would round to 1000 and write it with an exponent.
+	for ; value >= 999.5; value /= 1000 {
+		units = units[1:]
+	}
+	digits := 0
+	switch {
+	case value < 9.995:
+		digits = 2
+	case value < 99.95:
+		digits = 1
+	}
+	return fmt.Sprintf("%.*f %cB", digits, value, units[0])
 }

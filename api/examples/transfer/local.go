@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// runLocal sends a file between two peers in this process. They know nothing of each other but what goes over the
+// signalling channel, and they talk over UDP sockets like any two peers.
+func runLocal(ctx context.Context, o options, c *console) error {
+	file, err := openSource(o)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	// What goes wrong on one side ends the other, and is what the program ends with.
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	sender, err := newPeer(ctx, rtc.Configuration{})
+	if err != nil {
+		return err
+	}
+	defer sender.CloseAndWait()
+	receiver, err := newPeer(ctx, rtc.Configuration{})
+	if err != nil {
+		return err
+	}
+	defer receiver.CloseAndWait()
+
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	sender.signalOver(a)
+	receiver.signalOver(b)
+
+	incoming := make(chan *rtc.DataChannel, 1)
+	receiver.OnDataChannel(func(dc *rtc.DataChannel) { incoming <- dc })
+	start := time.Now()
+	outgoing, err := sender.CreateDataChannel(channelLabel, nil) // makes the offer
+	if err != nil {
+		return err
+	}
+	c.printf("%s (%s) from one peer to another in this process\n", file.name, formatSize(file.size))
+
+	// The sender works in a goroutine of its own, the receiver here.
+	var sent result
+	sending := make(chan struct{})
+	go func() {
+		defer close(sending)
+		var err error
+		if sent, _, err = send(sender.ctx, outgoing, file, int(o.chunk), new(atomic.Int64)); err != nil {
+			fail(err)
+		}
+	}()
+	received, err := receiveLocally(receiver, incoming, c, start)
+	if err != nil {
+		fail(err)
+	}
+	<-sending
+	c.reportSent(sent)
+	c.reportReceived(received)
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if sent.sum != received.sum {
+		return errDiffers // both sides have compared already; this is what the program promises
+	}
+	c.printf("The SHA-256 is the same on both sides.\n")
+	return nil
+}
+
+func receiveLocally(p *peer, incoming <-chan *rtc.DataChannel, c *console, start time.Time) (result, error) {
+	dc, err := waitFor(p.ctx, incoming)
+	if err != nil {
+		return result{}, err
+	}
+	c.printf("connected in %.1f ms: %s\n", float64(time.Since(start).Microseconds())/1000, p.path())
+	r := newReception(func(header) (destination, error) { return nowhere{}, nil })
+	defer c.startProgress(r.progress).stop()
+	return r.run(p.ctx, dc)
+}
+
+// signal is what peers tell each other before they have a connection: a description or a candidate.
+type signal struct {
+	Description *rtc.SessionDescription `json:"description,omitempty"`
+	Candidate   *rtc.Candidate          `json:"candidate,omitempty"`
+}
+
+// signalOver brings what the connection has to say to the other end of a stream, and what comes from there to the connection,
+// until the stream ends. The stream may be anything that reaches the other side, such as a WebSocket; here it is a
+// pipe.
+func (p *peer) signalOver(stream net.Conn) {
+	// Callbacks come one at a time, so the messages do not mix. A stream that has been closed is no error: then there
+	// is a connection, or nobody wants one any more.
+	encoder := json.NewEncoder(stream)
+	p.OnLocalDescription(func(d rtc.SessionDescription) { _ = encoder.Encode(signal{Description: &d}) })
+	p.OnLocalCandidate(func(c rtc.Candidate) { _ = encoder.Encode(signal{Candidate: &c}) })
+	go func() {
+		decoder := json.NewDecoder(stream)
+		for {
+			var s signal
+			if decoder.Decode(&s) != nil {
+				return
+			}
+			if err := p.hear(s); err != nil {
+				p.fail(fmt.Errorf("signalling: %w", err))
+			}
+		}
+	}()
+}
+
+func (p *peer) hear(s signal) error {
+	switch {
+	case s.Description != nil:
+		return p.SetRemoteDescription(*s.Description) // which answers an offer
+	case s.Candidate != nil:
+		return p.AddRemoteCandidate(*s.Candidate)
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// partingTime is how long the end of a connection may take: until the other side has everything that was sent, and
+// agrees to close.
+const partingTime = 5 * time.Second
+
+var (
+	errNoPath = errors.New("no path to the other side was found")
+	errLost   = errors.New("the connection was lost")
+	errParted = errors.New("the other side closed the connection before the transfer was complete")
+)
+
+// peer is a connection, and a context that lives as long as the connection can still be of use: whoever waits for the
+// other side waits for that, too.
+type peer struct {
+	*rtc.PeerConnection
+	ctx      context.Context
+	fail     context.CancelCauseFunc
+	gathered chan struct{} // is closed when all local candidates are known
+	closed   chan struct{} // is closed when the connection is
+}
+
+// newPeer makes a connection. It must be closed by part or CloseAndWait.
+func newPeer(ctx context.Context, configuration rtc.Configuration) (*peer, error) {
+	pc, err := rtc.NewPeerConnection(configuration)
+	if err != nil {
+		return nil, err
+	}
+	p := &peer{PeerConnection: pc, gathered: make(chan struct{}), closed: make(chan struct{})}
+	p.ctx, p.fail = context.WithCancelCause(ctx)
+	why := errNoPath
+	pc.OnStateChange(func(s rtc.State) {
+		switch s {
+		case rtc.StateConnected:
+			why = errLost
+		case rtc.StateFailed:
+			p.fail(why)
+		case rtc.StateClosed:
+			p.fail(errParted)
+			close(p.closed)
+		}
+	})
+	pc.OnGatheringStateChange(func(s rtc.GatheringState) {
+		if s == rtc.GatheringStateComplete {
+			close(p.gathered)
+		}
+	})
+	return p, nil
+}
+
+// waitFor waits for something that comes about by callbacks, as long as it can.
+func waitFor[T any](ctx context.Context, c <-chan T) (T, error) {
+	select {
+	case v := <-c:
+		return v, nil
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
+// part closes the connection after what was sent has arrived, and leaves nothing of it behind.
+func (p *peer) part() {
+	_ = p.Close()
+	select {
+	case <-p.closed:
+	case <-time.After(partingTime):
+	}
+	_ = p.CloseAndWait()
+}
+
+// path describes the connection for a person.
+func (p *peer) path() string {
+	s := p.Stats()
+	return fmt.Sprintf("%v (%v) to %v (%v), %s",
+		s.Local.Addr, s.Local.Type, s.Remote.Addr, s.Remote.Type, s.CipherSuite)
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// The protocol on the data channel, which is ordered and reliable. Text messages hold JSON, binary messages the file:
+//
+//	sender                                       receiver
+//	{"name":"movie.mkv","size":1437226410}  →                                       header
+//	the bytes of the file, in messages      →                                       data
+//	{"sha256":"6b86…"}                      →                                       trailer
+//	                                        ←  {"bytes":1437226410,"sha256":"6b86…"}  receipt
+//
+// The receiver may send its receipt, with an error, at any time before. Each side compares the two hashes for itself.
+// The receiver has saved the file when it sends the receipt; the sender has nothing more to do and closes.
+const channelLabel = "transfer"
+
+const (
+	// defaultChunk is the size of the data messages. Larger ones cost less by the message, smaller ones keep the
+	// pipeline of reading, hashing, sending, hashing and writing evenly filled; it was chosen by measurement.
+	defaultChunk = 64 << 10
+	// maxChunk is the largest message that the library accepts by default.
+	maxChunk = rtc.DefaultMaxMessageSize
+)
+
+type header struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"`
+}
+
+type trailer struct {
+	SHA256 digest `json:"sha256"`
+}
+
+type receipt struct {
+	Bytes  int64  `json:"bytes"`
+	SHA256 digest `json:"sha256"`
+	Error  string `json:"error,omitempty"`
+}
+
+// digest is a SHA-256, in hexadecimal where it is text.
+type digest [sha256.Size]byte
+
+func (d digest) String() string               { return hex.EncodeToString(d[:]) }
+func (d digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+func (d *digest) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(d) {
+		return errors.New("not a SHA-256")
+	}
+	_, err := hex.Decode(d[:], text)
+	return err
+}
+
+// result is what one side has to say about a transfer.
+type result struct {
+	bytes   int64
+	elapsed time.Duration
+	sum     digest
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("%d bytes in %.3f s, %s, SHA-256 %v", r.bytes, r.elapsed.Seconds(), r.rate(), r.sum)
+}
+
+func (r result) rate() string {
+	return fmt.Sprintf("%.1f MB/s", float64(r.bytes)/1e6/max(r.elapsed.Seconds(), 1e-9))
+}
+
+// errDiffers is the failure that all the hashing is there to detect.
+var errDiffers = errors.New("the SHA-256 differs: the file did not arrive as it was sent")
+
+// sendJSON sends one message of the protocol.
+func sendJSON(send func(text string) error, message any) error {
+	text, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	return send(string(text))
+}
+
+// readJSON reads one message of the protocol.
+func readJSON(m rtc.Message, what string, message any) error {
+	if !m.IsText {
+		return fmt.Errorf("protocol: data where the %s is due", what)
+	}
+	if err := json.Unmarshal(m.Data, message); err != nil {
+		return fmt.Errorf("protocol: %s: %w", what, err)
+	}
+	return nil
+}

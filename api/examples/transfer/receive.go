@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"sync/atomic"
+	"time"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// destination is where a received file goes. Either keep or drop ends it; drop after keep does nothing.
+type destination interface {
+	io.Writer
+	keep() error
+	drop()
+}
+
+// nowhere is the destination of a measurement.
+type nowhere struct{}
+
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (nowhere) keep() error                 { return nil }
+func (nowhere) drop()                       {}
+
+// reception is a file that comes in. Its state belongs to the callback of the channel; done hands it over.
+type reception struct {
+	accept func(header) (destination, error) // is called with the header, decides where the file goes
+	got    atomic.Int64                      // bytes so far
+
+	header  header
+	started time.Time // zero until the header has come
+	hash    hash.Hash
+	to      destination
+	result  result
+	done    chan error // the end: nil, or why there is no file
+	ended   bool
+}
+
+func newReception(accept func(header) (destination, error)) *reception {
+	return &reception{accept: accept, hash: sha256.New(), to: nowhere{}, done: make(chan error, 1)}
+}
+
+// run receives a file on a channel and confirms it to the sender.
+func (r *reception) run(ctx context.Context, dc *rtc.DataChannel) (result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	dc.OnClosed(func() { cancel(errChannelClosed) })
+	dc.OnMessage(r.onMessage)
+	var err error
+	select {
+	case err = <-r.done:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	dc.OnMessage(nil) // returns when no call runs any more: the state is ours now
+	defer r.to.drop()
+	if err == nil {
+		err = r.to.keep()
+	}
+	answer := receipt{Bytes: r.result.bytes, SHA256: r.result.sum}
+	if err != nil {
+		answer.Error = err.Error()
+		if errors.Is(err, errDiffers) {
+			answer.Error = "" // the sender sees for itself
+		}
+	}
+	if e := sendJSON(dc.SendText, answer); err == nil && e != nil {
+		err = fmt.Errorf("the file is complete, but the sender cannot be told: %w", e)
+	}
+	return r.result, err
+}
+
+// onMessage takes one message. It is not called again before it returns, so a slow disk makes the messages wait in the
+// connection, and then the sender: nothing here has to care.
+func (r *reception) onMessage(m rtc.Message) {
+	if r.ended {
+		return
+	}
+	ended, err := r.take(m)
+	if ended || err != nil {
+		r.ended = true
+		r.done <- err
+	}
+}
+
+func (r *reception) take(m rtc.Message) (ended bool, err error) {
+	switch {
+	case r.started.IsZero():
+		return false, r.begin(m)
+	case !m.IsText:
+		return false, r.data(m.Data)
+	default:
+		return true, r.end(m)
+	}
+}
+
+func (r *reception) begin(m rtc.Message) error {
+	if err := readJSON(m, "header", &r.header); err != nil {
+		return err
+	}
+	if r.header.Size < 0 {
+		return fmt.Errorf("protocol: a size of %d", r.header.Size)
+	}
+	r.started = time.Now()
+	to, err := r.accept(r.header)
+	if err == nil {
+		r.to = to
+	}
+	return err
+}
+
+// data takes a piece of the file. The piece is valid during the callback only, but nobody wants it for longer.
+func (r *reception) data(piece []byte) error {
+	got := r.got.Load() + int64(len(piece))
+	if got > r.header.Size {
+		return errors.New("protocol: more data than was announced")
+	}
+	r.hash.Write(piece)
+	if _, err := r.to.Write(piece); err != nil {
+		return err
+	}
+	r.got.Store(got)
+	return nil
+}
+
+func (r *reception) end(m rtc.Message) error {
+	var t trailer
+	if err := readJSON(m, "trailer", &t); err != nil {
+		return err
+	}
+	r.result = result{bytes: r.got.Load(), elapsed: time.Since(r.started)}
+	r.hash.Sum(r.result.sum[:0])
+	if r.result.bytes != r.header.Size || r.result.sum != t.SHA256 {
+		return errDiffers
+	}
+	return nil
+}

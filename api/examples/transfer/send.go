@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// blocksAhead is how many blocks are read and hashed before their turn to be sent. Reading in advance lets the hash be
+// computed while the connection works; a few blocks are enough to even out both.
+const blocksAhead = 4
+
+var errChannelClosed = errors.New("the other side closed the channel before the transfer was complete")
+
+// send sends a file on a channel, which may still be opening, and waits for the receipt. taken counts the bytes that the
+// channel has taken. The result is this side's; the receipt tells what the other one got.
+func send(ctx context.Context, dc *rtc.DataChannel, file *source, chunk int, taken *atomic.Int64) (result, receipt, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	receipts := make(chan receipt, 1)
+	dc.OnMessage(func(m rtc.Message) {
+		var r receipt
+		if err := readJSON(m, "receipt", &r); err != nil {
+			cancel(err)
+			return
+		}
+		if r.Error != "" {
+			cancel(fmt.Errorf("the receiver: %q", r.Error)) // quoted: it comes from the network and goes to a terminal
+			return
+		}
+		select {
+		case receipts <- r:
+		default: // one is enough
+		}
+	})
+	dc.OnClosed(func() { cancel(errChannelClosed) })
+
+	// WriteMessage waits while the channel has enough to send. That is all there is to back-pressure: a slow network
+	// or receiver makes it wait, and the file is read no faster than it goes out.
+	write := func(m rtc.Message) error {
+		err := dc.WriteMessage(ctx, m)
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // says more than that the channel is closed
+		}
+		return err
+	}
+	writeText := func(text string) error { return write(rtc.Message{Data: []byte(text), IsText: true}) }
+
+	if err := sendJSON(writeText, header{Name: file.name, Size: file.size}); err != nil {
+		return result{}, receipt{}, err
+	}
+	start := time.Now()
+	var sent result
+	blocks := readAhead(ctx, file, min(chunk, dc.MaxMessageSize()))
+	for b := range blocks.full {
+		if b.err != nil {
+			return sent, receipt{}, fmt.Errorf("read %s: %w", file.name, b.err)
+		}
+		if err := write(rtc.Message{Data: b.data}); err != nil {
+			return sent, receipt{}, err
+		}
+		sent.bytes = taken.Add(int64(len(b.data)))
+		blocks.empty <- b.data // WriteMessage has copied it
+	}
+	if err := ctx.Err(); err != nil {
+		return sent, receipt{}, context.Cause(ctx)
+	}
+	sent.sum = blocks.sum
+	if err := sendJSON(writeText, trailer{SHA256: sent.sum}); err != nil {
+		return sent, receipt{}, err
+	}
+	select {
+	case r := <-receipts:
+		sent.elapsed = time.Since(start)
+		return sent, r, compare(sent, r)
+	case <-ctx.Done():
+		return sent, receipt{}, context.Cause(ctx)
+	}
+}
+
+func compare(sent result, r receipt) error {
+	if r.SHA256 != sent.sum || r.Bytes != sent.bytes {
+		return errDiffers
+	}
+	return nil
+}
+
+// blocks is a file on its way from the disk to the channel: a goroutine fills empty ones and hashes them.
+type blocks struct {
+	full  chan block
+	empty chan []byte
+	sum   digest // of the whole file, when full has been closed
+}
+
+type block struct {
+	data []byte
+	err  error // instead of data: reading failed, and there are no more blocks
+}
+
+func readAhead(ctx context.Context, file *source, size int) *blocks {
+	b := &blocks{full: make(chan block, blocksAhead), empty: make(chan []byte, blocksAhead)}
+	for range blocksAhead {
+		b.empty <- make([]byte, size)
+	}
+	go b.read(ctx, file)
+	return b
+}
+
+// read fills the blocks until the end of the file, or of ctx.
+func (b *blocks) read(ctx context.Context, file *source) {
+	defer close(b.full)
+	hash := sha256.New()
+	for left := file.size; left > 0; {
+		var data []byte
+		select {
+		case data = <-b.empty:
+		case <-ctx.Done():
+			return
+		}
+		data = data[:min(left, int64(cap(data)))]
+		n, err := io.ReadFull(file, data)
+		if err != nil {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				err = fmt.Errorf("it became shorter, %d bytes are missing", left-int64(n))
+			}
+			b.full <- block{err: err} // never blocks: there are no more blocks than places
+			return
+		}
+		hash.Write(data)
+		left -= int64(n)
+		b.full <- block{data: data}
+	}
+	hash.Sum(b.sum[:0])
+}
