@@ -82,8 +82,8 @@ func (c *console) ask(ctx context.Context, decode func(text string) (rtc.Session
 		// A chat program may have wrapped the line or put invisible characters in it.
 		line = strings.Map(visible, line)
 		switch {
-		case line != "" && isBeginning(line):
-			text = line // a second try
+		case beginning(line) >= 0:
+			text = line[beginning(line):] // perhaps a second try
 		case line == "" && text != "":
 			text = ""
 			c.printf("Forgotten. Paste the line:\n")

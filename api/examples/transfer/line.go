@@ -89,9 +89,9 @@ func wrap(line string) string {
 	return strings.Join(append(lines, line), "\n")
 }
 
-// isBeginning tells whether a piece of text begins a line, rather than to continue one.
-func isBeginning(text string) bool {
-	return strings.HasPrefix(text, offerPrefix) || strings.HasPrefix(text, answerPrefix)
+// beginning finds where in a piece of text a line begins; -1 where none does.
+func beginning(text string) int {
+	return max(strings.Index(text, offerPrefix), strings.Index(text, answerPrefix))
 }
 
 // decodeOffer reads a line that "transfer send" has written.

@@ -116,11 +116,11 @@ func bar(moved, total int64) string {
 
 // describe says how much there is, how fast, and for how long.
 func describe(moved, total int64, rate float64) string {
-	percent := 100.0
+	percent := 100
 	if total > 0 {
-		percent = float64(moved) / float64(total) * 100
+		percent = int(float64(moved) / float64(total) * 100) // rounded down: 100 is all of it
 	}
-	line := fmt.Sprintf("%3.0f %%  %s of %s", percent, formatSize(moved), formatSize(total))
+	line := fmt.Sprintf("%3d %%  %s of %s", percent, formatSize(moved), formatSize(total))
 	if rate > 0 {
 		line += fmt.Sprintf("  %s/s", formatSize(int64(rate)))
 		if left := time.Duration(float64(total-moved) / rate * float64(time.Second)); moved < total {

@@ -31,6 +31,7 @@ func (nowhere) drop()                       {}
 type reception struct {
 	accept func(header) (destination, error) // is called with the header, decides where the file goes
 	got    atomic.Int64                      // bytes so far
+	total  atomic.Int64                      // bytes announced; negative before the header
 
 	header  header
 	started time.Time // zero until the header has come
@@ -42,8 +43,13 @@ type reception struct {
 }
 
 func newReception(accept func(header) (destination, error)) *reception {
-	return &reception{accept: accept, hash: sha256.New(), to: nowhere{}, done: make(chan error, 1)}
+	r := &reception{accept: accept, hash: sha256.New(), to: nowhere{}, done: make(chan error, 1)}
+	r.total.Store(-1)
+	return r
 }
+
+// progress tells how many bytes have come, of how many.
+func (r *reception) progress() (moved, total int64) { return r.got.Load(), r.total.Load() }
 
 // run receives a file on a channel and confirms it to the sender.
 func (r *reception) run(ctx context.Context, dc *rtc.DataChannel) (result, error) {
@@ -107,6 +113,7 @@ func (r *reception) begin(m rtc.Message) error {
 		return fmt.Errorf("protocol: a size of %d", r.header.Size)
 	}
 	r.started = time.Now()
+	r.total.Store(r.header.Size)
 	to, err := r.accept(r.header)
 	if err == nil {
 		r.to = to

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"os"
+	"sync/atomic"
+	"time"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// gatheringTime is how long the STUN server is waited for. Where it does not answer, there is still the local network.
+const gatheringTime = 5 * time.Second
+
+func (o options) configuration() rtc.Configuration {
+	var configuration rtc.Configuration
+	if o.stun != "" {
+		configuration.ICEServers = []string{o.stun}
+	}
+	return configuration
+}
+
+// runSend sends a file to a receiver that a person tells about us.
+func runSend(ctx context.Context, o options, c *console) error {
+	file, err := openFile(o.rest[0])
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	p, err := newPeer(ctx, o.configuration())
+	if err != nil {
+		return err
+	}
+	defer p.CloseAndWait() // with the receipt, all is said
+	dc, err := p.CreateDataChannel(channelLabel, nil) // makes the offer
+	if err != nil {
+		return err
+	}
+	connected := make(chan struct{})
+	dc.OnOpen(func() { close(connected) })
+
+	offer, err := p.describe()
+	if err != nil {
+		return err
+	}
+	line, err := encodeLine(offer, "")
+	if err != nil {
+		return err
+	}
+	c.printf("%s (%s)\n\n"+
+		"1. On the other side, run \"transfer receive DIR\" and paste this line:\n\n%s\n\n"+
+		"2. Paste here the line that it prints:\n", file.name, formatSize(file.size), line)
+	decode := func(text string) (rtc.SessionDescription, error) { return decodeAnswer(text, offer.SDP) }
+	if err := c.ask(p.ctx, decode, p.SetRemoteDescription); err != nil {
+		return err
+	}
+	c.printf("\nconnecting …\n")
+	if _, err := waitFor(p.ctx, connected); err != nil {
+		return err
+	}
+	c.printf("connected: %s\n", p.path())
+
+	var taken atomic.Int64
+	bar := c.startProgress(func() (moved, total int64) {
+		// What is still in our own buffers has not moved.
+		s := p.Stats()
+		return max(taken.Load()-int64(s.BufferedAmount+s.SCTP.Buffered), 0), file.size
+	})
+	sent, got, err := send(p.ctx, dc, file, int(o.chunk), &taken)
+	bar.stop()
+	c.reportSent(sent)
+	if sent.elapsed > 0 {
+		c.reportReceived(result{bytes: got.Bytes, elapsed: sent.elapsed, sum: got.SHA256})
+	}
+	return err
+}
+
+// runReceive receives a file from a sender that a person tells about us.
+func runReceive(ctx context.Context, o options, c *console) error {
+	dir, err := os.OpenRoot(o.rest[0])
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	p, err := newPeer(ctx, o.configuration())
+	if err != nil {
+		return err
+	}
+	defer p.part() // the receipt has to arrive
+	incoming := make(chan *rtc.DataChannel, 1)
+	p.OnDataChannel(func(dc *rtc.DataChannel) {
+		select {
+		case incoming <- dc:
+		default:
+			_ = dc.Close() // one is enough
+		}
+	})
+
+	c.printf("1. On the other side, run \"transfer send FILE\", and paste here the line that it prints:\n")
+	var offer string
+	err = c.ask(p.ctx, decodeOffer, func(d rtc.SessionDescription) error {
+		offer = d.SDP
+		return p.SetRemoteDescription(d) // makes the answer
+	})
+	if err != nil {
+		return err
+	}
+	answer, err := p.describe()
+	if err != nil {
+		return err
+	}
+	line, err := encodeLine(answer, offer)
+	if err != nil {
+		return err
+	}
+	c.printf("\n2. Paste this line there:\n\n%s\n\nwaiting …\n", line)
+	dc, err := waitFor(p.ctx, incoming)
+	if err != nil {
+		return err
+	}
+	c.printf("connected: %s\n", p.path())
+
+	var saved *savedFile
+	r := newReception(func(h header) (destination, error) {
+		var err error
+		if saved, err = save(dir, h.Name); err != nil {
+			return nil, err
+		}
+		c.printf("receiving %q (%s)\n", h.Name, formatSize(h.Size)) // quoted: it may hold anything
+		return saved, nil
+	})
+	bar := c.startProgress(r.progress)
+	received, err := r.run(p.ctx, dc)
+	bar.stop()
+	c.reportReceived(received)
+	if err == nil {
+		c.printf("saved as %s\n", saved.path())
+	}
+	return err
+}
+
+// describe gives this side's description with all its candidates, for one exchange without trickling.
+func (p *peer) describe() (rtc.SessionDescription, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, gatheringTime)
+	defer cancel()
+	if _, err := waitFor(ctx, p.gathered); err != nil && p.ctx.Err() != nil {
+		return rtc.SessionDescription{}, err
+	}
+	return p.LocalDescription()
+}
