@@ -63,6 +63,11 @@ const (
 	// fragments and each message, so that tiny ones cannot hold much more
 	// memory than the window's size.
 	fragmentOverhead = 128
+	// windowSlack times the window is when data is dropped: the peer counts
+	// payload only, and what it has sent within the window it was told must
+	// not be lost to our overhead. Messages that are smaller than the overhead
+	// can still meet the bound.
+	windowSlack = 2
 	// maxFreeFragments bounds the fragment headers kept for reuse.
 	maxFreeFragments = 256
 	// maxSizeHint bounds what is set aside for a message by the size of the
@@ -427,7 +432,7 @@ func (a *Association) receiveData(t instant, c chunk) {
 		}
 		return
 	}
-	if a.reasm.held >= a.window.limit && !a.mustAccept(h.tsn) {
+	if a.reasm.held >= windowSlack*a.window.limit && !a.mustAccept(h.tsn) {
 		a.stats.ChunksNoRoom++
 		r.sackNow = true // tells that the window is closed
 		return
@@ -451,7 +456,7 @@ func (a *Association) receiveData(t instant, c chunk) {
 // where nothing is ready to be read only more data can free anything.
 func (a *Association) mustAccept(tsn uint32) bool {
 	return tsn == a.recv.cum+1 && (len(a.recv.ranges) > 0 || a.reasm.ready.len() == 0) &&
-		a.reasm.held < 2*a.window.limit
+		a.reasm.held < (windowSlack+1)*a.window.limit
 }
 
 func (a *Association) invalidStream(id uint16) []byte {

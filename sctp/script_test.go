@@ -1,0 +1,368 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A script is a conversation with one association: the test plays the peer,
+// the network and the clock. What the test says is built by the functions at
+// the end of this file, from numbers, not by the code under test; what the
+// association says is compared as text, one line for each packet.
+type script struct {
+	t      testing.TB
+	a      *Association
+	now    time.Time
+	sent   []string // packets that came out and were not wanted yet
+	raw    [][]byte // the same, as bytes
+	window uint32   // a_rwnd of the last SACK that came out
+	cookie []byte   // of the last INIT ACK that came out
+	hold   bool     // packets stay inside until flush
+}
+
+// The numbers of a script, unless the test wants others.
+const (
+	ownTag  = 0x0a0a0a0a
+	ownTSN  = 1000
+	peerTag = 0x0b0b0b0b
+	peerTSN = 2000
+	rtt     = 100 * time.Millisecond // of the scripted handshake
+)
+
+// scriptRand is the association's randomness: the tag and TSN given, then
+// bytes of a fixed seed.
+type scriptRand struct {
+	head []byte
+	*rand.ChaCha8
+}
+
+func (r *scriptRand) Read(b []byte) (int, error) {
+	n := copy(b, r.head)
+	r.head = r.head[n:]
+	_, err := r.ChaCha8.Read(b[n:])
+	return len(b), err
+}
+
+func fixedRand(tag, tsn uint32) *scriptRand {
+	return &scriptRand{binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, tag), tsn), rand.NewChaCha8([32]byte{})}
+}
+
+// newScript makes an association that nobody has spoken to.
+func newScript(t testing.TB, cfg Config) *script {
+	if cfg.Rand == nil {
+		cfg.Rand = fixedRand(ownTag, ownTSN)
+	}
+	return &script{t: t, a: New(cfg), now: time.Unix(1_700_000_000, 0)}
+}
+
+// established is a script after the handshake, with a round trip of rtt.
+func established(t testing.TB, cfg Config) *script {
+	t.Helper()
+	s := newScript(t, cfg)
+	s.connect(initAck(peerTag, peerTSN, supportsAll))
+	return s
+}
+
+// connect does the handshake that the association begins.
+func (s *script) connect(answer []byte) {
+	s.t.Helper()
+	s.a.Connect(s.now)
+	s.drain()
+	s.want("[tag 0] INIT")
+	s.wait(rtt)
+	s.receive(answer)
+	s.want(`COOKIE ECHO "cookie"`)
+	s.wait(rtt)
+	s.receive(cookieAck())
+	s.want()
+	s.wantEvents("connected")
+}
+
+// receive hands the association one packet of these chunks.
+func (s *script) receive(chunks ...[]byte) { s.t.Helper(); s.receiveTag(ownTag, chunks...) }
+
+func (s *script) receiveTag(tag uint32, chunks ...[]byte) {
+	s.t.Helper()
+	s.a.Receive(s.now, packet(tag, chunks...))
+	s.drain()
+}
+
+// send sends a message of ours.
+func (s *script) send(stream uint16, text string, opt ...SendOptions) {
+	s.t.Helper()
+	opt = append(opt, SendOptions{})
+	require.NoError(s.t, s.a.Send(s.now, stream, 51, []byte(text), opt[0]))
+	s.drain()
+}
+
+// wait lets time pass, from deadline to deadline as an owner would.
+func (s *script) wait(d time.Duration) {
+	s.t.Helper()
+	end := s.now.Add(d)
+	for i := 0; ; i++ {
+		require.Less(s.t, i, 100_000, "the association wants to be woken again and again")
+		at := s.a.Deadline()
+		if at.IsZero() || at.After(end) {
+			break
+		}
+		if at.After(s.now) {
+			s.now = at
+		}
+		s.a.Advance(s.now)
+		s.drain()
+	}
+	s.now = end
+}
+
+// waitDeadline lets time pass until the association wants to be woken, and
+// returns how long that was.
+func (s *script) waitDeadline() time.Duration {
+	s.t.Helper()
+	at := s.a.Deadline()
+	require.False(s.t, at.IsZero(), "no timer is running")
+	d := at.Sub(s.now)
+	s.wait(d)
+	return d
+}
+
+func (s *script) drain() {
+	s.t.Helper()
+	for !s.hold {
+		p, ok := s.a.Transmit(s.now, nil)
+		if !ok {
+			return
+		}
+		require.LessOrEqual(s.t, len(p), s.a.cfg.MTU, "a packet is larger than the MTU")
+		s.raw = append(s.raw, p)
+		s.sent = append(s.sent, s.describe(p))
+	}
+}
+
+// flush ends hold.
+func (s *script) flush() { s.t.Helper(); s.hold = false; s.drain() }
+
+// want checks that exactly these packets came out since the last want.
+func (s *script) want(packets ...string) {
+	s.t.Helper()
+	sent := s.sent
+	s.sent, s.raw = nil, nil
+	require.Equal(s.t, strings.Join(packets, "\n"), strings.Join(sent, "\n"))
+}
+
+// take returns what came out since the last want, for a test that does not
+// compare it whole.
+func (s *script) take() (lines []string, packets [][]byte) {
+	lines, packets = s.sent, s.raw
+	s.sent, s.raw = nil, nil
+	return lines, packets
+}
+
+var eventNames = map[EventKind]string{EventConnected: "connected", EventClosed: "closed", EventStreamReset: "reset",
+	EventStreamResetComplete: "reset complete", EventWritable: "writable", EventRestarted: "restarted"}
+
+// wantEvents checks that exactly these events came since the last time.
+func (s *script) wantEvents(events ...string) {
+	s.t.Helper()
+	var got []string
+	for {
+		e, ok := s.a.Event()
+		if !ok {
+			break
+		}
+		text := eventNames[e.Kind]
+		if e.Kind == EventStreamReset || e.Kind == EventStreamResetComplete {
+			text += fmt.Sprintf(" %d", e.Stream)
+		}
+		if e.Err != nil {
+			text += ": " + e.Err.Error()
+		}
+		got = append(got, text)
+	}
+	require.Equal(s.t, strings.Join(events, "\n"), strings.Join(got, "\n"))
+}
+
+// wantMessages reads all messages and checks them, each written as
+// "stream:text", with "unordered" before it where that is so.
+func (s *script) wantMessages(messages ...string) {
+	s.t.Helper()
+	var got []string
+	for {
+		m, ok := s.a.ReadMessage()
+		if !ok {
+			break
+		}
+		text := fmt.Sprintf("%d:%s", m.Stream, m.Data)
+		if m.Unordered {
+			text = "unordered " + text
+		}
+		got = append(got, text)
+		s.a.Release(s.now, &m)
+	}
+	s.drain()
+	require.Equal(s.t, messages, got)
+}
+
+// wantAlive checks that the association still carries data both ways.
+func (s *script) wantAlive() {
+	s.t.Helper()
+	require.Equal(s.t, StateEstablished, s.a.State())
+	s.wantEvents()
+	s.wait(time.Second)
+	s.take()
+	first := s.a.out.next
+	s.send(7, "out")
+	lines, _ := s.take()
+	require.Len(s.t, lines, 1)
+	require.Contains(s.t, lines[0], fmt.Sprintf("DATA %d s7", first))
+	s.wait(rtt)
+	s.receive(sack(first))
+	require.Zero(s.t, s.a.BufferedAmount())
+	tsn := s.a.recv.cum + 1
+	s.receive(data(tsn, 9, nextSSN(s.a, 9), "BEI", "in"))
+	s.wantMessages("9:in")
+	s.want(fmt.Sprintf("SACK %d", tsn))
+}
+
+// nextSSN is the SSN that the association expects on a stream of the peer's.
+func nextSSN(a *Association, stream uint16) uint16 {
+	if st := a.reasm.streams[stream]; st != nil {
+		return uint16(st.nextSSN)
+	}
+	return 0
+}
+
+// Building: what a peer says.
+
+// fields encodes numbers big-endian, and text as it is.
+func fields(values ...any) []byte {
+	var b []byte
+	for _, v := range values {
+		switch v := v.(type) {
+		case byte:
+			b = append(b, v)
+		case uint16:
+			b = binary.BigEndian.AppendUint16(b, v)
+		case uint32:
+			b = binary.BigEndian.AppendUint32(b, v)
+		case string:
+			b = append(b, v...)
+		case []byte:
+			b = append(b, v...)
+		default:
+			panic(fmt.Sprintf("sctp: no field: %T", v))
+		}
+	}
+	return b
+}
+
+func padded(b []byte) []byte { return append(b, make([]byte, -len(b)&3)...) }
+
+// rawChunk makes a chunk of any type, padded.
+func rawChunk(typ, flags byte, values ...any) []byte {
+	v := fields(values...)
+	return padded(fields(typ, flags, uint16(4+len(v)), v))
+}
+
+// rawParam makes a parameter or error cause of any type, padded.
+func rawParam(typ uint16, values ...any) []byte {
+	v := fields(values...)
+	return padded(fields(typ, uint16(4+len(v)), v))
+}
+
+// packet puts chunks behind a common header and sets the checksum.
+func packet(tag uint32, chunks ...[]byte) []byte {
+	p := fields(uint16(5000), uint16(5000), tag, uint32(0))
+	for _, c := range chunks {
+		p = append(p, c...)
+	}
+	return withChecksum(p)
+}
+
+// withChecksum sets the checksum anew in a packet that was changed.
+func withChecksum(p []byte) []byte {
+	if len(p) >= 12 {
+		binary.LittleEndian.PutUint32(p[8:], 0)
+		binary.LittleEndian.PutUint32(p[8:], crc32.Checksum(p, crc32.MakeTable(crc32.Castagnoli)))
+	}
+	return p
+}
+
+// supportsAll are the parameters of a peer that knows partial reliability (RFC
+// 3758) and stream resets (RFC 6525).
+var supportsAll = append(rawParam(0xc000), rawParam(0x8008, byte(130), byte(192))...)
+
+// initChunk makes an INIT of the peer with a window of 1 MiB and 1,024 streams.
+func initChunk(tag, tsn uint32, params ...any) []byte {
+	return rawChunk(1, 0, tag, uint32(1<<20), uint16(1024), uint16(1024), tsn, fields(params...))
+}
+
+// initAck likewise, with a cookie of one word.
+func initAck(tag, tsn uint32, params ...any) []byte {
+	return rawChunk(2, 0, tag, uint32(1<<20), uint16(1024), uint16(1024), tsn, rawParam(7, "cookie"), fields(params...))
+}
+
+func cookieEcho(cookie []byte) []byte { return rawChunk(10, 0, cookie) }
+func cookieAck() []byte               { return rawChunk(11, 0) }
+func shutdownChunk(cum uint32) []byte { return rawChunk(7, 0, cum) }
+func shutdownAck() []byte             { return rawChunk(8, 0) }
+func shutdownComplete() []byte        { return rawChunk(14, 0) }
+
+// data makes a DATA chunk; flags is made of the letters B, E, U and I.
+func data(tsn uint32, stream, ssn uint16, flags, text string) []byte {
+	var f byte
+	for i, c := range "EBUI" {
+		if strings.ContainsRune(flags, c) {
+			f |= 1 << i
+		}
+	}
+	return rawChunk(0, f, tsn, stream, ssn, uint32(51), text)
+}
+
+// sack makes a SACK with a window of 1 MiB; gaps are the first and last TSN of
+// each block.
+func sack(cum uint32, gaps ...uint32) []byte { return sackWindow(cum, 1<<20, gaps...) }
+
+func sackWindow(cum, window uint32, gaps ...uint32) []byte {
+	var blocks []byte
+	for _, tsn := range gaps {
+		blocks = fields(blocks, uint16(tsn-cum))
+	}
+	return rawChunk(3, 0, cum, window, uint16(len(gaps)/2), uint16(0), blocks)
+}
+
+// sackDups reports duplicates too.
+func sackDups(cum uint32, dups ...uint32) []byte {
+	var list []byte
+	for _, tsn := range dups {
+		list = fields(list, tsn)
+	}
+	return rawChunk(3, 0, cum, uint32(1<<20), uint16(0), uint16(len(dups)), list)
+}
+
+// forwardTSN names pairs of stream and SSN.
+func forwardTSN(tsn uint32, streams ...uint16) []byte {
+	var list []byte
+	for _, v := range streams {
+		list = fields(list, v)
+	}
+	return rawChunk(192, 0, tsn, list)
+}
+
+// outgoingReset makes a RE-CONFIG chunk that resets the peer's streams.
+func outgoingReset(seq, last uint32, streams ...uint16) []byte {
+	v := fields(seq, uint32(ownTSN-1), last)
+	for _, id := range streams {
+		v = fields(v, id)
+	}
+	return rawChunk(130, 0, rawParam(13, v))
+}
+
+// resetResponse makes a RE-CONFIG chunk that answers ours.
+func resetResponse(seq, result uint32) []byte { return rawChunk(130, 0, rawParam(16, seq, result)) }
