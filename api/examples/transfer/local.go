@@ -86,8 +86,8 @@ func receiveLocally(p *peer, incoming <-chan *rtc.DataChannel, c *console, start
 	return r.run(p.ctx, dc)
 }
 
-// signal is what peers tell each other before they have a connection: a description or a candidate.
-type signal struct {
+// envelope is what peers tell each other before they have a connection: a description or a candidate.
+type envelope struct {
 	Description *rtc.SessionDescription `json:"description,omitempty"`
 	Candidate   *rtc.Candidate          `json:"candidate,omitempty"`
 }
@@ -99,28 +99,28 @@ func (p *peer) signalOver(stream net.Conn) {
 	// Callbacks come one at a time, so the messages do not mix. A stream that has been closed is no error: then there
 	// is a connection, or nobody wants one any more.
 	encoder := json.NewEncoder(stream)
-	p.OnLocalDescription(func(d rtc.SessionDescription) { _ = encoder.Encode(signal{Description: &d}) })
-	p.OnLocalCandidate(func(c rtc.Candidate) { _ = encoder.Encode(signal{Candidate: &c}) })
+	p.OnLocalDescription(func(d rtc.SessionDescription) { _ = encoder.Encode(envelope{Description: &d}) })
+	p.OnLocalCandidate(func(c rtc.Candidate) { _ = encoder.Encode(envelope{Candidate: &c}) })
 	go func() {
 		decoder := json.NewDecoder(stream)
 		for {
-			var s signal
-			if decoder.Decode(&s) != nil {
+			var e envelope
+			if decoder.Decode(&e) != nil {
 				return
 			}
-			if err := p.hear(s); err != nil {
+			if err := p.hear(e); err != nil {
 				p.fail(fmt.Errorf("signalling: %w", err))
 			}
 		}
 	}()
 }
 
-func (p *peer) hear(s signal) error {
+func (p *peer) hear(e envelope) error {
 	switch {
-	case s.Description != nil:
-		return p.SetRemoteDescription(*s.Description) // which answers an offer
-	case s.Candidate != nil:
-		return p.AddRemoteCandidate(*s.Candidate)
+	case e.Description != nil:
+		return p.SetRemoteDescription(*e.Description) // which answers an offer
+	case e.Candidate != nil:
+		return p.AddRemoteCandidate(*e.Candidate)
 	}
 	return nil
 }

@@ -113,12 +113,13 @@ func (r *reception) begin(m rtc.Message) error {
 		return fmt.Errorf("protocol: a size of %d", r.header.Size)
 	}
 	r.started = time.Now()
-	r.total.Store(r.header.Size)
 	to, err := r.accept(r.header)
-	if err == nil {
-		r.to = to
+	if err != nil {
+		return err
 	}
-	return err
+	r.to = to
+	r.total.Store(r.header.Size)
+	return nil
 }
 
 // data takes a piece of the file. The piece is valid during the callback only, but nobody wants it for longer.
