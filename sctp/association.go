@@ -239,9 +239,6 @@ func (a *Association) Advance(now time.Time) {
 // counted.
 func (a *Association) Receive(now time.Time, packet []byte) {
 	t := a.clock(now)
-	if a.over {
-		return
-	}
 	a.stats.PacketsReceived++
 	a.stats.BytesReceived += uint64(len(packet))
 	if len(packet) < commonHeaderSize+chunkHeaderSize ||
@@ -255,6 +252,10 @@ func (a *Association) Receive(now time.Time, packet []byte) {
 		return
 	}
 	tag := binary.BigEndian.Uint32(packet[4:])
+	if a.over {
+		a.outOfTheBlue(tag, packet[commonHeaderSize:])
+		return
+	}
 	if !a.tagOK(tag, packet[commonHeaderSize:]) {
 		a.stats.PacketsInvalid++
 		a.outOfTheBlue(tag, packet[commonHeaderSize:])
@@ -308,11 +309,12 @@ func (a *Association) receiveChunk(t instant, c chunk, tag uint32) bool {
 	case chunkShutdown:
 		a.receiveShutdown(t, c)
 	case chunkShutdownAck:
-		a.receiveShutdownAck(t)
+		a.receiveShutdownAck(tag)
 	case chunkShutdownComplete:
 		if a.state == StateShutdownAckSent {
 			a.close(nil)
 		}
+		return false // it is alone in its packet, whose tag may be a reflected one
 	case chunkError:
 		a.receiveError(t, c)
 	case chunkPad, chunkECNE, chunkCWR:
@@ -382,6 +384,9 @@ func (a *Association) abort(_ instant, code CauseCode, reason string, silent boo
 		b = appendChunkHeader(b, chunkAbort, 0)
 		b = appendCause(b, code, []byte(reason))
 		a.ctl.endPacket(endChunk(b, start))
+	}
+	if code != CauseUserInitiatedAbort && code != CauseProtocolViolation {
+		reason = "" // it is the cause's data, not text
 	}
 	a.close(&AbortError{Code: code, Reason: reason})
 }

@@ -19,6 +19,7 @@ type handshake struct {
 	sendInit   bool
 	sendCookie bool
 	attempts   int // retransmissions of INIT or COOKIE ECHO
+	stale      int // cookies that the peer called stale
 	sentAt     instant
 	// The cookie's causes of ERROR that the COOKIE ECHO is bundled with: the
 	// parameters of the INIT ACK that we did not know.
@@ -62,7 +63,9 @@ func (a *Association) Streams() (out, in uint16) { return a.hand.outStreams, a.h
 func (a *Association) tagOK(tag uint32, chunks []byte) bool {
 	switch chunkType(chunks[0]) {
 	case chunkInit:
-		return tag == 0
+		// "it SHOULD verify that the packet contains only an INIT chunk.
+		// Otherwise, the endpoint MUST silently discard the packet."
+		return tag == 0 && pad4(int(binary.BigEndian.Uint16(chunks[2:]))) >= len(chunks)
 	case chunkCookieEcho:
 		return true // checked against the cookie
 	case chunkAbort, chunkShutdownComplete:
@@ -228,6 +231,10 @@ func (a *Association) receiveInitAck(t instant, c chunk) {
 	p, abort, ok := parseInit(c.value, true)
 	if !ok {
 		a.stats.ChunksInvalid++
+		if len(c.value) >= initHeaderSize-chunkHeaderSize && p.tag == 0 {
+			// Section 3.3.3: "the receiver MUST destroy the association".
+			a.abort(t, CauseInvalidParameter, "", true)
+		}
 		return
 	}
 	a.hand.peerTag = p.tag
@@ -325,8 +332,10 @@ func (a *Association) receiveCookieEcho(t instant, c chunk, tag uint32) bool {
 // restart gives the association the initial state of a new one with the peer
 // that has restarted.
 func (a *Association) restart(t instant, p *peerInit) {
+	refused := a.send.refused
 	a.out.release(&a.send)
 	a.send.release()
+	a.send.refused = refused // told below that there is room
 	a.reasm.restart()
 	a.recv.release()
 	a.timers = [timerCount]instant{}
@@ -336,6 +345,7 @@ func (a *Association) restart(t instant, p *peerInit) {
 	a.events.push(Event{Kind: EventRestarted})
 	a.state = StateCookieEchoed
 	a.establish(t)
+	a.notifyWritable()
 }
 
 func (a *Association) receiveCookieAck(t instant) {
@@ -389,7 +399,7 @@ func (a *Association) receiveError(t instant, c chunk) {
 		rest = next
 		a.stats.ErrorsReceived++
 		if CauseCode(p.typ) == CauseStaleCookie && a.state == StateCookieEchoed {
-			if a.hand.attempts++; a.hand.attempts > a.cfg.MaxInitRetransmits {
+			if a.hand.stale++; a.hand.stale > a.cfg.MaxInitRetransmits {
 				a.close(ErrStaleCookie)
 				return
 			}
@@ -397,6 +407,7 @@ func (a *Association) receiveError(t instant, c chunk) {
 			// Cookie and reattempt the setup procedure."
 			a.state = StateCookieWait
 			a.hand.peerTag = 0
+			a.hand.attempts = 0
 			a.hand.sendCookie, a.hand.sendInit = false, true
 			a.timers[timerT1] = t + a.rtt.rto
 		}

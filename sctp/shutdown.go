@@ -125,8 +125,11 @@ func (a *Association) receiveShutdown(t instant, c chunk) {
 	a.progressShutdown(t)
 }
 
-func (a *Association) receiveShutdownAck(_ instant) {
+func (a *Association) receiveShutdownAck(tag uint32) {
 	switch a.state {
+	case StateClosed, StateCookieWait, StateCookieEchoed:
+		// Section 8.5.1 E: it is of an association before this one.
+		a.outOfTheBlue(tag, []byte{byte(chunkShutdownAck)})
 	case StateShutdownSent, StateShutdownAckSent:
 		b := a.ctl.beginPacket(&a.cfg, a.hand.peerTag)
 		b = append(b, byte(chunkShutdownComplete), 0, 0, chunkHeaderSize)
