@@ -283,12 +283,19 @@ func (m *MediaDescription) MessageLimit() uint64 {
 
 // Rejection returns the section that an answer has in the place of an offered section which it does not want: the same m= line with port 0
 // (RFC 8829, section 5.3.1; RFC 3264, section 6). Its mid must not be in a group of the answer.
+//
+// "Any media formats listed are ignored. At least one MUST be present", and for audio and video that is payload type 0,
+// which needs no rtpmap: pion looks for the rtpmap of each even here. Firefox wants the format of a data section repeated.
 func (m *MediaDescription) Rejection() MediaDescription {
-	return MediaDescription{
+	rejection := MediaDescription{
 		Kind:     m.Kind,
 		Protocol: m.Protocol,
 		Formats:  m.Formats,
 		Mid:      m.Mid,
 		Rejected: true,
 	}
+	if m.Kind == KindAudio || m.Kind == KindVideo {
+		rejection.Formats = nil
+	}
+	return rejection
 }

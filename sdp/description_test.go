@@ -226,7 +226,8 @@ func TestPortZero(t *testing.T) {
 func TestRejection(t *testing.T) {
 	d := mustParse(t, chromeVideo)
 	rejection := d.Media[0].Rejection()
-	require.Equal(t, "m=video 0 UDP/TLS/RTP/SAVPF 96 97 98\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n", rejection.String())
+	// pion refuses a description whose rejected section lists a payload type without rtpmap, unless it is 0.
+	require.Equal(t, "m=video 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n", rejection.String())
 	// Firefox refuses a description whose rejected data section has not its format.
 	rejection = d.Media[1].Rejection()
 	require.Equal(t, "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\n", rejection.String())
