@@ -1,6 +1,10 @@
 package rtc
 
-import "time"
+import (
+	"time"
+
+	"github.com/rtcstack/rtcstack/ice"
+)
 
 // Close closes the connection and returns at once; a second Close succeeds. While connected, what is buffered is sent
 // first, as long as the peer acknowledges it; then both sides are closed, and OnStateChange says so.
@@ -103,9 +107,7 @@ func (pc *PeerConnection) finish(state State, err error) {
 	if pc.timer != nil {
 		pc.timer.Stop()
 	}
-	if pc.agent != nil {
-		pc.agent.Close()
-	}
+	pc.agents((*ice.Agent).Close)
 	if state == StateClosed {
 		pc.closed()
 	} else {

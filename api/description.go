@@ -63,7 +63,7 @@ func (pc *PeerConnection) newDescription() *sdp.Description {
 
 // transport gives what identifies and secures this side.
 func (pc *PeerConnection) transport(setup sdp.Setup) sdp.Transport {
-	ufrag, pwd := pc.agent.LocalCredentials()
+	ufrag, pwd := pc.currentAgent().LocalCredentials()
 	return sdp.Transport{
 		ICEUfrag:     ufrag,
 		ICEPwd:       pwd,
@@ -231,6 +231,11 @@ func (pc *PeerConnection) CreateOffer() (SessionDescription, error) {
 	case !pc.describesSomething():
 		return SessionDescription{}, failuref("create offer: nothing to describe: there is no data channel")
 	}
+	if pc.session.restart && pc.signalingState == SignalingStateStable {
+		if err := pc.prepareRestart(LocalDescriptionInit{}); err != nil {
+			return SessionDescription{}, err
+		}
+	}
 	if err := pc.ensureAgent(LocalDescriptionInit{}); err != nil {
 		return SessionDescription{}, err
 	}
@@ -247,6 +252,11 @@ func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
 		return SessionDescription{}, wrapError(ErrFailure, errClosed, "create answer")
 	case pc.signalingState != SignalingStateHaveRemoteOffer && pc.signalingState != SignalingStateHaveLocalPranswer:
 		return SessionDescription{}, failuref("create answer: there is no offer in state %v", pc.signalingState)
+	}
+	if pc.restarts(pc.session.pendingRemote.Description) {
+		if err := pc.prepareRestart(LocalDescriptionInit{}); err != nil {
+			return SessionDescription{}, err
+		}
 	}
 	answer, err := pc.buildAnswer(pc.session.pendingRemote.Description)
 	if err != nil {

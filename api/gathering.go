@@ -20,7 +20,7 @@ const (
 
 // gathering is the sockets of a connection, one for each local address, and what is under way to find candidates.
 type gathering struct {
-	started   bool
+	agent     *ice.Agent // the one that gathers or has
 	sockets   []*socket
 	resolving int // STUN server names and remote candidates being resolved
 	servers   int // of them, STUN servers
@@ -45,17 +45,30 @@ func (g *gathering) socket(addr netip.AddrPort) *socket {
 
 // ensureAgent makes the ICE agent, whose credentials every description needs.
 func (pc *PeerConnection) ensureAgent(init LocalDescriptionInit) error {
+	if pc.next != nil {
+		return nil
+	}
 	chosen := init != LocalDescriptionInit{}
 	switch {
-	case chosen && pc.gather.started:
+	case chosen && pc.gather.agent != nil:
 		if ufrag, pwd := pc.agent.LocalCredentials(); ufrag == init.ICEUfrag && pwd == init.ICEPwd {
 			return nil
 		}
-		return failuref("the ICE credentials cannot change after gathering has begun")
+		return failuref("the ICE credentials cannot change after gathering has begun, except in a restart")
 	case !chosen && pc.agent != nil:
 		return nil
-	case chosen && (init.ICEUfrag == "" || init.ICEPwd == ""):
-		return invalidf("ICE credentials: only one of ufrag and password is given")
+	}
+	agent, err := pc.newAgent(init)
+	if err != nil {
+		return err
+	}
+	pc.agent = agent
+	return nil
+}
+
+func (pc *PeerConnection) newAgent(init LocalDescriptionInit) (*ice.Agent, error) {
+	if (init.ICEUfrag == "") != (init.ICEPwd == "") {
+		return nil, invalidf("ICE credentials: only one of ufrag and password is given")
 	}
 	config := pc.tuning.ice
 	config.Ufrag, config.Pwd = init.ICEUfrag, init.ICEPwd
@@ -67,33 +80,40 @@ func (pc *PeerConnection) ensureAgent(init LocalDescriptionInit) error {
 	}
 	agent, err := ice.NewAgent(config)
 	if err != nil {
-		return wrapError(ErrInvalid, err, "ICE credentials")
+		return nil, wrapError(ErrInvalid, err, "ICE credentials")
 	}
-	pc.agent = agent
-	return nil
+	return agent, nil
 }
 
 // startGathering binds the sockets and starts to ask the STUN servers.
 func (pc *PeerConnection) startGathering() {
-	if pc.gather.started || transportSection(pc.session.local().Description) == nil {
+	if pc.gather.agent == pc.currentAgent() || transportSection(pc.session.local().Description) == nil {
 		return
 	}
-	pc.gather.started = true
+	pc.gather.agent = pc.currentAgent()
+	pc.session.previousCandidates, pc.session.localCandidates = pc.session.localCandidates, nil
 	pc.setGatheringState(GatheringStateInProgress)
 	if pc.settings.ICETransportPolicy == TransportPolicyRelay {
 		pc.log.Warn("transport policy relay, and no relayed candidate can be gathered yet")
-		pc.agent.SetLocalComplete(pc.now)
+		pc.currentAgent().SetLocalComplete(pc.now)
 		return
 	}
 	for _, addr := range pc.localAddresses() {
-		if err := pc.bind(addr); err != nil {
-			pc.log.Warn("cannot bind", "addr", addr, "error", err)
+		if err := pc.addBase(addr); err != nil {
+			pc.log.Warn("cannot use a local address", "addr", addr, "error", err)
 		}
 	}
-	pc.resolveServers()
-	if pc.gather.servers == 0 {
-		pc.agent.SetLocalComplete(pc.now)
+	pc.resolveServers(pc.currentAgent())
+}
+
+// addBase makes a base of a local address: of the socket that there is already, in a restart, or of a new one.
+func (pc *PeerConnection) addBase(addr netip.Addr) error {
+	for _, s := range pc.gather.sockets {
+		if s.addr.Addr() == addr {
+			return pc.currentAgent().AddLocal(pc.now, s.addr)
+		}
 	}
+	return pc.bind(addr)
 }
 
 // localAddresses gives the addresses to bind to.
@@ -112,7 +132,7 @@ func (pc *PeerConnection) bind(addr netip.Addr) error {
 		return err
 	}
 	bound := &socket{Socket: s, addr: s.LocalAddr()}
-	if err := pc.agent.AddLocal(pc.now, bound.addr); err != nil {
+	if err := pc.currentAgent().AddLocal(pc.now, bound.addr); err != nil {
 		_ = s.Close()
 		return err
 	}
@@ -124,34 +144,40 @@ func (pc *PeerConnection) bind(addr netip.Addr) error {
 }
 
 // resolveServers resolves the names of STUN servers; the agent asks each as soon as its address is known.
-func (pc *PeerConnection) resolveServers() {
+func (pc *PeerConnection) resolveServers(agent *ice.Agent) {
+	outstanding := 0
 	for _, u := range pc.settings.stunServers {
 		if _, err := netip.ParseAddr(u.host); err == nil {
 			continue
 		}
+		outstanding++
 		pc.gather.servers++
 		pc.resolve(u.host, func(addrs []netip.Addr, err error) {
 			if err != nil {
 				pc.log.Warn("STUN server", "host", u.host, "error", err)
 			}
 			for _, addr := range firstOfEachFamily(addrs) {
-				pc.addServer(netip.AddrPortFrom(addr, u.port))
+				pc.addServer(agent, netip.AddrPortFrom(addr, u.port))
 			}
-			if pc.gather.servers--; pc.gather.servers == 0 {
-				pc.agent.SetLocalComplete(pc.now)
+			pc.gather.servers--
+			if outstanding--; outstanding == 0 {
+				agent.SetLocalComplete(pc.now)
 			}
 		})
 	}
+	if outstanding == 0 {
+		agent.SetLocalComplete(pc.now)
+	}
 }
 
-func (pc *PeerConnection) addServer(addr netip.AddrPort) {
-	agent, ok := any(pc.agent).(interface {
+func (pc *PeerConnection) addServer(agent *ice.Agent, addr netip.AddrPort) {
+	adder, ok := any(agent).(interface {
 		AddSTUNServer(time.Time, netip.AddrPort) error
 	})
 	if !ok {
 		return
 	}
-	if err := agent.AddSTUNServer(pc.now, addr); err != nil {
+	if err := adder.AddSTUNServer(pc.now, addr); err != nil {
 		pc.log.Debug("STUN server", "addr", addr, "error", err)
 	}
 }

@@ -22,11 +22,14 @@ type negotiation struct {
 	currentLocal, pendingLocal   *described
 	currentRemote, pendingRemote *described
 	localCandidates              []string
+	previousCandidates           []string        // of the agent in use, while another gathers for a restart
 	waiting                      []ice.Candidate // remote ones, until the answer is known
 
 	// Both sides offered at once, and each rolls its offer back for the other's: then two answers cross, and the DTLS
 	// roles in them must be different all the same.
 	glare bool
+	// RestartICE was called: the next offer has new credentials.
+	restart bool
 	// The answer to the offer that was rolled back is still to come, and means nothing.
 	strayAnswer bool
 }
@@ -114,6 +117,11 @@ func (pc *PeerConnection) setLocalOffer(init LocalDescriptionInit) error {
 	if !pc.describesSomething() {
 		return failuref("set local description: nothing to describe: there is no data channel")
 	}
+	if pc.session.restart {
+		if err := pc.prepareRestart(init); err != nil {
+			return err
+		}
+	}
 	if err := pc.ensureAgent(init); err != nil {
 		return err
 	}
@@ -129,6 +137,11 @@ func (pc *PeerConnection) setLocalOffer(init LocalDescriptionInit) error {
 }
 
 func (pc *PeerConnection) setLocalAnswer(t DescriptionType, init LocalDescriptionInit) error {
+	if pc.restarts(pc.session.pendingRemote.Description) {
+		if err := pc.prepareRestart(init); err != nil {
+			return err
+		}
+	}
 	if err := pc.ensureAgent(init); err != nil {
 		return err
 	}
@@ -184,6 +197,7 @@ func (pc *PeerConnection) rollbackLocal() {
 	switch pc.signalingState {
 	case SignalingStateHaveLocalOffer, SignalingStateHaveLocalPranswer:
 		pc.session.pendingLocal, pc.session.pendingRemote = nil, nil
+		pc.cancelRestart()
 		pc.setSignalingState(SignalingStateStable)
 	}
 }
@@ -219,6 +233,7 @@ func (pc *PeerConnection) rollbackRemote() {
 	case SignalingStateHaveRemoteOffer, SignalingStateHaveRemotePranswer:
 		pc.session.pendingLocal, pc.session.pendingRemote = nil, nil
 		pc.session.waiting = nil
+		pc.cancelRestart()
 		pc.setSignalingState(SignalingStateStable)
 	}
 }
@@ -287,7 +302,7 @@ func (pc *PeerConnection) setRemoteAnswer(t DescriptionType, d *sdp.Description)
 
 // isOwn detects a program that hands a connection its own description.
 func (pc *PeerConnection) isOwn(d *sdp.Description) bool {
-	if pc.agent == nil {
+	if pc.currentAgent() == nil {
 		return false
 	}
 	m := transportSection(d)
@@ -295,7 +310,7 @@ func (pc *PeerConnection) isOwn(d *sdp.Description) bool {
 		return false
 	}
 	t := d.TransportOf(m)
-	ufrag, pwd := pc.agent.LocalCredentials()
+	ufrag, pwd := pc.currentAgent().LocalCredentials()
 	return t.ICEUfrag == ufrag && t.ICEPwd == pwd
 }
 
@@ -368,12 +383,16 @@ func (pc *PeerConnection) takeCandidates(d *sdp.Description) {
 }
 
 func (pc *PeerConnection) addCandidate(c ice.Candidate) {
-	if !pc.remote.applied {
+	if remote := pc.session.pendingRemote; !pc.remote.applied || (remote != nil && pc.restarts(remote.Description)) {
 		if len(pc.session.waiting) < maxWaitingCandidates {
 			pc.session.waiting = append(pc.session.waiting, c)
 		}
 		return
 	}
+	pc.addCandidateNow(c)
+}
+
+func (pc *PeerConnection) addCandidateNow(c ice.Candidate) {
 	if c.Host != "" {
 		pc.resolveCandidate(c)
 		return
@@ -390,7 +409,7 @@ func (pc *PeerConnection) remoteCandidatesComplete() {
 	}
 }
 
-// NegotiationNeeded tells whether there is a channel that no description mentions yet.
+// NegotiationNeeded tells whether there is a channel that no description mentions yet, or an ICE restart to come.
 func (pc *PeerConnection) NegotiationNeeded() bool {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
@@ -399,5 +418,5 @@ func (pc *PeerConnection) NegotiationNeeded() bool {
 
 func (pc *PeerConnection) negotiationNeeded() bool {
 	local := pc.session.local()
-	return pc.channels.any && !pc.closing && (local == nil || local.Application() == nil)
+	return !pc.closing && (pc.session.restart || pc.channels.any && (local == nil || local.Application() == nil))
 }

@@ -66,6 +66,7 @@ type PeerConnection struct {
 	certificate tls.Certificate
 	fingerprint sdp.Fingerprint
 	agent       *ice.Agent
+	next        *ice.Agent // replaces it when the peer has answered: restart.go
 	dtls        *dtlsconn.Conn
 	sctp        *sctp.Association
 	out         output

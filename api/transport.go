@@ -40,16 +40,48 @@ type path struct {
 type remoteTransport struct {
 	applied      bool
 	client       bool // this side is the DTLS client
+	ufrag, pwd   string
 	fingerprints []sdp.Fingerprint
 }
 
 // apply starts the transports when offer and answer are known. offered tells whether local is the offer.
 func (pc *PeerConnection) apply(local, remote *sdp.Description, offered bool) error {
 	m, own := transportSection(remote), transportSection(local)
-	if m == nil || own == nil || pc.remote.applied {
+	if m == nil || own == nil {
 		return nil
 	}
 	theirs := remote.TransportOf(m)
+	switch {
+	case !pc.remote.applied:
+		if err := pc.startTransports(own, m, theirs, offered); err != nil {
+			return err
+		}
+		// https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.1: the side that made the offer controls.
+		pc.agent.SetControlling(offered)
+	case pc.next != nil && pc.restarts(remote):
+		pc.restarted()
+	default:
+		return nil
+	}
+	pc.remote.ufrag, pc.remote.pwd = theirs.ICEUfrag, theirs.ICEPwd
+	parameters := ice.RemoteParameters{Ufrag: theirs.ICEUfrag, Pwd: theirs.ICEPwd, Lite: remote.ICELite}
+	if err := pc.agent.SetRemote(pc.now, parameters); err != nil {
+		return wrapError(ErrInvalid, err, "set remote description")
+	}
+	for _, c := range pc.session.waiting {
+		pc.addCandidateNow(c)
+	}
+	pc.session.waiting = nil
+	if remote.EndOfCandidates || m.EndOfCandidates {
+		pc.agent.SetRemoteComplete(pc.now)
+	} else {
+		pc.completeAt = pc.now.Add(pc.tuning.candidatesTimeout)
+	}
+	return nil
+}
+
+// startTransports makes the DTLS and SCTP associations, whose roles and parameters are now known.
+func (pc *PeerConnection) startTransports(own, m *sdp.MediaDescription, theirs sdp.Transport, offered bool) error {
 	offer, answer := own.Setup, theirs.Setup
 	if !offered {
 		offer, answer = answer, offer
@@ -63,21 +95,6 @@ func (pc *PeerConnection) apply(local, remote *sdp.Description, offered bool) er
 		return err
 	}
 	pc.startSCTP(m)
-	// https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.1: the side that made the offer controls.
-	pc.agent.SetControlling(offered)
-	parameters := ice.RemoteParameters{Ufrag: theirs.ICEUfrag, Pwd: theirs.ICEPwd, Lite: remote.ICELite}
-	if err := pc.agent.SetRemote(pc.now, parameters); err != nil {
-		return wrapError(ErrInvalid, err, "set remote description")
-	}
-	for _, c := range pc.session.waiting {
-		pc.addCandidate(c)
-	}
-	pc.session.waiting = nil
-	if remote.EndOfCandidates || m.EndOfCandidates {
-		pc.agent.SetRemoteComplete(pc.now)
-	} else {
-		pc.completeAt = pc.now.Add(pc.tuning.candidatesTimeout)
-	}
 	return nil
 }
 
@@ -179,7 +196,7 @@ func (pc *PeerConnection) receiveDatagram(s *socket, from netip.AddrPort, datagr
 		pc.counters.unknownDropped++
 	case firstDTLS <= datagram[0] && datagram[0] <= lastDTLS:
 		switch {
-		case !pc.agent.Permits(s.addr, from):
+		case !pc.agent.Permits(s.addr, from) && !pc.isPath(s, from):
 			pc.counters.strangersDropped++
 		case pc.dtls != nil:
 			pc.dtls.Receive(datagram, pc.deliverP)
@@ -189,10 +206,16 @@ func (pc *PeerConnection) receiveDatagram(s *socket, from netip.AddrPort, datagr
 			pc.counters.strangersDropped++
 		}
 	case stun.Is(datagram):
-		pc.agent.Receive(pc.now, s.addr, from, datagram)
+		pc.receiveSTUN(s.addr, from, datagram)
 	default:
 		pc.counters.unknownDropped++
 	}
+}
+
+// isPath tells whether a datagram comes over the path in use, which in an ICE restart is not the new agent's.
+func (pc *PeerConnection) isPath(s *socket, from netip.AddrPort) bool {
+	p := pc.path.Load()
+	return p != nil && p.socket == s && p.remote == from
 }
 
 // receivePlaintext takes what a DTLS record held: an SCTP packet.
@@ -218,11 +241,13 @@ func (pc *PeerConnection) flush() {
 
 // drainICE handles the events of the agent and batches its packets. It tells whether there were events.
 func (pc *PeerConnection) drainICE() (events bool) {
-	if pc.agent == nil {
-		return false
-	}
+	pc.agents(func(agent *ice.Agent) { events = pc.drainAgent(agent) || events })
+	return events
+}
+
+func (pc *PeerConnection) drainAgent(agent *ice.Agent) (events bool) {
 	for {
-		e, ok := pc.agent.Event()
+		e, ok := agent.Event()
 		if !ok {
 			break
 		}
@@ -239,7 +264,7 @@ func (pc *PeerConnection) drainICE() (events bool) {
 		}
 	}
 	for {
-		packet, local, remote, ok := pc.agent.Transmit(pc.now, pc.out.writer.Reserve(pc.settings.MTU))
+		packet, local, remote, ok := agent.Transmit(pc.now, pc.out.writer.Reserve(pc.settings.MTU))
 		if !ok {
 			return events
 		}
@@ -301,8 +326,10 @@ func (pc *PeerConnection) iceStateChanged(s ice.State) {
 	case ice.StateChecking:
 		pc.setState(StateConnecting)
 	case ice.StateConnected, ice.StateCompleted:
-		if pc.state == StateDisconnected {
-			pc.setState(pc.stateWhenReachable())
+		if pc.channels.up {
+			pc.setState(StateConnected)
+		} else if pc.state == StateDisconnected {
+			pc.setState(StateConnecting)
 		}
 		if s == ice.StateCompleted {
 			pc.releaseAt = pc.now.Add(pc.tuning.releaseDelay)
@@ -326,20 +353,11 @@ var iceStates = [...]ICEState{
 	ice.StateClosed: ICEStateClosed,
 }
 
-func (pc *PeerConnection) stateWhenReachable() State {
-	if pc.channels.up {
-		return StateConnected
-	}
-	return StateConnecting
-}
-
 // setTimer sets the connection's one timer to what comes first. A timer that is set for an earlier time stays: when it
 // fires for nothing it is set again, which is cheaper than moving it with every packet.
 func (pc *PeerConnection) setTimer() {
 	at := earlier(earlier(pc.closeBy, pc.releaseAt), pc.completeAt)
-	if pc.agent != nil {
-		at = earlier(at, pc.agent.Deadline())
-	}
+	pc.agents(func(agent *ice.Agent) { at = earlier(at, agent.Deadline()) })
 	if pc.sctp != nil {
 		at = earlier(at, pc.sctp.Deadline())
 	}
@@ -362,9 +380,7 @@ func (pc *PeerConnection) onTimer() {
 	if pc.ended {
 		return
 	}
-	if pc.agent != nil {
-		pc.agent.Advance(pc.now)
-	}
+	pc.agents(func(agent *ice.Agent) { agent.Advance(pc.now) })
 	if pc.sctp != nil {
 		pc.sctp.Advance(pc.now)
 	}
