@@ -187,6 +187,38 @@ func TestPeerReflexiveBecomesSignalled(t *testing.T) {
 	s.wantNomination(local1, remote1) // a direct pair now: no need to wait
 }
 
+// The order of the check list follows priorities that change.
+func TestCheckListOrderFollowsPriorities(t *testing.T) {
+	s := newScript(t, Config{}, local1, local2)
+	s.setRemote()
+	order := func() (got []netip.AddrPort) {
+		for _, p := range s.a.checkList.pairs {
+			got = append(got, p.remote.Addr)
+		}
+		return got
+	}
+	s.check(local1, remote1, peerCheck{priority: 7})
+	s.check(local1, remote2, peerCheck{priority: 8})
+	require.Equal(t, []netip.AddrPort{remote2, remote1}, order())
+	require.NoError(t, s.a.AddRemoteCandidate(s.now, s.hostCandidate(remote1)))
+	require.Equal(t, []netip.AddrPort{remote1, remote2}, order())
+
+	// Pairs of equal candidates, the other way round, are told apart by the role alone (RFC 8445, 6.1.2.3).
+	s = newScript(t, Config{}, local1, local2)
+	for i, addr := range []netip.AddrPort{remote2, remote1} {
+		c := s.hostCandidate(addr)
+		c.Priority = s.a.bases[i].host.Priority
+		require.NoError(t, s.a.AddRemoteCandidate(s.now, c))
+	}
+	middle := func() [2]netip.AddrPort {
+		p := s.a.checkList.pairs
+		return [2]netip.AddrPort{p[1].remote.Addr, p[2].remote.Addr}
+	}
+	require.Equal(t, [2]netip.AddrPort{remote2, remote1}, middle())
+	s.a.SetControlling(true)
+	require.Equal(t, [2]netip.AddrPort{remote1, remote2}, middle())
+}
+
 // RFC 8863, 4: an agent with nothing left to check waits for the peer's checks before it fails.
 func TestPatience(t *testing.T) {
 	s := newScript(t, Config{}, local1)
@@ -194,6 +226,18 @@ func TestPatience(t *testing.T) {
 	s.a.SetRemoteComplete(s.now)
 	s.wantNothing()
 	require.Equal(t, DefaultPatience, s.advanceToDeadline(time.Minute))
+	require.Equal(t, StateFailed, s.a.State())
+
+	// A long check list makes long transactions; they do not prolong it.
+	s = newScript(t, Config{}, local1)
+	s.setRemote()
+	for i := range 60 {
+		s.addRemote(netip.AddrPortFrom(remote1.Addr(), uint16(1+i)))
+	}
+	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 1))
+	s.advance(DefaultPatience - 1)
+	require.Equal(t, StateChecking, s.a.State())
+	s.advance(1)
 	require.Equal(t, StateFailed, s.a.State())
 
 	s = newScript(t, Config{}, local1)

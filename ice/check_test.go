@@ -127,14 +127,34 @@ func TestFrozenPairs(t *testing.T) {
 	add(1, "x", 1000)
 	add(2, "x", 2000) // the foundation is being checked already
 	add(3, "y", 500)
+	add(5, "y", 450)
 	require.Equal(t, []pairState{pairWaiting, pairFrozen, pairWaiting}, []pairState{state(1), state(2), state(3)})
 	c := s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 1))
 	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 3))
 	// "If the check … succeeded, the agent sets the state of all other Frozen pairs with the same foundation to Waiting" (7.2.5.3.3).
 	s.answer(c, local1)
 	require.Equal(t, pairWaiting, state(2))
+	require.Equal(t, pairFrozen, state(5))
 	add(4, "x", 400) // RFC 8838, 12
 	require.Equal(t, pairWaiting, state(4))
+	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 2))
+	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 4))
+	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 5))
+	s.wantNothing()
+}
+
+// "for each foundation … if there are no pairs … in the Waiting or In-Progress state, … put the highest-priority one … into Waiting"
+// (6.1.4.2): that comes before those that wait for a pair of their foundation.
+func TestUnfreezesFoundationsThatHaveEnded(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	for i, foundation := range []string{"x", "x", "y", "y"} {
+		require.NoError(t, s.a.AddRemoteCandidate(s.now, Candidate{Foundation: foundation, Component: 1, Type: Host,
+			Addr: netip.AddrPortFrom(remote1.Addr(), uint16(1+i)), Priority: []uint32{1000, 700, 900, 800}[i]}))
+	}
+	x := s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 1))
+	s.refuse(x, stun.CodeBadRequest)
+	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 3))
 	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 2))
 	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 4))
 	s.wantNothing()
@@ -232,4 +252,15 @@ func TestMappedAddressIsTheLocalCandidate(t *testing.T) {
 	require.Equal(t, local1, pair.Local.Related)
 	require.Equal(t, local1, pair.Base)
 	require.Equal(t, priority, pair.Local.Priority)
+}
+
+func TestPermitsValidPairs(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.addRemote(remote1, remote2)
+	c1, c2 := s.wantCheck(local1, remote1), s.wantCheck(local1, remote2)
+	require.False(t, s.a.Permits(local1, remote2), "a pair is not enough")
+	s.answer(c1, local1)
+	s.answer(c2, local1)
+	require.True(t, s.a.Permits(local1, remote2))
 }

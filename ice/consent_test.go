@@ -82,7 +82,7 @@ func TestConsentComesBack(t *testing.T) {
 	s.nominate()
 	_, sent := s.silence(StateCompleted)
 	s.dropEvents()
-	s.answer(sent[len(sent)-1], local1) // a late answer is as good
+	s.answer(sent[len(sent)-3], local1) // a late answer is as good
 	s.wantEvents(EventState{StateConnected}, EventState{StateCompleted})
 	began := s.now
 	s.silence(StateCompleted)
@@ -215,12 +215,14 @@ func TestNominatesASubstitute(t *testing.T) {
 	_, sent := s.silence(StateCompleted)
 	last := sent[len(sent)-1]
 	require.Equal(t, remote2, last.remote)
+	require.False(t, last.UseCandidate(), "it has to prove itself anew")
 	s.answer(last, local1)
 	s.answer(s.wantNomination(local1, remote2), local1)
 	pair, _ = s.a.Selected()
 	require.Equal(t, remote2, pair.Remote.Addr)
 	require.True(t, pair.Nominated)
 	require.Equal(t, StateCompleted, s.a.State())
+	require.False(t, s.a.checkList.find(s.a.bases[0], remote1).nominated)
 }
 
 // In steady state, consent in both directions does not allocate.

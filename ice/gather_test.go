@@ -62,6 +62,7 @@ func TestGathering(t *testing.T) {
 	sent := s.a.Stats().GatheringRequestsSent
 	for range 5 { // 20 s at least
 		s.answerConsent(remote1)
+		s.wantNothing()
 	}
 	require.Equal(t, sent, s.a.Stats().GatheringRequestsSent)
 }

@@ -49,18 +49,20 @@ func (a *Agent) awaitsGrace() bool {
 	return a.controlling && a.nominating == nil && !a.graceEnds.IsZero() && (a.selected == nil || !a.selected.nominated)
 }
 
-// substitute returns a valid pair that has answered since the selected one went silent: the peer's NAT has given it a new
-// address, or the network has changed. RFC 8445 would have the agents restart; if this works, nobody needs to.
+// substitute returns a valid pair to take the place of the selected one, which has gone silent: the peer's NAT has given it a new
+// address, or the network has changed. It has answered since, see recheckOthers. RFC 8445 would have the agents restart; if this works,
+// nobody needs to.
 func (a *Agent) substitute() *candidatePair {
 	for _, p := range a.checkList.pairs {
-		if p != a.selected && p.state == pairSucceeded && p.confirmed.After(a.consent.since) {
+		if p != a.selected && p.state == pairSucceeded {
 			return p
 		}
 	}
 	return nil
 }
 
-// recheckOthers looks for a substitute when the selected pair has gone silent: all other pairs that once worked are checked again.
+// recheckOthers looks for a substitute when the selected pair has gone silent: all other pairs that once worked are checked again, and
+// are not valid until that has succeeded.
 func (a *Agent) recheckOthers() {
 	for _, p := range a.checkList.pairs {
 		if p != a.selected && p != a.nominating && !p.waits() {
@@ -93,7 +95,7 @@ func (a *Agent) nominated(now time.Time, p *candidatePair) {
 
 // selectPair makes p the pair to send on.
 func (a *Agent) selectPair(now time.Time, p *candidatePair) {
-	if p != a.selected || a.consent.silent {
+	if p != a.selected { // that the peer has nominated it is no consent
 		a.startConsent(now, p)
 	}
 	a.selected = p

@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"math"
 	"net/netip"
 	"testing"
 	"time"
@@ -136,6 +137,125 @@ func TestControlledWithAggressivePeer(t *testing.T) {
 	pair, _ = s.a.Selected()
 	require.Equal(t, remote2, pair.Remote.Addr)
 	require.True(t, pair.Nominated)
+}
+
+// … which need not wait for the first to be answered: the checks of both go on.
+func TestControlledKeepsNominatedChecks(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	nominate := peerCheck{controlling: true, useCandidate: true, priority: 2000}
+	s.wantSuccess(s.check(local1, remote1, nominate))
+	nominate.priority = 1000
+	s.wantSuccess(s.check(local1, remote2, nominate))
+	c1, c2 := s.wantCheck(local1, remote1), s.wantCheck(local1, remote2)
+	s.answer(c2, local1)
+	pair, _ := s.a.Selected()
+	require.Equal(t, remote2, pair.Remote.Addr)
+	s.answer(c1, local1)
+	pair, _ = s.a.Selected()
+	require.Equal(t, remote1, pair.Remote.Addr)
+	require.True(t, pair.Nominated)
+}
+
+// A worse pair than the nominated one is taken at once if that is silent.
+func TestControlledFollowsToALivePair(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.addRemote(remote1)
+	s.answer(s.wantCheck(local1, remote1), local1)
+	nominate := peerCheck{controlling: true, useCandidate: true, priority: 1000}
+	s.wantSuccess(s.check(local1, remote1, nominate))
+	s.silence(StateCompleted)
+	s.wantSuccess(s.check(local1, remote2, nominate))
+	s.answer(s.wantCheck(local1, remote2), local1)
+	pair, _ := s.a.Selected()
+	require.Equal(t, remote2, pair.Remote.Addr)
+	require.Equal(t, StateCompleted, s.a.State())
+}
+
+// Nomination by the peer is not its consent: that was last given when its answer came.
+func TestNominationIsNoConsent(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.addRemote(remote1)
+	s.answer(s.wantCheck(local1, remote1), local1)
+	began := s.now
+	s.advance(20 * time.Second)
+	s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true})
+	for s.a.State() != StateFailed {
+		s.advanceToDeadline(time.Minute)
+		for {
+			if _, ok := s.transmitted(); !ok {
+				break
+			}
+		}
+	}
+	require.Equal(t, DefaultConsentTimeout, s.now.Sub(began))
+}
+
+// A pair that was valid long ago is asked for consent before it is relied on.
+func TestConsentOfAnOldPair(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.addRemote(remote1, remote2)
+	c1, c2 := s.wantCheck(local1, remote1), s.wantCheck(local1, remote2)
+	s.answer(c1, local1)
+	s.answer(c2, local1)
+	s.answerConsent(remote1)
+	s.answerConsent(remote1)
+	nominate := peerCheck{controlling: true, useCandidate: true}
+	id := s.check(local1, remote2, nominate)
+	s.wantSuccess(id)
+	s.answer(s.wantCheck(local1, remote2), local1)
+	s.wantNothing()
+	// The one that has just answered needs no question.
+	s.wantSuccess(s.check(local1, remote1, nominate))
+	pair, _ := s.a.Selected()
+	require.Equal(t, remote1, pair.Remote.Addr)
+	s.wantNothing()
+}
+
+// All of a nominating check's packets are lost: a consent check that is answered does as well.
+func TestConsentCheckNominates(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.setRemote()
+	s.addRemote(remote1)
+	s.answer(s.wantCheck(local1, remote1), local1)
+	lost := s.wantNomination(local1, remote1).TransactionID()
+	for {
+		s.advanceToDeadline(7 * time.Second)
+		if p, ok := s.transmitted(); ok && p.TransactionID() != lost {
+			require.True(t, p.UseCandidate())
+			s.answer(p, local1)
+			break
+		}
+	}
+	require.Equal(t, StateCompleted, s.a.State())
+	s.advance(3 * time.Second)
+	s.wantNothing() // the other is over
+}
+
+// A role conflict that is lost while a nomination is under way ends it.
+func TestNominationEndsWithTheRole(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.setRemote()
+	s.addRemote(remote1)
+	s.answer(s.wantCheck(local1, remote1), local1)
+	n := s.wantNomination(local1, remote1)
+	s.wantSuccess(s.check(local1, remote1, peerCheck{controlling: true, tieBreaker: math.MaxUint64}))
+	require.False(t, s.a.Controlling())
+	s.answer(n, local1)
+	require.Equal(t, StateConnected, s.a.State())
+	s.wantNothing()
+}
+
+// "the agents … ignore" candidates that come after nomination.
+func TestCandidatesAfterNomination(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.nominate()
+	s.addRemote(remote2)
+	require.Len(t, s.a.checkList.pairs, 1)
+	s.wantNothing()
 }
 
 // answerConsent goes to the next consent check and answers it.

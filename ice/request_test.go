@@ -211,8 +211,16 @@ func TestRequestsBeforeSetRemote(t *testing.T) {
 	require.Equal(t, StateNew, s.a.State())
 	require.True(t, s.a.Deadline().IsZero())
 
+	// A signalled candidate stays; what another has said on it does not.
+	remote3 := netip.MustParseAddrPort("198.51.100.3:6003")
+	s.addRemote(remote3)
+	s.wantSuccess(s.check(local1, remote3, peerCheck{controlling: true, useCandidate: true, username: "agent:anotherfork"}))
+
 	s.setRemote()
+	require.False(t, s.a.Permits(local1, remote3))
+	require.True(t, s.a.checkList.find(s.a.bases[0], remote3).useCandidate.IsZero())
 	c := s.wantCheck(local1, remote1)
+	s.wantCheck(local1, remote3)
 	s.wantNothing() // the answer came from one, the other is forgotten
 	require.False(t, s.a.Permits(local1, remote2))
 	s.answer(c, local1)
