@@ -28,7 +28,7 @@ func testBrowserBulk(t *testing.T, b *browser) {
 
 	// What the browser does with itself, to compare: more is not to be had from it.
 	t.Run("inside the browser", func(t *testing.T) {
-		p := &page{t: t, b: p.b, ctx: p.ctx}
+		p := p.in(t)
 		took := valueWithin[float64](p, bulkTime, `
 			const [a, b] = connectTwo(), all = new Slot(), pieces = randomPieces(args[0], args[1]);
 			const channel = a.open('bulk');
@@ -54,7 +54,7 @@ func testBrowserBulk(t *testing.T, b *browser) {
 		data := make([]byte, total)
 		_, _ = rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)}).Read(data)
 		sum := sha256.Sum256(data)
-		p := &page{t: t, b: p.b, ctx: p.ctx}
+		p := p.in(t)
 		p.run(`
 			const channel = peer.channel('bulk'), all = new Slot(), pieces = [];
 			let left = args[0];
@@ -75,7 +75,7 @@ func testBrowserBulk(t *testing.T, b *browser) {
 	})
 
 	t.Run("from the browser", func(t *testing.T) {
-		p := &page{t: t, b: p.b, ctx: p.ctx}
+		p := p.in(t)
 		want := valueWithin[string](p, bulkTime, `
 			globalThis.bulk = randomPieces(args[0], args[1]);
 			return sha256(await joined(bulk));`, total, piece)
@@ -101,6 +101,41 @@ func testBrowserBulk(t *testing.T, b *browser) {
 		logSCTP(t, pc)
 		require.Equal(t, want, hex.EncodeToString(hash.Sum(nil)))
 	})
+}
+
+// testBrowserSlowReader does not read what the browser sends until the receive window is closed and has stayed so. Then
+// it reads all.
+func testBrowserSlowReader(t *testing.T, b *browser) {
+	const messages, size = 4000, 8000 // more than all buffers together
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
+	dc := channelFromBrowser(p, pc, "slow", nil)
+	p.run(`
+		const pieces = [];
+		for (let i = 0; i < args[0]; i++) pieces.push(pattern(args[1], i));
+		globalThis.sending = peer.channel('slow').sendAll(pieces);`, messages, size)
+
+	// It stops when the window is closed, but for its probes of the window, of which some bring a chunk in.
+	var stalled int
+	for start := time.Now(); ; {
+		before := dc.AvailableAmount()
+		time.Sleep(time.Second)
+		if stalled = dc.AvailableAmount(); stalled > 0 && stalled-before < 10*size {
+			break
+		}
+		require.Less(t, time.Since(start), browserPatience, "it goes on to send, with %d bytes pending", stalled)
+	}
+	t.Logf("stopped with %d bytes pending", stalled)
+	require.Less(t, stalled, messages*size/2)
+	require.Positive(t, value[int](p, `return peer.channel('slow').dc.bufferedAmount;`))
+
+	start := time.Now()
+	for i := range messages {
+		require.Equal(t, pattern(size, i), nextMessage(t, dc).Data, "message %d", i)
+	}
+	t.Logf("all was read after %v", time.Since(start))
+	p.run(`await within(sending, 'end of sending');`)
+	echoBothWays(p, dc)
 }
 
 func logSCTP(t *testing.T, pc *rtc.PeerConnection) {

@@ -146,40 +146,41 @@ func testBrowserReliability(t *testing.T, b *browser) {
 	// The first one is there so that the others need no negotiation.
 	channelFromBrowser(p, pc, "first", nil)
 	for _, test := range []struct {
+		name        string
 		label       string
 		init        map[string]any
 		reliability rtc.Reliability
 		properties  channelProperties
 	}{
-		{"ordered, reliable", nil, rtc.Reliability{}, channelProperties{Ordered: true}},
+		{"reliable", "ordered, reliable", nil, rtc.Reliability{}, channelProperties{Ordered: true}},
 		{
-			"unordered", map[string]any{"ordered": false},
+			"unordered", "unordered", map[string]any{"ordered": false},
 			rtc.Reliability{Unordered: true}, channelProperties{},
 		},
 		{
-			"two retransmissions", map[string]any{"maxRetransmits": 2},
+			"retransmissions", "two retransmissions", map[string]any{"maxRetransmits": 2},
 			rtc.Reliability{Unreliable: true, MaxRetransmits: 2}, channelProperties{Ordered: true, MaxRetransmits: pointer(2)},
 		},
 		{
-			"none", map[string]any{"ordered": false, "maxRetransmits": 0},
+			"no retransmission", "none", map[string]any{"ordered": false, "maxRetransmits": 0},
 			rtc.Reliability{Unordered: true, Unreliable: true}, channelProperties{MaxRetransmits: pointer(0)},
 		},
 		{
-			"lifetime", map[string]any{"maxPacketLifeTime": 300},
+			"lifetime", "lifetime", map[string]any{"maxPacketLifeTime": 300},
 			rtc.Reliability{Unreliable: true, MaxPacketLifeTime: 300},
 			channelProperties{Ordered: true, MaxPacketLifeTime: pointer(300)},
 		},
 		{
-			"unordered lifetime", map[string]any{"ordered": false, "maxPacketLifeTime": 65535},
+			"unordered lifetime", "unordered lifetime", map[string]any{"ordered": false, "maxPacketLifeTime": 65535},
 			rtc.Reliability{Unordered: true, Unreliable: true, MaxPacketLifeTime: 65535},
 			channelProperties{MaxPacketLifeTime: pointer(65535)},
 		},
-		{"Ünïcödé 🛰️ 通道", nil, rtc.Reliability{}, channelProperties{Ordered: true}},
-		{"", nil, rtc.Reliability{}, channelProperties{Ordered: true}},
-		{strings.Repeat("ß", 1000), nil, rtc.Reliability{}, channelProperties{Ordered: true}},
+		{"UTF-8", "Ünïcödé 🛰️ 通道", nil, rtc.Reliability{}, channelProperties{Ordered: true}},
+		{"no label", "", nil, rtc.Reliability{}, channelProperties{Ordered: true}},
+		{"long label", strings.Repeat("ß", 1000), nil, rtc.Reliability{}, channelProperties{Ordered: true}},
 	} {
-		t.Run(test.label[:min(len(test.label), 30)], func(t *testing.T) {
-			p := &page{t: t, b: p.b, ctx: p.ctx}
+		t.Run(test.name, func(t *testing.T) {
+			p := p.in(t)
 			protocol := "protöcol of " + test.label
 			init := map[string]any{"protocol": protocol}
 			for k, v := range test.init {

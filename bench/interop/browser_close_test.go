@@ -11,7 +11,7 @@ import (
 
 // closeAtOnce is how soon the end has to be seen by the other side. ICE alone would notice a lost peer after 5 s, and
 // give up after 30.
-const closeAtOnce = 2 * time.Second
+const closeAtOnce = 3 * time.Second
 
 // onClosed gives a channel that is closed by the closed callback.
 func onClosed(dc *rtc.DataChannel) <-chan struct{} {

@@ -141,6 +141,9 @@ func (b *browser) open(t *testing.T) *page {
 	return p
 }
 
+// in is the same page in a subtest.
+func (p *page) in(t *testing.T) *page { return &page{t: t, b: p.b, ctx: p.ctx} }
+
 // within runs an action of the page that has to be done in time.
 func (p *page) within(limit time.Duration, what string, action func(context.Context) error) {
 	p.t.Helper()
@@ -188,6 +191,8 @@ type browserSession struct {
 	pc  *rtc.PeerConnection
 	out chan any // what the page is to be told; never closed
 
+	gate sync.Mutex // a test that holds it keeps the page from being told anything
+
 	mu         sync.Mutex
 	candidates []string // of the page
 }
@@ -210,6 +215,7 @@ const maxSignals = 256
 // peerOptions are those of the constructor of Peer in peer.js.
 type peerOptions struct {
 	WithoutTrickle bool `json:"withoutTrickle"` // on both sides
+	RSA            bool `json:"rsa"`            // a certificate of the browser with an RSA key
 }
 
 // connect makes a connection that signals with a peer in the page, which scripts find as the global variable peer.
@@ -246,7 +252,7 @@ func (p *page) connect(configuration rtc.Configuration, options peerOptions) (*r
 	require.NotContains(p.t, p.b.sessions, path)
 	p.b.sessions[path] = s
 	p.b.mu.Unlock()
-	p.run(`globalThis.peer = connectToTest(args[0], args[1]);`, path, options)
+	p.run(`globalThis.peer = await connectToTest(args[0], args[1]);`, path, options)
 	return pc, s
 }
 
@@ -322,17 +328,24 @@ func (b *browser) serveSignals(w http.ResponseWriter, r *http.Request) {
 		}
 		select {
 		case message := <-s.out:
-			encoded, err := json.Marshal(message)
-			if err != nil {
-				return
-			}
-			if _, err := fmt.Fprintf(w, "data: %s\n\n", encoded); err != nil {
+			if err := s.write(w, message); err != nil {
 				return
 			}
 		case <-r.Context().Done():
 			return
 		}
 	}
+}
+
+func (s *browserSession) write(w io.Writer, message any) error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	encoded, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "data: %s\n\n", encoded)
+	return err
 }
 
 // pattern gives size bytes that depend on the seed; peer.js has the same function.

@@ -24,6 +24,8 @@ func TestBrowser(t *testing.T) {
 		{"browser answers", testBrowserAnswers},
 		{"both offer", testBrowserAndWeOffer},
 		{"without trickle", testBrowserWithoutTrickle},
+		{"offer with media", testBrowserOffersMedia},
+		{"RSA", testBrowserRSA},
 		{"sizes", testBrowserSizes},
 		{"twenty channels", testBrowserTwentyChannels},
 		{"reliability", testBrowserReliability},
@@ -33,6 +35,7 @@ func TestBrowser(t *testing.T) {
 		{"connection closed by the browser", testBrowserClosesConnection},
 		{"connection closed by us", testWeCloseConnection},
 		{"statistics", testBrowserStatistics},
+		{"slow reader", testBrowserSlowReader},
 		{"bulk", testBrowserBulk},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, b) })
@@ -145,11 +148,18 @@ func echoBothWays(p *page, dc *rtc.DataChannel) {
 
 func testBrowserOffers(t *testing.T, b *browser) {
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
+	pc, session := p.connect(rtc.Configuration{}, peerOptions{})
 	dc := channelFromBrowser(p, pc, "from the browser", nil)
 	echoBothWays(p, dc)
 	awaitState(t, pc, rtc.StateConnected)
-	p.run(`await peer.reached('connected');`)
+	p.run(`
+		await peer.reached('connected');
+		await peer.gathered();`)
+	require.NotEmpty(t, session.remoteCandidates())
+	for _, c := range session.remoteCandidates() {
+		require.False(t, isLocalName(c), "the browser was to show its addresses: %s", c)
+	}
+	require.Equal(t, "127.0.0.1", pc.Stats().Remote.Addr.Addr().String())
 
 	// The answerer is active, the DTLS client, and the client's streams are even (RFC 8832 section 6).
 	stream, err := dc.Stream()
@@ -180,18 +190,26 @@ func testBrowserAnswers(t *testing.T, b *browser) {
 // testBrowserAndWeOffer lets two offers cross. The browser insists on its own; ours is rolled back.
 func testBrowserAndWeOffer(t *testing.T, b *browser) {
 	p := b.open(t)
-	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
-	// The script runs to its end before the page can be told anything, and its offer is made before it looks.
+	pc, session := p.connect(rtc.Configuration{}, peerOptions{})
+	session.gate.Lock() // until both have offered
 	ours, err := pc.CreateDataChannel("from us", nil)
 	require.NoError(t, err)
 	require.Equal(t, rtc.SignalingStateHaveLocalOffer, pc.SignalingState())
-	its := channelFromBrowser(p, pc, "from the browser", nil)
+	accepted := make(chan *rtc.DataChannel, 1)
+	pc.OnDataChannel(func(dc *rtc.DataChannel) { accepted <- dc })
+	p.run(`
+		const offered = new Slot();
+		peer.pc.addEventListener('signalingstatechange', offered.resolve, {once: true});
+		peer.open('from the browser');
+		await within(offered.promise, 'offer');`)
+	session.gate.Unlock()
+	its := await(t, accepted, "data channel callback")
 	p.run(`await peer.accepted('from us');`)
 	echoBothWays(p, its)
 	echoBothWays(p, ours)
 	require.Equal(t, rtc.SignalingStateStable, pc.SignalingState())
 	require.Equal(t, "stable", value[string](p, `return peer.pc.signalingState;`))
-	t.Logf("the browser ignored %d offers", value[int](p, `return peer.ignored;`))
+	require.Equal(t, 1, value[int](p, `return peer.ignored;`))
 	// What it ignored was not lost: the answer has the candidates.
 	require.Contains(t, value[string](p, `return peer.pc.remoteDescription.sdp;`), "a=candidate:")
 }
@@ -213,6 +231,26 @@ func testBrowserWithoutTrickle(t *testing.T, b *browser) {
 			require.Contains(t, d.SDP, "a=candidate:")
 		})
 	}
+}
+
+// testBrowserOffersMedia lets the browser offer audio first, in the same bundle: whatever becomes of that, the data
+// channel works.
+func testBrowserOffersMedia(t *testing.T, b *browser) {
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
+	p.run(`peer.pc.addTransceiver('audio');`)
+	echoBothWays(p, channelFromBrowser(p, pc, "beside audio", nil))
+	require.Equal(t, []string{"audio", "application"}, value[[]string](p, `
+		return [...peer.pc.remoteDescription.sdp.matchAll(/^m=(\w+)/gm)].map((m) => m[1]);`), "an answer keeps the order")
+	p.run(`await peer.reached('connected');`)
+}
+
+// testBrowserRSA connects with RSA keys on both sides; the default are keys on curves.
+func testBrowserRSA(t *testing.T, b *browser) {
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{CertificateType: rtc.CertificateTypeRSA}, peerOptions{RSA: true})
+	echoBothWays(p, channelFromBrowser(p, pc, "chat", nil))
+	require.Contains(t, pc.Stats().CipherSuite, "_RSA_")
 }
 
 // TestBrowserHidesAddresses connects with a browser as its users have it: its host candidates are names that only
@@ -252,14 +290,10 @@ func testBrowserStatistics(t *testing.T, b *browser) {
 	}
 
 	type channelStats struct {
-		Label, State                       string
-		MessagesSent, MessagesReceived     uint64
-		BytesSent, BytesReceived           uint64
-		DataChannelIdentifier              uint16
-		DTLSState, ICERole, ICEState       string
-		TLSVersion, DTLSRole, DTLSCipher   string
-		SelectedCandidatePairID            string
-		DataChannelsOpened, DataChannelsIn uint64
+		Label, State                   string
+		DataChannelIdentifier          uint16
+		MessagesSent, MessagesReceived uint64
+		BytesSent, BytesReceived       uint64
 	}
 	channels := value[[]channelStats](p, `return await peer.stats('data-channel');`)
 	require.Len(t, channels, 1)
@@ -274,7 +308,12 @@ func testBrowserStatistics(t *testing.T, b *browser) {
 		MessagesSent: messages, MessagesReceived: messages, BytesSent: messages * size, BytesReceived: messages * size,
 	}, ours)
 
-	transports := value[[]channelStats](p, `return await peer.stats('transport');`)
+	type transportStats struct {
+		DTLSState, ICERole, ICEState     string
+		TLSVersion, DTLSRole, DTLSCipher string
+		SelectedCandidatePairID          string
+	}
+	transports := value[[]transportStats](p, `return await peer.stats('transport');`)
 	require.Len(t, transports, 1)
 	require.Equal(t, "connected", transports[0].DTLSState)
 	require.Equal(t, "connected", transports[0].ICEState)

@@ -99,8 +99,8 @@ class Channel {
 class Peer {
   // send brings a signal, {description} or {candidate}, to the other side. Without trickle there are no candidates, and
   // a description is sent when it has them all.
-  constructor(send, {withoutTrickle = false} = {}) {
-    this.pc = new RTCPeerConnection();
+  constructor(send, {withoutTrickle = false, certificates} = {}) {
+    this.pc = new RTCPeerConnection({certificates});
     this.sendSignal = send;
     this.trickle = !withoutTrickle;
     this.states = [];        // of the connection, as they came
@@ -211,7 +211,12 @@ class Peer {
 }
 
 // connectToTest makes a peer that signals to the connection of the test that is behind the given address.
-function connectToTest(address, options) {
+async function connectToTest(address, {rsa, ...options}) {
+  if (rsa) {
+    options.certificates = [await RTCPeerConnection.generateCertificate({
+      name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]),
+    })];
+  }
   let outbox = Promise.resolve();
   const peer = new Peer((message) => {
     outbox = outbox.then(async () => {
