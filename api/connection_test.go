@@ -282,6 +282,34 @@ func TestRenegotiationOfARunningConnection(t *testing.T) {
 	require.Equal(t, StateConnected, p.a.State())
 }
 
+// Both sides offer at once, and each rolls its offer back for the other's: they connect all the same.
+func TestGlare(t *testing.T) {
+	for range 5 {
+		p := newPair(t, manual, manual)
+		for _, pc := range []*PeerConnection{p.a, p.b} {
+			pc.OnLocalDescription(nil)
+			_, err := pc.CreateDataChannel("x", nil)
+			require.NoError(t, err)
+			require.NoError(t, pc.SetLocalDescription(DescriptionOffer))
+		}
+		var got recorder
+		p.a.OnDataChannel(func(*DataChannel) { got.add("a") })
+		p.b.OnDataChannel(func(*DataChannel) { got.add("b") })
+		offers := [2]SessionDescription{must(p.a.LocalDescription()), must(p.b.LocalDescription())}
+		require.NoError(t, p.a.SetRemoteDescription(offers[1]))
+		require.NoError(t, p.b.SetRemoteDescription(offers[0]))
+		require.Equal(t, SignalingStateHaveRemoteOffer, p.a.SignalingState(), "rolled back")
+		require.NoError(t, p.a.SetLocalDescription(DescriptionAuto))
+		require.NoError(t, p.b.SetLocalDescription(DescriptionAuto))
+		answers := [2]SessionDescription{must(p.a.LocalDescription()), must(p.b.LocalDescription())}
+		require.NoError(t, p.a.SetRemoteDescription(answers[1]), "an answer to what was rolled back is ignored")
+		require.NoError(t, p.b.SetRemoteDescription(answers[0]))
+		require.ErrorIs(t, p.b.SetRemoteDescription(answers[0]), ErrFailure, "once")
+		require.NotEqual(t, strings.Contains(answers[0].SDP, "setup:active"), strings.Contains(answers[1].SDP, "setup:active"))
+		eventually(t, "both channels on both sides", func() bool { return len(got.all()) == 2 })
+	}
+}
+
 func TestPranswer(t *testing.T) {
 	p := newPair(t, Configuration{}, manual)
 	p.b.OnSignalingStateChange(func(s SignalingState) {

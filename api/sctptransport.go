@@ -38,14 +38,16 @@ func (t *channelTable) init() {
 // startSCTP makes the association. What the peer sends may come before the end of our side of the handshake is
 // known, so there is one from the moment there is a DTLS association.
 func (pc *PeerConnection) startSCTP(remote *sdp.MediaDescription) {
-	pc.sctp = sctp.New(sctp.Config{
+	config := sctp.Config{
 		SourcePort:      sdp.DefaultSCTPPort,
 		DestinationPort: remote.EffectiveSCTPPort(),
 		MTU:             pc.sctpMTU(),
 		MaxMessageSize:  pc.settings.MaxMessageSize,
 		MaxStreams:      maxStreams,
 		Logger:          pc.iceLogger(),
-	})
+	}
+	sctpSettings.Load().apply(&config)
+	pc.sctp = sctp.New(config)
 }
 
 // handleSCTP handles the events and messages of the association, and tells whether there were any.
