@@ -55,7 +55,7 @@ const (
 	maxPairs = 100
 	// maxResponses bounds the responses that wait for Transmit. A request beyond it is dropped; the peer repeats it.
 	maxResponses = 64
-	// checkBurst is how many transactions may start at once before Ta spaces them. They are about 100 bytes each, so
+	// checkBurst is how many checks, and how many requests to STUN servers, may start at once before Ta spaces them. They are about 100 bytes each, so
 	// ten are the load that the initial window of TCP puts on an unknown path
 	// (https://www.rfc-editor.org/rfc/rfc6928.html#section-2 allows ten full segments, a dozen times the bytes).
 	checkBurst = 10

@@ -42,6 +42,10 @@
 //     (https://www.rfc-editor.org/rfc/rfc8445.html#section-12.1 allows it). A peer one round trip away is
 //     connected after one round trip, and completed after two.
 //   - A frozen pair does not wait for pairs of its foundation to end when there is nothing else to check: see unfreeze.
+//   - A consent check that is not answered is followed by others after a second each, instead of five, so that one lost packet is
+//     not a disconnection: see probesPerInterval.
+//   - After a role conflict that this agent has won, it checks the pair as after a successful check of the peer. If the error response
+//     is lost, that settles the conflict.
 //   - If the nominated pair goes silent and another valid one answers, the controlling agent nominates that one, and a
 //     controlled agent accepts it, without a restart.
 //

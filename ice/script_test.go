@@ -13,7 +13,7 @@ import (
 
 // script is one agent and, in the place of the network, the test: its verbs say what arrives and what must go out.
 type script struct {
-	t    *testing.T
+	t    testing.TB
 	a    *Agent
 	now  time.Time
 	next byte // of the peer's transaction identifiers
@@ -33,7 +33,7 @@ var (
 )
 
 // newScript makes an agent with the credentials above and the given sockets.
-func newScript(t *testing.T, config Config, locals ...netip.AddrPort) *script {
+func newScript(t testing.TB, config Config, locals ...netip.AddrPort) *script {
 	config.Ufrag, config.Pwd = agentUfrag, agentPwd
 	config.Rand = bytes.NewReader(make([]byte, 32))
 	a, err := NewAgent(config)
