@@ -1,0 +1,161 @@
+package interop_test
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"testing"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/webrtc/v4"
+	rtc "github.com/rtcstack/rtcstack/api"
+	"github.com/stretchr/testify/require"
+)
+
+func TestPionConnects(t *testing.T) {
+	for _, whole := range []bool{false, true} {
+		name := "trickle"
+		if whole {
+			name = "candidates in the description"
+		}
+		t.Run(name, func(t *testing.T) {
+			bothWays(t, func(t *testing.T, oursOffers bool) {
+				s := newPionSession(t, pionOptions{whole: whole})
+				p := s.connect(oursOffers)
+				p.exchange(t, message{text: true, data: []byte("hello")})
+				local, err := s.ours.LocalAddr()
+				require.NoError(t, err)
+				pair, err := s.pion.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+				require.NoError(t, err)
+				require.Equal(t, local.String(), fmt.Sprintf("%s:%d", pair.Remote.Address, pair.Remote.Port))
+				// The side that offers says actpass, the other active (RFC 8842 section 5.3): its channels get the even streams.
+				stream, err := p.ours.Stream()
+				require.NoError(t, err)
+				require.Equal(t, uint16(1), stream)
+			})
+		})
+	}
+}
+
+// Every address of the machine, the candidates of both in their many combinations.
+func TestPionConnectsOnAllAddresses(t *testing.T) {
+	bothWays(t, func(t *testing.T, oursOffers bool) {
+		s := newPionSession(t, pionOptions{allAddresses: true})
+		s.connect(oursOffers).exchange(t, message{text: true, data: []byte("hello")})
+	})
+}
+
+// "An ICE agent whose peer is lite takes the controlling role" (RFC 8445 section 6.1.1), whoever offers.
+func TestPionLite(t *testing.T) {
+	bothWays(t, func(t *testing.T, oursOffers bool) {
+		s := newPionSession(t, pionOptions{engine: func(e *webrtc.SettingEngine) { e.SetLite(true) }})
+		s.connect(oursOffers).exchange(t, message{text: true, data: []byte("hello")})
+	})
+}
+
+func rsaCertificate(t *testing.T) webrtc.Certificate {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	certificate, err := webrtc.GenerateCertificate(key)
+	require.NoError(t, err)
+	return *certificate
+}
+
+func TestPionCertificates(t *testing.T) {
+	theirs := webrtc.Configuration{Certificates: []webrtc.Certificate{rsaCertificate(t)}}
+	for _, row := range []struct {
+		name string
+		ours rtc.CertificateType
+		pion webrtc.Configuration
+	}{
+		{"pion has RSA", rtc.CertificateTypeECDSA, theirs},
+		{"we have RSA", rtc.CertificateTypeRSA, webrtc.Configuration{}},
+		{"both have RSA", rtc.CertificateTypeRSA, theirs},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			bothWays(t, func(t *testing.T, oursOffers bool) {
+				s := newPionSession(t, pionOptions{ours: rtc.Configuration{CertificateType: row.ours}, pion: row.pion})
+				s.connect(oursOffers).exchange(t, message{text: true, data: []byte("hello")})
+			})
+		})
+	}
+}
+
+// What pion can be told to do differently: our side must follow, or leave it be.
+func TestPionSettings(t *testing.T) {
+	suites := func(ids ...dtls.CipherSuiteID) func(*webrtc.SettingEngine) {
+		return func(e *webrtc.SettingEngine) { e.SetDTLSCipherSuites(ids...) }
+	}
+	for _, row := range []struct {
+		name   string
+		engine func(*webrtc.SettingEngine)
+		suite  string // that must be in use, if not empty
+	}{
+		{"DTLS client", func(e *webrtc.SettingEngine) { _ = e.SetAnsweringDTLSRole(webrtc.DTLSRoleClient) }, ""},
+		{"DTLS server", func(e *webrtc.SettingEngine) { _ = e.SetAnsweringDTLSRole(webrtc.DTLSRoleServer) }, ""},
+		{"no HelloVerifyRequest", func(e *webrtc.SettingEngine) { e.SetDTLSInsecureSkipHelloVerify(true) }, ""},
+		{"AES-128-GCM", suites(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256), "AES_128_GCM"},
+		{"AES-256-GCM", suites(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384), "AES_256_GCM"},
+		{"AES-256-CBC", suites(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA), "AES_256_CBC"},
+		{"ChaCha20", suites(dtls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256), "CHACHA20"},
+		{"fingerprint in the media section", func(e *webrtc.SettingEngine) { e.SetSDPMediaLevelFingerprints(true) }, ""},
+		{"zero checksum", func(e *webrtc.SettingEngine) { e.EnableSCTPZeroChecksum(true) }, ""},
+		{"SCTP parameters in the description", func(e *webrtc.SettingEngine) { e.EnableSctpSnap(true) }, ""},
+		{"priority of USE-CANDIDATE", func(e *webrtc.SettingEngine) { e.SetICEUseCandidateCheckPriority(true) }, ""},
+		{"renomination", func(e *webrtc.SettingEngine) { _ = e.SetICERenomination() }, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			bothWays(t, func(t *testing.T, oursOffers bool) {
+				s := newPionSession(t, pionOptions{engine: row.engine})
+				p := s.connect(oursOffers)
+				p.exchange(t, message{text: true, data: []byte("hello")}, message{data: noise(1, 100_000)})
+				require.Contains(t, s.ours.Stats().CipherSuite, row.suite)
+			})
+		})
+	}
+}
+
+// Media sections beside the data channels: our side rejects them, and the data flows all the same, though the section
+// that the others are bundled with may be among the rejected ones. pion only asks to receive: where it wants to send, it
+// takes no rejection, not even its own.
+func TestPionOffersMediaToo(t *testing.T) {
+	for _, whole := range []bool{false, true} {
+		t.Run(fmt.Sprintf("whole %v", whole), func(t *testing.T) {
+			s := newPionSession(t, pionOptions{whole: whole})
+			for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
+				_, err := s.pion.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+				require.NoError(t, err)
+			}
+			s.connect(false).exchange(t, message{text: true, data: []byte("hello")})
+		})
+	}
+}
+
+// A certificate that is not the one of the description is an attack.
+func TestPionFingerprintMismatch(t *testing.T) {
+	for _, oursOffers := range []bool{true, false} {
+		t.Run(fmt.Sprintf("we offer %v", oursOffers), func(t *testing.T) {
+			s := newPionSession(t, pionOptions{})
+			failed := newMilestone("our side refuses the certificate")
+			s.ours.OnStateChange(func(state rtc.State) {
+				switch state {
+				case rtc.StateFailed:
+					failed.reach()
+				case rtc.StateConnected:
+					t.Error("our side connected")
+				}
+			})
+			s.pion.OnConnectionStateChange(func(webrtc.PeerConnectionState) {})
+			s.forge = true
+			if oursOffers {
+				_, err := s.ours.CreateDataChannel("never", nil)
+				require.NoError(t, err)
+			} else {
+				_, err := s.pion.CreateDataChannel("never", nil)
+				require.NoError(t, err)
+				s.offerFromPion()
+			}
+			failed.wait(t)
+		})
+	}
+}
