@@ -1,0 +1,167 @@
+package interop_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	pionice "github.com/pion/ice/v4"
+	"github.com/rtcstack/rtcstack/ice"
+	"github.com/stretchr/testify/require"
+)
+
+// iceSession is our ice.Conn and pion's ice.Agent, without anything above them.
+type iceSession struct {
+	t    *testing.T
+	ours *ice.Conn
+	pion *pionice.Agent
+}
+
+func newICESession(t *testing.T, config ice.Config, options ...pionice.AgentOption) *iceSession {
+	ours, err := ice.NewConn(config,
+		ice.ConnOptions{BindAddress: netip.MustParseAddr("127.0.0.1")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, ours.Close()) })
+	options = append([]pionice.AgentOption{
+		pionice.WithIncludeLoopback(),
+		pionice.WithNetworkTypes([]pionice.NetworkType{pionice.NetworkTypeUDP4}),
+		pionice.WithIPFilter(func(ip net.IP) bool { return ip.IsLoopback() }),
+		pionice.WithMulticastDNSMode(pionice.MulticastDNSModeDisabled),
+	}, options...)
+	theirs, err := pionice.NewAgentWithOptions(options...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, theirs.Close()) })
+	return &iceSession{t, ours, theirs}
+}
+
+// signal exchanges credentials, and candidates as they are found.
+func (s *iceSession) signal(lite bool) (pionUfrag, ourUfrag, ourPwd string) {
+	ufrag, pwd, err := s.pion.GetLocalUserCredentials()
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.ours.SetRemote(ice.RemoteParameters{Ufrag: ufrag, Pwd: pwd, Lite: lite}))
+	require.NoError(s.t, s.pion.OnCandidate(func(c pionice.Candidate) {
+		if c == nil {
+			s.ours.SetRemoteComplete()
+			return
+		}
+		parsed, err := ice.ParseCandidate("candidate:" + c.Marshal())
+		if err != nil {
+			s.t.Errorf("pion's candidate: %v", err)
+			return
+		}
+		if err := s.ours.AddRemoteCandidate(parsed); err != nil {
+			s.t.Errorf("we take pion's candidate: %v", err)
+		}
+	}))
+	s.ours.OnCandidate(func(c ice.Candidate) {
+		parsed, err := pionice.UnmarshalCandidate(c.String())
+		if err == nil {
+			err = s.pion.AddRemoteCandidate(parsed)
+		}
+		if err != nil {
+			s.t.Errorf("pion takes our candidate: %v", err)
+		}
+	})
+	require.NoError(s.t, s.pion.GatherCandidates())
+	ourUfrag, ourPwd = s.ours.LocalCredentials()
+	return ufrag, ourUfrag, ourPwd
+}
+
+// connect connects, pion in the role that controls says.
+func (s *iceSession) connect(pionControls, lite bool) *pionice.Conn {
+	ctx, cancel := context.WithTimeout(s.t.Context(), pionPatience)
+	defer cancel()
+	_, ufrag, pwd := s.signal(lite)
+	start := s.pion.Accept
+	if pionControls {
+		start = s.pion.Dial
+	}
+	conn, err := start(ctx, ufrag, pwd)
+	require.NoError(s.t, err, "pion connects")
+	require.NoError(s.t, s.ours.Wait(ctx), "we connect")
+	return conn
+}
+
+// exchange sends datagrams both ways.
+func (s *iceSession) exchange(conn *pionice.Conn) {
+	deadline := time.Now().Add(pionPatience)
+	require.NoError(s.t, conn.SetReadDeadline(deadline))
+	require.NoError(s.t, s.ours.SetReadDeadline(deadline))
+	buf := make([]byte, 2000)
+	for i := range 20 {
+		datagram := noise(uint64(i), 60*(i+1))
+		datagram[0] = 128 // not STUN
+		for name, pipe := range map[string][2]net.Conn{"to pion": {s.ours, conn}, "from pion": {conn, s.ours}} {
+			_, err := pipe[0].Write(datagram)
+			require.NoError(s.t, err, name)
+			n, err := pipe[1].Read(buf)
+			require.NoError(s.t, err, name)
+			require.Equal(s.t, datagram, buf[:n], name)
+		}
+	}
+}
+
+func TestPionICE(t *testing.T) {
+	for _, controlling := range []bool{true, false} {
+		t.Run(fmt.Sprintf("we control %v", controlling), func(t *testing.T) {
+			s := newICESession(t, ice.Config{Controlling: controlling})
+			conn := s.connect(!controlling, false)
+			s.exchange(conn)
+			selected, ok := s.ours.Selected()
+			require.True(t, ok)
+			pair, err := s.pion.GetSelectedCandidatePair()
+			require.NoError(t, err)
+			require.EqualValues(t, selected.Remote.Addr.Port(), pair.Local.Port())
+			require.EqualValues(t, selected.Local.Addr.Port(), pair.Remote.Port())
+		})
+	}
+}
+
+// "The full agent MUST take the controlling role" (RFC 8445 section 6.1.1): pion, being lite, only answers.
+func TestPionICELite(t *testing.T) {
+	s := newICESession(t, ice.Config{Controlling: true}, pionice.WithICELite(true), pionice.WithCandidateTypes([]pionice.CandidateType{pionice.CandidateTypeHost}))
+	s.exchange(s.connect(false, true))
+}
+
+// Both sides believe to be in the same role: the tie-breakers decide (RFC 8445 section 7.3.1.1), in either way, so that
+// several rounds see both.
+func TestPionICERoleConflict(t *testing.T) {
+	for _, controlling := range []bool{true, false} {
+		for round := range 3 {
+			t.Run(fmt.Sprintf("both controlling %v, round %d", controlling, round), func(t *testing.T) {
+				s := newICESession(t, ice.Config{Controlling: controlling})
+				s.exchange(s.connect(controlling, false))
+			})
+		}
+	}
+}
+
+// Consent (RFC 7675): pion answers our checks while the connection is idle, and we answer its own keep-alives, so that
+// both stay connected for longer than either's timeout.
+func TestPionICEConsent(t *testing.T) {
+	config := ice.Config{Controlling: true, ConsentInterval: 200 * time.Millisecond,
+		DisconnectedTimeout: time.Second, ConsentTimeout: time.Second}
+	s := newICESession(t, config, pionice.WithKeepaliveInterval(100*time.Millisecond),
+		pionice.WithDisconnectedTimeout(400*time.Millisecond), pionice.WithFailedTimeout(400*time.Millisecond))
+	conn := s.connect(false, false)
+	lost := make(chan fmt.Stringer, 16)
+	s.ours.OnStateChange(func(state ice.State) {
+		if state == ice.StateDisconnected || state == ice.StateFailed {
+			lost <- state
+		}
+	})
+	require.NoError(t, s.pion.OnConnectionStateChange(func(state pionice.ConnectionState) {
+		if state == pionice.ConnectionStateDisconnected || state == pionice.ConnectionStateFailed {
+			lost <- state
+		}
+	}))
+	select {
+	case state := <-lost:
+		t.Fatalf("one side is %v", state)
+	case <-time.After(2500 * time.Millisecond): // more than twice either's timeout
+	}
+	s.exchange(conn)
+}
