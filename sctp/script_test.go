@@ -25,6 +25,7 @@ type script struct {
 	window uint32   // a_rwnd of the last SACK that came out
 	cookie []byte   // of the last INIT ACK that came out
 	hold   bool     // packets stay inside until flush
+	alive  uint16   // SSN of the last stream, which wantAlive uses
 }
 
 // The numbers of a script, unless the test wants others.
@@ -58,6 +59,9 @@ func fixedRand(tag, tsn uint32) *scriptRand {
 func newScript(t testing.TB, cfg Config) *script {
 	if cfg.Rand == nil {
 		cfg.Rand = fixedRand(ownTag, ownTSN)
+	}
+	if cfg.CongestionControl == CongestionDefault {
+		cfg.CongestionControl = CongestionNewReno // its numbers are the RFC's
 	}
 	return &script{t: t, a: New(cfg), now: time.Unix(1_700_000_000, 0)}
 }
@@ -209,7 +213,8 @@ func (s *script) wantMessages(messages ...string) {
 	require.Equal(s.t, messages, got)
 }
 
-// wantAlive checks that the association still carries data both ways.
+// wantAlive checks that the association still carries data both ways, on the
+// last stream of the peer's, which the test then leaves alone.
 func (s *script) wantAlive() {
 	s.t.Helper()
 	require.Equal(s.t, StateEstablished, s.a.State())
@@ -225,17 +230,11 @@ func (s *script) wantAlive() {
 	s.receive(sack(first))
 	require.Zero(s.t, s.a.BufferedAmount())
 	tsn := s.a.recv.cum + 1
-	s.receive(data(tsn, 9, nextSSN(s.a, 9), "BEI", "in"))
-	s.wantMessages("9:in")
+	_, in := s.a.Streams()
+	s.receive(data(tsn, in-1, s.alive, "BEI", "in"))
+	s.alive++
+	s.wantMessages(fmt.Sprintf("%d:in", in-1))
 	s.want(fmt.Sprintf("SACK %d", tsn))
-}
-
-// nextSSN is the SSN that the association expects on a stream of the peer's.
-func nextSSN(a *Association, stream uint16) uint16 {
-	if st := a.reasm.streams[stream]; st != nil {
-		return uint16(st.nextSSN)
-	}
-	return 0
 }
 
 // Building: what a peer says.
