@@ -83,6 +83,7 @@ func New(cfg Config) *Association {
 	a.resetTransmission()
 	a.recv.init(0)
 	a.reasm.init(a)
+	a.send.schedule.kind = cfg.Scheduler
 	a.window.init(&a.cfg)
 	return a
 }
@@ -247,7 +248,7 @@ func (a *Association) Receive(now time.Time, packet []byte) {
 		a.stats.PacketsInvalid++
 		return
 	}
-	if !checksumOK(packet, &a.header) {
+	if !a.checksumOK(packet) {
 		a.stats.ChecksumErrors++
 		return
 	}
@@ -279,14 +280,26 @@ func (a *Association) Receive(now time.Time, packet []byte) {
 	}
 }
 
+// checksumOK verifies a packet's checksum. Zero is accepted if we have said
+// so, but with INIT and COOKIE ECHO, which come before the peer can know:
+// https://www.rfc-editor.org/rfc/rfc9653.html#section-5.3
+func (a *Association) checksumOK(packet []byte) bool {
+	if a.cfg.ZeroChecksum && binary.LittleEndian.Uint32(packet[8:]) == 0 {
+		if t := chunkType(packet[commonHeaderSize]); t != chunkInit && t != chunkCookieEcho {
+			return true
+		}
+	}
+	return checksumOK(packet, &a.header)
+}
+
 // receiveChunk processes one chunk; false: ignore the rest of the packet.
 func (a *Association) receiveChunk(t instant, c chunk, tag uint32) bool {
 	switch c.typ {
-	case chunkData:
+	case chunkData, chunkIData:
 		a.receiveData(t, c)
 	case chunkSack:
 		a.receiveSack(t, c)
-	case chunkForwardTSN:
+	case chunkForwardTSN, chunkIForwardTSN:
 		a.receiveForwardTSN(c)
 	case chunkInit:
 		a.receiveInit(t, c)

@@ -15,6 +15,9 @@ const (
 	// dataHeaderSize is the DATA chunk's, with its chunk header:
 	// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.1
 	dataHeaderSize = 16
+	// iDataHeaderSize is the I-DATA chunk's:
+	// https://www.rfc-editor.org/rfc/rfc8260.html#section-2.1
+	iDataHeaderSize = 20
 	// sackHeaderSize is the SACK chunk's, without blocks and duplicates:
 	// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.4
 	sackHeaderSize = 16

@@ -58,6 +58,19 @@ type Config struct {
 	// probed. 0: 30 s; negative: never.
 	HeartbeatInterval time.Duration
 
+	// NoInterleaving turns RFC 8260 off, by which fragments of messages of
+	// different streams can alternate. It is used if the peer has it, too.
+	NoInterleaving bool
+
+	// Scheduler says which stream is served when several have something to
+	// send.
+	Scheduler Scheduler
+
+	// ZeroChecksum says that the packets travel inside DTLS, which protects
+	// them better than a CRC32c: the checksum is then left out if the peer
+	// agrees (RFC 9653). It must not be set over anything else.
+	ZeroChecksum bool
+
 	// CongestionControl is the algorithm; the default is BBR.
 	CongestionControl CongestionControl
 

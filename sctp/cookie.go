@@ -18,7 +18,7 @@ type cookie struct {
 	window                  uint32
 	localTieTag, peerTieTag uint32
 	outStreams, inStreams   uint16
-	forwardTSN, reconfig    bool
+	features                features
 }
 
 const (
@@ -36,7 +36,7 @@ func (k *cookie) seal(secret *[32]byte) []byte {
 	}
 	b = binary.BigEndian.AppendUint16(b, k.outStreams)
 	b = binary.BigEndian.AppendUint16(b, k.inStreams)
-	b = append(b, flag(k.forwardTSN), flag(k.reconfig), 0, 0)
+	b = append(b, byte(k.features), 0, 0, 0)
 	cookieMAC(b[:0], b[cookieMACSize:], secret)
 	return b
 }
@@ -45,13 +45,6 @@ func cookieMAC(dst, body []byte, secret *[32]byte) []byte {
 	m := hmac.New(sha256.New, secret[:])
 	m.Write(body)
 	return m.Sum(dst)
-}
-
-func flag(b bool) byte {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 var errCookie = errors.New("sctp: cookie is not ours")
@@ -70,7 +63,7 @@ func openCookie(b []byte, secret *[32]byte) (k cookie, err error) {
 		b = b[4:]
 	}
 	k.outStreams, k.inStreams = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-	k.forwardTSN, k.reconfig = b[4] != 0, b[5] != 0
+	k.features = features(b[4])
 	return k, nil
 }
 

@@ -47,7 +47,7 @@ func (a *Association) giveUp(t instant, m *outMessage) {
 				c.flags |= flagUnordered
 			}
 			o.setState(tsn, chunkAbandoned)
-			a.send.streams[m.stream].lastTSN = tsn
+			m.queue.lastTSN = tsn
 		}
 		a.send.drop(m) // it is the head of its stream; freed if nothing of it is outstanding
 	} else {
@@ -92,8 +92,10 @@ func (a *Association) advancePeerAck(t instant) {
 	}
 }
 
-// appendForwardTSN encodes a FORWARD-TSN chunk:
-// https://www.rfc-editor.org/rfc/rfc3758.html#section-3.2
+// appendForwardTSN encodes a FORWARD-TSN chunk
+// (https://www.rfc-editor.org/rfc/rfc3758.html#section-3.2) or I-FORWARD-TSN
+// (https://www.rfc-editor.org/rfc/rfc8260.html#section-2.3.1), whose entries
+// name unordered messages, too.
 func (a *Association) appendForwardTSN(t instant, dst []byte, limit int) []byte {
 	f, o := &a.fwd, &a.out
 	if !f.send || len(dst)+chunkHeaderSize+8 > limit {
@@ -101,38 +103,76 @@ func (a *Association) appendForwardTSN(t instant, dst []byte, limit int) []byte 
 	}
 	f.send = false
 	f.lastSent = t
+	typ, entry := chunkForwardTSN, 4
+	if a.hand.interleaving {
+		typ, entry = chunkIForwardTSN, 8
+	}
 	start := len(dst)
-	dst = appendChunkHeader(dst, chunkForwardTSN, 0)
+	dst = appendChunkHeader(dst, typ, 0)
 	dst = binary.BigEndian.AppendUint32(dst, 0)
 	list := len(dst)
 	tsn := o.base
 	for ; serial.LessEqual32(tsn, f.advancedPeerAck); tsn++ {
 		c := o.at(tsn)
-		if c.flags&flagUnordered != 0 {
+		unordered := uint16(c.flags & flagUnordered >> 2)
+		if unordered != 0 && (!a.hand.interleaving || c.flags&(flagBeginning|flagEnd) == flagBeginning|flagEnd) {
+			// Without interleaving only ordered messages are named. With it,
+			// an unordered one that has but one fragment leaves nothing behind.
 			continue
 		}
-		// "the sender ... reports the largest SSN": a later one of the same
-		// stream replaces the entry.
-		found := false
-		for i := list; i < len(dst); i += 4 {
-			if binary.BigEndian.Uint16(dst[i:]) == c.stream {
-				binary.BigEndian.PutUint16(dst[i+2:], uint16(c.ordinal))
-				found = true
+		// The largest number of each stream: a later one replaces the entry.
+		at := list
+		for ; at < len(dst); at += entry {
+			if binary.BigEndian.Uint16(dst[at:]) == c.stream && (entry == 4 || binary.BigEndian.Uint16(dst[at+2:]) == unordered) {
 				break
 			}
 		}
-		if found {
-			continue
+		if at == len(dst) {
+			if len(dst)+entry > limit {
+				break // the rest comes with the next FORWARD-TSN
+			}
+			dst = append(dst, 0, 0, 0, 0, 0, 0, 0, 0)[:at+entry]
 		}
-		if len(dst)+4 > limit {
-			break // the rest comes with the next FORWARD-TSN
+		binary.BigEndian.PutUint16(dst[at:], c.stream)
+		if entry == 4 {
+			binary.BigEndian.PutUint16(dst[at+2:], uint16(c.ordinal))
+		} else {
+			binary.BigEndian.PutUint16(dst[at+2:], unordered)
+			// Fragments of several messages alternate, so that a later TSN
+			// may be of an earlier message.
+			mid := binary.BigEndian.Uint32(dst[at+4:])
+			if at+entry == len(dst) && mid == 0 {
+				mid = c.ordinal
+			}
+			binary.BigEndian.PutUint32(dst[at+4:], serial.Max32(mid, c.ordinal))
 		}
-		dst = binary.BigEndian.AppendUint16(dst, c.stream)
-		dst = binary.BigEndian.AppendUint16(dst, uint16(c.ordinal))
+	}
+	if a.hand.interleaving {
+		a.spareUnordered(dst[list:], tsn)
 	}
 	binary.BigEndian.PutUint32(dst[list-4:], tsn-1)
 	a.stats.ForwardTSNsSent++
 	return endChunk(dst, start)
+}
+
+// spareUnordered lowers the unordered MIDs of an I-FORWARD-TSN's entries below
+// those of messages that are still being sent: the peer drops all up to the one
+// named. from is the first TSN beyond the new cumulative one.
+func (a *Association) spareUnordered(entries []byte, from uint32) {
+	o := &a.out
+	for e := entries; len(e) >= 8; e = e[8:] {
+		if e[3]&1 == 0 {
+			continue
+		}
+		stream, mid := binary.BigEndian.Uint16(e), binary.BigEndian.Uint32(e[4:])
+		for tsn := from; tsn != o.next; tsn++ {
+			c := o.at(tsn)
+			if c.stream == stream && c.flags&flagUnordered != 0 && c.state != chunkAbandoned && serial.LessEqual32(c.ordinal, mid) {
+				mid = c.ordinal - 1
+			}
+		}
+		binary.BigEndian.PutUint32(e[4:], mid)
+	}
 }
 
 // receiveForwardTSN gives up waiting for what the peer has abandoned:
@@ -141,7 +181,7 @@ func (a *Association) receiveForwardTSN(c chunk) {
 	if !a.acceptsData() {
 		return
 	}
-	if len(c.value) < 4 {
+	if len(c.value) < 4 || (c.typ == chunkIForwardTSN) != a.hand.interleaving {
 		a.stats.ChunksInvalid++
 		return
 	}
@@ -156,11 +196,25 @@ func (a *Association) receiveForwardTSN(c chunk) {
 		return
 	}
 	r.forward(tsn)
-	for v := c.value[4:]; len(v) >= 4; v = v[4:] {
-		if stream := binary.BigEndian.Uint16(v); stream < a.hand.inStreams {
-			a.reasm.skip(stream, binary.BigEndian.Uint16(v[2:]))
+	v := c.value[4:]
+	if !a.hand.interleaving {
+		for ; len(v) >= 4; v = v[4:] {
+			if stream := binary.BigEndian.Uint16(v); stream < a.hand.inStreams {
+				a.reasm.skip(stream, uint32(binary.BigEndian.Uint16(v[2:])))
+			}
+		}
+		a.reasm.forward(tsn)
+	} else {
+		for ; len(v) >= 8; v = v[8:] {
+			stream, unordered, mid := binary.BigEndian.Uint16(v), v[3]&1 != 0, binary.BigEndian.Uint32(v[4:])
+			if stream >= a.hand.inStreams {
+				continue
+			}
+			a.reasm.skipFragments(stream, unordered, mid)
+			if !unordered {
+				a.reasm.skip(stream, mid)
+			}
 		}
 	}
-	a.reasm.forward(tsn)
 	a.reset.received(a)
 }

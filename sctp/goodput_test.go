@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rtcstack/rtcstack/internal/netsim"
+	"github.com/stretchr/testify/require"
 )
 
 // goodput measures a bulk transfer of 64 KiB messages over a bottleneck, as a
@@ -31,32 +32,28 @@ func bottleneck(rate int64, rtt time.Duration, bdp float64) netsim.LinkConfig {
 	return netsim.LinkConfig{Rate: rate, Delay: rtt / 2, Queue: int(float64(rate) / 8 * rtt.Seconds() * bdp)}
 }
 
+// TestGoodput holds each algorithm at what it reaches where it is at home, and
+// the default at what it is the default for: a path with some random loss.
 func TestGoodput(t *testing.T) {
 	const mbit = 1_000_000
 	for _, c := range []struct {
 		name string
+		cc   CongestionControl
 		link netsim.LinkConfig
 		loss float64
 		goal float64
 	}{
-		{"100M 10ms 0", bottleneck(100*mbit, 10*time.Millisecond, 1), 0, 0.95},
-		{"100M 50ms 0.1%", bottleneck(100*mbit, 50*time.Millisecond, 1), 0.001, 0.9},
-		{"100M 50ms 1%", bottleneck(100*mbit, 50*time.Millisecond, 1), 0.01, 0.85},
-		{"100M 200ms 0.1%", bottleneck(100*mbit, 200*time.Millisecond, 1), 0.001, 0.85},
-		{"1G 50ms 0", bottleneck(1000*mbit, 50*time.Millisecond, 1), 0, 0.9},
-		{"20M 100ms 3% bursts", bottleneck(20*mbit, 100*time.Millisecond, 1), -1, 0.6},
-		{"10M 50ms 5BDP", bottleneck(10*mbit, 50*time.Millisecond, 5), 0, 0.9},
+		{"NewReno without loss", CongestionNewReno, bottleneck(100*mbit, 10*time.Millisecond, 1), 0, 0.95},
+		{"CUBIC without loss", CongestionCUBIC, bottleneck(100*mbit, 10*time.Millisecond, 1), 0, 0.95},
+		{"BBR without loss", CongestionBBR, bottleneck(100*mbit, 10*time.Millisecond, 1), 0, 0.93},
+		{"default, 1 % loss", CongestionDefault, bottleneck(50*mbit, 50*time.Millisecond, 1), 0.01, 0.85},
+		{"default, deep queue", CongestionDefault, bottleneck(10*mbit, 50*time.Millisecond, 5), 0, 0.9},
 	} {
-		for _, cc := range []CongestionControl{CongestionNewReno, CongestionCUBIC, CongestionBBR} {
+		t.Run(c.name, func(t *testing.T) {
 			link := c.link
-			if c.loss > 0 {
-				link.Loss = c.loss
-			} else if c.loss < 0 {
-				link.Burst = netsim.Burst{PGoodToBad: 0.0062, PBadToGood: 0.2, LossBad: 1}
-			}
-			share, p := goodput(t, 1, Config{MTU: 1200, CongestionControl: cc}, link, 30*time.Second)
-			s := p.a.Stats()
-			t.Logf("%-20s %-8v %5.1f%% (goal %2.0f%%) retrans %d timeouts %d episodes %d probes %d srtt %v min %v cwnd %d maxqueue %v lost %d dropped %d", c.name, cc, share*100, c.goal*100, s.Retransmissions, s.Timeouts, s.LossEpisodes, s.Probes, s.SRTT, s.MinRTT, s.CongestionWindow, p.path.AB.Stats().MaxQueueDelay, p.path.AB.Stats().Lost, p.path.AB.Stats().Dropped)
-		}
+			link.Loss = c.loss
+			share, p := goodput(t, 1, Config{MTU: 1200, CongestionControl: c.cc}, link, 8*time.Second)
+			require.Greater(t, share, c.goal, "%+v", p.a.Stats())
+		})
 	}
 }

@@ -14,6 +14,8 @@ type handshake struct {
 	outStreams, inStreams        uint16 // negotiated; the offered number before
 	peerForwardTSN               bool   // the peer supports RFC 3758
 	peerReconfig                 bool   // the peer supports RFC 6525
+	interleaving                 bool   // both support RFC 8260
+	zeroChecksum                 bool   // both support RFC 9653 over a lower layer that protects
 
 	cookie     []byte // of the peer, while COOKIE ECHO may have to be sent again
 	sendInit   bool
@@ -31,11 +33,26 @@ type handshake struct {
 type peerInit struct {
 	tag, window, tsn      uint32
 	outStreams, inStreams uint16
-	forwardTSN, reconfig  bool
+	features              features
 	cookie                []byte // view
 	preserve              uint32 // ms that the cookie should live longer
 	unrecognized          []byte // parameters to report
 }
+
+// features is what a peer says it supports.
+type features uint8
+
+const (
+	featureForwardTSN features = 1 << iota
+	featureReconfig
+	featureIData
+	featureIForwardTSN
+	featureZeroChecksum
+)
+
+// errorDetectionDTLS is the Error Detection Method Identifier "SCTP over DTLS":
+// https://www.rfc-editor.org/rfc/rfc9653.html#section-9.2
+const errorDetectionDTLS = 1
 
 func (h *handshake) init(a *Association) {
 	var b [40]byte
@@ -107,7 +124,16 @@ func (a *Association) appendInit(dst []byte, t chunkType, tag, tsn uint32, cooki
 		dst = appendParam(dst, paramStateCookie, cookie)
 	}
 	dst = appendParam(dst, paramForwardTSNSupported, nil)
-	dst = appendParam(dst, paramSupportedExtensions, []byte{byte(chunkReConfig), byte(chunkForwardTSN)})
+	if a.cfg.NoInterleaving {
+		dst = appendParam(dst, paramSupportedExtensions, []byte{byte(chunkReConfig), byte(chunkForwardTSN)})
+	} else {
+		dst = appendParam(dst, paramSupportedExtensions,
+			[]byte{byte(chunkReConfig), byte(chunkForwardTSN), byte(chunkIData), byte(chunkIForwardTSN)})
+	}
+	if a.cfg.ZeroChecksum {
+		// https://www.rfc-editor.org/rfc/rfc9653.html#section-4
+		dst = appendParam(dst, paramZeroChecksum, []byte{0, 0, 0, errorDetectionDTLS})
+	}
 	dst = append(dst, unrecognized...)
 	return endChunk(dst, start)
 }
@@ -143,14 +169,22 @@ func parseInit(v []byte, ack bool) (p peerInit, abort CauseCode, ok bool) {
 		case paramStateCookie:
 			p.cookie = prm.value
 		case paramForwardTSNSupported:
-			p.forwardTSN = true
+			p.features |= featureForwardTSN
+		case paramZeroChecksum:
+			if len(prm.value) == 4 && binary.BigEndian.Uint32(prm.value) == errorDetectionDTLS {
+				p.features |= featureZeroChecksum
+			}
 		case paramSupportedExtensions:
 			for _, t := range prm.value {
 				switch chunkType(t) {
 				case chunkReConfig:
-					p.reconfig = true
+					p.features |= featureReconfig
 				case chunkForwardTSN:
-					p.forwardTSN = true
+					p.features |= featureForwardTSN
+				case chunkIData:
+					p.features |= featureIData
+				case chunkIForwardTSN:
+					p.features |= featureIForwardTSN
 				}
 			}
 		case paramCookiePreservative:
@@ -207,7 +241,7 @@ func (a *Association) receiveInit(t instant, c chunk) {
 		myTag: a.hand.myTag, myTSN: a.hand.myInitialTSN,
 		peerTag: p.tag, peerTSN: p.tsn, window: p.window,
 		outStreams: min(a.cfg.MaxStreams, p.inStreams), inStreams: min(a.cfg.MaxStreams, p.outStreams),
-		forwardTSN: p.forwardTSN, reconfig: p.reconfig}
+		features: p.features}
 	if a.state >= StateEstablished {
 		// Section 5.2.2: "it MUST respond with an INIT ACK chunk ... using a
 		// new Initiate Tag"; the tie-tags say which association it may replace.
@@ -269,7 +303,17 @@ func (a *Association) adopt(p *peerInit) {
 	a.hand.peerTag, a.hand.peerInitialTSN = p.tag, p.tsn
 	a.hand.outStreams = min(a.cfg.MaxStreams, p.inStreams)
 	a.hand.inStreams = min(a.cfg.MaxStreams, p.outStreams)
-	a.hand.peerForwardTSN, a.hand.peerReconfig = p.forwardTSN, p.reconfig
+	h := &a.hand
+	h.peerForwardTSN = p.features&featureForwardTSN != 0
+	h.peerReconfig = p.features&featureReconfig != 0
+	h.zeroChecksum = a.cfg.ZeroChecksum && p.features&featureZeroChecksum != 0
+	const both = featureIData | featureIForwardTSN
+	h.interleaving = !a.cfg.NoInterleaving && p.features&both == both
+	a.out.header = dataHeaderSize
+	if h.interleaving {
+		a.out.header = iDataHeaderSize
+	}
+	a.reasm.interleaving = h.interleaving
 	a.out.peerWindow = int(min(p.window, maxPeerWindow))
 	a.recv.init(p.tsn)
 	a.recv.lastWindow = a.window.limit
@@ -298,7 +342,7 @@ func (a *Association) receiveCookieEcho(t instant, c chunk, tag uint32) bool {
 		return false
 	}
 	p := peerInit{tag: k.peerTag, window: k.window, tsn: k.peerTSN, outStreams: k.inStreams, inStreams: k.outStreams,
-		forwardTSN: k.forwardTSN, reconfig: k.reconfig}
+		features: k.features}
 	switch {
 	case a.state == StateClosed || a.state == StateCookieWait && sameMine:
 		// No association yet (section 5.1), or action B: simultaneous INITs.

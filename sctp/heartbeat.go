@@ -72,7 +72,9 @@ func (a *Association) heartbeatTimeout(t instant) {
 // shrink gives back the memory that an idle association does not need.
 func (a *Association) shrink() {
 	a.out.shrink()
-	a.send.active.shrink()
+	if len(a.send.schedule.heap) == 0 {
+		a.send.schedule.heap = nil
+	}
 	a.send.free = nil
 	a.reasm.ready.shrink()
 	a.reasm.free = nil

@@ -251,7 +251,7 @@ func (a *Association) enterRecovery(t instant, inFlight int) {
 // markLost queues a chunk to be sent again, unless its message is not worth it
 // any more.
 func (a *Association) markLost(t instant, tsn uint32, c *sentChunk) {
-	size := c.wireSize()
+	size := a.out.wireSize(c)
 	a.out.rate.lost += uint64(size)
 	a.lostSample = lostSample{t: t, size: size, txInFlight: int(c.rec.txInFlight), lost: a.out.rate.lost - c.rec.lost,
 		delivered: a.out.rate.delivered, priorDelivered: c.rec.delivered, appLimited: c.rec.appLimited}
@@ -334,7 +334,7 @@ func (a *Association) appendProbe(t instant, dst []byte, limit int) []byte {
 	}
 	tsn := o.flight.tail
 	c := o.at(tsn)
-	if c.wireSize() > limit-len(dst) || c.msg.limitRtx && uint32(c.transmissions) > c.msg.maxRtx {
+	if o.wireSize(c) > limit-len(dst) || c.msg.limitRtx && uint32(c.transmissions) > c.msg.maxRtx {
 		return dst
 	}
 	c.flags |= flagImmediate

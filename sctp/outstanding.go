@@ -21,7 +21,8 @@ const (
 type sentChunk struct {
 	msg           *outMessage
 	offset        uint32 // of the payload in msg
-	ordinal       uint32 // SSN
+	ordinal       uint32 // SSN or MID
+	fsn           uint32 // I-DATA: its number in the message
 	size          uint16 // of the payload
 	stream        uint16
 	transmissions uint16
@@ -31,9 +32,6 @@ type sentChunk struct {
 	rec           sentRecord
 	prev, next    uint32 // TSNs, in the list that state names
 }
-
-// wireSize is what the chunk counts in the congestion window.
-func (c *sentChunk) wireSize() int { return dataHeaderSize + int(c.size) }
 
 // tsnList is a doubly linked list of chunks, by TSN.
 type tsnList struct {
@@ -51,6 +49,7 @@ type outstanding struct {
 
 	flight tsnList
 	lost   tsnList
+	header int // size of a DATA or I-DATA chunk's header
 
 	inFlight     int // bytes of chunks in flight, headers included
 	payloadSum   int // bytes of payload in flight, as the peer's window counts
@@ -75,8 +74,11 @@ const (
 )
 
 func (o *outstanding) init(tsn uint32) {
-	*o = outstanding{base: tsn, next: tsn, highestAcked: tsn - 1, peerWindow: o.peerWindow}
+	*o = outstanding{header: dataHeaderSize, base: tsn, next: tsn, highestAcked: tsn - 1, peerWindow: o.peerWindow}
 }
+
+// wireSize is what a chunk counts in the congestion window.
+func (o *outstanding) wireSize(c *sentChunk) int { return o.header + int(c.size) }
 
 func (o *outstanding) count() int { return int(o.next - o.base) }
 
@@ -132,7 +134,7 @@ func (o *outstanding) setState(tsn uint32, s chunkState) {
 	switch c.state {
 	case chunkInFlight:
 		o.unlink(&o.flight, tsn)
-		o.inFlight -= c.wireSize()
+		o.inFlight -= o.wireSize(c)
 		o.payloadSum -= int(c.size)
 	case chunkLost:
 		o.unlink(&o.lost, tsn)
@@ -141,7 +143,7 @@ func (o *outstanding) setState(tsn uint32, s chunkState) {
 	switch s {
 	case chunkInFlight:
 		o.pushBack(&o.flight, tsn)
-		o.inFlight += c.wireSize()
+		o.inFlight += o.wireSize(c)
 		o.payloadSum += int(c.size)
 	case chunkLost:
 		o.pushBack(&o.lost, tsn)
@@ -151,7 +153,7 @@ func (o *outstanding) setState(tsn uint32, s chunkState) {
 // sent records a transmission.
 func (o *outstanding) sent(t instant, tsn uint32) {
 	c := o.at(tsn)
-	o.rate.sent(t, c, o.inFlight, c.wireSize())
+	o.rate.sent(t, c, o.inFlight, o.wireSize(c))
 	c.transmissions++
 	c.sentAt = t
 	o.lastSent = t
@@ -203,8 +205,8 @@ type ackTotals struct {
 
 // acknowledge takes note of one chunk's first acknowledgement.
 func (o *outstanding) acknowledge(t instant, tsn uint32, c *sentChunk, sum *ackTotals) {
-	sum.bytes += c.wireSize()
-	o.rate.acked(t, c, sum)
+	sum.bytes += o.wireSize(c)
+	o.rate.acked(t, c, o.wireSize(c), sum)
 	if c.transmissions == 1 {
 		if serial.Less32(tsn, o.highestAcked) {
 			sum.reordered = true

@@ -55,8 +55,8 @@ func (r *rateState) sent(t instant, c *sentChunk, inFlight, size int) {
 }
 
 // acked is called for each chunk acknowledged for the first time.
-func (r *rateState) acked(t instant, c *sentChunk, sum *ackTotals) {
-	r.delivered += uint64(c.wireSize())
+func (r *rateState) acked(t instant, c *sentChunk, size int, sum *ackTotals) {
+	r.delivered += uint64(size)
 	r.deliveredAt = t
 	// The newest transmission makes the sample.
 	if !sum.hasRecord || c.rec.delivered > sum.record.delivered ||

@@ -24,38 +24,70 @@ type Message struct {
 // fragment is a run of consecutive fragments of one message that have arrived,
 // or a whole message.
 type fragment struct {
-	first, last uint32 // TSNs
-	head, tail  *bufpool.Buffer
-	size        int
-	charge      int
-	ppid        uint32
-	ordinal     uint32 // SSN
-	stream      uint16
-	unordered   bool
-	begun       bool // it has the first fragment
-	ended       bool // it has the last fragment
+	dataHeader        // of the first that came; flags are those of the ends
+	last       uint32 // the sequence number of the last; seq is that of the first
+	head, tail *bufpool.Buffer
+	size       int
+	charge     int
+}
+
+func (f *fragment) begun() bool { return f.flags&flagBeginning != 0 }
+func (f *fragment) ended() bool { return f.flags&flagEnd != 0 }
+
+// dataHeader is what a DATA or I-DATA chunk says.
+type dataHeader struct {
+	tsn     uint32
+	seq     uint32 // numbers the fragments: the TSN, or I-DATA's FSN
+	ordinal uint32 // SSN, or I-DATA's MID
+	ppid    uint32 // of the fragment that begins the message
+	stream  uint16
+	flags   uint8
+}
+
+func (h *dataHeader) unordered() bool { return h.flags&flagUnordered != 0 }
+
+// sameMessage reports whether two fragments claim to be of the same message.
+func (h *dataHeader) sameMessage(g *dataHeader) bool {
+	return h.stream == g.stream && h.ordinal == g.ordinal && h.unordered() == g.unordered()
+}
+
+// fragmentKey finds the run of fragments at an end of which a fragment fits.
+// The TSN is enough for DATA; I-DATA counts fragments in each message.
+type fragmentKey struct {
+	seq, ordinal uint32
+	stream       uint16
+	unordered    bool
 }
 
 // inStream is one stream of the peer's.
 type inStream struct {
-	nextSSN uint16
-	waiting []*fragment // whole ordered messages that wait for earlier ones, by SSN
+	next    uint32       // the ordinal to deliver next; an SSN is its lower half
+	waiting []*fragment  // whole ordered messages that wait for earlier ones, by ordinal
+	current [2]*fragment // with interleaving: see reassembly.current
+	// skippedUMID is the last unordered MID that the peer gave up.
+	skippedUMID uint32
+	skippedAny  bool
 }
 
 // reassembly puts messages together and in order. A fragment is copied once
 // out of its packet, appended to what came just before it if that is here; a
 // message that arrived in more than one piece is copied once more.
 type reassembly struct {
-	maxMessage int
-	streams    map[uint16]*inStream
+	maxMessage   int
+	interleaving bool
+	streams      map[uint16]*inStream
 	// Incomplete messages: the runs of fragments by their ends.
-	byFirst, byLast map[uint32]*fragment
-	current         *fragment // the run that ended with the last fragment: most likely to go on
-	ready           queue[Message]
-	readyBytes      int
-	held            int // bytes charged to the receive window
-	free            []*fragment
-	lastSize        int // of the last message put together, a guess for the next
+	byFirst, byLast map[fragmentKey]*fragment
+	// current is the run that was added to last. It is not in the maps: in
+	// order, as fragments usually come, it goes on with the next. With
+	// interleaving each stream has its own, for ordered and unordered messages.
+	current    *fragment
+	ready      queue[Message]
+	readyBytes int
+	held       int // bytes charged to the receive window
+	free       []*fragment
+	lastSize   int // of the last message put together, a guess for the next
+	stale      uint64
 }
 
 const (
@@ -86,11 +118,20 @@ func (r *reassembly) release() {
 		r.discard(f)
 	}
 	for _, s := range r.streams {
-		for _, f := range s.waiting {
+		r.releaseStream(s)
+	}
+	r.streams, r.byFirst, r.byLast, r.current, r.free = nil, nil, nil, nil, nil
+}
+
+func (r *reassembly) releaseStream(s *inStream) {
+	for _, f := range s.waiting {
+		r.discard(f)
+	}
+	for _, f := range s.current {
+		if f != nil {
 			r.discard(f)
 		}
 	}
-	r.streams, r.byFirst, r.byLast, r.current, r.free = nil, nil, nil, nil, nil
 }
 
 // restart is release for a peer that begins anew.
@@ -136,190 +177,237 @@ func (r *reassembly) discard(f *fragment) {
 	r.recycle(f)
 }
 
-// unindex takes an incomplete run out of the maps.
-func (r *reassembly) unindex(f *fragment) {
-	if r.byFirst[f.first] == f {
-		delete(r.byFirst, f.first)
+func (r *reassembly) key(h *dataHeader, seq uint32) fragmentKey {
+	if !r.interleaving {
+		return fragmentKey{seq: seq}
 	}
-	if r.byLast[f.last] == f {
-		delete(r.byLast, f.last)
+	return fragmentKey{seq: seq, ordinal: h.ordinal, stream: h.stream, unordered: h.unordered()}
+}
+
+// slot is where the current run for a message like h is kept.
+func (r *reassembly) slot(h *dataHeader) **fragment {
+	if !r.interleaving {
+		return &r.current
 	}
-	if r.current == f {
-		r.current = nil
+	s := r.stream(h.stream)
+	if h.unordered() {
+		return &s.current[1]
 	}
+	return &s.current[0]
+}
+
+// unindex takes an incomplete run out of the maps, and out of its slot.
+func (r *reassembly) unindex(f *fragment, slot **fragment) {
+	if *slot == f {
+		*slot = nil
+		return
+	}
+	delete(r.byFirst, r.key(&f.dataHeader, f.seq))
+	delete(r.byLast, r.key(&f.dataHeader, f.last))
 }
 
 func (r *reassembly) index(f *fragment) {
 	if r.byFirst == nil {
-		r.byFirst, r.byLast = make(map[uint32]*fragment), make(map[uint32]*fragment)
+		r.byFirst, r.byLast = make(map[fragmentKey]*fragment), make(map[fragmentKey]*fragment)
 	}
-	r.byFirst[f.first], r.byLast[f.last] = f, f
-}
-
-// dataHeader is the fixed part of a DATA chunk.
-type dataHeader struct {
-	tsn     uint32
-	stream  uint16
-	ordinal uint32
-	ppid    uint32
-	flags   uint8
+	r.byFirst[r.key(&f.dataHeader, f.seq)] = f
+	r.byLast[r.key(&f.dataHeader, f.last)] = f
 }
 
 // violation is what a peer did that no SCTP does.
 type violation string
 
+const (
+	fragmentsDisagree violation = "fragments of one message disagree"
+	messageTooLarge   violation = "message is larger than allowed"
+)
+
 // add takes one fragment. It returns a violation when the peer has to be told
 // that the association cannot go on.
-func (r *reassembly) add(h dataHeader, payload []byte) violation {
-	f := r.continued(h)
+func (r *reassembly) add(h *dataHeader, payload []byte) violation {
+	const whole = flagBeginning | flagEnd
+	if h.flags&whole == whole {
+		if len(payload) > r.maxMessage {
+			return messageTooLarge
+		}
+		r.complete(r.begin(h, payload))
+		return ""
+	}
+	if r.interleaving && r.givenUp(h) {
+		return "" // a fragment that was under way when its message was given up
+	}
+	slot := r.slot(h)
+	f := r.continued(h, *slot)
 	if f != nil {
-		if f.stream != h.stream || f.unordered != (h.flags&flagUnordered != 0) || f.ordinal != h.ordinal {
-			return "fragments of one message disagree"
+		if !f.sameMessage(h) {
+			return fragmentsDisagree
 		}
 		if f.size+len(payload) > r.maxMessage {
-			return "message is larger than allowed"
+			return messageTooLarge
 		}
-		if cap(f.tail.B)-len(f.tail.B) < len(payload) {
-			if f.head == f.tail {
-				f.tail = f.tail.Grow(len(payload))
-				f.head = f.tail
-			} else {
-				f.tail.Next = bufpool.Get(len(payload))
-				f.tail = f.tail.Next
-			}
-		}
-		f.tail.B = append(f.tail.B, payload...)
-		if r.current != f {
-			delete(r.byLast, f.last)
-		}
-		f.size += len(payload)
-		f.charge += len(payload)
-		f.last = h.tsn
-		r.held += len(payload)
+		r.unindex(f, slot)
+		r.extend(f, h, payload)
 	} else {
 		if len(payload) > r.maxMessage {
-			return "message is larger than allowed"
+			return messageTooLarge
 		}
-		f = r.newFragment()
-		*f = fragment{first: h.tsn, last: h.tsn, size: len(payload), charge: len(payload) + fragmentOverhead,
-			ppid: h.ppid, ordinal: h.ordinal, stream: h.stream,
-			unordered: h.flags&flagUnordered != 0, begun: h.flags&flagBeginning != 0}
-		hint := len(payload)
-		if f.begun && h.flags&flagEnd == 0 {
-			hint = max(hint, r.lastSize)
-		}
-		f.head = bufpool.Get(hint)
-		f.tail = f.head
-		f.head.B = append(f.head.B, payload...)
-		r.held += f.charge
+		f = r.begin(h, payload)
 	}
-	f.ended = h.flags&flagEnd != 0
-	if !f.ended {
-		if v := r.joinNext(f); v != "" {
+	if !f.ended() {
+		if v := r.joinNext(f, slot); v != "" {
+			r.discard(f)
 			return v
 		}
 	}
-	if f.begun && f.ended {
-		r.unindex(f)
+	if f.begun() && f.ended() {
 		r.complete(f)
 		return ""
 	}
-	r.park(f)
+	if *slot != nil {
+		r.index(*slot)
+	}
+	*slot = f
 	return ""
 }
 
+// givenUp reports whether the peer has given up the fragment's message.
+func (r *reassembly) givenUp(h *dataHeader) bool {
+	s := r.stream(h.stream)
+	if h.unordered() {
+		return s.skippedAny && serial.LessEqual32(h.ordinal, s.skippedUMID)
+	}
+	return serial.Less32(h.ordinal, s.next)
+}
+
+// begin makes a run of one fragment.
+func (r *reassembly) begin(h *dataHeader, payload []byte) *fragment {
+	f := r.newFragment()
+	*f = fragment{dataHeader: *h, last: h.seq, size: len(payload), charge: len(payload) + fragmentOverhead}
+	room := len(payload)
+	if f.begun() && !f.ended() {
+		room = max(room, r.lastSize)
+	}
+	f.head = bufpool.Get(room)
+	f.tail = f.head
+	f.head.B = append(f.head.B, payload...)
+	r.held += f.charge
+	return f
+}
+
+// extend appends the next fragment to a run.
+func (r *reassembly) extend(f *fragment, h *dataHeader, payload []byte) {
+	if cap(f.tail.B)-len(f.tail.B) < len(payload) {
+		if f.head == f.tail {
+			f.tail = f.tail.Grow(len(payload))
+			f.head = f.tail
+		} else {
+			f.tail.Next = bufpool.Get(len(payload))
+			f.tail = f.tail.Next
+		}
+	}
+	f.tail.B = append(f.tail.B, payload...)
+	f.size += len(payload)
+	f.charge += len(payload)
+	r.held += len(payload)
+	f.last, f.tsn = h.seq, h.tsn
+	f.flags |= h.flags & flagEnd
+}
+
 // continued returns the run that the fragment continues, if that is here.
-func (r *reassembly) continued(h dataHeader) *fragment {
+func (r *reassembly) continued(h *dataHeader, current *fragment) *fragment {
 	if h.flags&flagBeginning != 0 {
 		return nil
 	}
-	f := r.current
-	if (f == nil || f.last != h.tsn-1) && len(r.byLast) > 0 {
-		f = r.byLast[h.tsn-1]
+	f := current
+	if f == nil || f.last != h.seq-1 || r.interleaving && f.ordinal != h.ordinal {
+		if f = nil; len(r.byLast) > 0 {
+			f = r.byLast[r.key(h, h.seq-1)]
+		}
 	}
-	if f == nil || f.ended || f.last != h.tsn-1 {
+	if f == nil || f.ended() {
 		return nil
 	}
 	return f
 }
 
 // joinNext appends to f the run that begins just after it.
-func (r *reassembly) joinNext(f *fragment) violation {
+func (r *reassembly) joinNext(f *fragment, slot **fragment) violation {
 	var g *fragment
 	if len(r.byFirst) > 0 {
-		g = r.byFirst[f.last+1]
+		g = r.byFirst[r.key(&f.dataHeader, f.last+1)]
 	}
-	if g == nil && r.current != nil && r.current.first == f.last+1 {
-		g = r.current
+	if c := *slot; g == nil && c != nil && c.seq == f.last+1 && (!r.interleaving || c.ordinal == f.ordinal) {
+		g = c
 	}
-	if g == nil || g == f || g.begun {
+	if g == nil || g.begun() {
 		return ""
 	}
-	if g.stream != f.stream || g.unordered != f.unordered || g.ordinal != f.ordinal {
-		return "fragments of one message disagree"
+	if !g.sameMessage(&f.dataHeader) {
+		return fragmentsDisagree
 	}
 	if f.size+g.size > r.maxMessage {
-		return "message is larger than allowed"
+		return messageTooLarge
 	}
-	r.unindex(g)
-	if r.current != f {
-		delete(r.byLast, f.last)
-	}
+	r.unindex(g, slot)
 	f.tail.Next, f.tail = g.head, g.tail
 	f.size += g.size
 	f.charge += g.charge - fragmentOverhead
 	r.held -= fragmentOverhead
-	f.last, f.ended = g.last, g.ended
+	f.last, f.tsn = g.last, g.tsn
+	f.flags |= g.flags & flagEnd
 	r.recycle(g)
 	return ""
-}
-
-// park keeps an incomplete run. The one that was added to last stays out of
-// the maps: in order, as fragments usually come, it goes on with the next.
-func (r *reassembly) park(f *fragment) {
-	if r.current == f {
-		return
-	}
-	if c := r.current; c != nil {
-		r.index(c)
-	}
-	if r.byFirst[f.first] == f {
-		delete(r.byFirst, f.first)
-	}
-	r.current = f
 }
 
 // complete delivers a whole message, or lets it wait for earlier ones.
 func (r *reassembly) complete(f *fragment) {
 	r.lastSize = min(f.size, maxSizeHint)
-	if f.unordered {
+	if f.unordered() {
 		r.deliver(f)
 		return
 	}
 	s := r.stream(f.stream)
-	ssn := uint16(f.ordinal)
-	if ssn == s.nextSSN {
-		s.nextSSN++
+	f.ordinal = r.extended(s, f.ordinal)
+	if f.ordinal == s.next {
+		s.next++
 		r.deliver(f)
 		r.drain(s)
 		return
 	}
+	if serial.Less32(f.ordinal, s.next) {
+		// Delivered or given up long ago; only a broken peer numbers so.
+		r.stale++
+		r.discard(f)
+		return
+	}
 	i := len(s.waiting)
-	if i > 0 && serial.Less16(ssn, uint16(s.waiting[i-1].ordinal)) {
-		i = sort.Search(i, func(i int) bool { return serial.Less16(ssn, uint16(s.waiting[i].ordinal)) })
+	if i > 0 && serial.Less32(f.ordinal, s.waiting[i-1].ordinal) {
+		i = sort.Search(i, func(i int) bool { return serial.Less32(f.ordinal, s.waiting[i].ordinal) })
 	}
 	s.waiting = append(s.waiting, nil)
 	copy(s.waiting[i+1:], s.waiting[i:])
 	s.waiting[i] = f
 }
 
+// extended gives an SSN the upper half that the stream's position implies.
+func (r *reassembly) extended(s *inStream, ordinal uint32) uint32 {
+	if r.interleaving {
+		return ordinal
+	}
+	return s.next + uint32(int32(int16(uint16(ordinal)-uint16(s.next))))
+}
+
 // drain delivers the messages whose turn has come.
 func (r *reassembly) drain(s *inStream) {
 	n := 0
-	for ; n < len(s.waiting) && serial.LessEqual16(uint16(s.waiting[n].ordinal), s.nextSSN); n++ {
-		s.nextSSN = uint16(s.waiting[n].ordinal) + 1
+	for ; n < len(s.waiting) && serial.LessEqual32(s.waiting[n].ordinal, s.next); n++ {
+		s.next = serial.Max32(s.next, s.waiting[n].ordinal+1)
 		r.deliver(s.waiting[n])
 	}
+	s.dropWaiting(n)
+}
+
+func (s *inStream) dropWaiting(n int) {
 	if n > 0 {
 		rest := copy(s.waiting, s.waiting[n:])
 		clear(s.waiting[rest:])
@@ -339,38 +427,65 @@ func (r *reassembly) deliver(f *fragment) {
 			p = next
 		}
 	}
-	r.ready.push(Message{Stream: f.stream, PPID: f.ppid, Unordered: f.unordered, Data: b.B, buf: b, charge: f.charge})
+	r.ready.push(Message{Stream: f.stream, PPID: f.ppid, Unordered: f.unordered(), Data: b.B, buf: b, charge: f.charge})
 	r.readyBytes += f.size
 	r.recycle(f)
 }
 
-// skip makes a stream go on after an SSN that the peer has given up.
-func (r *reassembly) skip(stream, ssn uint16) {
+// skip makes a stream go on after an ordered message that the peer has given
+// up.
+func (r *reassembly) skip(stream uint16, ordinal uint32) {
 	s := r.stream(stream)
-	if serial.Less16(ssn, s.nextSSN) {
+	ordinal = r.extended(s, ordinal)
+	if serial.Less32(ordinal, s.next) {
 		return
 	}
 	n := 0
-	for ; n < len(s.waiting) && serial.LessEqual16(uint16(s.waiting[n].ordinal), ssn); n++ {
+	for ; n < len(s.waiting) && serial.LessEqual32(s.waiting[n].ordinal, ordinal); n++ {
 		r.deliver(s.waiting[n])
 	}
-	rest := copy(s.waiting, s.waiting[n:])
-	clear(s.waiting[rest:])
-	s.waiting = s.waiting[:rest]
-	s.nextSSN = ssn + 1
+	s.dropWaiting(n)
+	s.next = ordinal + 1
 	r.drain(s)
 }
 
 // forward drops the incomplete messages that end at tsn or before: the rest of
-// them will not come.
+// them will not come. With interleaving nothing can be told from a TSN alone;
+// skipFragments does it by message.
 func (r *reassembly) forward(tsn uint32) {
+	if r.interleaving {
+		return
+	}
 	if c := r.current; c != nil && serial.LessEqual32(c.last, tsn) {
 		r.current = nil
 		r.discard(c)
 	}
 	for _, f := range r.byFirst {
 		if serial.LessEqual32(f.last, tsn) {
-			r.unindex(f)
+			r.unindex(f, &r.current)
+			r.discard(f)
+		}
+	}
+}
+
+// skipFragments drops the incomplete messages of a stream up to a MID.
+func (r *reassembly) skipFragments(stream uint16, unordered bool, mid uint32) {
+	h := dataHeader{stream: stream}
+	if unordered {
+		h.flags = flagUnordered
+		s := r.stream(stream)
+		if !s.skippedAny || serial.Less32(s.skippedUMID, mid) {
+			s.skippedUMID, s.skippedAny = mid, true
+		}
+	}
+	slot := r.slot(&h)
+	if c := *slot; c != nil && serial.LessEqual32(c.ordinal, mid) {
+		*slot = nil
+		r.discard(c)
+	}
+	for _, f := range r.byFirst {
+		if f.stream == stream && f.unordered() == unordered && serial.LessEqual32(f.ordinal, mid) {
+			r.unindex(f, slot)
 			r.discard(f)
 		}
 	}
@@ -379,10 +494,17 @@ func (r *reassembly) forward(tsn uint32) {
 // resetStream begins a stream anew after the peer has reset it.
 func (r *reassembly) resetStream(id uint16) {
 	if s := r.streams[id]; s != nil {
-		for _, f := range s.waiting {
-			r.discard(f)
-		}
+		r.releaseStream(s)
 		delete(r.streams, id)
+	}
+	if r.interleaving { // its messages are numbered from 0 again
+		for _, f := range r.byFirst {
+			if f.stream == id {
+				delete(r.byFirst, r.key(&f.dataHeader, f.seq))
+				delete(r.byLast, r.key(&f.dataHeader, f.last))
+				r.discard(f)
+			}
+		}
 	}
 }
 
@@ -401,14 +523,13 @@ func (a *Association) receiveData(t instant, c chunk) {
 	if !a.acceptsData() {
 		return
 	}
-	v := c.value
-	if len(v) < dataHeaderSize-chunkHeaderSize {
+	h, payload, ok := parseData(c)
+	if !ok || (c.typ == chunkIData) != a.hand.interleaving {
+		// RFC 8260 section 2.2.1: of the two kinds, only the negotiated one may
+		// be used.
 		a.stats.ChunksInvalid++
 		return
 	}
-	h := dataHeader{tsn: binary.BigEndian.Uint32(v), stream: binary.BigEndian.Uint16(v[4:]),
-		ordinal: uint32(binary.BigEndian.Uint16(v[6:])), ppid: binary.BigEndian.Uint32(v[8:]), flags: c.flags}
-	payload := v[12:]
 	if len(payload) == 0 {
 		// "If an endpoint receives a DATA chunk with no user data ... it MUST
 		// send an ABORT chunk with a 'No User Data' error cause."
@@ -443,12 +564,37 @@ func (a *Association) receiveData(t instant, c chunk) {
 		a.ctl.errors = a.invalidStream(h.stream)
 		return
 	}
-	if why := a.reasm.add(h, payload); why != "" {
+	if why := a.reasm.add(&h, payload); why != "" {
 		a.abort(t, CauseProtocolViolation, string(why), false)
 		return
 	}
 	r.add(h.tsn)
 	a.reset.received(a)
+}
+
+// parseData reads a DATA or I-DATA chunk.
+func parseData(c chunk) (h dataHeader, payload []byte, ok bool) {
+	v := c.value
+	size := dataHeaderSize - chunkHeaderSize
+	if c.typ == chunkIData {
+		size = iDataHeaderSize - chunkHeaderSize
+	}
+	if len(v) < size {
+		return h, nil, false
+	}
+	h = dataHeader{tsn: binary.BigEndian.Uint32(v), stream: binary.BigEndian.Uint16(v[4:]), flags: c.flags}
+	if c.typ == chunkData {
+		h.ordinal, h.ppid = uint32(binary.BigEndian.Uint16(v[6:])), binary.BigEndian.Uint32(v[8:])
+		h.seq = h.tsn
+	} else {
+		h.ordinal = binary.BigEndian.Uint32(v[8:])
+		if c.flags&flagBeginning != 0 {
+			h.ppid = binary.BigEndian.Uint32(v[12:]) // and the FSN is 0
+		} else {
+			h.seq = binary.BigEndian.Uint32(v[12:])
+		}
+	}
+	return h, v[size:], true
 }
 
 // mustAccept reports whether a chunk has to be taken although the window is

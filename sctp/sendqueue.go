@@ -26,7 +26,10 @@ type outMessage struct {
 	next      *outMessage // in its stream's queue
 	expires   instant     // 0: never
 	ppid      uint32
-	ordinal   uint32 // SSN, once the first fragment is sent
+	queue     *outStream
+	arrival   uint64 // counts messages, for the first-come scheduler
+	ordinal   uint32 // SSN or MID, once the first fragment is sent
+	fsn       uint32 // of the next fragment
 	maxRtx    uint32
 	sent      int    // bytes that are in chunks already
 	refs      int    // chunks outstanding
@@ -41,23 +44,26 @@ type outMessage struct {
 // outStream is one stream of ours.
 type outStream struct {
 	id         uint16
-	nextSSN    uint16
+	priority   uint16
+	nextMID    uint32 // of ordered messages; its lower half is the SSN
+	nextUMID   uint32 // of unordered messages (RFC 8260 section 2.1)
 	head, tail *outMessage
-	active     bool // in sendQueue.active
-	resetting  bool // ResetStream was called
+	key        uint64 // in sendQueue.schedule
+	index      int    // in its heap; -1: nothing to send
+	resetting  bool   // ResetStream was called
 	used       bool
 	lastTSN    uint32 // of the last chunk sent
 }
 
 // sendQueue holds the messages that wait for their first transmission, by
-// stream. Streams take turns, a message each (RFC 8260 section 3.1 calls that
-// round robin; without interleaving a message's fragments stay together).
+// stream.
 type sendQueue struct {
 	streams  map[uint16]*outStream
-	active   queue[*outStream] // streams with messages waiting; the first one is served
-	unsent   int               // bytes waiting for their first transmission
-	buffered int               // bytes not acknowledged or given up
-	timed    int               // messages waiting that have a lifetime
+	schedule schedule
+	arrivals uint64
+	unsent   int // bytes waiting for their first transmission
+	buffered int // bytes not acknowledged or given up
+	timed    int // messages waiting that have a lifetime
 	free     []*outMessage
 	refused  bool // Send failed for want of room
 }
@@ -71,7 +77,7 @@ func (q *sendQueue) stream(id uint16) *outStream {
 		if q.streams == nil {
 			q.streams = make(map[uint16]*outStream)
 		}
-		s = &outStream{id: id}
+		s = &outStream{id: id, priority: DefaultPriority, index: -1}
 		q.streams[id] = s
 	}
 	return s
@@ -117,27 +123,23 @@ func (q *sendQueue) push(s *outStream, m *outMessage) {
 		s.tail.next = m
 	}
 	s.tail = m
-	if !s.active {
-		s.active = true
-		q.active.push(s)
+	q.arrivals++
+	m.queue, m.arrival = s, q.arrivals
+	if s.index < 0 {
+		q.schedule.add(s)
 	}
 }
 
 // first returns the message to take the next fragment from.
 func (q *sendQueue) first() *outMessage {
-	for q.active.n > 0 {
-		s := q.active.ring[q.active.head]
-		if s.head != nil {
-			return s.head
-		}
-		s.active = false
-		q.active.pop()
+	if s := q.schedule.next(); s != nil {
+		return s.head
 	}
 	return nil
 }
 
-// unlinkHead takes the first message of the served stream off its queue and
-// lets the next stream have its turn.
+// unlinkHead takes the first message of a stream off its queue. The caller
+// tells the schedule.
 func (q *sendQueue) unlinkHead(s *outStream) {
 	m := s.head
 	if s.head = m.next; s.head == nil {
@@ -147,12 +149,6 @@ func (q *sendQueue) unlinkHead(s *outStream) {
 	if m.expires != 0 {
 		q.timed--
 	}
-	if q.active.n > 0 && q.active.ring[q.active.head] == s {
-		q.active.pop()
-		if s.active = s.head != nil; s.active {
-			q.active.push(s)
-		}
-	}
 }
 
 // drop gives up the unsent rest of the message at the head of its stream.
@@ -160,7 +156,8 @@ func (q *sendQueue) drop(m *outMessage) {
 	rest := len(m.buf.B) - m.sent
 	q.unsent -= rest
 	q.buffered -= rest
-	q.unlinkHead(q.streams[m.stream])
+	q.unlinkHead(m.queue)
+	q.schedule.dropped(m.queue)
 	m.abandoned = true
 	if m.refs == 0 {
 		q.done(m)
@@ -176,7 +173,7 @@ func (q *sendQueue) release() {
 			m, m.next = next, nil
 		}
 	}
-	*q = sendQueue{}
+	*q = sendQueue{schedule: schedule{kind: q.schedule.kind}}
 }
 
 // Send queues a message for the stream. data is copied and may be reused at

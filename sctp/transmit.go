@@ -82,7 +82,11 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 
 // finish completes the packet that begins at start.
 func (a *Association) finish(dst []byte, start int) []byte {
-	setChecksum(dst[start:])
+	// "the packet ... MUST include a correct CRC32c" with INIT and COOKIE ECHO
+	// (RFC 9653 section 5.2).
+	if !a.hand.zeroChecksum || a.state < StateEstablished {
+		setChecksum(dst[start:])
+	}
 	a.stats.PacketsSent++
 	a.stats.BytesSent += uint64(len(dst) - start)
 	return dst
@@ -121,6 +125,7 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 	o := &a.out
 	start := len(dst)
 	probing := a.loss.probe
+	a.send.schedule.beginPacket(a.hand.interleaving)
 	if o.inFlight == 0 && o.lastSent != 0 {
 		a.cc.restart(t, int((t-o.lastSent)/a.rtt.rto))
 	}
@@ -135,7 +140,7 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 			continue
 		}
 		room := limit - len(dst)
-		if c.wireSize() > room && !(len(dst) == start && room >= a.cfg.MTU-commonHeaderSize) {
+		if o.wireSize(c) > room && !(len(dst) == start && room >= a.cfg.MTU-commonHeaderSize) {
 			if len(dst) == start {
 				return dst // alone in the next packet
 			}
@@ -159,7 +164,7 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 			a.giveUp(t, m)
 			continue
 		}
-		room := (limit - len(dst) - dataHeaderSize) &^ 3
+		room := (limit - len(dst) - o.header) &^ 3
 		rest := len(m.buf.B) - m.sent
 		size := min(rest, room)
 		if size <= 0 || size < rest && size < minFragment {
@@ -201,17 +206,22 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 // appendNew makes the next chunk of a message.
 func (a *Association) appendNew(t instant, dst []byte, m *outMessage, size int) []byte {
 	q := &a.send
-	s := q.streams[m.stream]
+	s := m.queue
 	tsn, c := a.out.add()
 	c.msg, c.stream, c.offset, c.size = m, m.stream, uint32(m.sent), uint16(size)
 	if m.sent == 0 {
 		c.flags = flagBeginning
 		m.firstTSN = tsn
 		if !m.unordered {
-			m.ordinal = uint32(s.nextSSN)
-			s.nextSSN++
+			m.ordinal = s.nextMID
+			s.nextMID++
+		} else {
+			m.ordinal = s.nextUMID
+			s.nextUMID++
 		}
 	}
+	c.fsn = m.fsn
+	m.fsn++
 	if m.unordered {
 		c.flags |= flagUnordered
 	}
@@ -225,6 +235,8 @@ func (a *Association) appendNew(t instant, dst []byte, m *outMessage, size int) 
 		c.flags |= flagEnd
 		q.unlinkHead(s)
 	}
+	// Without interleaving a message's fragments stay together.
+	q.schedule.served(s, size, c.flags&flagEnd == 0 && !a.hand.interleaving || q.schedule.kind == SchedulerRoundRobinPacket)
 	if a.loss.probe || a.state != StateEstablished {
 		// The acknowledgement is waited for (RFC 7053): by a tail loss probe,
 		// or by the shutdown.
@@ -235,14 +247,28 @@ func (a *Association) appendNew(t instant, dst []byte, m *outMessage, size int) 
 	return dst
 }
 
-// appendChunk encodes a DATA chunk.
+// appendChunk encodes a DATA or I-DATA chunk.
 func (a *Association) appendChunk(dst []byte, tsn uint32, c *sentChunk) []byte {
-	dst = append(dst, byte(chunkData), c.flags, 0, 0)
-	binary.BigEndian.PutUint16(dst[len(dst)-2:], dataHeaderSize+c.size)
-	dst = binary.BigEndian.AppendUint32(dst, tsn)
-	dst = binary.BigEndian.AppendUint16(dst, c.stream)
-	dst = binary.BigEndian.AppendUint16(dst, uint16(c.ordinal))
-	dst = binary.BigEndian.AppendUint32(dst, c.msg.ppid)
+	size := uint16(a.out.header) + c.size
+	if !a.hand.interleaving {
+		dst = append(dst, byte(chunkData), c.flags, byte(size>>8), byte(size))
+		dst = binary.BigEndian.AppendUint32(dst, tsn)
+		dst = binary.BigEndian.AppendUint16(dst, c.stream)
+		dst = binary.BigEndian.AppendUint16(dst, uint16(c.ordinal))
+		dst = binary.BigEndian.AppendUint32(dst, c.msg.ppid)
+	} else {
+		// https://www.rfc-editor.org/rfc/rfc8260.html#section-2.1
+		dst = append(dst, byte(chunkIData), c.flags, byte(size>>8), byte(size))
+		dst = binary.BigEndian.AppendUint32(dst, tsn)
+		dst = binary.BigEndian.AppendUint16(dst, c.stream)
+		dst = append(dst, 0, 0)
+		dst = binary.BigEndian.AppendUint32(dst, c.ordinal)
+		if c.flags&flagBeginning != 0 {
+			dst = binary.BigEndian.AppendUint32(dst, c.msg.ppid)
+		} else {
+			dst = binary.BigEndian.AppendUint32(dst, c.fsn)
+		}
+	}
 	dst = append(dst, c.msg.buf.B[c.offset:c.offset+uint32(c.size)]...)
 	for n := c.size; n&3 != 0; n++ {
 		dst = append(dst, 0)
