@@ -44,6 +44,7 @@ func (pc *PeerConnection) startSCTP(remote *sdp.MediaDescription) {
 		MTU:             pc.sctpMTU(),
 		MaxMessageSize:  pc.settings.MaxMessageSize,
 		MaxStreams:      maxStreams,
+		ZeroChecksum:    true, // DTLS protects every packet
 		Logger:          pc.iceLogger(),
 	}
 	sctpSettings.Load().apply(&config)
