@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -60,5 +61,33 @@ func BenchmarkPingPong(b *testing.B) {
 	for range b.N {
 		require.NoError(b, from.Send([]byte("ping")))
 		<-pong
+	}
+}
+
+// BenchmarkIdle reports what an idle connected PeerConnection holds: bytes of heap and stacks, and goroutines.
+func BenchmarkIdle(b *testing.B) {
+	const pairs = 50
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		goroutines := runtime.NumGoroutine()
+		var all []*pair
+		for range pairs {
+			p := newPair(b, Configuration{}, Configuration{})
+			p.connect("idle", nil)
+			all = append(all, p)
+		}
+		time.Sleep(200 * time.Millisecond)
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(2*pairs), "heap-B/conn")
+		b.ReportMetric(float64(after.StackInuse-before.StackInuse)/(2*pairs), "stack-B/conn")
+		b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/(2*pairs), "goroutines/conn")
+		for _, p := range all {
+			require.NoError(b, p.a.CloseAndWait())
+			require.NoError(b, p.b.CloseAndWait())
+		}
 	}
 }

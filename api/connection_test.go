@@ -124,7 +124,7 @@ func TestFingerprintVerificationCanBeDisabled(t *testing.T) {
 
 // impatient has the timers of a connection shortened, so that a test sees a peer vanish.
 var impatient = tuning{ice: ice.Config{
-	ConsentInterval: 20 * time.Millisecond, DisconnectedTimeout: 100 * time.Millisecond, ConsentTimeout: 400 * time.Millisecond,
+	ConsentInterval: 20 * time.Millisecond, DisconnectedTimeout: 100 * time.Millisecond, ConsentTimeout: 1500 * time.Millisecond,
 	Patience: 300 * time.Millisecond, RTO: 20 * time.Millisecond,
 }, candidatesTimeout: 100 * time.Millisecond}
 

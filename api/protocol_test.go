@@ -1,0 +1,143 @@
+package rtc
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/sctp"
+	"github.com/rtcstack/rtcstack/sctp/dcep"
+	"github.com/rtcstack/rtcstack/stun"
+)
+
+// inject sends a message below the channels, as another implementation might.
+func (p *pair) inject(stream uint16, ppid uint32, data string) {
+	p.t.Helper()
+	p.a.lock()
+	defer p.a.unlock()
+	require.NoError(p.t, p.a.sctp.Send(p.a.now, stream, ppid, []byte(data), sctp.SendOptions{}))
+}
+
+func TestDeprecatedPartsAreJoined(t *testing.T) {
+	p := newPair(t, Configuration{}, Configuration{MaxMessageSize: 1000})
+	a, b := p.connect("x", nil)
+	stream := must(a.Stream())
+	p.inject(stream, dcep.PPIDStringPartial, "one ")
+	p.inject(stream, dcep.PPIDStringPartial, "message ")
+	p.inject(stream, dcep.PPIDString, "in parts")
+	require.Equal(t, Message{Data: []byte("one message in parts"), IsText: true}, next(t, b))
+	p.inject(stream, dcep.PPIDBinaryPartial, "a")
+	p.inject(stream, dcep.PPIDBinary, "b")
+	require.Equal(t, Message{Data: []byte("ab")}, next(t, b))
+
+	for range 3 { // together above the maximum: dropped
+		p.inject(stream, dcep.PPIDBinaryPartial, strings.Repeat("x", 400))
+	}
+	p.inject(stream, dcep.PPIDBinary, "end")
+	p.inject(stream, 99, "of an unknown kind")
+	p.inject(stream, dcep.PPIDStringEmpty, "\x00")
+	p.inject(stream, dcep.PPIDBinaryEmpty, "ignored")
+	require.Equal(t, Message{Data: []byte{}, IsText: true}, next(t, b))
+	require.Equal(t, Message{Data: []byte{}}, next(t, b))
+	require.Equal(t, 0, b.AvailableAmount())
+}
+
+func TestPeersThatBreakTheEstablishmentProtocol(t *testing.T) {
+	p := newPair(t, Configuration{}, Configuration{})
+	a, b := p.connect("x", nil)
+	stream := must(a.Stream())
+	open, err := dcep.Open{Label: "second"}.Append(nil)
+	require.NoError(t, err)
+	p.inject(stream, dcep.PPIDDCEP, string(open)) // on a stream in use
+	p.inject(stream, dcep.PPIDDCEP, "\x03garbage")
+	p.inject(500, dcep.PPIDDCEP, "\x02") // an ACK of nothing
+	for range 3 {
+		p.inject(501, dcep.PPIDString, "data without a channel") // reset, once
+	}
+	require.Equal(t, "still there", string(exchange(t, a, b, Message{Data: []byte("still there")}).Data))
+	require.Equal(t, 1, p.b.Stats().Channels)
+	require.Equal(t, "x", b.Label())
+	p.b.mu.Lock()
+	require.LessOrEqual(t, len(p.b.channels.refused), 1)
+	p.b.mu.Unlock()
+	// A channel that the peer then opens there the right way works.
+	p.inject(503, dcep.PPIDDCEP, string(open))
+	eventually(t, "the channel", func() bool { return p.b.Stats().Channels == 2 })
+}
+
+func TestTheEventQueueStopsThePeer(t *testing.T) {
+	var mu sync.Mutex
+	var q callbackQueue
+	var dc DataChannel
+	resumed := make(chan struct{})
+	q.init(&mu, func() { close(resumed) })
+	dc.owner, dc.queue = &dc, &q
+	mu.Lock()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	dc.onOpen = func() { close(entered); <-leave }
+	dc.push(event{kind: eventOpen})
+	mu.Unlock()
+	<-entered
+	mu.Lock()
+	for range maxQueuedEvents {
+		require.False(t, q.overloaded())
+		dc.push(event{kind: eventLow})
+	}
+	require.True(t, q.overloaded())
+	mu.Unlock()
+	close(leave)
+	receive(t, resumed, "call that there is room")
+}
+
+func TestInbox(t *testing.T) {
+	var q inbox
+	message := func(i int) received { return received{Message: Message{Data: []byte(fmt.Sprint(i))}} }
+	for round := range 3 {
+		for i := range 100 {
+			require.Equal(t, i == 0, q.push(message(i)), round)
+		}
+		require.Equal(t, 190, q.bytes)
+		require.Equal(t, "0", string(q.front().Data))
+		first, second := q.take(), q.take()
+		q.putBack(second)
+		q.putBack(first)
+		for i := range 100 {
+			require.Equal(t, fmt.Sprint(i), string(q.take().Data))
+		}
+		require.Zero(t, q.len())
+		require.Zero(t, q.bytes)
+		require.Empty(t, q.ring, "what was full once is not kept")
+	}
+	q.putBack(message(7))
+	require.Equal(t, "7", string(q.take().Data))
+}
+
+func TestServerReflexiveCandidates(t *testing.T) {
+	server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	defer server.Close()
+	go func() { // sees everybody at the same address
+		buf := make([]byte, 1500)
+		for {
+			n, from, err := server.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			if m, err := stun.Parse(buf[:n]); err == nil {
+				b := stun.NewBuilder(nil, stun.NewType(stun.MethodBinding, stun.ClassSuccess), m.TransactionID())
+				b.AddXORAddress(stun.AttributeXORMappedAddress, netip.MustParseAddrPort("192.0.2.33:4444"))
+				_, _ = server.WriteToUDPAddrPort(b.Bytes(), from)
+			}
+		}
+	}()
+	pc := newConnection(t, Configuration{ICEServers: []string{"stun:" + server.LocalAddr().String()}})
+	_, err = pc.CreateDataChannel("x", nil)
+	require.NoError(t, err)
+	eventually(t, "gathered", func() bool { return pc.GatheringState() == GatheringStateComplete })
+	require.Contains(t, must(pc.LocalDescription()).SDP, " 192.0.2.33 4444 typ srflx raddr 127.0.0.1 ")
+}
