@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"net/netip"
@@ -11,12 +12,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/internal/race"
 )
 
 func TestAddressesAndPair(t *testing.T) {
@@ -176,6 +179,47 @@ func TestGivenCertificate(t *testing.T) {
 	p := newPair(t, Configuration{CertificatePEMFile: string(certificate), KeyPEMFile: file}, Configuration{})
 	p.connect("x", nil)
 	require.Equal(t, der, p.b.dtls.PeerCertificate())
+}
+
+// A cipher suite whose records we do not make ourselves: everything goes through the DTLS library.
+func TestSlowCipherSuite(t *testing.T) {
+	p := newTunedPair(t, Configuration{}, Configuration{}, tuning{cipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}})
+	a, b := p.connect("x", nil)
+	require.False(t, p.a.dtls.Fast())
+	for range 20 {
+		require.Len(t, exchange(t, a, b, Message{Data: make([]byte, 200_000)}).Data, 200_000)
+	}
+	require.NoError(t, p.a.Close())
+	eventually(t, "closed", func() bool { return p.a.State() == StateClosed && p.b.State() == StateClosed })
+}
+
+// In steady state nothing is allocated for a packet, nor for a message.
+func TestSteadyStateDoesNotAllocate(t *testing.T) {
+	if race.Enabled {
+		t.Skip("sync.Pool drops buffers at random under the race detector")
+	}
+	p := newPair(t, Configuration{}, Configuration{})
+	a, b := p.connect("x", nil)
+	var got atomic.Int64
+	b.OnMessage(func(m Message) { got.Add(int64(len(m.Data))) })
+	const size = 16384 // 14 packets
+	message := make([]byte, size)
+	var sent int64
+	stream := func(n int) {
+		for range n {
+			require.NoError(t, a.WriteMessage(t.Context(), Message{Data: message}))
+			sent += size
+		}
+		eventually(t, "all received", func() bool { return got.Load() == sent })
+	}
+	stream(3000)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	stream(5000)
+	runtime.ReadMemStats(&after)
+	perMessage := float64(after.Mallocs-before.Mallocs) / 5000
+	t.Logf("%.2f allocations for each message of 14 packets", perMessage)
+	require.Less(t, perMessage, 1.0)
 }
 
 func TestStats(t *testing.T) {

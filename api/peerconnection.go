@@ -100,8 +100,9 @@ type output struct {
 	socket *socket
 }
 
-// tuning holds the timers that tests shorten.
+// tuning holds what tests change: timers, and the cipher suites of DTLS.
 type tuning struct {
+	cipherSuites                                 []uint16
 	ice                                          ice.Config
 	closeLinger, releaseDelay, candidatesTimeout time.Duration
 }

@@ -128,8 +128,9 @@ func (pc *PeerConnection) startDTLS() error {
 				pc.receivePlaintext(plaintext)
 			}
 		},
-		Closed: pc.onDTLSClosed,
-		Logger: pc.iceLogger(),
+		Closed:       pc.onDTLSClosed,
+		CipherSuites: pc.tuning.cipherSuites,
+		Logger:       pc.iceLogger(),
 	})
 	if err != nil {
 		return wrapError(ErrFailure, err, "DTLS")
