@@ -19,6 +19,10 @@ func runLocal(ctx context.Context, o options, c *console) error {
 		return err
 	}
 	defer file.Close()
+	return transferLocally(ctx, file, o, c)
+}
+
+func transferLocally(ctx context.Context, file *source, o options, c *console) error {
 	// What goes wrong on one side ends the other, and is what the program ends with.
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -39,8 +43,6 @@ func runLocal(ctx context.Context, o options, c *console) error {
 	sender.signalOver(a)
 	receiver.signalOver(b)
 
-	incoming := make(chan *rtc.DataChannel, 1)
-	receiver.OnDataChannel(func(dc *rtc.DataChannel) { incoming <- dc })
 	start := time.Now()
 	outgoing, err := sender.CreateDataChannel(channelLabel, nil) // makes the offer
 	if err != nil {
@@ -58,7 +60,7 @@ func runLocal(ctx context.Context, o options, c *console) error {
 			fail(err)
 		}
 	}()
-	received, err := receiveLocally(receiver, incoming, c, start)
+	received, err := receiveLocally(receiver, c, start)
 	if err != nil {
 		fail(err)
 	}
@@ -75,8 +77,8 @@ func runLocal(ctx context.Context, o options, c *console) error {
 	return nil
 }
 
-func receiveLocally(p *peer, incoming <-chan *rtc.DataChannel, c *console, start time.Time) (result, error) {
-	dc, err := waitFor(p.ctx, incoming)
+func receiveLocally(p *peer, c *console, start time.Time) (result, error) {
+	dc, err := p.accept()
 	if err != nil {
 		return result{}, err
 	}

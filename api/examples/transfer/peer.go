@@ -14,7 +14,7 @@ import (
 const partingTime = 5 * time.Second
 
 var (
-	errNoPath = errors.New("no path to the other side was found")
+	errNoPath = errors.New("the other side was not reached in time; to try again, start both sides anew, between networks with -stun")
 	errLost   = errors.New("the connection was lost")
 	errParted = errors.New("the other side closed the connection before the transfer was complete")
 )

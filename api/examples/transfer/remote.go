@@ -4,13 +4,9 @@ import (
 	"context"
 	"os"
 	"sync/atomic"
-	"time"
 
 	rtc "github.com/rtcstack/rtcstack/api"
 )
-
-// gatheringTime is how long the STUN server is waited for. Where it does not answer, there is still the local network.
-const gatheringTime = 5 * time.Second
 
 func (o options) configuration() rtc.Configuration {
 	var configuration rtc.Configuration
@@ -87,19 +83,11 @@ func runReceive(ctx context.Context, o options, c *console) error {
 		return err
 	}
 	defer p.part() // the receipt has to arrive
-	incoming := make(chan *rtc.DataChannel, 1)
-	p.OnDataChannel(func(dc *rtc.DataChannel) {
-		select {
-		case incoming <- dc:
-		default:
-			_ = dc.Close() // one is enough
-		}
-	})
 
 	c.printf("1. On the other side, run \"transfer send FILE\", and paste here the line that it prints:\n")
-	var offer string
+	var offer rtc.SessionDescription
 	err = c.ask(p.ctx, decodeOffer, func(d rtc.SessionDescription) error {
-		offer = d.SDP
+		offer = d
 		return p.SetRemoteDescription(d) // makes the answer
 	})
 	if err != nil {
@@ -109,12 +97,12 @@ func runReceive(ctx context.Context, o options, c *console) error {
 	if err != nil {
 		return err
 	}
-	line, err := encodeLine(answer, offer)
+	line, err := encodeLine(answer, offer.SDP)
 	if err != nil {
 		return err
 	}
 	c.printf("\n2. Paste this line there:\n\n%s\n\nwaiting …\n", line)
-	dc, err := waitFor(p.ctx, incoming)
+	dc, err := p.accept()
 	if err != nil {
 		return err
 	}
@@ -139,12 +127,23 @@ func runReceive(ctx context.Context, o options, c *console) error {
 	return err
 }
 
-// describe gives this side's description with all its candidates, for one exchange without trickling.
+// describe gives this side's description with all its candidates: there is no second line for those that come later.
 func (p *peer) describe() (rtc.SessionDescription, error) {
-	ctx, cancel := context.WithTimeout(p.ctx, gatheringTime)
-	defer cancel()
-	if _, err := waitFor(ctx, p.gathered); err != nil && p.ctx.Err() != nil {
+	if _, err := waitFor(p.ctx, p.gathered); err != nil {
 		return rtc.SessionDescription{}, err
 	}
 	return p.LocalDescription()
+}
+
+// accept waits for the channel that the other side opens.
+func (p *peer) accept() (*rtc.DataChannel, error) {
+	incoming := make(chan *rtc.DataChannel, 1)
+	p.OnDataChannel(func(dc *rtc.DataChannel) {
+		select {
+		case incoming <- dc:
+		default:
+			_ = dc.Close() // one is enough
+		}
+	})
+	return waitFor(p.ctx, incoming)
 }
