@@ -1,0 +1,219 @@
+package sctp
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// https://www.rfc-editor.org/rfc/rfc9260.html#section-6.2.1: "B) As DATA chunks are
+// received ... decrement a_rwnd"; "D) As DATA chunks are delivered to the ULP and
+// released from the receive buffers, increment a_rwnd by the number of bytes
+// delivered to the upper layer. This is, in effect, opening up rwnd on the data
+// sender and allowing it to send more data."
+func TestWindowFollowsTheReader(t *testing.T) {
+	const window = 10_000
+	s := established(t, Config{ReceiveWindow: window, MaxMessageSize: 2000})
+	text := strings.Repeat("x", 1000)
+	tsn := uint32(peerTSN)
+	for previous := uint32(window); previous > 0; previous = s.window {
+		s.receive(data(tsn, 0, uint16(tsn-peerTSN), "BEI", text))
+		s.want(fmt.Sprintf("SACK %d", tsn))
+		require.Less(t, s.window, previous)
+		tsn++
+	}
+	require.LessOrEqual(t, tsn, uint32(peerTSN+10))
+
+	// Reading is not releasing: the memory is still in use.
+	m, ok := s.a.ReadMessage()
+	require.True(t, ok)
+	s.drain()
+	s.want()
+	// A message's worth is not told at once: no silly windows.
+	s.a.Release(s.now, &m)
+	s.a.Release(s.now, &m) // twice: no effect
+	s.drain()
+	s.want()
+	held := s.a.Stats().Held
+	// A quarter of the window is.
+	for range 2 {
+		m, ok = s.a.ReadMessage()
+		require.True(t, ok)
+		s.a.Release(s.now, &m)
+	}
+	s.drain()
+	s.want(fmt.Sprintf("SACK %d", tsn-1))
+	require.Greater(t, s.window, uint32(window/4-200))
+	require.Less(t, s.a.Stats().Held, held)
+
+	// The update is lost; the peer's probe finds the window open.
+	s.receive(data(tsn, 0, uint16(tsn-peerTSN), "BE", text))
+	s.wait(DefaultSACKDelay)
+	s.want(fmt.Sprintf("SACK %d", tsn))
+	require.NotZero(t, s.window)
+	for {
+		m, ok := s.a.ReadMessage()
+		if !ok {
+			break
+		}
+		s.a.Release(s.now, &m)
+	}
+	require.Zero(t, s.a.Stats().Held)
+	s.drain()
+	s.take()
+	s.receive(data(tsn+1, 0, uint16(tsn+1-peerTSN), "BEI", "x"))
+	s.want(fmt.Sprintf("SACK %d", tsn+1))
+	require.Greater(t, s.window, uint32(window-200))
+}
+
+// Section 6.2: "When the receiver's advertised window is 0, the receiver MUST drop
+// any new incoming DATA chunk with a TSN larger than the largest TSN received so
+// far ... SHOULD immediately send a SACK chunk with the current receive window". A
+// peer that goes on sending is held to a multiple of the window.
+func TestPeerIgnoresTheWindow(t *testing.T) {
+	const window = 10_000
+	s := established(t, Config{ReceiveWindow: window, MaxMessageSize: 2000})
+	text := strings.Repeat("x", 1000)
+	for i := range uint32(100) {
+		s.receive(data(peerTSN+i, 0, uint16(i), "BE", text))
+		require.LessOrEqual(t, s.a.Stats().Held, 3*window)
+	}
+	require.NotZero(t, s.a.Stats().ChunksNoRoom)
+	require.Zero(t, s.window)
+	s.take()
+	cum := s.a.recv.cum
+	s.receive(data(cum+1, 0, uint16(cum+1-peerTSN), "BE", text))
+	s.want(fmt.Sprintf("SACK %d", cum))
+	// What arrived is delivered, what was dropped is taken when there is room.
+	var want []string
+	for range cum + 1 - peerTSN {
+		want = append(want, "0:"+text)
+	}
+	s.wantMessages(want...)
+	s.take()
+	s.receive(data(cum+1, 0, uint16(cum+1-peerTSN), "BEI", "next"))
+	s.wantMessages("0:next")
+}
+
+// A window full of what waits for one missing chunk: that chunk has to be taken,
+// or nothing could ever be read.
+func TestFullWindowTakesTheMissingChunk(t *testing.T) {
+	s := established(t, Config{ReceiveWindow: 10_000, MaxMessageSize: 2000})
+	text := strings.Repeat("x", 1000)
+	i := uint16(1)
+	for ; s.a.Stats().ChunksNoRoom == 0; i++ {
+		s.receive(data(peerTSN+uint32(i), 0, i, "BE", text))
+	}
+	s.take()
+	s.receive(data(peerTSN, 0, 0, "BE", text))
+	s.wait(DefaultSACKDelay)
+	lines, _ := s.take()
+	require.Equal(t, []string{fmt.Sprintf("SACK %d", peerTSN+uint32(i)-2)}, lines)
+	n := 0
+	for m, ok := s.a.ReadMessage(); ok; m, ok = s.a.ReadMessage() {
+		s.a.Release(s.now, &m)
+		n++
+	}
+	require.EqualValues(t, i-1, n)
+}
+
+// Section 6.1 A: "At any given time, the data sender MUST NOT transmit new data to
+// any destination transport address if its peer's rwnd indicates that the peer has
+// no buffer space ... regardless of the value of rwnd (including if it is 0), the
+// data sender can always have one DATA chunk in flight to the receiver if allowed
+// by cwnd ... This rule allows the sender to probe for a change in rwnd that the
+// sender missed due to the SACK chunk having been lost".
+func TestZeroWindowProbe(t *testing.T) {
+	s := established(t, Config{MaxRetransmits: 3})
+	s.send(0, "a")
+	s.want(`DATA 1000 s0 ssn0 BE "a"`)
+	s.send(0, "b")
+	s.want(`DATA 1001 s0 ssn1 BE "b"`)
+	s.wait(rtt)
+	s.receive(sackWindow(1000, 0))
+	s.send(0, "c")
+	s.want() // b is in flight
+	s.receive(sackWindow(1001, 0))
+	s.want(`DATA 1002 s0 ssn2 BE "c"`)
+	s.send(0, "d")
+	s.want()
+
+	// "If the sender continues to receive SACK chunks from the peer while doing
+	// zero window probing, the unacknowledged window probes SHOULD NOT increment the
+	// error counter for the association". The interval grows.
+	var last time.Duration
+	for range 20 {
+		d := s.waitDeadline()
+		for len(s.sent) == 0 { // a timer that stood for something else
+			d += s.waitDeadline()
+		}
+		lines, _ := s.take()
+		require.Len(t, lines, 1)
+		require.Contains(t, lines[0], "DATA 1002 s0 ssn2")
+		require.GreaterOrEqual(t, d, min(last, 59*time.Second))
+		last = d
+		s.receive(sackWindow(1001, 0))
+		s.want()
+		s.wantEvents()
+	}
+	require.Greater(t, last, 30*time.Second)
+	// A closed window is no congestion; but the path was idle (section 7.2.1).
+	require.Equal(t, 4*DefaultMTU, s.a.cc.window())
+	// The window opens: all goes on.
+	s.receive(sackWindow(1001, 1<<20))
+	lines, _ := s.take()
+	require.Equal(t, `DATA 1003 s0 ssn3 BE "d"`, lines[len(lines)-1])
+	s.wait(rtt)
+	s.receive(sack(1003))
+	s.wantAlive()
+
+	// A peer that says nothing at all is unreachable.
+	s = established(t, Config{MaxRetransmits: 3})
+	s.receive(sackWindow(999, 0))
+	s.send(0, "a")
+	s.wait(10 * time.Minute)
+	s.wantEvents("closed: " + ErrPeerUnreachable.Error())
+}
+
+// Section 6.1 A, again: a chunk is not cut to the size of a small window while
+// others are in flight (silly window syndrome avoidance, section 6.1).
+func TestWindowForWholeChunks(t *testing.T) {
+	s := established(t, Config{MTU: 1192})
+	s.send(0, "a")
+	s.receive(sackWindow(1000, 2000))
+	s.take()
+	s.send(0, strings.Repeat("x", 1164*3))
+	s.want("DATA 1001 s0 ssn1 B (1164)")
+	s.receive(sackWindow(1001, 2328))
+	s.want("DATA 1002 s0 ssn1  (1164)", "DATA 1003 s0 ssn1 E (1164)")
+}
+
+// EventWritable follows ErrSendBufferFull once there is room, and only then.
+func TestSendBuffer(t *testing.T) {
+	s := established(t, Config{SendBuffer: 3000})
+	text := strings.Repeat("x", 1000)
+	for range 3 {
+		s.send(0, text)
+	}
+	require.Equal(t, 3000, s.a.BufferedAmount())
+	s.wantEvents()
+	require.ErrorIs(t, s.a.Send(s.now, 0, 51, []byte("x"), SendOptions{}), ErrSendBufferFull)
+	s.wait(rtt)
+	s.receive(sack(1000))
+	s.wantEvents() // half is waited for
+	s.receive(sack(1001))
+	s.wantEvents("writable")
+	s.receive(sack(1002))
+	s.wantEvents()
+	require.Zero(t, s.a.BufferedAmount())
+	// A larger message is taken when nothing else is buffered.
+	s.send(0, strings.Repeat("x", 5000))
+	require.ErrorIs(t, s.a.Send(s.now, 0, 51, []byte("x"), SendOptions{}), ErrSendBufferFull)
+
+	require.ErrorIs(t, s.a.Send(s.now, 0, 51, nil, SendOptions{}), ErrMessageEmpty)
+	require.ErrorIs(t, s.a.Send(s.now, 0, 51, make([]byte, maxSendMessage+1), SendOptions{}), ErrMessageTooLarge)
+	require.ErrorIs(t, s.a.Send(s.now, 1024, 51, []byte("x"), SendOptions{}), ErrInvalidStream)
+}
