@@ -1,9 +1,11 @@
 package interop_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	rtc "github.com/rtcstack/rtcstack/api"
@@ -116,6 +118,28 @@ func testBrowserClosesConnection(t *testing.T, b *browser) {
 	awaitState(t, pc, rtc.StateClosed)
 	t.Logf("closed after %v", time.Since(start))
 	require.Less(t, time.Since(start), closeAtOnce)
+}
+
+// testBrowserLeavesPage loads another page without closing anything. Chromium then ends without a word: no SCTP ABORT, no
+// close_notify, its socket is gone. Only consent (RFC 7675) tells, first by StateDisconnected.
+func testBrowserLeavesPage(t *testing.T, b *browser) {
+	if testing.Short() {
+		t.Skip("takes 10 s, until answers to consent checks have been missing for long enough")
+	}
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
+	dc := channelFromBrowser(p, pc, "its", nil)
+	start := time.Now()
+	p.within(scriptTime, "leave the page", func(ctx context.Context) error {
+		return chromedp.Do(ctx, chromedp.Navigate("about:blank"))
+	})
+	awaitState(t, pc, rtc.StateDisconnected)
+	t.Logf("disconnected after %v", time.Since(start))
+	require.True(t, dc.IsOpen(), "it might come back")
+	closed := onClosed(dc)
+	require.NoError(t, pc.Close())
+	await(t, closed, "closed callback")
+	awaitState(t, pc, rtc.StateClosed)
 }
 
 // testWeCloseConnection closes in both ways that there are; the browser's channels close at once.

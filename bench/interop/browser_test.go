@@ -33,6 +33,7 @@ func TestBrowser(t *testing.T) {
 		{"channel closed by the browser", testBrowserClosesChannel},
 		{"channel closed by us", testWeCloseChannel},
 		{"connection closed by the browser", testBrowserClosesConnection},
+		{"page left", testBrowserLeavesPage},
 		{"connection closed by us", testWeCloseConnection},
 		{"statistics", testBrowserStatistics},
 		{"slow reader", testBrowserSlowReader},
@@ -149,7 +150,9 @@ func echoBothWays(p *page, dc *rtc.DataChannel) {
 func testBrowserOffers(t *testing.T, b *browser) {
 	p := b.open(t)
 	pc, session := p.connect(rtc.Configuration{}, peerOptions{})
+	start := time.Now()
 	dc := channelFromBrowser(p, pc, "from the browser", nil)
+	t.Logf("open on both sides after %v", time.Since(start))
 	echoBothWays(p, dc)
 	awaitState(t, pc, rtc.StateConnected)
 	p.run(`
@@ -174,7 +177,9 @@ func testBrowserOffers(t *testing.T, b *browser) {
 func testBrowserAnswers(t *testing.T, b *browser) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
+	start := time.Now()
 	dc := channelToBrowser(p, pc, "from us", nil)
+	t.Logf("open on both sides after %v", time.Since(start))
 	echoBothWays(p, dc)
 	awaitState(t, pc, rtc.StateConnected)
 	p.run(`await peer.reached('connected');`)
