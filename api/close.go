@@ -17,7 +17,8 @@ func (pc *PeerConnection) Close() error {
 
 // CloseAndWait closes the connection at once: what is buffered is dropped, and the peer is told. When it returns no
 // callback of the connection or its channels runs or will run, except the one that it is called from, and all
-// sockets and goroutines are gone. To send what is buffered first, call Close and wait for StateClosed.
+// sockets and goroutines are gone. To send what is buffered first, call Close and wait for StateClosed. Two callbacks of
+// two connections that each close the other one with it wait for each other for ever.
 func (pc *PeerConnection) CloseAndWait() error {
 	pc.lock()
 	pc.queue.stop()
