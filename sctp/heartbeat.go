@@ -121,7 +121,7 @@ func (a *Association) receiveHeartbeatAck(t instant, c chunk) {
 		a.stats.ChunksInvalid++
 		return
 	}
-	if !h.out || binary.BigEndian.Uint64(p.value[8:]) != uint64(h.sentAt) {
+	if !h.out || binary.BigEndian.Uint64(p.value) != h.nonce || binary.BigEndian.Uint64(p.value[8:]) != uint64(h.sentAt) {
 		return
 	}
 	h.out = false

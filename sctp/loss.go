@@ -373,4 +373,7 @@ func (a *Association) probeSentNow(t instant, resent bool) {
 	l := &a.loss
 	l.probeOut, l.probeResent, l.probeDuplicate = true, resent, false
 	l.probeTSN, l.probeSent = a.out.next-1, t
+	// Section 7.3: the retransmission timer begins anew, so that the probe has
+	// the time to be answered.
+	a.timers[timerT3] = t + a.rtt.rto
 }
