@@ -81,13 +81,13 @@ type reassembly struct {
 	// current is the run that was added to last. It is not in the maps: in
 	// order, as fragments usually come, it goes on with the next. With
 	// interleaving each stream has its own, for ordered and unordered messages.
-	current    *fragment
-	ready      queue[Message]
-	readyBytes int
-	held       int // bytes charged to the receive window
-	free       []*fragment
-	lastSize   int // of the last message put together, a guess for the next
-	stale      uint64
+	current  *fragment
+	ready    queue[Message]
+	lent     int // messages that the reader has and did not release
+	held     int // bytes charged to the receive window
+	free     []*fragment
+	lastSize int // of the last message put together, a guess for the next
+	stale    uint64
 }
 
 const (
@@ -428,7 +428,6 @@ func (r *reassembly) deliver(f *fragment) {
 		}
 	}
 	r.ready.push(Message{Stream: f.stream, PPID: f.ppid, Unordered: f.unordered(), Data: b.B, buf: b, charge: f.charge})
-	r.readyBytes += f.size
 	r.recycle(f)
 }
 
@@ -599,9 +598,10 @@ func parseData(c chunk) (h dataHeader, payload []byte, ok bool) {
 
 // mustAccept reports whether a chunk has to be taken although the window is
 // full: the one that fills the first hole lets what waits behind it go on, and
-// where nothing is ready to be read only more data can free anything.
+// where the reader has nothing to read or release only more data can free
+// anything.
 func (a *Association) mustAccept(tsn uint32) bool {
-	return tsn == a.recv.cum+1 && (len(a.recv.ranges) > 0 || a.reasm.ready.len() == 0) &&
+	return tsn == a.recv.cum+1 && (len(a.recv.ranges) > 0 || a.reasm.ready.len()+a.reasm.lent == 0) &&
 		a.reasm.held < (windowSlack+1)*a.window.limit
 }
 
@@ -619,7 +619,7 @@ func (a *Association) invalidStream(id uint16) []byte {
 func (a *Association) ReadMessage() (Message, bool) {
 	m, ok := a.reasm.ready.pop()
 	if ok {
-		a.reasm.readyBytes -= len(m.Data)
+		a.reasm.lent++
 		a.stats.MessagesReceived++
 	}
 	return m, ok
@@ -635,6 +635,7 @@ func (a *Association) Release(now time.Time, m *Message) {
 	a.window.released(t, len(m.Data), &a.rtt)
 	m.buf.Free()
 	a.reasm.held -= m.charge
+	a.reasm.lent--
 	*m = Message{}
 	if !a.acceptsData() {
 		return
