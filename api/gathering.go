@@ -157,7 +157,9 @@ func (pc *PeerConnection) resolveServers(agent *ice.Agent) {
 				pc.log.Warn("STUN server", "host", u.host, "error", err)
 			}
 			for _, addr := range firstOfEachFamily(addrs) {
-				pc.addServer(agent, netip.AddrPortFrom(addr, u.port))
+				if err := agent.AddSTUNServer(pc.now, netip.AddrPortFrom(addr, u.port)); err != nil {
+					pc.log.Debug("STUN server", "addr", addr, "error", err)
+				}
 			}
 			pc.gather.servers--
 			if outstanding--; outstanding == 0 {
@@ -167,18 +169,6 @@ func (pc *PeerConnection) resolveServers(agent *ice.Agent) {
 	}
 	if outstanding == 0 {
 		agent.SetLocalComplete(pc.now)
-	}
-}
-
-func (pc *PeerConnection) addServer(agent *ice.Agent, addr netip.AddrPort) {
-	adder, ok := any(agent).(interface {
-		AddSTUNServer(time.Time, netip.AddrPort) error
-	})
-	if !ok {
-		return
-	}
-	if err := adder.AddSTUNServer(pc.now, addr); err != nil {
-		pc.log.Debug("STUN server", "addr", addr, "error", err)
 	}
 }
 

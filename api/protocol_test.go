@@ -135,9 +135,12 @@ func TestServerReflexiveCandidates(t *testing.T) {
 			}
 		}
 	}()
-	pc := newConnection(t, Configuration{ICEServers: []string{"stun:" + server.LocalAddr().String()}})
-	_, err = pc.CreateDataChannel("x", nil)
-	require.NoError(t, err)
-	eventually(t, "gathered", func() bool { return pc.GatheringState() == GatheringStateComplete })
-	require.Contains(t, must(pc.LocalDescription()).SDP, " 192.0.2.33 4444 typ srflx raddr 127.0.0.1 ")
+	port := server.LocalAddr().(*net.UDPAddr).Port
+	for _, host := range []string{"127.0.0.1", "localhost"} {
+		pc := newConnection(t, Configuration{ICEServers: []string{fmt.Sprintf("stun:%s:%d", host, port)}})
+		_, err = pc.CreateDataChannel("x", nil)
+		require.NoError(t, err)
+		eventually(t, "gathered", func() bool { return pc.GatheringState() == GatheringStateComplete })
+		require.Contains(t, must(pc.LocalDescription()).SDP, " 192.0.2.33 4444 typ srflx raddr 127.0.0.1 ", host)
+	}
 }

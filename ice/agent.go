@@ -221,13 +221,13 @@ func (a *Agent) countSimilar(addr netip.Addr) (n int) {
 
 // foundation returns the foundation of a local candidate: the same for candidates of the same type, base address and
 // server, all being UDP (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.1.3). The bases and servers
-// are numbered: number 1 + base number × (servers + 1), plus 1 + server number if there is a server.
+// are numbered: number 1 + base number × (most servers + 1), plus 1 + server number if there is a server.
 func (a *Agent) foundation(t CandidateType, baseAddr, server netip.Addr) string {
 	n := slices.IndexFunc(a.bases, func(b *base) bool { return b.addr.Addr() == baseAddr })
 	if n < 0 {
 		n = len(a.bases)
 	}
-	n = 1 + n*(len(a.config.STUNServers)+1)
+	n = 1 + n*(maxSTUNServers+1)
 	if t == ServerReflexive {
 		n += 1 + slices.IndexFunc(a.config.STUNServers, func(s netip.AddrPort) bool { return s.Addr() == server })
 	}

@@ -1,7 +1,9 @@
 package ice
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rtcstack/rtcstack/stun"
@@ -22,15 +24,46 @@ type gathering struct {
 // startGathering prepares asking each STUN server of the base's family. The first requests are paced
 // like checks, but for themselves: checks go elsewhere, and a host with many addresses should not have to wait for its servers.
 func (a *Agent) startGathering(now time.Time, b *base) {
-	ip := b.addr.Addr()
 	for _, server := range a.config.STUNServers {
-		s := server.Addr()
-		// Servers are beyond the link, unless they are on this host as in a test.
-		if !usable(server) || s.Is4() != ip.Is4() || s.IsLoopback() != ip.IsLoopback() || ip.Is6() && ip.IsLinkLocalUnicast() {
-			continue
-		}
-		b.gatherings = append(b.gatherings, gathering{server: server, giveUp: now.Add(a.config.GatheringTimeout)})
+		a.startGatheringFrom(now, b, server)
 	}
+}
+
+// startGatheringFrom prepares asking one STUN server, if the base can reach it.
+func (a *Agent) startGatheringFrom(now time.Time, b *base, server netip.AddrPort) {
+	ip, s := b.addr.Addr(), server.Addr()
+	// Servers are beyond the link, unless they are on this host as in a test.
+	if !usable(server) || s.Is4() != ip.Is4() || s.IsLoopback() != ip.IsLoopback() || ip.Is6() && ip.IsLinkLocalUnicast() {
+		return
+	}
+	b.gatherings = append(b.gatherings, gathering{server: server, giveUp: now.Add(a.config.GatheringTimeout)})
+}
+
+// AddSTUNServer adds a server to Config.STUNServers, whose name took time to resolve: the bases that there are, and those
+// to come, ask it for server-reflexive candidates. The error wraps ErrState after EventGatheringComplete, ErrAddress,
+// ErrDuplicate or ErrLimit.
+func (a *Agent) AddSTUNServer(now time.Time, server netip.AddrPort) error {
+	server = plain(server)
+	var err error
+	switch {
+	case a.ended() || a.gathered:
+		err = ErrState
+	case !usable(server):
+		err = ErrAddress
+	case slices.Contains(a.config.STUNServers, server):
+		err = ErrDuplicate
+	case len(a.config.STUNServers) >= maxSTUNServers:
+		err = ErrLimit
+	}
+	if err != nil {
+		return fmt.Errorf("ice: add STUN server %v: %w", server, err)
+	}
+	a.config.STUNServers = append(a.config.STUNServers, server)
+	for _, b := range a.bases {
+		a.startGatheringFrom(now, b, server)
+	}
+	a.touch(now)
+	return nil
 }
 
 // receiveGathering handles a response to a gathering transaction or keepalive, and reports whether it is one. STUN servers do

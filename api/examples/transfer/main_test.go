@@ -52,7 +52,7 @@ func TestLocalTransferOfAFile(t *testing.T) {
 			status, out, errors := program(t, append(c.args, "-file", path)...)
 			require.Equal(t, statusOK, status, errors)
 			require.Empty(t, errors)
-			line := fmt.Sprintf(`  %d bytes in [0-9.]+ s, [0-9.]+ MB/s, SHA-256 %s`+"\n", c.size, sum)
+			line := fmt.Sprintf(`  %d bytes in [0-9.]+ s, [0-9.]+ MB/s\n  SHA-256 %s`+"\n", c.size, sum)
 			require.Regexp(t, "(?m)^sent    "+line, out)
 			require.Regexp(t, "(?m)^received"+line, out)
 			require.Contains(t, out, "The SHA-256 is the same on both sides.\n")

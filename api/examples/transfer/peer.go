@@ -78,9 +78,8 @@ func (p *peer) part() {
 	_ = p.CloseAndWait()
 }
 
-// path describes the connection for a person.
+// path says between which addresses the connection is, and how each was found.
 func (p *peer) path() string {
 	s := p.Stats()
-	return fmt.Sprintf("%v (%v) to %v (%v), %s",
-		s.Local.Addr, s.Local.Type, s.Remote.Addr, s.Remote.Type, s.CipherSuite)
+	return fmt.Sprintf("%v (%v) to %v (%v)", s.Local.Addr, s.Local.Type, s.Remote.Addr, s.Remote.Type)
 }
