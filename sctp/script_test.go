@@ -63,6 +63,9 @@ func newScript(t testing.TB, cfg Config) *script {
 	if cfg.CongestionControl == CongestionDefault {
 		cfg.CongestionControl = CongestionNewReno // its numbers are the RFC's
 	}
+	if cfg.Scheduler == SchedulerDefault {
+		cfg.Scheduler = SchedulerFirstCome // what is sent first comes out first
+	}
 	return &script{t: t, a: New(cfg), now: time.Unix(1_700_000_000, 0)}
 }
 
