@@ -341,5 +341,17 @@ func TestPionManyChannels(t *testing.T) {
 				requireMessage(t, m, next(t, p.pion.messages, "%v at pion", m))
 			}
 		}
+
+		// The largest messages on all channels at once: five times the receive window, and yet none may wait for another
+		// for ever, whichever way the sender mixes them.
+		large := message{data: noise(1, 256<<10)}
+		for _, p := range pairs {
+			require.NoError(t, p.ours.say(large))
+			require.NoError(t, p.pion.say(large))
+		}
+		for label, p := range pairs {
+			requireMessage(t, large, next(t, p.ours.messages, "a large message of channel %q at our side", label))
+			requireMessage(t, large, next(t, p.pion.messages, "a large message of channel %q at pion", label))
+		}
 	})
 }
