@@ -30,12 +30,12 @@ func transferLocally(ctx context.Context, file *source, o options, c *console) e
 	if err != nil {
 		return err
 	}
-	defer sender.CloseAndWait()
+	defer sender.leave()
 	receiver, err := newPeer(ctx, rtc.Configuration{})
 	if err != nil {
 		return err
 	}
-	defer receiver.CloseAndWait()
+	defer receiver.leave()
 
 	a, b := net.Pipe()
 	defer a.Close()

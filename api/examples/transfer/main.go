@@ -87,6 +87,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stderr, "transfer: interrupted")
 	default:
 		fmt.Fprintf(stderr, "transfer: %v\n", err)
+		if command != "" && errors.Is(err, errNoPath) {
+			fmt.Fprintln(stderr, "To try again, start both sides anew; between networks, both with -stun.")
+		}
 	}
 	return statusFailed
 }
@@ -109,7 +112,7 @@ func parseFlags(command string, args []string, out io.Writer) (options, error) {
 	o := options{size: -1, chunk: defaultChunk}
 	flags := flag.NewFlagSet("transfer", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.BoolVar(&o.quiet, "quiet", false, "no progress, only what has to be seen")
+	flags.BoolVar(&o.quiet, "quiet", false, "show no progress")
 	if command != "receive" {
 		flags.Func("chunk", "the `size` of the messages that the file is sent in, 1 to 256KiB (default 64KiB)", sizeFlag(&o.chunk))
 	}

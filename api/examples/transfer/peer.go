@@ -14,7 +14,7 @@ import (
 const partingTime = 5 * time.Second
 
 var (
-	errNoPath = errors.New("the other side was not reached in time; to try again, start both sides anew, between networks with -stun")
+	errNoPath = errors.New("the other side was not reached in time")
 	errLost   = errors.New("the connection was lost")
 	errParted = errors.New("the other side closed the connection before the transfer was complete")
 )
@@ -24,12 +24,12 @@ var (
 type peer struct {
 	*rtc.PeerConnection
 	ctx      context.Context
-	fail     context.CancelCauseFunc
-	gathered chan struct{} // is closed when all local candidates are known
-	closed   chan struct{} // is closed when the connection is
+	fail     context.CancelCauseFunc // ends the context, and says why
+	gathered chan struct{}           // is closed when all local candidates are known
+	closed   chan struct{}           // is closed when the connection is
 }
 
-// newPeer makes a connection. It must be closed by part or CloseAndWait.
+// newPeer makes a connection. It must be ended by part or leave.
 func newPeer(ctx context.Context, configuration rtc.Configuration) (*peer, error) {
 	pc, err := rtc.NewPeerConnection(configuration)
 	if err != nil {
@@ -75,6 +75,12 @@ func (p *peer) part() {
 	case <-p.closed:
 	case <-time.After(partingTime):
 	}
+	p.leave()
+}
+
+// leave closes the connection at once.
+func (p *peer) leave() {
+	p.fail(errParted)
 	_ = p.CloseAndWait()
 }
 

@@ -55,7 +55,7 @@ func (r *reception) progress() (moved, total int64) { return r.got.Load(), r.tot
 func (r *reception) run(ctx context.Context, dc *rtc.DataChannel) (result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	dc.OnClosed(func() { cancel(errChannelClosed) })
+	dc.OnClosed(func() { cancel(errParted) })
 	dc.OnMessage(r.onMessage)
 	var err error
 	select {

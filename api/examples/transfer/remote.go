@@ -27,7 +27,7 @@ func runSend(ctx context.Context, o options, c *console) error {
 	if err != nil {
 		return err
 	}
-	defer p.CloseAndWait()                            // with the receipt, all is said
+	defer p.leave()                                   // with the receipt, all is said
 	dc, err := p.CreateDataChannel(channelLabel, nil) // makes the offer
 	if err != nil {
 		return err

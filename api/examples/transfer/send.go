@@ -16,8 +16,6 @@ import (
 // computed while the connection works; a few blocks are enough to even out both.
 const blocksAhead = 4
 
-var errChannelClosed = errors.New("the other side closed the channel before the transfer was complete")
-
 // send sends a file on a channel, which may still be opening, and waits for the receipt. taken counts the bytes that the
 // channel has taken. The result is this side's; the receipt tells what the other one got.
 func send(ctx context.Context, dc *rtc.DataChannel, file *source, chunk int, taken *atomic.Int64) (result, receipt, error) {
@@ -39,7 +37,7 @@ func send(ctx context.Context, dc *rtc.DataChannel, file *source, chunk int, tak
 		default: // one is enough
 		}
 	})
-	dc.OnClosed(func() { cancel(errChannelClosed) })
+	dc.OnClosed(func() { cancel(errParted) })
 
 	// WriteMessage waits while the channel has enough to send. That is all there is to back-pressure: a slow network
 	// or receiver makes it wait, and the file is read no faster than it goes out.
