@@ -35,7 +35,7 @@ func runSend(ctx context.Context, o options, c *console) error {
 	connected := make(chan struct{})
 	dc.OnOpen(func() { close(connected) })
 
-	offer, err := p.describe()
+	offer, err := p.describe(o, c)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func runReceive(ctx context.Context, o options, c *console) error {
 	if err != nil {
 		return err
 	}
-	answer, err := p.describe()
+	answer, err := p.describe(o, c)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,10 @@ func runReceive(ctx context.Context, o options, c *console) error {
 }
 
 // describe gives this side's description with all its candidates: there is no second line for those that come later.
-func (p *peer) describe() (rtc.SessionDescription, error) {
+func (p *peer) describe(o options, c *console) (rtc.SessionDescription, error) {
+	if o.stun != "" {
+		c.printf("asking %s …\n", o.stun) // a server that does not answer takes seconds
+	}
 	if _, err := waitFor(p.ctx, p.gathered); err != nil {
 		return rtc.SessionDescription{}, err
 	}
