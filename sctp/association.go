@@ -233,6 +233,7 @@ func (a *Association) Advance(now time.Time) {
 			return
 		}
 	}
+	a.progressShutdown(t) // what it waited for may have been given up
 }
 
 // Receive processes one packet from the peer, which is borrowed for the call.

@@ -277,7 +277,11 @@ func (a *Association) receiveReconfigResponse(t instant, v []byte) {
 		err = ErrResetDenied
 	}
 	for _, id := range r.requested {
-		delete(a.send.streams, id) // its next message is the first
+		if err == nil {
+			delete(a.send.streams, id) // its next message is the first
+		} else {
+			a.send.stream(id).resetting = false // it goes on as it was
+		}
 		a.events.push(Event{Kind: EventStreamResetComplete, Stream: id, Err: err})
 	}
 	r.requested = r.requested[:0]

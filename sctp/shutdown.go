@@ -54,6 +54,14 @@ func (a *Association) progressShutdown(t instant) {
 	}
 }
 
+// shutdownAgain: "the SHUTDOWN sender MUST immediately respond to each received
+// packet containing one or more DATA chunks with a SHUTDOWN chunk and restart
+// the T2-shutdown timer."
+func (a *Association) shutdownAgain(t instant) {
+	a.shutdown.send = true
+	a.timers[timerT2] = t + a.rtt.rto
+}
+
 func (a *Association) shutdownTimeout(t instant) {
 	s := &a.shutdown
 	if s.attempts++; s.attempts > a.cfg.MaxRetransmits {

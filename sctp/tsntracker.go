@@ -127,6 +127,9 @@ func (a *Association) scheduleSack(t instant) {
 		return
 	}
 	r.pending++
+	if a.state == StateShutdownSent {
+		a.shutdownAgain(t)
+	}
 	switch {
 	case r.pending >= 2 || len(r.ranges) > 0 || a.cfg.SACKDelay == 0 || a.state == StateShutdownSent:
 		r.sackNow = true

@@ -1,0 +1,388 @@
+package sctp
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rtcstack/rtcstack/internal/netsim"
+	"github.com/stretchr/testify/require"
+)
+
+func (s *script) shutdown() {
+	s.t.Helper()
+	s.a.Shutdown(s.now)
+	s.drain()
+}
+
+// wantOver checks that the association is over and holds nothing.
+func (s *script) wantOver() {
+	s.t.Helper()
+	require.Equal(s.t, StateClosed, s.a.State())
+	require.True(s.t, s.a.Deadline().IsZero())
+	require.Zero(s.t, s.a.BufferedAmount())
+	require.Zero(s.t, s.a.Stats().InFlight)
+	require.ErrorIs(s.t, s.a.Send(s.now, 0, 51, []byte("x"), SendOptions{}), ErrClosed)
+	s.want()
+	// Nothing revives it.
+	s.a.Connect(s.now)
+	s.shutdown()
+	s.a.Abort(s.now, "again")
+	s.receive(data(2000, 0, 0, "BE", "x"))
+	s.receiveTag(0, initChunk(peerTag, peerTSN))
+	s.wait(time.Hour)
+	s.want()
+	s.wantEvents()
+}
+
+// https://www.rfc-editor.org/rfc/rfc9260.html#section-9.2: "the endpoint enters the
+// SHUTDOWN-PENDING state and remains there until all outstanding data has been
+// acknowledged by its peer ... Once all its outstanding data has been acknowledged, the
+// endpoint sends a SHUTDOWN chunk to its peer, including in the Cumulative TSN Ack field
+// the last sequential TSN it has received from the peer. It SHOULD then start the
+// T2-shutdown timer and enter the SHUTDOWN-SENT state."; "Upon the receipt of the
+// SHUTDOWN ACK chunk, the sender of the SHUTDOWN chunk MUST stop the T2-shutdown timer,
+// send a SHUTDOWN COMPLETE chunk to its peer, and remove all record of the association."
+func TestShutdown(t *testing.T) {
+	s := established(t, Config{})
+	s.receive(data(2000, 0, 0, "BEI", "unread"))
+	s.want("SACK 2000")
+	s.shutdown()
+	s.want("SHUTDOWN 2000")
+	require.Equal(t, StateShutdownSent, s.a.State())
+	require.ErrorIs(t, s.a.Send(s.now, 0, 51, []byte("x"), SendOptions{}), ErrClosed)
+	s.shutdown() // once
+	s.want()
+	s.wantEvents()
+	s.receive(shutdownAck())
+	s.want("SHUTDOWN COMPLETE")
+	s.wantEvents("closed")
+	s.wantMessages("0:unread") // what had arrived can be read
+	s.wantOver()
+}
+
+// "Upon reception of the SHUTDOWN chunk, the peer endpoint does the following: enter the
+// SHUTDOWN-RECEIVED state, stop accepting new data from its SCTP user, and verify, by
+// checking the Cumulative TSN Ack field of the chunk, that all its outstanding DATA chunks
+// have been received by the SHUTDOWN chunk sender ... If the receiver of the SHUTDOWN chunk
+// has no more outstanding DATA chunks, the SHUTDOWN chunk receiver MUST send a SHUTDOWN
+// ACK chunk and start a T2-shutdown timer of its own, entering the SHUTDOWN-ACK-SENT
+// state."; "Upon reception of the SHUTDOWN COMPLETE chunk, the endpoint verifies that it is
+// in the SHUTDOWN-ACK-SENT state ... stop the T2-shutdown timer and remove all knowledge"
+func TestPeerShutsDown(t *testing.T) {
+	s := established(t, Config{})
+	s.sendMessages(1)
+	s.receive(shutdownChunk(1000)) // which acknowledges it
+	s.want("SHUTDOWN ACK")
+	require.Equal(t, StateShutdownAckSent, s.a.State())
+	require.ErrorIs(t, s.a.Send(s.now, 0, 51, []byte("x"), SendOptions{}), ErrClosed)
+	s.receive(shutdownChunk(1000)) // our answer was lost
+	s.want("SHUTDOWN ACK")
+	s.wantEvents()
+	s.receive(shutdownComplete())
+	s.wantEvents("closed")
+	s.wantOver()
+}
+
+// Data that is queued goes first, on either side: "If there are still outstanding DATA
+// chunks left, the SHUTDOWN chunk receiver MUST continue to follow normal data
+// transmission procedures". Its acknowledgement is asked for at once (RFC 7053).
+func TestShutdownAfterData(t *testing.T) {
+	s := established(t, Config{MTU: 1192, InitialCongestionWindow: 1200})
+	s.send(1, strings.Repeat("x", 3000))
+	s.want("DATA 1000 s1 ssn0 B (1164)", "DATA 1001 s1 ssn0  (1164)")
+	s.shutdown()
+	require.Equal(t, StateShutdownPending, s.a.State())
+	s.receive(data(2000, 0, 0, "BEI", "still"))
+	s.want("SACK 2000")
+	s.wantMessages("0:still")
+	s.wait(rtt)
+	s.receive(sack(1001))
+	s.want("DATA 1002 s1 ssn0 IE (672)")
+	s.receive(sack(1002))
+	s.want("SHUTDOWN 2000")
+
+	s = established(t, Config{MTU: 1192, InitialCongestionWindow: 1200, HeartbeatInterval: -1})
+	s.send(1, strings.Repeat("x", 3000))
+	s.take()
+	s.wait(rtt)
+	s.receive(shutdownChunk(1000))
+	require.Equal(t, StateShutdownReceived, s.a.State())
+	s.want("DATA 1002 s1 ssn0 IE (672)")
+	s.receive(sack(1001)) // 1002 is lost
+	s.untilSent()
+	s.want("DATA 1002 s1 ssn0 IE (672)")
+	s.receive(shutdownChunk(1002))
+	s.want("SHUTDOWN ACK")
+}
+
+// A message whose lifetime ends while it waits is no reason to wait any longer.
+func TestShutdownAfterExpiry(t *testing.T) {
+	s := established(t, Config{})
+	s.hold = true // as the pacer does
+	s.send(2, "stale", SendOptions{Lifetime: time.Millisecond})
+	s.shutdown()
+	require.Equal(t, StateShutdownPending, s.a.State())
+	s.wait(time.Millisecond)
+	s.flush()
+	s.want("SHUTDOWN 1999")
+}
+
+// "SHUTDOWN-SENT ... MUST immediately respond to each received packet containing one or
+// more DATA chunks with a SHUTDOWN chunk and restart the T2-shutdown timer. If a SHUTDOWN
+// chunk by itself cannot acknowledge all of the received DATA chunks (i.e., there are TSNs
+// that can be acknowledged that are larger than the cumulative TSN and thus gaps exist in
+// the TSN sequence) or if duplicate TSNs have been received, then a SACK chunk MUST also
+// be sent."
+func TestDataInShutdownSent(t *testing.T) {
+	s := established(t, Config{})
+	s.shutdown()
+	s.want("SHUTDOWN 1999")
+	s.wait(s.a.rtt.rto / 2)
+	s.receive(data(2000, 0, 0, "BE", "a"))
+	lines, _ := s.take()
+	require.Len(t, lines, 1)
+	require.Contains(t, lines[0], "SHUTDOWN 2000")
+	require.Equal(t, s.a.last+s.a.rtt.rto, s.a.timers[timerT2])
+	s.receive(data(2002, 0, 2, "BE", "c"))
+	s.want("SHUTDOWN 2000 | SACK 2000 2002-2002")
+	s.receive(data(2001, 0, 1, "BE", "b"))
+	s.wantMessages("0:a", "0:b", "0:c")
+	s.take()
+	s.receive(shutdownAck())
+	s.want("SHUTDOWN COMPLETE")
+	s.wantEvents("closed")
+}
+
+// "If an endpoint is in the SHUTDOWN-SENT state and receives a SHUTDOWN chunk from its
+// peer, the endpoint SHOULD respond immediately with a SHUTDOWN ACK chunk to its peer and
+// move into the SHUTDOWN-ACK-SENT state, restarting its T2-shutdown timer."
+func TestBothShutDownAtOnce(t *testing.T) {
+	for _, first := range []string{"SHUTDOWN ACK", "SHUTDOWN COMPLETE"} {
+		s := established(t, Config{})
+		s.shutdown()
+		s.want("SHUTDOWN 1999")
+		s.receive(shutdownChunk(999))
+		s.want("SHUTDOWN ACK")
+		require.Equal(t, StateShutdownAckSent, s.a.State())
+		if first == "SHUTDOWN ACK" {
+			// "If an endpoint is in the SHUTDOWN-ACK-SENT state and receives a SHUTDOWN ACK
+			// ... it MUST ... send a SHUTDOWN COMPLETE chunk to its peer".
+			s.receive(shutdownAck())
+			s.want("SHUTDOWN COMPLETE")
+		} else {
+			s.receive(shutdownComplete())
+			s.want()
+		}
+		s.wantEvents("closed")
+		s.wantOver()
+	}
+
+	// In SHUTDOWN-PENDING the peer's SHUTDOWN comes first.
+	s := established(t, Config{})
+	s.sendMessages(1)
+	s.shutdown()
+	s.receive(shutdownChunk(999))
+	s.want()
+	require.Equal(t, StateShutdownReceived, s.a.State())
+	s.receive(shutdownChunk(1000))
+	s.want("SHUTDOWN ACK")
+}
+
+// "If the timer expires, the endpoint MUST resend the SHUTDOWN chunk with the updated last
+// sequential TSN received from its peer"; "resend the SHUTDOWN ACK chunk"; "... limit
+// the number of retransmissions of the SHUTDOWN chunk to the protocol parameter
+// 'Association.Max.Retrans'. If this threshold is exceeded, the endpoint SHOULD destroy the
+// TCB and SHOULD report the peer endpoint unreachable".
+func TestLostShutdownChunks(t *testing.T) {
+	for _, chunk := range []string{"SHUTDOWN 1999", "SHUTDOWN ACK"} {
+		s := established(t, Config{MaxRetransmits: 4})
+		if chunk == "SHUTDOWN ACK" {
+			s.receive(shutdownChunk(999))
+		} else {
+			s.shutdown()
+		}
+		s.want(chunk)
+		rto := s.a.rtt.rto
+		for range 4 {
+			require.Equal(t, rto, s.waitDeadline())
+			s.want(chunk)
+			rto *= 2
+		}
+		s.wantEvents()
+		s.waitDeadline()
+		s.wantEvents("closed: " + ErrPeerUnreachable.Error())
+		s.wantOver()
+	}
+
+	// The SHUTDOWN COMPLETE was lost, and the association is gone: the SHUTDOWN ACK that
+	// comes again is out of the blue (section 8.4).
+	s := established(t, Config{})
+	s.shutdown()
+	s.receive(shutdownAck())
+	s.take()
+	s.wantEvents("closed")
+	for range 3 {
+		s.receive(shutdownAck())
+		s.want("[tag 0xa0a0a0a] SHUTDOWN COMPLETE T")
+	}
+	s.wantEvents()
+
+	// The whole conversation between two, with each of its packets lost in turn.
+	for n := range 4 {
+		p := newPair(t, uint64(n), Config{}, Config{}, netsim.LinkConfig{Delay: time.Millisecond}, netsim.LinkConfig{Delay: time.Millisecond})
+		p.connect()
+		at := p.Now()
+		lost := netsim.LinkConfig{Delay: time.Millisecond, Loss: 1}
+		if n%2 == 0 {
+			p.path.AB.SetConfig(lost)
+		} else {
+			p.path.BA.SetConfig(lost)
+		}
+		p.After(time.Duration(n/2*2)*time.Millisecond+500*time.Microsecond, func() {
+			p.path.AB.SetConfig(netsim.LinkConfig{Delay: time.Millisecond})
+			p.path.BA.SetConfig(netsim.LinkConfig{Delay: time.Millisecond})
+		})
+		p.a.Shutdown(p.Now())
+		p.Poke(p.a)
+		p.run(func() bool { return p.a.closed && p.b.closed }, time.Minute)
+		require.NoError(t, p.a.closeErr)
+		require.NoError(t, p.b.closeErr)
+		require.Less(t, p.Now().Sub(at), 2*time.Second)
+	}
+}
+
+// "An endpoint SHOULD set a ... T5-shutdown-guard timer ... at the expiration of this
+// timer, the sender SHOULD abort the association by sending an ABORT chunk": a peer that
+// acknowledges just enough to keep us waiting.
+func TestShutdownGuard(t *testing.T) {
+	s := established(t, Config{MTU: 1192, SendBuffer: 1 << 20, HeartbeatInterval: -1})
+	s.send(1, strings.Repeat("x", 200*1164))
+	s.shutdown()
+	for cum := uint32(1000); s.a.State() == StateShutdownPending; cum++ {
+		require.Less(t, cum, uint32(1100))
+		s.wait(time.Second)
+		s.receive(sack(cum))
+	}
+	lines, _ := s.take()
+	require.Equal(t, `ABORT, User-Initiated Abort "shutdown took too long"`, lines[len(lines)-1])
+	s.wantEvents("closed: sctp: aborted: User-Initiated Abort: shutdown took too long")
+	s.wantOver()
+}
+
+// Section 9.1: "the ABORT chunk is sent ... the peer's Verification Tag"; 9.1 at the
+// receiver: "remove the association from its record and SHOULD report the termination".
+func TestAbort(t *testing.T) {
+	s := established(t, Config{})
+	s.sendMessages(3)
+	s.a.Abort(s.now, "enough")
+	s.drain()
+	s.want(`ABORT, User-Initiated Abort "enough"`)
+	s.wantEvents("closed: sctp: aborted: User-Initiated Abort: enough")
+	s.wantOver()
+
+	s = established(t, Config{})
+	s.a.Abort(s.now, strings.Repeat("x", 5000))
+	s.drain()
+	s.want("ABORT, User-Initiated Abort (256)")
+	e, ok := s.a.Event()
+	require.True(t, ok)
+	var abort *AbortError
+	require.True(t, errors.As(e.Err, &abort))
+	require.Equal(t, AbortError{Code: CauseUserInitiatedAbort, Reason: strings.Repeat("x", 256)}, *abort)
+
+	// Before there is a peer there is nobody to tell.
+	for _, end := range []func(a *Association, now time.Time){
+		func(a *Association, now time.Time) { a.Abort(now, "") },
+		func(a *Association, now time.Time) { a.Shutdown(now) },
+	} {
+		for _, connect := range []bool{false, true} {
+			s = newScript(t, Config{})
+			if connect {
+				s.a.Connect(s.now)
+				s.drain()
+				s.want("[tag 0] INIT")
+			}
+			end(s.a, s.now)
+			s.drain()
+			s.want()
+			s.wantEvents("closed: sctp: aborted: User-Initiated Abort")
+			s.wantOver()
+		}
+	}
+	// In COOKIE-ECHOED there is.
+	s = newScript(t, Config{})
+	s.a.Connect(s.now)
+	s.receive(initAck(peerTag, peerTSN))
+	s.take()
+	s.shutdown()
+	s.want("ABORT, User-Initiated Abort")
+	s.wantEvents("closed: sctp: aborted: User-Initiated Abort")
+	s.wantOver()
+}
+
+func TestAbortReceived(t *testing.T) {
+	for _, c := range []struct {
+		causes []byte
+		want   AbortError
+		text   string
+	}{
+		{nil, AbortError{Remote: true}, "sctp: aborted by the peer"},
+		{rawParam(12, "bye"), AbortError{Remote: true, Code: 12, Reason: "bye"}, "sctp: aborted by the peer: User-Initiated Abort: bye"},
+		{rawParam(13, "why"), AbortError{Remote: true, Code: 13, Reason: "why"}, "sctp: aborted by the peer: Protocol Violation: why"},
+		{rawParam(9, uint32(2000)), AbortError{Remote: true, Code: 9}, "sctp: aborted by the peer: No User Data"},
+		{rawParam(12, strings.Repeat("x", 1000)), AbortError{Remote: true, Code: 12, Reason: strings.Repeat("x", 256)}, ""},
+		{rawParam(4711), AbortError{Remote: true, Code: 4711}, "sctp: aborted by the peer: cause 4711"},
+		{fields(uint16(12), uint16(99), "cut"), AbortError{Remote: true}, ""},
+		{fields(uint16(12), uint16(3)), AbortError{Remote: true}, ""},
+		{fields(byte(1)), AbortError{Remote: true}, ""},
+	} {
+		s := established(t, Config{})
+		s.sendMessages(2)
+		s.receive(data(2000, 0, 0, "BE", "before"), rawChunk(6, 0, c.causes), data(2001, 0, 1, "BE", "after"))
+		s.want()
+		e, ok := s.a.Event()
+		require.True(t, ok)
+		require.Equal(t, Event{Kind: EventClosed, Err: &c.want}, e)
+		if c.text != "" {
+			require.EqualError(t, e.Err, c.text)
+		}
+		s.wantMessages("0:before")
+		s.wantOver()
+	}
+}
+
+// A SHUTDOWN that acknowledges what was never sent, or is cut short, is ignored; one that
+// is older than the last SACK acknowledges nothing.
+func TestOddShutdowns(t *testing.T) {
+	s := established(t, Config{})
+	s.sendMessages(3)
+	s.receive(shutdownChunk(1003))
+	s.receive(shutdownChunk(999 + 1<<31 - 1))
+	s.receive(rawChunk(7, 0, uint16(1)))
+	require.EqualValues(t, 3, s.a.Stats().ChunksInvalid)
+	require.Equal(t, StateEstablished, s.a.State())
+	s.receive(sack(1001))
+	s.receive(shutdownChunk(1000))
+	require.Equal(t, StateShutdownReceived, s.a.State())
+	require.Equal(t, 1, s.a.BufferedAmount())
+	s.want()
+	s.receive(sack(1002))
+	s.want("SHUTDOWN ACK")
+
+	// Section 9.2: in COOKIE-WAIT and COOKIE-ECHOED "the SHUTDOWN chunk SHOULD be
+	// silently discarded".
+	s = newScript(t, Config{})
+	s.a.Connect(s.now)
+	s.drain()
+	s.want("[tag 0] INIT")
+	s.receive(shutdownChunk(999))
+	s.receive(initAck(peerTag, peerTSN))
+	s.want(`COOKIE ECHO "cookie"`)
+	s.receive(shutdownChunk(999))
+	s.want()
+	s.receive(cookieAck())
+	s.wantEvents("connected")
+	s.wantAlive()
+}
