@@ -588,6 +588,7 @@ func (c *bbr) timedOut(_ instant, _ int) {
 
 func (c *bbr) undo(instant) {
 	m := &c.model
+	c.recovering = false
 	c.restoreCwnd()
 	m.lossInRound = false
 	c.resetFullBW(0)

@@ -27,6 +27,11 @@ type lossState struct {
 	recovering bool
 	recovery   uint32 // the highest TSN outstanding when the episode began
 	timedOut   bool   // the episode began with a timeout: slow start goes on in it
+	// How many chunks were found lost in the episode, from which TSN on, and
+	// how many of them had not been: if all, the episode is undone.
+	marked, spurious int
+	firstMarked      uint32
+	undoable         bool // until it is undone, or something was given up in it
 
 	probe          bool // the next data packet is a tail loss probe
 	probeOut       bool // one was sent and not answered
@@ -98,7 +103,7 @@ func (a *Association) receiveSack(t instant, c chunk) {
 
 	priorInFlight := o.inFlight
 	progress := serial.LessEqual32(o.base, cum)
-	var sum ackTotals
+	sum := ackTotals{minRTT: a.rtt.min}
 	o.cumulative(t, cum, &a.send, &sum)
 	o.gaps(t, blocks, &sum)
 	o.peerWindow = int(min(window, maxPeerWindow))
@@ -117,6 +122,7 @@ func (a *Association) receiveSack(t instant, c chunk) {
 	}
 	a.rackUpdate(t, &sum)
 	a.probeAnswered(t, cum, &sum)
+	a.undoSpurious(t, &sum)
 	if a.loss.recovering && serial.LessEqual32(a.loss.recovery, cum) {
 		a.loss.recovering = false
 		a.cc.recovered(t)
@@ -184,6 +190,14 @@ func (a *Association) duplicateReported(_ instant, tsn uint32) {
 	if tsn == l.probeTSN {
 		l.probeDuplicate = true
 	}
+	if l.marked > 0 && serial.LessEqual32(l.firstMarked, tsn) && serial.LessEqual32(tsn, l.recovery) {
+		l.spurious++
+		if !l.timedOut {
+			// Sent again too early, because of reordering that was not known
+			// yet and now cannot show: what is acknowledged was sent twice.
+			l.reorderSeen = true
+		}
+	}
 }
 
 // reorderWindow is RACK.reo_wnd.
@@ -239,12 +253,43 @@ func (a *Association) enterRecovery(t instant, inFlight int) {
 	l.recovering = true
 	l.recovery = a.out.next - 1
 	l.timedOut = false
+	l.marked, l.spurious, l.undoable = 0, 0, true
 	a.stats.LossEpisodes++
 	a.cc.congested(t, inFlight)
 	if l.reorderPersist > 0 {
 		if l.reorderPersist--; l.reorderPersist == 0 {
 			l.reorderSteps = 1
 		}
+	}
+}
+
+// undoSpurious takes a loss episode back that was none. After a timeout one
+// acknowledgement of something that was not sent again since is enough: the
+// path had only become slow, and the rest of what is taken for lost is on its
+// way, too (F-RTO, https://www.rfc-editor.org/rfc/rfc5682.html). Otherwise each
+// chunk has to turn out to have arrived, by being acknowledged before it was sent again or by
+// being reported as a duplicate after (RFC 3708 does so for TCP).
+func (a *Association) undoSpurious(t instant, sum *ackTotals) {
+	l := &a.loss
+	l.spurious += sum.spurious
+	if !l.undoable || l.marked == 0 {
+		return
+	}
+	slow := l.recovering && l.timedOut && sum.spurious+sum.tooSoon > 0
+	if l.spurious < l.marked && !slow {
+		return
+	}
+	l.recovering, l.timedOut, l.undoable = false, false, false
+	a.out.restoreLost()
+	if slow {
+		// What RACK learned from acknowledgements that it took for those of
+		// retransmissions is wrong: it would find all of it lost again.
+		l.rackSent, l.rackRTT = 0, 0
+	}
+	a.cc.undo(t)
+	a.stats.SpuriousRecoveries++
+	if sum.spurious > 0 {
+		l.reorderSeen = true
 	}
 }
 
@@ -259,9 +304,14 @@ func (a *Association) markLost(t instant, tsn uint32, c *sentChunk) {
 	m := c.msg
 	if m.limitRtx && uint32(c.transmissions) > m.maxRtx || m.expires != 0 && m.expires <= t {
 		a.stats.MessagesAbandoned++
+		a.loss.undoable = false
 		a.giveUp(t, m)
 		return
 	}
+	if l := &a.loss; l.marked == 0 || serial.Less32(tsn, l.firstMarked) {
+		l.firstMarked = tsn
+	}
+	a.loss.marked++
 	a.out.setState(tsn, chunkLost)
 }
 
@@ -278,6 +328,7 @@ func (a *Association) retransmissionTimeout(t instant) {
 		return
 	}
 	inFlight := o.inFlight
+	l.marked, l.spurious, l.undoable = 0, 0, true
 	o.reneged(l.errors)
 	for o.flight.n > 0 {
 		a.markLost(t, o.flight.head, o.at(o.flight.head))

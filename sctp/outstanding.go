@@ -128,6 +128,33 @@ func (o *outstanding) unlink(l *tsnList, tsn uint32) {
 	l.n--
 }
 
+// pushFront is for chunks that were sent before all in the list.
+func (o *outstanding) pushFront(l *tsnList, tsn uint32) {
+	c := o.at(tsn)
+	if l.n == 0 {
+		l.tail = tsn
+	} else {
+		o.at(l.head).prev = tsn
+		c.next = l.head
+	}
+	l.head = tsn
+	l.n++
+}
+
+// restoreLost takes back that chunks were lost: they are in flight, as they
+// were sent.
+func (o *outstanding) restoreLost() {
+	for o.lost.n > 0 {
+		tsn := o.lost.tail
+		c := o.at(tsn)
+		o.unlink(&o.lost, tsn)
+		c.state = chunkInFlight
+		o.pushFront(&o.flight, tsn)
+		o.inFlight += o.wireSize(c)
+		o.payloadSum += int(c.size)
+	}
+}
+
 // setState moves a chunk between the lists and keeps the sums.
 func (o *outstanding) setState(tsn uint32, s chunkState) {
 	c := o.at(tsn)
@@ -200,12 +227,22 @@ type ackTotals struct {
 	hasRecord  bool
 	record     sentRecord
 	recordSent instant
-	reordered  bool // something older than an earlier acknowledgement, never sent again
+	spurious   int // chunks that were taken for lost and not sent again yet
+	// tooSoon: chunks sent again less than minRTT ago, so that what is
+	// acknowledged is an earlier transmission.
+	tooSoon   int
+	minRTT    time.Duration
+	reordered bool // something older than an earlier acknowledgement, never sent again
 }
 
 // acknowledge takes note of one chunk's first acknowledgement.
 func (o *outstanding) acknowledge(t instant, tsn uint32, c *sentChunk, sum *ackTotals) {
 	sum.bytes += o.wireSize(c)
+	if c.state == chunkLost {
+		sum.spurious++
+	} else if c.transmissions > 1 && t-c.sentAt < sum.minRTT {
+		sum.tooSoon++
+	}
 	o.rate.acked(t, c, o.wireSize(c), sum)
 	if c.transmissions == 1 {
 		if serial.Less32(tsn, o.highestAcked) {

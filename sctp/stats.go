@@ -12,6 +12,7 @@ type Stats struct {
 	Timeouts                       uint64 // of the retransmission timer
 	Probes                         uint64 // tail loss probes
 	LossEpisodes                   uint64 // reductions of the congestion window
+	SpuriousRecoveries             uint64 // loss episodes taken back: nothing had been lost
 	MessagesAbandoned              uint64 // given up by their reliability limits
 	ForwardTSNsSent                uint64
 	SACKsSent                      uint64

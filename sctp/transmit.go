@@ -65,10 +65,11 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 	dst = a.ctl.take(dst, limit)
 	dst = a.appendReConfig(t, dst, limit)
 	dst = a.appendHeartbeat(t, dst, limit)
+	rides := a.recv.pending > 0 && len(dst) > body
 	dst = a.appendShutdown(t, dst, limit)
 	dst = a.appendForwardTSN(t, dst, limit)
-	// A delayed acknowledgement rides along with outgoing data (section 6.2).
-	if a.recv.sackNow || bundleData && a.recv.pending > 0 && a.mayTransmitData(t) {
+	// A delayed acknowledgement rides along with whatever leaves (section 6.2).
+	if a.recv.sackNow || rides || bundleData && a.recv.pending > 0 && a.mayTransmitData(t) {
 		dst = a.appendSack(dst, limit)
 	}
 	if bundleData {
