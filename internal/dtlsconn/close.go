@@ -5,7 +5,7 @@ package dtlsconn
 // still be running; see Wait.
 func (c *Conn) Close() {
 	c.mu.Lock()
-	state, inner, p, cancel := c.state, c.inner, c.pipe, c.cancel
+	state, current, cancel := c.state, c.attempt, c.cancel
 	if state == stateClosed {
 		c.mu.Unlock()
 		return
@@ -21,10 +21,10 @@ func (c *Conn) Close() {
 	case stateHandshaking:
 		cancel() // run cleans up
 	case stateEstablished:
-		_ = inner.Close() // with close_notify; serveSlow cleans up
+		_ = current.inner.Close() // with close_notify; serveSlow cleans up
 	default:
-		_ = inner.Close()
-		_ = p.Close()
+		_ = current.inner.Close()
+		_ = current.pipe.Close()
 	}
 }
 
@@ -70,7 +70,7 @@ func (c *Conn) toClosed() {
 	c.state = stateClosed
 	c.ended.Store(true)
 	c.held = holdQueue{}
-	c.inner, c.pipe, c.rxPending = nil, nil, nil
+	c.attempt, c.standby, c.rxPending = nil, nil, nil
 }
 
 func (c *Conn) isClosed() bool { return c.ended.Load() }

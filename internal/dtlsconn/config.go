@@ -75,12 +75,16 @@ type Config struct {
 	CipherSuites []uint16
 
 	// SRTPProtectionProfiles lists the DTLS-SRTP profiles (RFC 5764, RFC 7714) in order of preference. A
-	// client that lists some requires the server to choose one. A server without a list accepts the usual
-	// four, so that a client which offers use_srtp on a data-only session is not refused.
+	// client that lists some requires the server to choose one. Without a list a server accepts the usual
+	// four, so that a client which offers use_srtp on a data-only session is not refused; a client offers
+	// them, so that a server which wants the offer does not refuse it, and does not mind if none is chosen.
 	SRTPProtectionProfiles []uint16
 
 	// Logger receives the handshake's progress at debug level; nil: silence.
 	Logger *slog.Logger
+
+	// mayLackSRTP tells that a client offers SRTPProtectionProfiles without requiring the server to choose one.
+	mayLackSRTP bool
 }
 
 var (
@@ -112,12 +116,13 @@ func (c *Config) complete() error {
 	if c.CipherSuites == nil {
 		c.CipherSuites = DefaultCipherSuites()
 	}
-	if c.SRTPProtectionProfiles == nil && !c.Client {
-		c.SRTPProtectionProfiles = serverSRTPProfiles
+	if c.SRTPProtectionProfiles == nil {
+		c.SRTPProtectionProfiles = defaultSRTPProfiles
+		c.mayLackSRTP = c.Client
 	}
 	return nil
 }
 
-// serverSRTPProfiles is what a server accepts without being told: AEAD_AES_128_GCM, AEAD_AES_256_GCM (RFC 7714,
+// defaultSRTPProfiles is what a server accepts, and a client offers, without being told: AEAD_AES_128_GCM, AEAD_AES_256_GCM (RFC 7714,
 // section 14.2), AES128_CM_HMAC_SHA1_80 and _32 (RFC 5764, section 4.1.2).
-var serverSRTPProfiles = []uint16{0x0007, 0x0008, 0x0001, 0x0002}
+var defaultSRTPProfiles = []uint16{0x0007, 0x0008, 0x0001, 0x0002}

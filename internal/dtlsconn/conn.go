@@ -32,8 +32,9 @@ type Conn struct {
 
 	mu        sync.Mutex
 	state     connState
-	inner     *dtls.Conn // while pion/dtls is in charge
-	pipe      *pipe
+	attempt   *attempt // while pion/dtls is in charge
+	standby   *attempt // a second one, while it is open which is needed
+	hello     *hello   // of the two; nil if there is to be one only
 	cancel    context.CancelFunc
 	slow      bool      // established without a fast path
 	held      holdQueue // see Receive
@@ -56,13 +57,27 @@ func New(config Config) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{cfg: config, wire: &wire{output: config.Output}}
-	c.pipe = newPipe(c.wire)
-	inner, err := newInner(&c.cfg, c.pipe)
-	if err != nil {
+	options := srtpOptions(config.SRTPProtectionProfiles)
+	if config.mayLackSRTP {
+		c.hello = newHello(config.SRTPProtectionProfiles)
+		options = c.hello.firstOptions()
+	}
+	var err error
+	if c.attempt, err = newAttempt(&c.cfg, c.wire, options); err != nil {
 		return nil, fmt.Errorf("dtls: configure the handshake: %w", err)
 	}
-	c.inner = inner
+	c.attempt.leads = true
 	return c, nil
+}
+
+// newAttempt prepares a handshake. It starts nothing.
+func newAttempt(cfg *Config, w *wire, options []dtls.Option) (*attempt, error) {
+	p := newPipe(w)
+	inner, err := newInner(cfg, p, options)
+	if err != nil {
+		return nil, err
+	}
+	return &attempt{inner: inner, pipe: p, wire: w}, nil
 }
 
 // Start begins the handshake. Calls after the first, and after Close, do nothing.
@@ -75,11 +90,22 @@ func (c *Conn) Start() {
 	c.state = stateHandshaking
 	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.HandshakeTimeout)
 	c.cancel = cancel
+	if c.hello != nil {
+		var err error
+		if c.standby, err = newAttempt(&c.cfg, &wire{output: func([]byte) {}}, c.hello.secondOptions()); err != nil {
+			c.hello.release() // cannot be: the same configured the first one
+		}
+	}
+	for _, a := range []*attempt{c.attempt, c.standby} {
+		if a != nil {
+			var own context.Context
+			own, a.cancel = context.WithCancel(ctx)
+			c.goroutines.Go(func() { c.run(own, cancel, a) })
+		}
+	}
 	for _, datagram := range c.held.take() {
 		c.receiveHandshake(datagram)
 	}
-	inner, p := c.inner, c.pipe
-	c.goroutines.Go(func() { c.run(ctx, cancel, inner, p) })
 }
 
 // Receive takes a datagram from the network. The bytes are borrowed for the call and may be overwritten: records
@@ -145,7 +171,13 @@ func (c *Conn) receiveHandshake(datagram []byte) {
 	if len(rest) > 0 {
 		c.counters.discarded.Add(1)
 	}
-	if len(handshake) > 0 && !c.pipe.push(handshake) {
+	if len(handshake) == 0 {
+		return
+	}
+	if c.standby != nil {
+		c.decide(handshake)
+	}
+	if !c.attempt.pipe.push(handshake) {
 		c.counters.earlyDropped.Add(1)
 	}
 }
@@ -180,7 +212,7 @@ func (c *Conn) hold(datagram []byte) {
 
 // push gives pion/dtls a datagram. Called with mu held.
 func (c *Conn) push(datagram []byte) {
-	if !c.pipe.push(append([]byte(nil), datagram...)) {
+	if !c.attempt.pipe.push(append([]byte(nil), datagram...)) {
 		c.counters.discarded.Add(1)
 	}
 }
@@ -307,12 +339,12 @@ func (c *Conn) Write(plaintext []byte) error {
 		return ErrRecordTooLong
 	}
 	c.mu.Lock()
-	inner := c.inner
+	current := c.attempt
 	c.mu.Unlock()
-	if inner == nil {
+	if current == nil {
 		return ErrClosed
 	}
-	if _, err := inner.Write(plaintext); err != nil {
+	if _, err := current.inner.Write(plaintext); err != nil {
 		return fmt.Errorf("dtls: write a record: %w", err)
 	}
 	c.counters.recordsSent.Add(1)

@@ -16,7 +16,7 @@ import (
 const fragmentOverhead = recordHeaderSize + 12
 
 // newInner prepares the pion/dtls connection that does the handshake. It starts nothing.
-func newInner(cfg *Config, p *pipe) (*dtls.Conn, error) {
+func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
 	suites := make([]dtls.CipherSuiteID, len(cfg.CipherSuites))
 	for i, id := range cfg.CipherSuites {
 		suites[i] = dtls.CipherSuiteID(id)
@@ -47,13 +47,7 @@ func newInner(cfg *Config, p *pipe) (*dtls.Conn, error) {
 		dtls.WithMTU(cfg.MTU - fragmentOverhead),
 		dtls.WithLoggerFactory(loggerFactory{logger}),
 	}
-	if len(cfg.SRTPProtectionProfiles) > 0 {
-		profiles := make([]dtls.SRTPProtectionProfile, len(cfg.SRTPProtectionProfiles))
-		for i, profile := range cfg.SRTPProtectionProfiles {
-			profiles[i] = dtls.SRTPProtectionProfile(profile)
-		}
-		options = append(options, dtls.WithSRTPProtectionProfiles(profiles...))
-	}
+	options = append(options, more...)
 	if cfg.Client {
 		clientOptions := make([]dtls.ClientOption, 0, len(options)+1)
 		for _, o := range options {
@@ -79,12 +73,18 @@ func newInner(cfg *Config, p *pipe) (*dtls.Conn, error) {
 
 var errNoPeerCertificate = errors.New("dtls: the peer has no certificate")
 
-// run is the goroutine of a started Conn. With a fast cipher suite it ends with the handshake.
-func (c *Conn) run(ctx context.Context, cancel context.CancelFunc, inner *dtls.Conn, p *pipe) {
-	defer cancel()
+// run is the goroutine of an attempt of a started Conn. With a fast cipher suite it ends with the handshake.
+func (c *Conn) run(ctx context.Context, cancel context.CancelFunc, at *attempt) {
+	inner, p := at.inner, at.pipe
 	err := inner.HandshakeContext(ctx)
+	if !c.leads(at) {
+		_ = inner.Close()
+		_ = p.Close()
+		return
+	}
+	defer cancel()
 	if err == nil {
-		err = c.establish(inner)
+		err = c.establish(at)
 	}
 	if err != nil {
 		_ = inner.Close()
@@ -101,8 +101,8 @@ func (c *Conn) run(ctx context.Context, cancel context.CancelFunc, inner *dtls.C
 
 // establish takes the association over from pion/dtls. From here on either the sealer or, without a fast path,
 // pion/dtls owns the sequence numbers of epochApplication, never both.
-func (c *Conn) establish(inner *dtls.Conn) error {
-	state, ok := inner.ConnectionState()
+func (c *Conn) establish(at *attempt) error {
+	state, ok := at.inner.ConnectionState()
 	if !ok {
 		return errState
 	}
@@ -127,18 +127,18 @@ func (c *Conn) establish(inner *dtls.Conn) error {
 			// pion/dtls say goodbye.
 			return ErrClosed
 		}
-		next, finished := c.wire.detach()
+		next, finished := at.wire.detach()
 		tx, rx = newSealer(suite, local, next[epochApplication]), newOpener(suite, remote)
 		if !s.client {
 			c.lastFlight.init(newOpener(suite, local), finished, next[epochHandshake])
 		}
-		_ = inner.Close()
+		_ = at.inner.Close()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == stateClosed {
 		if tx != nil {
-			c.wire.write(tx.close(nil))
+			at.wire.write(tx.close(nil))
 		}
 		return ErrClosed
 	}
@@ -146,7 +146,7 @@ func (c *Conn) establish(inner *dtls.Conn) error {
 	c.secrets = s
 	c.rxPending = rx
 	if fast {
-		c.inner, c.pipe = nil, nil
+		c.attempt = nil
 		c.tx.Store(tx)
 	}
 	return nil

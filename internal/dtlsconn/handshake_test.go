@@ -365,8 +365,9 @@ func TestSRTPProfiles(t *testing.T) {
 	require.NotZero(t, client.conn.SRTPProtectionProfile())
 	require.Equal(t, client.conn.SRTPProtectionProfile(), server.conn.SRTPProtectionProfile())
 
-	client, _ = newPair(t, nil)
-	require.Zero(t, client.conn.SRTPProtectionProfile(), "without an offer there is no profile")
+	client, server = newPair(t, nil)
+	require.NotZero(t, client.conn.SRTPProtectionProfile(), "the offer is made without being asked for")
+	require.Equal(t, client.conn.SRTPProtectionProfile(), server.conn.SRTPProtectionProfile())
 }
 
 func TestConfigIsChecked(t *testing.T) {

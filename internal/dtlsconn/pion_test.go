@@ -14,33 +14,52 @@ import (
 // plainPion is a pion/dtls connection used as anybody would, at the other end of an endpoint.
 func plainPion(t testing.TB, e *endpoint, client bool, options ...dtls.Option) *dtls.Conn {
 	t.Helper()
+	if !client {
+		var all []dtls.ServerOption
+		for _, o := range options {
+			all = append(all, o)
+		}
+		return plainPionServer(t, e, all...)
+	}
+	p := plainPipe(t, e)
+	all := []dtls.ClientOption{dtls.WithCertificates(testCertificate(t, ECDSA)), dtls.WithInsecureSkipVerify(true)}
+	for _, o := range options {
+		all = append(all, o)
+	}
+	conn, err := dtls.ClientWithOptions(p, pipeAddr{}, all...)
+	require.NoError(t, err)
+	cleanUpPion(t, e, conn, p)
+	return conn
+}
+
+// plainPionServer is plainPion for servers and the options that only they have. Like every server of WebRTC it bears
+// the offer of use_srtp; pion/dtls alone takes it for fatal.
+func plainPionServer(t testing.TB, e *endpoint, options ...dtls.ServerOption) *dtls.Conn {
+	t.Helper()
+	p := plainPipe(t, e)
+	options = append([]dtls.ServerOption{dtls.WithCertificates(testCertificate(t, ECDSA)), dtls.WithInsecureSkipVerify(true),
+		dtls.WithClientAuth(dtls.RequireAnyClientCert), dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)}, options...)
+	conn, err := dtls.ServerWithOptions(p, pipeAddr{}, options...)
+	require.NoError(t, err)
+	cleanUpPion(t, e, conn, p)
+	return conn
+}
+
+// plainPipe connects an endpoint with what pion/dtls takes for a socket.
+func plainPipe(t testing.TB, e *endpoint) *pipe {
 	toEndpoint := newLane(t, e.receive)
 	p := newPipe(&wire{output: func(datagram []byte) { toEndpoint.send(append([]byte(nil), datagram...)) }})
 	e.intercept(func(datagram []byte) { p.push(datagram) })
-	options = append(options, dtls.WithCertificates(testCertificate(t, ECDSA)), dtls.WithInsecureSkipVerify(true))
-	var conn *dtls.Conn
-	var err error
-	if client {
-		var all []dtls.ClientOption
-		for _, o := range options {
-			all = append(all, o)
-		}
-		conn, err = dtls.ClientWithOptions(p, pipeAddr{}, all...)
-	} else {
-		all := []dtls.ServerOption{dtls.WithClientAuth(dtls.RequireAnyClientCert)}
-		for _, o := range options {
-			all = append(all, o)
-		}
-		conn, err = dtls.ServerWithOptions(p, pipeAddr{}, all...)
-	}
-	require.NoError(t, err)
+	return p
+}
+
+func cleanUpPion(t testing.TB, e *endpoint, conn *dtls.Conn, p *pipe) {
 	t.Cleanup(func() {
 		e.conn.Close()
 		e.conn.Wait()
 		_ = conn.Close()
 		p.wire.detach()
 	})
-	return conn
 }
 
 func establishWithPion(t testing.TB, e *endpoint, peer *dtls.Conn) {

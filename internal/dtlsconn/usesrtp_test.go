@@ -1,0 +1,142 @@
+package dtlsconn
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/protocol/extension"
+	"github.com/pion/dtls/v3/pkg/protocol/handshake"
+	"github.com/stretchr/testify/require"
+)
+
+// withoutUseSRTP makes a server of pion/dtls leave the offer of use_srtp unanswered, as servers for data alone do.
+func withoutUseSRTP(m handshake.MessageServerHello) handshake.Message {
+	m.Extensions = slices.DeleteFunc(slices.Clone(m.Extensions), func(e extension.Extension) bool {
+		_, ok := e.(*extension.UseSRTP)
+		return ok
+	})
+	return &m
+}
+
+// "If the server is not capable … it MUST NOT include the use_srtp extension in its extended server hello" (RFC 5764,
+// section 4.1.1), and the client goes on without: with and without a HelloVerifyRequest before.
+func TestClientBearsServerWithoutSRTP(t *testing.T) {
+	for _, verify := range []bool{true, false} {
+		for _, answer := range []bool{true, false} {
+			t.Run(fmt.Sprintf("HelloVerifyRequest %v, answer %v", verify, answer), func(t *testing.T) {
+				client := newEndpoint(t, true, nil)
+				options := []dtls.ServerOption{dtls.WithInsecureSkipVerifyHello(!verify)}
+				if !answer {
+					options = append(options, dtls.WithServerHelloMessageHook(withoutUseSRTP))
+				}
+				server := plainPionServer(t, client, options...)
+				establishWithPion(t, client, server)
+				require.Equal(t, answer, client.conn.SRTPProtectionProfile() != 0)
+				buf := make([]byte, 100)
+				client.transmit([]byte("ping"))
+				n, err := server.Read(buf)
+				require.NoError(t, err)
+				require.Equal(t, "ping", string(buf[:n]))
+				_, err = server.Write([]byte("pong"))
+				require.NoError(t, err)
+				client.wantData([]byte("pong"))
+			})
+		}
+	}
+}
+
+// A client that was told to use SRTP does not go on without.
+func TestClientInsistsOnSRTP(t *testing.T) {
+	client := newEndpoint(t, true, func(c *Config) { c.SRTPProtectionProfiles = []uint16{0x0007} })
+	server := plainPionServer(t, client, dtls.WithServerHelloMessageHook(withoutUseSRTP))
+	client.conn.Start()
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	require.Error(t, server.HandshakeContext(ctx))
+	require.ErrorContains(t, want(t, client.handshaked, "Handshaked"), "use_srtp")
+}
+
+// The two clients are one to the server: whatever either sends up to the ServerHello, the other would have sent.
+func TestBothClientHellosAreOne(t *testing.T) {
+	cfg := Config{Client: true, Certificate: testCertificate(t, ECDSA), Output: func([]byte) {}}
+	require.NoError(t, cfg.complete())
+	for range 10 {
+		h := newHello(cfg.SRTPProtectionProfiles)
+		written := [2]chan []byte{make(chan []byte, 10), make(chan []byte, 10)}
+		for i, options := range [][]dtls.Option{h.firstOptions(), h.secondOptions()} {
+			at, err := newAttempt(&cfg, &wire{output: func(b []byte) { written[i] <- bytes.Clone(b) }}, options)
+			require.NoError(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = at.inner.HandshakeContext(ctx)
+			}()
+			t.Cleanup(func() {
+				cancel()
+				<-done
+				_ = at.inner.Close()
+			})
+		}
+		first, second := want(t, written[0], "first ClientHello"), want(t, written[1], "second ClientHello")
+		if h.same() { // or the second has just changed
+			require.Equal(t, first, second)
+			return
+		}
+	}
+	t.Fatal("the times never were the same")
+}
+
+// The Conn ends in the middle of two attempts: neither is left, and the end is reported once.
+func TestCloseDuringBothAttempts(t *testing.T) {
+	client := newEndpoint(t, true, nil)
+	sent := make(chan struct{}, 10)
+	client.intercept(func([]byte) { sent <- struct{}{} })
+	client.conn.Start()
+	want(t, sent, "ClientHello")
+	client.conn.Close()
+	client.conn.Wait()
+	require.ErrorIs(t, want(t, client.handshaked, "Handshaked"), ErrClosed)
+	require.Empty(t, client.handshaked)
+}
+
+func TestHandshakeTimeoutOfBothAttempts(t *testing.T) {
+	client := newEndpoint(t, true, func(c *Config) { c.HandshakeTimeout = 20 * time.Millisecond })
+	client.conn.Start()
+	require.ErrorIs(t, want(t, client.handshaked, "Handshaked"), ErrHandshakeTimeout)
+	client.conn.Wait()
+	require.Empty(t, client.handshaked)
+}
+
+func TestAnswersSRTP(t *testing.T) {
+	body := append([]byte{0xfe, 0xfd}, make([]byte, 32)...) // version and random
+	body = append(body, 2, 0xaa, 0xbb)                      // a session id
+	body = append(body, 0xc0, 0x2b, 0)                      // cipher suite and compression
+	message := func(extensions ...byte) []byte {
+		b := append(bytes.Clone(body), 0, byte(len(extensions)))
+		b = append(b, extensions...)
+		header := []byte{typeServerHello, 0, 0, byte(len(b)), 0, 0, 0, 0, 0, 0, 0, byte(len(b))}
+		return append(header, b...)
+	}
+	require.False(t, answersSRTP(message()))
+	require.False(t, answersSRTP(message(0, 23, 0, 0)))
+	require.True(t, answersSRTP(message(0, 14, 0, 5, 0, 2, 0, 7, 0)))
+	whole := message(0, 23, 0, 0, 0, 14, 0, 5, 0, 2, 0, 7, 0, 0xff, 1, 0, 1, 0)
+	require.True(t, answersSRTP(whole))
+	for n := range whole {
+		answersSRTP(whole[:n]) // too short for what it says: no panic
+		short := bytes.Clone(whole[:n])
+		if n >= 12 {
+			short[3], short[11] = byte(n-12), byte(n-12)
+			answersSRTP(short)
+		}
+	}
+	fragment := message(0, 23, 0, 0)
+	fragment[11]--
+	require.True(t, answersSRTP(fragment), "the rest may have it")
+}
