@@ -16,6 +16,9 @@ const (
 	writeHighWater = 1 << 20
 	// messagesPerTurn is how many messages one channel delivers before other callbacks have their turn.
 	messagesPerTurn = 64
+	// bytesPerTurn is the same in bytes. The receive window reopens by what was delivered after each turn, so that a
+	// turn must be a small part of it.
+	bytesPerTurn = 256 << 10
 )
 
 // Message is one message of a channel. In OnMessage Data is valid during the callback only; a receiver that keeps it
@@ -326,8 +329,10 @@ func (c *channel) deliverMessages(q *callbackQueue) {
 	}
 	c.inbox.filled = false
 	batch := q.batch[:0]
-	for len(batch) < messagesPerTurn && c.inbox.len() > 0 {
-		batch = append(batch, c.inbox.take())
+	for size := 0; len(batch) < messagesPerTurn && size < bytesPerTurn && c.inbox.len() > 0; {
+		m := c.inbox.take()
+		size += len(m.Data)
+		batch = append(batch, m)
 	}
 	if len(batch) == 0 {
 		return

@@ -3,6 +3,7 @@ package rtc
 import (
 	"net"
 	"net/netip"
+	"time"
 )
 
 const (
@@ -16,6 +17,8 @@ const (
 	// defaultRemoteMaxMessageSize is what the peer accepts when its description does not say
 	// (https://www.rfc-editor.org/rfc/rfc8841.html#section-6.1-4).
 	defaultRemoteMaxMessageSize = 65536
+	// DefaultConnectTimeout is the patience that RFC 8863 asks for, 39.5 s, rounded up.
+	DefaultConnectTimeout = 40 * time.Second
 	// maxICEServers bounds the name resolutions and STUN transactions of one gathering.
 	maxICEServers = 32
 )
@@ -58,6 +61,13 @@ type Configuration struct {
 	MTU int
 	// MaxMessageSize is the largest message accepted from the peer, in bytes. 0 or less: DefaultMaxMessageSize.
 	MaxMessageSize int
+	// ConnectTimeout is how long an unreachable peer is tried before the state becomes failed: more than the default
+	// where a person carries the descriptions. It counts from the remote description, and anew from each remote
+	// candidate; the DTLS handshake after it has as long. 0 or less: DefaultConnectTimeout.
+	ConnectTimeout time.Duration
+	// SCTP tunes the data channels of this connection, the choice of the congestion control included. nil: what
+	// SetSCTPSettings has set for all.
+	SCTP *SCTPSettings
 	// DisableFingerprintVerification accepts any certificate of the peer: the connection is then encrypted, but
 	// with nobody in particular. For tests.
 	DisableFingerprintVerification bool
@@ -117,6 +127,9 @@ func (c Configuration) validate() (settings, error) {
 	}
 	if s.PortRangeBegin != 0 && s.PortRangeEnd == 0 {
 		s.PortRangeEnd = 65535
+	}
+	if c.ConnectTimeout <= 0 {
+		s.ConnectTimeout = DefaultConnectTimeout
 	}
 	return s, nil
 }

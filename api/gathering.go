@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -71,6 +72,7 @@ func (pc *PeerConnection) newAgent(init LocalDescriptionInit) (*ice.Agent, error
 		return nil, invalidf("ICE credentials: only one of ufrag and password is given")
 	}
 	config := pc.tuning.ice
+	config.Patience = cmp.Or(config.Patience, pc.settings.ConnectTimeout)
 	config.Ufrag, config.Pwd = init.ICEUfrag, init.ICEPwd
 	config.Logger = pc.iceLogger()
 	for _, u := range pc.settings.stunServers {

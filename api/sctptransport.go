@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -47,7 +48,7 @@ func (pc *PeerConnection) startSCTP(remote *sdp.MediaDescription) {
 		ZeroChecksum:    true, // DTLS protects every packet
 		Logger:          pc.iceLogger(),
 	}
-	sctpSettings.Load().apply(&config)
+	cmp.Or(pc.settings.SCTP, sctpSettings.Load()).apply(&config)
 	pc.sctp = sctp.New(config)
 }
 

@@ -130,6 +130,8 @@ func (pc *PeerConnection) startDTLS() error {
 		},
 		Closed:       pc.onDTLSClosed,
 		CipherSuites: pc.tuning.cipherSuites,
+		// The client repeats its first flight until the peer has our description, too.
+		HandshakeTimeout: pc.settings.ConnectTimeout,
 		Logger:       pc.iceLogger(),
 	})
 	if err != nil {

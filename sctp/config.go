@@ -166,6 +166,9 @@ func (c *Config) setDefaults() {
 	defTime(&c.SACKDelay, DefaultSACKDelay)
 	c.SACKDelay = min(max(c.SACKDelay, 0), maxSACKDelay)
 	defTime(&c.HeartbeatInterval, defaultHeartbeatInterval)
+	if c.CongestionControl == CongestionDefault {
+		c.CongestionControl = CongestionBBR
+	}
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}

@@ -32,18 +32,20 @@ type Stats struct {
 	AnswersDropped uint64 // answers that found their queue full
 
 	SRTT, MinRTT, RTO time.Duration // 0 before the first measurement, but RTO
-	CongestionWindow  int           // bytes
-	InFlight          int           // bytes
-	PeerWindow        int           // bytes, the peer's last a_rwnd
-	Buffered          int           // bytes that Send took and are not acknowledged
-	Held              int           // bytes charged to the receive window
-	MTU               int           // bytes
+	CongestionControl CongestionControl
+	CongestionWindow  int // bytes
+	InFlight          int // bytes
+	PeerWindow        int // bytes, the peer's last a_rwnd
+	Buffered          int // bytes that Send took and are not acknowledged
+	Held              int // bytes charged to the receive window
+	MTU               int // bytes
 }
 
 // Stats returns a snapshot.
 func (a *Association) Stats() Stats {
 	s := a.stats
 	s.AnswersDropped = a.ctl.dropped
+	s.CongestionControl = a.cfg.CongestionControl
 	s.SRTT, s.MinRTT, s.RTO = a.rtt.srtt, a.rtt.min, a.rtt.rto
 	s.CongestionWindow, s.InFlight, s.PeerWindow = a.cc.window(), a.out.inFlight, a.out.peerWindow
 	s.Buffered, s.Held, s.MTU = a.send.buffered, a.reasm.held, a.cfg.MTU

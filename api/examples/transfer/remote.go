@@ -4,12 +4,14 @@ import (
 	"context"
 	"os"
 	"sync/atomic"
+	"time"
 
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
 func (o options) configuration() rtc.Configuration {
-	var configuration rtc.Configuration
+	// A person carries the lines, and may take a while.
+	configuration := rtc.Configuration{ConnectTimeout: 15 * time.Minute}
 	if o.stun != "" {
 		configuration.ICEServers = []string{o.stun}
 	}
