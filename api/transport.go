@@ -132,7 +132,7 @@ func (pc *PeerConnection) startDTLS() error {
 		CipherSuites: pc.tuning.cipherSuites,
 		// The client repeats its first flight until the peer has our description, too.
 		HandshakeTimeout: pc.settings.ConnectTimeout,
-		Logger:       pc.iceLogger(),
+		Logger:           pc.iceLogger(),
 	})
 	if err != nil {
 		return wrapError(ErrFailure, err, "DTLS")

@@ -20,7 +20,7 @@ const (
 type Buffer struct {
 	B     []byte
 	Next  *Buffer // for the owner's lists; nil in a buffer from Get
-	class int8 // index into pools, or -1 when too large to be pooled
+	class int8    // index into pools, or -1 when too large to be pooled
 }
 
 var pools [maxShift - minShift + 1]sync.Pool
