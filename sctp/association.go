@@ -353,6 +353,7 @@ func (a *Association) unknownChunk(c chunk) bool {
 
 // endPacket does what waits for the last chunk of a packet.
 func (a *Association) endPacket(t instant) {
+	a.reasm.sweep()
 	a.scheduleSack(t)
 	if a.state >= StateEstablished {
 		a.beat.traffic(a, t)

@@ -29,6 +29,7 @@ type fragment struct {
 	head, tail *bufpool.Buffer
 	size       int
 	charge     int
+	roomy      bool // head has room for a message like the last one
 }
 
 func (f *fragment) begun() bool { return f.flags&flagBeginning != 0 }
@@ -87,7 +88,11 @@ type reassembly struct {
 	held     int // bytes charged to the receive window
 	free     []*fragment
 	lastSize int // of the last message put together, a guess for the next
+	roomy    int // runs that were given room by that guess
 	stale    uint64
+	// What the peer has given up is looked for once for each packet.
+	sweepDue bool
+	sweepTSN uint32
 }
 
 const (
@@ -105,6 +110,9 @@ const (
 	// maxSizeHint bounds what is set aside for a message by the size of the
 	// one before.
 	maxSizeHint = 1 << 16
+	// maxRoomy bounds how many are given that room at a time: it is not
+	// charged to the window.
+	maxRoomy = 8
 )
 
 func (r *reassembly) init(a *Association) { r.maxMessage = a.cfg.MaxMessageSize }
@@ -121,6 +129,7 @@ func (r *reassembly) release() {
 		r.releaseStream(s)
 	}
 	r.streams, r.byFirst, r.byLast, r.current, r.free = nil, nil, nil, nil, nil
+	r.sweepDue = false
 }
 
 func (r *reassembly) releaseStream(s *inStream) {
@@ -160,6 +169,9 @@ func (r *reassembly) newFragment() *fragment {
 
 // recycle keeps a fragment's header for the next one; its buffers are gone.
 func (r *reassembly) recycle(f *fragment) {
+	if f.roomy {
+		r.roomy--
+	}
 	*f = fragment{}
 	if len(r.free) < maxFreeFragments {
 		r.free = append(r.free, f)
@@ -284,8 +296,9 @@ func (r *reassembly) begin(h *dataHeader, payload []byte) *fragment {
 	f := r.newFragment()
 	*f = fragment{dataHeader: *h, last: h.seq, size: len(payload), charge: len(payload) + fragmentOverhead}
 	room := len(payload)
-	if f.begun() && !f.ended() {
-		room = max(room, r.lastSize)
+	if f.begun() && !f.ended() && room < r.lastSize && r.roomy < maxRoomy {
+		room, f.roomy = r.lastSize, true
+		r.roomy++
 	}
 	f.head = bufpool.Get(room)
 	f.tail = f.head
@@ -349,7 +362,17 @@ func (r *reassembly) joinNext(f *fragment, slot **fragment) violation {
 		return messageTooLarge
 	}
 	r.unindex(g, slot)
-	f.tail.Next, f.tail = g.head, g.tail
+	// Where two of them fit into one buffer they share it, so that fragments of
+	// single bytes do not hold a buffer each.
+	if next := g.head; len(next.B) <= cap(f.tail.B)-len(f.tail.B) {
+		f.tail.B = append(f.tail.B, next.B...)
+		if f.tail.Next = next.Next; f.tail.Next != nil {
+			f.tail = g.tail
+		}
+		next.Free()
+	} else {
+		f.tail.Next, f.tail = g.head, g.tail
+	}
 	f.size += g.size
 	f.charge += g.charge - fragmentOverhead
 	r.held -= fragmentOverhead
@@ -418,7 +441,7 @@ func (s *inStream) dropWaiting(n int) {
 // deliver makes a whole message ready to be read.
 func (r *reassembly) deliver(f *fragment) {
 	b := f.head
-	if b.Next != nil {
+	if b.Next != nil || f.roomy && cap(b.B) > 4*f.size { // it holds more than is charged for it
 		b = bufpool.Get(f.size)
 		for p := f.head; p != nil; {
 			b.B = append(b.B, p.B...)
@@ -452,16 +475,30 @@ func (r *reassembly) skip(stream uint16, ordinal uint32) {
 // them will not come. With interleaving nothing can be told from a TSN alone;
 // skipFragments does it by message.
 func (r *reassembly) forward(tsn uint32) {
-	if r.interleaving {
+	if !r.interleaving {
+		r.sweepDue, r.sweepTSN = true, tsn
+	}
+}
+
+// sweep does, after a packet, what forward and skipFragments are for: all
+// incomplete messages are looked at once, however many the packet gives up.
+func (r *reassembly) sweep() {
+	if !r.sweepDue {
 		return
 	}
-	if c := r.current; c != nil && serial.LessEqual32(c.last, tsn) {
-		r.current = nil
-		r.discard(c)
+	r.sweepDue = false
+	given := r.givenUp
+	if !r.interleaving {
+		given = func(h *dataHeader) bool { return serial.LessEqual32(h.tsn, r.sweepTSN) }
+		if c := r.current; c != nil && given(&c.dataHeader) {
+			r.current = nil
+			r.discard(c)
+		}
 	}
 	for _, f := range r.byFirst {
-		if serial.LessEqual32(f.last, tsn) {
-			r.unindex(f, &r.current)
+		if given(&f.dataHeader) {
+			delete(r.byFirst, r.key(&f.dataHeader, f.seq))
+			delete(r.byLast, r.key(&f.dataHeader, f.last))
 			r.discard(f)
 		}
 	}
@@ -482,12 +519,7 @@ func (r *reassembly) skipFragments(stream uint16, unordered bool, mid uint32) {
 		*slot = nil
 		r.discard(c)
 	}
-	for _, f := range r.byFirst {
-		if f.stream == stream && f.unordered() == unordered && serial.LessEqual32(f.ordinal, mid) {
-			r.unindex(f, slot)
-			r.discard(f)
-		}
-	}
+	r.sweepDue = true
 }
 
 // resetStream begins a stream anew after the peer has reset it.
