@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-
-	"github.com/pion/logging"
 )
 
 // levelTrace is below slog's debug level, for the state machine's every step.
@@ -13,10 +11,18 @@ const levelTrace = slog.LevelDebug - 4
 
 // loggerFactory gives pion/dtls loggers that write to a slog.Logger. What it calls warnings and errors are, seen from
 // a whole connection, details of a handshake whose outcome Handshaked tells: everything goes to debug.
-type loggerFactory struct{ logger *slog.Logger }
+//
+// L is pion's interface of a logger, which leveledLogger implements. It is inferred from the field that takes the
+// factory, because naming it would make the package that declares it a direct dependency of this module.
+type loggerFactory[L any] struct{ logger *slog.Logger }
 
-// NewLogger implements logging.LoggerFactory.
-func (f loggerFactory) NewLogger(string) logging.LeveledLogger { return leveledLogger(f) }
+// NewLogger implements the interface of pion's factory.
+func (f loggerFactory[L]) NewLogger(string) L { return any(leveledLogger{f.logger}).(L) }
+
+// logTo makes the factory for a field of dtls.Config: logTo(config.LoggerFactory, logger).
+func logTo[L any](_ interface{ NewLogger(scope string) L }, logger *slog.Logger) loggerFactory[L] {
+	return loggerFactory[L]{logger}
+}
 
 type leveledLogger struct{ logger *slog.Logger }
 
