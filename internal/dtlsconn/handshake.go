@@ -45,7 +45,7 @@ func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
 		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
 		dtls.WithFlightInterval(cfg.RetransmitInterval),
 		dtls.WithMTU(cfg.MTU - fragmentOverhead),
-		dtls.WithLoggerFactory(logTo(dtls.Config{}.LoggerFactory, logger)),
+		withLogger(dtls.WithLoggerFactory, logger),
 	}
 	options = append(options, more...)
 	if cfg.Client {

@@ -12,16 +12,16 @@ const levelTrace = slog.LevelDebug - 4
 // loggerFactory gives pion/dtls loggers that write to a slog.Logger. What it calls warnings and errors are, seen from
 // a whole connection, details of a handshake whose outcome Handshaked tells: everything goes to debug.
 //
-// L is pion's interface of a logger, which leveledLogger implements. It is inferred from the field that takes the
-// factory, because naming it would make the package that declares it a direct dependency of this module.
+// L is pion's interface of a logger, which leveledLogger implements. It is inferred, because naming it would make the
+// package that declares it a direct dependency of this module.
 type loggerFactory[L any] struct{ logger *slog.Logger }
 
 // NewLogger implements the interface of pion's factory.
-func (f loggerFactory[L]) NewLogger(string) L { return any(leveledLogger{f.logger}).(L) }
+func (f loggerFactory[L]) NewLogger(string) L { return any(leveledLogger(f)).(L) }
 
-// logTo makes the factory for a field of dtls.Config: logTo(config.LoggerFactory, logger).
-func logTo[L any](_ interface{ NewLogger(scope string) L }, logger *slog.Logger) loggerFactory[L] {
-	return loggerFactory[L]{logger}
+// withLogger applies an option that takes a factory F of loggers L: withLogger(dtls.WithLoggerFactory, logger).
+func withLogger[F interface{ NewLogger(scope string) L }, L, O any](option func(F) O, logger *slog.Logger) O {
+	return option(any(loggerFactory[L]{logger}).(F))
 }
 
 type leveledLogger struct{ logger *slog.Logger }
