@@ -4,8 +4,9 @@ import "time"
 
 // receiveWindow decides how much the peer may have on its way to us. It grows
 // when the reader keeps up, so that a path of any bandwidth and delay can be
-// filled, and stays where it is when the reader does not: what a stalled reader
-// can make pile up is bounded by what it once took in a round trip.
+// filled, or when nothing of what is held can be read yet, and stays where it is
+// when the reader does not keep up: what a stalled reader can make pile up is
+// bounded by what it once took in a round trip.
 type receiveWindow struct {
 	limit int // bytes
 	max   int
@@ -46,6 +47,16 @@ func (w *receiveWindow) released(t instant, n int, rtt *rttState) {
 	}
 	w.limit = max(w.limit, min(windowGrowth*w.taken, w.max))
 	w.since, w.taken = t, 0
+}
+
+// incomplete makes room when the reader has taken all that there is, so that what
+// is held waits for more from the peer: for a lost packet, or, with interleaving,
+// for the rest of a message on each of many streams. A window full of that could
+// never open again.
+func (w *receiveWindow) incomplete(held int) {
+	if held > w.limit/2 {
+		w.limit = max(w.limit, min(2*held, w.max))
+	}
 }
 
 // sendLimit bounds what Send takes: twice the congestion window, so that the
