@@ -68,6 +68,7 @@ type Association struct {
 	recv       tsnTracker
 	reasm      reassembly
 	window     receiveWindow
+	mtu        pathMTU
 	reset      resetState
 	shutdown   shutdownState
 	beat       heartbeat
@@ -94,6 +95,7 @@ func (a *Association) resetTransmission() {
 	a.out.init(a.hand.myInitialTSN)
 	a.rtt.init(&a.cfg)
 	a.loss.init()
+	a.mtu.init(&a.cfg)
 	a.cc = a.newCongestionControl()
 	a.pace = pacer{}
 	a.reset.init(a.hand.myInitialTSN)
@@ -179,6 +181,7 @@ const (
 	timerBeat            // heartbeat
 	timerPace            // the pacer lets the next packet go
 	timerExpire          // a queued message's lifetime ends
+	timerMTU             // a path MTU probe is lost
 	timerCount
 )
 
@@ -228,6 +231,8 @@ func (a *Association) Advance(now time.Time) {
 			// The owner's next Transmit finds the pacer open.
 		case timerExpire:
 			a.expireQueued(t)
+		case timerMTU:
+			a.mtuProbeTimeout(t)
 		}
 		if a.over {
 			return

@@ -120,6 +120,8 @@ func newBBR(mtu, initial int, src rand.Source) *bbr {
 	return c
 }
 
+func (c *bbr) setMTU(mtu int) { c.mtu = mtu }
+
 func (c *bbr) window() int { return c.cwnd }
 
 // pacingRate: before the first measurement the initial window leaves within

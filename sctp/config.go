@@ -18,6 +18,12 @@ type Config struct {
 	// 0: DefaultMTU. At least MinMTU.
 	MTU int
 
+	// MaxMTU is the size in bytes, counted likewise, of the largest packet that
+	// path MTU discovery (RFC 8899) tries: while there is data to fill packets
+	// with, MTU is only where it begins. What carries the packets must not
+	// fragment them. 0, or not above MTU: no discovery.
+	MaxMTU int
+
 	// MaxMessageSize is the size in bytes of the largest message that the peer
 	// may send; one that grows beyond it aborts the association. 0:
 	// DefaultMaxMessageSize.
@@ -154,6 +160,9 @@ func (c *Config) setDefaults() {
 	def(&c.MTU, DefaultMTU)
 	// Whole words: padding would otherwise push a full chunk over the edge.
 	c.MTU = min(max(c.MTU, MinMTU), MaxMTU) &^ 3
+	if c.MaxMTU = min(c.MaxMTU, MaxMTU) &^ 3; c.MaxMTU <= c.MTU {
+		c.MaxMTU = 0
+	}
 	def(&c.MaxMessageSize, DefaultMaxMessageSize)
 	def(&c.SendBuffer, DefaultMaxBuffer)
 	def(&c.ReceiveWindow, max(DefaultMaxBuffer, 4*c.MaxMessageSize))

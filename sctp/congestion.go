@@ -25,6 +25,8 @@ type congestionControl interface {
 	// restart is called before the first packet when nothing is in flight, for
 	// timeouts times the retransmission timeout.
 	restart(t instant, timeouts int)
+	// setMTU changes the packet size; it does not widen the window.
+	setMTU(mtu int)
 	// window is the congestion window.
 	window() int
 	// pacingRate is in bytes per second; 0: not paced.
@@ -58,7 +60,7 @@ func (c CongestionControl) String() string {
 }
 
 func (a *Association) newCongestionControl() congestionControl {
-	mtu, initial := a.cfg.MTU, a.cfg.InitialCongestionWindow
+	mtu, initial := a.mtu.current, a.cfg.InitialCongestionWindow
 	switch a.cfg.CongestionControl {
 	case CongestionNewReno:
 		return newNewReno(mtu, initial)

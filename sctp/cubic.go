@@ -36,6 +36,8 @@ func newCubic(mtu, initial int) *cubic {
 	return &cubic{mtu: mtu, cwnd: float64(initial), ssthresh: math.MaxInt32}
 }
 
+func (c *cubic) setMTU(mtu int) { c.mtu = mtu }
+
 func (c *cubic) window() int { return int(c.cwnd) }
 
 func (c *cubic) pacingRate(srtt time.Duration) float64 {

@@ -409,6 +409,7 @@ func (a *Association) establish(t instant) {
 	a.hand.cookie, a.hand.unrecognized = nil, nil
 	a.loss.errors = 0
 	a.beat.start(a, t)
+	a.mtu.start()
 	a.events.push(Event{Kind: EventConnected})
 	if a.cfg.Logger != nil {
 		a.cfg.Logger.Debug("sctp: association established", slog.Int("out", int(a.hand.outStreams)), slog.Int("in", int(a.hand.inStreams)))

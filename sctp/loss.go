@@ -111,7 +111,7 @@ func (a *Association) receiveSack(t instant, c chunk) {
 		a.duplicateReported(t, binary.BigEndian.Uint32(v[4*(gaps+i):]))
 	}
 
-	if sum.bytes > 0 || progress || window < uint32(a.cfg.MTU) {
+	if sum.bytes > 0 || progress || window < uint32(a.mtu.current) {
 		// Section 8.1; and section 6.1 A: an answer to a window probe is no
 		// error either.
 		a.loss.errors = 0
@@ -120,6 +120,7 @@ func (a *Association) receiveSack(t instant, c chunk) {
 		a.rtt.sample(sum.rtt)
 		a.rtt.sampleMin(t, sum.rtt)
 	}
+	a.mtu.packetAcked(sum.newestLarge)
 	a.rackUpdate(t, &sum)
 	a.probeAnswered(t, cum, &sum)
 	a.undoSpurious(t, &sum)
@@ -301,6 +302,9 @@ func (a *Association) markLost(t instant, tsn uint32, c *sentChunk) {
 	a.lostSample = lostSample{t: t, size: size, txInFlight: int(c.rec.txInFlight), lost: a.out.rate.lost - c.rec.lost,
 		delivered: a.out.rate.delivered, priorDelivered: c.rec.delivered, appLimited: c.rec.appLimited}
 	a.cc.lost(&a.lostSample)
+	if c.rec.large {
+		a.mtuPacketLost(c.sentAt)
+	}
 	m := c.msg
 	if m.limitRtx && uint32(c.transmissions) > m.maxRtx || m.expires != 0 && m.expires <= t {
 		a.stats.MessagesAbandoned++
@@ -333,9 +337,10 @@ func (a *Association) retransmissionTimeout(t instant) {
 	for o.flight.n > 0 {
 		a.markLost(t, o.flight.head, o.at(o.flight.head))
 	}
-	if inFlight > 0 && o.peerWindow >= a.cfg.MTU {
+	if inFlight > 0 && o.peerWindow >= a.mtu.current {
 		a.cc.timedOut(t, inFlight)
 	}
+	a.mtuTimedOut()
 	l.recovering = true
 	l.recovery = o.next - 1
 	l.timedOut = true

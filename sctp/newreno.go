@@ -72,6 +72,8 @@ func (c *newReno) restart(_ instant, timeouts int) {
 	}
 }
 
+func (c *newReno) setMTU(mtu int) { c.mtu = mtu }
+
 func (c *newReno) window() int { return c.cwnd }
 
 func (c *newReno) pacingRate(srtt time.Duration) float64 {

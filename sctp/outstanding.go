@@ -233,6 +233,8 @@ type ackTotals struct {
 	tooSoon   int
 	minRTT    time.Duration
 	reordered bool // something older than an earlier acknowledgement, never sent again
+	// newestLarge is when the latest packet above the base MTU among them left.
+	newestLarge instant
 }
 
 // acknowledge takes note of one chunk's first acknowledgement.
@@ -244,6 +246,9 @@ func (o *outstanding) acknowledge(t instant, tsn uint32, c *sentChunk, sum *ackT
 		sum.tooSoon++
 	}
 	o.rate.acked(t, c, o.wireSize(c), sum)
+	if c.rec.large {
+		sum.newestLarge = max(sum.newestLarge, c.sentAt)
+	}
 	if c.transmissions == 1 {
 		if serial.Less32(tsn, o.highestAcked) {
 			sum.reordered = true

@@ -24,6 +24,7 @@ type sentRecord struct {
 	firstSent   instant
 	txInFlight  int32
 	appLimited  bool
+	large       bool // the last chunk of a packet above the base size
 }
 
 // rateSample is the outcome for one SACK (RS).

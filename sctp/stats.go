@@ -38,7 +38,11 @@ type Stats struct {
 	PeerWindow        int // bytes, the peer's last a_rwnd
 	Buffered          int // bytes that Send took and are not acknowledged
 	Held              int // bytes charged to the receive window
-	MTU               int // bytes
+	MTU               int // bytes, the size of the largest packet sent
+
+	// Path MTU discovery. A probe that is lost is usually just too large.
+	MTUProbesSent, MTUProbesAcked, MTUProbesLost uint64
+	MTUBlackHoles                                uint64 // falls back to Config.MTU
 }
 
 // Stats returns a snapshot.
@@ -48,6 +52,6 @@ func (a *Association) Stats() Stats {
 	s.CongestionControl = a.cfg.CongestionControl
 	s.SRTT, s.MinRTT, s.RTO = a.rtt.srtt, a.rtt.min, a.rtt.rto
 	s.CongestionWindow, s.InFlight, s.PeerWindow = a.cc.window(), a.out.inFlight, a.out.peerWindow
-	s.Buffered, s.Held, s.MTU = a.send.buffered, a.reasm.held, a.cfg.MTU
+	s.Buffered, s.Held, s.MTU = a.send.buffered, a.reasm.held, a.mtu.current
 	return s
 }

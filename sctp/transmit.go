@@ -11,7 +11,8 @@ const minFragment = 64
 
 // Transmit appends the next packet to send to dst and returns it; ok is false
 // when there is none now. The owner calls it until then, after every other
-// call. It does not allocate if dst has room for Config.MTU more bytes.
+// call. It does not allocate if dst has room for Config.MTU more bytes, or
+// Config.MaxMTU if that is set.
 func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok bool) {
 	t := a.clock(now)
 	if packet, ok = a.ctl.takePacket(dst); ok {
@@ -23,7 +24,10 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 		return dst, false
 	}
 	start := len(dst)
-	limit := start + a.cfg.MTU
+	limit := start + a.mtu.current
+	// What is not data stays within the base size: nothing would notice if a
+	// path that has shrunk swallowed acknowledgements.
+	small := start + a.mtu.base
 	var bundleData bool
 	switch a.state {
 	case StateClosed:
@@ -58,19 +62,22 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 		return a.finish(dst, start), true
 	case StateEstablished, StateShutdownPending, StateShutdownReceived:
 		bundleData = true
+		if a.mtuProbeDue(t) {
+			return a.finish(a.appendMTUProbe(t, dst), start), true
+		}
 	}
 
 	dst = appendCommonHeader(dst, a.cfg.SourcePort, a.cfg.DestinationPort, a.hand.peerTag)
 	body := len(dst)
-	dst = a.ctl.take(dst, limit)
-	dst = a.appendReConfig(t, dst, limit)
-	dst = a.appendHeartbeat(t, dst, limit)
+	dst = a.ctl.take(dst, small)
+	dst = a.appendReConfig(t, dst, small)
+	dst = a.appendHeartbeat(t, dst, small)
 	rides := a.recv.pending > 0 && len(dst) > body
-	dst = a.appendShutdown(t, dst, limit)
-	dst = a.appendForwardTSN(t, dst, limit)
+	dst = a.appendShutdown(t, dst, small)
+	dst = a.appendForwardTSN(t, dst, small)
 	// A delayed acknowledgement rides along with whatever leaves (section 6.2).
 	if a.recv.sackNow || rides || bundleData && a.recv.pending > 0 && a.mayTransmitData(t) {
-		dst = a.appendSack(dst, limit)
+		dst = a.appendSack(dst, small)
 	}
 	if bundleData {
 		dst = a.appendData(t, dst, limit)
@@ -110,7 +117,7 @@ func (a *Association) mayTransmitData(t instant) bool {
 		return false
 	}
 	rate := a.cc.pacingRate(a.rtt.srtt)
-	ok, at := a.pace.ready(t, rate, a.cfg.MTU)
+	ok, at := a.pace.ready(t, rate, a.mtu.current)
 	if !ok {
 		a.timers[timerPace] = at
 	}
@@ -126,6 +133,10 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 	o := &a.out
 	start := len(dst)
 	probing := a.loss.probe
+	if probing {
+		// If nothing larger arrives any more, this does, and shows it.
+		limit -= a.mtu.current - a.mtu.base
+	}
 	a.send.schedule.beginPacket(a.hand.interleaving)
 	if o.inFlight == 0 && o.lastSent != 0 {
 		a.cc.restart(t, int((t-o.lastSent)/a.rtt.rto))
@@ -141,7 +152,7 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 			continue
 		}
 		room := limit - len(dst)
-		if o.wireSize(c) > room && !(len(dst) == start && room >= a.cfg.MTU-commonHeaderSize) {
+		if o.wireSize(c) > room && !(len(dst) == start && room >= a.mtu.base-commonHeaderSize) {
 			if len(dst) == start {
 				return dst // alone in the next packet
 			}
@@ -167,7 +178,8 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 		}
 		room := (limit - len(dst) - o.header) &^ 3
 		rest := len(m.buf.B) - m.sent
-		size := min(rest, room)
+		// A fragment fits in a packet of the base size (see pathMTU).
+		size := min(rest, room, a.mtu.base-commonHeaderSize-o.header)
 		if size <= 0 || size < rest && size < minFragment {
 			break
 		}
@@ -200,6 +212,7 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 		}
 		a.armProbe(t)
 		a.notifyWritable()
+		a.mtuDataSent(limit-len(dst), probing)
 	}
 	return dst
 }
