@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"sync"
 	"time"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
@@ -61,15 +62,15 @@ type sendQueue struct {
 	streams  map[uint16]*outStream
 	schedule schedule
 	arrivals uint64
-	unsent   int // bytes waiting for their first transmission
-	buffered int // bytes not acknowledged or given up
-	timed    int // messages waiting that have a lifetime
-	free     []*outMessage
+	unsent   int  // bytes waiting for their first transmission
+	buffered int  // bytes not acknowledged or given up
+	timed    int  // messages waiting that have a lifetime
 	refused  bool // Send failed for want of room
 }
 
-// maxFreeMessages bounds the message headers kept for reuse.
-const maxFreeMessages = 256
+// messagePool keeps message headers for reuse. A full send buffer of small
+// messages has thousands; an association that is idle should not.
+var messagePool = sync.Pool{New: func() any { return new(outMessage) }}
 
 func (q *sendQueue) stream(id uint16) *outStream {
 	s := q.streams[id]
@@ -83,23 +84,12 @@ func (q *sendQueue) stream(id uint16) *outStream {
 	return s
 }
 
-func (q *sendQueue) newMessage() *outMessage {
-	if n := len(q.free); n > 0 {
-		m := q.free[n-1]
-		q.free = q.free[:n-1]
-		return m
-	}
-	return new(outMessage)
-}
-
 // done lets go of a message that is wholly sent, or dropped, and has no chunk
 // outstanding.
 func (q *sendQueue) done(m *outMessage) {
 	m.buf.Free()
 	*m = outMessage{}
-	if len(q.free) < maxFreeMessages {
-		q.free = append(q.free, m)
-	}
+	messagePool.Put(m)
 }
 
 // chunkDone is told of each chunk that leaves the outstanding ones.
@@ -207,7 +197,7 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 	if s.resetting {
 		return ErrStreamClosing
 	}
-	m := q.newMessage()
+	m := messagePool.Get().(*outMessage)
 	m.buf = bufpool.Get(len(data))
 	m.buf.B = append(m.buf.B, data...)
 	m.stream, m.ppid, m.unordered = stream, ppid, opt.Unordered
