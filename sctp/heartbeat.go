@@ -116,6 +116,10 @@ func (a *Association) receiveHeartbeat(c chunk) {
 func (a *Association) receiveHeartbeatAck(t instant, c chunk) {
 	h := &a.beat
 	p, _, ok := nextParam(c.value)
+	if ok && p.typ == paramHeartbeatInfo && len(p.value) == mtuProbeInfoSize {
+		a.mtuProbeAcked(t, p.value)
+		return
+	}
 	if !ok || p.typ != paramHeartbeatInfo || len(p.value) != heartbeatInfoSize {
 		a.stats.ChunksInvalid++
 		return
