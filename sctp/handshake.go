@@ -315,6 +315,7 @@ func (a *Association) adopt(p *peerInit) {
 	}
 	a.reasm.interleaving = h.interleaving
 	a.out.peerWindow = int(min(p.window, maxPeerWindow))
+	a.send.partial.budget = a.out.peerWindow / 2
 	a.recv.init(p.tsn)
 	a.recv.lastWindow = a.window.limit
 	a.reset.nextPeerRequest = p.tsn

@@ -198,3 +198,48 @@ func (q *schedule) down(i int) (moved bool) {
 		moved = true
 	}
 }
+
+// partialMessages are the messages of which some fragments are sent and some
+// are not, while fragments of several alternate. Their sizes are bounded by what
+// the peer can hold: a receiver whose window is full of incomplete messages
+// could not take what would complete them.
+type partialMessages struct {
+	streams []*outStream // whose first message is one
+	bytes   int          // the sum of their sizes
+	budget  int          // half of the window that the peer began with
+}
+
+// full reports whether a message of that size must wait for others to be sent
+// completely.
+func (p *partialMessages) full(size int) bool {
+	return len(p.streams) > 0 && p.bytes+size > p.budget
+}
+
+// next returns the stream among them whose turn is first.
+func (p *partialMessages) next() *outStream {
+	first := p.streams[0]
+	for _, s := range p.streams[1:] {
+		if s.key < first.key {
+			first = s
+		}
+	}
+	return first
+}
+
+func (p *partialMessages) add(m *outMessage) {
+	p.streams = append(p.streams, m.queue)
+	p.bytes += len(m.buf.B)
+}
+
+// remove is told of each message that is wholly sent or given up.
+func (p *partialMessages) remove(m *outMessage) {
+	for i, s := range p.streams {
+		if s == m.queue {
+			last := len(p.streams) - 1
+			p.streams[i], p.streams[last] = p.streams[last], nil
+			p.streams = p.streams[:last]
+			p.bytes -= len(m.buf.B)
+			return
+		}
+	}
+}

@@ -62,6 +62,7 @@ type sendQueue struct {
 	streams  map[uint16]*outStream
 	schedule schedule
 	arrivals uint64
+	partial  partialMessages
 	unsent   int  // bytes waiting for their first transmission
 	buffered int  // bytes not acknowledged or given up
 	timed    int  // messages waiting that have a lifetime
@@ -122,10 +123,14 @@ func (q *sendQueue) push(s *outStream, m *outMessage) {
 
 // first returns the message to take the next fragment from.
 func (q *sendQueue) first() *outMessage {
-	if s := q.schedule.next(); s != nil {
-		return s.head
+	s := q.schedule.next()
+	if s == nil {
+		return nil
 	}
-	return nil
+	if m := s.head; m.sent > 0 || !q.partial.full(len(m.buf.B)) {
+		return m
+	}
+	return q.partial.next().head
 }
 
 // unlinkHead takes the first message of a stream off its queue. The caller
@@ -146,6 +151,7 @@ func (q *sendQueue) drop(m *outMessage) {
 	rest := len(m.buf.B) - m.sent
 	q.unsent -= rest
 	q.buffered -= rest
+	q.partial.remove(m)
 	q.unlinkHead(m.queue)
 	q.schedule.dropped(m.queue)
 	m.abandoned = true
@@ -163,7 +169,7 @@ func (q *sendQueue) release() {
 			m, m.next = next, nil
 		}
 	}
-	*q = sendQueue{schedule: schedule{kind: q.schedule.kind}}
+	*q = sendQueue{schedule: schedule{kind: q.schedule.kind}, partial: partialMessages{budget: q.partial.budget}}
 }
 
 // Send queues a message for the stream. data is copied and may be reused at

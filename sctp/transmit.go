@@ -245,8 +245,12 @@ func (a *Association) appendNew(t instant, dst []byte, m *outMessage, size int) 
 	m.sent += size
 	q.unsent -= size
 	s.lastTSN, s.used = tsn, true
+	if c.flags&flagBeginning != 0 && m.sent < len(m.buf.B) && a.hand.interleaving {
+		q.partial.add(m)
+	}
 	if m.sent == len(m.buf.B) {
 		c.flags |= flagEnd
+		q.partial.remove(m)
 		q.unlinkHead(s)
 	}
 	// Without interleaving a message's fragments stay together.
