@@ -243,3 +243,15 @@ func (p *partialMessages) remove(m *outMessage) {
 		}
 	}
 }
+
+// SetStreamPriority sets the priority of our outgoing stream id, which the
+// priority and weighted fair schedulers look at: the higher, the sooner, or the
+// more. It takes effect with the next message or fragment. ErrInvalidStream
+// beyond the number of streams.
+func (a *Association) SetStreamPriority(id, priority uint16) error {
+	if id >= a.hand.outStreams {
+		return ErrInvalidStream
+	}
+	a.send.stream(id).priority = priority
+	return nil
+}

@@ -166,9 +166,10 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 		a.stats.Retransmissions++
 	}
 
+	var turn *outStream // whose packet it is, where packets are not shared
 	for o.lost.n == 0 && o.count() < maxOutstanding {
 		m := a.send.first()
-		if m == nil {
+		if m == nil || turn != nil && m.queue != turn {
 			break
 		}
 		if m.expires != 0 && m.expires <= t {
@@ -190,6 +191,9 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 			if o.inFlight > 0 || len(dst) > start {
 				break
 			}
+		}
+		if a.send.schedule.kind == SchedulerRoundRobinPacket {
+			turn = m.queue
 		}
 		dst = a.appendNew(t, dst, m, size)
 		if o.inFlight >= a.cc.window() {
