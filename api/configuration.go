@@ -10,6 +10,8 @@ const (
 	// DefaultMTU is the largest IP packet that a connection sends: the minimum that every IPv6 link carries
 	// (RFC 8200 section 5), which RFC 8831 section 5 recommends as the start of path MTU discovery.
 	DefaultMTU = 1280
+	// maxDiscoveredMTU is the largest IP packet that path MTU discovery tries: an Ethernet's.
+	maxDiscoveredMTU = 1500
 	// minMTU is the smallest IP packet that every host must accept (RFC 791).
 	minMTU = 576
 	// DefaultMaxMessageSize is the largest message, in bytes, that a data channel accepts from the peer.
@@ -57,7 +59,8 @@ type Configuration struct {
 
 	// PortRangeBegin and PortRangeEnd, both included, bound the local UDP ports. 0: no bound on that side.
 	PortRangeBegin, PortRangeEnd uint16
-	// MTU is the largest IP packet in bytes, at least 576. 0: DefaultMTU.
+	// MTU is the largest IP packet in bytes, at least 576. 0: DefaultMTU at first, and what the path turns out to take,
+	// up to 1500 bytes, once there is much to send (RFC 8899).
 	MTU int
 	// MaxMessageSize is the largest message accepted from the peer, in bytes. 0 or less: DefaultMaxMessageSize.
 	MaxMessageSize int
@@ -76,6 +79,7 @@ type Configuration struct {
 // settings is a validated Configuration with its defaults filled in.
 type settings struct {
 	Configuration
+	maxMTU                   int // the largest IP packet that is tried
 	stunServers, turnServers []serverURI
 	proxy                    serverURI
 	bind                     netip.Addr // not valid: every address
@@ -119,8 +123,9 @@ func (c Configuration) validate() (settings, error) {
 	case (c.CertificatePEMFile == "") != (c.KeyPEMFile == ""):
 		return s, invalidf("certificate and key: only one of the two is given")
 	}
+	s.maxMTU = s.MTU
 	if s.MTU == 0 {
-		s.MTU = DefaultMTU
+		s.MTU, s.maxMTU = DefaultMTU, maxDiscoveredMTU
 	}
 	if s.MaxMessageSize <= 0 {
 		s.MaxMessageSize = DefaultMaxMessageSize

@@ -43,6 +43,7 @@ func (pc *PeerConnection) startSCTP(remote *sdp.MediaDescription) {
 		SourcePort:      sdp.DefaultSCTPPort,
 		DestinationPort: remote.EffectiveSCTPPort(),
 		MTU:             pc.sctpMTU(),
+		MaxMTU:          pc.maxSCTPMTU(),
 		MaxMessageSize:  pc.settings.MaxMessageSize,
 		MaxStreams:      maxStreams,
 		ZeroChecksum:    true, // DTLS protects every packet

@@ -20,6 +20,7 @@ const (
 	// dtlsOverhead is what the record layer takes: 37 bytes with AES-GCM (RFC 5288), rounded up for cipher suites
 	// that pad.
 	dtlsOverhead = 48
+	gcmOverhead  = 37
 	// maxEarlyDatagrams bounds the DTLS datagrams kept until the answer is known. A ClientHello in fragments is three.
 	maxEarlyDatagrams = 8
 )
@@ -316,7 +317,10 @@ func (pc *PeerConnection) onSelectedPair(pair ice.Pair) {
 	if remote.Addr().IsLinkLocalUnicast() && remote.Addr().Is6() {
 		remote = netip.AddrPortFrom(remote.Addr().WithZone(pair.Base.Addr().Zone()), remote.Port())
 	}
-	pc.path.Store(&path{socket: s, remote: remote})
+	next := &path{socket: s, remote: remote}
+	if last := pc.path.Swap(next); last != nil && *last != *next && pc.sctp != nil {
+		pc.sctp.PathChanged(pc.now)
+	}
 	if !pc.dtlsStarted && pc.dtls != nil {
 		pc.dtlsStarted = true
 		pc.dtls.Start()
@@ -428,7 +432,7 @@ func (pc *PeerConnection) transmitSCTP() {
 	}
 	// A packet is written behind the room for the record's header, in the batch itself, and sealed in place.
 	headroom := pc.dtls.Headroom()
-	size := pc.sctpMTU() + pc.dtls.Overhead()
+	size := pc.maxSCTPMTU() + pc.dtls.Overhead()
 	for {
 		record := pc.out.writer.Reserve(size)
 		packet, ok := pc.sctp.Transmit(pc.now, record[:headroom])
@@ -457,7 +461,16 @@ func (pc *PeerConnection) transmitSlowly() {
 	}
 }
 
-// sctpMTU is the size in bytes of the largest SCTP packet.
+// sctpMTU is the size in bytes of the largest SCTP packet to begin with.
 func (pc *PeerConnection) sctpMTU() int {
 	return max(pc.settings.MTU-ipUDPHeaders-dtlsOverhead, sctp.MinMTU)
+}
+
+// maxSCTPMTU is the size of the largest one that path MTU discovery tries, or the same where the program has set the
+// MTU. There is no need for caution: a probe that is too large is lost, and a smaller one follows.
+func (pc *PeerConnection) maxSCTPMTU() int {
+	if pc.settings.maxMTU == pc.settings.MTU {
+		return pc.sctpMTU()
+	}
+	return pc.settings.maxMTU - ipUDPHeaders - gcmOverhead
 }

@@ -1,0 +1,47 @@
+package rtc
+
+import (
+	"crypto/tls"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Bulk data makes a connection find out that the path takes the packets of an Ethernet, where the program has not
+// set the MTU: with records of our own making, and with those of the DTLS library.
+func TestPathMTURises(t *testing.T) {
+	for name, suites := range map[string][]uint16{"own records": nil, "records of the library": {tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}} {
+		t.Run(name, func(t *testing.T) {
+			p := newTunedPair(t, Configuration{}, Configuration{}, tuning{cipherSuites: suites})
+			a, b := p.connect("bulk", nil)
+			require.Equal(t, DefaultMTU-ipUDPHeaders-dtlsOverhead, p.a.Stats().SCTP.MTU)
+			require.Zero(t, p.a.Stats().SCTP.MTUProbesSent) // a small message is no reason
+
+			largest := maxDiscoveredMTU - ipUDPHeaders - gcmOverhead // rounded down to whole words
+			eventually(t, "the largest packets", func() bool {
+				exchange(t, a, b, Message{Data: make([]byte, 200_000)})
+				return p.a.Stats().SCTP.MTU == largest&^3
+			})
+			require.Equal(t, p.b.sctpMTU(), p.b.Stats().SCTP.MTU) // it has sent nothing
+
+			if suites != nil {
+				return // those are not counted
+			}
+			before := p.a.Stats()
+			exchange(t, a, b, Message{Data: make([]byte, 250_000)})
+			after := p.a.Stats()
+			size := float64(after.BytesSent-before.BytesSent) / float64(after.DatagramsSent-before.DatagramsSent)
+			require.Greater(t, size, float64(DefaultMTU-ipUDPHeaders))
+			require.LessOrEqual(t, size, float64(maxDiscoveredMTU-ipUDPHeaders))
+			require.Zero(t, after.SendErrors)
+		})
+	}
+
+	p := newPair(t, Configuration{MTU: 1280}, Configuration{MTU: 1280})
+	a, b := p.connect("bulk", nil)
+	for range 5 {
+		exchange(t, a, b, Message{Data: make([]byte, 200_000)})
+	}
+	require.Zero(t, p.a.Stats().SCTP.MTUProbesSent)
+	require.Equal(t, 1280-ipUDPHeaders-dtlsOverhead, p.a.Stats().SCTP.MTU)
+}
