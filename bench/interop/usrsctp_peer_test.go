@@ -221,7 +221,7 @@ type usrsctpSession struct {
 	program string
 	options usrsctpOptions
 	relay   *net.UDPConn
-	port    uint16 // of usrsctp's
+	port    uint16        // of usrsctp's
 	called  chan struct{} // gets a value when usrsctp has sent its first packet
 	open    chan struct{} // closed to let what usrsctp sends through
 	ours    *sctpEnd
