@@ -112,7 +112,6 @@ func TestTailLossProbe(t *testing.T) {
 		s.sendMessages(2)
 		require.Equal(t, pto(s), s.waitDeadline())
 		s.want(`DATA 1001 s0 ssn1 IBE "x"`)
-		sent := s.now
 		// Its acknowledgement shows the hole below.
 		s.wait(rtt)
 		s.receive(sack(999, 1001, 1001))
@@ -127,7 +126,7 @@ func TestTailLossProbe(t *testing.T) {
 		rto := s.a.rtt.rto
 		require.Equal(t, pto(s), s.waitDeadline())
 		s.want(`DATA 1001 s0 ssn1 IBE "x"`)
-		sent = s.now
+		sent := s.now
 		for len(s.sent) == 0 {
 			s.waitDeadline()
 		}
