@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime/pprof"
+	"strings"
+	"time"
+)
+
+// Every measurement runs in a process of its own: this program again, with a hidden first argument and the task as the
+// second. The result comes back on its standard output.
+const (
+	childArgument  = "-child"
+	remoteArgument = "-remote"
+)
+
+// childLimit is how long a measurement may take beyond the times that its task names.
+const childLimit = 3 * time.Minute
+
+// selfCommand makes the command of a process for a task.
+func selfCommand(argument string, t task) (*exec.Cmd, error) {
+	return selfCommandContext(context.Background(), argument, t)
+}
+
+func selfCommandContext(ctx context.Context, argument string, t task) (*exec.Cmd, error) {
+	c, err := contestantNamed(t.Contestant)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(t)
+	if err != nil {
+		return nil, err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	command := exec.CommandContext(ctx, program, argument, string(text))
+	command.Env = append(os.Environ(), c.environment()...)
+	return command, nil
+}
+
+// measureInChild runs a task in a process of its own.
+func measureInChild(t task) (metrics, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), t.WarmUp+t.Duration+childLimit)
+	defer cancel()
+	command, err := selfCommandContext(ctx, childArgument, t)
+	if err != nil {
+		return nil, err
+	}
+	command.WaitDelay = time.Second // a receiver's process may hold the pipes after its sender was killed
+	var out, complaints bytes.Buffer
+	command.Stdout, command.Stderr = &out, &complaints
+	if err := command.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = errTimedOut
+		}
+		return nil, errors.Join(err, errors.New(lastLines(complaints.String(), 10)))
+	}
+	var m metrics
+	if err := json.Unmarshal(out.Bytes(), &m); err != nil {
+		return nil, fmt.Errorf("result of the measurement: %w", err)
+	}
+	return m, nil
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(len(lines)-n, 0):], "\n")
+}
+
+// runAsChild does what a hidden argument says, and tells whether there was one.
+func runAsChild(arguments []string) bool {
+	if len(arguments) != 3 || (arguments[1] != childArgument && arguments[1] != remoteArgument) {
+		return false
+	}
+	result := os.Stdout
+	os.Stdout = os.Stderr // what a library prints must not be in the result
+	if err := runTask(arguments[1], arguments[2], result); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return true
+}
+
+func runTask(argument, text string, result *os.File) error {
+	var t task
+	if err := json.Unmarshal([]byte(text), &t); err != nil {
+		return err
+	}
+	c, err := contestantNamed(t.Contestant)
+	if err != nil {
+		return err
+	}
+	if argument == remoteArgument {
+		return runRemote(c, t, os.Stdin, result)
+	}
+	w := workloadOf(t.Workload)
+	if w == nil {
+		return fmt.Errorf("no workload is called %q", t.Workload)
+	}
+	m, err := w.measure(c, t)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(result).Encode(m)
+}
+
+// startProfile profiles this process, if a file is named, until stop is called.
+func startProfile(file string) (stop func(), err error) {
+	if file == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}, nil
+}
+
+// profileName is the file of one measurement's profile; in a later round it is replaced.
+func profileName(directory string, t task) string {
+	if directory == "" {
+		return ""
+	}
+	name := fmt.Sprintf("%s-%s", t.Workload, t.Contestant)
+	if t.Size > 0 {
+		name += fmt.Sprintf("-%d", t.Size)
+	}
+	if t.Processes > 1 {
+		name += "-sender"
+	}
+	return fmt.Sprintf("%s%c%s.pprof", directory, os.PathSeparator, name)
+}
+
+// remoteProfile is the receiver's, beside the sender's.
+func remoteProfile(sender string) string {
+	return strings.Replace(sender, "-sender.pprof", "-receiver.pprof", 1)
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// progress tells on a terminal what is being measured. Where there is no terminal it is silent.
+type progress struct {
+	out         io.Writer // nil: silent
+	start       time.Time
+	done, total int
+}
+
+// terminalProgress writes to the standard error, if that is a terminal.
+func terminalProgress() *progress {
+	p := &progress{start: time.Now()}
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		p.out = os.Stderr
+	}
+	return p
+}
+
+// step says what begins now, in place of what was said before.
+func (p *progress) step(what string) {
+	if p.out != nil {
+		left := "?"
+		if p.done > 0 {
+			left = (time.Since(p.start) / time.Duration(p.done) * time.Duration(p.total-p.done)).Round(time.Second).String()
+		}
+		fmt.Fprintf(p.out, "\r\x1b[K%d/%d, %s left: %s", p.done+1, p.total, left, what)
+	}
+	p.done++
+}
+
+// end removes the line.
+func (p *progress) end() {
+	if p.out != nil {
+		fmt.Fprint(p.out, "\r\x1b[K")
+	}
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// plan is what to measure.
+type plan struct {
+	workloads   []*workload
+	contestants []contestant
+	quick       bool
+	rounds      int    // 0: as many as the workload says
+	profiles    string // a directory for CPU profiles of ours; empty: none
+}
+
+// series is the results of one task, of all contestants.
+type series struct {
+	workload *workload
+	task     task
+	samples  map[string][]metrics // by contestant, a value for each round
+}
+
+// results are those of a run.
+type results struct {
+	series   []*series
+	failures []failure
+}
+
+// failure is a measurement that did not work.
+type failure struct {
+	Workload   string `json:"workload"`
+	Contestant string `json:"contestant"`
+	Error      string `json:"error"`
+}
+
+// run measures everything. The contestants take turns, so that each round sees all of them under nearly the same
+// conditions, and every round begins with another one.
+func (p plan) run(show *progress) *results {
+	r := &results{}
+	for _, w := range p.workloads {
+		for _, t := range w.tasks(p.quick) {
+			t.Workload = w.id
+			r.series = append(r.series, &series{w, t, map[string][]metrics{}})
+		}
+	}
+	for _, s := range r.series {
+		rounds := p.rounds
+		if rounds == 0 {
+			rounds = s.workload.rounds(p.quick)
+		}
+		show.total += rounds * len(p.contestantsOf(s.workload))
+	}
+	for _, s := range r.series {
+		rounds := p.rounds
+		if rounds == 0 {
+			rounds = s.workload.rounds(p.quick)
+		}
+		p.measure(r, s, rounds, show)
+	}
+	show.end()
+	return r
+}
+
+// contestantsOf leaves out who would only be measured twice.
+func (p plan) contestantsOf(w *workload) []contestant {
+	return slices.DeleteFunc(slices.Clone(p.contestants), func(c contestant) bool {
+		return w.settled && len(c.environment()) > 0
+	})
+}
+
+// measure adds rounds to a series.
+func (p plan) measure(r *results, s *series, rounds int, show *progress) {
+	all := p.contestantsOf(s.workload)
+	for round := range rounds {
+		for i := range all {
+			c := all[(i+round)%len(all)]
+			t := s.task
+			t.Contestant = c.name()
+			if c.name() == oursName {
+				t.CPUProfile = profileName(p.profiles, t)
+			}
+			show.step(fmt.Sprintf("%s, %s, round %d of %d", t.describe(), t.Contestant, round+1, rounds))
+			m, err := measureInChild(t)
+			if err != nil {
+				r.failures = append(r.failures, failure{t.describe(), t.Contestant, err.Error()})
+				continue
+			}
+			s.samples[t.Contestant] = append(s.samples[t.Contestant], m)
+		}
+	}
+}
+
+// describe names a task for the reader.
+func (t task) describe() string {
+	text := t.Workload
+	if t.Size > 0 {
+		text += ", " + formatSize(t.Size)
+	}
+	if t.Processes > 1 {
+		text += fmt.Sprintf(", %d processes", t.Processes)
+	}
+	return text
+}
+
+// values are one contestant's values of one metric, sorted.
+func (s *series) values(contestant, metric string) []float64 {
+	var values []float64
+	for _, m := range s.samples[contestant] {
+		if v, ok := m[metric]; ok {
+			values = append(values, v)
+		}
+	}
+	slices.Sort(values)
+	return values
+}
+
+// median of what is sorted and not empty.
+func median(sorted []float64) float64 {
+	n := len(sorted)
+	if n%2 == 1 {
+		return sorted[n/2]
+	}
+	return (sorted[n/2-1] + sorted[n/2]) / 2
+}
+
+// medians of all metrics of one contestant.
+func (s *series) medians(contestant string) metrics {
+	m := metrics{}
+	for _, sample := range s.samples[contestant] {
+		for name := range maps.Keys(sample) {
+			if _, done := m[name]; !done {
+				m[name] = median(s.values(contestant, name))
+			}
+		}
+	}
+	return m
+}

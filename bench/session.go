@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rtcstack/rtcstack/bench/relay"
+)
+
+// patience is how long anything that should happen at once may take.
+const patience = 20 * time.Second
+
+// session is a process's view of one measurement: its contestant, its signalling, and what went wrong.
+type session struct {
+	contestant contestant
+	maxMessage int
+	signalling *signalling
+	failed     chan error
+}
+
+func newSession(c contestant, maxMessage int) *session {
+	s := &session{contestant: c, maxMessage: max(maxMessage, 1200), failed: make(chan error, 1)}
+	s.signalling = newSignalling(s.fail)
+	return s
+}
+
+// fail ends the measurement, with the first error.
+func (s *session) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
+// end is one side of a connection.
+type end struct {
+	peer
+	opened  chan channel
+	channel channel // after ready
+}
+
+// newEnd makes one side. message may be nil.
+func (s *session) newEnd(send func(signal), message func(channel, []byte)) (*end, error) {
+	e := &end{opened: make(chan channel, 1)}
+	if message == nil {
+		message = func(channel, []byte) {}
+	}
+	p, err := s.contestant.newPeer(peerOptions{
+		maxMessage: s.maxMessage, signal: send, message: message,
+		opened: func(c channel) {
+			select {
+			case e.opened <- c:
+			default:
+				s.fail(errors.New("a channel opened twice"))
+			}
+		},
+	})
+	e.peer = p
+	return e, err
+}
+
+// ready waits for the channel.
+func (s *session) ready(e *end) error {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case e.channel = <-e.opened:
+		return nil
+	case err := <-s.failed:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("no open channel after %v", patience)
+	}
+}
+
+// sleep waits while nothing fails.
+func (s *session) sleep(d time.Duration) error {
+	select {
+	case err := <-s.failed:
+		return err
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// pairOptions say how to connect two ends in this process.
+type pairOptions struct {
+	channel    channelOptions
+	path       *relay.Relay // between them; nil: directly
+	fromA, toA func(channel, []byte)
+}
+
+// pair is a connection with both its ends in this process; a made the channel.
+type pair struct{ a, b *end }
+
+// connect makes a pair and waits until its channel is open on both sides. toA gets the messages that come to a, fromA
+// those that come to b.
+func (s *session) connect(o pairOptions) (*pair, error) {
+	p := &pair{}
+	bring := func(i int, to **end) func(signal) {
+		return func(sig signal) {
+			s.signalling.jobs <- func() error {
+				if o.path != nil {
+					var ok bool
+					var err error
+					if sig, ok, err = sig.through(o.path, i); !ok || err != nil {
+						return err
+					}
+				}
+				return (*to).accept(sig)
+			}
+		}
+	}
+	var err error
+	if p.a, err = s.newEnd(bring(0, &p.b), o.toA); err != nil {
+		return nil, err
+	}
+	if p.b, err = s.newEnd(bring(1, &p.a), o.fromA); err != nil {
+		return nil, err
+	}
+	if err := p.a.open(o.channel); err != nil {
+		return nil, err
+	}
+	if err := s.ready(p.a); err != nil {
+		return nil, err
+	}
+	return p, s.ready(p.b)
+}
+
+func (p *pair) close() error { return errors.Join(p.a.close(), p.b.close()) }

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"slices"
+	"time"
+)
+
+// measureSetup is W3: connections are made, opened and closed, one after the other. The time of one is from before its
+// two ends are made until the channel is open on both; the CPU time is of all of it, with closing.
+func measureSetup(c contestant, t task) (metrics, error) {
+	s := newSession(c, 0)
+	stop, err := startProfile(t.CPUProfile)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	opened, closed := make([]time.Duration, 0, t.Count), make([]time.Duration, 0, t.Count)
+	var before time.Duration
+	for i := range t.Count + 1 {
+		start := time.Now()
+		p, err := s.connect(pairOptions{})
+		if err != nil {
+			return nil, err
+		}
+		open := time.Now()
+		if err := p.close(); err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			before = cpuTime() // the first one fills caches, and does not count
+			continue
+		}
+		opened = append(opened, open.Sub(start))
+		closed = append(closed, time.Since(open))
+	}
+	cpu := cpuTime() - before
+	slices.Sort(opened)
+	slices.Sort(closed)
+	return metrics{
+		metricMedian:     milliseconds(percentile(opened, 50)),
+		metricP95:        milliseconds(percentile(opened, 95)),
+		metricCPUPerPair: milliseconds(cpu) / float64(t.Count),
+		metricClose:      milliseconds(percentile(closed, 50)),
+	}, nil
+}

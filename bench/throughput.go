@@ -1,0 +1,155 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/rtcstack/rtcstack/bench/relay"
+)
+
+// sample is what one or several processes have done so far.
+type sample struct {
+	Messages, Bytes uint64 // received
+	CPU             time.Duration
+	Mallocs         uint64
+}
+
+func (s sample) add(o sample) sample {
+	return sample{s.Messages + o.Messages, s.Bytes + o.Bytes, s.CPU + o.CPU, s.Mallocs + o.Mallocs}
+}
+
+func (s sample) since(o sample) sample {
+	return sample{s.Messages - o.Messages, s.Bytes - o.Bytes, s.CPU - o.CPU, s.Mallocs - o.Mallocs}
+}
+
+// receiver counts messages, which carry their number in the first bytes, and checks them.
+type receiver struct {
+	session         *session
+	size            int
+	ordered         bool
+	next            uint64
+	messages, bytes atomic.Uint64
+}
+
+func (r *receiver) message(_ channel, data []byte) {
+	if len(data) != r.size {
+		r.session.fail(fmt.Errorf("received a message of %d bytes, want %d", len(data), r.size))
+		return
+	}
+	number := binary.BigEndian.Uint64(data)
+	if r.ordered && number != r.next {
+		r.session.fail(fmt.Errorf("received message %d, want %d", number, r.next))
+		return
+	}
+	r.next = number + 1
+	r.messages.Add(1)
+	r.bytes.Add(uint64(len(data)))
+}
+
+// sample reads the counts, and what the process has used.
+func (r *receiver) sample() sample {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return sample{r.messages.Load(), r.bytes.Load(), cpuTime(), m.Mallocs}
+}
+
+// sender sends numbered messages for ever, at most highWater ahead.
+type sender struct{ sent atomic.Uint64 }
+
+func (s *sender) run(session *session, c channel, size int) {
+	data := make([]byte, size)
+	for number := uint64(0); ; number++ {
+		binary.BigEndian.PutUint64(data, number)
+		if err := c.write(data); err != nil {
+			session.fail(fmt.Errorf("send: %w", err))
+			return
+		}
+		s.sent.Store(number + 1)
+	}
+}
+
+// measureThroughput sends in one direction for a time. It is W1, W5 and W6, by the fields of the task.
+func measureThroughput(c contestant, t task) (metrics, error) {
+	s := newSession(c, t.Size)
+	ordered := !t.Unreliable
+	options := channelOptions{unordered: t.Unreliable, noRetransmissions: t.Unreliable}
+	var path *relay.Relay
+	if t.Path != nil {
+		var err error
+		if path, err = relay.New(t.Path.config()); err != nil {
+			return nil, err
+		}
+		defer path.Close()
+	}
+	var from channel
+	var sampleAll func() (sample, error)
+	if t.Processes == 2 {
+		far, err := startRemote(s, t)
+		if err != nil {
+			return nil, err
+		}
+		defer far.stop()
+		if from, err = far.connect(options); err != nil {
+			return nil, err
+		}
+		own := &receiver{} // counts nothing: what it samples is this process's usage
+		sampleAll = func() (sample, error) {
+			theirs, err := far.sample()
+			return theirs.add(own.sample()), err
+		}
+	} else {
+		r := &receiver{session: s, size: t.Size, ordered: ordered}
+		p, err := s.connect(pairOptions{channel: options, path: path, fromA: r.message})
+		if err != nil {
+			return nil, err
+		}
+		from = p.a.channel
+		sampleAll = func() (sample, error) { return r.sample(), nil }
+	}
+
+	var out sender
+	go out.run(s, from, t.Size)
+	if err := s.sleep(t.WarmUp); err != nil {
+		return nil, err
+	}
+	stop, err := startProfile(t.CPUProfile)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	before, err := sampleAll()
+	if err != nil {
+		return nil, err
+	}
+	start, sentBefore := time.Now(), out.sent.Load()
+	var did sample
+	// A sender that waits for a timeout may be silent for the whole of a short measurement: then it is a longer one.
+	for deadline := start.Add(patience); did.Messages == 0; {
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("nothing was received in %v", patience)
+		}
+		if err := s.sleep(t.Duration); err != nil {
+			return nil, err
+		}
+		now, err := sampleAll()
+		if err != nil {
+			return nil, err
+		}
+		did = now.since(before)
+	}
+	elapsed, sent := time.Since(start).Seconds(), out.sent.Load()-sentBefore
+	m := metrics{
+		metricRate:        float64(did.Bytes) / 1e6 / elapsed,
+		metricCPUPerGB:    did.CPU.Seconds() / (float64(did.Bytes) / 1e9),
+		metricAllocations: float64(did.Mallocs) / float64(did.Messages),
+		metricSent:        float64(sent) / elapsed,
+		metricReceived:    float64(did.Messages) / elapsed,
+	}
+	if path != nil {
+		m[metricDatagram] = float64(path.Stats(1).Largest)
+	}
+	return m, nil
+}
