@@ -32,6 +32,7 @@ type lossState struct {
 	marked, spurious int
 	firstMarked      uint32
 	undoable         bool // until it is undone, or something was given up in it
+	doubtful         bool // an early answer undid the last timeout, and no round trip was measured since
 
 	probe          bool // the next data packet is a tail loss probe
 	probeOut       bool // one was sent and not answered
@@ -273,14 +274,21 @@ func (a *Association) enterRecovery(t instant, inFlight int) {
 func (a *Association) undoSpurious(t instant, sum *ackTotals) {
 	l := &a.loss
 	l.spurious += sum.spurious
+	if sum.rtt > 0 {
+		l.doubtful = false
+	}
 	if !l.undoable || l.marked == 0 {
 		return
 	}
-	slow := l.recovering && l.timedOut && sum.spurious+sum.tooSoon > 0
+	// An answer can be early because the queue has drained since the least round
+	// trip was measured. If the timer then expires again, the loss was real.
+	early := sum.tooSoon > 0 && !l.doubtful
+	slow := l.recovering && l.timedOut && (sum.spurious > 0 || early)
 	if l.spurious < l.marked && !slow {
 		return
 	}
 	l.recovering, l.timedOut, l.undoable = false, false, false
+	l.doubtful = slow && sum.spurious == 0
 	a.out.restoreLost()
 	if slow {
 		// What RACK learned from acknowledgements that it took for those of
