@@ -147,7 +147,8 @@ const (
 	// all of its messages were delivered.
 	EventStreamReset
 	// EventStreamResetComplete: our outgoing stream Stream is reset and may be
-	// used anew; Err is ErrResetDenied if the peer refused.
+	// used anew, after ResetStream or because the peer asked for it; Err is an
+	// ErrResetDenied if the peer refused: the stream goes on as it was.
 	EventStreamResetComplete
 	// EventWritable: Send failed with ErrSendBufferFull before, and there is
 	// room for it now.
@@ -156,6 +157,19 @@ const (
 	// 5.2.4, action A). What was queued or in flight is dropped, and all
 	// streams begin at their initial state.
 	EventRestarted
+	// EventStreamsAdded: the number of streams that [Association.Streams]
+	// gives has grown, by AddStreams or by the peer; or Err, one of
+	// ErrStreamsDenied and ErrReconfigTimeout, says why it has not.
+	EventStreamsAdded
+	// EventAssociationReset: the numbers of messages and TSNs have begun anew,
+	// by ResetAssociation or by the peer; or Err says why they have not:
+	// ErrResetDenied, or ErrClosed if the association is being shut down.
+	EventAssociationReset
+	// EventResetRequestComplete: the peer has answered RequestStreamReset for
+	// Stream, which is AllStreams if all were asked for. If Err is nil,
+	// EventStreamReset follows, or came already, unless nothing was ever sent
+	// on the stream; otherwise it is ErrResetDenied or ErrReconfigTimeout.
+	EventResetRequestComplete
 )
 
 // Event is something that the owner should know, given once, in order.

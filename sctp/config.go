@@ -34,6 +34,11 @@ type Config struct {
 	// DefaultMaxStreams.
 	MaxStreams uint16
 
+	// StreamLimit is the number of streams in each direction up to which the
+	// peer may have some added later (RFC 6525). Those that are not used cost
+	// nothing. 0: DefaultStreamLimit; at least MaxStreams.
+	StreamLimit uint16
+
 	// SendBuffer bounds the bytes that Send accepts and the peer has not
 	// acknowledged yet. A single larger message is taken when nothing else is
 	// buffered. The bound begins at InitialBuffer and grows up to this with
@@ -107,6 +112,7 @@ const (
 
 	DefaultMaxMessageSize = 262144
 	DefaultMaxStreams     = 1024
+	DefaultStreamLimit    = 4096
 
 	// InitialBuffer is where the send buffer and the receive window begin.
 	InitialBuffer = 1 << 20
@@ -157,6 +163,10 @@ func (c *Config) setDefaults() {
 	if c.MaxStreams == 0 {
 		c.MaxStreams = DefaultMaxStreams
 	}
+	if c.StreamLimit == 0 {
+		c.StreamLimit = DefaultStreamLimit
+	}
+	c.StreamLimit = max(c.StreamLimit, c.MaxStreams)
 	def(&c.MTU, DefaultMTU)
 	// Whole words: padding would otherwise push a full chunk over the edge.
 	c.MTU = min(max(c.MTU, MinMTU), MaxMTU) &^ 3

@@ -195,7 +195,18 @@ func (a *Association) receiveForwardTSN(c chunk) {
 		a.stats.ChunksInvalid++
 		return
 	}
+	if a.reset.kind == requestAssociation && !a.hold(c, tsn) {
+		return
+	}
 	r.forward(tsn)
+	if a.reset.kind != requestAssociation {
+		a.forwardStreams(c, tsn)
+		a.reset.received(a)
+	}
+}
+
+// forwardStreams gives up waiting for the messages that a FORWARD-TSN names.
+func (a *Association) forwardStreams(c chunk, tsn uint32) {
 	v := c.value[4:]
 	if !a.hand.interleaving {
 		for ; len(v) >= 4; v = v[4:] {
@@ -216,5 +227,4 @@ func (a *Association) receiveForwardTSN(c chunk) {
 			}
 		}
 	}
-	a.reset.received(a)
 }

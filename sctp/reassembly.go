@@ -522,23 +522,6 @@ func (r *reassembly) skipFragments(stream uint16, unordered bool, mid uint32) {
 	r.sweepDue = true
 }
 
-// resetStream begins a stream anew after the peer has reset it.
-func (r *reassembly) resetStream(id uint16) {
-	if s := r.streams[id]; s != nil {
-		r.releaseStream(s)
-		delete(r.streams, id)
-	}
-	if r.interleaving { // its messages are numbered from 0 again
-		for _, f := range r.byFirst {
-			if f.stream == id {
-				delete(r.byFirst, r.key(&f.dataHeader, f.seq))
-				delete(r.byLast, r.key(&f.dataHeader, f.last))
-				r.discard(f)
-			}
-		}
-	}
-}
-
 // acceptsData reports whether DATA is expected in the current state.
 func (a *Association) acceptsData() bool {
 	switch a.state {
@@ -595,7 +578,11 @@ func (a *Association) receiveData(t instant, c chunk) {
 		a.ctl.errors = a.invalidStream(h.stream)
 		return
 	}
-	if why := a.reasm.add(&h, payload); why != "" {
+	if a.reset.holds(&h) {
+		if !a.hold(c, h.tsn) {
+			return
+		}
+	} else if why := a.reasm.add(&h, payload); why != "" {
 		a.abort(t, CauseProtocolViolation, string(why), false)
 		return
 	}

@@ -121,14 +121,15 @@ func TestOneRequestAtATime(t *testing.T) {
 // Section 4.4 has the results. "In progress": "the sender MUST ... send the request
 // again", with the same number.
 func TestResetResults(t *testing.T) {
-	for _, result := range []uint32{resetDenied, resetWrongSSN, resetInProgress, resetBadSequence, 7, 1 << 31} {
+	for result, why := range map[uint32]string{resetDenied: "", resetWrongSSN: ": wrong stream number",
+		resetBadSequence: ": bad sequence number", 7: ": result 7", 1 << 31: ": result 2147483648"} {
 		s := established(t, Config{})
 		s.send(1, "a")
 		s.receive(sack(1000))
 		s.reset(1)
 		s.take()
 		s.receive(resetResponse(1000, result))
-		s.wantEvents("reset complete 1: " + ErrResetDenied.Error())
+		s.wantEvents("reset complete 1: " + ErrResetDenied.Error() + why)
 		// The peer has not reset it: its SSNs go on.
 		s.send(1, "b")
 		s.want(`DATA 1001 s1 ssn1 BE "b"`)
@@ -137,17 +138,20 @@ func TestResetResults(t *testing.T) {
 		s.want("RE-CONFIG reset #1001 last 1001 s1")
 	}
 
-	s := established(t, Config{HeartbeatInterval: -1, MaxRetransmits: 3})
+	cfg := noProbes
+	cfg.MaxRetransmits = 3
+	s := established(t, cfg)
+	s.send(2, "unacknowledged")
 	s.reset(1)
-	s.want("RE-CONFIG reset #1000 last 999 s1")
+	s.take()
 	for range 20 { // however long the peer takes
-		s.receive(resetResponse(1000, resetInProgressNow))
+		s.receive(resetResponse(1000, resetInProgressNow), sack(999))
 		s.want()
-		s.untilSent()
-		s.want("RE-CONFIG reset #1000 last 999 s1")
+		s.wait(cfg.RTOMax)
+		s.want(`RE-CONFIG reset #1000 last 1000 s1 | DATA 1000 s2 ssn0 BE "unacknowledged"`)
 		s.wantEvents()
 	}
-	s.receive(resetResponse(1000, resetPerformed))
+	s.receive(resetResponse(1000, resetPerformed), sack(1000))
 	s.wantEvents("reset complete 1")
 	require.True(t, s.a.Deadline().IsZero())
 }
@@ -176,7 +180,7 @@ func TestPeerResetsStream(t *testing.T) {
 	s.receive(data(2000, 1, 0, "BE", "a"), data(2001, 1, 1, "BE", "b"), data(2002, 2, 0, "BEI", "c"))
 	s.want("SACK 2002")
 	s.receive(outgoingReset(2000, 2002, 1))
-	s.want("RE-CONFIG response #2000 result 1")
+	s.want("RE-CONFIG response #2000 result 1 | SACK 2002") // "a SACK chunk SHOULD be sent back"
 	s.wantEvents("reset 1")
 	s.wantMessages("1:a", "1:b", "2:c")
 	s.receive(data(2003, 1, 0, "BE", "anew"), data(2004, 2, 1, "BEI", "d"))
@@ -185,7 +189,7 @@ func TestPeerResetsStream(t *testing.T) {
 
 	// The response was lost: the request comes again, and is not performed again.
 	s.receive(outgoingReset(2000, 2002, 1))
-	s.want("RE-CONFIG response #2000 result 1")
+	s.want("RE-CONFIG response #2000 result 1 | SACK 2004")
 	s.wantEvents()
 	s.receive(data(2005, 1, 1, "BEI", "e"))
 	s.wantMessages("1:e")
@@ -207,28 +211,29 @@ func TestDeferredReset(t *testing.T) {
 	s.receive(data(2001, 1, 1, "BE", "b"))
 	s.take()
 	s.receive(outgoingReset(2000, 2001, 1))
-	s.want("RE-CONFIG response #2000 result 6")
+	s.want("RE-CONFIG response #2000 result 6 | SACK 1999 2001-2001")
 	s.wantEvents()
 	s.receive(outgoingReset(2000, 2001, 1)) // asked again
-	s.want("RE-CONFIG response #2000 result 6")
-	// Another request meanwhile: "Error - Request already in progress".
-	s.receive(outgoingReset(2001, 2001, 2))
-	s.want("RE-CONFIG response #2001 result 4")
+	s.want("RE-CONFIG response #2000 result 6 | SACK 1999 2001-2001")
+	// "E5: a Re-configuration Response Parameter ... indicating successful processing",
+	// without being asked again.
 	s.receive(data(2000, 1, 0, "BE", "a"))
+	s.want("RE-CONFIG response #2000 result 1 | SACK 2001")
 	s.wantEvents("reset 1")
 	s.wantMessages("1:a", "1:b")
 	s.receive(data(2002, 1, 0, "BEI", "anew"))
 	s.wantMessages("1:anew")
+	s.take()
 
 	// A FORWARD-TSN brings it about, too.
 	s = established(t, Config{})
 	s.receive(outgoingReset(2000, 2003, 1))
-	s.want("RE-CONFIG response #2000 result 6")
+	s.want("RE-CONFIG response #2000 result 6 | SACK 1999")
 	s.receive(forwardTSN(2003, 1, 3))
 	s.wantEvents("reset 1")
-	s.want("SACK 2003")
+	s.want("RE-CONFIG response #2000 result 1 | SACK 2003")
 	s.receive(outgoingReset(2000, 2003, 1))
-	s.want("RE-CONFIG response #2000 result 1")
+	s.want("RE-CONFIG response #2000 result 1 | SACK 2003")
 	s.wantEvents()
 }
 
@@ -240,21 +245,17 @@ func TestRefusedRequests(t *testing.T) {
 		chunk  []byte
 		answer string
 	}{
-		{outgoingReset(1999, 1999, 1), "result 0"}, // the one before the first: nothing was asked yet
+		{outgoingReset(1999, 1999, 1), "result 5"}, // the one before the first
 		{outgoingReset(2001, 1999, 1), "result 5"}, // "Error - Bad Sequence Number"
 		{outgoingReset(0, 1999, 1), "result 5"},
-		{outgoingReset(2000, 1999, 1, 10), "result 3"},                        // "Error - Wrong SSN": no such stream
-		{rawChunk(130, 0, rawParam(14, uint32(2001), uint16(1))), "result 2"}, // incoming reset
-		{rawChunk(130, 0, rawParam(15, uint32(2002))), "result 2"},            // SSN/TSN reset
-		{rawChunk(130, 0, rawParam(17, uint32(2003), uint16(1), uint16(0))), "result 2"},
-		{rawChunk(130, 0, rawParam(18, uint32(2004), uint16(1), uint16(0))), "result 2"},
-		{rawChunk(130, 0, rawParam(18, uint32(2004), uint16(1), uint16(0))), "result 2"}, // again
-		{outgoingReset(2005, 1999, 9), "result 1"},
+		{outgoingReset(2000, 1999, 1, 10), "result 3"}, // "Error - Wrong SSN": no such stream
+		{outgoingReset(2000, 1999, 1, 10), "result 3"}, // again
+		{outgoingReset(2001, 1999, 9), "result 1"},
 	} {
 		s.receive(c.chunk)
 		lines, _ := s.take()
 		require.Len(t, lines, 1)
-		require.True(t, strings.HasSuffix(lines[0], c.answer), "%s, not %s", lines[0], c.answer)
+		require.True(t, strings.HasSuffix(lines[0], c.answer+" | SACK 1999"), "%s, not %s", lines[0], c.answer)
 	}
 	s.wantEvents("reset 9")
 	s.wantAlive()
@@ -276,7 +277,7 @@ func TestBothResetAtOnce(t *testing.T) {
 	s.reset(1)
 	s.want("RE-CONFIG reset #1000 last 999 s1")
 	s.receive(rawChunk(130, 0, rawParam(16, uint32(1000), uint32(1)), rawParam(13, uint32(2000), uint32(1000), uint32(1999), uint16(1))))
-	s.want("RE-CONFIG response #2000 result 1")
+	s.want("RE-CONFIG response #2000 result 1 | SACK 1999")
 	s.wantEvents("reset complete 1", "reset 1")
 	s.send(1, "anew")
 	s.want(`DATA 1000 s1 ssn0 BE "anew"`)

@@ -67,6 +67,7 @@ type sendQueue struct {
 	buffered int  // bytes not acknowledged or given up
 	timed    int  // messages waiting that have a lifetime
 	refused  bool // Send failed for want of room
+	hold     bool // no message is begun: all numbers are about to begin anew
 }
 
 // messagePool keeps message headers for reuse. A full send buffer of small
@@ -127,10 +128,28 @@ func (q *sendQueue) first() *outMessage {
 	if s == nil {
 		return nil
 	}
+	if q.hold {
+		if s = q.begun(); s == nil {
+			return nil
+		}
+		return s.head
+	}
 	if m := s.head; m.sent > 0 || !q.partial.full(len(m.buf.B)) {
 		return m
 	}
 	return q.partial.next().head
+}
+
+// begun returns a stream whose first message is partly sent, nil if there is
+// none.
+func (q *sendQueue) begun() *outStream {
+	if s := q.schedule.pinned; s != nil && s.head.sent > 0 {
+		return s
+	}
+	if len(q.partial.streams) > 0 {
+		return q.partial.next()
+	}
+	return nil
 }
 
 // unlinkHead takes the first message of a stream off its queue. The caller

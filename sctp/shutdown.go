@@ -35,7 +35,7 @@ func (a *Association) Shutdown(now time.Time) {
 
 // allAcknowledged reports whether the peer has everything.
 func (a *Association) allAcknowledged() bool {
-	return a.out.base == a.out.next && a.send.first() == nil
+	return a.out.base == a.out.next && a.send.unsent == 0
 }
 
 // progressShutdown takes the next step when nothing is outstanding any more.

@@ -1,0 +1,600 @@
+package sctp
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/rtcstack/rtcstack/internal/serial"
+)
+
+const (
+	// maxAnswers bounds the answers that wait for the next packet. What finds
+	// no room is asked again.
+	maxAnswers = 8
+	// maxPeerResetWait is how long a peer's SSN/TSN reset waits for our data to
+	// be acknowledged before it is denied; meanwhile no message is begun.
+	maxPeerResetWait = 30 * time.Second
+	// tsnLeap is how far an SSN/TSN reset moves the TSNs, so that nothing of
+	// before can be taken for new: "the smallest TSN not acknowledged ... plus
+	// 2^31" (section 5.2.4).
+	tsnLeap = 1 << 31
+)
+
+// answer is a Re-configuration Response Parameter:
+// https://www.rfc-editor.org/rfc/rfc6525.html#section-4.4
+type answer struct {
+	seq, result              uint32
+	hasTSN                   bool // of an SSN/TSN reset
+	senderNext, receiverNext uint32
+	kind                     requestKind // of the request; requestNone: there was none
+}
+
+func (w *answer) size() int {
+	if w.hasTSN {
+		return paramHeaderSize + 16
+	}
+	return paramHeaderSize + 8
+}
+
+func (w *answer) append(dst []byte) []byte {
+	dst = append(dst, 0, byte(paramReconfigResponse), 0, byte(w.size()))
+	dst = binary.BigEndian.AppendUint32(dst, w.seq)
+	dst = binary.BigEndian.AppendUint32(dst, w.result)
+	if w.hasTSN {
+		dst = binary.BigEndian.AppendUint32(dst, w.senderNext)
+		dst = binary.BigEndian.AppendUint32(dst, w.receiverNext)
+	}
+	return dst
+}
+
+// streamSet is a set of stream numbers.
+type streamSet []uint64
+
+func (s *streamSet) add(id uint16) {
+	if n := int(id>>6) + 1; n > len(*s) {
+		*s = append(*s, make([]uint64, n-len(*s))...)
+	}
+	(*s)[id>>6] |= 1 << (id & 63)
+}
+
+func (s streamSet) has(id uint16) bool {
+	return int(id>>6) < len(s) && s[id>>6]&(1<<(id&63)) != 0
+}
+
+func (s streamSet) remove(id uint16) {
+	if s.has(id) {
+		s[id>>6] &^= 1 << (id & 63)
+	}
+}
+
+// all gives the members in ascending order; they may be removed meanwhile.
+func (s streamSet) all(yield func(uint16) bool) {
+	for i, word := range s {
+		for ; word != 0; word &= word - 1 {
+			if !yield(uint16(i<<6 | bits.TrailingZeros64(word))) {
+				return
+			}
+		}
+	}
+}
+
+// minReconfigParam is the least size of each parameter's value; no other types
+// are known.
+var minReconfigParam = map[paramType]int{paramOutgoingReset: 12, paramIncomingReset: 4, paramSSNTSNReset: 4,
+	paramReconfigResponse: 8, paramAddOutgoing: 8, paramAddIncoming: 8}
+
+// receiveReConfig processes a RE-CONFIG chunk:
+// https://www.rfc-editor.org/rfc/rfc6525.html#section-5.2.1
+func (a *Association) receiveReConfig(t instant, c chunk) {
+	if a.state < StateEstablished {
+		return
+	}
+	var params [2]param
+	n := 0
+	for rest := c.value; len(rest) > 0; n++ {
+		p, next, ok := nextParam(rest)
+		size, known := minReconfigParam[p.typ]
+		if !ok || known && len(p.value) < size {
+			a.stats.ChunksInvalid++
+			return
+		}
+		if !known { // "stop processing the parameter and not process any further parameters"
+			a.stats.ChunksInvalid++
+			break
+		}
+		if n == len(params) {
+			a.reconfigViolation()
+			return
+		}
+		params[n], rest = p, next
+	}
+	if n == 0 {
+		return
+	}
+	if n == 2 && !combine(params[0].typ, params[1].typ) && !combine(params[1].typ, params[0].typ) {
+		a.reconfigViolation()
+		return
+	}
+	for _, p := range params[:n] {
+		if p.typ == paramReconfigResponse {
+			a.receiveReconfigResponse(t, p.value)
+		} else {
+			a.receiveRequest(t, p)
+		}
+		if a.over {
+			return
+		}
+	}
+}
+
+// combine reports whether two parameters may be in one chunk (section 3.1).
+func combine(p, q paramType) bool {
+	switch p {
+	case paramOutgoingReset:
+		return q == paramIncomingReset
+	case paramAddOutgoing:
+		return q == paramAddIncoming
+	case paramReconfigResponse:
+		return q == paramReconfigResponse || q == paramOutgoingReset
+	}
+	return false
+}
+
+// reconfigViolation: "the receiver SHOULD send an ERROR chunk with a Protocol
+// Violation cause" for other combinations.
+func (a *Association) reconfigViolation() {
+	a.stats.ChunksInvalid++
+	a.ctl.errorCause(CauseProtocolViolation, []byte("RE-CONFIG parameters that may not be combined"))
+}
+
+// receiveRequest answers a request of the peer's: the one expected next is
+// performed, the last two are answered as before.
+func (a *Association) receiveRequest(t instant, p param) {
+	r := &a.reset
+	if a.acceptsData() {
+		a.recv.sackNow = true // "a SACK chunk SHOULD be sent back"
+	}
+	seq := binary.BigEndian.Uint32(p.value)
+	for i := range r.history {
+		if w := &r.history[i]; w.kind != requestNone && w.seq == seq {
+			a.answerAgain(t, w)
+			return
+		}
+	}
+	if seq != r.nextPeerRequest {
+		r.answer(a, answer{seq: seq, result: resetBadSequence})
+		return
+	}
+	r.nextPeerRequest++
+	w := answer{seq: seq}
+	answered := false // by a request of ours
+	switch v := p.value[4:]; p.typ {
+	case paramOutgoingReset:
+		w.kind = requestReset
+		w.result = a.receiveOutgoingReset(seq, v)
+	case paramIncomingReset:
+		w.kind = requestPeerReset
+		w.result, answered = a.receiveIncomingReset(seq, v)
+	case paramSSNTSNReset:
+		w.kind = requestAssociation
+		w.result = a.receiveAssociationReset(t)
+	case paramAddOutgoing:
+		w.kind = requestAddOut
+		w.result = a.receiveAddOutgoing(binary.BigEndian.Uint16(v))
+	case paramAddIncoming:
+		w.kind = requestAddIn
+		w.result, answered = a.receiveAddIncoming(seq, binary.BigEndian.Uint16(v))
+	}
+	r.history[1], r.history[0] = r.history[0], w
+	if !answered {
+		r.answer(a, w)
+	}
+	if r.peerWantsReset && a.quiet() {
+		a.performPeerReset()
+	}
+}
+
+// answer queues an answer, instead of an older one to the same request.
+func (r *resetState) answer(a *Association, w answer) {
+	for i := range r.answers {
+		if r.answers[i].seq == w.seq {
+			r.answers[i] = w
+			return
+		}
+	}
+	if len(r.answers) == maxAnswers {
+		a.ctl.dropped++
+		return
+	}
+	r.answers = append(r.answers, w)
+}
+
+// settle answers what was in progress.
+func (r *resetState) settle(a *Association, kind requestKind, result uint32) {
+	for i := range r.history {
+		if w := &r.history[i]; w.kind == kind && w.result == resetInProgressNow {
+			w.result = result
+			if kind == requestAssociation && result == resetPerformed {
+				w.hasTSN, w.senderNext, w.receiverNext = true, a.out.next, a.recv.cum+1
+			}
+			r.answer(a, *w)
+		}
+	}
+}
+
+// answerAgain is for a request that came before: its answer was lost, or told
+// to ask again.
+func (a *Association) answerAgain(t instant, w *answer) {
+	r := &a.reset
+	if w.result == resetInProgressNow {
+		switch w.kind {
+		case requestPeerReset:
+			if r.kind == requestReset && r.responseSeq == w.seq {
+				r.send = true // it is the answer
+				return
+			}
+			if len(r.wanted) == 0 {
+				w.result = resetPerformed
+			}
+		case requestAddIn:
+			if r.kind == requestAddOut {
+				r.send = true
+				return
+			}
+			if r.wantOut == 0 {
+				w.result = resetPerformed
+			}
+		case requestAssociation:
+			if t-r.peerWantsResetAt > maxPeerResetWait {
+				r.peerWantsReset = false
+				a.send.hold = r.wantAssociation
+				w.result = resetDenied
+			}
+		}
+	}
+	r.answer(a, *w)
+}
+
+// mayAnswerByRequest says whether a request of ours can be made as the answer
+// to one of the peer's: 0, or the result to refuse it with. One of ours that
+// waits for the peer may wait for the same thing.
+func (a *Association) mayAnswerByRequest() uint32 {
+	switch {
+	case a.state != StateEstablished:
+		return resetDenied
+	case a.reset.kind == requestPeerReset || a.reset.kind == requestAddIn || a.reset.kind == requestAssociation:
+		return resetInProgress
+	}
+	return 0
+}
+
+// receiveOutgoingReset: the peer begins streams of its own anew, once the data
+// sent before has all arrived (section 5.2.2).
+func (a *Association) receiveOutgoingReset(seq uint32, v []byte) uint32 {
+	r := &a.reset
+	if r.kind == requestPeerReset && binary.BigEndian.Uint32(v) == r.request {
+		a.finishRequest(nil) // it is the answer (section 5.2.3, F1)
+	}
+	last := binary.BigEndian.Uint32(v[4:])
+	streams := v[8:]
+	for i := 0; i+2 <= len(streams); i += 2 {
+		if binary.BigEndian.Uint16(streams[i:]) >= a.hand.inStreams {
+			return resetWrongSSN
+		}
+	}
+	// One that waits already is joined: peers exist (dcSCTP) that ask again
+	// with a new number when they are told "In progress".
+	if !r.isDeferred || serial.Less32(r.deferredTSN, last) {
+		r.deferredTSN = last
+	}
+	r.isDeferred, r.deferredSeq = true, seq
+	r.deferredAll = r.deferredAll || len(streams) < 2
+	for i := 0; i+2 <= len(streams); i += 2 {
+		r.deferred.add(binary.BigEndian.Uint16(streams[i:]))
+	}
+	if !r.due(a) {
+		return resetInProgressNow
+	}
+	r.performDeferred(a)
+	a.replayHeld()
+	return resetPerformed
+}
+
+// due reports whether the data before the deferred reset is all here. While
+// everything is held, what is here is not in its streams yet.
+func (r *resetState) due(a *Association) bool {
+	return r.isDeferred && r.kind != requestAssociation && serial.LessEqual32(r.deferredTSN, a.recv.cum)
+}
+
+// received performs a deferred reset when its time has come; it is called
+// whenever the cumulative TSN may have moved.
+func (r *resetState) received(a *Association) {
+	if r.due(a) {
+		r.performDeferred(a)
+		r.settle(a, requestReset, resetPerformed) // E5 and E6: the peer waits for it
+		a.replayHeld()
+	}
+}
+
+// performDeferred: E3 and E4.
+func (r *resetState) performDeferred(a *Association) {
+	set := r.deferred
+	if r.deferredAll {
+		set = r.used
+	}
+	a.reasm.sweep()
+	a.reasm.resetStreams(set)
+	for id := range set.all {
+		a.events.push(Event{Kind: EventStreamReset, Stream: id})
+		r.used.remove(id)
+	}
+	r.isDeferred, r.deferredAll, r.deferred = false, false, nil
+}
+
+// receiveIncomingReset: the peer asks us to begin streams of ours anew (section
+// 5.2.3). Our Outgoing SSN Reset Request is the answer, at once or later.
+func (a *Association) receiveIncomingReset(seq uint32, v []byte) (result uint32, answered bool) {
+	r := &a.reset
+	if result = a.mayAnswerByRequest(); result != 0 {
+		return result, false
+	}
+	var ids []uint16
+	if len(v) < 2 {
+		for id := range a.send.streams {
+			ids = append(ids, id)
+		}
+		slices.Sort(ids)
+	}
+	for ; len(v) >= 2; v = v[2:] {
+		id := binary.BigEndian.Uint16(v)
+		if id >= a.hand.outStreams {
+			return resetWrongSSN, false
+		}
+		ids = append(ids, id)
+	}
+	todo := false
+	for _, id := range ids {
+		s := a.send.streams[id]
+		if s == nil || !s.used && s.head == nil && !s.resetting {
+			continue // its next message is the first anyway
+		}
+		todo = true
+		if !s.resetting {
+			s.resetting = true
+			r.wanted = append(r.wanted, id)
+		}
+	}
+	if !todo {
+		return resetNothingToDo, false
+	}
+	a.progressReconfig()
+	return resetInProgressNow, r.kind == requestReset && r.send && r.responseSeq == seq
+}
+
+// receiveAddOutgoing: the peer has more streams to send on (section 5.2.5).
+func (a *Association) receiveAddOutgoing(n uint16) uint32 {
+	asked := a.reset.kind == requestAddIn
+	if n == 0 || int(a.hand.inStreams)+int(n) > int(a.cfg.StreamLimit) {
+		if asked {
+			a.finishRequest(ErrStreamsDenied)
+		}
+		return resetDenied
+	}
+	a.hand.inStreams += n
+	a.events.push(Event{Kind: EventStreamsAdded})
+	if asked {
+		a.finishRequest(nil)
+	}
+	return resetPerformed
+}
+
+// receiveAddIncoming: the peer asks us to have more streams to send on (section
+// 5.2.6). Our Add Outgoing Streams Request is the answer.
+func (a *Association) receiveAddIncoming(seq uint32, n uint16) (result uint32, answered bool) {
+	r := &a.reset
+	if result = a.mayAnswerByRequest(); result != 0 {
+		return result, false
+	}
+	if n == 0 || !a.mayAddOut(n) || int(a.hand.outStreams)+int(r.wantOut)+r.underWay(requestAddOut)+int(n) > int(a.cfg.StreamLimit) {
+		return resetDenied, false
+	}
+	r.wantOut += n
+	a.progressReconfig()
+	return resetInProgressNow, r.kind == requestAddOut && r.send && r.responseSeq == seq
+}
+
+// receiveAssociationReset: all numbers begin anew (section 5.2.4), once all that
+// we have begun to send is acknowledged, so that nothing gets lost.
+func (a *Association) receiveAssociationReset(t instant) uint32 {
+	r := &a.reset
+	switch {
+	case a.state != StateEstablished:
+		return resetDenied
+	case r.kind == requestAssociation:
+		return resetInProgress
+	}
+	if !r.peerWantsReset {
+		r.peerWantsReset, r.peerWantsResetAt = true, t
+		a.send.hold = true
+	}
+	return resetInProgressNow
+}
+
+// performPeerReset: G1 to G6. G2 and G3 need nothing: all is acknowledged.
+func (a *Association) performPeerReset() {
+	r := &a.reset
+	r.peerWantsReset = false
+	a.send.hold = r.wantAssociation
+	if r.isDeferred {
+		r.performDeferred(a)
+		r.settle(a, requestReset, resetPerformed)
+		a.replayHeld()
+	}
+	// G1 and G4: with a FORWARD-TSN for all streams, what has arrived is
+	// delivered, and what is incomplete dropped.
+	a.recv.leap(a.recv.cum + tsnLeap)
+	a.resetNumbers()
+	r.settle(a, requestAssociation, resetPerformed)
+	a.events.push(Event{Kind: EventAssociationReset})
+}
+
+// associationReset is what the peer's consent to our request demands: what it
+// sent before senderNext is of before, and our next TSN is receiverNext.
+func (a *Association) associationReset(senderNext, receiverNext uint32) bool {
+	r := &a.reset
+	last := senderNext - 1
+	if serial.Less32(last, r.peerTSN) || serial.Less32(a.recv.cum, last) && last-a.recv.cum > maxTSNAhead {
+		return false
+	}
+	a.replay(func(h *heldChunk) bool { return serial.LessEqual32(h.tsn, last) })
+	if a.over {
+		return true
+	}
+	a.recv.forward(last)
+	a.recv.sackNow = true
+	if r.isDeferred && serial.LessEqual32(r.deferredTSN, last) {
+		r.performDeferred(a)
+		r.settle(a, requestReset, resetPerformed)
+	}
+	a.resetNumbers()
+	o := &a.out
+	o.base, o.next, o.highestAcked, o.sacked = receiverNext, receiverNext, receiverNext-1, o.sacked[:0]
+	a.fwd.advancedPeerAck = receiverNext - 1
+	a.loss.recovering, a.loss.probeOut = false, false
+	return true
+}
+
+// resetNumbers: G5, for streams of both directions.
+func (a *Association) resetNumbers() {
+	a.reasm.sweep()
+	a.reasm.resetAll()
+	a.reset.used = nil
+	for _, s := range a.send.streams {
+		s.nextMID, s.nextUMID, s.used = 0, 0, false
+	}
+}
+
+// leap moves the cumulative TSN to where none has been.
+func (r *tsnTracker) leap(tsn uint32) {
+	r.cum, r.ranges, r.dups = tsn, r.ranges[:0], r.dups[:0]
+}
+
+// resetStreams begins streams anew after the peer has reset them.
+func (r *reassembly) resetStreams(set streamSet) {
+	for id := range set.all {
+		if s := r.streams[id]; s != nil {
+			r.deliverWaiting(s)
+			r.releaseStream(s)
+			delete(r.streams, id)
+		}
+	}
+	// What is incomplete now, of data that has all arrived, never ends.
+	if c := r.current; c != nil && set.has(c.stream) {
+		r.current = nil
+		r.discard(c)
+	}
+	for _, f := range r.byFirst {
+		if set.has(f.stream) {
+			delete(r.byFirst, r.key(&f.dataHeader, f.seq))
+			delete(r.byLast, r.key(&f.dataHeader, f.last))
+			r.discard(f)
+		}
+	}
+}
+
+// resetAll is resetStreams for all of them.
+func (r *reassembly) resetAll() {
+	ids := make([]uint16, 0, len(r.streams))
+	for id := range r.streams {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		r.deliverWaiting(r.streams[id])
+	}
+	r.release()
+}
+
+// deliverWaiting delivers whole messages that wait for such as will not come.
+func (r *reassembly) deliverWaiting(s *inStream) {
+	for _, f := range s.waiting {
+		r.deliver(f)
+	}
+	s.waiting = nil
+}
+
+// heldChunk is a DATA or FORWARD-TSN chunk that is acknowledged, but not in its
+// stream yet, as it is not known whether it was sent before a reset or after.
+type heldChunk struct {
+	chunk
+	tsn uint32
+}
+
+// holds reports whether a DATA chunk has to be held: "any data arriving with a
+// TSN larger than the Sender's Last Assigned TSN for the affected stream(s) MUST
+// be queued locally" (section 5.2.2, E2), and all data while the peer may have
+// performed the SSN/TSN reset that we asked for.
+func (r *resetState) holds(h *dataHeader) bool {
+	r.used.add(h.stream)
+	return r.kind == requestAssociation || r.isDeferred && r.later(h)
+}
+
+// later reports whether data is from after the deferred reset.
+func (r *resetState) later(h *dataHeader) bool {
+	return (r.deferredAll || r.deferred.has(h.stream)) && serial.Less32(r.deferredTSN, h.tsn)
+}
+
+// hold keeps a chunk; false: there is no room, and it must come again.
+func (a *Association) hold(c chunk, tsn uint32) bool {
+	r := &a.reset
+	size := len(c.value) + fragmentOverhead
+	if r.heldBytes+size > a.window.limit {
+		a.stats.ChunksNoRoom++
+		return false
+	}
+	r.heldBytes += size
+	c.value, c.raw = slices.Clone(c.value), nil
+	r.held = append(r.held, heldChunk{c, tsn})
+	return true
+}
+
+// replayHeld lets the chunks go on that need not be held any more.
+func (a *Association) replayHeld() {
+	r := &a.reset
+	if len(r.held) > 0 {
+		a.replay(func(h *heldChunk) bool {
+			if !r.isDeferred || h.typ != chunkData && h.typ != chunkIData {
+				return true
+			}
+			d, _, _ := parseData(h.chunk)
+			return !r.later(&d)
+		})
+	}
+	r.received(a)
+}
+
+func (a *Association) replay(due func(*heldChunk) bool) {
+	r := &a.reset
+	held := r.held
+	r.held, r.heldBytes = nil, 0
+	for i := range held {
+		h := &held[i]
+		if !due(h) {
+			r.held = append(r.held, *h)
+			r.heldBytes += len(h.value) + fragmentOverhead
+			continue
+		}
+		if h.typ != chunkData && h.typ != chunkIData {
+			a.forwardStreams(h.chunk, h.tsn)
+			continue
+		}
+		d, payload, _ := parseData(h.chunk)
+		r.used.add(d.stream)
+		if why := a.reasm.add(&d, payload); why != "" {
+			a.abort(a.last, CauseProtocolViolation, string(why), false)
+			return
+		}
+	}
+}
