@@ -456,3 +456,28 @@ func TestOldSSN(t *testing.T) {
 	}
 	require.Subset(t, last, []string{"5", "6"})
 }
+
+// TSNs may be 65,535 ahead, and so may SSNs: that a stream's messages wait for one which
+// is missing must not make the last of them look like old ones, in a window that has
+// room for so many.
+func TestManyMessagesWait(t *testing.T) {
+	s := established(t, Config{ReceiveWindow: 16 << 20, MaxMessageSize: 4 << 20})
+	const n = 60_000
+	for i := uint32(1); i < n; i += 50 {
+		var chunks [][]byte
+		for j := i; j < min(i+50, n); j++ {
+			chunks = append(chunks, data(peerTSN+j, 1, uint16(j), "BE", string(rune('a'+j%26))))
+		}
+		s.receive(chunks...)
+		s.sent, s.raw = nil, nil
+	}
+	s.receive(data(peerTSN, 1, 0, "BE", "a"))
+	for i := range n {
+		m, ok := s.a.ReadMessage()
+		require.True(t, ok, i)
+		require.Equal(t, string(rune('a'+i%26)), string(m.Data))
+		s.a.Release(s.now, &m)
+	}
+	s.receive(data(peerTSN+n, 1, uint16(n&0xffff), "BE", "next"))
+	s.wantMessages("1:next")
+}

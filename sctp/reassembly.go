@@ -390,7 +390,10 @@ func (r *reassembly) complete(f *fragment) {
 		return
 	}
 	s := r.stream(f.stream)
-	f.ordinal = r.extended(s, f.ordinal)
+	if !r.interleaving {
+		// It is ahead, by up to 65535 as its TSN may be.
+		f.ordinal = s.next + uint32(uint16(f.ordinal)-uint16(s.next))
+	}
 	if f.ordinal == s.next {
 		s.next++
 		r.deliver(f)
