@@ -116,6 +116,14 @@ func formatValue(v float64) string {
 	}
 }
 
+// formatRatio writes a multiple; what is next to nothing is not told apart.
+func formatRatio(v float64) string {
+	if v > 0 && v < 0.005 {
+		return "< 0.01×"
+	}
+	return formatValue(v) + "×"
+}
+
 func groupThousands(digits string) string {
 	sign := ""
 	if digits[0] == '-' {

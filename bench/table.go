@@ -104,7 +104,7 @@ func (r row) ratioText() string {
 	if r.Ratio == nil {
 		return "–"
 	}
-	return formatValue(*r.Ratio) + "×"
+	return formatRatio(*r.Ratio)
 }
 
 func (r row) verdict() string {
