@@ -146,7 +146,7 @@ func (s *script) drain() {
 		if !ok {
 			return
 		}
-		require.LessOrEqual(s.t, len(p), s.a.cfg.MTU, "a packet is larger than the MTU")
+		require.LessOrEqual(s.t, len(p), max(s.a.cfg.MTU, s.a.cfg.MaxMTU), "a packet is larger than the MTU")
 		s.raw = append(s.raw, p)
 		s.sent = append(s.sent, s.describe(p))
 	}

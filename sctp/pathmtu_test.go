@@ -1,0 +1,264 @@
+package sctp
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The sizes that the scripts below search between.
+const (
+	baseMTU = 1184
+	mostMTU = 1412
+)
+
+// mtuScript is a script with an association that has a lot to send, and looks
+// for the path's MTU.
+type mtuScript struct {
+	*script
+	info []byte // of the last probe, as a parameter
+}
+
+func newMTUScript(t *testing.T, cfg Config) *mtuScript {
+	cfg.MTU, cfg.MaxMTU, cfg.HeartbeatInterval = baseMTU, mostMTU, -1
+	return &mtuScript{script: established(t, cfg)}
+}
+
+// probes takes what came out, and returns the sizes of the probes among it.
+// "A PL MUST NOT send a datagram (other than a probe packet) with a size at the
+// PL that is larger than the current PLPMTU."
+func (s *mtuScript) probes() (sizes []int) {
+	s.t.Helper()
+	lines, packets := s.take()
+	for i, p := range packets {
+		if lines[i] == "HEARTBEAT | PAD" {
+			sizes = append(sizes, len(p))
+			s.info, _ = s.split(p[16:])
+			continue
+		}
+		require.LessOrEqual(s.t, len(p), s.a.mtu.current, lines[i])
+		for rest := p[12:]; len(rest) > 0; {
+			var c []byte
+			c, rest = s.split(rest)
+			require.LessOrEqual(s.t, 12+len(c), baseMTU, "a chunk that could not be sent again after a fall back")
+		}
+	}
+	return sizes
+}
+
+// bulk sends a message that is much larger than a packet, and has it
+// acknowledged. It returns the sizes of the probes.
+func (s *mtuScript) bulk() []int {
+	s.t.Helper()
+	s.send(0, strings.Repeat("x", 6000))
+	for range 4 {
+		s.wait(rtt)
+		s.receive(sack(s.a.out.next - 1))
+	}
+	require.Zero(s.t, s.a.BufferedAmount())
+	return s.probes()
+}
+
+func (s *mtuScript) answer() { s.t.Helper(); s.receive(rawChunk(5, 0, s.info)) }
+
+// wantMTU checks the size of packets, which must be that of data in fact.
+func (s *mtuScript) wantMTU(size int, state mtuState) {
+	s.t.Helper()
+	require.Equal(s.t, size, s.a.Stats().MTU)
+	require.Equal(s.t, state, s.a.mtu.state)
+}
+
+// https://www.rfc-editor.org/rfc/rfc8899.html#section-5.2: "BASE: The BASE state is
+// used to confirm that the BASE_PLPMTU size is supported by the network path"; "The
+// state is exited when the probe packet is acknowledged, and the PL sender enters the
+// SEARCHING state." "The state is exited to enter SEARCH_COMPLETE when ... a probe of
+// size MAX_PLPMTU is acknowledged (PLPMTU = MAX_PLPMTU)."
+func TestPathMTUSearch(t *testing.T) {
+	s := newMTUScript(t, Config{})
+	s.wantMTU(baseMTU, mtuBase)
+	require.Equal(t, []int{baseMTU}, s.bulk())
+	s.answer()
+	s.wantMTU(baseMTU, mtuSearching)
+
+	require.Equal(t, []int{mostMTU}, s.bulk())
+	s.wantMTU(baseMTU, mtuSearching)
+	window := s.a.cc.window()
+	s.answer()
+	s.wantMTU(mostMTU, mtuSearchComplete)
+	// "An update to the PLPMTU (or MPS) MUST NOT increase the congestion window
+	// measured in bytes".
+	require.Equal(t, window, s.a.cc.window())
+
+	// Packets have that size from now on: a chunk that fits in a packet of the base
+	// size, and another that fills it up.
+	s.send(0, strings.Repeat("x", 2*mostMTU))
+	_, packets := s.take()
+	require.Len(t, packets[0], mostMTU)
+	require.Len(t, packets[1], mostMTU)
+	s.wait(rtt)
+	s.receive(sack(s.a.out.next - 1))
+
+	// "This is the normal maintenance state, where the PL is not probing"; "When used
+	// with an acknowledged PL (e.g., SCTP), DPLPMTUD SHOULD NOT continue to generate
+	// PLPMTU probes in this state." There is nothing larger to look for, either.
+	for range 3 {
+		require.Empty(t, s.bulk())
+		s.wait(raiseTimer)
+		s.take()
+	}
+	stats := s.a.Stats()
+	require.EqualValues(t, 2, stats.MTUProbesSent)
+	require.EqualValues(t, 2, stats.MTUProbesAcked)
+	require.Zero(t, stats.MTUProbesLost)
+}
+
+// "When a probe packet is sent and not acknowledged within the period of the
+// PROBE_TIMER, the PROBE_COUNT is incremented, and a new probe packet is transmitted";
+// "The default value of MAX_PROBES is 3"; the timer's value "MUST NOT be smaller than 1
+// second". Each size that fails halves the rest.
+func TestPathMTUSearchBelowTheMaximum(t *testing.T) {
+	s := newMTUScript(t, Config{})
+	const path = 1340
+	var sizes []int
+	var last time.Time
+	for s.a.mtu.state != mtuSearchComplete {
+		probes := s.bulk()
+		require.LessOrEqual(t, len(probes), 1, "one probe is under way at a time")
+		if len(probes) == 0 {
+			continue
+		}
+		sizes = append(sizes, probes[0])
+		if probes[0] <= path {
+			s.answer()
+		} else {
+			// The probe left at the beginning of bulk's time or later.
+			require.Greater(t, s.now.Sub(last), minProbeTimer-4*rtt)
+			last = s.now
+		}
+	}
+	require.Equal(t, []int{baseMTU, 1412, 1412, 1412, 1296, 1352, 1352, 1352, 1324, 1336}, sizes)
+	s.wantMTU(1336, mtuSearchComplete) // 1352 is less than mtuStep more
+
+	// "Loss of a probe packet SHOULD NOT be treated as an indication of congestion and
+	// SHOULD NOT trigger a congestion control reaction".
+	stats := s.a.Stats()
+	require.EqualValues(t, 6, stats.MTUProbesLost)
+	require.Zero(t, stats.LossEpisodes)
+	require.Zero(t, stats.Timeouts)
+	require.Zero(t, stats.MTUBlackHoles)
+	require.Zero(t, s.a.loss.errors)
+
+	// "PMTU_RAISE_TIMER ... is configured to the period a sender will continue to use
+	// the current PLPMTU, after which it reenters the Search Phase. This timer has a
+	// period of 600 seconds". The path has become a better one.
+	s.wait(raiseTimer - 10*time.Second)
+	s.take()
+	require.Empty(t, s.bulk())
+	s.wait(10 * time.Second)
+	s.take()
+	require.Equal(t, []int{mostMTU}, s.bulk())
+	s.wantMTU(1336, mtuSearching)
+	s.answer()
+	s.wantMTU(mostMTU, mtuSearchComplete)
+}
+
+// "DPLPMTUD MAY inhibit sending probe packets when no application data has been sent
+// since the previous probe packet" (section 5.1.1). Data that does not fill a packet
+// gains nothing from a larger one.
+func TestPathMTUIdle(t *testing.T) {
+	s := newMTUScript(t, Config{})
+	for range 20 {
+		s.send(0, strings.Repeat("x", 500))
+		s.wait(rtt)
+		s.receive(sack(s.a.out.next - 1))
+		require.Empty(t, s.probes())
+	}
+	// Nobody answers, and there was data after the first probe, but none after the
+	// second. No timer is left.
+	require.Equal(t, []int{baseMTU}, s.bulk())
+	s.wait(time.Hour)
+	require.Equal(t, []int{baseMTU}, s.probes())
+	require.True(t, s.a.Deadline().IsZero())
+
+	// Without a limit above the base there is no discovery.
+	for _, most := range []int{0, baseMTU - 4, baseMTU, baseMTU + 3} {
+		s := &mtuScript{script: established(t, Config{MTU: baseMTU, MaxMTU: most})}
+		for range 5 {
+			require.Empty(t, s.bulk())
+		}
+		s.a.PathChanged(s.now)
+		require.Empty(t, s.bulk())
+		s.wantMTU(baseMTU, mtuDisabled)
+	}
+}
+
+// Section 6.2.1.2: the HEARTBEAT carries "the probe size to help an implementation
+// associate a HEARTBEAT ACK with the size of probe that was sent", and "a nonce". And
+// section 3: "The feedback mechanism is REQUIRED to be robust to the possibility that
+// packets could be significantly delayed or duplicated along a network path."
+func TestPathMTUAnswers(t *testing.T) {
+	s := newMTUScript(t, Config{})
+	require.Equal(t, []int{baseMTU}, s.bulk())
+	base := s.info
+	for i := range base {
+		forged := append([]byte(nil), base...)
+		forged[i] ^= 1
+		s.receive(rawChunk(5, 0, forged))
+	}
+	require.Zero(t, s.a.Stats().MTUProbesAcked)
+	s.answer()
+	s.answer()
+	s.wantMTU(baseMTU, mtuSearching)
+	require.EqualValues(t, 1, s.a.Stats().MTUProbesAcked)
+
+	// The answer is late, but not too late.
+	require.Equal(t, []int{mostMTU}, s.bulk())
+	s.receive(rawChunk(5, 0, base))
+	s.wantMTU(baseMTU, mtuSearching)
+	late := s.info
+	s.wait(time.Second)
+	require.EqualValues(t, 1, s.a.Stats().MTUProbesLost)
+	require.Equal(t, []int{mostMTU}, s.probes())
+	s.receive(rawChunk(5, 0, late))
+	s.wantMTU(mostMTU, mtuSearchComplete)
+	// Answers to probes of an association that finds nothing more mean nothing.
+	s.receive(rawChunk(5, 0, late), rawChunk(5, 0, base), rawChunk(5, 0, rawParam(1, make([]byte, 12))))
+	s.wantMTU(mostMTU, mtuSearchComplete)
+	require.EqualValues(t, 2, s.a.Stats().MTUProbesAcked)
+	s.wantAlive()
+}
+
+// "The state is also left when the PROBE_COUNT reaches MAX_PROBES ... This causes the
+// PL sender to enter the ERROR state", which "is exited when packet probes no longer
+// detect the error". Such is a peer that does not know PAD chunks, and drops the
+// packet.
+func TestPathMTUError(t *testing.T) {
+	s := newMTUScript(t, Config{})
+	var sizes []int
+	for s.a.mtu.state != mtuError {
+		sizes = append(sizes, s.bulk()...)
+	}
+	require.Equal(t, []int{baseMTU, baseMTU, baseMTU}, sizes)
+	s.wantMTU(baseMTU, mtuError)
+	require.Empty(t, s.bulk())
+	require.Zero(t, s.a.loss.errors)
+	s.wait(raiseTimer)
+	s.take()
+	require.Equal(t, []int{baseMTU}, s.bulk())
+	s.answer()
+	require.Equal(t, []int{mostMTU}, s.bulk())
+	s.answer()
+	s.wantMTU(mostMTU, mtuSearchComplete)
+}
+
+// The peer's probe is answered without its PAD chunk: "receiver ... MUST discard
+// this chunk and continue processing the rest of the chunks in the packet" (RFC 4820
+// section 3).
+func TestPeersPathMTUProbe(t *testing.T) {
+	s := established(t, Config{})
+	s.receive(rawChunk(4, 0, rawParam(1, "probe of 1412")), rawChunk(132, 0, make([]byte, 1374)))
+	s.want("HEARTBEAT ACK " + quote(rawParam(1, "probe of 1412")))
+	s.wantAlive()
+}
