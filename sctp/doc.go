@@ -67,7 +67,8 @@
 //   - RFC 8261, SCTP over DTLS, as RFC 8831 profiles it for WebRTC; the messages
 //     that open data channels are in package dcep.
 //   - RFC 3758, partial reliability, with the limits of RFC 7496: a message is
-//     given up after so many retransmissions, or when its lifetime ends.
+//     given up after so many retransmissions, when its lifetime ends, or for a
+//     more important one when the send buffer is full.
 //   - RFC 6525, re-configuration: streams are reset, which closes data channels,
 //     and added.
 //   - RFC 8260, I-DATA and the stream schedulers: a large message does not hold
@@ -141,8 +142,6 @@
 //     SHUTDOWN ACK: one association is all there is between two ports here, and an
 //     ABORT would serve a forger. A server that expects many peers on one socket
 //     gives each address its own association.
-//   - The priority policy of RFC 7496, section 3.2: to drop the message that matters
-//     least when the buffer is full. [Association.Send] refuses instead.
 //   - The socket API of RFC 6458, and finding the address of the peer over UDP anew
 //     (RFC 6951, section 5.4): the owner has the socket.
 package sctp

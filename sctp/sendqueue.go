@@ -19,6 +19,12 @@ type SendOptions struct {
 	// Lifetime gives the message up when it is not acknowledged that long
 	// after Send (RFC 3758 section 4.1). 0: no limit.
 	Lifetime time.Duration
+	// Expendable lets the message be dropped, while it waits to be sent, for
+	// another expendable one that is more important when the send buffer is
+	// full (the priority policy of RFC 7496 section 3.2). Rank is its
+	// importance: the least number is the most important.
+	Expendable bool
+	Rank       uint32
 }
 
 // outMessage is a message that Send took and the peer has not acknowledged.
@@ -40,6 +46,8 @@ type outMessage struct {
 	unordered bool
 	limitRtx  bool
 	abandoned bool
+	rank      uint32
+	ranked    bool // SendOptions.Expendable
 }
 
 // outStream is one stream of ours.
@@ -65,6 +73,7 @@ type sendQueue struct {
 	partial  partialMessages
 	unsent   int  // bytes waiting for their first transmission
 	buffered int  // bytes not acknowledged or given up
+	ranked   int  // messages waiting that are expendable
 	timed    int  // messages waiting that have a lifetime
 	refused  bool // Send failed for want of room
 	hold     bool // no message is begun: all numbers are about to begin anew
@@ -160,8 +169,16 @@ func (q *sendQueue) unlinkHead(s *outStream) {
 		s.tail = nil
 	}
 	m.next = nil
+	q.uncount(m)
+}
+
+// uncount is told of each message that does not wait any more.
+func (q *sendQueue) uncount(m *outMessage) {
 	if m.expires != 0 {
 		q.timed--
+	}
+	if m.ranked {
+		q.ranked--
 	}
 }
 
@@ -214,7 +231,7 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 		return ErrMessageTooLarge
 	}
 	q := &a.send
-	if q.buffered > 0 && q.buffered+len(data) > a.sendLimit() {
+	if q.buffered > 0 && q.buffered+len(data) > a.sendLimit() && !(opt.Expendable && a.makeRoom(t, len(data), opt.Rank)) {
 		q.refused = true
 		return ErrSendBufferFull
 	}
@@ -226,6 +243,10 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 	m.buf = bufpool.Get(len(data))
 	m.buf.B = append(m.buf.B, data...)
 	m.stream, m.ppid, m.unordered = stream, ppid, opt.Unordered
+	if opt.Expendable {
+		m.ranked, m.rank = true, opt.Rank
+		q.ranked++
+	}
 	if a.hand.peerForwardTSN {
 		m.limitRtx, m.maxRtx = opt.LimitRetransmits, opt.MaxRetransmits
 		if opt.Lifetime > 0 {
@@ -272,13 +293,7 @@ func (a *Association) expireQueued(t instant) {
 					continue
 				default: // behind others: it has no fragment sent yet
 					a.stats.MessagesAbandoned++
-					if prev.next = following; following == nil {
-						s.tail = prev
-					}
-					a.send.timed--
-					a.send.unsent -= len(m.buf.B)
-					a.send.buffered -= len(m.buf.B)
-					a.send.done(m)
+					a.send.dropAfter(s, prev)
 					m = following
 					continue
 				}
