@@ -1,0 +1,267 @@
+//go:build unix
+
+package goodput
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	pion "github.com/pion/sctp"
+	"github.com/rtcstack/rtcstack/sctp"
+	"github.com/stretchr/testify/require"
+)
+
+// cpuRounds is how often each measurement is repeated, the libraries taking turns.
+const cpuRounds = 3
+
+// load is a row of the table of costs.
+type load struct {
+	name       string
+	size       int
+	unreliable bool // unordered, without retransmission
+}
+
+var loads = []load{
+	{"1 KiB", 1 << 10, false},
+	{"16 KiB", 16 << 10, false},
+	{"64 KiB", 64 << 10, false},
+	{"256 KiB", 256 << 10, false},
+	{"1 KiB, unordered, no retransmission", 1 << 10, true},
+}
+
+// cost is what a transfer took, both ends counted.
+type cost struct {
+	rate   float64 // MB/s
+	cores  float64 // CPU time per time: what is far below 1 says that the machine was busy with something else
+	cpu    float64 // seconds of CPU for a gigabyte
+	packet float64 // nanoseconds of CPU for a packet, SACKs included
+	allocs float64 // for a message
+}
+
+// usage is what the process has used so far.
+type usage struct {
+	at     time.Time
+	cpu    time.Duration
+	allocs uint64
+}
+
+func takeUsage(t testing.TB) usage {
+	var r syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &r))
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return usage{time.Now(), time.Duration(r.Utime.Nano() + r.Stime.Nano()), m.Mallocs}
+}
+
+func (u usage) cost(t testing.TB, l load, messages, packets int64) cost {
+	now := takeUsage(t)
+	bytes := float64(messages) * float64(l.size)
+	cpu := now.cpu - u.cpu
+	return cost{
+		rate:   bytes / 1e6 / now.at.Sub(u.at).Seconds(),
+		cores:  cpu.Seconds() / now.at.Sub(u.at).Seconds(),
+		cpu:    cpu.Seconds() / (bytes / 1e9),
+		packet: float64(cpu) / float64(packets),
+		allocs: float64(now.allocs-u.allocs) / float64(messages),
+	}
+}
+
+// costOfOurs moves messages between two associations of ours for d, in one goroutine, as the owner of both would: the packets that one
+// has to send, up to a batch, go to the other.
+func costOfOurs(t testing.TB, l load, d time.Duration) cost {
+	const batch = 50
+	config := sctp.Config{MTU: mtu, ZeroChecksum: true}
+	a, b := sctp.New(config), sctp.New(config)
+	now := time.Now()
+	buf := make([]byte, 0, mtu)
+	var messages, packets int64
+	move := func(from, to *sctp.Association) {
+		for range batch {
+			packet, ok := from.Transmit(now, buf)
+			if !ok {
+				break
+			}
+			packets++
+			to.Receive(now, packet)
+		}
+		for {
+			m, ok := to.ReadMessage()
+			if !ok {
+				break
+			}
+			messages++
+			to.Release(now, &m)
+		}
+	}
+	writable := false
+	exchange := func() {
+		// Time passes in the pipe as it would for 10 Gbit/s, whatever the machine takes: waiting for the pacer costs no CPU.
+		now = now.Add(batch * time.Microsecond)
+		move(a, b)
+		move(b, a)
+		for _, x := range []*sctp.Association{a, b} {
+			for {
+				event, ok := x.Event()
+				if !ok {
+					break
+				}
+				if x == a && (event.Kind == sctp.EventConnected || event.Kind == sctp.EventWritable) {
+					writable = true
+				}
+			}
+			if deadline := x.Deadline(); !deadline.IsZero() && !deadline.After(now) {
+				x.Advance(now)
+			}
+		}
+	}
+	a.Connect(now)
+	b.Connect(now)
+	message := make([]byte, l.size)
+	options := sctp.SendOptions{Unordered: l.unreliable, LimitRetransmits: l.unreliable}
+	run := func(d time.Duration) {
+		for began := time.Now(); time.Since(began) < d; {
+			for range 20 {
+				for writable {
+					if a.Send(now, 1, ppidBinary, message, options) != nil {
+						writable = false
+					}
+				}
+				exchange()
+			}
+		}
+	}
+	run(d / 4)
+	messages, packets = 0, 0
+	before := takeUsage(t)
+	run(d)
+	return before.cost(t, l, messages, packets)
+}
+
+// pipeEnd is one end of a pipe of datagrams in memory that loses nothing: a writer waits for room. Its buffers are reused, so that
+// the pipe costs the library little more than the hand-over to another goroutine.
+type pipeEnd struct {
+	in, out    chan []byte
+	free       *sync.Pool
+	closed     chan struct{}
+	peerClosed chan struct{}
+	once       sync.Once
+	packets    *atomic.Int64
+}
+
+func newPipe(packets *atomic.Int64) (a, b *pipeEnd) {
+	free := &sync.Pool{New: func() any { return new([2048]byte) }}
+	a = &pipeEnd{in: make(chan []byte, 512), free: free, closed: make(chan struct{}), packets: packets}
+	b = &pipeEnd{in: make(chan []byte, 512), free: free, closed: make(chan struct{}), packets: packets}
+	a.out, b.out, a.peerClosed, b.peerClosed = b.in, a.in, b.closed, a.closed
+	return a, b
+}
+
+func (e *pipeEnd) Read(p []byte) (int, error) {
+	select {
+	case packet := <-e.in:
+		n := copy(p, packet)
+		e.free.Put((*[2048]byte)(packet[:2048]))
+		return n, nil
+	case <-e.closed:
+		return 0, io.EOF
+	}
+}
+
+func (e *pipeEnd) Write(p []byte) (int, error) {
+	e.packets.Add(1)
+	packet := e.free.Get().(*[2048]byte)[:]
+	packet = packet[:copy(packet, p)]
+	select {
+	case e.out <- packet:
+		return len(p), nil
+	case <-e.peerClosed:
+		return 0, io.ErrClosedPipe
+	case <-e.closed:
+		return 0, io.ErrClosedPipe
+	}
+}
+
+func (e *pipeEnd) Close() error {
+	e.once.Do(func() { close(e.closed) })
+	return nil
+}
+
+func (e *pipeEnd) LocalAddr() net.Addr              { return &net.UDPAddr{} }
+func (e *pipeEnd) RemoteAddr() net.Addr             { return &net.UDPAddr{} }
+func (e *pipeEnd) SetDeadline(time.Time) error      { return nil }
+func (e *pipeEnd) SetReadDeadline(time.Time) error  { return nil }
+func (e *pipeEnd) SetWriteDeadline(time.Time) error { return nil }
+
+// costOfPion moves messages between two associations of the other library for d, with a receive window of 4 MiB and zero checksums.
+func costOfPion(t testing.TB, l load, d time.Duration) cost {
+	var packets, messages atomic.Int64
+	a, b := newPipe(&packets)
+	from, to, ready := connectPion(t, a, b, 4<<20, true)
+	<-ready
+	if l.unreliable {
+		from.stream.SetReliabilityParams(true, pion.ReliabilityTypeRexmit, 0)
+	}
+	var both sync.WaitGroup
+	stop := make(chan struct{})
+	both.Go(func() { to.receive(func(int) { messages.Add(1) }) })
+	both.Go(func() { from.send(make([]byte, l.size), 2<<20, stop) })
+	time.Sleep(d / 4)
+	m, p, before := messages.Load(), packets.Load(), takeUsage(t)
+	time.Sleep(d)
+	c := before.cost(t, l, messages.Load()-m, packets.Load()-p)
+	close(stop)
+	_ = a.Close()
+	_ = b.Close()
+	both.Wait()
+	return c
+}
+
+// TestCPU prints with -full what a transfer over a pipe in memory costs. Otherwise it checks that both measurements work, and that
+// ours is the cheaper one by far.
+func TestCPU(t *testing.T) {
+	contenders := []struct {
+		name string
+		run  func(testing.TB, load, time.Duration) cost
+	}{{"rtcstack", costOfOurs}, {"pion/sctp", costOfPion}}
+	if !*full {
+		const d = 200 * time.Millisecond
+		ours, others := costOfOurs(t, loads[2], d), costOfPion(t, loads[2], d)
+		require.Greater(t, ours.rate, 1.0)
+		require.Greater(t, others.rate, 1.0)
+		require.Less(t, ours.cpu, others.cpu)
+		return
+	}
+	w := tabwriter.NewWriter(t.Output(), 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "messages\t\tMB/s\tcores\tCPU s/GB\tmin-max\tns/packet\tallocs/message\n")
+	for _, l := range loads {
+		results := make([][]cost, len(contenders))
+		for range cpuRounds {
+			for i, c := range contenders {
+				runtime.GC()
+				results[i] = append(results[i], c.run(t, l, 2*time.Second))
+			}
+		}
+		for i, c := range contenders {
+			pick := func(f func(c cost) float64) (s []float64) {
+				for _, r := range results[i] {
+					s = append(s, f(r))
+				}
+				return s
+			}
+			cpu := pick(func(c cost) float64 { return c.cpu })
+			median := quantile(cpu, 0.5)
+			fmt.Fprintf(w, "%s\t%s\t%.0f\t%.1f\t%.2f\t%.2f-%.2f\t%.0f\t%.2f\n", l.name, c.name, quantile(pick(func(c cost) float64 { return c.rate }), 0.5),
+				quantile(pick(func(c cost) float64 { return c.cores }), 0.5), median, cpu[0], cpu[len(cpu)-1],
+				quantile(pick(func(c cost) float64 { return c.packet }), 0.5), quantile(pick(func(c cost) float64 { return c.allocs }), 0.5))
+		}
+	}
+	require.NoError(t, w.Flush())
+}
