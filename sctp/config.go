@@ -49,7 +49,7 @@ type Config struct {
 	// waiting for missing fragments included. The window that the peer is
 	// told begins at InitialBuffer, or four times MaxMessageSize if that is
 	// more, and grows up to this with what the reader takes in a round trip.
-	// 0: DefaultMaxBuffer.
+	// 0: DefaultMaxBuffer. At least MaxMessageSize.
 	ReceiveWindow int
 
 	// RTOInitial, RTOMin and RTOMax are the retransmission timer's limits; 0:
@@ -139,6 +139,7 @@ const (
 	defaultHeartbeatInterval  = 30 * time.Second
 	// validCookieLife: https://www.rfc-editor.org/rfc/rfc9260.html#section-16
 	validCookieLife = 60 * time.Second
+	minReceiveWindow = 1500
 	// initialWindowPackets: https://www.rfc-editor.org/rfc/rfc6928.html
 	initialWindowPackets = 10
 )
@@ -176,6 +177,9 @@ func (c *Config) setDefaults() {
 	def(&c.MaxMessageSize, DefaultMaxMessageSize)
 	def(&c.SendBuffer, DefaultMaxBuffer)
 	def(&c.ReceiveWindow, max(DefaultMaxBuffer, 4*c.MaxMessageSize))
+	// Less could not hold what MaxMessageSize allows; and section 3.3.2: "the
+	// a_rwnd ... SHOULD NOT be lower than 1500".
+	c.ReceiveWindow = max(c.ReceiveWindow, c.MaxMessageSize, minReceiveWindow)
 	def(&c.MaxInitRetransmits, defaultMaxInitRetransmits)
 	def(&c.MaxRetransmits, defaultMaxRetransmits)
 	def(&c.InitialCongestionWindow, initialWindowPackets*c.MTU)

@@ -117,10 +117,9 @@ func (a *Association) receiveShutdown(t instant, c chunk) {
 	}
 	switch a.state {
 	case StateEstablished, StateShutdownPending:
+		// T5 is the shutdown sender's: what is queued here may take long, and
+		// the peer waits for it.
 		a.state = StateShutdownReceived
-		if a.timers[timerT5] == 0 {
-			a.timers[timerT5] = t + shutdownGuard
-		}
 	case StateShutdownSent:
 		// Both at once: "respond with a SHUTDOWN ACK ... and enter the
 		// SHUTDOWN-ACK-SENT state".
