@@ -78,18 +78,20 @@ type resetState struct {
 	acked       bool   // all up to lastTSN was acknowledged when it was sent
 	peerTSN     uint32 // the peer's cumulative TSN when it was made
 	since       instant
+	granted     bool // the peer has added streams, perhaps for our request
 	attempts    int
 	rounds      int // answers that make no sense any more
 
 	// The peer's outgoing reset whose data is still missing.
-	isDeferred  bool
-	deferredSeq uint32
-	deferredTSN uint32
-	deferred    streamSet
-	deferredAll bool
-	used        streamSet // streams of the peer's with data since they began
-	held        []heldChunk
-	heldBytes   int
+	isDeferred   bool
+	deferredSeq  uint32
+	deferredTSN  uint32
+	deferred     streamSet
+	deferredAll  bool
+	lastDeferred []byte    // last TSN and streams of the last one that had to wait
+	used         streamSet // streams of the peer's with data since they began
+	held         []heldChunk
+	heldBytes    int
 }
 
 func (r *resetState) init(tsn uint32) { *r = resetState{nextRequest: tsn} }
@@ -102,7 +104,7 @@ const (
 	maxStreams = 0xffff
 	// staleRounds is how often a peer may say "In progress" of what it can
 	// only have finished; see receiveReconfigResponse.
-	staleRounds = 2
+	staleRounds = 3
 	// maxInProgress is how long a peer may say so of what depends on itself.
 	maxInProgress = 2 * maxPeerResetWait
 )
@@ -200,7 +202,7 @@ func (a *Association) AddStreams(now time.Time, out, in uint16) error {
 		return err
 	}
 	r := &a.reset
-	if !a.mayAddOut(out) || int(a.hand.inStreams)+int(r.wantIn)+r.underWay(requestAddIn)+int(in) > int(a.cfg.StreamLimit) {
+	if !a.mayAddOut(out, maxStreams) || int(a.hand.inStreams)+int(r.wantIn)+r.underWay(requestAddIn)+int(in) > int(a.cfg.StreamLimit) {
 		return ErrInvalidStream
 	}
 	for _, n := range [...]uint16{out, in} {
@@ -227,9 +229,9 @@ func (a *Association) reconfigurable() error {
 }
 
 // mayAddOut reports whether there can be n more streams of ours.
-func (a *Association) mayAddOut(n uint16) bool {
+func (a *Association) mayAddOut(n uint16, limit int) bool {
 	r := &a.reset
-	return int(a.hand.outStreams)+int(r.wantOut)+r.underWay(requestAddOut)+int(n) <= maxStreams
+	return int(a.hand.outStreams)+int(r.wantOut)+r.underWay(requestAddOut)+int(n) <= limit
 }
 
 // underWay is the number of streams that a request of that kind adds.
@@ -321,7 +323,7 @@ func (a *Association) cancelReset() {
 func (r *resetState) begin(a *Association, k requestKind) {
 	r.kind = k
 	r.lastTSN, r.peerTSN = a.out.next-1, a.recv.cum
-	r.since, r.rounds = a.last, 0
+	r.since, r.rounds, r.granted = a.last, 0, false
 	r.renew()
 	r.send = true
 }
@@ -412,6 +414,13 @@ func (a *Association) reconfigTimeout(_ instant) {
 				// might disagree about their numbers.
 				a.close(ErrPeerUnreachable)
 			default:
+				if r.granted { // some peers (Linux) give no other answer
+					a.finishRequest(nil)
+					return
+				}
+				// A peer that ignores what it does not know (dcSCTP, pion)
+				// still expects this number.
+				r.nextRequest = r.request
 				a.finishRequest(ErrReconfigTimeout)
 			}
 			return
@@ -453,14 +462,15 @@ func (a *Association) receiveReconfigResponse(t instant, v []byte) {
 		// (all browsers of 2021 to 2025 that have dcSCTP) that repeat the
 		// answer which they once gave to that number.
 		if r.kind == requestReset && r.acked {
-			a.renewRequest()
+			r.acked = false // once for each time that it is sent
+			a.renewRequest(true)
 		}
 	case result == resetInProgress && r.kind == requestReset:
 		// Some peers (Linux) say so while a request of theirs is under way:
 		// both sides close a channel at once. It passes.
 		r.rounds = max(r.rounds, staleRounds)
 		a.askAgain(t)
-		a.renewRequest()
+		a.renewRequest(false)
 	case result == resetPerformed, result == resetNothingToDo && (r.kind == requestReset || r.kind == requestPeerReset):
 		a.finishRequest(nil)
 	default:
@@ -476,8 +486,9 @@ func (a *Association) askAgain(t instant) {
 }
 
 // renewRequest lets the request that waits have a new number, if its answer
-// makes no sense repeatedly; too often, and it has failed.
-func (a *Association) renewRequest() {
+// makes no sense repeatedly; too often, and it has failed. same says that the
+// peer may have performed it under its old number.
+func (a *Association) renewRequest(same bool) {
 	r := &a.reset
 	if r.rounds++; r.rounds < staleRounds {
 		return
@@ -487,6 +498,9 @@ func (a *Association) renewRequest() {
 		return
 	}
 	r.renew()
+	if same {
+		r.responseSeq = r.request // which is no response's: see receiveOutgoingReset
+	}
 }
 
 // refused adds to err what the peer says besides "Denied".

@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -185,7 +186,7 @@ func (a *Association) receiveRequest(t instant, p param) {
 		w.result = a.receiveAddOutgoing(binary.BigEndian.Uint16(v))
 	case paramAddIncoming:
 		w.kind = requestAddIn
-		w.result, answered = a.receiveAddIncoming(seq, binary.BigEndian.Uint16(v))
+		w.result = a.receiveAddIncoming(binary.BigEndian.Uint16(v))
 	}
 	r.history[1], r.history[0] = r.history[0], w
 	if !answered {
@@ -238,14 +239,6 @@ func (a *Association) answerAgain(t instant, w *answer) {
 			if len(r.wanted) == 0 {
 				w.result = resetPerformed
 			}
-		case requestAddIn:
-			if r.kind == requestAddOut {
-				r.send = true
-				return
-			}
-			if r.wantOut == 0 {
-				w.result = resetPerformed
-			}
 		case requestAssociation:
 			if t-r.peerWantsResetAt > maxPeerResetWait {
 				r.peerWantsReset = false
@@ -255,19 +248,6 @@ func (a *Association) answerAgain(t instant, w *answer) {
 		}
 	}
 	r.answer(a, *w)
-}
-
-// mayAnswerByRequest says whether a request of ours can be made as the answer
-// to one of the peer's: 0, or the result to refuse it with. One of ours that
-// waits for the peer may wait for the same thing.
-func (a *Association) mayAnswerByRequest() uint32 {
-	switch {
-	case a.state != StateEstablished:
-		return resetDenied
-	case a.reset.kind == requestPeerReset || a.reset.kind == requestAddIn || a.reset.kind == requestAssociation:
-		return resetInProgress
-	}
-	return 0
 }
 
 // receiveOutgoingReset: the peer begins streams of its own anew, once the data
@@ -284,8 +264,13 @@ func (a *Association) receiveOutgoingReset(seq uint32, v []byte) uint32 {
 			return resetWrongSSN
 		}
 	}
-	// One that waits already is joined: peers exist (dcSCTP) that ask again
-	// with a new number when they are told "In progress".
+	// Peers exist (dcSCTP, and we if need be) that ask again with a new number
+	// when they are told "In progress": what waits still is joined, what was done
+	// meanwhile is not done again. They show it by the response sequence number.
+	if r.lastDeferred != nil && !r.isDeferred && bytes.Equal(r.lastDeferred, v[4:]) && binary.BigEndian.Uint32(v) == seq {
+		return resetPerformed
+	}
+	r.lastDeferred = nil
 	if !r.isDeferred || serial.Less32(r.deferredTSN, last) {
 		r.deferredTSN = last
 	}
@@ -295,6 +280,7 @@ func (a *Association) receiveOutgoingReset(seq uint32, v []byte) uint32 {
 		r.deferred.add(binary.BigEndian.Uint16(streams[i:]))
 	}
 	if !r.due(a) {
+		r.lastDeferred = slices.Clone(v[4:])
 		return resetInProgressNow
 	}
 	r.performDeferred(a)
@@ -337,8 +323,12 @@ func (r *resetState) performDeferred(a *Association) {
 // 5.2.3). Our Outgoing SSN Reset Request is the answer, at once or later.
 func (a *Association) receiveIncomingReset(seq uint32, v []byte) (result uint32, answered bool) {
 	r := &a.reset
-	if result = a.mayAnswerByRequest(); result != 0 {
-		return result, false
+	if a.state != StateEstablished {
+		return resetDenied, false
+	}
+	if r.kind == requestPeerReset || r.kind == requestAssociation {
+		// What of ours is under way may wait for the peer just so.
+		return resetInProgress, false
 	}
 	var ids []uint16
 	if len(v) < 2 {
@@ -375,34 +365,27 @@ func (a *Association) receiveIncomingReset(seq uint32, v []byte) (result uint32,
 
 // receiveAddOutgoing: the peer has more streams to send on (section 5.2.5).
 func (a *Association) receiveAddOutgoing(n uint16) uint32 {
-	asked := a.reset.kind == requestAddIn
 	if n == 0 || int(a.hand.inStreams)+int(n) > int(a.cfg.StreamLimit) {
-		if asked {
-			a.finishRequest(ErrStreamsDenied)
-		}
 		return resetDenied
 	}
 	a.hand.inStreams += n
 	a.events.push(Event{Kind: EventStreamsAdded})
-	if asked {
-		a.finishRequest(nil)
+	if a.reset.kind == requestAddIn {
+		a.reset.granted = true
 	}
 	return resetPerformed
 }
 
 // receiveAddIncoming: the peer asks us to have more streams to send on (section
-// 5.2.6). Our Add Outgoing Streams Request is the answer.
-func (a *Association) receiveAddIncoming(seq uint32, n uint16) (result uint32, answered bool) {
+// 5.2.6). Our Add Outgoing Streams Request is the answer. As that does not say
+// what it answers, and one of our own may look the same, it is said as well.
+func (a *Association) receiveAddIncoming(n uint16) uint32 {
 	r := &a.reset
-	if result = a.mayAnswerByRequest(); result != 0 {
-		return result, false
-	}
-	if n == 0 || !a.mayAddOut(n) || int(a.hand.outStreams)+int(r.wantOut)+r.underWay(requestAddOut)+int(n) > int(a.cfg.StreamLimit) {
-		return resetDenied, false
+	if a.state != StateEstablished || n == 0 || !a.mayAddOut(n, int(a.cfg.StreamLimit)) {
+		return resetDenied
 	}
 	r.wantOut += n
-	a.progressReconfig()
-	return resetInProgressNow, r.kind == requestAddOut && r.send && r.responseSeq == seq
+	return resetPerformed
 }
 
 // receiveAssociationReset: all numbers begin anew (section 5.2.4), once all that
