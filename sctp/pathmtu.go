@@ -19,7 +19,9 @@ import (
 // never arrives, a chunk always fits in a packet of the base size; a larger
 // packet holds more chunks. In a packet of 1412 bytes the second chunk's header
 // costs 1.1 % of it, and 15 % of the packets are saved, with what each costs in
-// DTLS, UDP and the routers on the way.
+// DTLS, UDP and the routers on the way. Over loopback, where a packet in a batch
+// costs next to nothing, the additional chunks were measured to take 4 % more CPU
+// time for a byte; they are paid for where a packet costs more than 0.4 µs.
 //
 // MIN_PLPMTU is the base size (section 5.2 allows it): the DTLS handshake has
 // come through with such packets.
@@ -245,12 +247,12 @@ func (a *Association) setMTU(size int) {
 
 // mtuDataSent is told of each packet with data, of which room bytes are left
 // empty.
-func (a *Association) mtuDataSent(room int, probing bool) {
+func (a *Association) mtuDataSent(room int) {
 	m := &a.mtu
 	if room < a.out.header+minFragment {
 		m.dataSent = true
 	}
-	if m.current-room > m.base && !probing {
+	if m.current-room > m.base {
 		// One chunk stands for the packet: its last, which is the last in flight.
 		a.out.at(a.out.flight.tail).rec.large = true
 	}

@@ -107,13 +107,15 @@ func TestPathMTUBlackHoleForLargePacketsOnly(t *testing.T) {
 // Losses among large packets that arrive are just losses.
 func TestPathMTULossIsNoBlackHole(t *testing.T) {
 	s := found(t, Config{})
-	for range 30 {
+	for range 3 {
+		s.a.cc.(*newReno).cwnd = 400_000
 		cum := s.a.out.base - 1
 		s.send(1, strings.Repeat("x", 20_000))
-		s.take()
 		s.wait(rtt)
+		lines, _ := s.take()
+		require.Greater(t, len(lines), 2*blackHolePackets)
 		last := s.a.out.next - 1
-		s.receive(sack(cum, last-1, last)) // the last packet of a burst of them all
+		s.receive(sack(cum, last-3, last)) // the last packets of them all
 		s.take()
 		for range 3 {
 			s.wait(rtt)
@@ -124,6 +126,36 @@ func TestPathMTULossIsNoBlackHole(t *testing.T) {
 	require.NotZero(t, s.a.Stats().LossEpisodes)
 	require.Zero(t, s.a.Stats().MTUBlackHoles)
 	s.wantMTU(mostMTU, mtuSearchComplete)
+}
+
+// What the path took before is tried first after a fall back: with some luck the
+// search is over after one probe, and the next one is due when it was.
+func TestPathMTUAfterABadMoment(t *testing.T) {
+	s := newMTUScript(t, Config{})
+	for s.a.mtu.state != mtuSearchComplete {
+		if sizes := s.bulk(); len(sizes) == 1 && sizes[0] <= 1340 {
+			s.answer()
+		}
+	}
+	s.wantMTU(1336, mtuSearchComplete)
+	raise := s.a.mtu.raiseAt
+	s.send(0, strings.Repeat("x", 6000))
+	s.take()
+	for s.a.Stats().Timeouts == 0 {
+		s.waitDeadline()
+	}
+	require.Equal(t, []int{baseMTU}, s.probes())
+	s.wantMTU(baseMTU, mtuBase)
+	s.answer()
+	for range 10 {
+		s.wait(rtt)
+		s.receive(sack(s.a.out.next - 1))
+	}
+	require.Equal(t, []int{1336}, s.probes())
+	s.answer()
+	s.wantMTU(1336, mtuSearchComplete)
+	require.Equal(t, raise, s.a.mtu.raiseAt)
+	require.Empty(t, s.bulk())
 }
 
 // A tail loss probe is to arrive: it keeps to the base size.
@@ -165,7 +197,10 @@ func TestPathChanged(t *testing.T) {
 	s.a.PathChanged(s.now)
 	s.wantMTU(baseMTU, mtuBase)
 	require.Equal(t, []int{baseMTU}, s.bulk())
-	s.a.PathChanged(s.now) // the answer to that probe may have been the other path's
+	require.NotZero(t, s.a.timers[timerMTU])
+	s.a.PathChanged(s.now)
+	require.Zero(t, s.a.timers[timerMTU])
+	// The answer to that probe may have been the other path's.
 	s.answer()
 	s.wantMTU(baseMTU, mtuBase)
 	for range 2 {

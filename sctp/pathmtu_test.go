@@ -108,6 +108,11 @@ func TestPathMTUSearch(t *testing.T) {
 		s.wait(raiseTimer)
 		s.take()
 	}
+	for _, cc := range []CongestionControl{CongestionNewReno, CongestionCUBIC, CongestionBBR} {
+		s := found(t, Config{CongestionControl: cc})
+		s.a.cc.timedOut(s.a.last, 0)
+		require.Equal(t, mostMTU, s.a.cc.window(), "a window of one packet")
+	}
 	stats := s.a.Stats()
 	require.EqualValues(t, 2, stats.MTUProbesSent)
 	require.EqualValues(t, 2, stats.MTUProbesAcked)
@@ -192,6 +197,21 @@ func TestPathMTUIdle(t *testing.T) {
 		require.Empty(t, s.bulk())
 		s.wantMTU(baseMTU, mtuDisabled)
 	}
+}
+
+// A packet that would be larger than the congestion window is of no use yet.
+func TestPathMTUAndTheWindow(t *testing.T) {
+	s := newMTUScript(t, Config{})
+	require.Equal(t, []int{baseMTU}, s.bulk())
+	cc := s.a.cc.(*newReno)
+	cc.cwnd, cc.ssthresh = mostMTU, 0
+	s.answer()
+	s.send(0, strings.Repeat("x", 3*baseMTU))
+	require.Empty(t, s.probes())
+	cc.cwnd = mostMTU + 1
+	s.wait(rtt)
+	s.receive(sack(s.a.out.next - 1))
+	require.Equal(t, []int{mostMTU}, s.probes())
 }
 
 // Section 6.2.1.2: the HEARTBEAT carries "the probe size to help an implementation

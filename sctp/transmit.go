@@ -133,10 +133,6 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 	o := &a.out
 	start := len(dst)
 	probing := a.loss.probe
-	if probing {
-		// If nothing larger arrives any more, this does, and shows it.
-		limit -= a.mtu.current - a.mtu.base
-	}
 	a.send.schedule.beginPacket(a.hand.interleaving)
 	if o.inFlight == 0 && o.lastSent != 0 {
 		a.cc.restart(t, int((t-o.lastSent)/a.rtt.rto))
@@ -216,7 +212,7 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 		}
 		a.armProbe(t)
 		a.notifyWritable()
-		a.mtuDataSent(limit-len(dst), probing)
+		a.mtuDataSent(limit - len(dst))
 	}
 	return dst
 }
