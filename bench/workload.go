@@ -47,6 +47,7 @@ type task struct {
 	Count      int           `json:"count,omitempty"` // round trips, connections, pairs
 	WarmUp     time.Duration `json:"warmUp,omitempty"`
 	Duration   time.Duration `json:"duration,omitempty"`
+	Least      uint64        `json:"least,omitempty"`      // bytes that make it longer until they are received
 	CPUProfile string        `json:"cpuProfile,omitempty"` // a file for it
 }
 
@@ -129,7 +130,9 @@ var workloads = []workload{
 					sizes = []int{16 << 10, 64 << 10}
 				}
 				for _, size := range sizes {
-					tasks = append(tasks, task{Size: size, Processes: processes, WarmUp: t.warmUp, Duration: t.duration})
+					tasks = append(tasks, task{
+						Size: size, Processes: processes, WarmUp: t.warmUp, Duration: t.duration, Least: leastReceived,
+					})
 				}
 			}
 			return tasks
@@ -181,7 +184,7 @@ var workloads = []workload{
 		},
 		tasks: func(quick bool) []task {
 			t := pick(quick, full, brief)
-			return []task{{Size: 1 << 10, Unreliable: true, WarmUp: t.warmUp, Duration: t.duration}}
+			return []task{{Size: 1 << 10, Unreliable: true, WarmUp: t.warmUp, Duration: t.duration, Least: leastReceived}}
 		},
 	},
 	{
