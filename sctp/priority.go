@@ -19,7 +19,6 @@ func (q *sendQueue) dropAfter(s *outStream, prev *outMessage) {
 // https://www.rfc-editor.org/rfc/rfc7496.html#section-3.2
 func (a *Association) makeRoom(t instant, size int, rank uint32) bool {
 	q := &a.send
-	limit := a.sendLimit()
 	if q.ranked == 0 {
 		return false
 	}
@@ -31,10 +30,10 @@ func (a *Association) makeRoom(t instant, size int, rank uint32) bool {
 			}
 		}
 	}
-	if q.buffered-gain+size > limit && q.buffered > gain {
+	if !a.sendRoom(size, q.buffered-gain, q.unsent-gain) {
 		return false
 	}
-	for q.buffered > 0 && q.buffered+size > limit {
+	for !a.sendRoom(size, q.buffered, q.unsent) {
 		var stream *outStream
 		var before, worst *outMessage
 		for _, s := range q.streams {

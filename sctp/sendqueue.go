@@ -231,7 +231,7 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 		return ErrMessageTooLarge
 	}
 	q := &a.send
-	if q.buffered > 0 && q.buffered+len(data) > a.sendLimit() && !(opt.Expendable && a.makeRoom(t, len(data), opt.Rank)) {
+	if !a.sendRoom(len(data), q.buffered, q.unsent) && !(opt.Expendable && a.makeRoom(t, len(data), opt.Rank)) {
 		q.refused = true
 		return ErrSendBufferFull
 	}
@@ -309,7 +309,7 @@ func (a *Association) expireQueued(t instant) {
 // Half the buffer is waited for, so that a bulk sender is woken once for many
 // messages.
 func (a *Association) notifyWritable() {
-	if a.send.refused && a.send.buffered <= a.sendLimit()/2 {
+	if a.send.refused && a.send.unsent <= a.unsentLimit()/2 && a.send.buffered <= a.cfg.SendBuffer-a.cfg.SendBuffer/8 {
 		a.send.refused = false
 		a.events.push(Event{Kind: EventWritable})
 	}

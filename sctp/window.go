@@ -59,8 +59,16 @@ func (w *receiveWindow) incomplete(held int) {
 	}
 }
 
-// sendLimit bounds what Send takes: twice the congestion window, so that the
-// next window is at hand when one is acknowledged.
-func (a *Association) sendLimit() int {
-	return min(max(InitialBuffer, 2*a.cc.window()), a.cfg.SendBuffer)
+// unsentLimit bounds what waits to be sent for the first time: a congestion
+// window, so that the next one is at hand when one is acknowledged. What is in
+// flight, or acknowledged behind a hole, does not count: a sender must not run
+// dry because of it.
+func (a *Association) unsentLimit() int {
+	return min(max(InitialBuffer, a.cc.window()), a.cfg.SendBuffer)
+}
+
+// sendRoom reports whether Send can take size more bytes when so many are
+// buffered, and so many of them unsent.
+func (a *Association) sendRoom(size, buffered, unsent int) bool {
+	return buffered <= 0 || buffered+size <= a.cfg.SendBuffer && unsent+size <= a.unsentLimit()
 }
