@@ -163,7 +163,8 @@ const (
 	EventStreamsAdded
 	// EventAssociationReset: the numbers of messages and TSNs have begun anew,
 	// by ResetAssociation or by the peer; or Err says why they have not:
-	// ErrResetDenied, or ErrClosed if the association is being shut down.
+	// ErrResetDenied, ErrReconfigTimeout, or ErrClosed if the association is
+	// being shut down.
 	EventAssociationReset
 	// EventResetRequestComplete: the peer has answered RequestStreamReset for
 	// Stream, which is AllStreams if all were asked for. If Err is nil,
@@ -392,6 +393,7 @@ func (a *Association) close(err error) {
 	a.send.release()
 	a.reasm.release()
 	a.recv.release()
+	a.reset.held = nil
 	a.events.push(Event{Kind: EventClosed, Err: err})
 	if a.cfg.Logger != nil {
 		a.cfg.Logger.Debug("sctp: association closed", slog.Any("error", err))

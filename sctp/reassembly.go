@@ -91,8 +91,11 @@ type reassembly struct {
 	roomy    int // runs that were given room by that guess
 	stale    uint64
 	// What the peer has given up is looked for once for each packet.
-	sweepDue bool
-	sweepTSN uint32
+	sweepDue      bool
+	sweepForward  bool // up to sweepTSN
+	sweepTSN      uint32
+	sweepReset    streamSet // on these streams, up to sweepResetTSN
+	sweepResetTSN uint32
 }
 
 const (
@@ -129,7 +132,7 @@ func (r *reassembly) release() {
 		r.releaseStream(s)
 	}
 	r.streams, r.byFirst, r.byLast, r.current, r.free = nil, nil, nil, nil, nil
-	r.sweepDue = false
+	r.sweepDue, r.sweepForward, r.sweepReset = false, false, nil
 }
 
 func (r *reassembly) releaseStream(s *inStream) {
@@ -479,24 +482,29 @@ func (r *reassembly) skip(stream uint16, ordinal uint32) {
 // skipFragments does it by message.
 func (r *reassembly) forward(tsn uint32) {
 	if !r.interleaving {
-		r.sweepDue, r.sweepTSN = true, tsn
+		r.sweepDue, r.sweepForward, r.sweepTSN = true, true, tsn
 	}
 }
 
-// sweep does, after a packet, what forward and skipFragments are for: all
-// incomplete messages are looked at once, however many the packet gives up.
+// sweep does, after a packet, what forward, skipFragments and resetStreams are
+// for: all incomplete messages are looked at once, however many the packet gives
+// up.
 func (r *reassembly) sweep() {
 	if !r.sweepDue {
 		return
 	}
-	r.sweepDue = false
-	given := r.givenUp
-	if !r.interleaving {
-		given = func(h *dataHeader) bool { return serial.LessEqual32(h.tsn, r.sweepTSN) }
-		if c := r.current; c != nil && given(&c.dataHeader) {
-			r.current = nil
-			r.discard(c)
+	given := func(h *dataHeader) bool {
+		if r.sweepReset.has(h.stream) && serial.LessEqual32(h.tsn, r.sweepResetTSN) {
+			return true
 		}
+		if r.interleaving {
+			return r.givenUp(h)
+		}
+		return r.sweepForward && serial.LessEqual32(h.tsn, r.sweepTSN)
+	}
+	if c := r.current; c != nil && given(&c.dataHeader) {
+		r.current = nil
+		r.discard(c)
 	}
 	for _, f := range r.byFirst {
 		if given(&f.dataHeader) {
@@ -505,6 +513,7 @@ func (r *reassembly) sweep() {
 			r.discard(f)
 		}
 	}
+	r.sweepDue, r.sweepForward, r.sweepReset = false, false, nil
 }
 
 // skipFragments drops the incomplete messages of a stream up to a MID.

@@ -1,0 +1,244 @@
+package sctp
+
+import (
+	"math/bits"
+	"slices"
+
+	"github.com/rtcstack/rtcstack/internal/serial"
+)
+
+// tsnLeap is how far an SSN/TSN reset moves the TSNs, so that nothing of before
+// can be taken for new: "the smallest TSN not acknowledged ... plus 2^31":
+// https://www.rfc-editor.org/rfc/rfc6525.html#section-5.2.4
+const tsnLeap = 1 << 31
+
+// due reports whether the data before the deferred reset is all here. While
+// everything is held, what is here is not in its streams yet.
+func (r *resetState) due(a *Association) bool {
+	return r.isDeferred && r.kind != requestAssociation && serial.LessEqual32(r.deferredTSN, a.recv.cum)
+}
+
+// received performs a deferred reset when its time has come; it is called
+// whenever the cumulative TSN may have moved.
+func (r *resetState) received(a *Association) {
+	if r.due(a) {
+		r.performDeferred(a)
+		r.settle(a, requestReset, resetPerformed) // E5 and E6: the peer waits for it
+		a.replayHeld()
+	}
+}
+
+// performDeferred: E3 and E4.
+func (r *resetState) performDeferred(a *Association) {
+	set := r.deferred
+	if r.deferredAll {
+		for id := range r.used.all {
+			set.add(id)
+		}
+	}
+	a.reasm.resetStreams(set, r.deferredTSN)
+	for id := range set.all {
+		a.events.push(Event{Kind: EventStreamReset, Stream: id})
+		r.used.remove(id)
+	}
+	r.isDeferred, r.deferredAll, r.deferred = false, false, nil
+}
+
+// performPeerReset: G1 to G6. G2 and G3 need nothing: all is acknowledged.
+func (a *Association) performPeerReset() {
+	r := &a.reset
+	r.peerWantsReset = false
+	a.send.hold = r.wantAssociation
+	if r.isDeferred {
+		r.performDeferred(a)
+		r.settle(a, requestReset, resetPerformed)
+		a.replayHeld()
+	}
+	// G1 and G4: with a FORWARD-TSN for all streams, what has arrived is
+	// delivered, and what is incomplete dropped.
+	a.recv.leap(a.recv.cum + tsnLeap)
+	a.resetNumbers()
+	r.settle(a, requestAssociation, resetPerformed)
+	a.events.push(Event{Kind: EventAssociationReset})
+}
+
+// associationReset is what the peer's consent to our request demands: what it
+// sent before senderNext is of before, and our next TSN is receiverNext.
+func (a *Association) associationReset(senderNext, receiverNext uint32) bool {
+	r := &a.reset
+	last := senderNext - 1
+	if serial.Less32(last, r.peerTSN) || serial.Less32(a.recv.cum, last) && last-a.recv.cum > maxTSNAhead {
+		return false
+	}
+	a.replay(func(h *heldChunk) bool { return serial.LessEqual32(h.tsn, last) })
+	if a.over {
+		return true
+	}
+	a.recv.forward(last)
+	a.recv.sackNow = true
+	if r.isDeferred && serial.LessEqual32(r.deferredTSN, last) {
+		r.performDeferred(a)
+		r.settle(a, requestReset, resetPerformed)
+	}
+	a.resetNumbers()
+	o := &a.out
+	o.base, o.next, o.highestAcked, o.sacked = receiverNext, receiverNext, receiverNext-1, o.sacked[:0]
+	a.fwd.advancedPeerAck = receiverNext - 1
+	a.loss.recovering, a.loss.probeOut = false, false
+	return true
+}
+
+// resetNumbers: G5, for streams of both directions.
+func (a *Association) resetNumbers() {
+	a.reasm.resetAll()
+	a.reset.used = nil
+	for _, s := range a.send.streams {
+		s.nextMID, s.nextUMID, s.used = 0, 0, false
+	}
+}
+
+// leap moves the cumulative TSN to where none has been.
+func (r *tsnTracker) leap(tsn uint32) {
+	r.cum, r.ranges, r.dups = tsn, r.ranges[:0], r.dups[:0]
+}
+
+// resetStreams begins streams anew after the peer has reset them; tsn is its
+// last one of before.
+func (r *reassembly) resetStreams(set streamSet, tsn uint32) {
+	for id := range set.all {
+		if s := r.streams[id]; s != nil {
+			r.deliverWaiting(s)
+			r.releaseStream(s)
+			delete(r.streams, id)
+		}
+		// What is incomplete now, of data that has all arrived, never ends.
+		r.sweepReset.add(id)
+	}
+	r.sweepDue, r.sweepResetTSN = true, tsn
+}
+
+// resetAll is resetStreams for all of them.
+func (r *reassembly) resetAll() {
+	ids := make([]uint16, 0, len(r.streams))
+	for id := range r.streams {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		r.deliverWaiting(r.streams[id])
+	}
+	r.release()
+}
+
+// deliverWaiting delivers whole messages that wait for such as will not come.
+func (r *reassembly) deliverWaiting(s *inStream) {
+	for _, f := range s.waiting {
+		r.deliver(f)
+	}
+	s.waiting = nil
+}
+
+// heldChunk is a DATA or FORWARD-TSN chunk that is acknowledged, but not in its
+// stream yet, as it is not known whether it was sent before a reset or after.
+type heldChunk struct {
+	chunk
+	tsn uint32
+}
+
+// holds reports whether a DATA chunk has to be held: "any data arriving with a
+// TSN larger than the Sender's Last Assigned TSN for the affected stream(s) MUST
+// be queued locally" (section 5.2.2, E2), and all data while the peer may have
+// performed the SSN/TSN reset that we asked for.
+func (r *resetState) holds(h *dataHeader) bool {
+	r.used.add(h.stream)
+	return r.kind == requestAssociation || r.isDeferred && r.later(h)
+}
+
+// later reports whether data is from after the deferred reset.
+func (r *resetState) later(h *dataHeader) bool {
+	return (r.deferredAll || r.deferred.has(h.stream)) && serial.Less32(r.deferredTSN, h.tsn)
+}
+
+// hold keeps a chunk; false: there is no room, and it must come again.
+func (a *Association) hold(c chunk, tsn uint32) bool {
+	r := &a.reset
+	size := len(c.value) + fragmentOverhead
+	if r.heldBytes+size > a.window.limit {
+		a.stats.ChunksNoRoom++
+		return false
+	}
+	r.heldBytes += size
+	c.value, c.raw = slices.Clone(c.value), nil
+	r.held = append(r.held, heldChunk{c, tsn})
+	return true
+}
+
+// replayHeld lets the chunks go on that need not be held any more.
+func (a *Association) replayHeld() {
+	r := &a.reset
+	if len(r.held) > 0 {
+		a.replay(func(h *heldChunk) bool {
+			if !r.isDeferred || h.typ != chunkData && h.typ != chunkIData {
+				return true
+			}
+			d, _, _ := parseData(h.chunk)
+			return !r.later(&d)
+		})
+	}
+	r.received(a)
+}
+
+func (a *Association) replay(due func(*heldChunk) bool) {
+	r := &a.reset
+	held := r.held
+	r.held, r.heldBytes = nil, 0
+	for i := range held {
+		h := &held[i]
+		if !due(h) {
+			r.held = append(r.held, *h)
+			r.heldBytes += len(h.value) + fragmentOverhead
+			continue
+		}
+		if h.typ != chunkData && h.typ != chunkIData {
+			a.forwardStreams(h.chunk, h.tsn)
+			continue
+		}
+		d, payload, _ := parseData(h.chunk)
+		r.used.add(d.stream)
+		if why := a.reasm.add(&d, payload); why != "" {
+			a.abort(a.last, CauseProtocolViolation, string(why), false)
+			return
+		}
+	}
+}
+
+// streamSet is a set of stream numbers.
+type streamSet []uint64
+
+func (s *streamSet) add(id uint16) {
+	if n := int(id>>6) + 1; n > len(*s) {
+		*s = append(*s, make([]uint64, n-len(*s))...)
+	}
+	(*s)[id>>6] |= 1 << (id & 63)
+}
+
+func (s streamSet) has(id uint16) bool {
+	return int(id>>6) < len(s) && s[id>>6]&(1<<(id&63)) != 0
+}
+
+func (s streamSet) remove(id uint16) {
+	if s.has(id) {
+		s[id>>6] &^= 1 << (id & 63)
+	}
+}
+
+// all gives the members in ascending order.
+func (s streamSet) all(yield func(uint16) bool) {
+	for i, word := range s {
+		for ; word != 0; word &= word - 1 {
+			if !yield(uint16(i<<6 | bits.TrailingZeros64(word))) {
+				return
+			}
+		}
+	}
+}
