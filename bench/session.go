@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/rtcstack/rtcstack/bench/relay"
@@ -92,7 +93,10 @@ type pairOptions struct {
 }
 
 // pair is a connection with both its ends in this process; a made the channel.
-type pair struct{ a, b *end }
+type pair struct {
+	a, b   *end
+	closed atomic.Bool
+}
 
 // connect makes a pair and waits until its channel is open on both sides. toA gets the messages that come to a, fromA
 // those that come to b.
@@ -100,10 +104,14 @@ func (s *session) connect(o pairOptions) (*pair, error) {
 	p := &pair{}
 	bring := func(i int, to **end) func(signal) {
 		return func(sig signal) {
-			s.signalling.jobs <- func() error {
+			s.signalling.jobs <- func() (err error) {
+				defer func() {
+					if p.closed.Load() {
+						err = nil // a candidate that comes when nobody needs it any more
+					}
+				}()
 				if o.path != nil {
 					var ok bool
-					var err error
 					if sig, ok, err = sig.through(o.path, i); !ok || err != nil {
 						return err
 					}
@@ -128,4 +136,7 @@ func (s *session) connect(o pairOptions) (*pair, error) {
 	return p, s.ready(p.b)
 }
 
-func (p *pair) close() error { return errors.Join(p.a.close(), p.b.close()) }
+func (p *pair) close() error {
+	p.closed.Store(true)
+	return errors.Join(p.a.close(), p.b.close())
+}
