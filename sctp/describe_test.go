@@ -68,6 +68,14 @@ func (s *script) describeChunk(c []byte) string {
 			ssn = ""
 		}
 		return fmt.Sprintf("DATA %d s%d%s %s %s", u32(4), u16(8), ssn, flags, quote(c[16:]))
+	case 64: // I-DATA
+		flags := ""
+		for i, letter := range "IUBE" {
+			if c[1]&(8>>i) != 0 {
+				flags += string(letter)
+			}
+		}
+		return fmt.Sprintf("I-DATA %d s%d mid%d %s %s", u32(4), u16(8), u32(12), flags, quote(c[20:]))
 	case 1, 2: // INIT, INIT ACK
 		for rest := c[20:]; len(rest) > 0; {
 			var p []byte
@@ -123,9 +131,23 @@ func (s *script) describeChunk(c []byte) string {
 				for i := 16; i < len(p); i += 2 {
 					name += fmt.Sprintf(" s%d", binary.BigEndian.Uint16(p[i:]))
 				}
+			case 14:
+				name += fmt.Sprintf(" ask #%d", binary.BigEndian.Uint32(p[4:]))
+				for i := 8; i < len(p); i += 2 {
+					name += fmt.Sprintf(" s%d", binary.BigEndian.Uint16(p[i:]))
+				}
+			case 15:
+				require.Len(s.t, p, 8)
+				name += fmt.Sprintf(" reset all #%d", binary.BigEndian.Uint32(p[4:]))
 			case 16:
-				require.Len(s.t, p, 12)
 				name += fmt.Sprintf(" response #%d result %d", binary.BigEndian.Uint32(p[4:]), binary.BigEndian.Uint32(p[8:]))
+				if len(p) != 12 {
+					require.Len(s.t, p, 20)
+					name += fmt.Sprintf(" sender %d receiver %d", binary.BigEndian.Uint32(p[12:]), binary.BigEndian.Uint32(p[16:]))
+				}
+			case 17, 18:
+				require.Len(s.t, p, 12)
+				name += fmt.Sprintf(" add %s #%d %d", [...]string{"out", "in"}[p[1]-17], binary.BigEndian.Uint32(p[4:]), binary.BigEndian.Uint16(p[8:]))
 			default:
 				name += fmt.Sprintf(" parameter %x", p)
 			}

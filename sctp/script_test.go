@@ -172,7 +172,8 @@ func (s *script) take() (lines []string, packets [][]byte) {
 }
 
 var eventNames = map[EventKind]string{EventConnected: "connected", EventClosed: "closed", EventStreamReset: "reset",
-	EventStreamResetComplete: "reset complete", EventWritable: "writable", EventRestarted: "restarted"}
+	EventStreamResetComplete: "reset complete", EventWritable: "writable", EventRestarted: "restarted",
+	EventStreamsAdded: "streams added", EventAssociationReset: "all reset", EventResetRequestComplete: "asked"}
 
 // wantEvents checks that exactly these events came since the last time.
 func (s *script) wantEvents(events ...string) {
@@ -184,7 +185,7 @@ func (s *script) wantEvents(events ...string) {
 			break
 		}
 		text := eventNames[e.Kind]
-		if e.Kind == EventStreamReset || e.Kind == EventStreamResetComplete {
+		if e.Kind == EventStreamReset || e.Kind == EventStreamResetComplete || e.Kind == EventResetRequestComplete {
 			text += fmt.Sprintf(" %d", e.Stream)
 		}
 		if e.Err != nil {

@@ -1,0 +1,690 @@
+package sctp
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Parameters of a RE-CONFIG chunk as the peer makes them.
+func reconfig(params ...[]byte) []byte {
+	var v []byte
+	for _, p := range params {
+		v = append(v, p...)
+	}
+	return rawChunk(130, 0, v)
+}
+
+func resetParam(seq, response, last uint32, ids ...uint16) []byte {
+	v := fields(seq, response, last)
+	for _, id := range ids {
+		v = fields(v, id)
+	}
+	return rawParam(13, v)
+}
+
+func askParam(seq uint32, ids ...uint16) []byte {
+	v := fields(seq)
+	for _, id := range ids {
+		v = fields(v, id)
+	}
+	return rawParam(14, v)
+}
+
+func resetAllParam(seq uint32) []byte         { return rawParam(15, seq) }
+func responseParam(seq, result uint32) []byte { return rawParam(16, seq, result) }
+func addOutParam(seq uint32, n uint16) []byte { return rawParam(17, seq, n, uint16(0)) }
+func addInParam(seq uint32, n uint16) []byte  { return rawParam(18, seq, n, uint16(0)) }
+func (s *script) must(err error)              { s.t.Helper(); require.NoError(s.t, err); s.drain() }
+func (s *script) ask(ids ...uint16)           { s.t.Helper(); s.must(s.a.RequestStreamReset(s.now, ids...)) }
+func (s *script) resetAll()                   { s.t.Helper(); s.must(s.a.ResetAssociation(s.now)) }
+func (s *script) addStreams(out, in uint16)   { s.t.Helper(); s.must(s.a.AddStreams(s.now, out, in)) }
+func (s *script) wantStreams(out, in uint16) {
+	s.t.Helper()
+	o, i := s.a.Streams()
+	require.Equal(s.t, [2]uint16{out, in}, [2]uint16{o, i})
+}
+
+// tenStreams is a script in which both sides have ten streams, of at most 20.
+func tenStreams(t *testing.T) *script {
+	s := newScript(t, Config{MaxStreams: 10, StreamLimit: 20, HeartbeatInterval: -1})
+	s.connect(initAck(peerTag, peerTSN, supportsAll))
+	return s
+}
+
+// Section 5.1.3: an Incoming SSN Reset Request names streams of the peer's.
+func TestRequestStreamReset(t *testing.T) {
+	s := established(t, Config{})
+	s.receive(data(2000, 3, 0, "BEI", "a"))
+	s.wantMessages("3:a")
+	s.take()
+	s.ask(3)
+	s.want("RE-CONFIG ask #1000 s3")
+	s.wantEvents()
+	// 5.2.3, F1: the answer is an Outgoing SSN Reset Request, whose Response
+	// Sequence Number "carries the ... Sequence Number of the incoming request".
+	s.receive(reconfig(resetParam(2000, 1000, 2000, 3)))
+	s.want("RE-CONFIG response #2000 result 1 | SACK 2000")
+	s.wantEvents("asked 3", "reset 3")
+	s.receive(data(2001, 3, 0, "BEI", "anew"))
+	s.wantMessages("3:anew")
+	s.take()
+
+	// A reset that the peer makes by itself is no answer, and the request goes
+	// on; one after the other.
+	s.ask(4, 5)
+	s.ask(5, 6)
+	s.want("RE-CONFIG ask #1001 s4 s5")
+	s.receive(reconfig(resetParam(2001, 1000, 2001, 4)))
+	s.want("RE-CONFIG response #2001 result 1 | SACK 2001")
+	s.wantEvents("reset 4")
+	s.wait(s.a.rtt.rto)
+	s.want("RE-CONFIG ask #1001 s4 s5")
+	// Others (usrsctp) answer at once, and then do it.
+	s.receive(resetResponse(1001, resetPerformed))
+	s.want("RE-CONFIG ask #1002 s5 s6")
+	s.wantEvents("asked 4", "asked 5")
+	s.receive(resetResponse(1002, resetWrongSSN))
+	s.wantEvents("asked 5: sctp: the peer denied the stream reset: wrong stream number",
+		"asked 6: sctp: the peer denied the stream reset: wrong stream number")
+
+	// None named: "all streams".
+	s.ask()
+	s.want("RE-CONFIG ask #1003")
+	s.receive(resetResponse(1003, resetNothingToDo))
+	s.wantEvents("asked 65535")
+	s.wantAlive()
+	require.ErrorIs(t, s.a.RequestStreamReset(s.now, 1, 1024), ErrInvalidStream)
+}
+
+// Section 5.2.3, as the receiver.
+func TestPeerRequestsStreamReset(t *testing.T) {
+	s := established(t, Config{})
+	s.send(1, "a")
+	s.send(2, "b")
+	s.receive(sack(1001))
+	s.take()
+	// F1 and F2: "An Outgoing SSN Reset Request Parameter MUST be put into a
+	// RE-CONFIG chunk".
+	s.receive(reconfig(askParam(2000, 1)))
+	s.want("RE-CONFIG reset #1000 last 1001 s1 | SACK 1999")
+	require.ErrorIs(t, s.a.Send(s.now, 1, 51, []byte("x"), SendOptions{}), ErrStreamClosing)
+	s.receive(reconfig(askParam(2000, 1))) // it was lost
+	s.want("RE-CONFIG reset #1000 last 1001 s1 | SACK 1999")
+	s.receive(resetResponse(1000, resetPerformed))
+	s.wantEvents("reset complete 1")
+	s.send(1, "anew")
+	s.want(`DATA 1002 s1 ssn0 BE "anew"`)
+	s.receive(reconfig(askParam(2000, 1))) // late
+	s.want("RE-CONFIG response #2000 result 1 | SACK 1999")
+
+	// What is not acknowledged is waited for.
+	s.receive(reconfig(askParam(2001, 1)))
+	s.want("RE-CONFIG response #2001 result 6 | SACK 1999")
+	s.receive(reconfig(askParam(2001, 1)))
+	s.want("RE-CONFIG response #2001 result 6 | SACK 1999")
+	s.receive(sack(1002))
+	s.want("RE-CONFIG reset #1001 last 1002 s1")
+	// "Error - Request already in progress" is for a request of ours that waits
+	// for the peer: the two would wait for each other.
+	s.receive(resetResponse(1001, resetPerformed))
+	s.ask(7)
+	s.take()
+	s.receive(reconfig(askParam(2002, 2)))
+	s.want("RE-CONFIG response #2002 result 4 | SACK 1999")
+	s.receive(resetResponse(1002, resetDenied))
+	// All streams: those that were used. Of what never was, there is nothing to do.
+	s.receive(reconfig(askParam(2003)))
+	s.want("RE-CONFIG reset #1003 last 1002 s2 | SACK 1999")
+	s.receive(resetResponse(1003, resetPerformed), reconfig(askParam(2004, 2, 9)))
+	s.want("RE-CONFIG response #2004 result 0 | SACK 1999")
+	s.receive(reconfig(askParam(2005, 1024)))
+	s.want("RE-CONFIG response #2005 result 3 | SACK 1999")
+	s.wantEvents("reset complete 1", "asked 7: "+ErrResetDenied.Error(), "reset complete 2")
+	s.wantAlive()
+}
+
+// Section 5.1.4 (D1 to D4) and 5.2.7: the SSN/TSN reset that we ask for.
+func TestResetAssociation(t *testing.T) {
+	s := established(t, Config{})
+	s.send(1, "a")
+	s.want(`DATA 1000 s1 ssn0 BE "a"`)
+	s.receive(data(2000, 1, 0, "BEI", "x"))
+	s.want("SACK 2000")
+	// "The sender has either no outstanding TSNs": they are waited for.
+	s.resetAll()
+	s.want()
+	// "The sender MUST queue any new data suspending the transmission of any new
+	// data until the reset."
+	s.send(1, "b")
+	s.send(2, "c", SendOptions{Unordered: true})
+	s.want()
+	s.wait(rtt)
+	s.receive(sack(1000))
+	s.want("RE-CONFIG reset all #1000")
+	s.resetAll() // under way already
+	s.want()
+	// What the peer sends now may be of before or after. Its answer tells.
+	s.receive(data(2001, 1, 1, "BE", "y"), data(2003, 1, 0, "BE", "anew"))
+	s.wantMessages("1:x")
+	s.want("SACK 2001 2003-2003")
+	response := reconfig(rawParam(16, uint32(1000), uint32(1), uint32(2003), uint32(500_000)))
+	s.receive(response) // 2002 was given up by the peer
+	s.wantMessages("1:y", "1:anew")
+	s.wantEvents("all reset")
+	s.want(`SACK 2003 | DATA 500000 s1 ssn0 BE "b" | DATA 500001 s2 UBE "c"`)
+	s.receive(response)
+	s.receive(sack(1000)) // of before
+	s.want()
+	s.wantEvents()
+	s.receive(sack(500_001), data(2004, 1, 1, "BEI", "z"))
+	s.want("SACK 2004")
+	s.wantMessages("1:z")
+	require.Zero(t, s.a.BufferedAmount())
+	s.reset(1)
+	s.want("RE-CONFIG reset #1001 last 500001 s1")
+	s.receive(resetResponse(1001, 1))
+	s.wantEvents("reset complete 1")
+	s.wantAlive()
+}
+
+// An answer that cannot be right is none, and a refusal changes nothing.
+func TestAssociationResetRefused(t *testing.T) {
+	s := established(t, Config{HeartbeatInterval: -1})
+	s.receive(data(2000, 1, 0, "BE", "a"), data(2001, 1, 1, "BEI", "b"))
+	s.wantMessages("1:a", "1:b")
+	s.resetAll()
+	s.take()
+	s.send(1, "c")
+	for _, response := range [][]byte{resetResponse(1000, resetPerformed), // no TSNs
+		reconfig(rawParam(16, uint32(1000), uint32(1), uint32(2001), uint32(1))),
+		reconfig(rawParam(16, uint32(1000), uint32(1), uint32(2003+70_000), uint32(1)))} {
+		s.receive(response)
+		s.want()
+		s.wantEvents()
+	}
+	s.receive(data(2002, 1, 2, "BEI", "d"), forwardTSN(2004, 1, 4), data(2005, 1, 5, "BEI", "e"))
+	s.wantMessages()
+	s.want("SACK 2005")
+	s.receive(resetResponse(1000, resetDenied))
+	s.wantMessages("1:d", "1:e")
+	s.wantEvents("all reset: " + ErrResetDenied.Error())
+	s.want(`DATA 1000 s1 ssn0 BE "c"`)
+	s.receive(sack(1000))
+
+	// Both sides at once: "Error - Request already in progress", from both.
+	s.resetAll()
+	s.want("RE-CONFIG reset all #1001")
+	s.receive(reconfig(resetAllParam(2000)))
+	s.want("RE-CONFIG response #2000 result 4 | SACK 2005")
+	s.receive(resetResponse(1001, resetInProgress))
+	s.wantEvents("all reset: " + ErrResetDenied.Error() + ": another request is in progress")
+
+	// "In progress" is asked again, but not for ever; no answer, neither.
+	s.resetAll()
+	s.take()
+	start := s.now
+	for s.now.Sub(start) <= maxInProgress+time.Second {
+		s.receive(resetResponse(1002, resetInProgressNow))
+		s.wait(time.Second)
+	}
+	s.take()
+	s.wantEvents("all reset: " + ErrResetDenied.Error() + ": still in progress")
+	s.resetAll()
+	s.wait(20 * time.Minute)
+	s.wantEvents("all reset: " + ErrReconfigTimeout.Error())
+	s.take()
+	// The peer never had that number.
+	s.reset(1)
+	s.want("RE-CONFIG reset #1003 last 1000 s1")
+	s.receive(resetResponse(1003, resetPerformed))
+	s.wantEvents("reset complete 1")
+	s.wantAlive()
+}
+
+// Section 5.2.4, as the receiver.
+func TestPeerResetsAssociation(t *testing.T) {
+	s := established(t, Config{})
+	s.send(1, "a")
+	s.send(2, "b", SendOptions{Unordered: true})
+	s.receive(data(2000, 1, 0, "BE", "x"), data(2001, 1, 2, "BE", "waits"), data(2002, 2, 0, "BI", "half"))
+	s.take()
+	// What we have outstanding is waited for, so that none of it is lost; nothing
+	// new is begun meanwhile.
+	s.receive(reconfig(resetAllParam(2000)))
+	s.want("RE-CONFIG response #2000 result 6 | SACK 2002")
+	s.send(1, "c")
+	s.want()
+	s.wantEvents()
+	s.receive(sack(1001))
+	// G1: "the smallest TSN not acknowledged by the receiver of the request plus
+	// 2^31"; G2: "the highest TSN sent ... plus 1"; G5: SSNs are 0.
+	const leapt = 2003 + 1<<31
+	answer := fmt.Sprintf("RE-CONFIG response #2000 result 1 sender 1002 receiver %d", uint32(leapt))
+	s.want(answer + ` | DATA 1002 s1 ssn0 BE "c"`)
+	s.wantEvents("all reset")
+	// G4: as with a FORWARD-TSN, what waited is delivered, and what is incomplete
+	// dropped.
+	s.wantMessages("1:x", "1:waits")
+	require.Zero(t, s.a.reasm.held)
+	s.receive(sack(1002))
+	s.receive(data(leapt, 1, 0, "BEI", "anew"))
+	s.wantMessages("1:anew")
+	s.want(fmt.Sprintf("SACK %d", uint32(leapt)))
+	// "the same RE-CONFIG chunk MUST be sent back"; nothing is performed again.
+	s.receive(reconfig(resetAllParam(2000)))
+	s.want(answer + fmt.Sprintf(" | SACK %d", uint32(leapt)))
+	s.wantEvents()
+	// What is of before is known, or impossible.
+	s.receive(data(2002, 1, 0, "BE", "old"), data(2003, 1, 1, "BE", "old"), forwardTSN(2002, 1, 9))
+	s.wantMessages()
+	s.wantAlive()
+
+	// A peer that does not acknowledge is refused in the end.
+	s.send(1, "d")
+	s.take()
+	s.receive(reconfig(resetAllParam(2001)))
+	s.send(1, "e")
+	for range 9 {
+		s.receive(reconfig(resetAllParam(2001)))
+		s.wait(maxPeerResetWait / 9)
+	}
+	s.wait(time.Second)
+	s.take()
+	s.receive(reconfig(resetAllParam(2001)))
+	lines, _ := s.take()
+	require.Contains(t, fmt.Sprint(lines), "response #2001 result 2")
+	require.False(t, s.a.send.hold)
+}
+
+// A message is not interrupted: its fragments keep their number.
+func TestAssociationResetWaitsForMessage(t *testing.T) {
+	for _, interleaving := range []bool{false, true} {
+		params, kind := supportsAll, "DATA"
+		if interleaving {
+			params, kind = supportsIData, "I-DATA"
+		}
+		s := newScript(t, Config{InitialCongestionWindow: 1200, MTU: 1192})
+		s.connect(initAck(peerTag, peerTSN, params))
+		s.send(1, string(make([]byte, 2200)))
+		s.resetAll()
+		s.send(2, "next")
+		require.Len(t, s.sent, 2)
+		s.take()
+		s.receive(sack(1001))
+		s.want("RE-CONFIG reset all #1000")
+		s.receive(reconfig(rawParam(16, uint32(1000), uint32(1), uint32(2000), uint32(7))))
+		lines, _ := s.take()
+		require.Contains(t, fmt.Sprint(lines), kind+" 7 s2")
+		s.wantEvents("all reset")
+	}
+}
+
+// With interleaving (RFC 8260 section 2.1) both message identifiers begin at 0.
+func TestResetsBeginMIDsAnew(t *testing.T) {
+	s := newScript(t, Config{})
+	s.connect(initAck(peerTag, peerTSN, supportsIData))
+	unordered := SendOptions{Unordered: true}
+	both := func(tsn, mid uint32) {
+		t.Helper()
+		s.send(1, "o")
+		s.send(1, "u", unordered)
+		s.want(fmt.Sprintf(`I-DATA %d s1 mid%d BE "o"`, tsn, mid), fmt.Sprintf(`I-DATA %d s1 mid%d UBE "u"`, tsn+1, mid))
+		s.receive(sack(tsn + 1))
+	}
+	both(1000, 0)
+	both(1002, 1)
+	s.reset(1)
+	s.receive(resetResponse(1000, resetPerformed))
+	s.wantEvents("reset complete 1")
+	s.take()
+	both(1004, 0)
+	both(1006, 1)
+	s.resetAll()
+	s.receive(reconfig(rawParam(16, uint32(1001), uint32(1), uint32(2000), uint32(9))))
+	s.wantEvents("all reset")
+	s.take()
+	both(9, 0)
+	// And the peer's, of which an incomplete and a given up one leave no trace.
+	s.receive(iData(2000, 1, "BE", 0, 51, "a"), iData(2001, 1, "UB", 0, 51, "half"), rawChunk(194, 0, uint32(2002), uint16(1), uint16(1), uint32(0)))
+	s.receive(iData(2003, 1, "UB", 1, 51, "half"))
+	s.receive(outgoingReset(2000, 2003, 1))
+	require.Equal(t, 1+fragmentOverhead, s.a.reasm.held)
+	s.receive(iData(2004, 1, "BE", 0, 51, "b"), iData(2005, 1, "UB", 0, 51, "c"), iData(2006, 1, "UE", 0, 1, "d"))
+	s.wantMessages("1:a", "1:b", "unordered 1:cd")
+	s.wantEvents("reset 1")
+	require.Zero(t, s.a.reasm.held)
+}
+
+// Section 5.1.5 and 5.1.6: more streams of ours, and of the peer's.
+func TestAddStreams(t *testing.T) {
+	s := tenStreams(t)
+	require.ErrorIs(t, s.a.AddStreams(s.now, 0, 11), ErrInvalidStream)
+	require.ErrorIs(t, s.a.AddStreams(s.now, 65526, 0), ErrInvalidStream)
+	s.addStreams(5, 3)
+	s.want("RE-CONFIG add out #1000 5")
+	s.addStreams(1, 0)
+	require.ErrorIs(t, s.a.AddStreams(s.now, 65520, 0), ErrInvalidStream)
+	require.ErrorIs(t, s.a.Send(s.now, 10, 51, []byte("x"), SendOptions{}), ErrInvalidStream)
+	s.receive(resetResponse(1000, resetPerformed))
+	s.wantEvents("streams added")
+	s.wantStreams(15, 10)
+	s.send(14, "x")
+	s.want("RE-CONFIG add out #1001 1", `DATA 1000 s14 ssn0 BE "x"`)
+	s.receive(sack(1000), resetResponse(1001, resetDenied))
+	s.want("RE-CONFIG add in #1002 3")
+	require.ErrorIs(t, s.a.AddStreams(s.now, 0, 8), ErrInvalidStream) // three are under way
+	s.wantEvents("streams added: " + ErrStreamsDenied.Error())
+	// The peer agrees, and adds them by a request of its own.
+	s.receive(resetResponse(1002, resetPerformed))
+	s.wantEvents()
+	s.receive(reconfig(addOutParam(2000, 3)))
+	s.want("RE-CONFIG response #2000 result 1 | SACK 1999")
+	s.wantEvents("streams added")
+	s.wantStreams(15, 13)
+	s.receive(data(2000, 12, 0, "BEI", "y"))
+	s.wantMessages("12:y")
+	s.take()
+
+	// Others (Linux) answer by that request alone.
+	s.addStreams(0, 2)
+	s.want("RE-CONFIG add in #1003 2")
+	s.receive(reconfig(addOutParam(2001, 2)))
+	s.wantEvents("streams added")
+	s.wait(20 * time.Minute)
+	s.wantEvents()
+	s.take()
+	s.addStreams(0, 2)
+	s.want("RE-CONFIG add in #1004 2")
+	// And others not at all: that is no reason to end the association.
+	s.wait(20 * time.Minute)
+	s.wantEvents("streams added: " + ErrReconfigTimeout.Error())
+	s.take()
+	s.addStreams(1, 0)
+	s.want("RE-CONFIG add out #1004 1")
+	s.receive(resetResponse(1004, resetNothingToDo))
+	s.wantEvents("streams added: " + ErrStreamsDenied.Error() + ": nothing to do")
+	s.wantStreams(15, 15)
+	s.wantAlive()
+}
+
+// Sections 5.2.5 and 5.2.6, as the receiver, up to Config.StreamLimit.
+func TestPeerAddsStreams(t *testing.T) {
+	s := tenStreams(t)
+	s.receive(reconfig(addOutParam(2000, 11)))
+	s.want("RE-CONFIG response #2000 result 2 | SACK 1999")
+	s.receive(reconfig(addOutParam(2001, 0)))
+	s.want("RE-CONFIG response #2001 result 2 | SACK 1999")
+	s.receive(reconfig(addOutParam(2002, 10)))
+	s.want("RE-CONFIG response #2002 result 1 | SACK 1999")
+	s.receive(reconfig(addOutParam(2002, 10))) // again
+	s.want("RE-CONFIG response #2002 result 1 | SACK 1999")
+	s.receive(reconfig(addOutParam(2003, 1)))
+	s.want("RE-CONFIG response #2003 result 2 | SACK 1999")
+	s.wantEvents("streams added")
+	s.wantStreams(10, 20)
+
+	s.receive(reconfig(addInParam(2004, 11)))
+	s.want("RE-CONFIG response #2004 result 2 | SACK 1999")
+	s.receive(reconfig(addInParam(2005, 4)))
+	s.want("RE-CONFIG response #2005 result 1 | RE-CONFIG add out #1000 4 | SACK 1999")
+	s.receive(reconfig(addInParam(2006, 7))) // four are under way
+	s.want("RE-CONFIG response #2006 result 2 | SACK 1999")
+	s.wantStreams(10, 20)
+	s.receive(resetResponse(1000, resetPerformed))
+	s.wantStreams(14, 20)
+	s.wantEvents("streams added")
+	s.wantAlive()
+}
+
+// Section 3.1: what may be in one chunk. "If a sender transmits an unsupported
+// combination, the receiver SHOULD send an ERROR chunk with a Protocol Violation
+// cause".
+func TestReconfigCombinations(t *testing.T) {
+	param := func(typ uint16, seq uint32) []byte {
+		switch typ {
+		case 13:
+			return resetParam(seq, 999, 1999, 1)
+		case 16:
+			return responseParam(seq, 1)
+		case 17, 18:
+			return rawParam(typ, seq, uint16(1), uint16(0))
+		}
+		return rawParam(typ, seq)
+	}
+	allowed := map[[2]uint16]bool{{13, 14}: true, {17, 18}: true, {13, 16}: true, {16, 16}: true}
+	for p := uint16(13); p <= 18; p++ {
+		for q := uint16(13); q <= 18; q++ {
+			s := tenStreams(t)
+			s.receive(reconfig(param(p, 2000), param(q, 2001)))
+			lines, _ := s.take()
+			if allowed[[2]uint16{min(p, q), max(p, q)}] {
+				require.NotContains(t, fmt.Sprint(lines), "Violation", "%d with %d", p, q)
+			} else {
+				require.Len(t, lines, 1)
+				require.Contains(t, lines[0], "ERROR, Protocol Violation", "%d with %d", p, q)
+				require.Equal(t, uint32(2000), s.a.reset.nextPeerRequest)
+			}
+		}
+	}
+	// Two requests have two answers, in one chunk.
+	s := tenStreams(t)
+	s.receive(reconfig(resetParam(2000, 999, 1999, 1), askParam(2001, 1)))
+	s.want("RE-CONFIG response #2000 result 1 response #2001 result 0 | SACK 1999")
+	s.receive(reconfig(resetParam(2000, 999, 1999, 1), askParam(2001, 1))) // again
+	s.want("RE-CONFIG response #2000 result 1 response #2001 result 0 | SACK 1999")
+	s.wantEvents("reset 1")
+	s.send(1, "a")
+	s.receive(sack(1000))
+	s.take()
+	s.receive(reconfig(resetParam(2002, 999, 1999, 1), askParam(2003, 1)))
+	s.want("RE-CONFIG response #2002 result 1 reset #1000 last 1000 s1 | SACK 1999")
+	// Three parameters, or an unknown one: "stop processing".
+	s.receive(reconfig(responseParam(1, 1), responseParam(2, 1), responseParam(3, 1)))
+	lines, _ := s.take()
+	require.Contains(t, fmt.Sprint(lines), "ERROR, Protocol Violation")
+	s.receive(reconfig(rawParam(99, uint32(1)), addOutParam(2004, 1)))
+	s.want()
+	s.receive(reconfig(addOutParam(2004, 1), rawParam(99, uint32(1)), addInParam(2005, 1)))
+	s.want("RE-CONFIG response #2004 result 1 | SACK 1999")
+}
+
+// Section 5.2.2, E2: "any data arriving with a TSN larger than the Sender's Last
+// Assigned TSN for the affected stream(s) MUST be queued locally and held until the
+// cumulative acknowledgment point reaches the Sender's Last Assigned TSN."
+func TestDataAfterDeferredReset(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		s := established(t, Config{})
+		s.receive(data(2001, 1, 1, "BE", "b"))
+		if all {
+			s.receive(outgoingReset(2000, 2001))
+		} else {
+			s.receive(outgoingReset(2000, 2001, 1))
+		}
+		s.receive(data(2002, 1, 0, "B", "ane"), data(2003, 1, 0, "E", "w"), data(2004, 2, 0, "BE", "other"))
+		if all {
+			s.wantMessages() // streams without data before the request are reset as well
+		} else {
+			s.wantMessages("2:other")
+		}
+		s.wantEvents()
+		s.take()
+		s.receive(data(2000, 1, 0, "BE", "a"))
+		s.want("RE-CONFIG response #2000 result 1 | SACK 2004")
+		if all {
+			s.wantEvents("reset 1", "reset 2")
+			s.wantMessages("1:a", "1:b", "1:anew", "2:other")
+		} else {
+			s.wantEvents("reset 1")
+			s.wantMessages("1:a", "1:b", "1:anew")
+		}
+		s.receive(data(2005, 1, 1, "BEI", "c"))
+		s.wantMessages("1:c")
+		require.Zero(t, s.a.reset.heldBytes)
+	}
+}
+
+// Held data has the receive window for its bound.
+func TestHeldDataIsBounded(t *testing.T) {
+	s := newScript(t, Config{ReceiveWindow: 20_000, MaxMessageSize: 5000})
+	s.connect(initAck(peerTag, peerTSN, supportsAll))
+	s.resetAll()
+	text := string(make([]byte, 1000))
+	for tsn := uint32(2000); tsn < 2100; tsn++ {
+		s.receive(data(tsn, 1, uint16(tsn-2000), "BE", text), forwardTSN(tsn-1, 1, uint16(tsn)))
+	}
+	require.Less(t, s.a.reset.heldBytes, 20_000)
+	require.Less(t, len(s.a.reset.held), 30)
+	taken := 0
+	for _, h := range s.a.reset.held {
+		if h.typ == chunkData {
+			taken++
+		}
+	}
+	require.NotZero(t, s.a.Stats().ChunksNoRoom)
+	s.receive(resetResponse(1000, resetDenied))
+	s.wantEvents("all reset: " + ErrResetDenied.Error())
+	require.Zero(t, s.a.reset.heldBytes)
+	require.Equal(t, taken, s.a.reasm.ready.len())
+}
+
+// Peers that are told "In progress" and ask again with a new number.
+func TestDeferredResetAskedAnew(t *testing.T) {
+	anew := func(seq, last uint32, ids ...uint16) []byte { return reconfig(resetParam(seq, seq, last, ids...)) }
+	s := established(t, Config{})
+	s.receive(anew(2000, 2000, 1))
+	s.want("RE-CONFIG response #2000 result 6 | SACK 1999")
+	s.receive(anew(2001, 2000, 1))
+	s.want("RE-CONFIG response #2001 result 6 | SACK 1999")
+	s.receive(data(2000, 1, 0, "BEI", "a"))
+	s.want("RE-CONFIG response #2001 result 1 response #2000 result 1 | SACK 2000")
+	s.wantEvents("reset 1")
+	// The answers were lost, or overlooked as the number is no more. It is done.
+	s.receive(anew(2002, 2000, 1))
+	s.want("RE-CONFIG response #2002 result 1 | SACK 2000")
+	s.wantEvents()
+	s.wantMessages("1:a")
+	// A later one is another, which may name more.
+	s.receive(anew(2003, 2001, 1))
+	s.receive(anew(2004, 2002, 2))
+	s.receive(data(2001, 1, 0, "BEI", "b"))
+	s.wantEvents()
+	s.receive(data(2002, 2, 0, "BEI", "c"))
+	s.wantEvents("reset 1", "reset 2")
+	s.wantMessages("1:b", "2:c")
+}
+
+// Peers that repeat "In progress" for a number, though the data is there.
+func TestStaleInProgress(t *testing.T) {
+	s := established(t, Config{HeartbeatInterval: -1, MaxRetransmits: 3})
+	s.reset(1)
+	s.want("RE-CONFIG reset #1000 last 999 s1")
+	for range staleRounds - 1 {
+		s.receive(resetResponse(1000, resetInProgressNow), resetResponse(1000, resetInProgressNow))
+		s.want()
+		s.waitDeadline()
+		s.want("RE-CONFIG reset #1000 last 999 s1")
+	}
+	s.receive(resetResponse(1000, resetInProgressNow))
+	s.waitDeadline()
+	s.want("RE-CONFIG reset #1001 last 999 s1")
+	s.receive(resetResponse(1001, resetPerformed))
+	s.wantEvents("reset complete 1")
+	require.True(t, s.a.Deadline().IsZero())
+
+	// Not for ever.
+	s.reset(2)
+	s.take()
+	for seq := uint32(1002); s.a.reset.kind != requestNone; s.waitDeadline() {
+		require.Less(t, seq, uint32(1020))
+		s.receive(resetResponse(s.a.reset.request, resetInProgressNow))
+		if s.a.reset.kind == requestNone {
+			break
+		}
+		seq++
+	}
+	s.wantEvents("reset complete 2: " + ErrResetDenied.Error() + ": another request is in progress")
+	s.take()
+	s.send(2, "as before")
+	s.want(`DATA 1000 s2 ssn0 BE "as before"`)
+}
+
+// "Error - Request already in progress" for a reset: both sides close a channel at
+// once, and the peer allows one at a time. It passes.
+func TestResetWhilePeerIsBusy(t *testing.T) {
+	s := established(t, Config{HeartbeatInterval: -1})
+	s.reset(1)
+	s.want("RE-CONFIG reset #1000 last 999 s1")
+	s.receive(outgoingReset(2000, 1999, 1), resetResponse(1000, resetInProgress))
+	s.want("RE-CONFIG response #2000 result 1 | SACK 1999")
+	s.wantEvents("reset 1")
+	s.waitDeadline()
+	s.want("RE-CONFIG reset #1001 last 999 s1")
+	s.receive(resetResponse(1001, resetPerformed))
+	s.wantEvents("reset complete 1")
+}
+
+// The shutdown does not wait for a reset of the association, nor lose what that
+// holds back.
+func TestShutdownWithAssociationReset(t *testing.T) {
+	s := established(t, Config{})
+	s.send(1, "a")
+	s.resetAll()
+	s.send(1, "b")
+	s.want(`DATA 1000 s1 ssn0 BE "a"`)
+	s.a.Shutdown(s.now)
+	s.drain()
+	s.want(`DATA 1001 s1 ssn1 IBE "b"`)
+	s.wantEvents("all reset: " + ErrClosed.Error())
+	s.receive(sack(1001))
+	s.want("SHUTDOWN 1999")
+
+	s = established(t, Config{})
+	s.send(1, "a")
+	s.take()
+	s.receive(reconfig(resetAllParam(2000)))
+	s.send(1, "b")
+	s.a.Shutdown(s.now)
+	s.take()
+	s.receive(reconfig(resetAllParam(2001))) // no more of them
+	s.receive(sack(1000))
+	lines, _ := s.take()
+	require.Contains(t, fmt.Sprint(lines), `DATA 1001 s1 ssn0 IBE "b"`)
+	require.Contains(t, fmt.Sprint(lines), "response #2001 result 2")
+}
+
+// A peer without RFC 6525 is not asked.
+func TestReconfigWithoutPeer(t *testing.T) {
+	s := newScript(t, Config{})
+	require.ErrorIs(t, s.a.RequestStreamReset(s.now), ErrNotConnected)
+	require.ErrorIs(t, s.a.ResetAssociation(s.now), ErrNotConnected)
+	require.ErrorIs(t, s.a.AddStreams(s.now, 1, 1), ErrNotConnected)
+	s.connect(initAck(peerTag, peerTSN))
+	s.ask(1, 2)
+	s.ask()
+	s.resetAll()
+	s.addStreams(1, 0)
+	s.addStreams(0, 1)
+	s.want()
+	s.wantEvents("asked 1: "+ErrResetDenied.Error(), "asked 2: "+ErrResetDenied.Error(), "asked 65535: "+ErrResetDenied.Error(),
+		"all reset: "+ErrResetDenied.Error(), "streams added: "+ErrStreamsDenied.Error(), "streams added: "+ErrStreamsDenied.Error())
+	s.wantAlive()
+	s.a.Abort(s.now, "")
+	require.ErrorIs(t, s.a.RequestStreamReset(s.now), ErrClosed)
+	require.ErrorIs(t, s.a.ResetAssociation(s.now), ErrClosed)
+	require.ErrorIs(t, s.a.AddStreams(s.now, 1, 1), ErrClosed)
+}
+
+// TSNs wrap around: a stream that was used 2^31 TSNs ago is as idle as any.
+func TestResetOfStreamUnusedForLong(t *testing.T) {
+	s := newScript(t, Config{Rand: fixedRand(ownTag, 10)})
+	s.connect(initAck(peerTag, peerTSN, supportsAll))
+	s.send(1, "a")
+	s.receive(sack(10))
+	s.a.send.stream(1).lastTSN -= 1<<31 + 5
+	s.take()
+	s.reset(1)
+	s.want("RE-CONFIG reset #10 last 10 s1")
+}
