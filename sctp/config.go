@@ -138,7 +138,7 @@ const (
 	defaultMaxRetransmits     = 10
 	defaultHeartbeatInterval  = 30 * time.Second
 	// validCookieLife: https://www.rfc-editor.org/rfc/rfc9260.html#section-16
-	validCookieLife = 60 * time.Second
+	validCookieLife  = 60 * time.Second
 	minReceiveWindow = 1500
 	// initialWindowPackets: https://www.rfc-editor.org/rfc/rfc6928.html
 	initialWindowPackets = 10
