@@ -99,9 +99,15 @@ const (
 const (
 	bbrStartupPacingGain = 2.77
 	bbrDrainPacingGain   = 0.5
-	bbrDefaultCwndGain   = 2
-	bbrProbeUpCwndGain   = 2.25
-	bbrProbeRTTCwndGain  = 0.5
+	bbrStartupCwndGain   = 2
+	// bbrDefaultCwndGain: the draft has 2. With a queue of one bandwidth-delay
+	// product that leaves no room between two BBR's worth of data and the
+	// queue's end, and a NewReno or CUBIC flow beside it a quarter of the rate.
+	// At 1.5 it has a third, and a flow alone is as fast: what acknowledgements
+	// that come in lumps need is extra_acked's.
+	bbrDefaultCwndGain  = 1.5
+	bbrProbeUpCwndGain  = 2.25
+	bbrProbeRTTCwndGain = 0.5
 	// bbrPacingMargin: the draft has 0.99. Half of that margin still drains a
 	// queue in the three seconds between probes.
 	bbrPacingMargin  = 0.995
@@ -238,7 +244,7 @@ func (c *bbr) inflightWithHeadroom() int {
 
 func (c *bbr) enterStartup() {
 	c.state = bbrStartup
-	c.pacingGain, c.cwndGain = bbrStartupPacingGain, bbrDefaultCwndGain
+	c.pacingGain, c.cwndGain = bbrStartupPacingGain, bbrStartupCwndGain
 }
 
 func (c *bbr) resetFullBW(rate float64) {
