@@ -155,7 +155,7 @@ const (
 	EventWritable
 	// EventRestarted: the peer lost its state and began anew (RFC 9260 section
 	// 5.2.4, action A). What was queued or in flight is dropped, and all
-	// streams begin at their initial state.
+	// streams begin at their initial state. EventConnected follows.
 	EventRestarted
 	// EventStreamsAdded: the number of streams that [Association.Streams]
 	// gives has grown, by AddStreams or by the peer; or Err, one of
@@ -173,7 +173,8 @@ const (
 	EventResetRequestComplete
 )
 
-// Event is something that the owner should know, given once, in order.
+// Event is something that the owner should know, given once, in order. Stream
+// and Err are set where the kind says so.
 type Event struct {
 	Kind   EventKind
 	Stream uint16

@@ -10,7 +10,7 @@ import (
 // https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.10
 type CauseCode uint16
 
-// Error cause codes.
+// Error cause codes of RFC 9260. A peer may send others.
 const (
 	CauseInvalidStream          CauseCode = 1
 	CauseMissingParameter       CauseCode = 2
@@ -47,8 +47,11 @@ func (c CauseCode) String() string {
 // AbortError ends an association: an ABORT chunk was received, or sent.
 type AbortError struct {
 	Remote bool      // the peer sent it
-	Code   CauseCode // 0 when the chunk named no cause
-	Reason string    // the text that came with it, if any
+	Code   CauseCode // the first one; 0 when the chunk named no cause
+	// Reason is the text that came with CauseUserInitiatedAbort or
+	// CauseProtocolViolation, at most 256 bytes, as they came: a peer need not
+	// send UTF-8.
+	Reason string
 }
 
 func (e *AbortError) Error() string {
@@ -66,21 +69,34 @@ func (e *AbortError) Error() string {
 	return s
 }
 
-// Errors of an association. The second group comes with [EventClosed].
+// Errors of the methods of an [Association], which give them as they are.
 var (
-	ErrSendBufferFull  = errors.New("sctp: send buffer is full")
+	// ErrSendBufferFull passes: EventWritable follows.
+	ErrSendBufferFull = errors.New("sctp: send buffer is full")
+	// ErrMessageTooLarge: more than 512 MiB. What the peer accepts is not
+	// known to SCTP; in WebRTC it is in the session description.
 	ErrMessageTooLarge = errors.New("sctp: message is too large")
-	ErrMessageEmpty    = errors.New("sctp: message is empty")
-	ErrInvalidStream   = errors.New("sctp: no such stream")
-	ErrClosed          = errors.New("sctp: association is closed")
-	ErrNotConnected    = errors.New("sctp: association is not connected yet")
+	// ErrMessageEmpty: a DATA chunk cannot be empty (RFC 9260 section 3.3.1).
+	ErrMessageEmpty = errors.New("sctp: message is empty")
+	// ErrInvalidStream: beyond the numbers that Streams gives.
+	ErrInvalidStream = errors.New("sctp: no such stream")
+	// ErrStreamClosing passes: EventStreamResetComplete follows.
+	ErrStreamClosing = errors.New("sctp: stream is being reset")
+	// ErrClosed: the association is over, or being shut down.
+	ErrClosed = errors.New("sctp: association is closed")
+	// ErrNotConnected: before EventConnected.
+	ErrNotConnected = errors.New("sctp: association is not connected yet")
+)
 
+// Errors that come with [EventClosed], besides *[AbortError].
+var (
 	ErrHandshakeTimeout = errors.New("sctp: no answer to the handshake")
 	ErrPeerUnreachable  = errors.New("sctp: peer is unreachable: too many retransmissions")
 	ErrStaleCookie      = errors.New("sctp: the peer says that the cookie is stale")
-	ErrResetDenied      = errors.New("sctp: the peer denied the stream reset")
-	ErrStreamClosing    = errors.New("sctp: stream is being reset")
 )
+
+// ErrResetDenied comes with the events of resets.
+var ErrResetDenied = errors.New("sctp: the peer denied the stream reset")
 
 // maxReasonBytes bounds the text of an ABORT that is kept.
 const maxReasonBytes = 256

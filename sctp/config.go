@@ -48,8 +48,9 @@ type Config struct {
 	// ReceiveWindow bounds the bytes received and not yet released, those
 	// waiting for missing fragments included. The window that the peer is
 	// told begins at InitialBuffer, or four times MaxMessageSize if that is
-	// more, and grows up to this with what the reader takes in a round trip.
-	// 0: DefaultMaxBuffer. At least MaxMessageSize.
+	// more, and grows up to this with what the reader takes in a round trip,
+	// or when all that is held is incomplete. 0: DefaultMaxBuffer, or four
+	// times MaxMessageSize if that is more. At least MaxMessageSize.
 	ReceiveWindow int
 
 	// RTOInitial, RTOMin and RTOMax are the retransmission timer's limits; 0:
@@ -98,7 +99,8 @@ type Config struct {
 
 // Defaults and limits.
 const (
-	// DefaultPort is the SCTP port of WebRTC data channels (RFC 8841 section 5.1).
+	// DefaultPort is the SCTP port that WebRTC endpoints give in their session
+	// descriptions. RFC 8841, section 5, has no default for it.
 	DefaultPort = 5000
 
 	// DefaultMTU leaves room for IPv6, UDP and a DTLS record in a path MTU of
@@ -110,6 +112,7 @@ const (
 	// MaxMTU is what the 16-bit lengths below SCTP allow.
 	MaxMTU = 65535
 
+	// DefaultMaxMessageSize, in bytes, is what the browsers accept.
 	DefaultMaxMessageSize = 262144
 	DefaultMaxStreams     = 1024
 	DefaultStreamLimit    = 4096

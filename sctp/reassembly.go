@@ -13,8 +13,9 @@ import (
 type Message struct {
 	Stream    uint16
 	PPID      uint32 // payload protocol identifier, opaque to SCTP
-	Unordered bool
-	// Data belongs to the reader until it calls Release.
+	Unordered bool   // it was sent so, and may have overtaken others
+	// Data is never empty, and at most Config.MaxMessageSize bytes. It belongs
+	// to the reader, who may change it, until Release.
 	Data []byte
 
 	buf    *bufpool.Buffer
@@ -644,9 +645,10 @@ func (a *Association) invalidStream(id uint16) []byte {
 	return appendInvalidStreamCause(a.ctl.errors, id)
 }
 
-// ReadMessage returns the next message. Its bytes stay counted against the
-// receive window until the reader gives them back with Release; a reader that
-// stops reading or releasing makes the peer stop sending.
+// ReadMessage returns the next message; false: there is none now. Its bytes stay
+// counted against the receive window until the reader gives them back with
+// Release; a reader that stops reading or releasing makes the peer stop sending.
+// What had arrived whole can still be read after EventClosed.
 func (a *Association) ReadMessage() (Message, bool) {
 	m, ok := a.reasm.ready.pop()
 	if ok {

@@ -12,12 +12,14 @@ type SendOptions struct {
 	// Unordered lets the message overtake others of its stream.
 	Unordered bool
 	// LimitRetransmits gives the message up when a part of it would have to
-	// be sent again more than MaxRetransmits times (RFC 7496 section 4.2,
-	// RFC 8831). It has no effect if the peer lacks RFC 3758.
+	// be sent again more than MaxRetransmits times; 0: never again (RFC 7496
+	// section 3.1). It has no effect if the peer lacks RFC 3758.
 	LimitRetransmits bool
 	MaxRetransmits   uint32
 	// Lifetime gives the message up when it is not acknowledged that long
-	// after Send (RFC 3758 section 4.1). 0: no limit.
+	// after Send (RFC 3758 section 4.1): what waits is dropped, what was sent
+	// is not sent again. 0, or below: no limit. It has no effect if the peer
+	// lacks RFC 3758. If both limits are set, the first that is reached counts.
 	Lifetime time.Duration
 	// Expendable lets the message be dropped, while it waits to be sent, for
 	// another expendable one that is more important when the send buffer is
@@ -208,14 +210,13 @@ func (q *sendQueue) release() {
 	*q = sendQueue{schedule: schedule{kind: q.schedule.kind}, partial: partialMessages{budget: q.partial.budget}}
 }
 
-// Send queues a message for the stream. data is copied and may be reused at
-// once; it may be empty only if the caller's protocol gives that a meaning, as
-// SCTP has no empty message: ErrMessageTooLarge and an empty data's
-// ErrMessageEmpty are permanent, ErrSendBufferFull passes and is followed by
-// EventWritable, ErrInvalidStream says that stream is beyond the negotiated
-// number, ErrStreamClosing that it is being reset, ErrNotConnected that
-// EventConnected has not come yet and ErrClosed that the association is over
-// or shutting down.
+// Send queues a message for the stream, with a payload protocol identifier that
+// means nothing to SCTP. data is copied and may be reused at once.
+//
+// The message is taken whole or not at all. Errors: ErrSendBufferFull,
+// ErrStreamClosing, ErrInvalidStream, ErrMessageEmpty, ErrMessageTooLarge,
+// ErrNotConnected, ErrClosed. An empty message has to be said otherwise, as the
+// payload protocol identifiers of package dcep do.
 func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byte, opt SendOptions) error {
 	t := a.clock(now)
 	switch {

@@ -11,7 +11,7 @@ type Stats struct {
 	Retransmissions                uint64 // DATA chunks sent again
 	Timeouts                       uint64 // of the retransmission timer
 	Probes                         uint64 // tail loss probes
-	LossEpisodes                   uint64 // reductions of the congestion window
+	LossEpisodes                   uint64 // losses that the congestion control was told of, one a round trip
 	SpuriousRecoveries             uint64 // loss episodes taken back: nothing had been lost
 	MessagesAbandoned              uint64 // given up by their reliability limits
 	ForwardTSNsSent                uint64
