@@ -108,9 +108,9 @@ const (
 	bbrDefaultCwndGain  = 1.5
 	bbrProbeUpCwndGain  = 2.25
 	bbrProbeRTTCwndGain = 0.5
-	// bbrPacingMargin: the draft has 0.99. Half of that margin still drains a
+	// bbrPacingMargin: the draft has 0.99. A fifth of that margin still drains a
 	// queue in the three seconds between probes.
-	bbrPacingMargin  = 0.995
+	bbrPacingMargin  = 0.998
 	bbrLossThreshold = 0.02
 	// bbrLossThresholdNoQueue keeps a path with bursts of radio loss, 3 % on
 	// average, usable. It is not higher because a policer drops without a queue.
