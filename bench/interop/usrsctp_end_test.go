@@ -26,8 +26,8 @@ func TestUsrsctpPartialReliability(t *testing.T) {
 		{"ordered, 5 ms", sctp.SendOptions{Lifetime: 5 * time.Millisecond}, "t", 5},
 		{"unordered, 5 ms", sctp.SendOptions{Lifetime: 5 * time.Millisecond, Unordered: true}, "tu", 5},
 	} {
-		bothKinds(t, func(t *testing.T, interleaving bool) {
-			t.Run(row.name, func(t *testing.T) {
+		t.Run(row.name, func(t *testing.T) {
+			bothKinds(t, func(t *testing.T, interleaving bool) {
 				network := lossyNetwork{loss: 0.05, reorder: 0.02}
 				s := newUsrsctpSession(t, program, usrsctpOptions{network: network, interleaving: interleaving})
 				testUsrsctpPartialReliability(s, row.ours, row.mode, row.value)
@@ -81,89 +81,6 @@ func testUsrsctpPartialReliability(s *usrsctpSession, options sctp.SendOptions, 
 		return expected(m.Stream, m.Unordered, m.Data)
 	})
 	require.Equal(s.t, last, end)
-}
-
-// A stream that a side resets (RFC 6525) begins anew: its sequence numbers are 0 again.
-func TestUsrsctpStreamReset(t *testing.T) {
-	program := buildUsrsctp(t)
-	bothKinds(t, func(t *testing.T, interleaving bool) {
-		const stream, messages, size = 9, 50, 3000
-		exchange := func(s *usrsctpSession) {
-			s.usrsctpSends(stream, size, 0, messages)
-			for i := range messages {
-				s.ours.send(stream, usrsctpNoise(uint64(i), size), sctp.SendOptions{})
-			}
-		}
-		receive := func(s *usrsctpSession) {
-			for i := range messages {
-				require.Equal(t, expected(stream, false, usrsctpNoise(uint64(i), size)), s.peer.next("our messages"))
-				require.True(t, bytes.Equal(usrsctpNoise(uint64(i), size), s.ours.next("usrsctp's messages").Data))
-			}
-		}
-		resetOurs := func(s *usrsctpSession) {
-			s.ours.input(func(now time.Time) { require.NoError(t, s.ours.a.ResetStream(now, stream)) })
-		}
-		oursIsDone := func(s *usrsctpSession) {
-			e := s.ours.event("our reset is done", sctp.EventStreamResetComplete)
-			require.NoError(t, e.Err)
-			require.Equal(t, uint16(stream), e.Stream)
-			require.Equal(t, fmt.Sprint("reset in ", stream), s.peer.hear("reset"))
-		}
-		theirsIsDone := func(s *usrsctpSession) {
-			require.Equal(t, uint16(stream), s.ours.event("usrsctp's reset", sctp.EventStreamReset).Stream)
-			require.Equal(t, fmt.Sprint("reset out ", stream), s.peer.hear("reset"))
-		}
-
-		t.Run("ours", func(t *testing.T) {
-			s := newUsrsctpSession(t, program, usrsctpOptions{network: mild, interleaving: interleaving})
-			for range 3 {
-				exchange(s)
-				resetOurs(s) // while the messages are under way
-				receive(s)
-				oursIsDone(s)
-			}
-		})
-		t.Run("usrsctp's", func(t *testing.T) {
-			s := newUsrsctpSession(t, program, usrsctpOptions{network: mild, interleaving: interleaving})
-			for range 3 {
-				exchange(s)
-				s.peer.hear("sent")
-				s.peer.tell("reset out %d", stream)
-				receive(s)
-				theirsIsDone(s)
-			}
-		})
-		t.Run("one after the other", func(t *testing.T) { // as RFC 8831 closes a data channel
-			s := newUsrsctpSession(t, program, usrsctpOptions{network: mild, interleaving: interleaving})
-			for range 3 {
-				exchange(s)
-				resetOurs(s)
-				oursIsDone(s)
-				s.peer.tell("reset out %d", stream)
-				theirsIsDone(s)
-				receive(s)
-			}
-		})
-		t.Run("at the same time", func(t *testing.T) {
-			s := newUsrsctpSession(t, program, usrsctpOptions{network: mild, interleaving: interleaving})
-			for range 3 {
-				exchange(s)
-				receive(s)
-				resetOurs(s)
-				s.peer.tell("reset out %d", stream)
-				s.ours.event("our reset is done", sctp.EventStreamResetComplete)
-				s.ours.event("usrsctp's reset", sctp.EventStreamReset)
-				require.ElementsMatch(t, []string{"reset in 9", "reset out 9"}, []string{s.peer.hear("reset"), s.peer.hear("reset")})
-			}
-		})
-		t.Run("usrsctp asks us to reset ours", func(t *testing.T) {
-			s := newUsrsctpSession(t, program, usrsctpOptions{interleaving: interleaving})
-			s.peer.tell("reset in %d", stream)
-			require.Equal(t, "reset denied 9", s.peer.hear("reset"))
-			exchange(s)
-			receive(s)
-		})
-	})
 }
 
 func TestUsrsctpAbort(t *testing.T) {

@@ -28,7 +28,7 @@ func TestUsrsctpHandshake(t *testing.T) {
 			{"default", usrsctpOptions{}},
 			{"interleaving", usrsctpOptions{interleaving: true}},
 			{"small packets", usrsctpOptions{mtu: 600, config: sctp.Config{MTU: 572}}},
-			{"bad network", usrsctpOptions{network: lossyNetwork{loss: 0.1, duplicate: 0.1, reorder: 0.1}}},
+			{"bad network", usrsctpOptions{network: lossyNetwork{loss: 0.05, duplicate: 0.1, reorder: 0.1}}},
 		} {
 			t.Run(string(role)+", "+row.name, func(t *testing.T) {
 				row.options.role = role

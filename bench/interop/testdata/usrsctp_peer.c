@@ -7,12 +7,16 @@
  *	listen | connect                         waiting | -
  *	send STREAM SIZE SEED COUNT MODE VALUE   sent
  *	reset in|out STREAM                      -
+ *	add OUT-STREAMS IN-STREAMS | renumber    -
+ *	flush                                    flushed, when all that was sent is acknowledged
  *	abort REASON | shutdown | quit           -
  *
  *	connected OUT-STREAMS IN-STREAMS
  *	message STREAM PPID UNORDERED SIZE FNV64
  *	unsent                                   a message was given up
  *	reset in|out|denied|failed STREAM
+ *	streams OUT IN | streams refused
+ *	renumbered | renumbering refused
  *	closed gracefully | closed by ABORT CAUSE-CODE REASON | closed without ABORT
  *	error WHAT
  *
@@ -39,6 +43,7 @@ enum {
 	peer_sctp_port = 5001,
 	ppid_binary = 53,
 	streams = 1024,
+	max_streams = 4096, /* with those added later */
 	buffer_size = 4 << 20,
 	read_size = 256 << 10,
 	max_message = 4 << 20,
@@ -73,7 +78,7 @@ struct partial {
 	uint8_t *data;
 	size_t size;
 };
-static struct partial partials[streams][2];
+static struct partial partials[max_streams][2];
 
 static uint64_t fnv64(const uint8_t *p, size_t n)
 {
@@ -106,7 +111,8 @@ static void set(struct socket *s, int option, const void *value, socklen_t size,
 static void configure(struct socket *s, unsigned mtu, int interleaving)
 {
 	static const uint16_t events[] = {SCTP_ASSOC_CHANGE, SCTP_STREAM_RESET_EVENT, SCTP_PARTIAL_DELIVERY_EVENT,
-	                                  SCTP_SEND_FAILED_EVENT, SCTP_SHUTDOWN_EVENT};
+	                                  SCTP_SEND_FAILED_EVENT, SCTP_SHUTDOWN_EVENT, SCTP_STREAM_CHANGE_EVENT,
+	                                  SCTP_ASSOC_RESET_EVENT};
 	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
 		struct sctp_event e = {.se_assoc_id = SCTP_ALL_ASSOC, .se_type = events[i], .se_on = 1};
 		set(s, SCTP_EVENT, &e, sizeof e, "SCTP_EVENT");
@@ -117,7 +123,7 @@ static void configure(struct socket *s, unsigned mtu, int interleaving)
 	struct sctp_assoc_value reset = {.assoc_id = SCTP_ALL_ASSOC,
 	                                 .assoc_value = SCTP_ENABLE_RESET_STREAM_REQ | SCTP_ENABLE_CHANGE_ASSOC_REQ};
 	set(s, SCTP_ENABLE_STREAM_RESET, &reset, sizeof reset, "SCTP_ENABLE_STREAM_RESET");
-	struct sctp_initmsg init = {.sinit_num_ostreams = streams, .sinit_max_instreams = streams};
+	struct sctp_initmsg init = {.sinit_num_ostreams = streams, .sinit_max_instreams = max_streams};
 	set(s, SCTP_INITMSG, &init, sizeof init, "SCTP_INITMSG");
 	struct sctp_paddrparams path = {.spp_assoc_id = SCTP_FUTURE_ASSOC, .spp_flags = SPP_PMTUD_DISABLE, .spp_pathmtu = mtu};
 	set(s, SCTP_PEER_ADDR_PARAMS, &path, sizeof path, "SCTP_PEER_ADDR_PARAMS");
@@ -179,11 +185,24 @@ static void notification(const union sctp_notification *n)
 	case SCTP_PARTIAL_DELIVERY_EVENT: {
 		/* The rest of a message that was given out in part will not come. */
 		unsigned id = n->sn_pdapi_event.pdapi_stream;
-		if (id < streams) {
+		if (id < max_streams) {
 			partials[id][0].size = partials[id][1].size = 0;
 		}
 		break;
 	}
+	case SCTP_STREAM_CHANGE_EVENT:
+		if (n->sn_strchange_event.strchange_flags & (SCTP_STREAM_CHANGE_DENIED | SCTP_STREAM_CHANGE_FAILED)) {
+			say("streams refused");
+		} else {
+			say("streams %u %u", (unsigned)n->sn_strchange_event.strchange_outstrms,
+			    (unsigned)n->sn_strchange_event.strchange_instrms);
+		}
+		break;
+	case SCTP_ASSOC_RESET_EVENT:
+		say(n->sn_assocreset_event.assocreset_flags & (SCTP_ASSOC_RESET_DENIED | SCTP_ASSOC_RESET_FAILED)
+		        ? "renumbering refused"
+		        : "renumbered");
+		break;
 	case SCTP_SEND_FAILED_EVENT:
 		say("unsent");
 		break;
@@ -210,7 +229,7 @@ static void *receive(void *unused)
 			notification((const union sctp_notification *)part);
 			continue;
 		}
-		must(type == SCTP_RECVV_RCVINFO && info.rcv_sid < streams, "rcvinfo");
+		must(type == SCTP_RECVV_RCVINFO && info.rcv_sid < max_streams, "rcvinfo");
 		int unordered = (info.rcv_flags & SCTP_UNORDERED) != 0;
 		struct partial *p = &partials[info.rcv_sid][unordered];
 		if (p->data == NULL) {
@@ -296,6 +315,37 @@ static void do_reset(const char *direction, unsigned stream)
 	free(r);
 }
 
+static void do_add(unsigned out, unsigned in)
+{
+	struct sctp_add_streams a = {.sas_assoc_id = SCTP_ALL_ASSOC, .sas_outstrms = (uint16_t)out, .sas_instrms = (uint16_t)in};
+	set(association, SCTP_ADD_STREAMS, &a, sizeof a, "SCTP_ADD_STREAMS");
+}
+
+static void do_flush(void)
+{
+	for (;;) {
+		struct sctp_status status = {0};
+		socklen_t size = sizeof status;
+		must(usrsctp_getsockopt(association, IPPROTO_SCTP, SCTP_STATUS, &status, &size) == 0, "SCTP_STATUS");
+		if (status.sstat_unackdata == 0 && status.sstat_penddata == 0) {
+			say("flushed");
+			return;
+		}
+		usleep(1000);
+	}
+}
+
+static void do_renumber(void)
+{
+	sctp_assoc_t id = SCTP_ALL_ASSOC;
+	int result;
+	/* It refuses while something is not acknowledged. */
+	while ((result = usrsctp_setsockopt(association, IPPROTO_SCTP, SCTP_RESET_ASSOC, &id, sizeof id)) != 0 && errno == EBUSY) {
+		usleep(1000);
+	}
+	must(result == 0, "SCTP_RESET_ASSOC");
+}
+
 static void do_abort(const char *reason)
 {
 	struct sctp_sndinfo how = {.snd_flags = SCTP_ABORT};
@@ -338,6 +388,12 @@ int main(int argc, char **argv)
 			do_send(stream, size, seed, count, mode, value);
 		} else if (sscanf(line, "reset %15s %u", word, &stream) == 2) {
 			do_reset(word, stream);
+		} else if (sscanf(line, "add %u %u", &stream, &count) == 2) {
+			do_add(stream, count);
+		} else if (strcmp(line, "flush") == 0) {
+			do_flush();
+		} else if (strcmp(line, "renumber") == 0) {
+			do_renumber();
 		} else if (strncmp(line, "abort ", 6) == 0) {
 			do_abort(line + 6);
 		} else if (strcmp(line, "shutdown") == 0) {
