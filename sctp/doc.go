@@ -66,11 +66,11 @@
 //     heartbeats, error causes.
 //   - RFC 8261, SCTP over DTLS, as RFC 8831 profiles it for WebRTC; the messages
 //     that open data channels are in package dcep.
-//   - RFC 3758, partial reliability, with the limits of RFC 7496: a message is
+//   - RFC 3758, partial reliability, with the policies of RFC 7496: a message is
 //     given up after so many retransmissions, when its lifetime ends, or for a
 //     more important one when the send buffer is full.
 //   - RFC 6525, re-configuration: streams are reset, which closes data channels,
-//     and added.
+//     and added, and all numbers begun anew, at the wish of either side.
 //   - RFC 8260, I-DATA and the stream schedulers: a large message does not hold
 //     up the small ones of other streams.
 //   - RFC 9653, zero checksum: below DTLS the CRC32c is left out if the peer
