@@ -78,6 +78,8 @@ type reassembly struct {
 	maxMessage   int
 	interleaving bool
 	streams      map[uint16]*inStream
+	last         *inStream // the one looked up last: that of the next message, too, as a rule
+	lastID       uint16
 	// Incomplete messages: the runs of fragments by their ends.
 	byFirst, byLast map[fragmentKey]*fragment
 	// current is the run that was added to last. It is not in the maps: in
@@ -132,7 +134,7 @@ func (r *reassembly) release() {
 	for _, s := range r.streams {
 		r.releaseStream(s)
 	}
-	r.streams, r.byFirst, r.byLast, r.current, r.free = nil, nil, nil, nil, nil
+	r.streams, r.last, r.byFirst, r.byLast, r.current, r.free = nil, nil, nil, nil, nil, nil
 	r.sweepDue, r.sweepForward, r.sweepReset = false, false, nil
 }
 
@@ -151,6 +153,9 @@ func (r *reassembly) releaseStream(s *inStream) {
 func (r *reassembly) restart() { r.release() }
 
 func (r *reassembly) stream(id uint16) *inStream {
+	if r.last != nil && r.lastID == id {
+		return r.last
+	}
 	s := r.streams[id]
 	if s == nil {
 		if r.streams == nil {
@@ -159,6 +164,7 @@ func (r *reassembly) stream(id uint16) *inStream {
 		s = new(inStream)
 		r.streams[id] = s
 	}
+	r.last, r.lastID = s, id
 	return s
 }
 

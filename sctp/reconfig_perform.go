@@ -110,6 +110,7 @@ func (r *reassembly) resetStreams(set streamSet, tsn uint32) {
 			r.deliverWaiting(s)
 			r.releaseStream(s)
 			delete(r.streams, id)
+			r.last = nil
 		}
 		// What is incomplete now, of data that has all arrived, never ends.
 		r.sweepReset.add(id)

@@ -180,6 +180,12 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 		if size <= 0 || size < rest && size < minFragment {
 			break
 		}
+		if m.sent == 0 && size < rest && 4*size < rest && a.mtu.base-commonHeaderSize-o.header >= rest {
+			// The message fits in a packet of its own. Splitting it for the
+			// little that is left in this one would cost a chunk at both ends,
+			// and make the message depend on two packets.
+			break
+		}
 		if space := o.windowRoom(); size > space {
 			// Section 6.1 A: with nothing in flight one chunk may probe a
 			// window that is closed; else wait for room for a whole chunk
