@@ -52,9 +52,11 @@ type callbackQueue struct {
 	mu      *sync.Mutex // the connection's one mutex; guards everything here
 	events  []event
 	head    int
-	running bool   // a dispatcher goroutine exists
-	id      uint64 // its goroutine id
-	calling bool   // it is inside a user's function, of target and kind
+	running bool     // a dispatcher goroutine exists
+	run     func()   // dispatch, bound once
+	stack   [64]byte // the dispatcher's, to read its id
+	id      uint64   // its goroutine id
+	calling bool     // it is inside a user's function, of target and kind
 	target  eventTarget
 	kind    eventKind
 	stopped bool
@@ -68,6 +70,7 @@ func (q *callbackQueue) init(mu *sync.Mutex, room func()) {
 	q.mu = mu
 	q.room = room
 	q.changed.L = mu
+	q.run = q.dispatch
 }
 
 // push queues an event.
@@ -78,7 +81,14 @@ func (q *callbackQueue) push(e event) {
 	q.events = append(q.events, e)
 	if !q.running {
 		q.running = true
-		go q.dispatch()
+		go q.run()
+	}
+}
+
+// trim gives the memory of an idle queue back.
+func (q *callbackQueue) trim() {
+	if !q.running && len(q.events) == 0 {
+		q.events, q.batch = nil, nil
 	}
 }
 
@@ -87,7 +97,7 @@ func (q *callbackQueue) len() int { return len(q.events) - q.head }
 func (q *callbackQueue) dispatch() {
 	// Taken once per wake-up (about 1 µs) and needed only by those who wait for a callback to end: they must know
 	// whether they are called from inside it, and a goroutine has no other identity to ask for.
-	id := goroutineID()
+	id := readGoroutineID(q.stack[:])
 	q.mu.Lock()
 	q.id = id
 	defer q.ended()
@@ -124,13 +134,10 @@ func (q *callbackQueue) ended() {
 		n := copy(q.events, q.events[q.head:])
 		q.events, q.head = q.events[:n], 0
 	}
-	if cap(q.events) > 64 && len(q.events) == 0 {
-		q.events, q.batch = nil, nil // an idle connection holds no large queue
-	}
 	q.running, q.id = false, 0
 	if len(q.events) > 0 && !q.stopped {
 		q.running = true
-		go q.dispatch()
+		go q.run()
 	}
 	q.changed.Broadcast()
 	q.mu.Unlock()
@@ -199,7 +206,12 @@ func (q *callbackQueue) inside() bool { return q.running && q.id == goroutineID(
 // goroutineID reads the number from the first line of a stack trace, "goroutine 123 [running]:".
 func goroutineID() uint64 {
 	var buf [64]byte
-	n := runtime.Stack(buf[:], false)
+	return readGoroutineID(buf[:])
+}
+
+// readGoroutineID is goroutineID with a buffer that need not be allocated.
+func readGoroutineID(buf []byte) uint64 {
+	n := runtime.Stack(buf, false)
 	var id uint64
 	for _, c := range buf[len("goroutine "):n] {
 		if c < '0' || c > '9' {

@@ -48,9 +48,13 @@ func (o *outbox) pop() {
 	o.messages[o.head] = outMessage{}
 	if o.head++; o.head == len(o.messages) {
 		o.messages, o.head = o.messages[:0], 0
-		if cap(o.messages) > 64 {
-			o.messages = nil
-		}
+	}
+}
+
+// trim gives the memory of an empty queue back.
+func (o *outbox) trim() {
+	if o.len() == 0 {
+		o.messages, o.head = nil, 0
 	}
 }
 

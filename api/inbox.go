@@ -49,10 +49,14 @@ func (q *inbox) take() received {
 	q.head = (q.head + 1) & (len(q.ring) - 1)
 	q.count--
 	q.bytes -= len(m.Data)
-	if q.count == 0 && len(q.ring) > messagesPerTurn {
-		q.ring, q.head = nil, 0 // a queue that was full once is not kept for ever
-	}
 	return m
+}
+
+// trim gives the ring of an empty queue back.
+func (q *inbox) trim() {
+	if q.count == 0 {
+		q.ring, q.head = nil, 0
+	}
 }
 
 // putBack returns a message to the front.

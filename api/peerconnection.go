@@ -80,6 +80,7 @@ type PeerConnection struct {
 	releaseAt   time.Time // when the sockets that were not selected are closed
 	completeAt  time.Time // when the peer is taken to have no more candidates
 	counters    counters
+	trimmedAt   uint64 // datagrams sent and received when the timer last fired
 
 	channels channelTable // sctptransport.go
 

@@ -397,9 +397,27 @@ func (pc *PeerConnection) onTimer() {
 	if !pc.releaseAt.IsZero() && !pc.now.Before(pc.releaseAt) {
 		pc.releaseSockets()
 	}
+	traffic := pc.counters.datagramsReceived + pc.counters.datagramsSent
+	if traffic-pc.trimmedAt < quietDatagrams {
+		pc.trim()
+	}
+	pc.trimmedAt = traffic
 	if !pc.closeBy.IsZero() && !pc.now.Before(pc.closeBy) {
 		pc.log.Debug("close: the peer does not acknowledge what is buffered")
 		pc.finish(StateClosed, nil)
+	}
+}
+
+// quietDatagrams is how few datagrams between two timers mean that nothing but ICE is going on. Its timer comes at
+// least every six seconds (RFC 7675 section 5.1), so that queues are kept through a transfer, and given back after it.
+const quietDatagrams = 4
+
+// trim gives the memory of empty queues back.
+func (pc *PeerConnection) trim() {
+	pc.queue.trim()
+	for _, dc := range pc.channels.byStream {
+		dc.inbox.trim()
+		dc.outbox.trim()
 	}
 }
 
