@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/rtcstack/rtcstack/internal/deadline"
 )
 
 // netConnWriteSize is the largest message that NetConn makes of a write: large enough to be cheap, small enough for
@@ -19,8 +21,8 @@ const netConnWriteSize = 65536
 // is set Read gets nothing. Close closes the channel.
 func (c *channel) NetConn() net.Conn {
 	n := &netConn{c: c}
-	n.readDeadline.init()
-	n.writeDeadline.init()
+	n.readDeadline.Init()
+	n.writeDeadline.Init()
 	return n
 }
 
@@ -29,7 +31,7 @@ type netConn struct {
 	reading, writing            sync.Mutex // one Read, one Write at a time
 	rest                        []byte     // of the message that is being read
 	current                     received   // that message, whose buffer goes back when it is read
-	readDeadline, writeDeadline deadline
+	readDeadline, writeDeadline deadline.Deadline
 }
 
 func (n *netConn) Read(p []byte) (int, error) {
@@ -39,7 +41,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for {
-		expired := n.readDeadline.expired()
+		expired := n.readDeadline.Expired()
 		if isDone(expired) {
 			return 0, os.ErrDeadlineExceeded
 		}
@@ -90,7 +92,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 	defer n.writing.Unlock()
 	written := 0
 	for written < len(p) {
-		expired := n.writeDeadline.expired()
+		expired := n.writeDeadline.Expired()
 		if isDone(expired) {
 			return written, os.ErrDeadlineExceeded
 		}
@@ -120,7 +122,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 
 // Close closes the channel. A Read that is waiting ends when the channel has closed.
 func (n *netConn) Close() error {
-	n.readDeadline.set(time.Time{})
+	n.readDeadline.Set(time.Time{})
 	return n.c.Close()
 }
 
@@ -128,18 +130,18 @@ func (n *netConn) LocalAddr() net.Addr  { return channelAddr{} }
 func (n *netConn) RemoteAddr() net.Addr { return channelAddr{} }
 
 func (n *netConn) SetDeadline(t time.Time) error {
-	n.readDeadline.set(t)
-	n.writeDeadline.set(t)
+	n.readDeadline.Set(t)
+	n.writeDeadline.Set(t)
 	return nil
 }
 
 func (n *netConn) SetReadDeadline(t time.Time) error {
-	n.readDeadline.set(t)
+	n.readDeadline.Set(t)
 	return nil
 }
 
 func (n *netConn) SetWriteDeadline(t time.Time) error {
-	n.writeDeadline.set(t)
+	n.writeDeadline.Set(t)
 	return nil
 }
 
@@ -148,42 +150,6 @@ type channelAddr struct{}
 
 func (channelAddr) Network() string { return "webrtc" }
 func (channelAddr) String() string  { return "webrtc" }
-
-// deadline is a time that may be moved, seen as a channel that is closed when it has passed.
-type deadline struct {
-	mu     sync.Mutex
-	timer  *time.Timer
-	passed chan struct{}
-}
-
-func (d *deadline) init() { d.passed = make(chan struct{}) }
-
-func (d *deadline) expired() <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.passed
-}
-
-func (d *deadline) set(t time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.timer != nil && !d.timer.Stop() {
-		<-d.passed // the timer's function is about to close it, or has
-	}
-	d.timer = nil
-	if isDone(d.passed) {
-		d.passed = make(chan struct{})
-	}
-	if t.IsZero() {
-		return
-	}
-	passed := d.passed
-	if wait := time.Until(t); wait > 0 {
-		d.timer = time.AfterFunc(wait, func() { close(passed) })
-	} else {
-		close(passed)
-	}
-}
 
 func isDone(c <-chan struct{}) bool {
 	select {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
+	"github.com/rtcstack/rtcstack/internal/deadline"
 	"github.com/rtcstack/rtcstack/internal/udp"
 	"github.com/rtcstack/rtcstack/stun"
 )
@@ -68,7 +69,7 @@ type Conn struct {
 	done          chan struct{} // closed by Close and failure
 
 	queue                       chan *bufpool.Buffer
-	readDeadline, writeDeadline deadline
+	readDeadline, writeDeadline deadline.Deadline
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -84,9 +85,10 @@ func NewConn(config Config, options ConnOptions) (*Conn, error) {
 	}
 	c := &Conn{
 		agent: agent, gatheringDone: make(chan struct{}), connected: make(chan struct{}), done: make(chan struct{}),
-		queue:        make(chan *bufpool.Buffer, options.ReceiveQueue),
-		readDeadline: makeDeadline(), writeDeadline: makeDeadline(),
+		queue: make(chan *bufpool.Buffer, options.ReceiveQueue),
 	}
+	c.readDeadline.Init()
+	c.writeDeadline.Init()
 	addrs, err := udp.Interfaces(udp.AddressFilter{Bind: options.BindAddress, Loopback: options.Loopback})
 	if err != nil {
 		return nil, fmt.Errorf("ice: %w", err)
@@ -359,7 +361,7 @@ func (c *Conn) Selected() (Pair, bool) {
 // io.ErrShortBuffer. After the connection has ended, the error is ErrFailed or net.ErrClosed.
 func (c *Conn) Read(p []byte) (int, error) {
 	select {
-	case <-c.readDeadline.wait():
+	case <-c.readDeadline.Expired():
 		return 0, errDeadline
 	default:
 	}
@@ -372,7 +374,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			return n, io.ErrShortBuffer
 		}
 		return n, nil
-	case <-c.readDeadline.wait():
+	case <-c.readDeadline.Expired():
 		return 0, errDeadline
 	case <-c.done:
 		return 0, c.reason()
@@ -382,7 +384,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 // Write sends p as one datagram on the selected pair. It does not wait for one: without, the error is ErrNotConnected.
 func (c *Conn) Write(p []byte) (int, error) {
 	select {
-	case <-c.writeDeadline.wait():
+	case <-c.writeDeadline.Expired():
 		return 0, errDeadline
 	default:
 	}
@@ -421,8 +423,8 @@ func (c *Conn) Close() error {
 	c.end(net.ErrClosed)
 	c.err = net.ErrClosed
 	c.timer.Stop()
-	c.readDeadline.set(time.Time{})
-	c.writeDeadline.set(time.Time{})
+	c.readDeadline.Set(time.Time{})
+	c.writeDeadline.Set(time.Time{})
 	for _, s := range c.sockets {
 		s.Close()
 	}
