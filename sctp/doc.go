@@ -110,7 +110,7 @@
 // more in flight than the path holds, so that the queue before a bottleneck stays
 // short and other traffic of the same connection, such as media, is not delayed by
 // a transfer. Losses that come at random, as on a radio link, do not slow it down
-// unless they exceed two percent. It takes some round trips to find a new
+// unless they exceed two percent, or six while no queue shows. It takes some round trips to find a new
 // bandwidth, and lowers what is in flight for 200 ms every five seconds or so to
 // measure the round-trip time.
 //
@@ -123,6 +123,25 @@
 // NewReno ([CongestionNewReno]) is the algorithm of RFC 9260 itself and of most other
 // implementations: slower than CUBIC to use a long path again after a loss, and the
 // one to compare with, or where conformance to the letter is asked for.
+//
+// The default was chosen by simulation: goodput of one stream of 64 KiB messages
+// over 60 seconds as a share of the bottleneck's rate, packets of 1,200 bytes, a queue
+// of one bandwidth-delay product (five in the last row); in the last row also the
+// round-trip time at the end:
+//
+//	link                                 BBR             CUBIC           NewReno
+//	100 Mbit/s, 10 ms                    95.2 %          97.2 %          97.0 %
+//	100 Mbit/s, 50 ms, 0.1 % loss        94.7 %          9.7 %           7.8 %
+//	100 Mbit/s, 50 ms, 1 % loss          92.9 %          2.5 %           2.2 %
+//	100 Mbit/s, 200 ms, 0.1 % loss       90.7 %          3.3 %           2.2 %
+//	1 Gbit/s, 50 ms                      94.0 %          96.4 %          96.5 %
+//	20 Mbit/s, 100 ms, 3 % in bursts     81.3 %          9.4 %           7.8 %
+//	10 Mbit/s, 50 ms, queue of five      94.6 %, 52 ms   97.1 %, 234 ms  97.1 %, 255 ms
+//
+// Beside a flow of BBR, over 60 seconds at 20 and 50 Mbit/s, 40 ms and queues of one and
+// two bandwidth-delay products, another one gets 50 to 55 %, a NewReno flow 30 to 53 %,
+// and a CUBIC flow 36 to 54 % of what both deliver (medians; whichever began first). The
+// package goodput of the bench module repeats these measurements.
 //
 // # Left out
 //
