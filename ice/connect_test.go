@@ -16,7 +16,7 @@ const patientGathering = 40 * time.Second
 // TestAgentsConnect puts two agents behind random NATs on random bad networks, with random roles and random signalling.
 // Those that can connect do, to the same pair, in opposite roles.
 func TestAgentsConnect(t *testing.T) {
-	netsim.Seeds(t, 600, func(t *testing.T, seed uint64) {
+	netsim.Seeds(t, 2000, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed)
 		r := w.sim.Rand()
 

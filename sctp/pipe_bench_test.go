@@ -17,8 +17,11 @@ type memoryPipe struct {
 	got  int
 }
 
+// pipeStart is when time begins in a memoryPipe.
+var pipeStart = time.Unix(1_700_000_000, 0)
+
 func newMemoryPipe(t testing.TB, cfg Config) *memoryPipe {
-	p := &memoryPipe{a: New(cfg), b: New(cfg), now: time.Unix(1_700_000_000, 0), buf: make([]byte, 0, 64*1500)}
+	p := &memoryPipe{a: New(cfg), b: New(cfg), now: pipeStart, buf: make([]byte, 0, 64*1500)}
 	p.a.Connect(p.now)
 	p.b.Connect(p.now)
 	for range 10 {
