@@ -1,3 +1,7 @@
+// The tests that are written as scripts name the section of the RFC that they
+// prove, and say its rule in quotation marks. The rules are shortened, and some
+// are worded from memory: the section is the reference, not the quotation.
+
 package sctp
 
 import (
