@@ -234,13 +234,13 @@ func (a *Association) Advance(now time.Time) {
 		case timerT5:
 			a.abort(t, CauseUserInitiatedAbort, "shutdown took too long", false)
 		case timerProbe:
-			a.probeTimeout(t)
+			a.probeTimeout()
 		case timerReorder:
 			a.detectLoss(t)
 		case timerSACK:
 			a.recv.sackNow = true
 		case timerReconfig:
-			a.reconfigTimeout(t)
+			a.reconfigTimeout()
 		case timerBeat:
 			a.heartbeatTimeout(t)
 		case timerPace:
@@ -377,7 +377,7 @@ func (a *Association) endPacket(t instant) {
 	a.reasm.sweep()
 	a.scheduleSack(t)
 	if a.state >= StateEstablished {
-		a.beat.traffic(a, t)
+		a.beat.traffic(t)
 	}
 	a.progressShutdown(t)
 }

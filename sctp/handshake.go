@@ -381,7 +381,7 @@ func (a *Association) restart(t instant, p *peerInit) {
 	a.out.release(&a.send)
 	a.send.release()
 	a.send.refused = refused // told below that there is room
-	a.reasm.restart()
+	a.reasm.release()
 	a.recv.release()
 	a.timers = [timerCount]instant{}
 	a.shutdown = shutdownState{}

@@ -43,7 +43,7 @@ func (h *heartbeat) schedule(a *Association, t instant) {
 
 // traffic is told of each packet from the peer. The timer is left alone, it
 // looks at the time when it fires: no work for each packet.
-func (h *heartbeat) traffic(_ *Association, t instant) { h.heard = t }
+func (h *heartbeat) traffic(t instant) { h.heard = t }
 
 func (a *Association) heartbeatTimeout(t instant) {
 	h := &a.beat

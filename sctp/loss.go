@@ -109,7 +109,7 @@ func (a *Association) receiveSack(t instant, c chunk) {
 	o.gaps(t, blocks, &sum)
 	o.peerWindow = int(min(window, maxPeerWindow))
 	for i := range dups {
-		a.duplicateReported(t, binary.BigEndian.Uint32(v[4*(gaps+i):]))
+		a.duplicateReported(binary.BigEndian.Uint32(v[4*(gaps+i):]))
 	}
 
 	if sum.bytes > 0 || progress || window < uint32(a.mtu.current) {
@@ -182,7 +182,7 @@ func (a *Association) rackUpdate(t instant, sum *ackTotals) {
 
 // duplicateReported: the peer received tsn twice, so that a retransmission was
 // not needed: the reordering window is too narrow (RFC 8985 section 6.2 step 4).
-func (a *Association) duplicateReported(_ instant, tsn uint32) {
+func (a *Association) duplicateReported(tsn uint32) {
 	a.stats.DuplicatesReported++
 	l := &a.loss
 	if serial.Less32(tsn, a.out.next) {
@@ -381,7 +381,7 @@ func (a *Association) armProbe(t instant) {
 
 // probeTimeout lets one packet go beyond the congestion window, so that its
 // acknowledgement shows what of the tail is missing.
-func (a *Association) probeTimeout(_ instant) {
+func (a *Association) probeTimeout() {
 	if a.out.inFlight == 0 || a.loss.recovering {
 		return
 	}

@@ -90,9 +90,9 @@ type reassembly struct {
 	lent     int // messages that the reader has and did not release
 	held     int // bytes charged to the receive window
 	free     []*fragment
-	lastSize int // of the last message put together, a guess for the next
-	roomy    int // runs that were given room by that guess
-	stale    uint64
+	lastSize int    // of the last message put together, a guess for the next
+	roomy    int    // runs that were given room by that guess
+	stale    uint64 // messages whose number had been delivered or given up before
 	// What the peer has given up is looked for once for each packet.
 	sweepDue      bool
 	sweepForward  bool // up to sweepTSN
@@ -148,9 +148,6 @@ func (r *reassembly) releaseStream(s *inStream) {
 		}
 	}
 }
-
-// restart is release for a peer that begins anew.
-func (r *reassembly) restart() { r.release() }
 
 func (r *reassembly) stream(id uint16) *inStream {
 	if r.last != nil && r.lastID == id {

@@ -164,7 +164,7 @@ func (a *Association) appendRequest(t instant, dst []byte) []byte {
 }
 
 // reconfigTimeout is T-reconfig: the request is sent again.
-func (a *Association) reconfigTimeout(_ instant) {
+func (a *Association) reconfigTimeout() {
 	r := &a.reset
 	if r.kind == requestNone {
 		return

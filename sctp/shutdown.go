@@ -78,7 +78,7 @@ func (a *Association) shutdownTimeout(t instant) {
 	}
 }
 
-func (a *Association) appendShutdown(_ instant, dst []byte, limit int) []byte {
+func (a *Association) appendShutdown(dst []byte, limit int) []byte {
 	s := &a.shutdown
 	if s.send && len(dst)+8 <= limit {
 		s.send = false

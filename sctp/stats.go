@@ -49,6 +49,7 @@ type Stats struct {
 func (a *Association) Stats() Stats {
 	s := a.stats
 	s.AnswersDropped = a.ctl.dropped
+	s.ChunksInvalid += a.reasm.stale
 	s.CongestionControl = a.cfg.CongestionControl
 	s.SRTT, s.MinRTT, s.RTO = a.rtt.srtt, a.rtt.min, a.rtt.rto
 	s.CongestionWindow, s.InFlight, s.PeerWindow = a.cc.window(), a.out.inFlight, a.out.peerWindow

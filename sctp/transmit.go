@@ -73,7 +73,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 	dst = a.appendReConfig(t, dst, small)
 	dst = a.appendHeartbeat(t, dst, small)
 	rides := a.recv.pending > 0 && len(dst) > body
-	dst = a.appendShutdown(t, dst, small)
+	dst = a.appendShutdown(dst, small)
 	dst = a.appendForwardTSN(t, dst, small)
 	// A delayed acknowledgement rides along with whatever leaves (section 6.2).
 	if a.recv.sackNow || rides || bundleData && a.recv.pending > 0 && a.mayTransmitData(t) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -73,6 +74,9 @@ func openssl(t *testing.T, arguments ...string) (stdin io.WriteCloser, lines cha
 	t.Helper()
 	path, err := exec.LookPath("openssl")
 	if err != nil {
+		if os.Getenv("RTC_TEST_PEERS") == "required" {
+			t.Fatal("no openssl to talk to")
+		}
 		t.Skip("no openssl to talk to")
 	}
 	command := exec.Command(path, arguments...)
