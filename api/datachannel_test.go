@@ -138,6 +138,8 @@ func TestStreamIdentifiers(t *testing.T) {
 	require.EqualValues(t, 1, must(a.Stream()))
 	b, err := p.b.CreateDataChannel("y", nil)
 	require.NoError(t, err)
+	// The peer's association may stand a moment later: its COOKIE-ACK is still on the way.
+	eventually(t, "open at the peer", b.IsOpen)
 	require.EqualValues(t, 0, must(b.Stream()))
 	_, err = p.a.CreateDataChannel("z", &DataChannelInit{ManualStream: true, Stream: 1})
 	require.ErrorIs(t, err, ErrInvalid, "in use")
