@@ -1,0 +1,211 @@
+package proxy
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Protocol is what a proxy speaks.
+type Protocol uint8
+
+// The protocols.
+const (
+	// HTTP is the CONNECT method of HTTP/1.1, https://www.rfc-editor.org/rfc/rfc9110.html#section-9.3.6
+	HTTP Protocol = iota
+	// SOCKS5 is SOCKS protocol version 5, https://www.rfc-editor.org/rfc/rfc1928.html
+	SOCKS5
+)
+
+// The ports where a proxy listens unless it is said: where squid does, and the registered one of SOCKS.
+const (
+	DefaultPortHTTP   = 3128
+	DefaultPortSOCKS5 = 1080
+)
+
+// String returns the scheme of the protocol's URI: "http" or "socks5".
+func (p Protocol) String() string {
+	switch p {
+	case HTTP:
+		return "http"
+	case SOCKS5:
+		return "socks5"
+	}
+	return "Protocol(" + strconv.Itoa(int(p)) + ")"
+}
+
+// Config says where a proxy is, what it speaks and who uses it. It may be used by any number of Dialers at once, as long as
+// nobody changes it.
+type Config struct {
+	Protocol Protocol
+	// Host is a name or an IP address, an IPv6 address without brackets.
+	Host string
+	// Port is 1 to 65535; 0 is the default of the protocol.
+	Port uint16
+	// Username and Password are sent if there is a Username. HTTP excludes ":" from the first and control characters from
+	// both; SOCKS5 allows up to 255 bytes for each.
+	Username, Password string
+}
+
+// maxSOCKS5Credential is the longest user name and the longest password of SOCKS5, in bytes: their length is one byte,
+// https://www.rfc-editor.org/rfc/rfc1929.html#section-2
+const maxSOCKS5Credential = 255
+
+// Parse parses the URI of a proxy:
+//
+//	[("http"|"socks5") (":"|"://")][username ":" password "@"]hostname[":" port]
+//
+// The scheme is HTTP where there is none, the port 3128 for HTTP and 1080 for SOCKS5. User name and password are
+// percent-decoded; ":" and "@" in them must be encoded. An IPv6 address stands in brackets. What Parse returns has its Port set.
+//
+// An error matches [ErrInvalidProxy] and does not contain the credentials.
+func Parse(uri string) (*Config, error) {
+	c := &Config{}
+	rest := c.cutScheme(uri)
+	if err := c.parseAuthority(rest); err != nil {
+		return nil, fmt.Errorf("%w: %q: %w", ErrInvalidProxy, redact(uri), err)
+	}
+	if c.Port == 0 {
+		c.Port = c.Protocol.defaultPort()
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Address returns host and port of the proxy, as [net.Dial] wants them.
+func (c *Config) Address() string {
+	port := c.Port
+	if port == 0 {
+		port = c.Protocol.defaultPort()
+	}
+	return net.JoinHostPort(c.Host, strconv.Itoa(int(port)))
+}
+
+// String returns the URI of the proxy without the credentials.
+func (c *Config) String() string { return c.Protocol.String() + "://" + c.Address() }
+
+func (p Protocol) defaultPort() uint16 {
+	if p == SOCKS5 {
+		return DefaultPortSOCKS5
+	}
+	return DefaultPortHTTP
+}
+
+// cutScheme sets the protocol and returns what follows the scheme.
+func (c *Config) cutScheme(uri string) string {
+	for _, p := range []Protocol{HTTP, SOCKS5} {
+		scheme := p.String()
+		if len(uri) > len(scheme) && strings.EqualFold(uri[:len(scheme)], scheme) && uri[len(scheme)] == ':' {
+			c.Protocol = p
+			return strings.TrimPrefix(uri[len(scheme)+1:], "//")
+		}
+	}
+	return uri
+}
+
+// reason is what is wrong with an address or a URI; a sentinel goes with it.
+type reason string
+
+func (r reason) Error() string { return string(r) }
+
+func (c *Config) parseAuthority(s string) error {
+	if at := strings.LastIndexByte(s, '@'); at >= 0 {
+		if err := c.parseUserinfo(s[:at]); err != nil {
+			return err
+		}
+		s = s[at+1:]
+	}
+	host, port, hasPort := strings.Cut(s, ":")
+	if strings.HasPrefix(s, "[") {
+		var found bool
+		if host, port, found = strings.Cut(s[1:], "]"); !found {
+			return reason("missing ] after the IPv6 address")
+		}
+		if addr, err := netip.ParseAddr(host); err != nil || !addr.Is6() {
+			return reason("not an IPv6 address in the brackets")
+		}
+		if hasPort = port != ""; hasPort && port[0] != ':' {
+			return reason("unexpected characters after the IPv6 address")
+		}
+		port = strings.TrimPrefix(port, ":")
+	} else if !isHostName(host) {
+		return reason("not a host name")
+	}
+	c.Host = host
+	if hasPort {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return reason("not a port: " + strconv.Quote(port))
+		}
+		c.Port = uint16(n)
+	}
+	return nil
+}
+
+func (c *Config) parseUserinfo(s string) error {
+	username, password, found := strings.Cut(s, ":")
+	if !found || username == "" || strings.ContainsAny(password, ":@") || strings.Contains(username, "@") {
+		return reason(`credentials are not username ":" password, percent-encoded`)
+	}
+	var errUsername, errPassword error
+	c.Username, errUsername = url.PathUnescape(username)
+	c.Password, errPassword = url.PathUnescape(password)
+	if errUsername != nil || errPassword != nil {
+		return reason("credentials with a wrong percent-encoding") // the errors quote the credentials
+	}
+	return nil
+}
+
+// check finds what no proxy could be asked with.
+func (c *Config) check() error {
+	switch {
+	case c == nil:
+		return fmt.Errorf("%w: none given", ErrInvalidProxy)
+	case c.Protocol > SOCKS5:
+		return fmt.Errorf("%w: unknown protocol %v", ErrInvalidProxy, c.Protocol)
+	case c.Host == "":
+		return fmt.Errorf("%w: no host", ErrInvalidProxy)
+	case c.Username == "" && c.Password != "":
+		return fmt.Errorf("%w: a password without a user name", ErrInvalidProxy)
+	case c.Protocol == SOCKS5 && max(len(c.Username), len(c.Password)) > maxSOCKS5Credential:
+		return fmt.Errorf("%w: SOCKS5 credentials of more than %d bytes", ErrInvalidProxy, maxSOCKS5Credential)
+	case c.Protocol == HTTP && strings.Contains(c.Username, ":"):
+		// "a user-id containing a colon character is invalid": https://www.rfc-editor.org/rfc/rfc7617.html#section-2
+		return fmt.Errorf(`%w: a user name with ":" cannot be sent to an HTTP proxy`, ErrInvalidProxy)
+	case c.Protocol == HTTP && strings.ContainsFunc(c.Username+c.Password, isControl):
+		// "The user-id and password MUST NOT contain any control characters", same section.
+		return fmt.Errorf("%w: control characters in HTTP credentials", ErrInvalidProxy)
+	}
+	return nil
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// isHostName accepts what RFC 1123 and the underscores of the real world allow, at most 253 characters.
+func isHostName(s string) bool {
+	if s == "" || len(s) > 253 || s[0] == '-' || s[0] == '.' {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c >= 0x80:
+		default:
+			return false
+		}
+	}
+	return !strings.Contains(s, "..")
+}
+
+// redact removes the credentials of a URI, so that errors and logs do not spread them.
+func redact(s string) string {
+	if at := strings.LastIndexByte(s, '@'); at >= 0 {
+		return "…@" + s[at+1:]
+	}
+	return s
+}

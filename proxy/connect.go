@@ -1,0 +1,166 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strings"
+)
+
+const (
+	// maxHeaderBlock bounds what a proxy may say before the tunnel stands, in bytes, informational responses included.
+	maxHeaderBlock = 16 << 10
+	// maxInformational bounds the responses of the class 1xx, of which "one or more" may precede the final one,
+	// https://www.rfc-editor.org/rfc/rfc9110.html#section-15.2
+	maxInformational = 16
+	// maxStatusLine is how much of a status line an Error keeps, in bytes.
+	maxStatusLine = 256
+)
+
+const (
+	statusSwitchingProtocols        = 101
+	statusProxyAuthenticateRequired = 407
+)
+
+// shortestResponse is the shortest header block that ends a handshake. Lines may end in LF alone:
+// https://www.rfc-editor.org/rfc/rfc9112.html#section-2.2
+const shortestResponse = "HTTP/1.1 200\n\n"
+
+// connectHandshake is the CONNECT method of HTTP/1.1, https://www.rfc-editor.org/rfc/rfc9110.html#section-9.3.6
+type connectHandshake struct {
+	target             target
+	username, password string
+
+	block         []byte // the header block of the response, as far as it has come
+	line          int    // where its last line starts
+	received      int    // the bytes of all responses
+	informational int    // responses of the class 1xx
+	done          bool
+}
+
+func (h *connectHandshake) op() Op { return OpConnect }
+
+// start makes the request. The credentials go along unasked, which saves a round trip and, with most proxies, a connection:
+// https://www.rfc-editor.org/rfc/rfc7617.html#section-2.2
+func (h *connectHandshake) start(dst []byte) []byte {
+	to := h.target.String()
+	dst = append(dst, "CONNECT "+to+" HTTP/1.1\r\nHost: "+to+"\r\n"...)
+	if h.username != "" {
+		dst = append(dst, "Proxy-Authorization: Basic "...)
+		dst = base64.StdEncoding.AppendEncode(dst, []byte(h.username+":"+h.password))
+		dst = append(dst, "\r\n"...)
+	}
+	return append(dst, "\r\n"...)
+}
+
+// need counts up to the closest possible end: an empty line, after the line that is being read.
+func (h *connectHandshake) need() int {
+	switch line := h.block[h.line:]; {
+	case h.done:
+		return 0
+	case len(h.block) <= len(shortestResponse)-2:
+		return len(shortestResponse) - len(h.block)
+	case len(line) == 0, len(line) == 1 && line[0] == '\r':
+		return 1
+	default:
+		return 2
+	}
+}
+
+func (h *connectHandshake) receive(dst, answer []byte) ([]byte, error) {
+	if h.received += len(answer); h.received > maxHeaderBlock {
+		return dst, protocolError(OpConnect, "more than %d bytes of header", maxHeaderBlock)
+	}
+	for _, c := range answer {
+		h.block = append(h.block, c)
+		if c != '\n' {
+			continue
+		}
+		if line := trimLineEnd(h.block[h.line:]); len(line) > 0 || h.line == 0 {
+			h.line = len(h.block)
+			continue
+		}
+		if err := h.response(); err != nil {
+			return dst, err
+		}
+	}
+	// What is not HTTP may stop anywhere, so as not to wait for the end of a line that does not come.
+	const version = "HTTP/1."
+	if n := min(len(h.block), len(version)); !h.done && string(h.block[:n]) != version[:n] {
+		return dst, protocolError(OpConnect, "%q is not HTTP/1", h.block[:n])
+	}
+	return dst, nil
+}
+
+// response takes a complete header block.
+func (h *connectHandshake) response() error {
+	statusLine, fields, _ := bytes.Cut(h.block, []byte("\n"))
+	statusLine = trimLineEnd(statusLine)
+	status, ok := parseStatusLine(statusLine)
+	if !ok {
+		return protocolError(OpConnect, "status line %q", statusLine[:min(len(statusLine), maxStatusLine)])
+	}
+	var challenges []string
+	for line := range bytes.Lines(fields) {
+		line = trimLineEnd(line)
+		if len(line) == 0 || line[0] == ' ' || line[0] == '\t' { // obsolete line folding: nothing that matters here
+			continue
+		}
+		name, value, found := bytes.Cut(line, []byte(":"))
+		if !found || len(name) == 0 {
+			return protocolError(OpConnect, "header field %q", line[:min(len(line), maxStatusLine)])
+		}
+		if status == statusProxyAuthenticateRequired && strings.EqualFold(string(name), "Proxy-Authenticate") {
+			challenges = append(challenges, string(bytes.TrimSpace(value)))
+		}
+	}
+	switch {
+	case status == statusSwitchingProtocols:
+		return protocolError(OpConnect, "status 101 to a request that asked for no other protocol")
+	case status < 200:
+		if h.informational++; h.informational > maxInformational {
+			return protocolError(OpConnect, "more than %d informational responses", maxInformational)
+		}
+		h.block, h.line = h.block[:0], 0
+		return nil
+	case status < 300:
+		// "Any 2xx (Successful) response indicates that the sender … will switch to tunnel mode immediately after the
+		// response header section", whatever Content-Length or Transfer-Encoding say.
+		h.done = true
+		return nil
+	}
+	e := &Error{
+		Op: OpConnect, Err: ErrRefused, Status: status, Challenges: challenges,
+		StatusLine: string(statusLine[:min(len(statusLine), maxStatusLine)]),
+	}
+	if status == statusProxyAuthenticateRequired {
+		e.Err = ErrAuthenticationRequired
+		if h.username != "" {
+			e.Err = ErrAuthenticationFailed
+		}
+	}
+	return e
+}
+
+// parseStatusLine parses "HTTP/1." DIGIT SP 3DIGIT [ SP reason-phrase ]: the second space is required by
+// https://www.rfc-editor.org/rfc/rfc9112.html#section-4 and left out by some.
+func parseStatusLine(line []byte) (status int, ok bool) {
+	const digits = len("HTTP/1.x ")
+	if len(line) < digits+3 || string(line[:7]) != "HTTP/1." || !isDigit(line[7]) || line[8] != ' ' ||
+		len(line) > digits+3 && line[digits+3] != ' ' {
+		return 0, false
+	}
+	for _, c := range line[digits : digits+3] {
+		if !isDigit(c) {
+			return 0, false
+		}
+		status = 10*status + int(c-'0')
+	}
+	return status, status >= 100
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// trimLineEnd removes CRLF or LF.
+func trimLineEnd(line []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+}

@@ -1,0 +1,70 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+)
+
+// target is what the proxy is asked to connect to.
+type target struct {
+	name string     // a host name, in ASCII, if addr is not valid
+	addr netip.Addr // an IP address without a zone
+	port uint16
+}
+
+// parseTarget parses what [net.Dialer.DialContext] takes for TCP. Names of services are looked up here, host names are not.
+func parseTarget(ctx context.Context, network, address string) (target, error) {
+	invalid := func(what error) (target, error) {
+		return target{}, fmt.Errorf("proxy: %w: %s %q: %w", ErrInvalidTarget, network, address, what)
+	}
+	switch network {
+	case "tcp", "tcp4", "tcp6":
+	default:
+		return invalid(net.UnknownNetworkError(network))
+	}
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return invalid(err)
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, network, service)
+	if err != nil {
+		return invalid(err)
+	}
+	if port == 0 {
+		return invalid(reason("port 0"))
+	}
+	t := target{port: uint16(port)}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		switch {
+		case addr.Zone() != "":
+			return invalid(reason("a zone names an interface of this host, not of the proxy"))
+		case network == "tcp4" && !addr.Unmap().Is4(), network == "tcp6" && !addr.Is6():
+			return invalid(reason("an address of the other family"))
+		}
+		t.addr = addr.Unmap()
+		return t, nil
+	}
+	// What is more than a name could say more in a request than where to connect to.
+	if !isHostName(host) {
+		return invalid(reason("not a host name"))
+	}
+	for i := range len(host) {
+		if host[i] >= 0x80 {
+			return invalid(reason("a host name outside of ASCII: give its A-labels (RFC 5890)"))
+		}
+	}
+	t.name = host
+	return t, nil
+}
+
+// String returns host ":" port, an IPv6 address in brackets: the authority form of a request target,
+// https://www.rfc-editor.org/rfc/rfc9112.html#section-3.2.3
+func (t target) String() string {
+	if t.addr.IsValid() {
+		return netip.AddrPortFrom(t.addr, t.port).String()
+	}
+	return t.name + ":" + strconv.Itoa(int(t.port))
+}
