@@ -139,6 +139,7 @@ type channel struct {
 	heldEvents     []event
 	announced      bool // the turn of the open event has come: messages may be delivered
 	messagesQueued bool // an eventMessages is in the queue
+	lowQueued      bool // an eventLow is in the queue
 	silent         bool // CloseAndWait was called: nothing is called any more
 	inbox          inbox
 
@@ -176,6 +177,7 @@ func (c *channel) setSimple(kind eventKind, callback *func(), stored *bool, f fu
 	switch {
 	case f == nil:
 		*stored = false
+		c.lowQueued = c.lowQueued && kind != eventLow
 		c.forget(kind)
 	case *stored:
 		*stored = false
@@ -278,6 +280,7 @@ func (c *channel) deliver(q *callbackQueue, e event) {
 			c.pushMessages()
 		}
 	case eventLow:
+		c.lowQueued = false
 		c.deliverSimple(q, e.kind, c.onLow, &c.storedLow)
 	case eventMessages:
 		c.messagesQueued = false
@@ -415,11 +418,23 @@ func (c *channel) setBuffered(amount int) {
 	before := c.buffered
 	c.buffered = amount
 	if before > c.lowThreshold && amount <= c.lowThreshold {
-		c.push(event{kind: eventLow})
+		c.low()
 	}
 	if c.writable != nil && amount <= writeHighWater {
 		close(c.writable)
 		c.writable = nil
+	}
+}
+
+// low makes OnBufferedAmountLow due, once however often the amount crosses the threshold before its turn comes: a
+// function that is slower than the network must not make the queue grow.
+func (c *channel) low() {
+	switch {
+	case c.onLow == nil:
+		c.storedLow = !c.silent
+	case !c.lowQueued && !c.silent:
+		c.lowQueued = true
+		c.push(event{kind: eventLow})
 	}
 }
 

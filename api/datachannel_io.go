@@ -12,10 +12,11 @@ import (
 // (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.6-4).
 var emptyMessage = []byte{0}
 
-// outMessage is a message that the association had no room for.
+// outMessage is a message that the transport has not taken yet.
 type outMessage struct {
-	data *bufpool.Buffer
-	ppid uint32
+	data   *bufpool.Buffer
+	ppid   uint32 // of a data channel
+	isText bool   // of a WebSocket
 }
 
 // size is what the message counts in the buffered amount.

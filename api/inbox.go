@@ -1,12 +1,16 @@
 package rtc
 
-import "github.com/rtcstack/rtcstack/sctp"
+import (
+	"github.com/rtcstack/rtcstack/internal/bufpool"
+	"github.com/rtcstack/rtcstack/sctp"
+)
 
-// received is a message in a receive queue. Its bytes are those of the association, counted in its receive window
-// until they are released, so that a slow receiver slows its peer down and nothing else.
+// received is a message in a receive queue. The bytes of one that came over SCTP are those of the association, counted
+// in its receive window until they are released, so that a slow receiver slows its peer down and nothing else.
 type received struct {
 	Message
-	source sctp.Message // the zero value: the bytes belong to the queue
+	source sctp.Message    // the zero value: the bytes belong to the queue
+	buffer *bufpool.Buffer // of a WebSocket: what holds the bytes
 }
 
 // inbox is the queue of received messages of a channel, a ring that grows by doubling.
