@@ -1,0 +1,216 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+// AcceptOptions are the options of Accept and Handshake; the zero value has all
+// defaults. They are read during the call only.
+type AcceptOptions struct {
+	// Subprotocols are those that the server speaks, in order of preference. The
+	// first one that the client offers is agreed on; with none in common the
+	// connection is one without a subprotocol.
+	Subprotocols []string
+
+	// OriginPatterns are the hosts, besides the server's own, whose pages may
+	// connect: patterns of path.Match in lower case for the host, with its port unless
+	// that is the scheme's own, or for scheme://host, such as "*.example.com" or
+	// "https://example.com:8443". Without this check any page that a user visits could
+	// connect in the user's name. Clients that send no Origin are not browsers and pass.
+	// https://www.rfc-editor.org/rfc/rfc6455.html#section-10.2
+	OriginPatterns []string
+	// InsecureSkipOriginCheck lets the pages of all hosts connect.
+	InsecureSkipOriginCheck bool
+
+	// CheckRequest, if not nil, is called with a request that is otherwise
+	// acceptable. An error refuses it: a *HandshakeError with its Status (300 to 999), Header
+	// and Body, any other with 403 Forbidden and without telling the client why.
+	CheckRequest func(*Request) error
+	// Header holds further fields of the response that accepts, such as Set-Cookie.
+	// The fields of the handshake itself cannot be set here: that is an error.
+	Header http.Header
+	// HandshakeTimeout bounds the whole handshake. 0 is DefaultHandshakeTimeout,
+	// negative none.
+	HandshakeTimeout time.Duration
+
+	// Compression, if not nil, accepts permessage-deflate when the client offers it.
+	Compression *CompressionOptions
+
+	// MaxMessageSize is the size of the largest message that is accepted, in bytes,
+	// decompressed. 0 is DefaultMaxMessageSize, negative no limit.
+	MaxMessageSize int
+	// PingInterval is how often the peer is pinged; 0 or negative: never.
+	PingInterval time.Duration
+	// MaxUnansweredPings fails the connection with ErrPingTimeout when a ping is due
+	// and so many before it are unanswered; 0 or negative: never.
+	MaxUnansweredPings int
+	// CloseTimeout is how long Conn.Close waits for the peer. 0 is a default,
+	// negative not at all.
+	CloseTimeout time.Duration
+}
+
+// checkedAcceptOptions are options that have been found valid.
+type checkedAcceptOptions struct {
+	AcceptOptions
+	compression CompressionOptions // with defaults in the place of zeros
+}
+
+// check returns an error that matches ErrInvalidOption unless o is nil or valid.
+func (o *AcceptOptions) check() (*checkedAcceptOptions, error) {
+	c := &checkedAcceptOptions{}
+	if o != nil {
+		c.AcceptOptions = *o
+	}
+	if err := checkSubprotocols(c.Subprotocols); err != nil {
+		return nil, err
+	}
+	if err := checkHeader(c.Header, serverProtected); err != nil {
+		return nil, err
+	}
+	for _, pattern := range c.OriginPatterns {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, fmt.Errorf("%w: origin pattern %q: %w", ErrInvalidOption, pattern, err)
+		}
+	}
+	if c.Compression != nil {
+		var err error
+		if c.compression, err = c.Compression.check(); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// originAllowed decides by the Origin field whether a page may connect.
+// https://www.rfc-editor.org/rfc/rfc6454.html#section-7
+func (o *checkedAcceptOptions) originAllowed(r *Request) bool {
+	if o.InsecureSkipOriginCheck || r.Header["Origin"] == nil {
+		return true
+	}
+	origin, ok := singleValue(r.Header, "Origin")
+	scheme, host, found := strings.Cut(strings.ToLower(origin), "://")
+	if !ok || !found || host == "" || strings.ContainsAny(host, "/?#@") {
+		return false // "null" among others: a page without an origin of its own
+	}
+	// What is behind a proxy that ends TLS does not know its own scheme. The page's
+	// will do: with another one, it has another port.
+	host = withoutPort(host, scheme)
+	if host == withoutPort(strings.ToLower(r.Host), scheme) {
+		return true
+	}
+	for _, pattern := range o.OriginPatterns {
+		name := host
+		if strings.Contains(pattern, "://") {
+			name = scheme + "://" + host
+		}
+		// In an IPv6 address brackets are no classes of characters.
+		if matched, _ := path.Match(strings.ToLower(pattern), name); matched || strings.EqualFold(pattern, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutPort removes the port from a host if it is the one that scheme implies.
+func withoutPort(host, scheme string) string {
+	switch scheme {
+	case "http":
+		return strings.TrimSuffix(host, ":"+defaultPort)
+	case "https":
+		return strings.TrimSuffix(host, ":"+defaultSecurePort)
+	default:
+		return host
+	}
+}
+
+// config is what becomes of the connection.
+func (o *checkedAcceptOptions) config(a *acceptance, early []byte) connConfig {
+	cfg := connConfig{
+		subprotocol:        a.subprotocol,
+		early:              early,
+		maxMessageSize:     o.MaxMessageSize,
+		pingInterval:       o.PingInterval,
+		maxUnansweredPings: o.MaxUnansweredPings,
+		closeTimeout:       o.CloseTimeout,
+	}
+	if a.deflate != nil {
+		cfg.compression = a.deflate.agreed()
+		cfg.compressionThreshold = o.compression.Threshold
+	}
+	return cfg
+}
+
+// Accept does the opening handshake in a handler of net/http, for a request of
+// HTTP/1.1: the server must not have negotiated HTTP/2, which clients that open
+// WebSockets do not offer. opts may be nil. Header fields that are set on w go out
+// with the response.
+//
+// On an error the client has got a response: 405, 426 or 400 if this was no request
+// for a WebSocket of version 13, 403 for its origin, what CheckRequest chose, or
+// 500 or 501 if the options are invalid (ErrInvalidOption) or w cannot be hijacked
+// (http.ErrNotSupported). The handler has only to return. After success w and r
+// must not be used; the handler may return or go on.
+func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
+	checked, err := opts.check()
+	if err != nil {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return nil, err
+	}
+	request := &Request{Path: r.RequestURI, Host: r.Host, Header: r.Header}
+	a, refusal := checked.checkRequest(request, r.Method, r.ProtoMajor, r.ProtoMinor)
+	if refusal == nil && r.ContentLength != 0 {
+		refusal = refuseContent()
+	}
+	if refusal != nil {
+		refusal.serveHTTP(w)
+		return nil, refusal
+	}
+	header := w.Header().Clone()
+	stream, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		status := http.StatusInternalServerError
+		if errors.Is(err, http.ErrNotSupported) {
+			status = http.StatusNotImplemented
+		}
+		http.Error(w, http.StatusText(status), status)
+		return nil, fmt.Errorf("websocket: accept: %w", err)
+	}
+	// What the client has sent after its request is in the server's buffer.
+	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
+	early = append([]byte(nil), early...)
+	// The deadlines of the http.Server are still on the stream.
+	stream.SetDeadline(time.Time{})
+
+	ctx, cancel := withTimeout(context.Background(), checked.HandshakeTimeout, DefaultHandshakeTimeout)
+	defer cancel()
+	release := interruptible(ctx, stream)
+	_, err = stream.Write(a.appendResponse(nil, header, checked.Header))
+	if cause := release(); cause != nil {
+		err = cause
+	}
+	if err != nil {
+		stream.Close()
+		return nil, fmt.Errorf("websocket: accept %v: %w", stream.RemoteAddr(), err)
+	}
+	return newConn(stream, checked.config(a, early)), nil
+}
+
+// serveHTTP sends the refusal through net/http.
+func (e *HandshakeError) serveHTTP(w http.ResponseWriter) {
+	body, mediaType := e.content()
+	h := w.Header()
+	for name, values := range e.Header {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	if !hasField(e.Header, "Content-Type") {
+		h.Set("Content-Type", mediaType)
+	}
+	w.WriteHeader(e.Status)
+	w.Write(body)
+}

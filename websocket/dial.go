@@ -1,0 +1,157 @@
+package websocket
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// DialOptions are the options of Dial; the zero value has all defaults. They are
+// read during the call only.
+type DialOptions struct {
+	// Header holds further fields of the request, such as Authorization or Cookie.
+	// The fields of the handshake itself cannot be set here: that is an error.
+	Header http.Header
+	// Origin is what a browser would say about the page that connects, such as
+	// "https://example.com". Programs that are no browsers leave it empty.
+	Origin string
+	// Subprotocols are offered to the server in order of preference;
+	// Conn.Subprotocol has its choice, which may be none.
+	Subprotocols []string
+
+	// TLSConfig is for wss; nil is the zero tls.Config. An empty ServerName becomes
+	// the host of the URL, and NextProtos is always http/1.1.
+	TLSConfig *tls.Config
+	// DialContext opens the stream to the server; nil is that of a net.Dialer, which
+	// tries the IPv4 and IPv6 addresses of a name by the rules of RFC 8305. It is given
+	// the network "tcp" and the host of the URL, unresolved, with its port: so a proxy
+	// can be in between that resolves names by itself. TLS, if any, goes on top.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// ConnectTimeout bounds DialContext. 0 is DefaultConnectTimeout, negative none.
+	ConnectTimeout time.Duration
+	// HandshakeTimeout bounds the whole call of Dial: connecting, TLS and the
+	// opening handshake. 0 is DefaultHandshakeTimeout, negative none.
+	HandshakeTimeout time.Duration
+
+	// Compression, if not nil, offers permessage-deflate to the server.
+	Compression *CompressionOptions
+
+	// MaxMessageSize is the size of the largest message that is accepted, in bytes,
+	// decompressed. 0 is DefaultMaxMessageSize, negative no limit.
+	MaxMessageSize int
+	// PingInterval is how often the peer is pinged; 0 or negative: never.
+	PingInterval time.Duration
+	// MaxUnansweredPings fails the connection with ErrPingTimeout when a ping is due
+	// and so many before it are unanswered; 0 or negative: never.
+	MaxUnansweredPings int
+	// CloseTimeout is how long Conn.Close waits for the peer. 0 is a default,
+	// negative not at all.
+	CloseTimeout time.Duration
+}
+
+// Dial connects to a WebSocket server. The URL has the scheme ws or wss, a host,
+// which may be an IPv6 address in brackets, and optionally a port, a path and a
+// query. User and password in it are sent as Basic credentials (RFC 7617) unless
+// the options have an Authorization field. opts may be nil.
+//
+// ctx and the timeouts of opts bound the call, not the connection. Redirects are
+// not followed: the HandshakeError has the response with its Location.
+//
+// Errors can be told apart with errors.Is and errors.As: ErrInvalidURL and
+// ErrInvalidOption before anything is sent; what DialContext returns (a
+// *net.OpError, with syscall.ECONNREFUSED for a closed port, or the error of a
+// proxy); what crypto/tls returns (a *tls.CertificateVerificationError, for
+// instance); *HandshakeError, which is an ErrBadHandshake, when the server is none
+// for WebSockets or refuses; ErrHandshakeTimeout; and the error or cause of ctx.
+func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
+	if opts == nil {
+		opts = &DialOptions{}
+	}
+	t, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	var nonce [16]byte
+	rand.Read(nonce[:]) // never fails
+	h, err := newClientHandshake(t, base64.StdEncoding.EncodeToString(nonce[:]), opts)
+	if err != nil {
+		return nil, err
+	}
+
+	ctx, cancel := withTimeout(ctx, opts.HandshakeTimeout, DefaultHandshakeTimeout)
+	defer cancel()
+	stream, err := connect(ctx, t, opts)
+	if err != nil {
+		return nil, err
+	}
+	release := interruptible(ctx, stream)
+	cfg, err := h.run(stream)
+	if cause := release(); cause != nil && err == nil {
+		err = cause
+	}
+	if err != nil {
+		stream.Close()
+		if refusal, ok := err.(*HandshakeError); ok {
+			return nil, refusal
+		}
+		return nil, dialError(ctx, "handshake with "+t.address(), err)
+	}
+	cfg.maxMessageSize = opts.MaxMessageSize
+	cfg.pingInterval = opts.PingInterval
+	cfg.maxUnansweredPings = opts.MaxUnansweredPings
+	cfg.closeTimeout = opts.CloseTimeout
+	if opts.Compression != nil {
+		cfg.compressionThreshold = opts.Compression.Threshold
+	}
+	return newConn(stream, cfg), nil
+}
+
+// connect opens the stream, with TLS for wss.
+func connect(ctx context.Context, t *target, opts *DialOptions) (net.Conn, error) {
+	dial := opts.DialContext
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	connectCtx, cancel := withTimeout(ctx, opts.ConnectTimeout, DefaultConnectTimeout)
+	defer cancel()
+	stream, err := dial(connectCtx, "tcp", t.address())
+	if err != nil {
+		return nil, dialError(connectCtx, "connect to "+t.address(), err)
+	}
+	if !t.secure {
+		return stream, nil
+	}
+
+	config := &tls.Config{}
+	if opts.TLSConfig != nil {
+		config = opts.TLSConfig.Clone()
+	}
+	if config.ServerName == "" {
+		// A certificate knows no zones.
+		config.ServerName, _, _ = strings.Cut(t.hostname, "%")
+	}
+	// With another protocol there would be no HTTP/1.1 to upgrade from.
+	// https://www.rfc-editor.org/rfc/rfc7301.html
+	config.NextProtos = []string{"http/1.1"}
+	secure := tls.Client(stream, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		stream.Close()
+		return nil, dialError(ctx, "TLS handshake with "+t.address(), err)
+	}
+	return secure, nil
+}
+
+// dialError wraps err with what was being done. If ctx is why it failed, the error
+// says so first: it matches the cause as well.
+func dialError(ctx context.Context, doing string, err error) error {
+	if cause := context.Cause(ctx); cause != nil && cause != err {
+		return fmt.Errorf("websocket: %s: %w: %w", doing, cause, err)
+	}
+	return fmt.Errorf("websocket: %s: %w", doing, err)
+}

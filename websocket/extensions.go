@@ -1,0 +1,243 @@
+package websocket
+
+import (
+	"fmt"
+	"strings"
+)
+
+// CompressionOptions turns permessage-deflate (RFC 7692) on. The zero value is a
+// good choice: full windows, histories kept from message to message.
+//
+// A history costs memory for as long as the connection lives: about as much as
+// the window on the receiving side, and several times that on the sending side.
+// What is small, or is compressed or encrypted already, gains nothing. Compressing
+// secrets together with what an attacker may choose reveals the secrets by their
+// size: https://www.rfc-editor.org/rfc/rfc7692.html#section-8
+type CompressionOptions struct {
+	// Threshold is the size of the smallest message that is sent compressed, in
+	// bytes. 0 is a default, a negative one compresses every message.
+	Threshold int
+
+	// ServerNoContextTakeover and ClientNoContextTakeover make the server, or the
+	// client, forget the history after each message that it sends: less memory,
+	// less compression.
+	// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.1.1
+	ServerNoContextTakeover bool
+	ClientNoContextTakeover bool
+
+	// ServerMaxWindowBits and ClientMaxWindowBits bound how far back the server's,
+	// or the client's, compressor refers: 2 to this power of bytes, from 8 to 15.
+	// 0 is 15. A peer that cannot keep to the bound on what it sends makes the
+	// connection one without compression.
+	// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.1.2
+	ServerMaxWindowBits int
+	ClientMaxWindowBits int
+}
+
+const (
+	minWindowBits = 8
+	maxWindowBits = 15
+)
+
+// check returns the options with their defaults in the place of zeros.
+func (o CompressionOptions) check() (CompressionOptions, error) {
+	for _, bits := range []*int{&o.ServerMaxWindowBits, &o.ClientMaxWindowBits} {
+		if *bits == 0 {
+			*bits = maxWindowBits
+		}
+		if *bits < minWindowBits || *bits > maxWindowBits {
+			return o, fmt.Errorf("%w: window of %d bits, not 8 to 15", ErrInvalidOption, *bits)
+		}
+	}
+	return o, nil
+}
+
+// extension is one element of a Sec-WebSocket-Extensions header field.
+// https://www.rfc-editor.org/rfc/rfc6455.html#section-9.1
+type extension struct {
+	name       string
+	parameters []extensionParameter
+}
+
+type extensionParameter struct {
+	name     string
+	value    string // without quotes
+	hasValue bool
+}
+
+// The names of permessage-deflate.
+const (
+	permessageDeflate       = "permessage-deflate"
+	serverNoContextTakeover = "server_no_context_takeover"
+	clientNoContextTakeover = "client_no_context_takeover"
+	serverMaxWindowBits     = "server_max_window_bits"
+	clientMaxWindowBits     = "client_max_window_bits"
+)
+
+// parseExtensions parses the values of all Sec-WebSocket-Extensions fields of a
+// message, which mean the same as one value with commas in between. It returns
+// ok = false where they do not follow the grammar: the handshake must fail then.
+// https://www.rfc-editor.org/rfc/rfc6455.html#section-9.1
+func parseExtensions(values []string) (extensions []extension, ok bool) {
+	for _, value := range values {
+		s := extensionScanner(value)
+		for {
+			for s.skip(',') { // empty elements: https://www.rfc-editor.org/rfc/rfc9110.html#section-5.6.1.2
+			}
+			if s == "" {
+				break
+			}
+			e := extension{}
+			if e.name, ok = s.token(); !ok {
+				return nil, false
+			}
+			for s.skip(';') {
+				p := extensionParameter{}
+				if p.name, ok = s.token(); !ok {
+					return nil, false
+				}
+				if p.hasValue = s.skip('='); p.hasValue {
+					if p.value, ok = s.value(); !ok {
+						return nil, false
+					}
+				}
+				e.parameters = append(e.parameters, p)
+			}
+			extensions = append(extensions, e)
+			if s != "" && !s.skip(',') {
+				return nil, false
+			}
+		}
+	}
+	return extensions, true
+}
+
+// extensionScanner is what is left of a header field value.
+type extensionScanner string
+
+// skip takes c off the front, and white space around it, if that is what comes.
+func (s *extensionScanner) skip(c byte) bool {
+	rest := strings.TrimLeft(string(*s), " \t")
+	found := rest != "" && rest[0] == c
+	if found {
+		rest = strings.TrimLeft(rest[1:], " \t")
+	}
+	*s = extensionScanner(rest)
+	return found
+}
+
+func (s *extensionScanner) token() (string, bool) {
+	n := 0
+	for n < len(*s) && isTokenByte((*s)[n]) {
+		n++
+	}
+	token := string((*s)[:n])
+	*s = (*s)[n:]
+	return token, n > 0
+}
+
+// value takes a token off the front, or a quoted string that is one: "When using
+// the quoted-string syntax variant, the value after quoted-string unescaping MUST
+// conform to the 'token' ABNF."
+func (s *extensionScanner) value() (string, bool) {
+	if *s == "" || (*s)[0] != '"' {
+		return s.token()
+	}
+	var value []byte
+	for i := 1; i < len(*s); i++ {
+		switch c := (*s)[i]; c {
+		case '"':
+			*s = (*s)[i+1:]
+			return string(value), isToken(string(value))
+		case '\\':
+			if i++; i == len(*s) {
+				return "", false
+			}
+			value = append(value, (*s)[i])
+		default:
+			value = append(value, c)
+		}
+	}
+	return "", false
+}
+
+// deflateParameters are the parameters of one permessage-deflate offer or response.
+type deflateParameters struct {
+	serverNoContextTakeover bool
+	clientNoContextTakeover bool
+	serverMaxWindowBits     int // 0: absent
+	clientMaxWindowBits     int // 0: absent, anyWindowBits: present without a value
+}
+
+const anyWindowBits = -1
+
+// parseDeflateParameters returns ok = false for what makes a server decline an
+// offer and a client fail the connection: "an extension parameter not defined",
+// one "with an invalid value", "multiple extension parameters with the same name".
+// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.1
+func parseDeflateParameters(e extension) (p deflateParameters, ok bool) {
+	for _, parameter := range e.parameters {
+		// Parameter names are tokens of this specification, compared exactly: none of
+		// the texts says that case does not matter, and all examples are in lower case.
+		switch parameter.name {
+		case serverNoContextTakeover:
+			ok = !p.serverNoContextTakeover && !parameter.hasValue
+			p.serverNoContextTakeover = true
+		case clientNoContextTakeover:
+			ok = !p.clientNoContextTakeover && !parameter.hasValue
+			p.clientNoContextTakeover = true
+		case serverMaxWindowBits:
+			ok = p.serverMaxWindowBits == 0
+			p.serverMaxWindowBits = parseWindowBits(parameter.value)
+			ok = ok && p.serverMaxWindowBits != 0
+		case clientMaxWindowBits:
+			ok = p.clientMaxWindowBits == 0
+			p.clientMaxWindowBits = anyWindowBits
+			if parameter.hasValue {
+				p.clientMaxWindowBits = parseWindowBits(parameter.value)
+			}
+			ok = ok && p.clientMaxWindowBits != 0
+		default:
+			ok = false
+		}
+		if !ok {
+			return deflateParameters{}, false
+		}
+	}
+	return p, true
+}
+
+// parseWindowBits returns 0 unless s is "a decimal integer value without leading
+// zeroes between 8 to 15, inclusive".
+// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.1.2.1
+func parseWindowBits(s string) int {
+	switch {
+	case len(s) == 1 && '8' <= s[0] && s[0] <= '9':
+		return int(s[0] - '0')
+	case len(s) == 2 && s[0] == '1' && '0' <= s[1] && s[1] <= '5':
+		return 10 + int(s[1]-'0')
+	default:
+		return 0
+	}
+}
+
+// String returns the extension as it stands in a header field.
+func (p deflateParameters) String() string {
+	var b strings.Builder
+	b.WriteString(permessageDeflate)
+	if p.serverNoContextTakeover {
+		b.WriteString("; " + serverNoContextTakeover)
+	}
+	if p.clientNoContextTakeover {
+		b.WriteString("; " + clientNoContextTakeover)
+	}
+	if p.serverMaxWindowBits != 0 {
+		fmt.Fprintf(&b, "; %s=%d", serverMaxWindowBits, p.serverMaxWindowBits)
+	}
+	if p.clientMaxWindowBits == anyWindowBits {
+		b.WriteString("; " + clientMaxWindowBits)
+	} else if p.clientMaxWindowBits != 0 {
+		fmt.Fprintf(&b, "; %s=%d", clientMaxWindowBits, p.clientMaxWindowBits)
+	}
+	return b.String()
+}

@@ -1,0 +1,191 @@
+package websocket
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// clientHandshake is the client's side of one opening handshake.
+// https://www.rfc-editor.org/rfc/rfc6455.html#section-4.1
+type clientHandshake struct {
+	target       *target
+	key          string // the value of Sec-WebSocket-Key: 16 random bytes in base64
+	header       http.Header
+	origin       string
+	subprotocols []string
+	offer        *deflateParameters // nil: no compression offered
+}
+
+// clientProtected are the fields that a caller must not set: the handshake's own,
+// and those that would give the request content.
+var clientProtected = map[string]bool{
+	"Host": true, "Upgrade": true, "Connection": true,
+	"Sec-Websocket-Key": true, "Sec-Websocket-Version": true,
+	"Sec-Websocket-Protocol": true, "Sec-Websocket-Extensions": true, "Sec-Websocket-Accept": true,
+	"Content-Length": true, "Transfer-Encoding": true, "Trailer": true, "Expect": true,
+}
+
+// newClientHandshake checks the options; its errors match ErrInvalidOption.
+func newClientHandshake(t *target, key string, opts *DialOptions) (*clientHandshake, error) {
+	h := &clientHandshake{target: t, key: key, header: opts.Header, origin: opts.Origin, subprotocols: opts.Subprotocols}
+	if err := checkHeader(opts.Header, clientProtected); err != nil {
+		return nil, err
+	}
+	if !isFieldValue(opts.Origin) || opts.Origin != "" && hasField(opts.Header, "Origin") {
+		return nil, fmt.Errorf("%w: Origin %q", ErrInvalidOption, opts.Origin)
+	}
+	if err := checkSubprotocols(opts.Subprotocols); err != nil {
+		return nil, err
+	}
+	if opts.Compression != nil {
+		o, err := opts.Compression.check()
+		if err != nil {
+			return nil, err
+		}
+		offer := offerDeflate(o)
+		h.offer = &offer
+	}
+	return h, nil
+}
+
+// checkSubprotocols: "The elements […] MUST be non-empty strings with characters
+// in the range U+0021 to U+007E not including separator characters […] and MUST
+// all be unique strings."
+func checkSubprotocols(names []string) error {
+	for i, name := range names {
+		if !isToken(name) || slices.Contains(names[:i], name) {
+			return fmt.Errorf("%w: subprotocol %q is no token, or there twice", ErrInvalidOption, name)
+		}
+	}
+	return nil
+}
+
+// appendRequest appends the request to dst.
+func (h *clientHandshake) appendRequest(dst []byte) []byte {
+	b := bytes.NewBuffer(dst)
+	field := func(name, value string) { b.WriteString(name + ": " + value + "\r\n") }
+	b.WriteString("GET " + h.target.resource + " HTTP/1.1\r\n")
+	field("Host", h.target.host)
+	field("Upgrade", "websocket")
+	field("Connection", "Upgrade")
+	field("Sec-WebSocket-Key", h.key)
+	field("Sec-WebSocket-Version", "13")
+	if h.origin != "" {
+		field("Origin", h.origin)
+	}
+	if len(h.subprotocols) > 0 {
+		field("Sec-WebSocket-Protocol", strings.Join(h.subprotocols, ", "))
+	}
+	if h.offer != nil {
+		field("Sec-WebSocket-Extensions", h.offer.String())
+	}
+	if h.target.authorization != "" && !hasField(h.header, "Authorization") {
+		field("Authorization", h.target.authorization)
+	}
+	h.header.Write(b) // in alphabetical order; a Buffer does not fail
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+// checkResponse returns what the response settles, or a *HandshakeError.
+func (h *clientHandshake) checkResponse(r *responseHead) (connConfig, error) {
+	fail := func(reason string) (connConfig, error) {
+		return connConfig{}, &HandshakeError{Status: r.status, Header: r.header, Reason: reason}
+	}
+	if r.status != http.StatusSwitchingProtocols {
+		return fail("")
+	}
+	// Here is a server that has changed to some other protocol: what is wrong has to
+	// be said by us. The order is that of the numbered list in RFC 6455, section 4.1.
+	if r.major != 1 || r.minor < 1 {
+		return fail("not HTTP/1.1")
+	}
+	if upgrade, ok := singleValue(r.header, "Upgrade"); !ok || !strings.EqualFold(upgrade, "websocket") {
+		return fail("Upgrade is not websocket")
+	}
+	if !listContains(r.header["Connection"], "upgrade") {
+		return fail("no Connection: Upgrade")
+	}
+	if accept, ok := singleValue(r.header, "Sec-Websocket-Accept"); !ok || accept != acceptKey(h.key) {
+		return fail("Sec-WebSocket-Accept does not fit the request")
+	}
+	compression, reason := checkAnswer(r.header["Sec-Websocket-Extensions"], h.offer)
+	if reason != "" {
+		return fail(reason)
+	}
+	subprotocol, ok := singleValue(r.header, "Sec-Websocket-Protocol")
+	if !ok || subprotocol != "" && !slices.Contains(h.subprotocols, subprotocol) {
+		return fail("Sec-WebSocket-Protocol is none of those that were offered")
+	}
+	return connConfig{client: true, subprotocol: subprotocol, compression: compression}, nil
+}
+
+// run does the handshake on a stream that ends when the handshake must. It does
+// not close the stream.
+func (h *clientHandshake) run(stream net.Conn) (connConfig, error) {
+	if _, err := stream.Write(h.appendRequest(nil)); err != nil {
+		return connConfig{}, fmt.Errorf("send request: %w", err)
+	}
+	reader := headReader{stream: stream, prefix: "HTTP/"}
+	for range maxInterimResponses {
+		head, err := reader.next()
+		if err != nil {
+			return connConfig{}, responseError(err)
+		}
+		response, err := parseResponseHead(head)
+		if err != nil {
+			return connConfig{}, responseError(err)
+		}
+		// "A client MUST be able to parse one or more 1xx responses received prior to a
+		// final response, even if the client does not expect one."
+		// https://www.rfc-editor.org/rfc/rfc9110.html#section-15.2
+		if response.status/100 == 1 && response.status != http.StatusSwitchingProtocols {
+			continue
+		}
+		cfg, err := h.checkResponse(response)
+		if refusal := (*HandshakeError)(nil); errors.As(err, &refusal) && response.status != http.StatusSwitchingProtocols {
+			refusal.Body = readErrorBody(stream, head, reader.early())
+		}
+		cfg.early = reader.early()
+		return cfg, err
+	}
+	return connConfig{}, &HandshakeError{Reason: "too many interim responses"}
+}
+
+// responseError wraps what kept a response from being read: an error of the
+// stream as it is, what the server sent or failed to send as a *HandshakeError.
+func responseError(err error) error {
+	switch err {
+	case io.ErrUnexpectedEOF:
+		return &HandshakeError{Reason: "connection closed instead of a response", Err: err}
+	case errNotHTTP, errHeadTooLarge, errHeadLineBreak, errHeaderName, errHeaderValue, errHeaderFold:
+		return &HandshakeError{Reason: "response: " + err.Error()}
+	default:
+		return fmt.Errorf("read response: %w", err)
+	}
+}
+
+// readErrorBody returns the beginning of the content of a response, as far as it
+// comes soon, without transfer coding.
+func readErrorBody(stream net.Conn, head, early []byte) []byte {
+	soon := time.AfterFunc(errorBodyTimeout, func() { stream.SetReadDeadline(time.Unix(1, 0)) })
+	defer soon.Stop()
+	all := io.MultiReader(bytes.NewReader(bytes.Clone(head)), bytes.NewReader(early), stream)
+	// The head has passed our parser, so that this one reads the bounded bytes of it
+	// only; it is here for the framing of the content.
+	response, err := http.ReadResponse(bufio.NewReader(all), &http.Request{Method: http.MethodGet})
+	if err != nil {
+		return nil
+	}
+	defer response.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(response.Body, MaxErrorBody))
+	return body
+}

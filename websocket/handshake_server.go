@@ -1,0 +1,214 @@
+package websocket
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Request is what a client has asked for.
+type Request struct {
+	Path   string      // the path and query as sent, such as "/chat?room=1"; never empty
+	Host   string      // the host, and port unless it is the scheme's own, that the client connected to, as it says
+	Header http.Header // the fields of the request, by their canonical names
+}
+
+// serverProtected are the fields of the response that AcceptOptions.Header must not set.
+var serverProtected = map[string]bool{
+	"Upgrade": true, "Connection": true,
+	"Sec-Websocket-Accept": true, "Sec-Websocket-Version": true,
+	"Sec-Websocket-Protocol": true, "Sec-Websocket-Extensions": true,
+	"Content-Length": true, "Transfer-Encoding": true, "Trailer": true,
+}
+
+// acceptance is what the server agrees to.
+type acceptance struct {
+	accept      string             // the value of Sec-WebSocket-Accept
+	subprotocol string             // or empty
+	deflate     *deflateParameters // nil: no compression
+}
+
+// parseRequest parses and checks a head as headReader returns it, as far as it is
+// HTTP. The refusal is for the client. https://www.rfc-editor.org/rfc/rfc9112.html#section-3.2
+func parseRequest(head []byte) (*Request, *requestHead, *HandshakeError) {
+	h, err := parseRequestHead(head)
+	if err != nil {
+		return nil, nil, refuseRead(err)
+	}
+	r := &Request{Path: h.target, Header: h.header}
+	// "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1
+	// request message that lacks a Host header field and to any request message that
+	// contains more than one".
+	var ok bool
+	if r.Host, ok = singleValue(h.header, "Host"); !ok || r.Host == "" {
+		return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "no Host, or more than one"}
+	}
+	// A server must accept the absolute form, whose host replaces the field.
+	if scheme, rest, ok := strings.Cut(h.target, "://"); ok && !strings.ContainsAny(scheme, "/?") {
+		end := strings.IndexAny(rest, "/?")
+		if end < 0 {
+			end = len(rest)
+		}
+		r.Host, r.Path = rest[:end], rest[end:]
+		if !strings.HasPrefix(r.Path, "/") {
+			r.Path = "/" + r.Path
+		}
+	}
+	if !strings.HasPrefix(r.Path, "/") {
+		return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "the request target is no path"}
+	}
+	// Content would be taken for frames.
+	if length, ok := singleValue(h.header, "Content-Length"); !ok || length != "" && length != "0" || h.header["Transfer-Encoding"] != nil {
+		return nil, nil, refuseContent()
+	}
+	return r, h, nil
+}
+
+// refuseRead is the refusal of a request that cannot be read, nil if the stream failed.
+func refuseRead(err error) *HandshakeError {
+	switch err {
+	case errHeadTooLarge:
+		return &HandshakeError{Status: http.StatusRequestHeaderFieldsTooLarge, Reason: "more than " + strconv.Itoa(MaxHeaderSize) + " bytes"}
+	case errNotHTTP, errHeadLineBreak, errHeaderName, errHeaderValue, errHeaderFold:
+		return &HandshakeError{Status: http.StatusBadRequest, Reason: err.Error()}
+	default:
+		return nil
+	}
+}
+
+func refuseContent() *HandshakeError {
+	return &HandshakeError{Status: http.StatusBadRequest, Reason: "a request with content"}
+}
+
+// checkRequest is the server's reading of the client's opening handshake.
+// https://www.rfc-editor.org/rfc/rfc6455.html#section-4.2.1
+func (o *checkedAcceptOptions) checkRequest(r *Request, method string, major, minor int) (*acceptance, *HandshakeError) {
+	refuse := func(status int, reason string) (*acceptance, *HandshakeError) {
+		return nil, &HandshakeError{Status: status, Reason: reason, Header: make(http.Header)}
+	}
+	if method != http.MethodGet {
+		_, refusal := refuse(http.StatusMethodNotAllowed, "the method is not GET")
+		refusal.Header.Set("Allow", http.MethodGet)
+		return nil, refusal
+	}
+	if major != 1 {
+		return refuse(http.StatusHTTPVersionNotSupported, "not HTTP/1.1")
+	}
+	// "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request".
+	// https://www.rfc-editor.org/rfc/rfc9110.html#section-7.8
+	upgrade := minor > 0 && listContains(r.Header["Upgrade"], "websocket") && listContains(r.Header["Connection"], "upgrade")
+	version, ok := singleValue(r.Header, "Sec-Websocket-Version")
+	if !upgrade || ok && version != "" && version != "13" {
+		// "The server MUST send an Upgrade header field in a 426 response".
+		// https://www.rfc-editor.org/rfc/rfc9110.html#section-15.5.22
+		// https://www.rfc-editor.org/rfc/rfc6455.html#section-4.4
+		_, refusal := refuse(http.StatusUpgradeRequired, "this is a WebSocket server, of version 13")
+		refusal.Header.Set("Upgrade", "websocket")
+		refusal.Header.Set("Connection", "Upgrade")
+		refusal.Header.Set("Sec-Websocket-Version", "13")
+		return nil, refusal
+	}
+	if !ok || version == "" {
+		return refuse(http.StatusBadRequest, "no Sec-WebSocket-Version, or more than one")
+	}
+	key, ok := singleValue(r.Header, "Sec-Websocket-Key")
+	if nonce, err := base64.StdEncoding.DecodeString(key); !ok || err != nil || len(nonce) != 16 {
+		return refuse(http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64, once")
+	}
+	a := &acceptance{accept: acceptKey(key)}
+	offered, ok := tokenList(r.Header["Sec-Websocket-Protocol"])
+	if !ok {
+		return refuse(http.StatusBadRequest, "malformed Sec-WebSocket-Protocol")
+	}
+	for _, name := range o.Subprotocols {
+		if slices.Contains(offered, name) {
+			a.subprotocol = name
+			break
+		}
+	}
+	extensions, ok := parseExtensions(r.Header["Sec-Websocket-Extensions"])
+	if !ok {
+		return refuse(http.StatusBadRequest, "malformed Sec-WebSocket-Extensions")
+	}
+	if o.Compression != nil {
+		if answer, ok := acceptDeflate(extensions, o.compression); ok {
+			a.deflate = &answer
+		}
+	}
+	if !o.originAllowed(r) {
+		return refuse(http.StatusForbidden, "the origin is not allowed here")
+	}
+	if o.CheckRequest != nil {
+		if err := o.CheckRequest(r); err != nil {
+			return nil, refusalOf(err)
+		}
+	}
+	return a, nil
+}
+
+// refusalOf turns what a CheckRequest function returned into a response.
+func refusalOf(err error) *HandshakeError {
+	var refusal *HandshakeError
+	if !errors.As(err, &refusal) {
+		// What the error says may not be for the client's eyes.
+		return &HandshakeError{Status: http.StatusForbidden, Err: err}
+	}
+	chosen := *refusal
+	if chosen.Status < 300 || chosen.Status > 999 {
+		chosen.Status = http.StatusForbidden
+	}
+	return &chosen
+}
+
+// content returns the body of the refusal, and its media type.
+func (e *HandshakeError) content() (body []byte, mediaType string) {
+	if e.Body != nil {
+		return e.Body, http.DetectContentType(e.Body)
+	}
+	text := http.StatusText(e.Status)
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	return []byte(text + "\n"), "text/plain; charset=utf-8"
+}
+
+// appendRefusal appends the response that refuses the request.
+func appendRefusal(dst []byte, e *HandshakeError) []byte {
+	b := bytes.NewBuffer(dst)
+	body, mediaType := e.content()
+	b.WriteString("HTTP/1.1 " + strconv.Itoa(e.Status) + " " + http.StatusText(e.Status) + "\r\n")
+	b.WriteString("Connection: close\r\n")
+	b.WriteString("Content-Length: " + strconv.Itoa(len(body)) + "\r\n")
+	if !hasField(e.Header, "Content-Type") {
+		b.WriteString("Content-Type: " + mediaType + "\r\n")
+	}
+	e.Header.WriteSubset(b, map[string]bool{"Content-Length": true, "Transfer-Encoding": true})
+	b.WriteString("\r\n")
+	b.Write(body)
+	return b.Bytes()
+}
+
+// appendResponse appends the response that accepts the request.
+// https://www.rfc-editor.org/rfc/rfc6455.html#section-4.2.2
+func (a *acceptance) appendResponse(dst []byte, headers ...http.Header) []byte {
+	b := bytes.NewBuffer(dst)
+	b.WriteString("HTTP/1.1 101 Switching Protocols\r\n" +
+		"Upgrade: websocket\r\n" +
+		"Connection: Upgrade\r\n" +
+		"Sec-WebSocket-Accept: " + a.accept + "\r\n")
+	if a.subprotocol != "" {
+		b.WriteString("Sec-WebSocket-Protocol: " + a.subprotocol + "\r\n")
+	}
+	if a.deflate != nil {
+		b.WriteString("Sec-WebSocket-Extensions: " + a.deflate.String() + "\r\n")
+	}
+	for _, h := range headers {
+		h.WriteSubset(b, serverProtected)
+	}
+	b.WriteString("\r\n")
+	return b.Bytes()
+}

@@ -1,0 +1,88 @@
+package websocket
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// Handshake does the server's side of an opening handshake over any stream that
+// has just been opened by a client, without net/http. For wss, stream is a
+// *tls.Conn, from tls.Server. opts may be nil.
+//
+// The Request is what the client asked for, nil if that could not be read; it is
+// there as well where an error says that it was refused. Handshake owns the
+// stream: it is closed when an error is returned, after a response to the client
+// that says why. A *HandshakeError says so; ErrHandshakeTimeout that the request
+// did not come in time, however busy the client was to send bits of it; other
+// errors are those of ctx or of the stream.
+//
+// ctx and AcceptOptions.HandshakeTimeout bound the call, not the connection.
+func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn, *Request, error) {
+	checked, err := opts.check()
+	if err != nil {
+		stream.Close()
+		return nil, nil, err
+	}
+	ctx, cancel := withTimeout(ctx, checked.HandshakeTimeout, DefaultHandshakeTimeout)
+	defer cancel()
+	release := interruptible(ctx, stream)
+	reader := headReader{stream: stream}
+	request, a, refusal, err := checked.readRequest(&reader)
+	var response []byte
+	switch {
+	case refusal != nil:
+		err = refusal
+		response = appendRefusal(nil, refusal)
+	case err == nil:
+		response = a.appendResponse(nil, checked.Header)
+	}
+	if response != nil {
+		if _, failed := stream.Write(response); failed != nil && err == nil {
+			err = fmt.Errorf("send response: %w", failed)
+		}
+	}
+	cause := release()
+	switch {
+	case err == nil && cause == nil:
+		return newConn(stream, checked.config(a, reader.early())), request, nil
+	case refusal != nil && cause == nil:
+		linger(stream)
+		return nil, request, refusal
+	case err == nil:
+		err = cause
+	case cause != nil:
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
+	stream.Close()
+	return nil, request, fmt.Errorf("websocket: handshake with %v: %w", stream.RemoteAddr(), err)
+}
+
+// readRequest reads and checks the request. At most one of refusal and err is not nil.
+func (o *checkedAcceptOptions) readRequest(reader *headReader) (r *Request, a *acceptance, refusal *HandshakeError, err error) {
+	head, err := reader.next()
+	if err != nil {
+		if refusal = refuseRead(err); refusal != nil {
+			return nil, nil, refusal, nil
+		}
+		return nil, nil, nil, fmt.Errorf("read request: %w", err)
+	}
+	r, h, refusal := parseRequest(head)
+	if refusal == nil {
+		a, refusal = o.checkRequest(r, h.method, int(h.major), int(h.minor))
+	}
+	return r, a, refusal, nil
+}
+
+// linger closes a stream so that the client gets what was sent last: it waits, not
+// long, for the client to close.
+// https://www.rfc-editor.org/rfc/rfc9112.html#section-9.6
+func linger(stream net.Conn) {
+	if half, ok := stream.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		stream.SetReadDeadline(time.Now().Add(lingerTimeout))
+		io.CopyN(io.Discard, stream, maxLinger)
+	}
+	stream.Close()
+}

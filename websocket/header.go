@@ -1,0 +1,175 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// A header block that this package reads itself is held to the grammar of RFC
+// 9112: lines end with CRLF, names are tokens that touch the colon. What is lax
+// here is how one program can be made to see another request than the next one.
+
+var (
+	errHeaderName  = errors.New("a header field without a valid name")
+	errHeaderValue = errors.New("a control character in a header field")
+	errHeaderFold  = errors.New("a folded header field")
+)
+
+// parseHeaderFields parses the lines between a start line and the empty line,
+// each ended by CRLF. Where fold is true, a line that begins with white space
+// continues the one before; otherwise it is an error: a server must refuse it, a
+// user agent must read it as a space.
+// https://www.rfc-editor.org/rfc/rfc9112.html#section-5.2
+func parseHeaderFields(lines string, fold bool) (http.Header, error) {
+	h := make(http.Header)
+	var name string // of the field before, whose value a folded line continues
+	for lines != "" {
+		line, rest, _ := strings.Cut(lines, "\r\n")
+		lines = rest
+		if strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t") {
+			if !fold || name == "" {
+				return nil, errHeaderFold
+			}
+			// Collected at once, so that a thousand folds cost no thousand copies.
+			var folded strings.Builder
+			values := h[name]
+			folded.WriteString(values[len(values)-1])
+			for {
+				folded.WriteByte(' ')
+				folded.WriteString(trimOWS(line))
+				if !strings.HasPrefix(lines, " ") && !strings.HasPrefix(lines, "\t") {
+					break
+				}
+				line, lines, _ = strings.Cut(lines, "\r\n")
+			}
+			if !isFieldValue(folded.String()) {
+				return nil, errHeaderValue
+			}
+			values[len(values)-1] = trimOWS(folded.String())
+			continue
+		}
+		key, value, ok := strings.Cut(line, ":")
+		if !ok || !isToken(key) {
+			return nil, errHeaderName
+		}
+		if !isFieldValue(value) {
+			return nil, errHeaderValue
+		}
+		name = textproto.CanonicalMIMEHeaderKey(key)
+		h[name] = append(h[name], trimOWS(value))
+	}
+	return h, nil
+}
+
+// checkHeader returns an error unless every field of h can be sent as it is and
+// is none of those that the handshake sets itself. Keys of protected are canonical.
+func checkHeader(h http.Header, protected map[string]bool) error {
+	for name, values := range h {
+		if !isToken(name) {
+			return fmt.Errorf("%w: header field name %q", ErrInvalidOption, name)
+		}
+		if protected[textproto.CanonicalMIMEHeaderKey(name)] {
+			return fmt.Errorf("%w: the handshake sets the header field %s itself", ErrInvalidOption, name)
+		}
+		for _, value := range values {
+			if !isFieldValue(value) {
+				return fmt.Errorf("%w: value of the header field %s", ErrInvalidOption, name)
+			}
+		}
+	}
+	return nil
+}
+
+// hasField reports whether h has a field of that name, even where a caller has
+// written its key in another case than the canonical one.
+func hasField(h http.Header, name string) bool {
+	for key := range h {
+		if strings.EqualFold(key, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// singleValue returns the value of a field that may stand once; name is canonical.
+// With several it returns ok = false, with none "" and true.
+func singleValue(h http.Header, name string) (value string, ok bool) {
+	values := h[name]
+	switch len(values) {
+	case 0:
+		return "", true
+	case 1:
+		return values[0], true
+	default:
+		return "", false
+	}
+}
+
+// listContains reports whether the comma-separated lists of tokens in values hold
+// token, in any case. https://www.rfc-editor.org/rfc/rfc9110.html#section-5.6.1
+func listContains(values []string, token string) bool {
+	for _, list := range values {
+		for element := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(trimOWS(element), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// tokenList returns the elements of comma-separated lists of tokens. Empty
+// elements are ignored, anything but a token makes ok false.
+func tokenList(values []string) (tokens []string, ok bool) {
+	for _, list := range values {
+		for element := range strings.SplitSeq(list, ",") {
+			if element = trimOWS(element); element == "" {
+				continue
+			}
+			if !isToken(element) {
+				return nil, false
+			}
+			tokens = append(tokens, element)
+		}
+	}
+	return tokens, true
+}
+
+// trimOWS removes optional white space: spaces and tabs, nothing else.
+// https://www.rfc-editor.org/rfc/rfc9110.html#section-5.6.3
+func trimOWS(s string) string { return strings.Trim(s, " \t") }
+
+// isToken reports whether s is a token.
+// https://www.rfc-editor.org/rfc/rfc9110.html#section-5.6.2
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !isTokenByte(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isTokenByte(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	default:
+		return c != 0 && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+	}
+}
+
+// isFieldValue reports whether s has no control characters except tabs. Bytes
+// from 0x80 on are opaque data.
+// https://www.rfc-editor.org/rfc/rfc9110.html#section-5.5
+func isFieldValue(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
