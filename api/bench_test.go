@@ -14,8 +14,8 @@ import (
 func BenchmarkSetup(b *testing.B) {
 	var times []time.Duration
 	for b.Loop() {
-		p := newPair(b, Configuration{}, Configuration{})
 		start := time.Now()
+		p := newPair(b, Configuration{}, Configuration{})
 		p.connect("setup", nil)
 		times = append(times, time.Since(start))
 		b.StopTimer()

@@ -13,7 +13,7 @@ import (
 )
 
 func TestGenerateCertificate(t *testing.T) {
-	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	now := time.Date(2029, 12, 22, 3, 4, 5, 0, time.UTC)
 	for kind, algorithm := range map[CertificateKind]x509.PublicKeyAlgorithm{ECDSA: x509.ECDSA, RSA: x509.RSA} {
 		certificate, err := GenerateCertificate(kind, now, rand.Reader)
 		require.NoError(t, err)
@@ -27,8 +27,21 @@ func TestGenerateCertificate(t *testing.T) {
 
 		other, err := GenerateCertificate(kind, now, rand.Reader)
 		require.NoError(t, err)
-		require.NotEqual(t, leaf.SerialNumber, other.Leaf.SerialNumber)
-		require.NotEqual(t, leaf.PublicKey, other.Leaf.PublicKey)
+		second, err := x509.ParseCertificate(other.Certificate[0])
+		require.NoError(t, err)
+		require.NotEqual(t, leaf.SerialNumber, second.SerialNumber)
+		require.NotEqual(t, leaf.PublicKey, second.PublicKey)
+
+		require.Equal(t, "CN=WebRTC", leaf.Subject.String())
+		require.Equal(t, leaf.RawSubject, leaf.RawIssuer)
+		require.Equal(t, 3, leaf.Version)
+
+		late, err := GenerateCertificate(kind, now.AddDate(20, 0, 0), rand.Reader)
+		require.NoError(t, err)
+		leaf, err = x509.ParseCertificate(late.Certificate[0])
+		require.NoError(t, err)
+		require.Equal(t, now.AddDate(20, 0, -30), leaf.NotBefore, "in the year 2049")
+		require.Equal(t, now.AddDate(20, 0, 30), leaf.NotAfter, "GeneralizedTime from 2050 on")
 	}
 	_, err := GenerateCertificate(9, now, rand.Reader)
 	require.Error(t, err)

@@ -26,8 +26,11 @@ func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	verify := cfg.VerifyPeer
+	certificate := cfg.Certificate
+	// pion/dtls looks in it for the names by which to choose among several certificates, and would parse it for that.
+	certificate.Leaf = new(x509.Certificate)
 	options := []dtls.Option{
-		dtls.WithCertificates(cfg.Certificate),
+		dtls.WithCertificates(certificate),
 		dtls.WithCipherSuites(suites...),
 		dtls.WithEllipticCurves(elliptic.X25519, elliptic.P256, elliptic.P384),
 		// Certificates are self-signed; the fingerprint is checked instead of a chain.
@@ -54,7 +57,6 @@ func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
 			clientOptions = append(clientOptions, o)
 		}
 		// Whatever certificate types and authorities the server names: there is only this one.
-		certificate := cfg.Certificate
 		clientOptions = append(clientOptions, dtls.WithGetClientCertificate(
 			func(*dtls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }))
 		return dtls.ClientWithOptions(p, pipeAddr{}, clientOptions...)

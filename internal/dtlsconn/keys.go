@@ -1,10 +1,8 @@
 package dtlsconn
 
 import (
-	"bytes"
 	"crypto/cipher"
 	"crypto/sha256"
-	"encoding/gob"
 	"errors"
 	"fmt"
 
@@ -25,20 +23,7 @@ type secrets struct {
 	connectionID bool
 }
 
-// exportedState are the fields, by name, of pion/dtls' serialized connection state that are needed here. Its
-// serialization is the only door through which it lets out the master secret.
-type exportedState struct {
-	LocalEpoch            uint16
-	LocalRandom           [32]byte
-	RemoteRandom          [32]byte
-	CipherSuiteID         uint16
-	MasterSecret          []byte
-	SRTPProtectionProfile uint16
-	PeerCertificates      [][]byte
-	LocalConnectionID     []byte
-	RemoteConnectionID    []byte
-	IsClient              bool
-}
+var states stateDecoder
 
 var errState = errors.New("dtls: the finished handshake has no complete state")
 
@@ -48,10 +33,11 @@ func newSecrets(state *dtls.State) (*secrets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dtls: export the connection state: %w", err)
 	}
-	var exported exportedState
-	if err := gob.NewDecoder(bytes.NewReader(serialized)).Decode(&exported); err != nil {
+	exported, err := states.decode(serialized)
+	if err != nil {
 		return nil, fmt.Errorf("dtls: read the connection state: %w", err)
 	}
+	clear(serialized)
 	if len(exported.MasterSecret) != 48 || exported.LocalEpoch != epochApplication || len(exported.PeerCertificates) == 0 {
 		return nil, errState
 	}
