@@ -12,8 +12,8 @@ const (
 	// maxInformational bounds the responses of the class 1xx, of which "one or more" may precede the final one,
 	// https://www.rfc-editor.org/rfc/rfc9110.html#section-15.2
 	maxInformational = 16
-	// maxStatusLine is how much of a status line an Error keeps, in bytes.
-	maxStatusLine = 256
+	// maxQuoted is how much of a line goes into an error, in bytes.
+	maxQuoted = 256
 )
 
 const (
@@ -32,6 +32,7 @@ type connectHandshake struct {
 
 	block         []byte // the header block of the response, as far as it has come
 	line          int    // where its last line starts
+	status        int    // its status code, once the first line is there
 	received      int    // the bytes of all responses
 	informational int    // responses of the class 1xx
 	done          bool
@@ -75,12 +76,18 @@ func (h *connectHandshake) receive(dst, answer []byte) ([]byte, error) {
 		if c != '\n' {
 			continue
 		}
-		if line := trimLineEnd(h.block[h.line:]); len(line) > 0 || h.line == 0 {
-			h.line = len(h.block)
-			continue
-		}
-		if err := h.response(); err != nil {
-			return dst, err
+		line, first := trimLineEnd(h.block[h.line:]), h.line == 0
+		h.line = len(h.block)
+		var ok bool
+		switch {
+		case first:
+			if h.status, ok = parseStatusLine(line); !ok {
+				return dst, protocolError(OpConnect, "status line %q", shorten(line))
+			}
+		case len(line) == 0:
+			if err := h.response(); err != nil {
+				return dst, err
+			}
 		}
 	}
 	// What is not HTTP may stop anywhere, so as not to wait for the end of a line that does not come.
@@ -94,11 +101,6 @@ func (h *connectHandshake) receive(dst, answer []byte) ([]byte, error) {
 // response takes a complete header block.
 func (h *connectHandshake) response() error {
 	statusLine, fields, _ := bytes.Cut(h.block, []byte("\n"))
-	statusLine = trimLineEnd(statusLine)
-	status, ok := parseStatusLine(statusLine)
-	if !ok {
-		return protocolError(OpConnect, "status line %q", statusLine[:min(len(statusLine), maxStatusLine)])
-	}
 	var challenges []string
 	for line := range bytes.Lines(fields) {
 		line = trimLineEnd(line)
@@ -107,32 +109,32 @@ func (h *connectHandshake) response() error {
 		}
 		name, value, found := bytes.Cut(line, []byte(":"))
 		if !found || len(name) == 0 {
-			return protocolError(OpConnect, "header field %q", line[:min(len(line), maxStatusLine)])
+			return protocolError(OpConnect, "header field %q", shorten(line))
 		}
-		if status == statusProxyAuthenticateRequired && strings.EqualFold(string(name), "Proxy-Authenticate") {
+		if h.status == statusProxyAuthenticateRequired && strings.EqualFold(string(name), "Proxy-Authenticate") {
 			challenges = append(challenges, string(bytes.TrimSpace(value)))
 		}
 	}
 	switch {
-	case status == statusSwitchingProtocols:
+	case h.status == statusSwitchingProtocols:
 		return protocolError(OpConnect, "status 101 to a request that asked for no other protocol")
-	case status < 200:
+	case h.status < 200:
 		if h.informational++; h.informational > maxInformational {
 			return protocolError(OpConnect, "more than %d informational responses", maxInformational)
 		}
 		h.block, h.line = h.block[:0], 0
 		return nil
-	case status < 300:
+	case h.status < 300:
 		// "Any 2xx (Successful) response indicates that the sender … will switch to tunnel mode immediately after the
 		// response header section", whatever Content-Length or Transfer-Encoding say.
 		h.done = true
 		return nil
 	}
 	e := &Error{
-		Op: OpConnect, Err: ErrRefused, Status: status, Challenges: challenges,
-		StatusLine: string(statusLine[:min(len(statusLine), maxStatusLine)]),
+		Op: OpConnect, Err: ErrRefused, Status: h.status, Challenges: challenges,
+		StatusLine: string(shorten(trimLineEnd(statusLine))),
 	}
-	if status == statusProxyAuthenticateRequired {
+	if h.status == statusProxyAuthenticateRequired {
 		e.Err = ErrAuthenticationRequired
 		if h.username != "" {
 			e.Err = ErrAuthenticationFailed
@@ -164,3 +166,5 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 func trimLineEnd(line []byte) []byte {
 	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 }
+
+func shorten(line []byte) []byte { return line[:min(len(line), maxQuoted)] }
