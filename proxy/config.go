@@ -66,7 +66,7 @@ func Parse(uri string) (*Config, error) {
 	c := &Config{}
 	rest := c.cutScheme(uri)
 	if err := c.parseAuthority(rest); err != nil {
-		return nil, fmt.Errorf("%w: %q: %w", ErrInvalidProxy, redact(uri), err)
+		return nil, fmt.Errorf("proxy: %w: %q: %w", ErrInvalidProxy, redact(uri), err)
 	}
 	if c.Port == 0 {
 		c.Port = c.Protocol.defaultPort()
@@ -165,21 +165,21 @@ func (c *Config) parseUserinfo(s string) error {
 func (c *Config) check() error {
 	switch {
 	case c == nil:
-		return fmt.Errorf("%w: none given", ErrInvalidProxy)
+		return fmt.Errorf("proxy: %w: none given", ErrInvalidProxy)
 	case c.Protocol > SOCKS5:
-		return fmt.Errorf("%w: unknown protocol %v", ErrInvalidProxy, c.Protocol)
+		return fmt.Errorf("proxy: %w: unknown protocol %v", ErrInvalidProxy, c.Protocol)
 	case c.Host == "":
-		return fmt.Errorf("%w: no host", ErrInvalidProxy)
+		return fmt.Errorf("proxy: %w: no host", ErrInvalidProxy)
 	case c.Username == "" && c.Password != "":
-		return fmt.Errorf("%w: a password without a user name", ErrInvalidProxy)
+		return fmt.Errorf("proxy: %w: a password without a user name", ErrInvalidProxy)
 	case c.Protocol == SOCKS5 && max(len(c.Username), len(c.Password)) > maxSOCKS5Credential:
-		return fmt.Errorf("%w: SOCKS5 credentials of more than %d bytes", ErrInvalidProxy, maxSOCKS5Credential)
+		return fmt.Errorf("proxy: %w: SOCKS5 credentials of more than %d bytes", ErrInvalidProxy, maxSOCKS5Credential)
 	case c.Protocol == HTTP && strings.Contains(c.Username, ":"):
 		// "a user-id containing a colon character is invalid": https://www.rfc-editor.org/rfc/rfc7617.html#section-2
-		return fmt.Errorf(`%w: a user name with ":" cannot be sent to an HTTP proxy`, ErrInvalidProxy)
+		return fmt.Errorf(`proxy: %w: a user name with ":" cannot be sent to an HTTP proxy`, ErrInvalidProxy)
 	case c.Protocol == HTTP && strings.ContainsFunc(c.Username+c.Password, isControl):
 		// "The user-id and password MUST NOT contain any control characters", same section.
-		return fmt.Errorf("%w: control characters in HTTP credentials", ErrInvalidProxy)
+		return fmt.Errorf("proxy: %w: control characters in HTTP credentials", ErrInvalidProxy)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 // What can go wrong, for errors.Is. The first two are found here; the others are what the proxy said.
 var (
 	// ErrInvalidProxy says that a URI or a Config is none of a proxy.
-	ErrInvalidProxy = errors.New("proxy: not a valid proxy")
+	ErrInvalidProxy = errors.New("not a valid proxy")
 	// ErrInvalidTarget says that an address cannot be asked for: the network is not TCP, or host or port are malformed.
 	ErrInvalidTarget = errors.New("not a valid target")
 	// ErrAuthenticationRequired says that the proxy wants credentials and has been given none, or none of a kind that it
