@@ -1,12 +1,14 @@
 package rtc
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -125,15 +127,18 @@ func TestFingerprintVerificationCanBeDisabled(t *testing.T) {
 	eventually(t, "open", dc.IsOpen)
 }
 
-// impatient has the timers of a connection shortened, so that a test sees a peer vanish.
-var impatient = tuning{ice: ice.Config{
-	ConsentInterval: 20 * time.Millisecond, DisconnectedTimeout: 100 * time.Millisecond, ConsentTimeout: 1500 * time.Millisecond,
-	Patience: 300 * time.Millisecond, RTO: 20 * time.Millisecond,
-}, candidatesTimeout: 100 * time.Millisecond}
+// impatient has the timers of consent shortened, so that a test sees a peer vanish. Such a connection may be
+// StateDisconnected for a moment whenever the machine is busy, but is not given up before consentTimeout.
+func impatient(consentTimeout time.Duration) tuning {
+	return tuning{ice: ice.Config{
+		ConsentInterval: 20 * time.Millisecond, DisconnectedTimeout: 100 * time.Millisecond, ConsentTimeout: consentTimeout,
+		RTO: 20 * time.Millisecond,
+	}}
+}
 
 func TestPeerVanishes(t *testing.T) {
-	p := newTunedPair(t, Configuration{}, Configuration{}, impatient)
-	states := make(chan State, 20)
+	p := newTunedPair(t, Configuration{}, Configuration{}, impatient(3*time.Second))
+	states := make(chan State, 1000)
 	p.a.OnStateChange(func(s State) { states <- s })
 	a, _ := p.connect("x", nil)
 	p.b.mu.Lock() // the peer is gone: it says nothing and hears nothing
@@ -141,9 +146,14 @@ func TestPeerVanishes(t *testing.T) {
 		require.NoError(t, s.Close())
 	}
 	p.b.mu.Unlock()
-	for _, want := range []State{StateConnecting, StateConnected, StateDisconnected, StateFailed} {
-		require.Equal(t, want, receive(t, states, want.String()))
+	require.Equal(t, StateConnecting, receive(t, states, "first state"))
+	var last []State // from when it was connected for the last time
+	for s := StateConnecting; s != StateFailed; last = append(last, s) {
+		if s = receive(t, states, "state failed"); s == StateConnected {
+			last = nil
+		}
 	}
+	require.Equal(t, []State{StateConnected, StateDisconnected, StateFailed}, last)
 	require.Equal(t, ICEStateFailed, p.a.ICEState())
 	require.NoError(t, a.Close())
 	require.NoError(t, p.a.Close())
@@ -152,7 +162,8 @@ func TestPeerVanishes(t *testing.T) {
 }
 
 func TestNoPath(t *testing.T) {
-	p := newTunedPair(t, Configuration{}, Configuration{}, impatient)
+	p := newTunedPair(t, Configuration{}, Configuration{},
+		tuning{ice: ice.Config{Patience: 300 * time.Millisecond, RTO: 20 * time.Millisecond}, candidatesTimeout: 100 * time.Millisecond})
 	p.a.OnLocalCandidate(nil)
 	p.b.OnLocalCandidate(nil)
 	_, err := p.a.CreateDataChannel("x", nil)
@@ -228,6 +239,7 @@ func TestStats(t *testing.T) {
 	for range 10 {
 		exchange(t, a, b, Message{Data: make([]byte, 100)})
 	}
+	eventually(t, "a round trip is measured", func() bool { return p.a.Stats().RTT > 0 }) // with the first SACK
 	s := p.a.Stats()
 	require.Equal(t, StateConnected, s.State)
 	require.Equal(t, MessageStats{MessagesSent: 10, BytesSent: 1000}, s.Messages)
@@ -236,7 +248,6 @@ func TestStats(t *testing.T) {
 	require.Greater(t, s.BytesSent, uint64(1000))
 	require.NotZero(t, s.DatagramsSent)
 	require.NotZero(t, s.DatagramsReceived)
-	require.Positive(t, s.RTT)
 	require.Equal(t, s.Local.Addr, must(p.a.LocalAddr()))
 	require.Equal(t, 1, s.Channels)
 	require.NotEmpty(t, s.CipherSuite)
@@ -250,7 +261,7 @@ func TestStrangersAreDroppedAndCounted(t *testing.T) {
 	a, b := p.connect("x", nil)
 	stranger := newConnection(t, Configuration{})
 	require.NoError(t, stranger.bindForTest())
-	to := must(p.b.LocalAddr())
+	to, before := must(p.b.LocalAddr()), p.b.Stats()
 	for _, first := range []byte{22, 23, 63, 64, 128, 200} {
 		stranger.mu.Lock()
 		stranger.batch(stranger.gather.sockets[0], append(stranger.out.writer.Reserve(100), append([]byte{first}, make([]byte, 40)...)...), to)
@@ -259,7 +270,7 @@ func TestStrangersAreDroppedAndCounted(t *testing.T) {
 	}
 	eventually(t, "dropped", func() bool {
 		s := p.b.Stats()
-		return s.StrangersDropped == 3 && s.UnknownDropped == 3
+		return s.StrangersDropped-before.StrangersDropped == 3 && s.UnknownDropped-before.UnknownDropped == 3
 	})
 	require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
 }
@@ -288,7 +299,7 @@ func TestIdleConnection(t *testing.T) {
 	eventually(t, "at most three goroutines for each connection", func() bool { return runtime.NumGoroutine()-base <= 2*3 })
 	require.NoError(t, p.a.CloseAndWait())
 	require.NoError(t, p.b.CloseAndWait())
-	require.Empty(t, ownGoroutines())
+	wantNoGoroutines(t)
 }
 
 // A connection whose user creates it and does nothing has no goroutine, no socket, and no timer.
@@ -302,14 +313,23 @@ func TestUnusedConnection(t *testing.T) {
 	require.NoError(t, pc.Close())
 }
 
+// Closing does not wait for a name server, which here never answers.
 func TestNamesThatDoNotResolve(t *testing.T) {
+	asked, given := make(chan struct{}, 10), make(chan error, 10)
+	resolver := net.DefaultResolver
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		asked <- struct{}{}
+		<-ctx.Done()
+		given <- ctx.Err()
+		return nil, ctx.Err()
+	}}
+	t.Cleanup(func() { net.DefaultResolver = resolver })
 	pc := newConnection(t, Configuration{ICEServers: []string{"stun:no-such-name.invalid", "stun:127.0.0.1:9"}})
 	_, err := pc.CreateDataChannel("x", nil)
 	require.NoError(t, err)
-	// Closing in the middle of it does not wait for it.
-	start := time.Now()
+	receive(t, asked, "question to the name server")
 	require.NoError(t, pc.CloseAndWait())
-	require.Less(t, time.Since(start), 5*time.Second)
+	require.ErrorIs(t, receive(t, given, "end of the question"), context.Canceled, "it was not waited for to the end")
 }
 
 func TestRenegotiationOfARunningConnection(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 )
 
 // exchange sends a message and returns what arrives.
-func exchange(t *testing.T, from, to *DataChannel, m Message) Message {
+func exchange(t testing.TB, from, to Channel, m Message) Message {
 	t.Helper()
 	if m.IsText {
 		require.NoError(t, from.SendText(string(m.Data)))
@@ -21,12 +21,12 @@ func exchange(t *testing.T, from, to *DataChannel, m Message) Message {
 }
 
 // next takes the next message of a channel.
-func next(t *testing.T, dc *DataChannel) Message {
+func next(t testing.TB, c Channel) Message {
 	t.Helper()
 	var m Message
 	eventually(t, "a message", func() bool {
 		var err error
-		m, err = dc.Receive()
+		m, err = c.Receive()
 		return err == nil
 	})
 	return m
@@ -115,12 +115,16 @@ func TestTwentyChannels(t *testing.T) {
 }
 
 func TestStreamIdentifiers(t *testing.T) {
+	alone := newConnection(t, manual)
+	early, err := alone.CreateDataChannel("x", nil)
+	require.NoError(t, err)
+	_, err = early.Stream()
+	require.ErrorIs(t, err, ErrNotAvailable, "before SCTP is up")
+	require.Equal(t, 1023, must(alone.MaxDataChannelStream()))
+
 	p := newPair(t, Configuration{}, Configuration{})
 	a, err := p.a.CreateDataChannel("x", nil)
 	require.NoError(t, err)
-	_, err = a.Stream()
-	require.ErrorIs(t, err, ErrNotAvailable, "before SCTP is up")
-	require.Equal(t, 1023, must(p.a.MaxDataChannelStream()))
 	for _, c := range []struct {
 		stream uint16
 		err    error

@@ -58,10 +58,10 @@ func TestSCTPSettings(t *testing.T) {
 	require.Equal(t, sctp.Config{MTU: 1000}, config)
 	given := SCTPSettings{ReceiveBufferSize: 20_000, SendBufferSize: 30_000, InitialCongestionWindow: 3,
 		CongestionControl: sctp.CongestionNewReno, DelayedSACKTime: -1, InitialRetransmitTimeout: time.Second,
-		MinRetransmitTimeout: time.Millisecond, MaxRetransmitTimeout: time.Minute, MaxRetransmitAttempts: 5, HeartbeatInterval: time.Hour}
+		MinRetransmitTimeout: 500 * time.Millisecond, MaxRetransmitTimeout: time.Minute, MaxRetransmitAttempts: 5, HeartbeatInterval: time.Hour}
 	given.apply(&config)
 	require.Equal(t, sctp.Config{MTU: 1000, ReceiveWindow: 20_000, SendBuffer: 30_000, InitialCongestionWindow: 3000,
-		CongestionControl: sctp.CongestionNewReno, SACKDelay: -1, RTOInitial: time.Second, RTOMin: time.Millisecond,
+		CongestionControl: sctp.CongestionNewReno, SACKDelay: -1, RTOInitial: time.Second, RTOMin: 500 * time.Millisecond,
 		RTOMax: time.Minute, MaxRetransmits: 5, HeartbeatInterval: time.Hour}, config)
 
 	t.Cleanup(func() { SetSCTPSettings(SCTPSettings{}) })

@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"cmp"
 	"runtime"
 	"strings"
 	"sync"
@@ -27,6 +28,8 @@ func newPair(t testing.TB, a, b Configuration) *pair {
 
 func newTunedPair(t testing.TB, a, b Configuration, tune tuning) *pair {
 	t.Helper()
+	// A peer that is slow because the machine is busy is not given up, where the test is not about that.
+	tune.closeLinger = cmp.Or(tune.closeLinger, patience)
 	p := &pair{t: t}
 	for _, side := range []struct {
 		pc **PeerConnection
@@ -63,7 +66,12 @@ func signal(t testing.TB, from, to *PeerConnection) {
 func (p *pair) connect(label string, init *DataChannelInit) (a, b *DataChannel) {
 	p.t.Helper()
 	accepted := make(chan *DataChannel, 1)
-	p.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
+	p.b.OnDataChannel(func(dc *DataChannel) {
+		if !dc.IsOpen() { // nobody closes it before this function returns
+			p.t.Error("a received channel is not open")
+		}
+		accepted <- dc
+	})
 	a, err := p.a.CreateDataChannel(label, init)
 	require.NoError(p.t, err)
 	opened := make(chan struct{})
@@ -106,16 +114,23 @@ func checkLeaks(t testing.TB) {
 	if _, ok := t.(*testing.B); ok {
 		return // it would be measured
 	}
-	t.Cleanup(func() {
-		var left string
-		for range 500 {
-			if left = ownGoroutines(); left == "" {
-				return
-			}
-			time.Sleep(time.Millisecond)
+	t.Cleanup(func() { wantNoGoroutines(t) })
+}
+
+// wantNoGoroutines waits until no goroutine of this module is left: one that has let go of everything may still have to
+// return.
+func wantNoGoroutines(t testing.TB) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		left := ownGoroutines()
+		if left == "" {
+			return
 		}
-		t.Errorf("goroutines are left:\n%s", left)
-	})
+		if time.Now().After(deadline) {
+			t.Errorf("goroutines are left:\n%s", left)
+			return
+		}
+	}
 }
 
 // ownGoroutines gives the stacks of goroutines that this module or pion/dtls started, but not those of tests.

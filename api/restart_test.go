@@ -45,8 +45,8 @@ func TestRestartICE(t *testing.T) {
 
 // A network is gone, and the connection with it; on another network it goes on where it was.
 func TestRestartICEAfterFailure(t *testing.T) {
-	for _, want := range []State{StateDisconnected, StateFailed} {
-		p := newTunedPair(t, Configuration{}, Configuration{}, impatient)
+	for want, consentTimeout := range map[State]time.Duration{StateDisconnected: time.Hour, StateFailed: 3 * time.Second} {
+		p := newTunedPair(t, Configuration{}, Configuration{}, impatient(consentTimeout))
 		a, b := p.connect("x", nil)
 		p.a.mu.Lock()
 		for _, s := range p.a.gather.sockets {
