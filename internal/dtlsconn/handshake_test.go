@@ -173,8 +173,8 @@ func TestLastFlightIsRepeated(t *testing.T) {
 			client.wantHandshaked()
 			client.wantData([]byte("early"))
 			require.Equal(t, 3, lost)
-			if server.conn.Fast() {
-				require.EqualValues(t, 3, server.conn.Stats().FlightsRepeated)
+			if server.conn.Fast() { // more often if the client was not fast enough to see the answer in time
+				require.GreaterOrEqual(t, server.conn.Stats().FlightsRepeated, uint64(3))
 			}
 			client.transmit([]byte("done"))
 			server.wantData([]byte("done"))
