@@ -2,6 +2,7 @@ package udp
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 )
@@ -20,18 +21,21 @@ func (s *Socket) servePortable(handle func(*Batch)) error {
 	buf := make([]byte, maxDatagram)
 	var batch Batch
 	for failures := 0; ; {
-		n, from, err := s.conn.ReadFromUDPAddrPort(buf)
+		n, from, err := s.readOne(buf)
 		if err != nil {
-			if failures++; errors.Is(err, net.ErrClosed) || failures == maxReadErrors {
+			if failures++; s.closed.Load() || errors.Is(err, net.ErrClosed) || failures == maxReadErrors {
 				return err
 			}
 			continue
 		}
 		failures = 0
+		if !from.IsValid() {
+			continue
+		}
 		s.readCalls.Add(1)
 		s.received.Add(1)
 		batch.datagrams = batch.datagrams[:0]
-		batch.add(buf[:n:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+		batch.add(buf[:n:n], from)
 		handle(&batch)
 	}
 }
@@ -44,13 +48,13 @@ func (s *Socket) sendPortable(datagrams []datagram) error {
 		d := &datagrams[i]
 		to := netip.AddrPortFrom(d.to.Addr().Unmap(), d.to.Port())
 		var err error
-		if to.Addr().Is4() != s.local.Addr().Is4() {
+		if !s.families.speaks(to.Addr()) {
 			err = ErrAddressFamily
 		} else {
-			_, err = s.conn.WriteToUDPAddrPort(d.data, to)
+			err = s.writeOne(d.data, to)
 		}
-		if errors.Is(err, net.ErrClosed) {
-			return err
+		if err != nil && (s.closed.Load() || errors.Is(err, net.ErrClosed)) {
+			return fmt.Errorf("udp: send: %w", err)
 		}
 		if err == nil {
 			sent++

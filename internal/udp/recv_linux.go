@@ -72,10 +72,10 @@ type reader struct {
 func (r *reader) read(fd uintptr) bool {
 	b := readPool.Get().(*readBuffers)
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.messages)), readMessages, unix.MSG_DONTWAIT, 0, 0)
+		n, errno := r.socket.os.calls.recvmmsg(fd, b.messages[:])
 		switch errno {
 		case 0:
-			r.buffers, r.n, r.errno = b, int(n), 0
+			r.buffers, r.n, r.errno = b, n, 0
 			return true
 		case unix.EINTR:
 			continue
@@ -87,7 +87,7 @@ func (r *reader) read(fd uintptr) bool {
 }
 
 func (s *Socket) serve(handle func(*Batch)) error {
-	if !s.os.batch.Load() {
+	if !s.os.batch {
 		return s.servePortable(handle)
 	}
 	r := &reader{socket: s}
@@ -97,10 +97,6 @@ func (s *Socket) serve(handle func(*Batch)) error {
 			return err
 		}
 		if r.errno != 0 {
-			if r.errno == unix.ENOSYS {
-				s.os.batch.Store(false)
-				return s.servePortable(handle)
-			}
 			// An ICMP message's error, or the system is out of memory for the moment.
 			if failures++; failures == maxReadErrors {
 				return r.errno

@@ -41,7 +41,6 @@ type sender struct {
 	sent      int // datagrams sent
 	calls     int
 	failed    *SendError
-	noSystem  bool                  // the system does not have sendmmsg
 	try       func(fd uintptr) bool // w.write, made once
 
 	oneByOne int  // datagrams below this index are not merged
@@ -76,19 +75,14 @@ var senderPool = sync.Pool{New: func() any {
 	return w
 }}
 
-func sendmmsg(fd uintptr, messages []unix.Mmsghdr) (int, unix.Errno) {
-	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)), unix.MSG_DONTWAIT, 0, 0)
-	return int(n), errno
-}
-
 func (s *Socket) send(datagrams []datagram) error {
-	if !s.os.batch.Load() {
+	if !s.os.batch {
 		return s.sendPortable(datagrams)
 	}
 	w := senderPool.Get().(*sender)
 	w.socket, w.datagrams = s, datagrams
 	err := s.os.raw.Write(w.try)
-	failed, noSystem := w.failed, w.noSystem
+	failed := w.failed
 	s.writeCalls.Add(int64(w.calls))
 	s.sentCount.Add(int64(w.sent))
 	w.reset()
@@ -96,9 +90,6 @@ func (s *Socket) send(datagrams []datagram) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("udp: send: %w", err)
-	case noSystem:
-		s.os.batch.Store(false)
-		return s.sendPortable(datagrams)
 	case failed != nil:
 		s.unsent.Add(int64(failed.Count))
 		return failed
@@ -109,7 +100,7 @@ func (s *Socket) send(datagrams []datagram) error {
 func (w *sender) reset() {
 	w.socket, w.datagrams, w.failed = nil, nil, nil
 	w.next, w.sent, w.calls, w.oneByOne, w.resends, w.made, w.done = 0, 0, 0, 0, 0, 0, 0
-	w.noSystem, w.refused = false, false
+	w.refused = false
 }
 
 // write sends until all is done. It returns false to wait for room, and goes on where it was when it is called again.
@@ -121,7 +112,7 @@ func (w *sender) write(fd uintptr) bool {
 			}
 			w.makeMessages()
 		}
-		n, errno := w.socket.os.sendmmsg(fd, w.messages[w.done:w.made])
+		n, errno := w.socket.os.calls.sendmmsg(fd, w.messages[w.done:w.made])
 		switch errno {
 		case 0:
 			w.calls++
@@ -131,12 +122,6 @@ func (w *sender) write(fd uintptr) bool {
 		case unix.EINTR:
 		case unix.EAGAIN:
 			return false
-		case unix.ENOSYS:
-			if w.calls == 0 {
-				w.noSystem = true
-				return true
-			}
-			w.refusedBy(errno)
 		default:
 			w.calls++
 			w.refusedBy(errno)
@@ -148,13 +133,13 @@ func (w *sender) write(fd uintptr) bool {
 // may be smaller, one.
 func (w *sender) makeMessages() {
 	os := &w.socket.os
-	segmentation, is4 := os.gso.Load(), w.socket.local.Addr().Is4()
+	segmentation := os.gso.Load()
 	w.made, w.done = 0, 0
 	for w.made < writeMessages && w.next < len(w.datagrams) {
 		r := run{w.next, 1}
 		d := &w.datagrams[r.first]
 		to := netip.AddrPortFrom(d.to.Addr().Unmap(), d.to.Port())
-		if to.Addr().Is4() != is4 || !to.IsValid() {
+		if !w.socket.families.speaks(to.Addr()) {
 			w.fail(r, ErrAddressFamily)
 			w.next++
 			continue
@@ -165,7 +150,7 @@ func (w *sender) makeMessages() {
 		}
 		m := w.made
 		h := &w.messages[m].Hdr
-		h.Namelen = w.names[m].set(to, &os.zones)
+		h.Namelen = w.names[m].set(to, os.inet6, &os.zones)
 		w.iovecs[m].Base = unsafe.SliceData(d.data)
 		w.iovecs[m].SetLen(total)
 		if r.count > 1 {

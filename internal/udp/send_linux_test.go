@@ -66,7 +66,7 @@ func newSendTest(t *testing.T, k *kernel) *sendTest {
 	if !st.from.Stats().GSO {
 		t.Skip("the kernel has no UDP GSO")
 	}
-	st.from.os.sendmmsg = k.sendmmsg
+	st.from.os.calls.sendmmsg = k.sendmmsg
 	st.in = newInbox(t, st.to)
 	return st
 }
@@ -174,7 +174,7 @@ func TestNoRoomWaits(t *testing.T) {
 	k := &kernel{most: 5, verdict: func(message) unix.Errno { return 0 }}
 	st := newSendTest(t, k)
 	calls := 0
-	st.from.os.sendmmsg = func(fd uintptr, messages []unix.Mmsghdr) (int, unix.Errno) {
+	st.from.os.calls.sendmmsg = func(fd uintptr, messages []unix.Mmsghdr) (int, unix.Errno) {
 		if calls++; calls%2 == 0 {
 			return k.sendmmsg(fd, messages)
 		}
@@ -232,14 +232,6 @@ func TestErrorOfAnOlderDatagram(t *testing.T) {
 	require.Equal(t, 1000-1-maxResends, pending)
 }
 
-func TestSystemWithoutSendmmsg(t *testing.T) {
-	st := newSendTest(t, &kernel{verdict: func(message) unix.Errno { return unix.ENOSYS }})
-	st.add(100, 1000)
-	st.flush()
-	require.False(t, st.from.Stats().Batch)
-	require.Len(t, st.kernel.calls, 1)
-}
-
 func TestRuns(t *testing.T) {
 	a, b := netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddrPort("127.0.0.1:10")
 	type sizes []int
@@ -292,24 +284,14 @@ func TestSockaddr(t *testing.T) {
 	for _, s := range []string{"192.0.2.1:1", "255.255.255.255:65535", "[2001:db8::1]:258", "[fe80::1%lo]:5000", "[fe80::1%4242424]:5000"} {
 		ap := netip.MustParseAddrPort(s)
 		var a sockaddr
-		n := a.set(ap, &z)
+		n := a.set(ap, ap.Addr().Is6(), &z)
 		require.Equal(t, ap, a.addrPort(&z))
 		bytes := (*[unix.SizeofSockaddrInet6]byte)(unsafe.Pointer(&a))[:n]
 		require.Equal(t, ap.Port(), uint16(bytes[2])<<8|uint16(bytes[3]), "the port is in network byte order")
 	}
 	var a sockaddr
-	a.set(netip.MustParseAddrPort("[fe80::1%none]:1"), &z)
+	a.set(netip.MustParseAddrPort("[fe80::1%none]:1"), true, &z)
 	require.Zero(t, a.raw.Scope_id)
-}
-
-func TestSystemWithoutRecvmmsg(t *testing.T) {
-	s := listen(t, netip.MustParseAddrPort("127.0.0.1:0"), Options{})
-	s.os.batch.Store(false) // as serve does on ENOSYS
-	in := newInbox(t, s)
-	var w Writer
-	w.Commit([]byte("hello"), s.LocalAddr())
-	require.NoError(t, w.Flush(s))
-	in.wait(t, 1)
 }
 
 func TestSegmentSizeIsReadInEachForm(t *testing.T) {
@@ -337,7 +319,7 @@ func TestSegmentSizeIsReadInEachForm(t *testing.T) {
 func TestFlushOfAClosedSocketEndsWaiting(t *testing.T) {
 	st := newSendTest(t, &kernel{verdict: func(message) unix.Errno { return unix.EAGAIN }})
 	waiting := make(chan struct{}, 1)
-	st.from.os.sendmmsg = func(uintptr, []unix.Mmsghdr) (int, unix.Errno) {
+	st.from.os.calls.sendmmsg = func(uintptr, []unix.Mmsghdr) (int, unix.Errno) {
 		select {
 		case waiting <- struct{}{}:
 		default:

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sockaddr is room for the kernel's form of an IPv4 or IPv6 endpoint. The family is the socket's.
+// A sockaddr is room for the kernel's form of an IPv4 or IPv6 endpoint. The family is the socket's: to one of IPv6 that
+// speaks IPv4 as well, an IPv4 endpoint is an IPv6 one that embeds it.
 type sockaddr struct {
 	raw unix.RawSockaddrInet6
 }
@@ -19,9 +20,9 @@ type sockaddr struct {
 func port(p *uint16) *[2]byte { return (*[2]byte)(unsafe.Pointer(p)) }
 
 // set writes an endpoint and returns the length of its form.
-func (a *sockaddr) set(ap netip.AddrPort, zones *zones) uint32 {
+func (a *sockaddr) set(ap netip.AddrPort, inet6 bool, zones *zones) uint32 {
 	addr := ap.Addr()
-	if addr.Is4() {
+	if !inet6 {
 		raw := (*unix.RawSockaddrInet4)(unsafe.Pointer(&a.raw))
 		raw.Family = unix.AF_INET
 		*port(&raw.Port) = [2]byte{byte(ap.Port() >> 8), byte(ap.Port())}
@@ -46,7 +47,7 @@ func (a *sockaddr) addrPort(zones *zones) netip.AddrPort {
 	if a.raw.Family == unix.AF_INET {
 		return netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&a.raw)).Addr), number)
 	}
-	addr := netip.AddrFrom16(a.raw.Addr)
+	addr := netip.AddrFrom16(a.raw.Addr).Unmap()
 	if a.raw.Scope_id != 0 {
 		addr = addr.WithZone(zones.name(a.raw.Scope_id))
 	}

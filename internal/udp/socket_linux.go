@@ -7,69 +7,101 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// osSocket is what Linux adds to a socket.
+// osSocket is what Linux adds to a socket. It is the zero value for a conn that is not the operating system's.
 type osSocket struct {
 	raw   syscall.RawConn
-	batch atomic.Bool // recvmmsg and sendmmsg work
+	inet6 bool // the socket's own family
+	batch bool // recvmmsg and sendmmsg are in use
 	gso   atomic.Bool
 	gro   bool
 	// gsoRefusals counts runs that were refused as one message and taken one by one.
 	gsoRefusals atomic.Int32
 	zones       zones
-
-	// The system call, or a test's.
-	sendmmsg func(fd uintptr, messages []unix.Mmsghdr) (int, unix.Errno)
+	calls       calls
 }
 
-func (s *Socket) configure(options Options) error {
+// configure sets the socket up. keepLarger leaves buffers alone that are larger than asked for.
+func (s *Socket) configure(options Options, keepLarger bool) error {
 	raw, err := s.conn.SyscallConn()
 	if err != nil {
 		return err
 	}
-	s.os.raw, s.os.sendmmsg = raw, sendmmsg
-	s.os.batch.Store(!options.NoBatch)
+	s.os.raw = raw
+	if s.os.calls.sendmmsg == nil {
+		s.os.calls = systemCalls
+	}
 	return raw.Control(func(fd uintptr) {
 		f := int(fd)
-		// The FORCE variants exceed net.core.rmem_max and wmem_max and need CAP_NET_ADMIN.
-		if n := options.ReadBuffer; n > 0 && unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, n) != nil {
-			_ = unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_RCVBUF, n)
-		}
-		if n := options.WriteBuffer; n > 0 && unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, n) != nil {
-			_ = unix.SetsockoptInt(f, unix.SOL_SOCKET, unix.SO_SNDBUF, n)
-		}
+		s.findFamilies(f)
+		s.setBuffer(f, unix.SO_RCVBUF, unix.SO_RCVBUFFORCE, options.ReadBuffer, keepLarger)
+		s.setBuffer(f, unix.SO_SNDBUF, unix.SO_SNDBUFFORCE, options.WriteBuffer, keepLarger)
 		// "PROBE" sets the DF bit and ignores the path MTU that the kernel has learned, so that larger
 		// packets can find out whether the path takes them. A sandbox without the option is no reason to fail.
-		if s.local.Addr().Is4() {
-			_ = unix.SetsockoptInt(f, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
-		} else {
-			_ = unix.SetsockoptInt(f, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
+		if s.families&ipv4 != 0 {
+			_ = s.os.calls.setsockoptInt(f, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
 		}
-		if options.NoBatch {
+		if s.families&ipv6 != 0 {
+			_ = s.os.calls.setsockoptInt(f, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
+		}
+		s.os.batch = !options.NoBatch && s.os.calls.batches(fd)
+		if !s.os.batch {
 			return
 		}
 		// Kernels before 4.18 and 5.0 do not know these options. They would silently ignore the
 		// control message that asks for segmentation, so sending one is no way to find out.
 		if !options.NoGSO {
-			_, err := unix.GetsockoptInt(f, unix.SOL_UDP, unix.UDP_SEGMENT)
+			_, err := s.os.calls.getsockoptInt(f, unix.SOL_UDP, unix.UDP_SEGMENT)
 			s.os.gso.Store(err == nil)
 		}
 		if !options.NoGRO {
-			s.os.gro = unix.SetsockoptInt(f, unix.SOL_UDP, unix.UDP_GRO, 1) == nil
+			s.os.gro = s.os.calls.setsockoptInt(f, unix.SOL_UDP, unix.UDP_GRO, 1) == nil
 		}
 	})
 }
 
-// Buffers returns the sizes of the socket's buffers in bytes, as the system has granted them.
+// findFamilies asks the system what the address of a conn that somebody else has bound does not tell.
+func (s *Socket) findFamilies(fd int) {
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		s.os.inet6 = s.families&ipv6 != 0
+		return
+	}
+	if _, s.os.inet6 = name.(*unix.SockaddrInet6); !s.os.inet6 {
+		s.families = ipv4
+		return
+	}
+	if only, err := s.os.calls.getsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY); err == nil && only != 0 {
+		s.families = ipv6
+	}
+}
+
+// setBuffer asks for the size of a buffer. The FORCE variants exceed net.core.rmem_max and wmem_max and need CAP_NET_ADMIN.
+func (s *Socket) setBuffer(fd, option, force, size int, keepLarger bool) {
+	if size <= 0 {
+		return
+	}
+	// The kernel doubles what it is asked for, to account for its own structures.
+	if now, err := s.os.calls.getsockoptInt(fd, unix.SOL_SOCKET, option); keepLarger && err == nil && now/2 >= size {
+		return
+	}
+	if s.os.calls.setsockoptInt(fd, unix.SOL_SOCKET, force, size) != nil {
+		_ = s.os.calls.setsockoptInt(fd, unix.SOL_SOCKET, option, size)
+	}
+}
+
+// Buffers returns the sizes of the socket's buffers in bytes, as the system has granted them; 0 where there are none.
 func (s *Socket) Buffers() (read, write int) {
+	if s.os.raw == nil {
+		return 0, 0
+	}
 	_ = s.os.raw.Control(func(fd uintptr) {
 		read, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
 		write, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF)
 	})
-	// The kernel doubles what it is asked for, to account for its own structures.
 	return read / 2, write / 2
 }
 
 func (s *Socket) levels() (batch, gso, gro bool) {
-	batch = s.os.batch.Load()
+	batch = s.os.batch
 	return batch, batch && s.os.gso.Load(), batch && s.os.gro
 }

@@ -9,7 +9,8 @@ type osSocket struct {
 	readBuffer, writeBuffer int // as asked for
 }
 
-func (s *Socket) configure(options Options) error {
+// configure sets the socket up. What size the buffers have is not known on this system, so that keepLarger can do nothing.
+func (s *Socket) configure(options Options, _ bool) error {
 	s.growBuffers(options.ReadBuffer, options.WriteBuffer)
 	s.os = osSocket{options.ReadBuffer, options.WriteBuffer}
 	return s.setDontFragment()

@@ -55,9 +55,11 @@ var ErrAddressFamily = errors.New("destination of another address family")
 
 // Socket is a bound UDP socket. Its methods may be called concurrently, Serve once.
 type Socket struct {
-	conn  *net.UDPConn
-	local netip.AddrPort
-	os    osSocket
+	conn     *net.UDPConn
+	packets  net.PacketConn // in the place of conn, a conn of another kind
+	local    netip.AddrPort
+	families families
+	os       osSocket
 
 	closed                                             atomic.Bool
 	readCalls, received, writeCalls, sentCount, unsent atomic.Int64
@@ -80,19 +82,26 @@ func Listen(addr netip.AddrPort, options Options) (*Socket, error) {
 		return nil, fmt.Errorf("udp: %w", err)
 	}
 	conn := packetConn.(*net.UDPConn)
-	local := conn.LocalAddr().(*net.UDPAddr).AddrPort()
-	s := &Socket{conn: conn, local: netip.AddrPortFrom(local.Addr().Unmap(), local.Port())}
-	if options.ReadBuffer == 0 {
-		options.ReadBuffer = DefaultBuffer
+	s := &Socket{conn: conn, local: localOf(conn), families: ipv6}
+	if addr.Addr().Is4() {
+		s.families = ipv4
 	}
-	if options.WriteBuffer == 0 {
-		options.WriteBuffer = DefaultBuffer
-	}
-	if err := s.configure(options); err != nil {
+	if err := s.configure(options.complete(), false); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("udp: listen on %v: %w", addr, err)
 	}
 	return s, nil
+}
+
+// complete puts the defaults in.
+func (o Options) complete() Options {
+	if o.ReadBuffer == 0 {
+		o.ReadBuffer = DefaultBuffer
+	}
+	if o.WriteBuffer == 0 {
+		o.WriteBuffer = DefaultBuffer
+	}
+	return o
 }
 
 // LocalAddr is the address that the socket is bound to, with the port that the system has chosen.
@@ -102,6 +111,9 @@ func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
 func (s *Socket) Close() error {
 	if s.closed.Swap(true) {
 		return nil
+	}
+	if s.packets != nil {
+		return s.packets.Close()
 	}
 	return s.conn.Close()
 }

@@ -1,0 +1,146 @@
+package udp
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// counted makes a socket count its sendmmsg and the messages in them.
+type counted struct {
+	calls     int
+	messages  int
+	segmented int
+}
+
+func count(s *Socket) *counted {
+	c := &counted{}
+	s.os.calls.sendmmsg = func(fd uintptr, messages []unix.Mmsghdr) (int, unix.Errno) {
+		n, errno := sendmmsg(fd, messages)
+		c.calls++
+		c.messages += max(n, 0)
+		for i := range n {
+			if messages[i].Hdr.Control != nil {
+				c.segmented++
+			}
+		}
+		return n, errno
+	}
+	return c
+}
+
+// peerAddr is an address of this host's 127.0.0.0/8: a socket that is bound to all addresses receives for thousands of peers.
+func peerAddr(i int, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(1 + i)}), port)
+}
+
+// One socket that thousands of connections share, and one batch for many of them: datagrams to different peers leave in
+// one system call, and what one of them gets in a run is one message.
+func TestOneBatchForManyPeers(t *testing.T) {
+	from := listen(t, netip.MustParseAddrPort("127.0.0.1:0"), Options{})
+	to := listen(t, netip.MustParseAddrPort("0.0.0.0:0"), Options{})
+	if !from.Stats().GSO {
+		t.Skip("the kernel has no UDP GSO")
+	}
+	in := newInbox(t, to)
+	port := to.LocalAddr().Port()
+	c := count(from)
+	var w Writer
+	total := 0
+	flush := func() {
+		t.Helper()
+		require.NoError(t, w.Flush(from))
+		for i, p := range in.wait(t, total)[:total] {
+			require.Equal(t, string(numbered(i, len(p))), p, "all arrive, in order")
+		}
+	}
+	commit := func(peer, size int) {
+		w.Commit(numbered(total, size), peerAddr(peer, port))
+		total++
+	}
+
+	// A SACK for each of 64 peers: one system call. For 200 of them: four.
+	for peer := range writeMessages {
+		commit(peer, 80)
+	}
+	flush()
+	require.Equal(t, counted{calls: 1, messages: writeMessages}, *c)
+	*c = counted{}
+	for peer := range 200 {
+		commit(peer, 80)
+	}
+	flush()
+	require.Equal(t, counted{calls: 4, messages: 200}, *c)
+
+	// Runs for some, single packets for others: a message for each.
+	*c = counted{}
+	for peer := range 30 {
+		for range 5 {
+			commit(peer, 400)
+		}
+		commit(100+peer, 80)
+	}
+	flush()
+	require.Equal(t, counted{calls: 1, messages: 60, segmented: 30}, *c)
+
+	// One peer that cannot be reached costs only what was for it.
+	*c = counted{}
+	for peer := range 20 {
+		commit(peer, 300)
+		w.Commit(numbered(0, 300), netip.MustParseAddrPort("127.0.0.1:0")) // a port that nobody has
+	}
+	err := w.Flush(from)
+	require.ErrorIs(t, err, unix.EINVAL)
+	var sendError *SendError
+	require.ErrorAs(t, err, &sendError)
+	require.Equal(t, 20, sendError.Count)
+	flush()
+}
+
+// The packets of one frame of video, all full but the last, leave in one system call as one message.
+func TestOneFrameIsOneSystemCall(t *testing.T) {
+	from, to := listen(t, netip.MustParseAddrPort("127.0.0.1:0"), Options{}), listen(t, netip.MustParseAddrPort("127.0.0.1:0"), Options{})
+	if !from.Stats().GSO {
+		t.Skip("the kernel has no UDP GSO")
+	}
+	in := newInbox(t, to)
+	c := count(from)
+	var w Writer
+	const packets = 25 // 30 KB: a frame at 7 Mbit/s and 30 frames a second
+	for i := range packets {
+		size := 1200
+		if i == packets-1 {
+			size = 417
+		}
+		require.False(t, w.Commit(append(w.Reserve(size), numbered(i, size)...), to.LocalAddr()), "a frame fits in a batch")
+	}
+	require.NoError(t, w.Flush(from))
+	require.Equal(t, counted{calls: 1, messages: 1, segmented: 1}, *c)
+	require.Equal(t, string(numbered(packets-1, 417)), in.wait(t, packets)[packets-1])
+}
+
+// Thousands of peers of one socket do not make it allocate: nothing is kept for an address.
+func TestManyPeersDoNotAllocate(t *testing.T) {
+	skipUnderRace(t)
+	from := listen(t, netip.MustParseAddrPort("127.0.0.1:0"), Options{})
+	to := listen(t, netip.MustParseAddrPort("0.0.0.0:0"), Options{ReadBuffer: -1})
+	port := to.LocalAddr().Port() // nobody reads: what does not fit is dropped
+	payload := make([]byte, 100)
+	next := 0
+	round := func() {
+		var w Writer
+		for range 100 {
+			next++
+			w.Commit(append(w.Reserve(len(payload)), payload...), peerAddr(next%5000, port))
+		}
+		if err := w.Flush(from); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		round()
+	}
+	require.Less(t, testing.AllocsPerRun(100, round), 5.0)
+}
