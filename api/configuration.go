@@ -150,8 +150,8 @@ func parseBindAddress(s string) (netip.Addr, error) {
 		return addr, wrapError(ErrInvalid, err, "bind address %q", s)
 	}
 	addr = addr.Unmap()
-	if addr.IsUnspecified() {
-		return addr, nil // the wildcard: all addresses of its family
+	if addr.IsUnspecified() || addr == netip.AddrFrom4([4]byte{127, 0, 0, 1}) {
+		return addr, nil // the wildcard, which is all addresses of its family, and one that every machine has
 	}
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
 	if err != nil {

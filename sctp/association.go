@@ -118,8 +118,9 @@ func (a *Association) State() State { return a.state }
 
 // Connect starts the handshake by sending INIT. In WebRTC both sides do so at
 // once (https://www.rfc-editor.org/rfc/rfc8831.html#section-5); an association
-// that is never told to connect still answers a peer that does. It has no
-// effect unless the state is closed and the association has not ended.
+// that is never told to connect still answers a peer that does, and one that has
+// just answered sends its own INIT only when the peer's handshake has not
+// succeeded within the initial RTO. It has no effect unless the state is closed and the association has not ended.
 func (a *Association) Connect(now time.Time) {
 	t := a.clock(now)
 	if a.state != StateClosed || a.over || a.connect {
@@ -127,7 +128,8 @@ func (a *Association) Connect(now time.Time) {
 	}
 	a.connect = true
 	a.state = StateCookieWait
-	a.hand.sendInit = true
+	// The peer may have been faster. Its handshake is enough then; if it comes to nothing, T1 brings ours.
+	a.hand.sendInit = !a.hand.answered
 	a.hand.attempts = 0
 	a.timers[timerT1] = t + a.rtt.rto
 }

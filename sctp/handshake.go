@@ -19,6 +19,7 @@ type handshake struct {
 
 	cookie     []byte // of the peer, while COOKIE ECHO may have to be sent again
 	sendInit   bool
+	answered   bool // an INIT of the peer was answered, before ours was sent
 	sendCookie bool
 	attempts   int // retransmissions of INIT or COOKIE ECHO
 	stale      int // cookies that the peer called stale
@@ -253,6 +254,7 @@ func (a *Association) receiveInit(t instant, c chunk) {
 	}
 	// Before that, section 5.2.1: the tag of the INIT we sent is reused, "with
 	// the same parameters".
+	a.hand.answered = true
 	b = a.appendInit(b, chunkInitAck, k.myTag, k.myTSN, k.seal(&a.hand.secret), p.unrecognized)
 	a.ctl.endPacket(b)
 }

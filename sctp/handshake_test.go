@@ -88,6 +88,36 @@ func TestHandshakeAsServer(t *testing.T) {
 	s.wantAlive()
 }
 
+// Who has answered an INIT before it wanted to connect itself leaves the
+// handshake to the peer, and comes back with an INIT of its own only when that
+// has led to nothing within the T1 timer.
+func TestConnectAfterThePeer(t *testing.T) {
+	s := newScript(t, Config{})
+	s.receiveTag(0, initChunk(peerTag, peerTSN, supportsAll))
+	s.want("[tag 0xb0b0b0b] INIT ACK")
+	s.a.Connect(s.now)
+	s.drain()
+	s.want()
+	require.Equal(t, StateCookieWait, s.a.State())
+	s.wait(rtt)
+	s.receive(cookieEcho(s.cookie))
+	s.want("COOKIE ACK")
+	s.wantEvents("connected")
+
+	s = newScript(t, Config{})
+	s.receiveTag(0, initChunk(peerTag, peerTSN, supportsAll))
+	s.want("[tag 0xb0b0b0b] INIT ACK")
+	s.a.Connect(s.now)
+	s.drain()
+	s.want()
+	require.Equal(t, time.Second, s.waitDeadline(), "RTO.Initial")
+	s.want("[tag 0] INIT")
+	s.receive(initAck(peerTag, peerTSN, rawParam(7, "cookie"), supportsAll))
+	s.want(`COOKIE ECHO "cookie"`)
+	s.receive(cookieAck())
+	s.wantEvents("connected")
+}
+
 // Section 5.1.5: the cookie's authenticity is computed anew, 1); "Compare the
 // Verification Tags contained within the State Cookie to the actual Verification
 // Tag within the SCTP common header", 2); else "the packet MUST be silently

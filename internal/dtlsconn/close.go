@@ -40,12 +40,20 @@ func (c *Conn) end(err error) {
 		return
 	}
 	c.toClosed()
-	c.goroutines.Add(1) // under mu: not after a Close, and so not during a Wait
+	reported := c.reported
+	if reported {
+		c.goroutines.Add(1) // under mu: not after a Close, and so not during a Wait
+	} else {
+		c.endedBy = &ending{err}
+	}
 	c.mu.Unlock()
 	if tx := c.tx.Load(); tx != nil {
 		if farewell := tx.close(nil); len(farewell) > 0 {
 			c.wire.write(farewell)
 		}
+	}
+	if !reported {
+		return // reportHandshaked tells, from its goroutine
 	}
 	// Not from here: the caller of Receive and Seal holds its locks.
 	go func() {
@@ -53,6 +61,9 @@ func (c *Conn) end(err error) {
 		c.cfg.closed(err)
 	}()
 }
+
+// ending is the end of an association that Handshaked has yet to report.
+type ending struct{ err error }
 
 // setClosed reports whether this call closed the Conn.
 func (c *Conn) setClosed() bool {

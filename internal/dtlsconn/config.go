@@ -52,11 +52,12 @@ type Config struct {
 	Output func(datagram []byte)
 
 	// Handshaked is called once, from a goroutine of the Conn: with nil when the association is established,
-	// or with what prevented it. Neither Data nor Closed are called before it has returned.
+	// or with what prevented it.
 	Handshaked func(error)
 
 	// Data is called, in order, with application data that did not go to the callback given to Receive:
-	// everything while Fast is false, and what overtook the end of the handshake. Borrowed.
+	// everything while Fast is false, and what overtook the end of the handshake; some of that before Handshaked(nil), so
+	// that the owner knows what the peer has said when it begins to speak. Borrowed.
 	Data func(plaintext []byte)
 
 	// Closed is called at most once, from a goroutine of the Conn, after Handshaked(nil): with nil for the

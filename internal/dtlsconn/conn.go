@@ -39,6 +39,8 @@ type Conn struct {
 	slow      bool      // established without a fast path
 	held      holdQueue // see Receive
 	rxPending *opener   // between establishing and rx
+	reported  bool      // Handshaked(nil) has returned
+	endedBy   *ending   // an end before that
 	secrets   *secrets  // once established
 }
 

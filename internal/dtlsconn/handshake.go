@@ -154,27 +154,54 @@ func (c *Conn) establish(at *attempt) error {
 	return nil
 }
 
-// handOver tells the owner that the association stands, delivers what came too early, and lets Receive go the fast way.
+// handOver delivers what came too early, tells the owner that the association stands, and lets Receive go the fast way.
 func (c *Conn) handOver() {
-	c.cfg.handshaked(nil)
+	// Before it speaks itself, the owner should know what the peer has said: an INIT that waits makes its own superfluous.
+	if rx, held := c.takeHeld(); rx != nil {
+		c.deliverHeld(rx, held)
+	}
+	c.reportHandshaked()
 	for {
-		c.mu.Lock()
-		if c.state == stateClosed {
-			c.mu.Unlock()
+		rx, held := c.takeHeld()
+		if rx == nil {
 			return
 		}
-		held := c.held.take()
-		if len(held) == 0 {
-			c.rx.Store(c.rxPending)
-			c.rxPending = nil
-			c.mu.Unlock()
-			return
-		}
-		rx := c.rxPending
-		c.mu.Unlock()
-		for _, datagram := range held {
-			c.receiveRecords(rx, datagram, c.cfg.Data)
-		}
+		c.deliverHeld(rx, held)
+	}
+}
+
+// takeHeld takes what has come so far, and the opener for it. When that is nothing it has opened the fast way, and gives no opener.
+func (c *Conn) takeHeld() (*opener, [][]byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held := c.held.take()
+	switch {
+	case c.state == stateClosed:
+		return nil, nil
+	case len(held) == 0 && c.reported:
+		c.rx.Store(c.rxPending)
+		c.rxPending = nil
+		return nil, nil
+	}
+	return c.rxPending, held
+}
+
+func (c *Conn) deliverHeld(rx *opener, held [][]byte) {
+	for _, datagram := range held {
+		c.receiveRecords(rx, datagram, c.cfg.Data)
+	}
+}
+
+// reportHandshaked calls Handshaked(nil), and Closed after it if the association has ended in the meantime.
+func (c *Conn) reportHandshaked() {
+	c.cfg.handshaked(nil)
+	c.mu.Lock()
+	c.reported = true
+	ended := c.endedBy
+	c.endedBy = nil
+	c.mu.Unlock()
+	if ended != nil {
+		c.cfg.closed(ended.err)
 	}
 }
 
@@ -183,7 +210,7 @@ const maxSlowPlaintext = 8 << 10
 
 // serveSlow carries application data from pion/dtls to the owner until the association ends.
 func (c *Conn) serveSlow(inner *dtls.Conn, p *pipe) {
-	c.cfg.handshaked(nil)
+	c.reportHandshaked()
 	c.mu.Lock()
 	for _, datagram := range c.held.take() {
 		p.push(datagram)
