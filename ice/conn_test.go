@@ -14,6 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// patience is how long a test waits for what should come at once; a busy machine may take seconds.
+const patience = 20 * time.Second
+
 func loopbackConn(t *testing.T, config Config) *Conn {
 	c, err := NewConn(config, ConnOptions{BindAddress: netip.MustParseAddr("127.0.0.1"), ReceiveQueue: 4})
 	require.NoError(t, err)
@@ -33,7 +36,7 @@ func connectedConns(t *testing.T) (a, b *Conn) {
 	a, b = loopbackConn(t, Config{Controlling: true}), loopbackConn(t, Config{})
 	trickle(t, a, b)
 	trickle(t, b, a)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	require.NoError(t, a.Wait(ctx))
 	require.NoError(t, b.Wait(ctx))
@@ -138,7 +141,7 @@ func TestConnLeavesNoGoroutine(t *testing.T) {
 	require.Eventually(t, func() bool {
 		buf := make([]byte, 1<<20)
 		return !strings.Contains(string(buf[:runtime.Stack(buf, true)]), "(*Conn).serve")
-	}, 5*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 }
 
 // The timer of a Conn works, and failure reaches those who wait.
@@ -167,7 +170,7 @@ func TestConnDropsWhenFull(t *testing.T) {
 		_, err := b.Write([]byte{i})
 		require.NoError(t, err)
 	}
-	require.Eventually(t, func() bool { return len(a.queue) == 4 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(a.queue) == 4 }, patience, time.Millisecond)
 	buf := make([]byte, 1)
 	for i := range byte(4) {
 		n, err := a.Read(buf)
