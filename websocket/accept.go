@@ -87,6 +87,13 @@ func (o *AcceptOptions) check() (*checkedAcceptOptions, error) {
 	return c, nil
 }
 
+// Validate returns an error that matches ErrInvalidOption for options that Accept
+// and Handshake would refuse. o may be nil.
+func (o *AcceptOptions) Validate() error {
+	_, err := o.check()
+	return err
+}
+
 // originAllowed decides by the Origin field whether a page may connect.
 // https://www.rfc-editor.org/rfc/rfc6454.html#section-7
 func (o *checkedAcceptOptions) originAllowed(r *Request) bool {

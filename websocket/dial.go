@@ -55,6 +55,16 @@ type DialOptions struct {
 	CloseTimeout time.Duration
 }
 
+// Validate returns an error that matches ErrInvalidOption for options that Dial
+// would refuse. o may be nil.
+func (o *DialOptions) Validate() error {
+	if o == nil {
+		return nil
+	}
+	_, err := newClientHandshake(&URL{}, "", o)
+	return err
+}
+
 // Dial connects to a WebSocket server. The URL has the scheme ws or wss, a host,
 // which may be an IPv6 address in brackets, and optionally a port, a path and a
 // query. User and password in it are sent as Basic credentials (RFC 7617) unless
@@ -73,20 +83,20 @@ func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &DialOptions{}
 	}
-	t, err := parseURL(url)
+	u, err := ParseURL(url)
 	if err != nil {
 		return nil, err
 	}
 	var nonce [16]byte
 	rand.Read(nonce[:]) // never fails
-	h, err := newClientHandshake(t, base64.StdEncoding.EncodeToString(nonce[:]), opts)
+	h, err := newClientHandshake(u, base64.StdEncoding.EncodeToString(nonce[:]), opts)
 	if err != nil {
 		return nil, err
 	}
 
 	ctx, cancel := withTimeout(ctx, opts.HandshakeTimeout, DefaultHandshakeTimeout)
 	defer cancel()
-	stream, err := connect(ctx, t, opts)
+	stream, err := connect(ctx, u, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +110,7 @@ func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 		if refusal, ok := err.(*HandshakeError); ok {
 			return nil, refusal
 		}
-		return nil, dialError(ctx, "handshake with "+t.address(), err)
+		return nil, dialError(ctx, "handshake with "+u.Address(), err)
 	}
 	cfg.maxMessageSize = opts.MaxMessageSize
 	cfg.pingInterval = opts.PingInterval
@@ -113,18 +123,18 @@ func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 }
 
 // connect opens the stream, with TLS for wss.
-func connect(ctx context.Context, t *target, opts *DialOptions) (net.Conn, error) {
+func connect(ctx context.Context, u *URL, opts *DialOptions) (net.Conn, error) {
 	dial := opts.DialContext
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
 	connectCtx, cancel := withTimeout(ctx, opts.ConnectTimeout, DefaultConnectTimeout)
 	defer cancel()
-	stream, err := dial(connectCtx, "tcp", t.address())
+	stream, err := dial(connectCtx, "tcp", u.Address())
 	if err != nil {
-		return nil, dialError(connectCtx, "connect to "+t.address(), err)
+		return nil, dialError(connectCtx, "connect to "+u.Address(), err)
 	}
-	if !t.secure {
+	if !u.Secure {
 		return stream, nil
 	}
 
@@ -134,7 +144,7 @@ func connect(ctx context.Context, t *target, opts *DialOptions) (net.Conn, error
 	}
 	if config.ServerName == "" {
 		// A certificate knows no zones.
-		config.ServerName, _, _ = strings.Cut(t.hostname, "%")
+		config.ServerName, _, _ = strings.Cut(u.Hostname, "%")
 	}
 	// With another protocol there would be no HTTP/1.1 to upgrade from.
 	// https://www.rfc-editor.org/rfc/rfc7301.html
@@ -142,7 +152,7 @@ func connect(ctx context.Context, t *target, opts *DialOptions) (net.Conn, error
 	secure := tls.Client(stream, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		stream.Close()
-		return nil, dialError(ctx, "TLS handshake with "+t.address(), err)
+		return nil, dialError(ctx, "TLS handshake with "+u.Address(), err)
 	}
 	return secure, nil
 }

@@ -32,11 +32,11 @@ const (
 	// well leave open ended.
 	errorBodyTimeout = time.Second
 
-	// lingerTimeout and maxLinger bound how long and how much is read after a refusal
+	// refusalLinger and maxRefusalLinger bound how long and how much is read after a refusal
 	// was sent, in bytes: closing with bytes unread resets the connection, and the
 	// refusal may be lost with it. https://www.rfc-editor.org/rfc/rfc9112.html#section-9.6
-	lingerTimeout = 500 * time.Millisecond
-	maxLinger     = 64 << 10
+	refusalLinger    = 500 * time.Millisecond
+	maxRefusalLinger = 64 << 10
 )
 
 var (

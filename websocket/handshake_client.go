@@ -16,7 +16,7 @@ import (
 // clientHandshake is the client's side of one opening handshake.
 // https://www.rfc-editor.org/rfc/rfc6455.html#section-4.1
 type clientHandshake struct {
-	target       *target
+	url          *URL
 	key          string // the value of Sec-WebSocket-Key: 16 random bytes in base64
 	header       http.Header
 	origin       string
@@ -34,8 +34,8 @@ var clientProtected = map[string]bool{
 }
 
 // newClientHandshake checks the options; its errors match ErrInvalidOption.
-func newClientHandshake(t *target, key string, opts *DialOptions) (*clientHandshake, error) {
-	h := &clientHandshake{target: t, key: key, header: opts.Header, origin: opts.Origin, subprotocols: opts.Subprotocols}
+func newClientHandshake(u *URL, key string, opts *DialOptions) (*clientHandshake, error) {
+	h := &clientHandshake{url: u, key: key, header: opts.Header, origin: opts.Origin, subprotocols: opts.Subprotocols}
 	if err := checkHeader(opts.Header, clientProtected); err != nil {
 		return nil, err
 	}
@@ -72,8 +72,8 @@ func checkSubprotocols(names []string) error {
 func (h *clientHandshake) appendRequest(dst []byte) []byte {
 	b := bytes.NewBuffer(dst)
 	field := func(name, value string) { b.WriteString(name + ": " + value + "\r\n") }
-	b.WriteString("GET " + h.target.resource + " HTTP/1.1\r\n")
-	field("Host", h.target.host)
+	b.WriteString("GET " + h.url.Path + " HTTP/1.1\r\n")
+	field("Host", h.url.Host)
 	field("Upgrade", "websocket")
 	field("Connection", "Upgrade")
 	field("Sec-WebSocket-Key", h.key)
@@ -87,8 +87,8 @@ func (h *clientHandshake) appendRequest(dst []byte) []byte {
 	if h.offer != nil {
 		field("Sec-WebSocket-Extensions", h.offer.String())
 	}
-	if h.target.authorization != "" && !hasField(h.header, "Authorization") {
-		field("Authorization", h.target.authorization)
+	if h.url.authorization != "" && !hasField(h.header, "Authorization") {
+		field("Authorization", h.url.authorization)
 	}
 	h.header.Write(b) // in alphabetical order; a Buffer does not fail
 	b.WriteString("\r\n")

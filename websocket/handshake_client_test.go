@@ -14,9 +14,9 @@ import (
 // exampleClient is a client about to send the example's request.
 func exampleClient(t *testing.T, url string, opts DialOptions) *clientHandshake {
 	t.Helper()
-	target, err := parseURL(url)
+	u, err := ParseURL(url)
 	require.NoError(t, err)
-	h, err := newClientHandshake(target, exampleKey, &opts)
+	h, err := newClientHandshake(u, exampleKey, &opts)
 	require.NoError(t, err)
 	return h
 }
@@ -73,6 +73,7 @@ func TestClientOptions(t *testing.T) {
 	} {
 		_, err := Dial(t.Context(), "ws://127.0.0.1:1/", &opts)
 		require.ErrorIs(t, err, ErrInvalidOption, "%+v", opts)
+		require.ErrorIs(t, opts.Validate(), ErrInvalidOption, "%+v", opts)
 	}
 }
 

@@ -15,11 +15,13 @@ type scriptConn struct {
 	closed bool
 }
 
-func (c *scriptConn) Read(p []byte) (int, error)         { return c.in.Read(p) }
-func (c *scriptConn) Write(p []byte) (int, error)        { return c.out.Write(p) }
-func (c *scriptConn) Close() error                       { c.closed = true; return nil }
-func (c *scriptConn) LocalAddr() net.Addr                { return &net.TCPAddr{} }
-func (c *scriptConn) RemoteAddr() net.Addr               { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4321} }
+func (c *scriptConn) Read(p []byte) (int, error)  { return c.in.Read(p) }
+func (c *scriptConn) Write(p []byte) (int, error) { return c.out.Write(p) }
+func (c *scriptConn) Close() error                { c.closed = true; return nil }
+func (c *scriptConn) LocalAddr() net.Addr         { return &net.TCPAddr{} }
+func (c *scriptConn) RemoteAddr() net.Addr {
+	return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4321}
+}
 func (c *scriptConn) SetDeadline(t time.Time) error      { return nil }
 func (c *scriptConn) SetReadDeadline(t time.Time) error  { return nil }
 func (c *scriptConn) SetWriteDeadline(t time.Time) error { return nil }

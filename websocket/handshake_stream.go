@@ -49,7 +49,7 @@ func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn
 	case err == nil && cause == nil:
 		return newConn(stream, checked.config(a, reader.early())), request, nil
 	case refusal != nil && cause == nil:
-		linger(stream)
+		closeAfterRefusal(stream)
 		return nil, request, refusal
 	case err == nil:
 		err = cause
@@ -76,13 +76,13 @@ func (o *checkedAcceptOptions) readRequest(reader *headReader) (r *Request, a *a
 	return r, a, refusal, nil
 }
 
-// linger closes a stream so that the client gets what was sent last: it waits, not
+// closeAfterRefusal closes a stream so that the client gets what was sent last: it waits, not
 // long, for the client to close.
 // https://www.rfc-editor.org/rfc/rfc9112.html#section-9.6
-func linger(stream net.Conn) {
+func closeAfterRefusal(stream net.Conn) {
 	if half, ok := stream.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		stream.SetReadDeadline(time.Now().Add(lingerTimeout))
-		io.CopyN(io.Discard, stream, maxLinger)
+		stream.SetReadDeadline(time.Now().Add(refusalLinger))
+		io.CopyN(io.Discard, stream, maxRefusalLinger)
 	}
 	stream.Close()
 }

@@ -18,24 +18,25 @@ const (
 	defaultSecurePort = "443" // wss
 )
 
-// target is what a URL says about where to connect and what to ask for.
-type target struct {
-	secure        bool   // the scheme is wss
-	hostname      string // a name or an IP address, without brackets, with its zone
-	port          string // decimal, never empty
-	host          string // the Host header field: no default port, no zone
-	resource      string // path and query: what is requested
-	authorization string // credentials for the Authorization header field, or empty
+// URL is what a ws or wss URL says about where to connect and what to ask for.
+type URL struct {
+	Secure   bool   // the scheme is wss
+	Hostname string // a name or an IP address, without brackets, with its zone
+	Port     string // decimal, never empty
+	Host     string // the Host header field: no port if it is the scheme's own, no zone
+	Path     string // path and query as they are requested, such as "/chat?room=1"; never empty
+
+	authorization string // user and password as an Authorization header field, or empty
 }
 
-// address returns what to dial.
-func (t *target) address() string { return net.JoinHostPort(t.hostname, t.port) }
+// Address returns what to dial: "example.com:80", "[::1]:443".
+func (u *URL) Address() string { return net.JoinHostPort(u.Hostname, u.Port) }
 
-// parseURL parses a ws or wss URL. Errors match ErrInvalidURL, and do not show
-// the URL: it may hold a password.
+// ParseURL parses an absolute ws or wss URL, as Dial does. Errors match
+// ErrInvalidURL, and do not show the URL: it may hold a password.
 // https://www.rfc-editor.org/rfc/rfc6455.html#section-3
-func parseURL(raw string) (*target, error) {
-	fail := func(format string, args ...any) (*target, error) {
+func ParseURL(raw string) (*URL, error) {
+	fail := func(format string, args ...any) (*URL, error) {
 		return nil, fmt.Errorf("%w: "+format, append([]any{ErrInvalidURL}, args...)...)
 	}
 	// "Fragment identifiers are meaningless in the context of WebSocket URIs and
@@ -50,12 +51,12 @@ func parseURL(raw string) (*target, error) {
 		}
 		return fail("%w", err)
 	}
-	t := &target{}
+	parsed := &URL{}
 	switch u.Scheme { // in lower case
 	case "ws":
-		t.port = defaultPort
+		parsed.Port = defaultPort
 	case "wss":
-		t.port, t.secure = defaultSecurePort, true
+		parsed.Port, parsed.Secure = defaultSecurePort, true
 	default:
 		return fail("scheme %q is neither ws nor wss", u.Scheme)
 	}
@@ -63,8 +64,8 @@ func parseURL(raw string) (*target, error) {
 		return fail("no host")
 	}
 
-	t.hostname = u.Hostname()
-	if t.host, err = hostField(t.hostname, strings.HasPrefix(u.Host, "[")); err != nil {
+	parsed.Hostname = u.Hostname()
+	if parsed.Host, err = hostField(parsed.Hostname, strings.HasPrefix(u.Host, "[")); err != nil {
 		return fail("%w", err)
 	}
 	if port := u.Port(); port != "" {
@@ -72,22 +73,22 @@ func parseURL(raw string) (*target, error) {
 		if err != nil || n == 0 {
 			return fail("port %q out of range", port)
 		}
-		if port = strconv.FormatUint(n, 10); port != t.port {
-			t.port = port
-			t.host += ":" + port
+		if port = strconv.FormatUint(n, 10); port != parsed.Port {
+			parsed.Port = port
+			parsed.Host += ":" + port
 		}
 	}
 
-	t.resource = encodeResource(u)
+	parsed.Path = encodePath(u)
 	if u.User != nil {
 		password, _ := u.User.Password()
 		// https://www.rfc-editor.org/rfc/rfc7617.html#section-2
 		if strings.Contains(u.User.Username(), ":") {
 			return fail("a colon in the user name")
 		}
-		t.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))
+		parsed.authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))
 	}
-	return t, nil
+	return parsed, nil
 }
 
 // hostField returns a host as the Host header field names it.
@@ -117,10 +118,10 @@ func hostField(hostname string, bracketed bool) (string, error) {
 	return hostname, nil
 }
 
-// encodeResource returns path and query so that they can stand in a request line.
+// encodePath returns path and query so that they can stand in a request line.
 // The query is sent as it was written, but for bytes that cannot stand there.
 // https://www.rfc-editor.org/rfc/rfc6455.html#section-3
-func encodeResource(u *url.URL) string {
+func encodePath(u *url.URL) string {
 	var b strings.Builder
 	path := u.EscapedPath()
 	if path == "" {

@@ -10,7 +10,7 @@ func TestParseURL(t *testing.T) {
 	for _, test := range []struct {
 		url                             string
 		secure                          bool
-		address, host, resource, author string
+		address, host, path, author string
 	}{
 		// RFC 6455, section 3: "The port component is OPTIONAL; the default for "ws" is
 		// port 80, while the default for "wss" is port 443."
@@ -46,14 +46,14 @@ func TestParseURL(t *testing.T) {
 		{"ws://user@h:1/", false, "h:1", "h:1", "/", "Basic dXNlcjo="},
 		{"ws://u:p%3A%40@h/", false, "h:80", "h", "/", "Basic dTpwOkA="},
 	} {
-		got, err := parseURL(test.url)
+		got, err := ParseURL(test.url)
 		require.NoError(t, err, test.url)
-		require.Equal(t, test.secure, got.secure, test.url)
-		require.Equal(t, test.address, got.address(), test.url)
-		require.Equal(t, test.host, got.host, test.url)
-		require.Equal(t, test.resource, got.resource, test.url)
+		require.Equal(t, test.secure, got.Secure, test.url)
+		require.Equal(t, test.address, got.Address(), test.url)
+		require.Equal(t, test.host, got.Host, test.url)
+		require.Equal(t, test.path, got.Path, test.url)
 		require.Equal(t, test.author, got.authorization, test.url)
-		require.True(t, isRequestTarget(got.resource), test.url)
+		require.True(t, isRequestTarget(got.Path), test.url)
 	}
 }
 
@@ -68,7 +68,7 @@ func TestParseInvalidURL(t *testing.T) {
 		"ws://a b/", "ws://a%20b/", "ws://a\r\nb/", "ws://h/\r\n", "ws://h/?\x00", "ws://ho\"st/", "ws://bücher.example/", "ws://h<>/",
 		"ws://a%3Ab:c@h/", // RFC 7617, section 2: no colon in the user-id
 	} {
-		_, err := parseURL(url)
+		_, err := ParseURL(url)
 		require.ErrorIs(t, err, ErrInvalidURL, url)
 	}
 }
@@ -79,7 +79,7 @@ func TestInvalidURLHidesPassword(t *testing.T) {
 		"ws://user:geheim@h:99999/", "ws://user:geheim@h/#f", "ws://user:geheim@[::1/", "http://user:geheim@h/", "ws://user:geheim@h\x00/",
 		"ws://user:geheim@h:geh/", "ws://user:geheim@",
 	} {
-		_, err := parseURL(url)
+		_, err := ParseURL(url)
 		require.ErrorIs(t, err, ErrInvalidURL)
 		require.NotContains(t, err.Error(), "geheim", url)
 	}
