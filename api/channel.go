@@ -146,7 +146,7 @@ type channel struct {
 	buffered     int // bytes waiting to be sent
 	lowThreshold int
 
-	readable, writable chan struct{} // closed to wake waiting readers, writers; nil when nobody waits
+	readers, writers waiters
 }
 
 func (c *channel) setup(owner channelOwner, queue *callbackQueue) {
@@ -407,10 +407,7 @@ func (c *channel) arrived(m received) {
 	if c.inbox.filled || c.onMessage != nil {
 		c.pushMessages()
 	}
-	if c.readable != nil {
-		close(c.readable)
-		c.readable = nil
-	}
+	c.readers.wake()
 }
 
 // setBuffered changes the buffered amount and fires OnBufferedAmountLow where it crosses the threshold downwards.
@@ -420,9 +417,8 @@ func (c *channel) setBuffered(amount int) {
 	if before > c.lowThreshold && amount <= c.lowThreshold {
 		c.low()
 	}
-	if c.writable != nil && amount <= writeHighWater {
-		close(c.writable)
-		c.writable = nil
+	if amount <= writeHighWater {
+		c.writers.wake()
 	}
 }
 
@@ -440,14 +436,8 @@ func (c *channel) low() {
 
 // wake wakes whoever waits to read or write, because the state changed.
 func (c *channel) wake() {
-	if c.readable != nil {
-		close(c.readable)
-		c.readable = nil
-	}
-	if c.writable != nil {
-		close(c.writable)
-		c.writable = nil
-	}
+	c.readers.wake()
+	c.writers.wake()
 }
 
 // silence ends all callbacks and waits for a running one, except from inside it.

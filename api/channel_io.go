@@ -82,17 +82,16 @@ func (c *channel) ReadMessage(ctx context.Context) (Message, error) {
 		c.owner.lock()
 		if c.pending() {
 			m := c.takeCopy()
+			c.readers.wake()
 			c.owner.unlock()
 			return m, nil
 		}
-		wait, err := c.waitReadable()
+		err := c.waitReadable()
 		c.owner.unlock()
 		if err != nil {
 			return Message{}, err
 		}
-		select {
-		case <-wait:
-		case <-ctx.Done():
+		if !c.readers.wait(ctx.Done()) {
 			return Message{}, wrapError(ErrFailure, context.Cause(ctx), "read message")
 		}
 	}
@@ -104,16 +103,15 @@ func (c *channel) WriteMessage(ctx context.Context, m Message) error {
 	for {
 		c.owner.lock()
 		wait, err := c.waitWritable()
-		if wait == nil && err == nil {
+		if !wait && err == nil {
 			err = c.owner.send(m.Data, m.IsText)
+			c.writers.wake()
 		}
 		c.owner.unlock()
-		if err != nil || wait == nil {
+		if err != nil || !wait {
 			return err
 		}
-		select {
-		case <-wait:
-		case <-ctx.Done():
+		if !c.writers.wait(ctx.Done()) {
 			return wrapError(ErrFailure, context.Cause(ctx), "write message")
 		}
 	}
@@ -121,29 +119,27 @@ func (c *channel) WriteMessage(ctx context.Context, m Message) error {
 
 var errEndOfChannel = &classError{class: ErrFailure, text: "channel closed", cause: io.EOF}
 
-// waitReadable gives a channel that is closed when there may be something to read.
-func (c *channel) waitReadable() (<-chan struct{}, error) {
+// waitReadable joins the readers, unless there will be nothing to read any more.
+func (c *channel) waitReadable() error {
 	if c.state == channelClosed {
-		return nil, errEndOfChannel
+		c.readers.wake()
+		return errEndOfChannel
 	}
-	if c.readable == nil {
-		c.readable = make(chan struct{})
-	}
-	return c.readable, nil
+	c.readers.join()
+	return nil
 }
 
-// waitWritable gives nil when a message may be sent now, else a channel that is closed when to look again.
-func (c *channel) waitWritable() (<-chan struct{}, error) {
+// waitWritable joins the writers unless a message may be sent now, or never again.
+func (c *channel) waitWritable() (wait bool, err error) {
 	switch {
 	case c.state >= channelClosing:
-		return nil, errClosed
+		c.writers.wake()
+		return false, errClosed
 	case c.state == channelOpen && c.buffered <= writeHighWater:
-		return nil, nil
+		return false, nil
 	}
-	if c.writable == nil {
-		c.writable = make(chan struct{})
-	}
-	return c.writable, nil
+	c.writers.join()
+	return true, nil
 }
 
 // AvailableAmount is the size in bytes of the messages that Receive can take, 0 while OnMessage is set.

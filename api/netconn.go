@@ -52,18 +52,16 @@ func (n *netConn) Read(p []byte) (int, error) {
 			if len(n.rest) == 0 {
 				n.release()
 			}
+			n.c.readers.wake()
 			n.c.owner.unlock()
 			return read, nil
 		}
-		wait, err := n.c.waitReadable()
+		err := n.c.waitReadable()
 		n.c.owner.unlock()
 		if err != nil {
 			return 0, io.EOF
 		}
-		select {
-		case <-wait:
-		case <-expired:
-		}
+		n.c.readers.wait(expired)
 	}
 }
 
@@ -98,11 +96,12 @@ func (n *netConn) Write(p []byte) (int, error) {
 		}
 		n.c.owner.lock()
 		wait, err := n.c.waitWritable()
-		if wait == nil && err == nil {
+		if !wait && err == nil {
 			size := min(len(p)-written, netConnWriteSize, max(n.c.owner.maxMessageSize(), 1))
 			if err = n.c.owner.send(p[written:written+size], false); err == nil {
 				written += size
 			}
+			n.c.writers.wake()
 		}
 		n.c.owner.unlock()
 		switch {
@@ -110,11 +109,8 @@ func (n *netConn) Write(p []byte) (int, error) {
 			return written, io.ErrClosedPipe
 		case err != nil:
 			return written, err
-		case wait != nil:
-			select {
-			case <-wait:
-			case <-expired:
-			}
+		case wait:
+			n.c.writers.wait(expired)
 		}
 	}
 	return written, nil
