@@ -116,7 +116,7 @@ func BenchmarkIdle(b *testing.B) {
 }
 
 // establishQuietly establishes pairs without the endpoints of the tests, whose channels are larger than a Conn.
-func establishQuietly(b *testing.B, pairs int) (conns []*Conn) {
+func establishQuietly(b testing.TB, pairs int) (conns []*Conn) {
 	certificate := testCertificate(b, ECDSA)
 	for range pairs {
 		var client, server *Conn

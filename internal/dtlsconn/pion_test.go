@@ -14,33 +14,47 @@ import (
 // plainPion is a pion/dtls connection used as anybody would, at the other end of an endpoint.
 func plainPion(t testing.TB, e *endpoint, client bool, options ...dtls.Option) *dtls.Conn {
 	t.Helper()
+	p := plainPipe(t, e)
+	conn := pionOver(t, p, client, options...)
+	cleanUpPion(t, e, conn, p)
+	return conn
+}
+
+// pionOver is plainPion for a pipe that is there already.
+func pionOver(t testing.TB, p *pipe, client bool, options ...dtls.Option) *dtls.Conn {
+	t.Helper()
 	if !client {
 		var all []dtls.ServerOption
 		for _, o := range options {
 			all = append(all, o)
 		}
-		return plainPionServer(t, e, all...)
+		return pionServerOver(t, p, all...)
 	}
-	p := plainPipe(t, e)
 	all := []dtls.ClientOption{dtls.WithCertificates(testCertificate(t, ECDSA)), dtls.WithInsecureSkipVerify(true)}
 	for _, o := range options {
 		all = append(all, o)
 	}
 	conn, err := dtls.ClientWithOptions(p, pipeAddr{}, all...)
 	require.NoError(t, err)
-	cleanUpPion(t, e, conn, p)
 	return conn
 }
 
-// plainPionServer is plainPion for servers and the options that only they have. Like every server of WebRTC it bears
-// the offer of use_srtp; pion/dtls alone takes it for fatal.
-func plainPionServer(t testing.TB, e *endpoint, options ...dtls.ServerOption) *dtls.Conn {
+// pionServerOver is pionOver for servers and the options that only they have. Like every server of WebRTC it bears the
+// offer of use_srtp; pion/dtls alone takes it for fatal.
+func pionServerOver(t testing.TB, p *pipe, options ...dtls.ServerOption) *dtls.Conn {
 	t.Helper()
-	p := plainPipe(t, e)
 	options = append([]dtls.ServerOption{dtls.WithCertificates(testCertificate(t, ECDSA)), dtls.WithInsecureSkipVerify(true),
 		dtls.WithClientAuth(dtls.RequireAnyClientCert), dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)}, options...)
 	conn, err := dtls.ServerWithOptions(p, pipeAddr{}, options...)
 	require.NoError(t, err)
+	return conn
+}
+
+// plainPionServer is plainPion for servers and the options that only they have.
+func plainPionServer(t testing.TB, e *endpoint, options ...dtls.ServerOption) *dtls.Conn {
+	t.Helper()
+	p := plainPipe(t, e)
+	conn := pionServerOver(t, p, options...)
 	cleanUpPion(t, e, conn, p)
 	return conn
 }

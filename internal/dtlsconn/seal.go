@@ -46,6 +46,11 @@ func (t *sealer) seal(dst []byte, contentType byte, plaintext []byte) ([]byte, e
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.sealLocked(dst, contentType, plaintext)
+}
+
+// sealLocked is seal with mu held.
+func (t *sealer) sealLocked(dst []byte, contentType byte, plaintext []byte) ([]byte, error) {
 	if t.closed {
 		return dst, ErrClosed
 	}
@@ -83,12 +88,12 @@ func (t *sealer) seal(dst []byte, contentType byte, plaintext []byte) ([]byte, e
 	return dst, nil
 }
 
-// close appends a sealed close_notify to dst and makes every later seal fail.
+// close appends a sealed close_notify to dst and makes every later seal fail: nothing follows it.
 func (t *sealer) close(dst []byte) []byte {
-	dst, _ = t.seal(dst, contentAlert, []byte{alertWarning, alertCloseNotify})
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	dst, _ = t.sealLocked(dst, contentAlert, []byte{alertWarning, alertCloseNotify})
 	t.closed = true
-	t.mu.Unlock()
 	return dst
 }
 

@@ -1,0 +1,175 @@
+package dtlsconn
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/pion/dtls/v3"
+	"github.com/stretchr/testify/require"
+)
+
+// RFC 5246, section 7.2.1: "Any data received after a closure alert is ignored." What was sent before it arrives, whatever the other side is
+// sending at that moment; and the other side learns of the end once.
+func TestCloseWhileDataIsInFlight(t *testing.T) {
+	for _, suite := range lastFlightSuites {
+		for _, clientCloses := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%v/clientCloses=%v", suite, clientCloses), func(t *testing.T) {
+				client, server := newPair(t, func(c *Config) { c.CipherSuites = []uint16{uint16(suite)} })
+				closer, other := client, server
+				if !clientCloses {
+					closer, other = server, client
+				}
+				// The other side sends all the time, until it is told that the connection has ended.
+				var flood sync.WaitGroup
+				started := make(chan struct{})
+				flood.Go(func() {
+					for i := 0; ; i++ {
+						if i == 100 {
+							close(started)
+						}
+						var datagram []byte
+						var err error
+						if other.conn.Fast() {
+							other.mu.Lock()
+							datagram, err = other.conn.Seal(nil, []byte("flood"))
+							other.mu.Unlock()
+							if err == nil {
+								other.output(datagram)
+							}
+						} else {
+							err = other.conn.Write([]byte("flood"))
+						}
+						if err != nil {
+							if !errors.Is(err, ErrClosed) && other.conn.Fast() {
+								t.Error(err)
+							}
+							return
+						}
+					}
+				})
+				// Nobody may wait for the test to read what it is flooded with.
+				drained := make(chan struct{})
+				go func() {
+					for range closer.data {
+						select {
+						case <-drained:
+							return
+						default:
+						}
+					}
+				}()
+				t.Cleanup(func() { close(drained); closer.data <- nil })
+
+				want(t, started, "flood")
+				const count = 200
+				for i := range count {
+					closer.transmit(fmt.Appendf(nil, "last words %d", i))
+				}
+				closer.conn.Close()
+				for i := range count {
+					other.wantData(fmt.Appendf(nil, "last words %d", i))
+				}
+				require.NoError(t, want(t, other.closed, "Closed"))
+				flood.Wait()
+				other.conn.Wait()
+				require.Empty(t, other.closed, "told once")
+				require.Empty(t, closer.closed, "a local Close reports nothing")
+				require.Error(t, other.conn.Write([]byte("late")))
+			})
+		}
+	}
+}
+
+// Both close at the same time, with data of both under way.
+func TestBothClose(t *testing.T) {
+	for _, suite := range lastFlightSuites {
+		t.Run(suite.String(), func(t *testing.T) {
+			client, server := newPair(t, func(c *Config) { c.CipherSuites = []uint16{uint16(suite)} })
+			var closing sync.WaitGroup
+			for _, e := range []*endpoint{client, server} {
+				closing.Go(func() {
+					e.transmit([]byte("bye"))
+					e.conn.Close()
+				})
+			}
+			closing.Wait()
+			for _, e := range []*endpoint{client, server} {
+				e.conn.Wait()
+				require.ErrorIs(t, e.conn.Write([]byte("late")), ErrClosed)
+				require.LessOrEqual(t, len(e.closed), 1)
+			}
+		})
+	}
+}
+
+// RFC 6347, section 4.1: "implementations MUST [...] abandon an association or rehandshake prior to allowing the sequence number
+// to wrap". Many goroutines reach the end together: each number up to the last one is used once, none beyond, and the
+// last one says goodbye.
+func TestExhaustionByRacingGoroutines(t *testing.T) {
+	eachFastSuite(t, func(t *testing.T, id uint16) {
+		const left, goroutines = 1000, 4
+		client, server := newPair(t, func(c *Config) { c.CipherSuites = []uint16{id} })
+		goodbye := make(chan []byte, 16)
+		client.intercept(func(datagram []byte) { goodbye <- datagram })
+		tx := client.conn.tx.Load()
+		tx.mu.Lock()
+		tx.next = maxSequence - left
+		tx.mu.Unlock()
+
+		var mu sync.Mutex
+		used := map[uint64]int{}
+		var racing sync.WaitGroup
+		for range goroutines {
+			racing.Go(func() {
+				for {
+					datagram, err := client.conn.Seal(nil, []byte("x"))
+					if err != nil {
+						if !errors.Is(err, ErrSequenceExhausted) && !errors.Is(err, ErrClosed) || len(datagram) > 0 {
+							t.Error(err, len(datagram))
+						}
+						return
+					}
+					mu.Lock()
+					used[records(datagram)[0].sequence]++
+					mu.Unlock()
+				}
+			})
+		}
+		racing.Wait()
+		require.Len(t, used, left)
+		for i := range uint64(left) {
+			require.Equal(t, 1, used[maxSequence-left+i])
+		}
+		require.ErrorIs(t, want(t, client.closed, "Closed"), ErrSequenceExhausted)
+		farewell := want(t, goodbye, "close_notify")
+		require.Len(t, records(farewell), 1)
+		require.EqualValues(t, contentAlert, records(farewell)[0].contentType)
+		require.Equal(t, maxSequence, records(farewell)[0].sequence)
+		require.Equal(t, maxSequence+1, tx.next, "past the end, where nothing is sealed")
+
+		server.receive(farewell)
+		require.NoError(t, want(t, server.closed, "Closed"))
+
+		// Nothing brings the sealer back.
+		for _, contentType := range []byte{contentApplicationData, contentAlert, contentHandshake} {
+			tx.closed = false
+			_, err := tx.seal(nil, contentType, []byte{1, 0})
+			require.ErrorIs(t, err, ErrSequenceExhausted)
+		}
+		require.Empty(t, goodbye)
+	})
+}
+
+// A repeated last flight stops at the end of the numbers of the plaintext epoch, too.
+func TestExhaustionOfTheHandshakeEpoch(t *testing.T) {
+	tx, _, _, _ := newProtection(t, uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256))
+	f := lastFlight{finished: []byte{handshakeFinished}, next: maxSequence}
+	flight, ok := f.append(nil, tx)
+	require.True(t, ok)
+	require.Equal(t, maxSequence, records(flight)[0].sequence)
+	flight, ok = f.append(nil, tx)
+	require.False(t, ok)
+	require.Empty(t, flight)
+}
