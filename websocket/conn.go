@@ -1,17 +1,26 @@
 package websocket
 
 import (
-	"context"
-	"io"
 	"net"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
-const maxControlPayload = 125 // https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5
+const (
+	// defaultCloseTimeout is how long Close waits for the peer's close frame: RFC
+	// 6455 asks for a "reasonable" time (section 7.1.1).
+	defaultCloseTimeout = 5 * time.Second
 
-// DefaultMaxMessageSize is the largest message that a Conn accepts unless its
-// options say otherwise, in bytes.
-const DefaultMaxMessageSize = 256 << 10
+	// lingerClose bounds the end of a connection: writing the last close frame to
+	// a peer that does not read, and waiting for it to close its side of the stream.
+	lingerClose = time.Second
+
+	// maxLingerClose bounds how much is read, and thrown away, in that time. It is
+	// more than two socket buffers hold, so that a peer in the middle of a large
+	// message comes to read why it was refused.
+	maxLingerClose = 16 << 20
+)
 
 // connConfig is what the opening handshake has settled.
 type connConfig struct {
@@ -28,53 +37,124 @@ type connConfig struct {
 	closeTimeout       time.Duration // how long Close waits for the peer; 0: a default, negative: not at all
 }
 
-// Conn is a WebSocket connection.
+// Conn is a WebSocket connection, made by [Dial], [Accept], [Handshake] or
+// [NewConn].
+//
+// All methods may be called concurrently, with one exception: there must be only
+// one reader at a time. Reading is also what answers pings, notices the close of
+// the peer and sees the pongs that [Conn.Ping] waits for: a program that expects
+// no messages calls Read, too.
+//
+// # Contexts
+//
+// A context that ends while a call waits for its turn, or for the first byte of a
+// message, makes the call return its error and leaves the connection usable. One
+// that ends in the middle of a message that is being read or written closes the
+// connection, as what is left of the message could not be made sense of. A
+// context that cannot end, such as context.Background(), costs nothing; one that
+// can costs least when it is the same for many calls.
+//
+// # Coalescing
+//
+// Messages leave in as few system calls as they can without waiting. A Write
+// that finds nobody writing goes to the socket at once, in the goroutine of the
+// caller; what others write meanwhile is collected and leaves together, right
+// after. A Write between two Reads, while the next message has been received
+// completely already, is held back until Read has nothing left and goes to the
+// socket, so that a program that answers many requests received together sends
+// the answers together. It is held for no longer than 1 ms. [Conn.Flush] ends the
+// wait; [Conn.WriteBuffered] is for many messages in a row.
+//
+// Write returning nil says that the message is on its way, not that the peer has
+// got it.
+//
+// # Idle connections
+//
+// A connection has no goroutine of its own, and over TCP an idle one holds no
+// buffer, even while a Read waits. Over TLS and other streams a Read that waits
+// holds 4 KiB.
 type Conn struct {
-	stream net.Conn
-	cfg    connConfig
+	stream       net.Conn
+	socket       socket // of stream, if it is one
+	subprotocol  string
+	client       bool
+	closeTimeout time.Duration
+
+	in        connReader
+	readState atomic.Int32 // one of the read… constants
+	over      atomic.Bool  // closing has begun, for any reason: Read looks closer
+
+	mu   sync.Mutex // protects all below; may be locked while in.mu is held, not the other way round
+	cond sync.Cond  // of mu: something changed that a writer may wait for
+
+	out connWriter
+
+	closeQueued bool        // our close frame is among what is pending, or was sent: nothing may follow
+	localClose  bool        // the program closed the connection
+	peerClose   *CloseError // the peer's close frame has come
+	err         error       // why the connection is over; the stream is closed then
+
+	pings pinger
 }
 
-func newConn(stream net.Conn, cfg connConfig) *Conn { return &Conn{stream: stream, cfg: cfg} }
+// The states of the reading side.
+const (
+	readIdle     int32 = iota // no Read, or one that is not at the socket
+	readMore                  // no Read, and a complete frame is buffered
+	readAtSocket              // a Read waits for the peer
+)
 
-// Read returns the next message in memory of its own.
-func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) { return 0, nil, ErrClosed }
-
-// ReadInto reads the next message into buf[:0].
-func (c *Conn) ReadInto(ctx context.Context, buf []byte) (typ MessageType, message []byte, err error) {
-	return 0, nil, ErrClosed
+// NewConn returns a connection over a stream on which the opening handshake is
+// over: done by other means, or replaced by another agreement. It takes ownership
+// of stream. DialOptions and AcceptOptions are the way to all other settings.
+func NewConn(stream net.Conn, cfg Config) *Conn {
+	c := connConfig{client: cfg.Client, maxMessageSize: cfg.MaxMessageSize, compression: cfg.Compression.params()}
+	if cfg.Compression != nil {
+		c.compressionThreshold = cfg.Compression.Threshold
+	}
+	return newConn(stream, c)
 }
 
-// Reader returns the next message as a stream.
-func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) { return 0, nil, ErrClosed }
-
-// Writer returns a stream that becomes one message when it is closed.
-func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
-	return nil, ErrClosed
+func newConn(stream net.Conn, cfg connConfig) *Conn {
+	c := &Conn{stream: stream, subprotocol: cfg.subprotocol, client: cfg.client, closeTimeout: cfg.closeTimeout}
+	if c.closeTimeout == 0 {
+		c.closeTimeout = defaultCloseTimeout
+	}
+	c.cond.L = &c.mu
+	c.in.init(stream, &cfg)
+	c.out.init(c, &cfg)
+	c.socket.init(c)
+	c.pings.init(c, cfg.pingInterval, cfg.maxUnansweredPings)
+	return c
 }
-
-// Write sends a message.
-func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error { return ErrClosed }
-
-// Ping sends a ping and waits for the pong.
-func (c *Conn) Ping(ctx context.Context) error { return ErrClosed }
-
-// Close does the closing handshake.
-func (c *Conn) Close(code StatusCode, reason string) error { return ErrClosed }
-
-// CloseNow closes the underlying stream at once.
-func (c *Conn) CloseNow() error { return ErrClosed }
-
-// NetConn returns a stream of bytes over messages of one type.
-func (c *Conn) NetConn(typ MessageType) net.Conn { return nil }
 
 // Subprotocol returns the subprotocol that the handshake agreed on, or "".
-func (c *Conn) Subprotocol() string { return c.cfg.subprotocol }
+func (c *Conn) Subprotocol() string { return c.subprotocol }
 
-// LocalAddr returns the local address of the underlying stream.
+// LocalAddr returns the local address of the stream.
 func (c *Conn) LocalAddr() net.Addr { return c.stream.LocalAddr() }
 
-// RemoteAddr returns the address of the peer, or of the proxy in between.
+// RemoteAddr returns the address of the peer, or of the proxy on the way to it.
 func (c *Conn) RemoteAddr() net.Addr { return c.stream.RemoteAddr() }
 
-// UnderlyingConn returns the stream below.
+// UnderlyingConn returns the stream below, to look at it or to set socket
+// options. Reading, writing, or setting deadlines breaks the connection.
 func (c *Conn) UnderlyingConn() net.Conn { return c.stream }
+
+// end ends the connection for a reason, if there is none yet, and returns the
+// reason that there is.
+func (c *Conn) end(err error) error {
+	c.mu.Lock()
+	if c.err != nil {
+		defer c.mu.Unlock()
+		return c.err
+	}
+	c.err = err
+	c.over.Store(true)
+	c.pings.stop(err)
+	c.out.stop()
+	c.cond.Broadcast()
+	c.mu.Unlock()
+	c.stream.Close() // without the mutex: TLS sends an alert, which can take a while
+	return err
+}

@@ -2,24 +2,78 @@ package websocket
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"strconv"
+
+	"github.com/rtcstack/rtcstack/internal/deflate"
 )
 
 // What the methods of a Conn return, wrapped with what was being done.
 var (
-	// ErrClosed: the connection was closed by this side, by Close, CloseNow or
-	// because a context ended in the middle of a frame.
-	ErrClosed = errors.New("websocket: connection closed")
-	// ErrMessageTooBig: a message is larger than the limit. One that the peer sends
-	// fails the connection with StatusMessageTooBig.
-	ErrMessageTooBig = errors.New("websocket: message too big")
+	// ErrClosed: this side has closed the connection, by Close, CloseNow or because
+	// a context ended within a frame. It matches net.ErrClosed, too.
+	ErrClosed = fmt.Errorf("websocket: %w", net.ErrClosed)
+	// ErrMessageTooBig: a message is larger than the limit. The connection fails
+	// with StatusMessageTooBig.
+	ErrMessageTooBig = errors.New("message too big")
 	// ErrPingTimeout: the peer left more pings unanswered than allowed.
 	ErrPingTimeout = errors.New("websocket: pings unanswered")
-	// ErrInvalidUTF8: a text message, or the reason of a close, is not UTF-8.
-	ErrInvalidUTF8 = errors.New("websocket: invalid UTF-8")
-	// ErrInvalidStatus: a close code that may not be sent, see StatusCode.MayBeSent.
-	ErrInvalidStatus = errors.New("websocket: status code may not be sent")
+	// ErrCloseTimeout: the peer did not answer the close frame in time.
+	ErrCloseTimeout = errors.New("websocket: close unanswered")
+	// ErrStatus: a close code that may not be sent, see StatusCode.MayBeSent.
+	ErrStatus = errors.New("status code may not be sent")
+	// ErrMessageType: neither text nor binary.
+	ErrMessageType = errors.New("invalid message type")
+	// ErrUnexpectedMessageType: a message of another type than a NetConn is for.
+	ErrUnexpectedMessageType = errors.New("unexpected message type")
 )
+
+// What a *ProtocolError wraps besides ErrMessageTooBig: how the peer broke the
+// protocol, for errors.Is.
+var (
+	ErrReservedBits         = errors.New("reserved bit set that no extension gives a meaning")
+	ErrReservedOpcode       = errors.New("reserved opcode")
+	ErrControlFragmented    = errors.New("fragmented control frame")
+	ErrControlTooLong       = errors.New("control frame of more than 125 bytes")
+	ErrLengthEncoding       = errors.New("length not encoded in the fewest bytes, or beyond 63 bits")
+	ErrUnmasked             = errors.New("unmasked frame from a client")
+	ErrMasked               = errors.New("masked frame from a server")
+	ErrContinuation         = errors.New("continuation frame without a message to continue")
+	ErrContinuationExpected = errors.New("new message before the last one is complete")
+	ErrClosePayload         = errors.New("close frame with half a status code")
+	ErrCloseStatus          = errors.New("close frame with a status code that may not be sent")
+	ErrInvalidUTF8          = errors.New("invalid UTF-8")
+	ErrCompressedData       = errors.New("invalid compressed data")
+	ErrEmptyFragments       = errors.New("too many empty fragments")
+)
+
+// The errors of the core, allocated once.
+var (
+	errReservedBits         = &ProtocolError{StatusProtocolError, ErrReservedBits}
+	errReservedOpcode       = &ProtocolError{StatusProtocolError, ErrReservedOpcode}
+	errControlFragmented    = &ProtocolError{StatusProtocolError, ErrControlFragmented}
+	errControlTooLong       = &ProtocolError{StatusProtocolError, ErrControlTooLong}
+	errLengthEncoding       = &ProtocolError{StatusProtocolError, ErrLengthEncoding}
+	errUnmasked             = &ProtocolError{StatusProtocolError, ErrUnmasked}
+	errMasked               = &ProtocolError{StatusProtocolError, ErrMasked}
+	errContinuation         = &ProtocolError{StatusProtocolError, ErrContinuation}
+	errContinuationExpected = &ProtocolError{StatusProtocolError, ErrContinuationExpected}
+	errClosePayload         = &ProtocolError{StatusProtocolError, ErrClosePayload}
+	errCloseStatus          = &ProtocolError{StatusProtocolError, ErrCloseStatus}
+	errInvalidUTF8          = &ProtocolError{StatusInvalidFramePayloadData, ErrInvalidUTF8}
+	errCompressedData       = &ProtocolError{StatusInvalidFramePayloadData, ErrCompressedData}
+	errEmptyFragments       = &ProtocolError{StatusPolicyViolation, ErrEmptyFragments}
+	errMessageTooBig        = &ProtocolError{StatusMessageTooBig, ErrMessageTooBig}
+)
+
+// inflateError says what an error of a decompressor means.
+func inflateError(err error) *ProtocolError {
+	if errors.Is(err, deflate.ErrTooLarge) {
+		return errMessageTooBig
+	}
+	return errCompressedData
+}
 
 // CloseError is how reading ends when the peer has closed the connection by a
 // close frame. It is what io.EOF is to a file: nothing was lost, unless Code says
@@ -52,13 +106,14 @@ func CloseStatus(err error) StatusCode {
 }
 
 // ProtocolError says what the peer did that fails the connection.
+// https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.7
 type ProtocolError struct {
-	Code StatusCode // what the connection was closed with
-	Err  error      // the kind of fault: ErrMessageTooBig, ErrInvalidUTF8 or another sentinel of this package
+	Code StatusCode // what the connection is closed with
+	Err  error      // the kind of fault, one of the sentinels of this package
 }
 
-// Error returns for example "websocket: protocol error: reserved bit set".
-func (e *ProtocolError) Error() string { return e.Err.Error() }
+// Error returns for example "websocket: protocol error: reserved opcode".
+func (e *ProtocolError) Error() string { return "websocket: " + e.Code.String() + ": " + e.Err.Error() }
 
 // Unwrap returns Err.
 func (e *ProtocolError) Unwrap() error { return e.Err }

@@ -53,7 +53,7 @@ const (
 // MaxCloseReason is how many bytes the reason of a close can have: those of a
 // control frame's payload without the code.
 // https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5
-const MaxCloseReason = maxControlPayload - 2
+const MaxCloseReason = MaxControlPayload - 2
 
 // String returns the registered name, such as "normal closure", or the number.
 func (c StatusCode) String() string {

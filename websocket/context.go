@@ -1,0 +1,94 @@
+package websocket
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// watch makes the end of a context interrupt a call of the stream, by a deadline
+// in the past. It stays with one context until there is another, so that a
+// context that is the same in each call is registered once.
+type watch struct {
+	interrupt func(time.Time) error // sets the deadline
+
+	mu          sync.Mutex
+	ctx         context.Context
+	done        <-chan struct{} // of ctx
+	stop        func() bool     // undoes the registration
+	active      bool            // a call is under way that ctx may interrupt
+	ended       bool            // ctx has
+	interrupted bool
+}
+
+// begin is called before the stream is; end must follow if it returns nil. It
+// returns the context's error if that has ended.
+func (w *watch) begin(ctx context.Context) error {
+	done := ctx.Done()
+	if done == nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if done != w.done {
+		if w.stop != nil {
+			w.stop()
+		}
+		w.ctx, w.done, w.ended = ctx, done, false
+		w.stop = context.AfterFunc(ctx, func() { w.fire(done) })
+	}
+	if w.ended {
+		return ctx.Err()
+	}
+	w.active = true
+	return nil
+}
+
+// fire is called when the context of done has ended.
+func (w *watch) fire(done <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.done != done {
+		return // a call with another context came first
+	}
+	w.ended = true
+	if w.active {
+		w.interrupted = true
+		w.interrupt(time.Unix(1, 0))
+	}
+}
+
+// end is called after the stream was. It returns the context's error if that has
+// interrupted the call.
+func (w *watch) end(ctx context.Context) error {
+	if ctx.Done() == nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.active = false
+	if !w.interrupted {
+		return nil
+	}
+	w.interrupted = false
+	w.interrupt(time.Time{})
+	return w.ctx.Err()
+}
+
+// release forgets the context.
+func (w *watch) release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stop != nil {
+		w.stop()
+		w.ctx, w.done, w.stop = nil, nil, nil
+	}
+}
+
+// ended returns the error of a context that has ended.
+func ended(ctx context.Context) error {
+	if ctx.Done() == nil {
+		return nil
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,84 @@
+package websocket
+
+import "unicode/utf8"
+
+// utf8State checks UTF-8 that comes in pieces, and fails at the first byte that
+// no character can have there, be it in the middle of one. The zero value is
+// ready.
+// https://www.rfc-editor.org/rfc/rfc3629.html#section-4
+type utf8State struct {
+	missing int8 // continuation bytes that the last character still needs
+	lo, hi  byte // the range of the next one
+}
+
+// valid takes the next piece and reports whether it can stand there.
+func (s *utf8State) valid(b []byte) bool {
+	for len(b) > 0 && s.missing > 0 {
+		if !s.next(b[0]) {
+			return false
+		}
+		b = b[1:]
+	}
+	// The standard library checks what is complete, many bytes at a time. An
+	// unfinished character is among the last three bytes.
+	whole := len(b)
+	for i := len(b) - 1; i >= 0 && i >= len(b)-(utf8.UTFMax-1); i-- {
+		if utf8.RuneStart(b[i]) {
+			if !utf8.FullRune(b[i:]) {
+				whole = i
+			}
+			break
+		}
+	}
+	if !utf8.Valid(b[:whole]) {
+		return false
+	}
+	for _, c := range b[whole:] {
+		if !s.next(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// complete reports whether the text may end here.
+func (s *utf8State) complete() bool { return s.missing == 0 }
+
+// next takes one byte.
+func (s *utf8State) next(c byte) bool {
+	if s.missing > 0 {
+		if c < s.lo || c > s.hi {
+			return false
+		}
+		s.missing--
+		s.lo, s.hi = 0x80, 0xbf
+		return true
+	}
+	s.lo, s.hi = 0x80, 0xbf
+	switch {
+	case c < 0x80:
+	case c < 0xc2:
+		return false // a continuation byte, or a character of one byte in two
+	case c < 0xe0:
+		s.missing = 1
+	case c < 0xf0:
+		s.missing = 2
+		switch c {
+		case 0xe0:
+			s.lo = 0xa0 // less would fit two bytes
+		case 0xed:
+			s.hi = 0x9f // the surrogates follow
+		}
+	case c < 0xf5:
+		s.missing = 3
+		switch c {
+		case 0xf0:
+			s.lo = 0x90 // less would fit three bytes
+		case 0xf4:
+			s.hi = 0x8f // U+10FFFF is the last
+		}
+	default:
+		return false
+	}
+	return true
+}
