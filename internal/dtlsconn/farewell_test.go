@@ -88,11 +88,10 @@ func TestBothClose(t *testing.T) {
 		t.Run(suite.String(), func(t *testing.T) {
 			client, server := newPair(t, func(c *Config) { c.CipherSuites = []uint16{uint16(suite)} })
 			var closing sync.WaitGroup
+			client.transmit([]byte("bye"))
+			server.transmit([]byte("bye"))
 			for _, e := range []*endpoint{client, server} {
-				closing.Go(func() {
-					e.transmit([]byte("bye"))
-					e.conn.Close()
-				})
+				closing.Go(e.conn.Close)
 			}
 			closing.Wait()
 			for _, e := range []*endpoint{client, server} {
