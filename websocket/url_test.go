@@ -8,8 +8,8 @@ import (
 
 func TestParseURL(t *testing.T) {
 	for _, test := range []struct {
-		url                             string
-		secure                          bool
+		url                         string
+		secure                      bool
 		address, host, path, author string
 	}{
 		// RFC 6455, section 3: "The port component is OPTIONAL; the default for "ws" is
