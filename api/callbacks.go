@@ -25,6 +25,7 @@ const (
 	eventError
 	eventMessages // and OnAvailable: what is called is decided when its turn comes
 	eventLow
+	eventClient // of a WebSocketServer
 )
 
 // event is a callback that is due. Which function is called is looked up when its turn comes, so that whatever one

@@ -1,0 +1,160 @@
+package rtc
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rtcstack/rtcstack/websocket"
+)
+
+// WebSocket is one end of a WebSocket connection (RFC 6455): a client's, or one that a WebSocketServer has accepted. See
+// Channel for its methods; as with the browser's WebSocket, the states are connecting, open, closing and closed.
+//
+// A connection that fails calls OnError and then OnClosed; one that is closed by either side calls OnClosed.
+//
+// At most 1024 messages or 1 MiB, and the message beyond, wait for the program; then nothing more is read, and the
+// peer is slowed down by TCP.
+type WebSocket struct {
+	channel
+	mu        sync.Mutex
+	callbacks callbackQueue
+	log       *slog.Logger
+	tuning    webSocketTuning
+	maximum   int // message size, in bytes
+
+	// Connecting: websocketclient.go, websocketserver_accept.go.
+	cancel context.CancelCauseFunc // ends connecting
+	since  time.Time               // when it began
+	remote string                  // HOST:PORT, or empty
+	path   string
+	conn   *websocket.Conn // once open
+
+	// Reading and writing: websocketio.go.
+	room     sync.Cond // the reader waits for room in the inbox
+	sizeHint int       // of the next message
+	outbox   outbox
+	writing  bool // a writer goroutine exists
+	writer   func()
+	counters MessageStats
+	trimming *time.Timer
+
+	// The end: websocketclose.go.
+	closeCode   websocket.StatusCode // what Close says to the peer
+	closeReason string
+	farewell    bool          // the closing handshake has begun
+	ended       chan struct{} // closed when the state is closed
+	closeTimer  *time.Timer
+	status      *websocket.CloseError // what the peer said; nil: nothing
+	cause       error                 // why this side gave the connection up
+}
+
+var _ Channel = (*WebSocket)(nil)
+
+var lastWebSocketID atomic.Uint64
+
+// webSocketTuning holds what tests change.
+type webSocketTuning struct {
+	closeTimeout, trimDelay time.Duration
+}
+
+const (
+	// webSocketCloseTimeout is how long a WebSocket that closes waits for the peer: to take more of what is
+	// buffered, and then for its part of the closing handshake
+	// (https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.1).
+	webSocketCloseTimeout = 10 * time.Second
+	// webSocketTrimDelay is after how much time without traffic empty queues give their memory back.
+	webSocketTrimDelay = 5 * time.Second
+)
+
+func (t *webSocketTuning) setDefaults() {
+	t.closeTimeout = durationOr(t.closeTimeout, webSocketCloseTimeout)
+	t.trimDelay = durationOr(t.trimDelay, webSocketTrimDelay)
+}
+
+// newWebSocket makes either kind of WebSocket, connecting.
+func newWebSocket(maximum int, tune webSocketTuning) *WebSocket {
+	ws := &WebSocket{
+		log:     newLogger("ws", lastWebSocketID.Add(1)),
+		tuning:  tune,
+		maximum: maximum,
+		ended:   make(chan struct{}),
+	}
+	ws.callbacks.init(&ws.mu, func() {})
+	ws.room.L = &ws.mu
+	ws.writer = ws.write
+	ws.setup(ws, &ws.callbacks)
+	return ws
+}
+
+// RemoteAddr gives the network address of the peer, "HOST:PORT": an IP address, an IPv6 one in brackets. Through a
+// proxy it is host and port of the URL. ErrNotAvailable while a client is not connected.
+func (ws *WebSocket) RemoteAddr() (string, error) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.remote == "" {
+		return "", notAvailablef("the WebSocket is not connected")
+	}
+	return ws.remote, nil
+}
+
+// Path gives the path, with the query, that was requested. ErrNotAvailable unless the WebSocket is or has been open.
+func (ws *WebSocket) Path() (string, error) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.conn == nil {
+		return "", notAvailablef("the WebSocket is not open")
+	}
+	return ws.path, nil
+}
+
+// Protocol gives the subprotocol that was agreed on; empty: none, or the WebSocket is not open yet.
+func (ws *WebSocket) Protocol() string {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.conn == nil {
+		return ""
+	}
+	return ws.conn.Subprotocol()
+}
+
+// CloseStatus gives the code and reason that the connection was closed with: those of the side that was first to say so,
+// 1005 if the peer gave none, 1006 if the connection ended without a closing handshake
+// (https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.5). ErrNotAvailable unless the WebSocket is closed.
+func (ws *WebSocket) CloseStatus() (code websocket.StatusCode, reason string, err error) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	switch {
+	case ws.state != channelClosed:
+		return 0, "", notAvailablef("the WebSocket is not closed")
+	case ws.status == nil:
+		return websocket.StatusAbnormalClosure, "", nil
+	}
+	return ws.status.Code, ws.status.Reason, nil
+}
+
+// Stats gives the counters of the WebSocket's messages.
+func (ws *WebSocket) Stats() MessageStats {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	return ws.counters
+}
+
+func (ws *WebSocket) lock()               { ws.mu.Lock() }
+func (ws *WebSocket) maxMessageSize() int { return ws.maximum }
+
+func (ws *WebSocket) unlock() {
+	ws.flush()
+	ws.mu.Unlock()
+}
+
+// addressOf gives the address of a connection as RemoteAddr does.
+func addressOf(stream net.Conn) string {
+	if a := stream.RemoteAddr(); a != nil {
+		return a.String()
+	}
+	return ""
+}
