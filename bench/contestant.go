@@ -2,7 +2,8 @@ package main
 
 import (
 	"fmt"
-	"runtime/debug"
+
+	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
 // contestant is a library under measurement. All contestants find each other by the same signalling, over the loopback
@@ -57,8 +58,8 @@ type channel interface {
 // highWater is what a sender keeps buffered, in bytes.
 const highWater = 1 << 20
 
-// oursName is what our library is called in the results: all others are its peers.
-const oursName = "ours"
+// oursName is what our library is called in the results.
+const oursName = result.Ours
 
 // contestants is everybody, in the order of the results; ours is the first.
 var contestants = []contestant{
@@ -75,21 +76,4 @@ func contestantNamed(name string) (contestant, error) {
 		}
 	}
 	return nil, fmt.Errorf("no contestant is called %q", name)
-}
-
-// moduleVersion is the version of a Go module in this program.
-func moduleVersion(path string) string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, m := range info.Deps {
-		if m.Path == path {
-			if m.Replace != nil {
-				return "this tree"
-			}
-			return m.Version
-		}
-	}
-	return "unknown"
 }

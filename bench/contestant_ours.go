@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	rtc "github.com/rtcstack/rtcstack/api"
+	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
 // oursMTU makes our largest datagram as large as pion's, 1,225 bytes of UDP payload, by which the cost of a packet and the
@@ -14,7 +15,7 @@ const oursMTU = 1284
 type ours struct{}
 
 func (ours) name() string          { return oursName }
-func (ours) version() string       { return moduleVersion("github.com/rtcstack/rtcstack") }
+func (ours) version() string       { return result.ModuleVersion("github.com/rtcstack/rtcstack") }
 func (ours) environment() []string { return nil }
 
 func (ours) settings() string {

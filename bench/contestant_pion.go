@@ -13,6 +13,7 @@ import (
 	"github.com/pion/transport/v4"
 	"github.com/pion/transport/v4/stdnet"
 	"github.com/pion/webrtc/v4"
+	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
 // pionSocketBuffer is what the tuned sockets ask for, each way; the default loses datagrams in bursts.
@@ -26,7 +27,7 @@ type pion struct {
 }
 
 func (c pion) name() string    { return c.label }
-func (c pion) version() string { return moduleVersion("github.com/pion/webrtc/v4") }
+func (c pion) version() string { return result.ModuleVersion("github.com/pion/webrtc/v4") }
 
 func (c pion) settings() string {
 	if !c.tuned {

@@ -38,7 +38,7 @@ func (p plan) guard(r *results, multiple float64, show *progress) error {
 
 func (s *series) guardedRatio() (float64, error) {
 	r, ok := s.row(metric{name: metricRate, better: higher}, s.medians(oursName))
-	best, found := r.best(func(name string) bool { return strings.HasPrefix(name, "pion") })
+	best, found := r.Best(func(name string) bool { return strings.HasPrefix(name, "pion") })
 	if !ok || !found || best == 0 {
 		return 0, fmt.Errorf("%s: there are no two results to compare", s.task.describe())
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"html/template"
 	"strconv"
+
+	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
 //go:embed chart.html.tmpl
@@ -87,21 +89,21 @@ func (r report) html() ([]byte, error) {
 		} else {
 			p.GoalsMissed++
 		}
-		p.Cards = append(p.Cards, v.card())
+		p.Cards = append(p.Cards, cardOf(v))
 	}
 	var out bytes.Buffer
 	err := charts.Execute(&out, p)
 	return out.Bytes(), err
 }
 
-func (r row) card() card {
+func cardOf(r result.Row) card {
 	title := task{Workload: r.Workload, Size: r.Size, Processes: r.Processes}.describe()
-	return card{title + ": " + r.Metric, formatValue(r.Ours) + ", " + r.ratioText(), r.Goal, *r.Met}
+	return card{title + ": " + r.Metric, result.FormatValue(r.Ours) + ", " + r.RatioText(), r.Goal, *r.Met}
 }
 
 // byMetric splits the rows of a section, in the order in which the metrics come first.
-func byMetric(rows []row) [][]row {
-	var all [][]row
+func byMetric(rows []result.Row) [][]result.Row {
+	var all [][]result.Row
 	at := map[string]int{}
 	for _, r := range rows {
 		i, ok := at[r.Metric]
@@ -115,7 +117,7 @@ func byMetric(rows []row) [][]row {
 	return all
 }
 
-func drawChart(rows []row, names []string) chart {
+func drawChart(rows []result.Row, names []string) chart {
 	c := chart{Metric: rows[0].Metric, Better: rows[0].Better + " is better"}
 	var largest float64
 	for _, r := range rows {
@@ -129,22 +131,22 @@ func drawChart(rows []row, names []string) chart {
 	}
 	y := 0
 	for _, r := range rows {
-		g := barGroup{Y: y + groupHeader - 8, Remark: r.remark()}
+		g := barGroup{Y: y + groupHeader - 8, Remark: remark(r)}
 		if r.Size > 0 {
-			g.Label = formatSize(r.Size)
+			g.Label = result.FormatSize(r.Size)
 		}
 		if r.Met != nil {
 			g.Class = map[bool]string{true: "met", false: "missed"}[*r.Met]
 		}
 		y += groupHeader
 		for _, name := range names {
-			v, ok := r.value(name)
+			v, ok := r.Value(name)
 			if !ok {
 				continue
 			}
 			limits := r.Range[name]
 			b := bar{
-				Name: name, Value: formatValue(v), Ours: name == oursName, Y: y, Middle: y + barHeight/2 + 1,
+				Name: name, Value: result.FormatValue(v), Ours: name == oursName, Y: y, Middle: y + barHeight/2 + 1,
 				Width: max(v*scale, 1), Low: nameWidth + limits[0]*scale, High: nameWidth + limits[1]*scale,
 				Spread: limits[0] != limits[1],
 			}
@@ -160,16 +162,16 @@ func drawChart(rows []row, names []string) chart {
 }
 
 // remark compares with the best peer, and with the goal.
-func (r row) remark() string {
+func remark(r result.Row) string {
 	text := ""
 	if r.Ratio != nil {
-		text = r.ratioText() + " the best peer"
+		text = r.RatioText() + " the best peer"
 	}
 	if r.Goal != "" {
 		if text != "" {
 			text += "; "
 		}
-		text += fmt.Sprintf("goal %s %s", r.Goal, r.verdict())
+		text += fmt.Sprintf("goal %s %s", r.Goal, r.Verdict())
 	}
 	return text
 }

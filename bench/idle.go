@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
-	"os"
 	"runtime"
-	"strconv"
-	"strings"
+
+	"github.com/rtcstack/rtcstack/bench/internal/usage"
 )
 
 // measureIdle is W4: what a connected PeerConnection holds that has nothing to do, some seconds after it connected.
@@ -15,7 +13,7 @@ func measureIdle(c contestant, t task) (metrics, error) {
 	if err != nil {
 		return nil, err
 	}
-	before := measureFootprint()
+	before := usage.Measure()
 	pairs := make([]*pair, t.Count)
 	for i := range pairs {
 		if pairs[i], err = s.connect(pairOptions{}); err != nil {
@@ -25,44 +23,15 @@ func measureIdle(c contestant, t task) (metrics, error) {
 	if err := s.sleep(t.Duration); err != nil {
 		return nil, err
 	}
-	after := measureFootprint()
+	after := usage.Measure()
 	runtime.KeepAlive(warm)
 	runtime.KeepAlive(pairs)
 	each := func(before, after float64) float64 { return (after - before) / float64(2*t.Count) }
 	return metrics{
-		metricMemory:     each(before.heap+before.stacks, after.heap+after.stacks) / 1024,
-		metricHeap:       each(before.heap, after.heap) / 1024,
-		metricStacks:     each(before.stacks, after.stacks) / 1024,
-		metricResident:   each(before.resident, after.resident) / 1024,
-		metricGoroutines: each(before.goroutines, after.goroutines),
+		metricMemory:     each(before.Heap+before.Stacks, after.Heap+after.Stacks) / 1024,
+		metricHeap:       each(before.Heap, after.Heap) / 1024,
+		metricStacks:     each(before.Stacks, after.Stacks) / 1024,
+		metricResident:   each(before.Resident, after.Resident) / 1024,
+		metricGoroutines: each(before.Goroutines, after.Goroutines),
 	}, nil
-}
-
-// footprint is what the process holds, in bytes.
-type footprint struct{ heap, stacks, resident, goroutines float64 }
-
-func measureFootprint() footprint {
-	for range 3 { // pools are emptied by the second collection, and finalizers have run by the third
-		runtime.GC()
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return footprint{float64(m.HeapAlloc), float64(m.StackInuse), residentBytes(), float64(runtime.NumGoroutine())}
-}
-
-// residentBytes is the process's resident memory, where the system tells; it is the only number of these that has a
-// meaning for a library that is not written in Go.
-func residentBytes() float64 {
-	f, err := os.Open("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if rest, ok := strings.CutPrefix(lines.Text(), "VmRSS:"); ok {
-			kilobytes, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return kilobytes * 1024
-		}
-	}
-	return 0
 }

@@ -17,6 +17,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
 func main() {
@@ -60,7 +62,7 @@ func runMain() error {
 			return err
 		}
 	}
-	r := report{Machine: thisMachine(), Quick: p.quick}
+	r := report{Machine: result.ThisMachine(), Quick: p.quick}
 	for _, c := range p.contestants {
 		r.Contestants = append(r.Contestants, contestantEntry{c.name(), c.version(), c.settings()})
 	}
@@ -71,7 +73,7 @@ func runMain() error {
 		guardError = p.guard(measured, *guard, show)
 	}
 	r.Rows, r.Failures = measured.rows(), measured.failures
-	r.Machine.LoadAfter = loadAverage()
+	r.Machine.LoadAfter = result.LoadAverage()
 	r.writeTable(os.Stdout)
 	return errors.Join(r.writeFiles(*jsonFile, *htmlFile), guardError, r.oursFailed())
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rtcstack/rtcstack/bench/internal/result"
 	"github.com/rtcstack/rtcstack/bench/relay"
 	"github.com/stretchr/testify/require"
 )
@@ -201,7 +202,7 @@ func TestGuard(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	r := report{
-		Machine:     machine{CPU: "<cpu>"},
+		Machine:     result.Machine{CPU: "<cpu>"},
 		Contestants: []contestantEntry{{oursName, "v1", "defaults"}, {"pion", "v2", "defaults"}, {"absent", "v3", ""}},
 		Rows:        measured(map[string][]float64{oursName: {90, 110}, "pion": {5}}).rows(),
 		Failures:    []failure{{"W1", "pion", "<broken>"}},
@@ -236,15 +237,4 @@ func TestChoices(t *testing.T) {
 	require.Equal(t, []contestant{contestants[0], contestants[1]}, all)
 	_, err = chooseContestants("nobody")
 	require.Error(t, err)
-}
-
-func TestFormat(t *testing.T) {
-	for value, want := range map[float64]string{
-		0: "0.00", 0.001: "0.001", 0.125: "0.12", 3.456: "3.46", 34.56: "34.6", 345.6: "346", 3456: "3,456", 1234567: "1,234,567", -1234: "-1,234",
-	} {
-		require.Equal(t, want, formatValue(value))
-	}
-	require.Equal(t, "16 KiB", formatSize(16<<10))
-	require.Equal(t, "100 B", formatSize(100))
-	require.Equal(t, "< 0.01×", formatRatio(0.0001))
 }

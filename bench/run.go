@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
 // plan is what to measure.
@@ -96,7 +98,7 @@ func (p plan) measure(r *results, s *series, rounds int, show *progress) {
 func (t task) describe() string {
 	text := t.Workload
 	if t.Size > 0 {
-		text += ", " + formatSize(t.Size)
+		text += ", " + result.FormatSize(t.Size)
 	}
 	if t.Processes > 1 {
 		text += fmt.Sprintf(", %d processes", t.Processes)
@@ -116,22 +118,13 @@ func (s *series) values(contestant, metric string) []float64 {
 	return values
 }
 
-// median of what is sorted and not empty.
-func median(sorted []float64) float64 {
-	n := len(sorted)
-	if n%2 == 1 {
-		return sorted[n/2]
-	}
-	return (sorted[n/2-1] + sorted[n/2]) / 2
-}
-
 // medians of all metrics of one contestant.
 func (s *series) medians(contestant string) metrics {
 	m := metrics{}
 	for _, sample := range s.samples[contestant] {
 		for name := range maps.Keys(sample) {
 			if _, done := m[name]; !done {
-				m[name] = median(s.values(contestant, name))
+				m[name] = result.Median(s.values(contestant, name))
 			}
 		}
 	}

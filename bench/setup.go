@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"time"
+
+	"github.com/rtcstack/rtcstack/bench/internal/usage"
 )
 
 // measureSetup is W3: connections are made, opened and closed, one after the other. The time of one is from before its
@@ -27,13 +29,13 @@ func measureSetup(c contestant, t task) (metrics, error) {
 			return nil, err
 		}
 		if i == 0 {
-			before = cpuTime() // the first one fills caches, and does not count
+			before = usage.CPUTime() // the first one fills caches, and does not count
 			continue
 		}
 		opened = append(opened, open.Sub(start))
 		closed = append(closed, time.Since(open))
 	}
-	cpu := cpuTime() - before
+	cpu := usage.CPUTime() - before
 	slices.Sort(opened)
 	slices.Sort(closed)
 	return metrics{

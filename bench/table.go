@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
-	"unicode/utf8"
+
+	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
 // writeTable writes the report as text: the machine, who took part, and a table for each workload.
@@ -18,7 +18,7 @@ func (r report) writeTable(w io.Writer) {
 	}
 	for _, s := range r.sections() {
 		fmt.Fprintf(w, "\n%s  %s\n", s.Workload, s.Title)
-		writeAligned(w, s.cells(r.names()))
+		result.WriteAligned(w, s.cells(r.names()))
 	}
 	for _, f := range r.Failures {
 		fmt.Fprintf(w, "\nFAILED: %s, %s: %s\n", f.Workload, f.Contestant, f.Error)
@@ -28,7 +28,7 @@ func (r report) writeTable(w io.Writer) {
 // section is the rows that share a table.
 type section struct {
 	Workload, Title string
-	Rows            []row
+	Rows            []result.Row
 }
 
 // sections splits the rows by workload and number of processes.
@@ -44,7 +44,7 @@ func (r report) sections() []section {
 				title += ", a process for each end"
 			}
 			if v.Count > 0 {
-				title += fmt.Sprintf("; %s of them", groupThousands(fmt.Sprint(v.Count)))
+				title += fmt.Sprintf("; %s of them", result.GroupThousands(fmt.Sprint(v.Count)))
 			}
 			all = append(all, section{Workload: v.Workload, Title: title})
 		}
@@ -69,68 +69,12 @@ func (s section) cells(names []string) [][]string {
 	for _, r := range s.Rows {
 		line := []string{"", r.Metric}
 		if r.Size > 0 {
-			line[0] = formatSize(r.Size)
+			line[0] = result.FormatSize(r.Size)
 		}
 		for _, name := range names {
-			line = append(line, r.cell(name))
+			line = append(line, r.Cell(name))
 		}
-		cells = append(cells, append(line, r.ratioText(), r.Goal, r.verdict()))
+		cells = append(cells, append(line, r.RatioText(), r.Goal, r.Verdict()))
 	}
 	return cells
-}
-
-// value is the median of one contestant.
-func (r row) value(name string) (v float64, ok bool) {
-	if name == oursName {
-		return r.Ours, true
-	}
-	v, ok = r.Peers[name]
-	return v, ok
-}
-
-func (r row) cell(name string) string {
-	v, ok := r.value(name)
-	if !ok {
-		return "–"
-	}
-	text := formatValue(v)
-	if limits := r.Range[name]; limits[0] != limits[1] {
-		text += fmt.Sprintf(" (%s–%s)", formatValue(limits[0]), formatValue(limits[1]))
-	}
-	return text
-}
-
-func (r row) ratioText() string {
-	if r.Ratio == nil {
-		return "–"
-	}
-	return formatRatio(*r.Ratio)
-}
-
-func (r row) verdict() string {
-	switch {
-	case r.Met == nil:
-		return ""
-	case *r.Met:
-		return "met"
-	default:
-		return "MISSED"
-	}
-}
-
-// writeAligned writes cells in columns.
-func writeAligned(w io.Writer, cells [][]string) {
-	widths := make([]int, len(cells[0]))
-	for _, line := range cells {
-		for i, cell := range line {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for _, line := range cells {
-		var text strings.Builder
-		for i, cell := range line {
-			text.WriteString("  " + cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)))
-		}
-		fmt.Fprintln(w, strings.TrimRight(text.String(), " "))
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rtcstack/rtcstack/bench/internal/usage"
 	"github.com/rtcstack/rtcstack/bench/relay"
 )
 
@@ -60,7 +61,7 @@ func (r *receiver) message(_ channel, data []byte) {
 func (r *receiver) sample() sample {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return sample{r.messages.Load(), r.bytes.Load(), cpuTime(), m.Mallocs}
+	return sample{r.messages.Load(), r.bytes.Load(), usage.CPUTime(), m.Mallocs}
 }
 
 // sender sends numbered messages for ever, at most highWater ahead.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rtcstack/rtcstack/bench/internal/result"
 	"github.com/rtcstack/rtcstack/bench/relay"
 )
 
@@ -32,8 +33,8 @@ const (
 )
 
 const (
-	higher = "higher"
-	lower  = "lower"
+	higher = result.Higher
+	lower  = result.Lower
 )
 
 // task is one measurement of one contestant; a process gets it as JSON.

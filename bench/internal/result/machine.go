@@ -1,4 +1,4 @@
-package main
+package result
 
 import (
 	"bufio"
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// machine is what the results were measured on.
-type machine struct {
+// Machine is what the results were measured on.
+type Machine struct {
 	Time     string `json:"time"`
 	CPU      string `json:"cpu"`
 	CPUs     int    `json:"cpus"`
@@ -23,10 +23,11 @@ type machine struct {
 	LoadAfter  string `json:"loadAfter,omitempty"`
 }
 
-func thisMachine() machine {
-	m := machine{
+// ThisMachine describes the machine that the program runs on, before it measures.
+func ThisMachine() Machine {
+	m := Machine{
 		Time: time.Now().UTC().Format(time.RFC3339), CPU: runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),
-		System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), LoadBefore: loadAverage(),
+		System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), LoadBefore: LoadAverage(),
 		Kernel: firstField("/proc/sys/kernel/osrelease"),
 	}
 	if f, err := os.Open("/proc/cpuinfo"); err == nil {
@@ -48,11 +49,29 @@ func thisMachine() machine {
 	return m
 }
 
-func loadAverage() string { return firstField("/proc/loadavg") }
+// LoadAverage is that of the last minute; empty where the system does not tell.
+func LoadAverage() string { return firstField("/proc/loadavg") }
 
 // firstField is the first word of a file of the system; empty where there is no such file.
 func firstField(file string) string {
 	text, _ := os.ReadFile(file)
 	word, _, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
 	return word
+}
+
+// ModuleVersion is the version of a Go module in this program.
+func ModuleVersion(path string) string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, m := range info.Deps {
+		if m.Path == path {
+			if m.Replace != nil {
+				return "this tree"
+			}
+			return m.Version
+		}
+	}
+	return "unknown"
 }

@@ -1,0 +1,112 @@
+// Package result is what the programs of this module report: rows of one metric each, with the median of every
+// contestant, as text and as JSON, and the machine that they were measured on.
+package result
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Ours is what our library is called in the results: all others are its peers.
+const Ours = "ours"
+
+// Better: which values of a metric are.
+const (
+	Higher = "higher"
+	Lower  = "lower"
+)
+
+// Row is one metric of one task: the median of ours and of each peer's.
+type Row struct {
+	Workload    string                `json:"workload"`
+	Size        int                   `json:"size,omitempty"`      // bytes of a message
+	Processes   int                   `json:"processes,omitempty"` // 2: sender and receiver have one each
+	Connections int                   `json:"connections,omitempty"`
+	InFlight    int                   `json:"inFlight,omitempty"` // messages that a connection has under way
+	Count       int                   `json:"count,omitempty"`    // round trips, connections, pairs
+	Metric      string                `json:"metric"`
+	Better      string                `json:"better"` // "higher" or "lower"
+	Ours        float64               `json:"ours"`
+	Peers       map[string]float64    `json:"peers"`
+	Ratio       *float64              `json:"ratio,omitempty"` // ours to the best peer's
+	Range       map[string][2]float64 `json:"range"`           // smallest and largest value of each, ours too
+	Rounds      int                   `json:"rounds"`          // the values that the median of ours is of
+	Goal        string                `json:"goal,omitempty"`
+	Met         *bool                 `json:"met,omitempty"`
+}
+
+// Compare fills in what follows from the values of each contestant's rounds. It sorts them.
+func (r *Row) Compare(values map[string][]float64) {
+	r.Peers, r.Range, r.Rounds = map[string]float64{}, map[string][2]float64{}, len(values[Ours])
+	for name, v := range values {
+		if len(v) == 0 {
+			continue
+		}
+		slices.Sort(v)
+		r.Range[name] = [2]float64{v[0], v[len(v)-1]}
+		if name == Ours {
+			r.Ours = Median(v)
+		} else {
+			r.Peers[name] = Median(v)
+		}
+	}
+	if best, ok := r.Best(func(string) bool { return true }); ok && best != 0 {
+		ratio := r.Ours / best
+		r.Ratio = &ratio
+	}
+}
+
+// Best is the best value of the peers that are asked about.
+func (r *Row) Best(of func(name string) bool) (best float64, ok bool) {
+	for name, v := range r.Peers {
+		if !of(name) {
+			continue
+		}
+		if !ok || (r.Better == Higher && v > best) || (r.Better == Lower && v < best) {
+			best, ok = v, true
+		}
+	}
+	return best, ok
+}
+
+// Value is the median of one contestant.
+func (r Row) Value(name string) (v float64, ok bool) {
+	if name == Ours {
+		return r.Ours, true
+	}
+	v, ok = r.Peers[name]
+	return v, ok
+}
+
+// Cell is what a table shows of one contestant: the median and the range.
+func (r Row) Cell(name string) string {
+	v, ok := r.Value(name)
+	if !ok {
+		return "–"
+	}
+	text := FormatValue(v)
+	if limits := r.Range[name]; limits[0] != limits[1] {
+		text += fmt.Sprintf(" (%s–%s)", FormatValue(limits[0]), FormatValue(limits[1]))
+	}
+	return text
+}
+
+// RatioText is the ratio as a table shows it.
+func (r Row) RatioText() string {
+	if r.Ratio == nil {
+		return "–"
+	}
+	return FormatRatio(*r.Ratio)
+}
+
+// Verdict says whether the goal is met; empty without one.
+func (r Row) Verdict() string {
+	switch {
+	case r.Met == nil:
+		return ""
+	case *r.Met:
+		return "met"
+	default:
+		return "MISSED"
+	}
+}
