@@ -2,6 +2,7 @@ package rtc
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -235,14 +236,15 @@ func TestWebSocketPeerBreaksTheRules(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		bytes string
+		code  websocket.StatusCode
 		check func(error) bool
 	}{
-		{"masked frame", "\x82\x81\x00\x00\x00\x00x", func(err error) bool {
+		{"masked frame", "\x82\x81\x00\x00\x00\x00x", websocket.StatusProtocolError, func(err error) bool {
 			var e *websocket.ProtocolError
 			return errors.As(err, &e) && e.Code == websocket.StatusProtocolError
 		}},
-		{"text that is not UTF-8", "\x81\x01\xff", func(err error) bool { return errors.Is(err, websocket.ErrInvalidUTF8) }},
-		{"message that is too large", "\x82\x7f\x00\x00\x00\x00\x00\x04\x00\x01", func(err error) bool {
+		{"text that is not UTF-8", "\x81\x01\xff", websocket.StatusInvalidFramePayloadData, func(err error) bool { return errors.Is(err, websocket.ErrInvalidUTF8) }},
+		{"message that is too large", "\x82\x7f\x00\x00\x00\x00\x00\x04\x00\x01", websocket.StatusMessageTooBig, func(err error) bool {
 			return errors.Is(err, websocket.ErrMessageTooBig)
 		}},
 	} {
@@ -251,6 +253,13 @@ func TestWebSocketPeerBreaksTheRules(t *testing.T) {
 			end := watch(client)
 			_, err := io.WriteString(peer, c.bytes)
 			require.NoError(t, err)
+			// The peer is told: a masked close frame with the code.
+			frame := make([]byte, 8)
+			_, err = io.ReadFull(peer, frame)
+			require.NoError(t, err)
+			require.Equal(t, []byte{0x88, 0x82}, frame[:2])
+			require.EqualValues(t, c.code, binary.BigEndian.Uint16(frame[6:])^binary.BigEndian.Uint16(frame[2:]))
+			require.NoError(t, peer.Close())
 			err = end.wait(t)
 			require.ErrorIs(t, err, ErrFailure)
 			require.True(t, c.check(err), "%v", err)
