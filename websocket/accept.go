@@ -163,6 +163,9 @@ func (o *checkedAcceptOptions) config(a *acceptance, early []byte) connConfig {
 // 500 or 501 if the options are invalid (ErrInvalidOption) or w cannot be hijacked
 // (http.ErrNotSupported). The handler has only to return. After success w and r
 // must not be used; the handler may return or go on.
+//
+// How long a client may take to send its request is up to the http.Server, by its
+// ReadHeaderTimeout or ReadTimeout; these end with the handshake.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	checked, err := opts.check()
 	if err != nil {
@@ -202,7 +205,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		err = cause
 	}
 	if err != nil {
-		stream.Close()
+		abort(stream)
 		return nil, fmt.Errorf("websocket: accept %v: %w", stream.RemoteAddr(), err)
 	}
 	return newConn(stream, checked.config(a, early)), nil

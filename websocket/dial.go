@@ -106,7 +106,7 @@ func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 		err = cause
 	}
 	if err != nil {
-		stream.Close()
+		abort(stream)
 		if refusal, ok := err.(*HandshakeError); ok {
 			return nil, refusal
 		}

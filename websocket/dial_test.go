@@ -5,8 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -41,6 +40,7 @@ func newTestServer(t *testing.T, start func(*httptest.Server)) *httptest.Server 
 			c.Read(context.Background()) // until the client is gone
 		}
 	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that do not trust it are expected
 	start(s)
 	t.Cleanup(s.Close)
 	return s
@@ -210,33 +210,4 @@ func TestDialServerName(t *testing.T) {
 		require.Error(t, err)
 		require.Equal(t, want, <-names)
 	}
-}
-
-func ExampleDial() {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := Accept(w, r, nil)
-		if err != nil {
-			return
-		}
-		defer c.CloseNow()
-		typ, message, err := c.Read(r.Context())
-		if err == nil {
-			c.Write(r.Context(), typ, message)
-		}
-		c.Close(StatusNormalClosure, "")
-	}))
-	defer server.Close()
-
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	c, err := Dial(ctx, "ws://"+server.Listener.Addr().String()+"/echo", nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer c.CloseNow()
-	c.Write(ctx, MessageText, []byte("hello"))
-	_, message, err := c.Read(ctx)
-	fmt.Printf("%s %v\n", message, err)
-	// Output: hello <nil>
 }

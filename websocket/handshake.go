@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"crypto/sha1"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"net"
@@ -67,7 +68,7 @@ type HandshakeError struct {
 	Status int         // of the HTTP response, received or sent; 0: there was none
 	Header http.Header // Dial: of the response, may be nil. CheckRequest: to be added to the response
 	Body   []byte      // Dial: the beginning of the body, at most MaxErrorBody bytes. CheckRequest: what to send instead of Reason
-	Reason string      // in words, for people; of an HTTP server that refused, its own
+	Reason string      // in words, for people; empty where Status says it all
 	Err    error       // the cause, if there is one in Go's terms, such as io.ErrUnexpectedEOF
 }
 
@@ -116,13 +117,22 @@ func withTimeout(ctx context.Context, d, fallback time.Duration) (context.Contex
 	return context.WithTimeoutCause(ctx, d, ErrHandshakeTimeout)
 }
 
+// abort closes a stream whose handshake has failed, without the farewell that TLS
+// would wait for seconds to be rid of.
+func abort(stream net.Conn) {
+	if secure, ok := stream.(*tls.Conn); ok {
+		stream = secure.NetConn()
+	}
+	stream.Close()
+}
+
 // interruptible makes the end of ctx end what reads or writes stream. The caller
 // calls release when the handshake is over: it returns the cause if ctx has ended,
 // after which the stream is of no use.
 func interruptible(ctx context.Context, stream net.Conn) (release func() error) {
 	stop := context.AfterFunc(ctx, func() {
 		if stream.SetDeadline(time.Unix(1, 0)) != nil {
-			stream.Close()
+			abort(stream)
 		}
 	})
 	return func() error {

@@ -23,7 +23,7 @@ import (
 func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn, *Request, error) {
 	checked, err := opts.check()
 	if err != nil {
-		stream.Close()
+		abort(stream)
 		return nil, nil, err
 	}
 	ctx, cancel := withTimeout(ctx, checked.HandshakeTimeout, DefaultHandshakeTimeout)
@@ -56,7 +56,7 @@ func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn
 	case cause != nil:
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
-	stream.Close()
+	abort(stream)
 	return nil, request, fmt.Errorf("websocket: handshake with %v: %w", stream.RemoteAddr(), err)
 }
 
