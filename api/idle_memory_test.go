@@ -1,0 +1,88 @@
+package rtc
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/internal/race"
+)
+
+// maxKeptAfterTraffic is how many bytes of heap a connection may hold more after a transfer than before it: the sizes of the maps and
+// rings of a few elements, far less than one buffer of a packet's batch.
+const maxKeptAfterTraffic = 2 << 10
+
+// heapInUse is what is alive. Pools drop what was not used between two collections.
+func heapInUse() int64 {
+	runtime.GC()
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// A connection that has carried traffic and is idle again has given its buffers back.
+func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector keeps memory of its own")
+	}
+	const pairs = 12
+	// What finds a connection idle is the timers that come when it is: ICE's checks of consent, and the heartbeats of SCTP. Their intervals of
+	// 5 and 30 s are short here.
+	config := Configuration{SCTP: &SCTPSettings{HeartbeatInterval: 200 * time.Millisecond}}
+	tune := tuning{ice: ice.Config{ConsentInterval: 200 * time.Millisecond}, releaseDelay: time.Millisecond}
+	var all []*pair
+	var channels [][2]*DataChannel
+	for range pairs {
+		p := newTunedPair(t, config, config, tune)
+		a, b := p.connect("x", nil)
+		// Rings and maps that hold one element in any conversation are there from the first one on.
+		exchange(t, a, b, Message{Data: []byte("first")})
+		exchange(t, b, a, Message{Data: []byte("first")})
+		all, channels = append(all, p), append(channels, [2]*DataChannel{a, b})
+	}
+	// Connections that have just been made still give memory back.
+	before := heapInUse()
+	for lower := before; ; before = lower {
+		time.Sleep(500 * time.Millisecond)
+		if lower = heapInUse(); lower >= before {
+			break
+		}
+	}
+
+	for _, c := range channels {
+		for _, from := range c {
+			to := c[0]
+			if from == to {
+				to = c[1]
+			}
+			done := make(chan struct{})
+			received := 0
+			const count, size = 100, 30_000
+			to.OnMessage(func(Message) {
+				if received++; received == count {
+					close(done)
+				}
+			})
+			for range count {
+				require.NoError(t, from.Send(make([]byte, size)))
+			}
+			receive(t, done, "end of the stream")
+			to.OnMessage(nil)
+		}
+	}
+	var kept int64
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		kept = (heapInUse() - before) / (2 * pairs)
+		if kept < maxKeptAfterTraffic || time.Now().After(deadline) {
+			break
+		}
+	}
+	t.Logf("%d bytes more for each connection", kept)
+	require.Less(t, kept, int64(maxKeptAfterTraffic))
+	runtime.KeepAlive(all)
+}

@@ -1,0 +1,83 @@
+package rtc
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// timersOf finds every timer and ticker that a value refers to, at whatever depth.
+func timersOf(v any) map[uintptr]string {
+	timers := map[uintptr]string{}
+	type visit struct {
+		at  uintptr
+		typ reflect.Type
+	}
+	seen := map[visit]bool{}
+	var walk func(v reflect.Value, path string)
+	walk = func(v reflect.Value, path string) {
+		switch v.Kind() {
+		case reflect.Pointer:
+			if v.IsNil() {
+				return
+			}
+			switch v.Type() {
+			case reflect.TypeFor[*time.Timer](), reflect.TypeFor[*time.Ticker]():
+				timers[v.Pointer()] = path
+				return
+			}
+			if at := (visit{v.Pointer(), v.Type()}); !seen[at] {
+				seen[at] = true
+				walk(v.Elem(), path)
+			}
+		case reflect.Interface:
+			if !v.IsNil() {
+				walk(v.Elem(), path)
+			}
+		case reflect.Struct:
+			for i := range v.NumField() {
+				walk(v.Field(i), path+"."+v.Type().Field(i).Name)
+			}
+		case reflect.Slice, reflect.Array:
+			switch v.Type().Elem().Kind() {
+			case reflect.Pointer, reflect.Interface, reflect.Struct, reflect.Slice, reflect.Map:
+				for i := range v.Len() {
+					walk(v.Index(i), path)
+				}
+			}
+		case reflect.Map:
+			for _, key := range v.MapKeys() {
+				walk(v.MapIndex(key), path)
+			}
+		}
+	}
+	walk(reflect.ValueOf(v), "")
+	return timers
+}
+
+// An established connection, with all its channels and layers, has one timer, and one goroutine, which waits for its socket.
+func TestOneTimerForAConnection(t *testing.T) {
+	p := newTunedPair(t, Configuration{}, Configuration{}, tuning{releaseDelay: time.Millisecond})
+	a, b := p.connect("x", nil)
+	other, otherB := p.connect("y", nil)
+	exchange(t, a, b, Message{Data: []byte("x")})
+	exchange(t, other, otherB, Message{Data: []byte("y")})
+	for _, pc := range []*PeerConnection{p.a, p.b} {
+		// The end of the DTLS handshake may still be under way in the connection that has done it.
+		eventually(t, "one timer", func() bool {
+			pc.mu.Lock()
+			defer pc.mu.Unlock()
+			timers := timersOf(pc)
+			if len(timers) != 1 {
+				t.Logf("timers: %v", timers)
+				return false
+			}
+			for _, path := range timers {
+				require.Equal(t, ".timer", path)
+			}
+			return true
+		})
+	}
+}
