@@ -413,6 +413,9 @@ func (a *Association) establish(t instant) {
 	a.loss.errors = 0
 	a.beat.start(a, t)
 	a.mtu.start()
+	if a.out.count() > 0 { // it went along with COOKIE ECHO, under T1
+		a.timers[timerT3] = t + a.rtt.rto
+	}
 	a.events.push(Event{Kind: EventConnected})
 	if a.cfg.Logger != nil {
 		a.cfg.Logger.Debug("sctp: association established", slog.Int("out", int(a.hand.outStreams)), slog.Int("in", int(a.hand.inStreams)))
@@ -432,6 +435,14 @@ func (a *Association) handshakeTimeout(t instant) {
 		h.sendInit = true
 	} else {
 		h.sendCookie = true
+		a.loseEarlyData(t)
+	}
+}
+
+// loseEarlyData makes the data that went along with COOKIE ECHO go again with the next one.
+func (a *Association) loseEarlyData(t instant) {
+	for o := &a.out; o.flight.n > 0; {
+		a.markLost(t, o.flight.head, o.at(o.flight.head))
 	}
 }
 
@@ -454,6 +465,7 @@ func (a *Association) receiveError(t instant, c chunk) {
 			// "Send a new INIT chunk to the endpoint to generate a new State
 			// Cookie and reattempt the setup procedure."
 			a.state = StateCookieWait
+			a.loseEarlyData(t)
 			a.hand.peerTag = 0
 			a.hand.attempts = 0
 			a.hand.sendCookie, a.hand.sendInit = false, true

@@ -35,7 +35,6 @@ func TestHandshakeAsClient(t *testing.T) {
 	s.receive(rawChunk(2, 0, uint32(peerTag), uint32(5000), uint16(17), uint16(60), uint32(peerTSN), rawParam(7, "cookie"), supportsAll))
 	require.Equal(t, StateCookieEchoed, s.a.State())
 	s.want(`COOKIE ECHO "cookie"`)
-	require.ErrorIs(t, s.a.Send(s.now, 0, 51, []byte("x"), SendOptions{}), ErrNotConnected)
 	s.wantEvents()
 
 	// E) "Upon reception of the COOKIE ACK chunk, 'A' will move from the
@@ -86,6 +85,70 @@ func TestHandshakeAsServer(t *testing.T) {
 	require.EqualValues(t, 17, in)
 	require.Equal(t, 5000, s.a.Stats().PeerWindow)
 	s.wantAlive()
+}
+
+// "A COOKIE ECHO chunk can be bundled with any pending outbound DATA chunks, but
+// it MUST be the first chunk in the packet and until the COOKIE ACK chunk is
+// returned the sender MUST NOT send any other packets to the peer."
+// https://www.rfc-editor.org/rfc/rfc9260.html#section-5.1
+func TestDataWithCookieEcho(t *testing.T) {
+	begin := func() *script {
+		s := newScript(t, Config{MaxRetransmits: 3})
+		s.a.Connect(s.now)
+		s.drain()
+		s.take()
+		require.ErrorIs(t, s.a.Send(s.now, 0, 51, []byte("x"), SendOptions{}), ErrNotConnected)
+		s.wait(rtt)
+		s.hold = true // as an owner that looks at the state before it transmits
+		s.receive(initAck(peerTag, peerTSN, rawParam(7, "cookie"), supportsAll))
+		require.Equal(t, StateCookieEchoed, s.a.State())
+		require.NoError(t, s.a.Send(s.now, 3, 51, []byte("early"), SendOptions{}))
+		require.ErrorIs(t, s.a.Send(s.now, 1024, 51, []byte("x"), SendOptions{}), ErrInvalidStream)
+		s.flush()
+		s.want(`COOKIE ECHO "cookie" | DATA 1000 s3 ssn0 IBE "early"`)
+		s.send(3, "later")
+		s.want()
+		return s
+	}
+
+	s := begin()
+	s.wait(rtt)
+	s.receive(cookieAck(), sack(1000))
+	s.wantEvents("connected")
+	s.want(`DATA 1001 s3 ssn1 BE "later"`)
+	s.wait(rtt)
+	s.receive(sack(1001))
+	require.Zero(t, s.a.BufferedAmount())
+
+	// The packet is lost: T1 brings all of it again, and what came meanwhile.
+	s = begin()
+	s.waitDeadline()
+	s.want(`COOKIE ECHO "cookie" | DATA 1000 s3 ssn0 IBE "early" | DATA 1001 s3 ssn1 IBE "later"`)
+	s.receive(cookieAck(), sack(1001))
+	require.Zero(t, s.a.BufferedAmount())
+
+	// The acknowledgement of the data is lost: T3 is running.
+	s = begin()
+	s.wait(rtt)
+	s.receive(cookieAck())
+	s.wantEvents("connected")
+	s.want(`DATA 1001 s3 ssn1 BE "later"`)
+	for range 3 {
+		s.waitDeadline()
+		s.take()
+	}
+	s.receive(sack(1001))
+	require.Zero(t, s.a.BufferedAmount())
+	s.wantAlive()
+
+	// The peer's COOKIE ECHO ends our wait (section 5.2.4, action D).
+	s = begin()
+	s.receiveTag(0, initChunk(peerTag, peerTSN, supportsAll))
+	s.take()
+	s.receive(cookieEcho(s.cookie), sack(1000))
+	s.want(`COOKIE ACK | DATA 1001 s3 ssn1 BE "later"`)
+	s.receive(sack(1001))
+	require.Zero(t, s.a.BufferedAmount())
 }
 
 // Who has answered an INIT before it wanted to connect itself leaves the

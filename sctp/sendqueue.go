@@ -213,6 +213,10 @@ func (q *sendQueue) release() {
 // Send queues a message for the stream, with a payload protocol identifier that
 // means nothing to SCTP. data is copied and may be reused at once.
 //
+// It works from StateCookieEchoed on, when the peer has answered and the number
+// of streams is known: what is sent by then goes along with the last message of the handshake,
+// which saves a round trip before [EventConnected].
+//
 // The message is taken whole or not at all. Errors: ErrSendBufferFull,
 // ErrStreamClosing, ErrInvalidStream, ErrMessageEmpty, ErrMessageTooLarge,
 // ErrNotConnected, ErrClosed. An empty message has to be said otherwise, as the
@@ -222,7 +226,7 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 	switch {
 	case a.over || a.state >= StateShutdownPending:
 		return ErrClosed
-	case a.state != StateEstablished:
+	case a.state != StateEstablished && a.state != StateCookieEchoed:
 		return ErrNotConnected
 	case stream >= a.hand.outStreams:
 		return ErrInvalidStream

@@ -59,6 +59,12 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 			dst = appendCause(dst, CauseUnrecognizedParameters, a.hand.unrecognized)
 			dst = endChunk(dst, e)
 		}
+		// "A COOKIE ECHO chunk can be bundled with any pending outbound DATA
+		// chunks, but it MUST be the first chunk in the packet and until the
+		// COOKIE ACK chunk is returned the sender MUST NOT send any other
+		// packets to the peer" (section 5.1). T1 guards the whole packet.
+		dst = a.appendData(t, dst, small)
+		a.timers[timerT3], a.timers[timerProbe] = 0, 0
 		return a.finish(dst, start), true
 	case StateEstablished, StateShutdownPending, StateShutdownReceived:
 		bundleData = true
@@ -263,7 +269,7 @@ func (a *Association) appendNew(t instant, dst []byte, m *outMessage, size int) 
 	q.schedule.served(s, size, c.flags&flagEnd == 0 && !a.hand.interleaving || q.schedule.kind == SchedulerRoundRobinPacket)
 	if a.loss.probe || a.state != StateEstablished {
 		// The acknowledgement is waited for (RFC 7053): by a tail loss probe,
-		// or by the shutdown.
+		// or by the shutdown; with COOKIE ECHO it goes along with COOKIE ACK.
 		c.flags |= flagImmediate
 	}
 	dst = a.appendChunk(dst, tsn, c)
