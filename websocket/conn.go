@@ -92,6 +92,7 @@ type Conn struct {
 	closeQueued bool        // our close frame is among what is pending, or was sent: nothing may follow
 	localClose  bool        // the program closed the connection
 	peerClose   *CloseError // the peer's close frame has come
+	readersLeft int         // how many reads have ended since the closing began
 	err         error       // why the connection is over; the stream is closed then
 
 	pings pinger
@@ -148,6 +149,12 @@ func (c *Conn) end(err error) error {
 	if c.err != nil {
 		defer c.mu.Unlock()
 		return c.err
+	}
+	switch { // nothing that fails after the peer's close frame matters
+	case c.peerClose != nil && c.localClose:
+		err = ErrClosed
+	case c.peerClose != nil:
+		err = c.peerClose
 	}
 	c.err = err
 	c.over.Store(true)

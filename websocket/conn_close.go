@@ -53,22 +53,60 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 // closed returns what Close does when the connection is over. Until it is, it
 // reads, unless somebody else does.
 func (c *Conn) closed() error {
-	c.in.mu.Lock()
-	defer c.in.mu.Unlock()
 	for {
 		c.mu.Lock()
-		err, peer := c.err, c.peerClose
+		left := c.readersLeft
 		c.mu.Unlock()
-		if err != nil {
-			c.in.release()
-			if peer != nil || c.closeTimeout < 0 && err == ErrClosed {
-				return nil
-			}
+		if c.in.mu.TryLock() {
+			err := c.readToTheEnd()
+			c.in.mu.Unlock()
 			return err
 		}
+		c.mu.Lock()
+		for c.err == nil && c.readersLeft == left {
+			c.cond.Wait()
+		}
+		if c.err != nil {
+			defer c.mu.Unlock()
+			return c.closeResult()
+		}
+		c.mu.Unlock()
+	}
+}
+
+// readToTheEnd reads until the connection is over.
+func (c *Conn) readToTheEnd() error {
+	for {
+		c.mu.Lock()
+		if c.err != nil {
+			defer c.mu.Unlock()
+			c.in.release()
+			return c.closeResult()
+		}
+		c.mu.Unlock()
 		if _, _, err := c.receive(context.Background(), c.in.sink[:0], len(c.in.buf), true); err != nil {
 			c.end(err) // the deadline of a NetConn; other errors have ended it
 		}
+	}
+}
+
+// closeResult is the result of Close for a connection that is over.
+func (c *Conn) closeResult() error {
+	if c.peerClose != nil || c.closeTimeout < 0 && c.err == ErrClosed {
+		return nil
+	}
+	return c.err
+}
+
+// leaveRead unlocks the reading side. Close may wait for it, on the condition
+// variable and not the mutex: that also works in the bubbles of testing/synctest.
+func (c *Conn) leaveRead() {
+	c.in.mu.Unlock()
+	if c.over.Load() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.readersLeft++
+		c.cond.Broadcast()
 	}
 }
 
@@ -123,17 +161,13 @@ func (c *Conn) closedByPeer(closed *CloseError) error {
 	c.finishWriting()
 	local := c.localClose
 	c.mu.Unlock()
-	if !local {
-		c.shutdown()
-		return c.ended(closed)
-	}
-	// Both close frames have been sent. "The server MUST close the TCP connection
-	// immediately"; the client waits for that.
-	// https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.1
-	if c.client {
+	// When the peer has our close frame, too, "the server MUST close the underlying
+	// TCP connection immediately"; the client waits for that.
+	// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5.1
+	if !local || c.client {
 		c.shutdown()
 	}
-	return c.ended(ErrClosed)
+	return c.ended(closed)
 }
 
 // fail fails the connection because of what the peer has done.

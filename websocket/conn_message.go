@@ -20,7 +20,7 @@ const writerBuffer = 16 << 10
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	in := &c.in
 	in.mu.Lock()
-	defer in.mu.Unlock()
+	defer c.leaveRead()
 	if err := c.beginRead(ctx); err != nil {
 		return 0, nil, err
 	}
@@ -52,7 +52,7 @@ const decompressBite = 256
 func (r *messageReader) Read(p []byte) (n int, err error) {
 	in := &r.c.in
 	in.mu.Lock()
-	defer in.mu.Unlock()
+	defer r.c.leaveRead()
 	if len(p) == 0 {
 		return 0, nil
 	}

@@ -88,7 +88,7 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 func (c *Conn) ReadInto(ctx context.Context, buf []byte) (typ MessageType, message []byte, err error) {
 	in := &c.in
 	in.mu.Lock()
-	defer in.mu.Unlock()
+	defer c.leaveRead()
 	if err := c.beginRead(ctx); err != nil {
 		return 0, nil, err
 	}

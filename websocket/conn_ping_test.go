@@ -1,0 +1,145 @@
+package websocket
+
+import (
+	"context"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const second = time.Second
+
+// A ping is sent in each interval, and the connection fails when the number of
+// unanswered ones that is allowed is exceeded.
+func TestKeepAlive(t *testing.T) {
+	inScript(t, connConfig{pingInterval: second, maxUnansweredPings: 2}, func(t *testing.T, s *script) {
+		read := s.reads(background())
+		time.Sleep(second)
+		s.wants("\x89\x08\x00\x00\x00\x00\x00\x00\x00\x01")
+		time.Sleep(second)
+		s.wants("\x89\x08\x00\x00\x00\x00\x00\x00\x00\x02")
+		s.sends(0x8a, "\x00\x00\x00\x00\x00\x00\x00\x02") // stands for the first, too
+		s.sends(0x8a, "unsolicited")
+		s.sends(0x8a, "\x00\x00\x00\x00\x00\x00\x00\x09")
+
+		time.Sleep(2 * second)
+		s.wants("\x89\x08\x00\x00\x00\x00\x00\x00\x00\x03\x89\x08\x00\x00\x00\x00\x00\x00\x00\x04")
+		s.sends(0x8a, "\x00\x00\x00\x00\x00\x00\x00\x07") // none that was asked
+		require.False(t, read.done)
+		time.Sleep(second)
+		synctest.Wait()
+		require.ErrorIs(t, read.err, ErrPingTimeout)
+		s.closesStream(true)
+		require.ErrorIs(t, s.conn.Write(background(), MessageText, nil), ErrPingTimeout)
+	})
+}
+
+// Without a limit, nobody minds.
+func TestKeepAliveWithoutLimit(t *testing.T) {
+	inScript(t, connConfig{pingInterval: second}, func(t *testing.T, s *script) {
+		read := s.reads(background())
+		time.Sleep(100 * second)
+		require.False(t, read.done)
+	})
+}
+
+// A pong that nobody reads is not one that did not come.
+func TestKeepAliveWhileNobodyReads(t *testing.T) {
+	inScript(t, connConfig{pingInterval: second, maxUnansweredPings: 1}, func(t *testing.T, s *script) {
+		time.Sleep(10 * second)
+		read := s.reads(background())
+		s.sends(0x82, "still here")
+		require.Equal(t, "still here", read.message)
+	})
+}
+
+func TestPing(t *testing.T) {
+	inScript(t, connConfig{}, func(t *testing.T, s *script) {
+		s.reads(background())
+		first := s.does(func() error { return s.conn.Ping(background()) })
+		second := s.does(func() error { return s.conn.Ping(background()) })
+		ctx, cancel := context.WithCancel(background())
+		third := s.does(func() error { return s.conn.Ping(ctx) })
+		s.wants("\x89\x08\x00\x00\x00\x00\x00\x00\x00\x01\x89\x08\x00\x00\x00\x00\x00\x00\x00\x02\x89\x08\x00\x00\x00\x00\x00\x00\x00\x03")
+		cancel()
+		synctest.Wait()
+		require.ErrorIs(t, third.err, context.Canceled)
+		require.False(t, first.done || second.done)
+		s.sends(0x8a, "\x00\x00\x00\x00\x00\x00\x00\x01")
+		require.Equal(t, result{done: true}, *first)
+		require.False(t, second.done)
+		s.sends(0x8a, "\x00\x00\x00\x00\x00\x00\x00\x03")
+		require.Equal(t, result{done: true}, *second)
+	})
+}
+
+// A context that ends between messages leaves the connection usable; in the
+// middle of one it does not.
+func TestReadContext(t *testing.T) {
+	inScript(t, connConfig{}, func(t *testing.T, s *script) {
+		ctx, cancel := context.WithCancel(background())
+		read := s.reads(ctx)
+		s.sends(0x82, "1")
+		require.Equal(t, result{"1", nil, true}, *read)
+		read = s.reads(ctx)
+		s.sends(0x01, "")
+		cancel()
+		synctest.Wait()
+		require.ErrorIs(t, read.err, context.Canceled)
+		require.ErrorIs(t, s.reads(ctx).err, context.Canceled)
+
+		ctx, cancel = context.WithTimeout(background(), second)
+		defer cancel()
+		read = s.reads(ctx)
+		s.sends(0x80, "2")
+		require.Equal(t, result{"2", nil, true}, *read)
+		time.Sleep(2 * second) // the context ends while nobody reads
+		require.ErrorIs(t, s.reads(ctx).err, context.DeadlineExceeded)
+		read = s.reads(background())
+		s.sends(0x82, "3")
+		require.Equal(t, result{"3", nil, true}, *read)
+
+		ctx, cancel = context.WithCancel(background())
+		read = s.reads(ctx)
+		s.sends(0x02, "half a mes")
+		cancel()
+		synctest.Wait()
+		require.ErrorIs(t, read.err, context.Canceled)
+		require.ErrorIs(t, read.err, ErrClosed)
+		s.closesStream(true)
+	})
+}
+
+// A writer whose turn has not come can be cancelled; one that is writing takes
+// the connection along.
+func TestWriteContext(t *testing.T) {
+	inScript(t, connConfig{}, func(t *testing.T, s *script) {
+		w, err := s.conn.Writer(background(), MessageText)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(background())
+		waiting := s.does(func() error { return s.conn.Write(ctx, MessageText, nil) })
+		cancel()
+		synctest.Wait()
+		require.ErrorIs(t, waiting.err, context.Canceled)
+		require.ErrorIs(t, s.conn.Write(ctx, MessageText, nil), context.Canceled)
+		require.NoError(t, w.Close())
+		s.wants("\x81\x00")
+	})
+}
+
+func TestWriteContextWhileWriting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		defer b.Close()
+		c := newConn(a, connConfig{})
+		ctx, cancel := context.WithTimeout(background(), second)
+		defer cancel()
+		err := c.Write(ctx, MessageBinary, make([]byte, 1<<20))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, ErrClosed)
+		require.ErrorIs(t, c.Write(background(), MessageBinary, nil), ErrClosed)
+	})
+}

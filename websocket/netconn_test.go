@@ -1,0 +1,113 @@
+package websocket
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A NetConn is a stream: messages are where Write was called, and Read does not see them.
+func TestNetConn(t *testing.T) {
+	inScript(t, connConfig{}, func(t *testing.T, s *script) {
+		n := s.conn.NetConn(MessageBinary)
+		_, err := n.Write([]byte("ab"))
+		require.NoError(t, err)
+		_, err = n.Write([]byte("c"))
+		require.NoError(t, err)
+		s.wants("\x82\x02ab\x82\x01c")
+
+		s.sends(0x02, "12")
+		s.sends(0x00, "")
+		s.sends(0x80, "3")
+		s.sends(0x82, "")
+		s.sends(0x82, "4")
+		got := make([]byte, 4)
+		_, err = io.ReadFull(n, got)
+		require.NoError(t, err)
+		require.Equal(t, "1234", string(got))
+
+		// A deadline in the middle of a message loses nothing.
+		s.sends(0x02, "5")
+		require.NoError(t, n.SetReadDeadline(time.Now().Add(second)))
+		_, err = io.ReadFull(n, got[:2])
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		timeout, ok := err.(net.Error)
+		require.True(t, ok && timeout.Timeout())
+		_, err = n.Read(got)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NoError(t, n.SetReadDeadline(time.Time{}))
+		s.sends(0x80, "6")
+		_, err = io.ReadFull(n, got[:1])
+		require.NoError(t, err)
+		require.Equal(t, "6", string(got[:1]))
+
+		s.sends(0x88, "\x03\xe8")
+		s.hangsUp()
+		_, err = n.Read(got)
+		require.Equal(t, io.EOF, err)
+		_, err = n.Write(got)
+		require.Error(t, err)
+		require.NoError(t, n.Close())
+		_, err = n.Read(got)
+		require.Equal(t, io.EOF, err)
+	})
+}
+
+func TestNetConnClose(t *testing.T) {
+	inScript(t, connConfig{}, func(t *testing.T, s *script) {
+		n := s.conn.NetConn(MessageText)
+		require.NoError(t, n.SetDeadline(time.Now().Add(-1)))
+		closed := s.does(n.Close)
+		s.wants("\x88\x02\x03\xe8")
+		s.sends(0x88, "\x03\xe8")
+		s.hangsUp()
+		require.Equal(t, result{done: true}, *closed)
+		_, err := n.Read(make([]byte, 1))
+		require.ErrorIs(t, err, net.ErrClosed)
+	})
+}
+
+func TestNetConnAbnormalEnds(t *testing.T) {
+	inScript(t, connConfig{}, func(t *testing.T, s *script) {
+		n := s.conn.NetConn(MessageText)
+		s.sends(0x88, "\x03\xf3")
+		s.hangsUp()
+		_, err := n.Read(make([]byte, 1))
+		require.Equal(t, StatusInternalError, CloseStatus(err))
+	})
+	inScript(t, connConfig{}, func(t *testing.T, s *script) {
+		n := s.conn.NetConn(MessageText)
+		s.hangsUp()
+		_, err := n.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	})
+	inScript(t, connConfig{}, func(t *testing.T, s *script) {
+		n := s.conn.NetConn(MessageText)
+		s.sends(0x82, "binary")
+		read := s.does(func() error { _, err := n.Read(make([]byte, 1)); return err })
+		s.wants("\x88\x19\x03\xebunexpected message type")
+		s.sends(0x88, "")
+		s.hangsUp()
+		require.True(t, errors.Is(read.err, ErrUnexpectedMessageType), read.err)
+	})
+}
+
+// A Write that was late takes the connection along.
+func TestNetConnWriteDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		defer b.Close()
+		n := newConn(a, connConfig{client: true}).NetConn(MessageBinary)
+		require.NoError(t, n.SetWriteDeadline(time.Now().Add(second)))
+		_, err := n.Write(make([]byte, 100))
+		require.Equal(t, os.ErrDeadlineExceeded, err)
+		_, err = n.Write(nil)
+		require.Error(t, err)
+	})
+}
