@@ -10,6 +10,9 @@ import (
 // Ours is what our library is called in the results: all others are its peers.
 const Ours = "ours"
 
+// Floor is what the least is called that an exchange costs, without any library: no peer, but shown beside them.
+const Floor = "floor"
+
 // Better: which values of a metric are.
 const (
 	Higher = "higher"
@@ -28,6 +31,7 @@ type Row struct {
 	Better      string                `json:"better"` // "higher" or "lower"
 	Ours        float64               `json:"ours"`
 	Peers       map[string]float64    `json:"peers"`
+	Floor       *float64              `json:"floor,omitempty"`
 	Ratio       *float64              `json:"ratio,omitempty"` // ours to the best peer's
 	Range       map[string][2]float64 `json:"range"`           // smallest and largest value of each, ours too
 	Rounds      int                   `json:"rounds"`          // the values that the median of ours is of
@@ -44,10 +48,13 @@ func (r *Row) Compare(values map[string][]float64) {
 		}
 		slices.Sort(v)
 		r.Range[name] = [2]float64{v[0], v[len(v)-1]}
-		if name == Ours {
-			r.Ours = Median(v)
-		} else {
-			r.Peers[name] = Median(v)
+		switch m := Median(v); name {
+		case Ours:
+			r.Ours = m
+		case Floor:
+			r.Floor = &m
+		default:
+			r.Peers[name] = m
 		}
 	}
 	if best, ok := r.Best(func(string) bool { return true }); ok && best != 0 {
@@ -73,6 +80,9 @@ func (r *Row) Best(of func(name string) bool) (best float64, ok bool) {
 func (r Row) Value(name string) (v float64, ok bool) {
 	if name == Ours {
 		return r.Ours, true
+	}
+	if name == Floor && r.Floor != nil {
+		return *r.Floor, true
 	}
 	v, ok = r.Peers[name]
 	return v, ok
