@@ -65,8 +65,9 @@ func TestLostLastFlight(t *testing.T) {
 				client.wantHandshaked()
 				client.wantData([]byte("early"))
 				require.Equal(t, total, lost[0].Load()+lost[1].Load())
-				if lost[1].Load() > 0 && server.conn.Fast() { // more often if the client was not fast enough to see the answer in time
-					require.GreaterOrEqual(t, server.conn.Stats().FlightsRepeated, uint64(lostFlights))
+				if lost[1].Load() > 0 && server.conn.Fast() {
+					// pion/dtls may have answered some of the client's retransmissions before the handover, but hardly all.
+					require.NotZero(t, server.conn.Stats().FlightsRepeated)
 				}
 				client.transmit([]byte("done"))
 				server.wantData([]byte("done"))
