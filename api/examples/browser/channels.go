@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// The data channels, all of which the page opens.
+const (
+	chatChannel  = "chat"  // text, for the room
+	pingChannel  = "ping"  // is echoed; unordered and without retransmission, so that it measures the network
+	bulkChannel  = "bulk"  // bytes in both directions, as fast as they go
+	statsChannel = "stats" // reports of this side
+)
+
+const (
+	// maxBulkMessage is the largest message that a page can ask for: what browsers take.
+	maxBulkMessage = 256 << 10
+	// maxChatText is the longest text in the chat, in bytes.
+	maxChatText = 1000
+	// maxUnread is how much may wait for a page that does not read, in bytes, before it misses something.
+	maxUnread = 64 << 10
+	// reportInterval is how often the page is told how this side sees the connection.
+	reportInterval = 200 * time.Millisecond
+)
+
+// accept is the callback for a data channel of the page. Callbacks set here miss nothing.
+func (v *visitor) accept(ctx context.Context, dc *rtc.DataChannel) {
+	switch dc.Label() {
+	case chatChannel:
+		v.serveChat(dc)
+	case pingChannel:
+		dc.OnMessage(func(m rtc.Message) { _ = dc.Send(m.Data) })
+	case bulkChannel:
+		v.serveBulk(ctx, dc)
+	case statsChannel:
+		v.busy.Go(func() { v.report(ctx, dc) })
+	default:
+		_ = dc.Close()
+	}
+}
+
+// serveBulk counts what comes, which the channel does by itself, and sends messages of the size that the page last asked
+// for, in a text message; 0: none.
+func (v *visitor) serveBulk(ctx context.Context, dc *rtc.DataChannel) {
+	stop := func() {} // the callbacks of a connection run one at a time: nothing guards this
+	dc.OnMessage(func(m rtc.Message) {
+		if !m.IsText {
+			return
+		}
+		size, err := strconv.Atoi(string(m.Data))
+		if err != nil || size < 0 || size > maxBulkMessage {
+			_ = dc.Close()
+			return
+		}
+		stop()
+		if size > 0 {
+			var sending context.Context
+			sending, stop = context.WithCancel(ctx)
+			v.busy.Go(func() { send(sending, dc, size) })
+		}
+	})
+	dc.OnClosed(func() { stop() })
+}
+
+// send sends messages until ctx is done or the channel is closed. WriteMessage waits while the page has not taken enough of
+// those before: this is all the flow control that a program needs.
+func send(ctx context.Context, dc *rtc.DataChannel, size int) {
+	message := rtc.Message{Data: make([]byte, size)}
+	for {
+		if err := dc.WriteMessage(ctx, message); err != nil {
+			return
+		}
+	}
+}
+
+// report is what the page shows of this side of the connection.
+type report struct {
+	At       float64 `json:"at"`       // seconds since the channel was opened
+	Received uint64  `json:"received"` // bytes in messages, on all channels
+
+	Local  candidate `json:"local"` // the selected pair
+	Remote candidate `json:"remote"`
+
+	CipherSuite       string  `json:"cipherSuite"`
+	CongestionControl string  `json:"congestionControl"`
+	RTT               float64 `json:"rtt"`              // seconds, as SCTP measures it
+	CongestionWindow  int     `json:"congestionWindow"` // bytes
+	MTU               int     `json:"mtu"`              // bytes of the largest SCTP packet
+	Packets           uint64  `json:"packets"`          // UDP datagrams in both directions
+	Retransmissions   uint64  `json:"retransmissions"`  // of SCTP
+	Pages             int     `json:"pages"`            // that are connected
+}
+
+type candidate struct {
+	Addr string `json:"addr"`
+	Type string `json:"type"`
+}
+
+// report reports until ctx is done or the channel is closed.
+func (v *visitor) report(ctx context.Context, dc *rtc.DataChannel) {
+	start := time.Now()
+	ticker := time.NewTicker(reportInterval)
+	defer ticker.Stop()
+	for !dc.IsClosed() {
+		message, err := json.Marshal(v.snapshot(time.Since(start)))
+		if err != nil {
+			panic(err) // there is nothing in it that JSON does not have
+		}
+		if dc.BufferedAmount() < maxUnread { // a page that does not read misses some
+			_ = dc.SendText(string(message))
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (v *visitor) snapshot(at time.Duration) report {
+	s := v.pc.Stats()
+	return report{
+		At:                at.Seconds(),
+		Received:          s.Messages.BytesReceived,
+		Local:             candidate{Addr: s.Local.Addr.String(), Type: s.Local.Type.String()},
+		Remote:            candidate{Addr: s.Remote.Addr.String(), Type: s.Remote.Type.String()},
+		CipherSuite:       s.CipherSuite,
+		CongestionControl: s.SCTP.CongestionControl.String(),
+		RTT:               s.RTT.Seconds(),
+		CongestionWindow:  s.SCTP.CongestionWindow,
+		MTU:               s.SCTP.MTU,
+		Packets:           s.DatagramsSent + s.DatagramsReceived,
+		Retransmissions:   s.SCTP.Retransmissions,
+		Pages:             v.room.size(),
+	}
+}
+
+// serveChat brings the channel into the room.
+func (v *visitor) serveChat(dc *rtc.DataChannel) {
+	v.room.join(v, dc)
+	dc.OnMessage(func(m rtc.Message) {
+		if m.IsText && len(m.Data) > 0 && len(m.Data) <= maxChatText && utf8.Valid(m.Data) {
+			v.room.say(v, string(m.Data))
+		}
+	})
+}

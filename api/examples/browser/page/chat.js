@@ -1,0 +1,60 @@
+// Chat shows what is said and sends what is written. The channel changes with each connection.
+
+// maxLines is how many lines are kept.
+const maxLines = 200;
+
+export class Chat {
+  constructor() {
+    this.lines = document.querySelector('#lines');
+    this.form = document.querySelector('#say');
+    this.form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      const input = this.form.elements.text;
+      this.#say(input.value.trim());
+      input.value = '';
+    });
+    for (const hint of document.querySelectorAll('.hints button')) {
+      hint.addEventListener('click', () => this.#say(hint.textContent));
+    }
+    this.attach(null);
+  }
+
+  // attach makes a channel the one that is talked over; null: none.
+  attach(channel) {
+    this.channel = channel;
+    this.form.querySelector('button').disabled = !channel;
+    channel?.addEventListener('message', ({data}) => {
+      const {from, text, you} = JSON.parse(data);
+      if (you) this.name = you;
+      this.show(text, from);
+    });
+  }
+
+  #say(text) {
+    if (!text || this.channel?.readyState !== 'open') return;
+    this.channel.send(text);
+    this.show(text, this.name, true);
+  }
+
+  // event tells what happened, but not the same again and again.
+  event(text) {
+    if (this.lines.lastChild?.textContent !== text) this.show(text);
+  }
+
+  // show adds a line; without a name it is an event.
+  show(text, name, own = false) {
+    const {lines} = this;
+    const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
+    const p = document.createElement('p');
+    p.className = own ? 'own' : name ? '' : 'event';
+    if (name && !own) {
+      const b = document.createElement('b');
+      b.textContent = name;
+      p.append(b);
+    }
+    p.append(text);
+    lines.append(p);
+    if (lines.children.length > maxLines) lines.firstChild.remove();
+    if (atEnd || own) lines.scrollTop = lines.scrollHeight;
+  }
+}

@@ -1,0 +1,114 @@
+// A Connection is one life of the connection with the program: the WebSocket to signal over, the RTCPeerConnection, and
+// four data channels.
+
+// closingTime is for how long a reason is waited for, in milliseconds.
+const closingTime = 200;
+
+export class Connection {
+  // onStep is called with the name of each step when it is done, and the milliseconds since the beginning; onOpen once when
+  // all are; onEnd once, with the reason, when the connection has ended or was not to be had.
+  constructor({onStep, onOpen, onEnd}) {
+    this.begun = performance.now();
+    this.reached = new Set();
+    this.callbacks = {onStep, onOpen, onEnd};
+
+    const pc = this.pc = new RTCPeerConnection();
+    this.chat = pc.createDataChannel('chat');
+    // What is late is of no use here.
+    this.ping = pc.createDataChannel('ping', {ordered: false, maxRetransmits: 0});
+    this.bulk = pc.createDataChannel('bulk');
+    this.stats = pc.createDataChannel('stats');
+    this.channels = [this.chat, this.ping, this.bulk, this.stats];
+    for (const channel of this.channels) {
+      channel.binaryType = 'arraybuffer';
+      channel.addEventListener('open', () => this.#look());
+      // The WebSocket may be about to say why.
+      channel.addEventListener('close', () => setTimeout(() => this.end('the connection was closed'), closingTime));
+    }
+    for (const event of ['signalingstatechange', 'iceconnectionstatechange', 'connectionstatechange']) {
+      pc.addEventListener(event, () => this.#look());
+    }
+
+    const url = new URL('signal', location.href);
+    url.protocol = url.protocol.replace('http', 'ws');
+    const ws = this.ws = new WebSocket(url);
+    ws.addEventListener('open', () => {
+      this.#step('websocket');
+      this.#offer().catch((error) => this.end(error.message));
+    });
+    ws.addEventListener('message', ({data}) => {
+      this.#hear(JSON.parse(data)).catch((error) => this.end(error.message));
+    });
+    ws.addEventListener('close', ({reason}) => this.end(reason || 'the program is not there'));
+    pc.addEventListener('icecandidate', ({candidate}) => candidate && this.#say({candidate}));
+    // Further offers, should the browser need any.
+    pc.addEventListener('negotiationneeded', () => this.reached.has('websocket') && this.#offer());
+  }
+
+  #say(signal) {
+    if (this.ws.readyState === WebSocket.OPEN) this.ws.send(JSON.stringify(signal));
+  }
+
+  async #offer() {
+    const {pc} = this;
+    if (pc.signalingState !== 'stable') return;
+    await pc.setLocalDescription();
+    this.#say({description: pc.localDescription});
+    // These two exist from the first description on.
+    pc.sctp?.addEventListener('statechange', () => this.#look());
+    pc.sctp?.transport.addEventListener('statechange', () => this.#look());
+  }
+
+  async #hear({description, candidate}) {
+    const {pc} = this;
+    if (description) {
+      // Where two offers cross, that of the page counts; the program takes its own back.
+      if (description.type === 'offer' && pc.signalingState !== 'stable') return;
+      await pc.setRemoteDescription(description);
+      if (description.type === 'offer') {
+        await pc.setLocalDescription();
+        this.#say({description: pc.localDescription});
+      }
+    } else if (candidate) {
+      await pc.addIceCandidate(candidate);
+    }
+  }
+
+  // #look finds out which steps are done: some browsers have no events for some of them, but the later ones imply the
+  // earlier.
+  #look() {
+    const {pc} = this;
+    if (pc.connectionState === 'failed') return this.end('no pair of addresses works');
+    const open = this.channels.every((channel) => channel.readyState === 'open');
+    const sctp = open || pc.sctp?.state === 'connected';
+    const dtls = sctp || pc.connectionState === 'connected' || pc.sctp?.transport.state === 'connected';
+    const ice = dtls || pc.iceConnectionState === 'connected' || pc.iceConnectionState === 'completed';
+    if (pc.remoteDescription) this.#step('description');
+    if (ice) this.#step('ice');
+    if (dtls) this.#step('dtls');
+    if (sctp) this.#step('sctp');
+    if (open && !this.reached.has('channels')) {
+      this.#step('channels');
+      this.callbacks.onOpen();
+    }
+  }
+
+  #step(name) {
+    if (this.reached.has(name)) return;
+    this.reached.add(name);
+    this.callbacks.onStep(name, performance.now() - this.begun);
+  }
+
+  // fingerprint gives the beginning of the hash of the program's certificate.
+  fingerprint() {
+    return /^a=fingerprint:(\S+) (\S+)/m.exec(this.pc.remoteDescription?.sdp)?.slice(1) ?? [];
+  }
+
+  end(reason) {
+    if (this.ended) return;
+    this.ended = true;
+    this.ws.close();
+    this.pc.close();
+    this.callbacks.onEnd(reason);
+  }
+}

@@ -1,0 +1,200 @@
+// What the page shows. The connection is in connection.js.
+
+import {Chart} from './chart.js';
+import {Chat} from './chat.js';
+import {Connection} from './connection.js';
+import {Load} from './load.js';
+
+const span = 30000;         // of the charts, in milliseconds
+const interval = 200;       // between two looks at the counters
+const pingInterval = 100;
+const quietTime = 1000;    // between the connection and the load: what a round trip takes without it
+const maxRetryDelay = 8000;
+
+const $ = (selector) => document.querySelector(selector);
+const show = (id, text) => {
+  const element = $(`#${id}`);
+  if (element.textContent !== text) element.textContent = text;
+};
+
+const rates = new Chart($('#rates'), {
+  colors: ['--down', '--up'], span, ticks: 4, smallestTop: 1e5,
+  format: (value, topmost) => `${+(value / 1e6).toFixed(2)}${topmost ? ' MB/s' : ''}`,
+});
+const rtts = new Chart($('#rtts'), {colors: ['--rtt'], span, smallestTop: 1});
+const chat = new Chat();
+const form = $('#load');
+
+let connection, load, loaded, upload, rateOf, times, retryDelay = 500;
+
+// connect begins a connection; when that ends the next one is tried after a while.
+function connect() {
+  document.body.dataset.state = 'connecting';
+  show('status', 'Connecting');
+  for (const li of document.querySelectorAll('#steps li')) {
+    li.className = '';
+    li.querySelector('time').textContent = '';
+  }
+  $('#steps li').className = 'current';
+  connection = new Connection({onStep, onOpen, onEnd});
+  load = new Load(connection.bulk);
+  loaded = false;
+  upload = null;
+  rateOf = {down: new Rate(), up: new Rate()};
+  times = [];
+  connection.stats.addEventListener('message', ({data}) => { onReport(JSON.parse(data)); });
+  connection.ping.addEventListener('message', ({data}) => onEcho(new Float64Array(data)[0]));
+  chat.attach(connection.chat);
+}
+
+function onStep(name, after) {
+  const li = $(`#step-${name}`);
+  li.className = 'done';
+  li.querySelector('time').textContent = `${after.toFixed(after < 9.95 ? 1 : 0)} ms`;
+  // The next one is whichever is not done; they are not always in the order of the line.
+  for (const other of document.querySelectorAll('#steps .current')) other.className = '';
+  const next = $('#steps li:not(.done)');
+  if (next) next.className = 'current';
+}
+
+function onOpen() {
+  document.body.dataset.state = 'connected';
+  show('status', `Connected in ${Math.round(performance.now() - connection.begun)} ms`);
+  retryDelay = 500;
+  const [algorithm, hash] = connection.fingerprint();
+  if (hash) {
+    show('fingerprint', `${algorithm} ${hash.slice(0, 11)}…`);
+    $('#fingerprint').title = hash;
+  }
+  const opened = connection;
+  setTimeout(() => {
+    if (connection !== opened || document.body.dataset.state !== 'connected') return;
+    loaded = true;
+    const median = medianTime();
+    show('unloaded', median === null ? '' : `, ${milliseconds(median)} without traffic`);
+    adjust();
+  }, quietTime);
+}
+
+function onEnd(reason) {
+  document.body.dataset.state = 'lost';
+  const wait = retryDelay;
+  retryDelay = Math.min(2 * retryDelay, maxRetryDelay);
+  show('status', 'Not connected, trying again');
+  chat.attach(null);
+  chat.event(`Not connected: ${reason}.`);
+  show('pages', '');
+  setTimeout(connect, wait);
+}
+
+// adjust makes the load what the form says; a page that nobody sees makes none.
+function adjust() {
+  const size = Number(form.elements.size.value);
+  const wanted = (name) => form.elements[name].checked && !document.hidden && loaded ? size : 0;
+  load.set({down: wanted('down'), up: wanted('up')});
+}
+form.addEventListener('change', adjust);
+document.addEventListener('visibilitychange', adjust);
+
+// A Rate makes bytes a second of a counter that is read now and then. It looks back over a second, which is short enough
+// to be live and long enough to be read.
+class Rate {
+  constructor() { this.readings = []; }
+
+  read(at, count) {
+    const {readings} = this;
+    readings.push({at, count});
+    while (readings.length > 2 && readings[1].at <= at - 1000) readings.shift();
+  }
+
+  get value() {
+    const {readings} = this;
+    const [first, last] = [readings[0], readings.at(-1)];
+    return readings.length > 1 ? (last.count - first.count) / (last.at - first.at) * 1000 : 0;
+  }
+}
+
+// onReport handles what the program reports of its side: what it has received is what counts as sent by the page.
+function onReport(report) {
+  upload = {at: performance.now(), total: report.received};
+  rateOf.up.read(report.at * 1000, report.received);
+  showEnd('local', report.local);
+  showEnd('remote', report.remote);
+  show('cipher', report.cipherSuite.replace(/^TLS_|_SHA\d+$/g, '').replaceAll('_', ' ').replace(' WITH ', ', '));
+  show('control', controls[report.congestionControl] ?? report.congestionControl);
+  show('window', bytes(report.congestionWindow));
+  show('smoothed', milliseconds(report.rtt * 1000));
+  show('packets', report.packets.toLocaleString('en'));
+  show('retransmissions', `${report.retransmissions.toLocaleString('en')} chunks`);
+  show('pages', report.pages === 1 ? '1 page open' : `${report.pages} pages open`);
+}
+
+const controls = {bbr: 'BBR', cubic: 'CUBIC', newreno: 'NewReno'};
+const types = {host: 'host', srflx: 'server-reflexive', prflx: 'peer-reflexive', relay: 'relayed'};
+
+function showEnd(id, {addr, type}) {
+  const element = $(`#${id}`);
+  if (element.dataset.value === addr + type) return;
+  element.dataset.value = addr + type;
+  const small = document.createElement('small');
+  small.textContent = `${types[type] ?? type} `;
+  element.replaceChildren(small, addr);
+}
+
+function onEcho(sentAt) {
+  const now = performance.now();
+  times.push({at: now, time: now - sentAt});
+}
+
+// medianTime gives the median of the round-trip times of the last second, in milliseconds; null: there is none.
+function medianTime() {
+  const sorted = times.map(({time}) => time).sort((a, b) => a - b);
+  return sorted.length ? sorted[sorted.length >> 1] : null;
+}
+
+setInterval(() => {
+  if (connection.ping.readyState === 'open') connection.ping.send(new Float64Array([performance.now()]));
+}, pingInterval);
+
+setInterval(() => {
+  const now = performance.now();
+  rateOf.down.read(now, load.received);
+  const down = rateOf.down.value;
+  // A program that reports nothing gets nothing, as far as anybody knows.
+  const up = upload && now - upload.at < 2000 ? rateOf.up.value : 0;
+  showRate('down', down, load.received);
+  showRate('up', up, upload?.total ?? 0);
+  rates.add(now, [down, up]);
+
+  times = times.filter(({at}) => at > now - 1000);
+  const median = medianTime();
+  $('#rtt').value = median ?? '';
+  show('rtt', median === null ? '–' : digits(median));
+  rtts.add(now, [median]);
+  rates.draw(now);
+  rtts.draw(now);
+}, interval);
+
+function showRate(id, rate, total) {
+  $(`#${id}`).value = Math.round(rate);
+  show(id, digits(rate / 1e6));
+  show(`${id}-total`, `${(rate * 8 / 1e9).toFixed(2)} Gbit/s, ${bytes(total)} in all`);
+}
+
+// digits gives three of them, more or less.
+function digits(n) {
+  return n.toFixed(n < 9.995 ? 2 : n < 99.95 ? 1 : 0);
+}
+
+function milliseconds(n) {
+  return n ? `${digits(n)} ms` : '–';
+}
+
+function bytes(n) {
+  for (const [unit, size] of [['GB', 1e9], ['MB', 1e6], ['kB', 1e3]]) {
+    if (n >= size) return `${digits(n / size)} ${unit}`;
+  }
+  return `${n} bytes`;
+}
+
+connect();

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// programName is who the program is in the chat.
+const programName = "Go program"
+
+// room is the chat of all pages. Sending in it under its mutex is safe: no callback runs under one of a connection's.
+type room struct {
+	mu       sync.Mutex
+	visitors map[*visitor]bool
+	last     int // number of the last one that came
+}
+
+// enter lets a visitor in and gives it a name, or tells that there is no place.
+func (r *room) enter(v *visitor) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.visitors) >= maxVisitors {
+		return false
+	}
+	r.last++
+	v.name = fmt.Sprintf("Page %d", r.last)
+	r.visitors[v] = true
+	return true
+}
+
+// leave lets a visitor out.
+func (r *room) leave(v *visitor) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.visitors, v)
+	if v.chat != nil {
+		r.tell(line{Text: v.name + " has left."}, v)
+	}
+}
+
+func (r *room) size() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.visitors)
+}
+
+// line is what is said in the chat, as the pages get it.
+type line struct {
+	From string `json:"from,omitempty"` // empty: nobody says it, it happened
+	Text string `json:"text"`
+	You  string `json:"you,omitempty"` // tells a page its own name
+}
+
+// join makes a visitor hear what is said.
+func (r *room) join(v *visitor, dc *rtc.DataChannel) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := v.chat == nil
+	v.chat = dc
+	text := fmt.Sprintf("Hello! You are %s. Whatever you write, I answer; other pages open on me hear you, too.", v.name)
+	v.hears(line{From: programName, Text: text, You: v.name})
+	if first {
+		r.tell(line{Text: v.name + " has come."}, v)
+	}
+}
+
+// say brings the words of a visitor to all others, and the answer of the program to the visitor.
+func (r *room) say(v *visitor, text string) {
+	answer := v.answer(text)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tell(line{From: v.name, Text: text}, v)
+	v.hears(line{From: programName, Text: answer})
+}
+
+// tell says something to all but one.
+func (r *room) tell(l line, except *visitor) {
+	for v := range r.visitors {
+		if v != except && v.chat != nil {
+			v.hears(l)
+		}
+	}
+}
+
+// hears sends a line to the visitor's page, unless that does not read. The room's mutex is held.
+func (v *visitor) hears(l line) {
+	message, err := json.Marshal(l)
+	if err == nil && v.chat.BufferedAmount() < maxUnread {
+		_ = v.chat.SendText(string(message)) // a page that is about to go hears nothing
+	}
+}
+
+// answer is what the program has to say.
+func (v *visitor) answer(text string) string {
+	switch strings.ToLower(strings.Trim(text, " \t\n?!.")) {
+	case "who", "who is here":
+		return fmt.Sprintf("%d connected at the moment; you are %s.", v.room.size(), v.name)
+	case "time", "what time is it":
+		return "Here it is " + time.Now().Format("15:04:05.000 MST") + "."
+	case "stats", "statistics":
+		s := v.pc.Stats()
+		return fmt.Sprintf("%d packets in, %d out; %d messages in, %d out; %d chunks sent again; %s with %s.",
+			s.DatagramsReceived, s.DatagramsSent, s.Messages.MessagesReceived, s.Messages.MessagesSent,
+			s.SCTP.Retransmissions, s.SCTP.CongestionControl, s.CipherSuite)
+	case "hello", "hi", "hey", "hallo", "good morning", "good evening":
+		return "Hello, " + v.name + "! Ask me “who”, “time” or “stats”."
+	}
+	return "I got “" + text + "”."
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+	"log"
+	"mime"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/rtcstack/rtcstack/websocket"
+)
+
+//go:embed page
+var files embed.FS
+
+const (
+	// maxVisitors is how many pages may be connected at a time.
+	maxVisitors = 64
+	// maxSignal is the largest message on the WebSocket, in bytes; a description with all its candidates has a few
+	// thousand.
+	maxSignal = 64 << 10
+	// pingInterval and maxUnansweredPings tell when a page is gone that did not say so, a telephone out of reach.
+	pingInterval       = 10 * time.Second
+	maxUnansweredPings = 2
+)
+
+// server serves the page, and one visit for each page that is open.
+type server struct {
+	ctx    context.Context // of all visits
+	room   room
+	visits sync.WaitGroup
+}
+
+func newServer(ctx context.Context) *server {
+	return &server{ctx: ctx, room: room{visitors: make(map[*visitor]bool)}}
+}
+
+func (s *server) handler() http.Handler {
+	// Systems differ in what they take .js for, and no browser runs a module that is not this.
+	_ = mime.AddExtensionType(".js", "text/javascript; charset=utf-8")
+	page, err := fs.Sub(files, "page")
+	if err != nil {
+		panic(err) // the path is not one, whatever has been embedded
+	}
+	pages := http.FileServerFS(page)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-cache") // what is embedded changes with the program, and has no date
+		pages.ServeHTTP(w, r)
+	})
+	mux.HandleFunc("GET /signal", s.visit)
+	return mux
+}
+
+// visit is the handler of the WebSocket: it returns when the page has gone.
+func (s *server) visit(w http.ResponseWriter, r *http.Request) {
+	s.visits.Add(1)
+	defer s.visits.Done()
+	// Accept lets pages connect that came from here, and no others.
+	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		MaxMessageSize:     maxSignal,
+		PingInterval:       pingInterval,
+		MaxUnansweredPings: maxUnansweredPings,
+	})
+	if err != nil {
+		return // and the client has been told why
+	}
+	v := &visitor{ws: ws, room: &s.room}
+	if !s.room.enter(v) {
+		_ = ws.Close(websocket.StatusTryAgainLater, "too many pages are open")
+		return
+	}
+	err = v.serve(s.ctx)
+	s.room.leave(v)
+	switch code := websocket.CloseStatus(err); {
+	case s.ctx.Err() != nil:
+		_ = ws.Close(websocket.StatusGoingAway, "the program ends")
+	case errors.Is(err, errClosed), code == websocket.StatusGoingAway, code == websocket.StatusNormalClosure:
+		_ = ws.Close(websocket.StatusNormalClosure, "")
+	default:
+		log.Printf("%s: %v", v.name, err)
+		_ = ws.Close(websocket.StatusPolicyViolation, "")
+	}
+}
