@@ -29,6 +29,8 @@ type pingWaiter struct {
 func (p *pinger) init(c *Conn, interval time.Duration, maxUnanswered int) {
 	p.interval, p.maxUnanswered = interval, maxUnanswered
 	if interval > 0 {
+		c.mu.Lock() // it may fire at once
+		defer c.mu.Unlock()
 		p.timer = time.AfterFunc(interval, c.keepAlive)
 	}
 }

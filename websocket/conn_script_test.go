@@ -116,34 +116,51 @@ func (s *script) closesStream(want bool) {
 	require.Equal(s.t, want, s.eof)
 }
 
-// result is what a call in the background has returned.
+// result is what a call in the background has returned, if it is done.
 type result struct {
 	message string
 	err     error
 	done    bool
 }
 
-func (s *script) reads(ctx context.Context) *result {
-	r := new(result)
+// call is a call in the background.
+type call struct {
+	returned chan result
+	result   result
+}
+
+// now waits until nothing moves any more, and returns what the call has returned.
+func (c *call) now() result {
+	synctest.Wait()
+	select {
+	case c.result = <-c.returned:
+	default:
+	}
+	return c.result
+}
+
+func (s *script) calls(f func() (string, error)) *call {
+	c := &call{returned: make(chan result, 1)}
 	go func() {
+		message, err := f()
+		c.returned <- result{message, err, true}
+	}()
+	synctest.Wait()
+	return c
+}
+
+func (s *script) reads(ctx context.Context) *call {
+	return s.calls(func() (string, error) {
 		_, message, err := s.conn.Read(ctx)
-		*r = result{string(message), err, true}
-	}()
-	synctest.Wait()
-	return r
+		return string(message), err
+	})
 }
 
-func (s *script) does(f func() error) *result {
-	r := new(result)
-	go func() {
-		err := f()
-		*r = result{err: err, done: true}
-	}()
-	synctest.Wait()
-	return r
+func (s *script) does(f func() error) *call {
+	return s.calls(func() (string, error) { return "", f() })
 }
 
-func (s *script) closes(code StatusCode, reason string) *result {
+func (s *script) closes(code StatusCode, reason string) *call {
 	return s.does(func() error { return s.conn.Close(code, reason) })
 }
 
@@ -160,11 +177,11 @@ func TestPingsAreAnswered(t *testing.T) {
 		s.sends(0x89, "in between")
 		s.wants("\x8a\x0ain between")
 		s.sends(0x80, "b")
-		require.Equal(t, result{"ab", nil, true}, *read)
+		require.Equal(t, result{"ab", nil, true}, read.now())
 
 		// Also those that come with a message, before it is handed out.
 		s.out <- append(append(frame(!s.conn.client, 0x89, "1"), frame(!s.conn.client, 0x89, "2")...), frame(!s.conn.client, 0x82, "")...)
-		require.Equal(t, result{"", nil, true}, *s.reads(background()))
+		require.Equal(t, result{"", nil, true}, s.reads(background()).now())
 		s.wants("\x8a\x011\x8a\x012")
 	})
 }
@@ -185,12 +202,12 @@ func TestThePeerCloses(t *testing.T) {
 			s.sends(0x88, c.payload)
 			s.wants(c.answer)
 			// A client waits for the server to close the stream.
-			require.Equal(t, !s.conn.client, read.done)
+			require.Equal(t, !s.conn.client, read.now().done)
 			s.closesStream(!s.conn.client)
 			s.hangsUp()
-			require.True(t, read.done)
-			require.Equal(t, &c.want, read.err)
-			require.Equal(t, c.want.Code, CloseStatus(read.err))
+			require.True(t, read.now().done)
+			require.Equal(t, &c.want, read.now().err)
+			require.Equal(t, c.want.Code, CloseStatus(read.now().err))
 
 			_, _, err := s.conn.Read(background())
 			require.Equal(t, &c.want, err)
@@ -208,7 +225,7 @@ func TestAServerThatDoesNotCloseTheStream(t *testing.T) {
 		s.sends(0x88, "")
 		time.Sleep(lingerClose)
 		s.closesStream(true)
-		require.True(t, read.done)
+		require.True(t, read.now().done)
 		require.LessOrEqual(t, time.Since(start), lingerClose)
 	})
 }
@@ -228,10 +245,10 @@ func TestClose(t *testing.T) {
 		s.sends(0x01, "late")
 		s.sends(0x89, "ping")
 		s.sends(0x80, "r")
-		require.False(t, closed.done)
+		require.False(t, closed.now().done)
 		s.sends(0x88, "\x03\xe9")
 		s.hangsUp()
-		require.Equal(t, result{done: true}, *closed)
+		require.Equal(t, result{done: true}, closed.now())
 		s.wants("")
 		_, _, err = s.conn.Read(background())
 		require.ErrorIs(t, err, ErrClosed)
@@ -248,9 +265,9 @@ func TestCloseWhileReading(t *testing.T) {
 		s.sends(0x82, "thrown away")
 		s.sends(0x88, "")
 		s.hangsUp()
-		require.Equal(t, result{done: true}, *closed)
-		require.True(t, read.done)
-		require.ErrorIs(t, read.err, ErrClosed)
+		require.Equal(t, result{done: true}, closed.now())
+		require.True(t, read.now().done)
+		require.ErrorIs(t, read.now().err, ErrClosed)
 	})
 }
 
@@ -260,7 +277,7 @@ func TestClosesCross(t *testing.T) {
 		closed := s.closes(StatusNormalClosure, "")
 		s.sends(0x88, "\x03\xe9")
 		s.hangsUp()
-		require.Equal(t, result{done: true}, *closed)
+		require.Equal(t, result{done: true}, closed.now())
 		s.wants("\x88\x02\x03\xe8")
 	})
 }
@@ -314,7 +331,7 @@ func TestCloseNow(t *testing.T) {
 		require.NoError(t, s.conn.CloseNow())
 		s.closesStream(true)
 		s.wants("")
-		require.ErrorIs(t, read.err, ErrClosed)
+		require.ErrorIs(t, read.now().err, ErrClosed)
 		require.ErrorIs(t, s.conn.Close(1000, ""), ErrClosed)
 		require.ErrorIs(t, s.conn.Write(background(), MessageText, nil), ErrClosed)
 	})
@@ -340,9 +357,9 @@ func TestThePeerBreaksTheProtocol(t *testing.T) {
 			s.sends(c.b0, c.payload)
 			s.wants(c.wire)
 			s.hangsUp()
-			require.ErrorIs(t, read.err, c.want)
+			require.ErrorIs(t, read.now().err, c.want)
 			var protocol *ProtocolError
-			require.ErrorAs(t, read.err, &protocol)
+			require.ErrorAs(t, read.now().err, &protocol)
 			require.ErrorIs(t, s.conn.Write(background(), MessageText, nil), c.want)
 			require.ErrorIs(t, s.conn.Close(1000, ""), c.want)
 		})
@@ -355,9 +372,9 @@ func TestTheStreamEnds(t *testing.T) {
 		ping := s.does(func() error { return s.conn.Ping(background()) })
 		s.sends(0x01, "half a message")
 		s.hangsUp()
-		require.ErrorIs(t, read.err, io.ErrUnexpectedEOF)
-		require.ErrorIs(t, ping.err, io.ErrUnexpectedEOF)
-		require.False(t, errors.As(read.err, new(*CloseError)))
+		require.ErrorIs(t, read.now().err, io.ErrUnexpectedEOF)
+		require.ErrorIs(t, ping.now().err, io.ErrUnexpectedEOF)
+		require.False(t, errors.As(read.now().err, new(*CloseError)))
 		require.Error(t, s.conn.Write(background(), MessageText, nil))
 	})
 }

@@ -67,7 +67,7 @@ func TestNetConnClose(t *testing.T) {
 		s.wants("\x88\x02\x03\xe8")
 		s.sends(0x88, "\x03\xe8")
 		s.hangsUp()
-		require.Equal(t, result{done: true}, *closed)
+		require.Equal(t, result{done: true}, closed.now())
 		_, err := n.Read(make([]byte, 1))
 		require.ErrorIs(t, err, net.ErrClosed)
 	})
@@ -94,7 +94,7 @@ func TestNetConnAbnormalEnds(t *testing.T) {
 		s.wants("\x88\x19\x03\xebunexpected message type")
 		s.sends(0x88, "")
 		s.hangsUp()
-		require.True(t, errors.Is(read.err, ErrUnexpectedMessageType), read.err)
+		require.True(t, errors.Is(read.now().err, ErrUnexpectedMessageType), read.now().err)
 	})
 }
 
