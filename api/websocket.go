@@ -35,7 +35,6 @@ type WebSocket struct {
 
 	// Reading and writing: websocketio.go.
 	room     sync.Cond // the reader waits for room in the inbox
-	sizeHint int       // of the next message
 	outbox   outbox
 	writing  bool // a writer goroutine exists
 	writer   func()

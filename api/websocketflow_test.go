@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rtcstack/rtcstack/internal/race"
 	"github.com/stretchr/testify/require"
 )
 
@@ -141,4 +142,20 @@ func TestWebSocketNetConn(t *testing.T) {
 	got, err := io.ReadAll(b.NetConn())
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(data, got))
+}
+
+// An echo of a small message allocates nothing on either side, callbacks included.
+func TestWebSocketEchoDoesNotAllocate(t *testing.T) {
+	if race.Enabled {
+		t.Skip("sync.Pool drops buffers at random under the race detector")
+	}
+	client, server := webSocketPair(t, webSocketTuning{})
+	server.OnMessage(func(m Message) { _ = server.Send(m.Data) })
+	answered := make(chan struct{}, 1)
+	client.OnMessage(func(Message) { answered <- struct{}{} })
+	message := make([]byte, 1000)
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		_ = client.Send(message)
+		<-answered
+	}))
 }

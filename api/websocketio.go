@@ -16,7 +16,7 @@ const (
 	maxPendingBytes = 1 << 20
 	// minReadBuffer is the first buffer for a message, in bytes, and maxSizeHint the largest that is taken because
 	// the message before was as large: memory goes by what has arrived, not by what is announced.
-	minReadBuffer = 512
+	minReadBuffer = 1024
 	maxSizeHint   = 64 << 10
 	// maxBatchBytes is after how many bytes of messages the buffered amount is counted anew.
 	maxBatchBytes = 64 << 10
@@ -109,26 +109,45 @@ func (ws *WebSocket) writeBatch() (size int, err error) {
 
 // read is the goroutine that reads, from open to closed.
 func (ws *WebSocket) read(conn *websocket.Conn) {
+	sizeHint := 0 // the size of the message before, in bytes
 	for {
-		typ, r, err := conn.Reader(context.Background())
-		var b *bufpool.Buffer
-		if err == nil {
-			b, err = readMessage(r, ws.sizeHint)
-		}
+		typ, b, err := readMessage(conn, sizeHint)
 		if err != nil {
 			b.Free()
 			ws.finish(conn, err)
 			return
 		}
-		ws.sizeHint = min(len(b.B), maxSizeHint)
+		sizeHint = min(len(b.B), maxSizeHint)
 		b = fitted(b)
 		ws.take(received{Message: Message{Data: b.B, IsText: typ == websocket.MessageText}, buffer: b})
 	}
 }
 
-// readMessage reads a message into a buffer that grows with it.
-func readMessage(r io.Reader, sizeHint int) (*bufpool.Buffer, error) {
-	b := bufpool.Get(max(sizeHint, minReadBuffer))
+// readMessage reads a message into a buffer of the pool. While it waits for one it holds the smallest, in case that is
+// enough, as it usually is, or none.
+func readMessage(conn *websocket.Conn, sizeHint int) (websocket.MessageType, *bufpool.Buffer, error) {
+	if sizeHint > minReadBuffer {
+		return readLarge(conn, sizeHint)
+	}
+	b := bufpool.Get(minReadBuffer)
+	typ, message, err := conn.ReadInto(context.Background(), b.B)
+	if len(message) > cap(b.B) {
+		b.Free()
+		b = bufpool.Get(len(message))
+		b.B = append(b.B, message...)
+	} else {
+		b.B = message
+	}
+	return typ, b, err
+}
+
+// readLarge takes a buffer as soon as there is a message, and lets it grow with it.
+func readLarge(conn *websocket.Conn, sizeHint int) (websocket.MessageType, *bufpool.Buffer, error) {
+	typ, r, err := conn.Reader(context.Background())
+	if err != nil {
+		return 0, nil, err
+	}
+	b := bufpool.Get(sizeHint)
 	for {
 		if len(b.B) == cap(b.B) {
 			b = b.Grow(1)
@@ -137,9 +156,9 @@ func readMessage(r io.Reader, sizeHint int) (*bufpool.Buffer, error) {
 		b.B = b.B[:len(b.B)+n]
 		switch {
 		case err == io.EOF:
-			return b, nil
+			return typ, b, nil
 		case err != nil:
-			return b, err
+			return typ, b, err
 		}
 	}
 }
