@@ -11,6 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// emptyTail is what the sender of a message leaves out at its end.
+const emptyTail = "\x00\x00\xff\xff"
+
 // stdInflate is what the standard library makes of messages that share a window.
 func stdInflate(t testing.TB, messages ...[]byte) []byte {
 	t.Helper()
@@ -49,7 +52,10 @@ func TestCompressExamples(t *testing.T) {
 // that, and the standard library's must agree on all of it.
 func TestCompressRoundTrips(t *testing.T) {
 	for windowBits := MinWindowBits; windowBits <= MaxWindowBits; windowBits++ {
-		for _, size := range []int{0, 1, 3, 4, 5, 100, 1279, 1280, 1281, 5000, 150_000} {
+		for _, size := range []int{0, 1, 3, 4, 5, 100, 1279, 1280, 1281, 5000, 40_000} {
+			if size > 5000 && windowBits%3 != 0 {
+				continue
+			}
 			for _, s := range samples(size) {
 				name := fmt.Sprintf("%d bits, %d bytes of %s", windowBits, size, s.name)
 				c, d := NewCompressor(windowBits), NewDecompressor(windowBits)

@@ -97,27 +97,21 @@ func (d *Decompressor) Append(dst, src []byte, limit int) ([]byte, error) {
 	return dst, nil
 }
 
-// emptyTail is what the sender leaves out at the end of a message: LEN and NLEN of an empty stored block,
-// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.2.1
-const emptyTail = "\x00\x00\xff\xff"
-
-// Finish ends the message: it takes the 00 00 ff ff that the sender left out, after which a block has to have ended, or
-// ErrCorrupt says that it has not. A message without a byte is an empty one, though a sender may not send it; and one that
-// ends with a final block needs nothing more. The arguments are those of Append.
-func (d *Decompressor) Finish(dst []byte, limit int) ([]byte, error) {
+// Finish ends the message. The sender has left out 00 00 ff ff at its end
+// (https://www.rfc-editor.org/rfc/rfc7692.html#section-7.2.1), the sizes of an empty stored block: if these are not what comes next,
+// the message is not complete, which is ErrCorrupt. Two others are taken as well: a message that ends with a final block
+// (https://www.rfc-editor.org/rfc/rfc7692.html#section-7.2.3.4) without an empty one after it, and one without a byte, which is
+// empty.
+//
+// It returns dst, as there is nothing to append: all that the bytes of a message give, Append has given.
+func (d *Decompressor) Finish(dst []byte, _ int) ([]byte, error) {
 	if d.err != nil {
 		return dst, d.err
 	}
-	if d.begun && d.state != stateAfterFinal {
-		var err error
-		if dst, err = d.Append(dst, []byte(emptyTail), limit); err != nil {
-			return dst, err
-		}
-		if d.state > stateAfterFinal || d.nbits != 0 {
-			d.err = ErrCorrupt
-			d.releaseTables()
-			return dst, d.err
-		}
+	if d.begun && d.state != stateAfterFinal && (d.state != stateStoredSize || d.nbits > 0) {
+		d.err = ErrCorrupt
+		d.releaseTables()
+		return dst, d.err
 	}
 	d.state, d.hold, d.nbits, d.begun = stateHeader, 0, 0, false
 	return dst, nil

@@ -114,12 +114,12 @@ func stdDeflate(t testing.TB, data []byte, level int) []byte {
 }
 
 func TestDecompressWhatTheStandardLibraryCompresses(t *testing.T) {
-	for _, size := range []int{0, 1, 5, 100, 3000, 200_000} {
+	for _, size := range []int{0, 1, 5, 3000, 50_000} {
 		for _, s := range samples(size) {
-			for _, level := range []int{flate.HuffmanOnly, 0, 1, 6, 9} {
+			for _, level := range []int{flate.HuffmanOnly, 0, 1, 6} {
 				message := stdDeflate(t, s.data, level)
 				for _, chunk := range []int{len(message), 1, 7, 1000} {
-					if size > 10000 && chunk == 1 && level != 6 {
+					if size > 10_000 && chunk == 1 && level != 6 {
 						continue
 					}
 					got, err := inflateMessage(NewDecompressor(15), message, max(1, chunk), len(s.data))
