@@ -20,7 +20,7 @@ const (
 // channelTable is the data channels of a connection, and what is under way between them and the association.
 type channelTable struct {
 	any       bool // a channel was created here: a description must have a section for it
-	up        bool // the association is established
+	up        bool // the association takes messages
 	maxStream int
 	byStream  map[uint16]*DataChannel
 	waiting   []*DataChannel // created before the association was up, in order
@@ -76,6 +76,10 @@ func (pc *PeerConnection) handleSCTP() (any bool) {
 			pc.finish(StateFailed, failuref("the peer lost its SCTP association"))
 		}
 	}
+	if !pc.ended && !pc.channels.up && pc.sctp.State() == sctp.StateCookieEchoed {
+		any = true
+		pc.onAssociationUp()
+	}
 	for !pc.ended && !pc.stalled() {
 		m, ok := pc.sctp.ReadMessage()
 		if !ok {
@@ -115,9 +119,13 @@ func (pc *PeerConnection) stalled() bool {
 	return false
 }
 
-// onAssociationUp opens the channels that were waiting.
+// onAssociationUp opens the channels that were waiting. That is when the peer has answered the association, not only when
+// it has confirmed it: what is sent now leaves with our last packet of the handshake, a round trip earlier.
 func (pc *PeerConnection) onAssociationUp() {
 	t := &pc.channels
+	if t.up {
+		return
+	}
 	t.up = true
 	out, in := pc.sctp.Streams()
 	t.maxStream = int(min(out, in, maxStreams)) - 1

@@ -84,7 +84,7 @@ var (
 	ErrStreamClosing = errors.New("sctp: stream is being reset")
 	// ErrClosed: the association is over, or being shut down.
 	ErrClosed = errors.New("sctp: association is closed")
-	// ErrNotConnected: before EventConnected; for Send, before StateCookieEchoed.
+	// ErrNotConnected: before StateCookieEchoed.
 	ErrNotConnected = errors.New("sctp: association is not connected yet")
 )
 

@@ -417,6 +417,9 @@ func (a *Association) establish(t instant) {
 		a.timers[timerT3] = t + a.rtt.rto
 	}
 	a.events.push(Event{Kind: EventConnected})
+	if a.shutdown.wanted {
+		a.beginShutdown(t)
+	}
 	if a.cfg.Logger != nil {
 		a.cfg.Logger.Debug("sctp: association established", slog.Int("out", int(a.hand.outStreams)), slog.Int("in", int(a.hand.inStreams)))
 	}

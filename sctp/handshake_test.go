@@ -151,6 +151,40 @@ func TestDataWithCookieEcho(t *testing.T) {
 	require.Zero(t, s.a.BufferedAmount())
 }
 
+// What is asked for before the COOKIE ACK is there is done when it is.
+func TestRequestsBeforeCookieAck(t *testing.T) {
+	begin := func() *script {
+		s := newScript(t, Config{})
+		s.a.Connect(s.now)
+		s.drain()
+		require.ErrorIs(t, s.a.ResetStream(s.now, 3), ErrNotConnected)
+		s.hold = true
+		s.receive(initAck(peerTag, peerTSN, rawParam(7, "cookie"), supportsAll))
+		require.NoError(t, s.a.Send(s.now, 3, 51, []byte("early"), SendOptions{}))
+		return s
+	}
+
+	s := begin()
+	require.NoError(t, s.a.ResetStream(s.now, 3))
+	s.flush()
+	s.take()
+	s.wait(rtt)
+	s.receive(cookieAck(), sack(1000))
+	s.want("RE-CONFIG reset #1000 last 1000 s3")
+
+	s = begin()
+	s.a.Shutdown(s.now)
+	require.ErrorIs(t, s.a.Send(s.now, 3, 51, []byte("x"), SendOptions{}), ErrClosed)
+	s.flush()
+	s.take()
+	s.wait(rtt)
+	s.receive(cookieAck(), sack(1000))
+	s.want("SHUTDOWN 1999")
+	s.receive(shutdownAck())
+	s.want("SHUTDOWN COMPLETE")
+	s.wantEvents("connected", "closed")
+}
+
 // Who has answered an INIT before it wanted to connect itself leaves the
 // handshake to the peer, and comes back with an INIT of its own only when that
 // has led to nothing within the T1 timer.

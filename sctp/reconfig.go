@@ -109,7 +109,7 @@ const (
 // ResetStream resets our outgoing stream id once all that is queued on it is
 // acknowledged, so that a later message on it is the first again (RFC 6525);
 // EventStreamResetComplete follows. Send fails for the stream until then.
-// ErrNotConnected before EventConnected, ErrClosed after the end,
+// ErrNotConnected before StateCookieEchoed, ErrClosed after the end,
 // ErrInvalidStream beyond the number that [Association.Streams] gives; a stream
 // being reset already stays so. If the peer lacks RFC 6525, the event comes at
 // once, with ErrResetDenied.
@@ -220,7 +220,7 @@ func (a *Association) reconfigurable() error {
 	switch {
 	case a.over:
 		return ErrClosed
-	case a.state < StateEstablished:
+	case a.state < StateCookieEchoed:
 		return ErrNotConnected
 	}
 	return nil

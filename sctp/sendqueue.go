@@ -224,7 +224,7 @@ func (q *sendQueue) release() {
 func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byte, opt SendOptions) error {
 	t := a.clock(now)
 	switch {
-	case a.over || a.state >= StateShutdownPending:
+	case a.over || a.state >= StateShutdownPending || a.shutdown.wanted:
 		return ErrClosed
 	case a.state != StateEstablished && a.state != StateCookieEchoed:
 		return ErrNotConnected

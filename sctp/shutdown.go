@@ -10,6 +10,7 @@ import (
 // shutdownState is the graceful end of an association:
 // https://www.rfc-editor.org/rfc/rfc9260.html#section-9.2
 type shutdownState struct {
+	wanted   bool // by the user, while the handshake was not over
 	send     bool // SHUTDOWN
 	sendAck  bool // SHUTDOWN ACK
 	attempts int
@@ -20,17 +21,23 @@ type shutdownState struct {
 const shutdownGuard = 60 * time.Second
 
 // Shutdown ends the association gracefully: what is queued is delivered, then
-// both sides close. EventClosed follows. Before EventConnected it is an Abort.
+// both sides close. EventClosed follows. Before StateCookieEchoed it is an Abort.
 func (a *Association) Shutdown(now time.Time) {
 	t := a.clock(now)
 	switch a.state {
 	case StateEstablished:
-		a.state = StateShutdownPending
-		a.timers[timerT5] = t + shutdownGuard
-		a.progressShutdown(t)
-	case StateClosed, StateCookieWait, StateCookieEchoed:
+		a.beginShutdown(t)
+	case StateCookieEchoed:
+		a.shutdown.wanted = true // what was sent already is to arrive
+	case StateClosed, StateCookieWait:
 		a.abort(t, CauseUserInitiatedAbort, "", false)
 	}
+}
+
+func (a *Association) beginShutdown(t instant) {
+	a.state = StateShutdownPending
+	a.timers[timerT5] = t + shutdownGuard
+	a.progressShutdown(t)
 }
 
 // allAcknowledged reports whether the peer has everything.
