@@ -1,8 +1,11 @@
 package websocket
 
 import (
+	"bufio"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"testing"
 
@@ -88,5 +91,43 @@ func BenchmarkUTF8(b *testing.B) {
 		if s := (utf8State{}); !s.valid(p) {
 			b.Fatal()
 		}
+	}
+}
+
+// BenchmarkBareEcho is what BenchmarkEcho compares with: the same sockets, with
+// a length of four bytes in front of each message.
+func BenchmarkBareEcho(b *testing.B) {
+	for _, size := range []int{125, 1 << 10, 16 << 10, 64 << 10} {
+		b.Run(fmt.Sprintf("%dB/1", size), func(b *testing.B) {
+			client, server := tcpPair(b, connConfig{}, connConfig{})
+			turn := func(stream net.Conn, r *bufio.Reader, buf []byte) error {
+				if _, err := io.ReadFull(r, buf[:4]); err != nil {
+					return err
+				}
+				n := int(binary.BigEndian.Uint32(buf))
+				if _, err := io.ReadFull(r, buf[4:4+n]); err != nil {
+					return err
+				}
+				_, err := stream.Write(buf[:4+n])
+				return err
+			}
+			go func() {
+				r, buf := bufio.NewReaderSize(server.stream, socketBuffer), make([]byte, 4+size)
+				for turn(server.stream, r, buf) == nil {
+				}
+			}()
+			r, buf := bufio.NewReaderSize(client.stream, socketBuffer), make([]byte, 4+size)
+			binary.BigEndian.PutUint32(buf, uint32(size))
+			if _, err := client.stream.Write(buf); err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(size))
+			b.ResetTimer()
+			for range b.N {
+				if err := turn(client.stream, r, buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -93,6 +93,7 @@ type Conn struct {
 	localClose  bool        // the program closed the connection
 	peerClose   *CloseError // the peer's close frame has come
 	readersLeft int         // how many reads have ended since the closing began
+	verdict     error       // what the peer has sent decides why the connection will be over, whatever fails until then
 	err         error       // why the connection is over; the stream is closed then
 
 	pings pinger
@@ -150,11 +151,8 @@ func (c *Conn) end(err error) error {
 		defer c.mu.Unlock()
 		return c.err
 	}
-	switch { // nothing that fails after the peer's close frame matters
-	case c.peerClose != nil && c.localClose:
-		err = ErrClosed
-	case c.peerClose != nil:
-		err = c.peerClose
+	if c.verdict != nil {
+		err = c.verdict
 	}
 	c.err = err
 	c.over.Store(true)
@@ -162,6 +160,7 @@ func (c *Conn) end(err error) error {
 	c.out.stop()
 	c.cond.Broadcast()
 	c.mu.Unlock()
+	c.in.watch.release()
 	c.stream.Close() // without the mutex: TLS sends an alert, which can take a while
 	return err
 }

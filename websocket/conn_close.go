@@ -155,7 +155,10 @@ func (c *Conn) finishWriting() {
 func (c *Conn) closedByPeer(closed *CloseError) error {
 	c.mu.Lock()
 	c.peerClose = closed
-	if !c.closeQueued {
+	if c.verdict = closed; c.localClose {
+		c.verdict = ErrClosed
+	}
+	if c.err == nil && !c.closeQueued {
 		c.queueClose(closed.Code, "") // "typically echos the status code it received"
 	}
 	c.finishWriting()
@@ -174,6 +177,7 @@ func (c *Conn) closedByPeer(closed *CloseError) error {
 // https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.7
 func (c *Conn) fail(err error) error {
 	c.mu.Lock()
+	c.verdict = err
 	if c.err == nil && !c.closeQueued {
 		code := StatusProtocolError
 		if protocol, ok := err.(*ProtocolError); ok {

@@ -22,6 +22,10 @@ const (
 	// while a Read waits: small ones grow when they are filled.
 	minStreamBuffer = 4 << 10
 
+	// headBuffer is how much is read of what is likely to be another large message,
+	// so that most of it is read to where it belongs.
+	headBuffer = 2 << 10
+
 	// shrinkAfter is how many reads in a row must have left three quarters of the
 	// buffer empty before the next one is half the size.
 	shrinkAfter = 16
@@ -44,6 +48,7 @@ type connReader struct {
 	size     int             // of the next buffer, if the stream is not a socket
 	small    int             // how many reads in a row left it almost empty
 	watch    watch
+	large    bool           // the last message was larger than the buffer
 	queued   bool           // pongs were queued since the last flush
 	stream   *messageReader // of the current message, if any
 	sink     []byte         // what is not wanted is received here
@@ -100,6 +105,7 @@ func (c *Conn) ReadInto(ctx context.Context, buf []byte) (typ MessageType, messa
 			return 0, nil, c.interruptedRead(err, len(message) > 0)
 		}
 		if complete {
+			in.large = len(message) > socketBuffer
 			c.endRead()
 			return in.receiver.typ, message, nil
 		}

@@ -366,6 +366,23 @@ func TestThePeerBreaksTheProtocol(t *testing.T) {
 	}
 }
 
+// What the peer did wrong is the reason also if it does not read to be told.
+func TestThePeerBreaksTheProtocolAndDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		defer b.Close()
+		c := newConn(a, connConfig{client: true})
+		written := make(chan error, 1)
+		go func() { written <- c.Write(background(), MessageBinary, make([]byte, 100)) }()
+		go b.Write([]byte{0x83})
+		start := time.Now()
+		_, _, err := c.Read(background())
+		require.ErrorIs(t, err, ErrReservedOpcode)
+		require.ErrorIs(t, <-written, ErrReservedOpcode)
+		require.Less(t, time.Since(start), 3*lingerClose)
+	})
+}
+
 func TestTheStreamEnds(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		read := s.reads(background())

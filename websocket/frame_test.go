@@ -2,6 +2,8 @@ package websocket
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"math/rand/v2"
 	"testing"
 	"unicode/utf8"
@@ -27,6 +29,11 @@ func TestMask(t *testing.T) {
 			Mask(key, offset, got[:length])
 			require.Equal(t, want, got[:length], "%d bytes at %d", length, offset)
 			require.Equal(t, original[length:], got[length:], "what is behind %d bytes", length)
+
+			got, next := appendMasked([]byte("x"), original[:length], binary.LittleEndian.Uint32(key[:]))
+			Mask(key, 0, got[1:])
+			require.Equal(t, original[:length], got[1:])
+			require.Equal(t, bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(length%4)), next)
 		}
 	}
 }

@@ -47,11 +47,16 @@ func (s *socket) init(c *Conn) {
 	s.raw = raw
 	s.onRead = func(fd uintptr) bool {
 		in := &c.in
-		if in.mem == nil {
-			in.mem = bufpool.Get(socketBuffer)
+		size := socketBuffer
+		if in.large {
+			size = headBuffer
+		}
+		if in.mem == nil || cap(in.mem.B) < size {
+			in.freeBuffer()
+			in.mem = bufpool.Get(size)
 		}
 		for {
-			s.readN, s.readErr = syscall.Read(int(fd), in.mem.B[:socketBuffer])
+			s.readN, s.readErr = syscall.Read(int(fd), in.mem.B[:size])
 			if s.readErr == syscall.EAGAIN {
 				in.freeBuffer()
 				return false // and wait
