@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rtcstack/rtcstack/internal/udp"
+	"github.com/rtcstack/rtcstack/sctp"
 )
 
 // traffic is what a connection has done so far.
@@ -33,6 +34,11 @@ func (t traffic) since(before traffic) traffic {
 	t.sent -= before.sent
 	t.sacks -= before.sacks
 	return t
+}
+
+// withCUBIC configures tests that count packets: how a model of the path comes about on a busy machine is not their subject.
+func withCUBIC() Configuration {
+	return Configuration{SCTP: &SCTPSettings{CongestionControl: sctp.CongestionCUBIC}}
 }
 
 // quietTime is more than a SACK is delayed, or packets wait for the pacer that nobody else counts.
@@ -61,7 +67,8 @@ func (p *pair) quiet() {
 // window". What a batch brings arrives at once, so one SACK acknowledges all of it, and leaves in one system call with
 // whatever else the batch has caused.
 func TestOneSACKForABatch(t *testing.T) {
-	config := Configuration{SCTP: &SCTPSettings{InitialCongestionWindow: 200}}
+	config := withCUBIC()
+	config.SCTP.InitialCongestionWindow = 200
 	p := newPair(t, config, config)
 	a, b := p.connect("x", nil)
 	p.quiet()
@@ -87,7 +94,7 @@ func TestOneSACKForABatch(t *testing.T) {
 	t.Logf("%d packets in %d batches, %d SACKs, %d writes", got.packets, got.udp.ReadCalls, got.sacks, got.udp.WriteCalls)
 	require.GreaterOrEqual(t, got.packets, uint64(count))
 	if got.udp.Batch {
-		require.Less(t, got.udp.ReadCalls, int64(count/4), "the kernel had them ready")
+		require.Less(t, got.udp.ReadCalls, int64(count/2), "the kernel had them ready")
 	}
 	require.LessOrEqual(t, got.sacks, uint64(got.udp.ReadCalls))
 	require.LessOrEqual(t, got.udp.WriteCalls, got.udp.ReadCalls+2, "two for ICE, which has a timer")
@@ -98,7 +105,7 @@ func TestOneSACKForABatch(t *testing.T) {
 func TestBulkTransferIsBatched(t *testing.T) {
 	for _, size := range []int{1024, 65536} {
 		t.Run(fmt.Sprintf("messages of %d bytes", size), func(t *testing.T) {
-			p := newPair(t, Configuration{}, Configuration{})
+			p := newPair(t, withCUBIC(), withCUBIC())
 			a, b := p.connect("bulk", nil)
 			count := 12 << 20 / size
 			done := make(chan struct{})

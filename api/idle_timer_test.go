@@ -65,19 +65,13 @@ func TestOneTimerForAConnection(t *testing.T) {
 	exchange(t, a, b, Message{Data: []byte("x")})
 	exchange(t, other, otherB, Message{Data: []byte("y")})
 	for _, pc := range []*PeerConnection{p.a, p.b} {
-		// The end of the DTLS handshake may still be under way in the connection that has done it.
-		eventually(t, "one timer", func() bool {
-			pc.mu.Lock()
-			defer pc.mu.Unlock()
-			timers := timersOf(pc)
-			if len(timers) != 1 {
-				t.Logf("timers: %v", timers)
-				return false
-			}
-			for _, path := range timers {
-				require.Equal(t, ".timer", path)
-			}
-			return true
-		})
+		pc.dtls.Wait() // the goroutine of the handshake has ended, and all that it held is released
+		pc.mu.Lock()
+		timers := timersOf(pc)
+		pc.mu.Unlock()
+		require.Len(t, timers, 1)
+		for _, path := range timers {
+			require.Equal(t, ".timer", path)
+		}
 	}
 }
