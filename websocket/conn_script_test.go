@@ -374,6 +374,7 @@ func TestThePeerBreaksTheProtocolAndDoesNotRead(t *testing.T) {
 		c := newConn(a, connConfig{client: true})
 		written := make(chan error, 1)
 		go func() { written <- c.Write(background(), MessageBinary, make([]byte, 100)) }()
+		synctest.Wait()
 		go b.Write([]byte{0x83})
 		start := time.Now()
 		_, _, err := c.Read(background())

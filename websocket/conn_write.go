@@ -200,8 +200,8 @@ func (c *Conn) writeError() error {
 		return c.err
 	case !c.closeQueued:
 		return nil
-	case c.peerClose != nil && !c.localClose:
-		return c.peerClose
+	case c.verdict != nil:
+		return c.verdict
 	}
 	return ErrClosed
 }
