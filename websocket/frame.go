@@ -163,9 +163,6 @@ func Mask(key [4]byte, offset int, b []byte) {
 // bounds inside.
 func mask(key uint32, b []byte) uint32 {
 	if key == 0 {
-		return 0 // from a server
-	}
-	if key == 0 {
 		return 0 // unmasked, or as good as that
 	}
 	k := uint64(key)<<32 | uint64(key)
