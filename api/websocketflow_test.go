@@ -66,6 +66,7 @@ func TestWebSocketBufferedAmountLow(t *testing.T) {
 func TestWebSocketSlowCallback(t *testing.T) {
 	a, b := webSocketPair(t, webSocketTuning{closeTimeout: 100 * time.Millisecond})
 	entered, leave := make(chan struct{}), make(chan struct{})
+	defer close(leave)
 	var got int
 	b.OnMessage(func(Message) {
 		if got++; got == 1 {
@@ -80,12 +81,11 @@ func TestWebSocketSlowCallback(t *testing.T) {
 	eventually(t, "the peer is held up", func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.full()
+		return b.inbox.bytes+len(b.channel.batch)*2000 >= maxPendingBytes
 	})
 	end := watch(a)
 	require.NoError(t, b.Close())
 	receive(t, end.closed, "closed callback of the peer")
-	close(leave)
 }
 
 func TestWebSocketMessageCallbackClearedAndSet(t *testing.T) {

@@ -131,12 +131,14 @@ func readMessage(conn *websocket.Conn, sizeHint int) (websocket.MessageType, *bu
 	}
 	b := bufpool.Get(minReadBuffer)
 	typ, message, err := conn.ReadInto(context.Background(), b.B)
-	if len(message) > cap(b.B) {
+	switch {
+	case err != nil:
+	case len(message) > cap(b.B): // it is in memory of its own, and the next one comes by readLarge
 		b.Free()
 		b = bufpool.Get(len(message))
 		b.B = append(b.B, message...)
-	} else {
-		b.B = message
+	default:
+		b.B = b.B[:len(message)]
 	}
 	return typ, b, err
 }
