@@ -44,6 +44,9 @@ func newTunedPair(t testing.TB, a, b Configuration, tune tuning) *pair {
 	}
 	checkLeaks(t)
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("a: %+v\nb: %+v", p.a.Stats(), p.b.Stats())
+		}
 		require.NoError(t, p.a.CloseAndWait())
 		require.NoError(t, p.b.CloseAndWait())
 	})

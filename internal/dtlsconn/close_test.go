@@ -168,3 +168,27 @@ func TestRenegotiationIsIgnored(t *testing.T) {
 	client.transmit([]byte("go on"))
 	server.wantData([]byte("go on"))
 }
+
+// RFC 5246, section 7.2.1: "Any data received after a closure alert is ignored", and no other.
+func TestLastRecordBeforeTheEndIsDelivered(t *testing.T) {
+	for range 10 {
+		leave := make(chan struct{})
+		client, server := newPair(t, func(c *Config) {
+			c.CipherSuites = []uint16{uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA)}
+			if data := c.Data; c.Client {
+				c.Data = func(plaintext []byte) {
+					data(plaintext)
+					<-leave
+				}
+			}
+		})
+		server.transmit([]byte("first"))
+		server.transmit([]byte("last"))
+		server.conn.Close()
+		client.wantData([]byte("first"))
+		time.Sleep(2 * time.Millisecond) // by now the DTLS library has most likely come to the end; either way
+		close(leave)
+		client.wantData([]byte("last"))
+		require.NoError(t, want(t, client.closed, "Closed"))
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/pion/dtls/v3"
@@ -208,6 +209,10 @@ func (c *Conn) reportHandshaked() {
 // maxSlowPlaintext is the longest plaintext of the slow path: pion/dtls reads datagrams of up to 8 KiB.
 const maxSlowPlaintext = 8 << 10
 
+// readsAfterEnd is how often pion/dtls is asked for more after it has reported the end. The last record before close_notify
+// may be waiting in it then, and each Read chooses between the two by tossing a coin.
+const readsAfterEnd = 64
+
 // serveSlow carries application data from pion/dtls to the owner until the association ends.
 func (c *Conn) serveSlow(inner *dtls.Conn, p *pipe) {
 	c.reportHandshaked()
@@ -219,8 +224,12 @@ func (c *Conn) serveSlow(inner *dtls.Conn, p *pipe) {
 	c.mu.Unlock()
 
 	buf := make([]byte, maxSlowPlaintext)
-	for {
+	for ends := 0; ; {
 		n, err := inner.Read(buf)
+		if errors.Is(err, io.EOF) && ends < readsAfterEnd && !c.isClosed() {
+			ends++
+			continue
+		}
 		if err != nil {
 			break
 		}
