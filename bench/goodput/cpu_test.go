@@ -22,6 +22,12 @@ import (
 // cpuRounds is how often each measurement is repeated, the libraries taking turns.
 const cpuRounds = 3
 
+const (
+	// leastMessages make a measurement longer until they have been received, for at most cpuPatience.
+	leastMessages = 10
+	cpuPatience   = time.Minute
+)
+
 // load is a row of the table of costs.
 type load struct {
 	name       string
@@ -127,7 +133,7 @@ func costOfOurs(t testing.TB, l load, d time.Duration) cost {
 	message := make([]byte, l.size)
 	options := sctp.SendOptions{Unordered: l.unreliable, LimitRetransmits: l.unreliable}
 	run := func(d time.Duration) {
-		for began := time.Now(); time.Since(began) < d; {
+		for began := time.Now(); time.Since(began) < d || messages < leastMessages && time.Since(began) < cpuPatience; {
 			for range 20 {
 				for writable {
 					if a.Send(now, 1, ppidBinary, message, options) != nil {
@@ -215,7 +221,11 @@ func costOfPion(t testing.TB, l load, d time.Duration) cost {
 	both.Go(func() { from.send(make([]byte, l.size), 2<<20, stop) })
 	time.Sleep(d / 4)
 	m, p, before := messages.Load(), packets.Load(), takeUsage(t)
-	time.Sleep(d)
+	for range 1 + int(cpuPatience/d) { // a busy machine may need longer
+		if time.Sleep(d); messages.Load()-m >= leastMessages {
+			break
+		}
+	}
 	c := before.cost(t, l, messages.Load()-m, packets.Load()-p)
 	close(stop)
 	_ = a.Close()
@@ -234,8 +244,8 @@ func TestCPU(t *testing.T) {
 	if !*full {
 		const d = 200 * time.Millisecond
 		ours, others := costOfOurs(t, loads[2], d), costOfPion(t, loads[2], d)
-		require.Greater(t, ours.rate, 1.0)
-		require.Greater(t, others.rate, 1.0)
+		require.Positive(t, ours.rate)
+		require.Positive(t, others.rate)
 		require.Less(t, ours.cpu, others.cpu)
 		return
 	}

@@ -11,9 +11,9 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// closeAtOnce is how soon the end has to be seen by the other side. ICE alone would notice a lost peer after 5 s, and
-// give up after 30.
-const closeAtOnce = 3 * time.Second
+// closeAtOnce is how soon the end has to be seen by the other side, on a machine that is busy. ICE alone would give a lost
+// peer up after 30 s.
+const closeAtOnce = 10 * time.Second
 
 // onClosed gives a channel that is closed by the closed callback.
 func onClosed(dc *rtc.DataChannel) <-chan struct{} {

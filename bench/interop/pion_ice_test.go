@@ -142,10 +142,11 @@ func TestPionICERoleConflict(t *testing.T) {
 // Consent (RFC 7675): pion answers our checks while the connection is idle, and we answer its own keep-alives, so that
 // both stay connected for longer than either's timeout.
 func TestPionICEConsent(t *testing.T) {
+	const timeout = 2500 * time.Millisecond // of both; longer than a busy machine stops for
 	config := ice.Config{Controlling: true, ConsentInterval: 200 * time.Millisecond,
-		DisconnectedTimeout: time.Second, ConsentTimeout: time.Second}
+		DisconnectedTimeout: timeout, ConsentTimeout: timeout}
 	s := newICESession(t, config, pionice.WithKeepaliveInterval(100*time.Millisecond),
-		pionice.WithDisconnectedTimeout(400*time.Millisecond), pionice.WithFailedTimeout(400*time.Millisecond))
+		pionice.WithDisconnectedTimeout(timeout), pionice.WithFailedTimeout(timeout))
 	conn := s.connect(false, false)
 	lost := make(chan fmt.Stringer, 16)
 	s.ours.OnStateChange(func(state ice.State) {
@@ -161,7 +162,7 @@ func TestPionICEConsent(t *testing.T) {
 	select {
 	case state := <-lost:
 		t.Fatalf("one side is %v", state)
-	case <-time.After(2500 * time.Millisecond): // more than twice either's timeout
+	case <-time.After(2*timeout + timeout/2):
 	}
 	s.exchange(conn)
 }

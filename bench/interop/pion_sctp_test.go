@@ -96,7 +96,7 @@ func newSCTPSession(t *testing.T, role sctpRole, network lossyNetwork, options .
 func (s *sctpSession) openPion(id uint16) *pionsctp.Stream {
 	stream, err := s.pion.OpenStream(id, pionsctp.PayloadTypeWebRTCBinary)
 	require.NoError(s.t, err)
-	require.NoError(s.t, stream.SetReadDeadline(time.Now().Add(pionPatience)))
+	require.NoError(s.t, stream.SetReadDeadline(time.Now().Add(pionBulkTime)))
 	return stream
 }
 
@@ -106,7 +106,7 @@ func (s *sctpSession) acceptPion() *pionsctp.Stream {
 	stream := next(s.t, s.from, "a new stream at pion")
 	require.NotNil(s.t, stream, "pion's association ended")
 	stream.SetDefaultPayloadType(pionsctp.PayloadTypeWebRTCBinary)
-	require.NoError(s.t, stream.SetReadDeadline(time.Now().Add(pionPatience)))
+	require.NoError(s.t, stream.SetReadDeadline(time.Now().Add(pionBulkTime)))
 	return stream
 }
 
