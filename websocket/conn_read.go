@@ -15,12 +15,15 @@ import (
 
 const (
 	// socketBuffer is the size of the read buffer that is there while a socket has
-	// something to read. A system call costs as much as copying 16 KiB.
-	socketBuffer = 32 << 10
+	// something to read. It is large enough for a message of 64 KiB, or several of 16
+	// KiB, as a system call costs more than copying 16 KiB.
+	socketBuffer = 128 << 10
 
-	// minStreamBuffer and socketBuffer bound that of other streams, which is there
-	// while a Read waits: small ones grow when they are filled.
+	// minStreamBuffer and maxStreamBuffer bound that of other streams, which is there
+	// while a Read waits: small ones grow when they are filled. TLS hands out a
+	// record at a time, of at most 16 KiB.
 	minStreamBuffer = 4 << 10
+	maxStreamBuffer = 32 << 10
 
 	// headBuffer is how much is read of what is likely to be another large message,
 	// so that most of it is read to where it belongs.
@@ -265,7 +268,7 @@ func (c *Conn) fill(ctx context.Context) error {
 func (in *connReader) resize(n int) {
 	switch {
 	case n == in.size:
-		in.size, in.small = min(2*in.size, socketBuffer), 0
+		in.size, in.small = min(2*in.size, maxStreamBuffer), 0
 	case n > in.size/4 || in.size == minStreamBuffer:
 		in.small = 0
 	default:

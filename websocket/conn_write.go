@@ -16,7 +16,7 @@ const (
 	maxPending = 64 << 10
 
 	// maxHeld is how many of them may be held back.
-	maxHeld = 32 << 10
+	maxHeld = 64 << 10
 
 	// maxHold is how long they may: the resolution of the timers of most systems.
 	maxHold = time.Millisecond
@@ -42,6 +42,7 @@ type connWriter struct {
 	sender    Sender
 	maxCopy   int
 	pending   *bufpool.Buffer // frames that nobody is writing yet; nil: none
+	usual     int             // bytes that were pending the last time
 	busy      bool            // somebody is writing
 	takers    int             // how many wait until nobody is, to write themselves all that is pending
 	waiting   int             // how many wait for anything
@@ -224,7 +225,7 @@ func (c *Conn) wake() {
 // grow makes room for n more pending bytes.
 func (o *connWriter) grow(n int) {
 	if o.pending == nil {
-		o.pending = bufpool.Get(n)
+		o.pending = bufpool.Get(max(n, o.usual))
 	} else {
 		o.pending = o.pending.Grow(n)
 	}
@@ -305,7 +306,7 @@ func (c *Conn) writeAll(ctx context.Context, rounds int) (err error) {
 func (c *Conn) take() *bufpool.Buffer {
 	o := &c.out
 	b := o.pending
-	o.pending = nil
+	o.pending, o.usual = nil, len(b.B)
 	if o.held.Load() {
 		o.held.Store(false)
 	}
