@@ -128,9 +128,7 @@ func buildTable(table []entry, root uint, lengths []uint8, meaning []entry) bool
 		if longest > 1 || root == codeLengthBits {
 			return false
 		}
-		for i := range table[:1<<root] {
-			table[i] = invalidEntry
-		}
+		table[0], table[1] = invalidEntry, invalidEntry
 	}
 
 	var first [maxCodeLength + 2]int // where the symbols of each length start
@@ -145,32 +143,37 @@ func buildTable(table []entry, root uint, lengths []uint8, meaning []entry) bool
 		}
 	}
 
-	code := uint(0) // the next one, "packed starting with the most-significant bit of the code"
+	// The first table: that of n bits is twice that of n-1 bits, and then what the codes of n bits say. What the copies have
+	// where there is no code yet, longer codes say later, as the code is complete.
+	code, i := uint(0), 0 // the next code, "packed starting with the most-significant bit of the code", and its symbol
+	for n := uint(1); n <= root; n++ {
+		if n > 1 {
+			copy(table[1<<(n-1):1<<n], table[:1<<(n-1)])
+		}
+		for range count[n] {
+			table[bits.Reverse16(uint16(code))>>(16-n)] = meaning[symbols[i]] | entry(n)
+			code++
+			i++
+		}
+		code <<= 1
+	}
+
 	next := 1 << root
 	prefix, start, width := ^uint(0), 0, uint(0) // of the second table being filled
-	i := 0
-	for n := uint(1); n <= uint(longest); n++ {
+	for n := root + 1; n <= uint(longest); n++ {
 		for range count[n] {
 			reversed := uint(bits.Reverse16(uint16(code)) >> (16 - n))
-			e := meaning[symbols[i]]
-			if n <= root {
-				e |= entry(n)
-				for at := reversed; at < 1<<root; at += 1 << n {
-					table[at] = e
+			if p := reversed & (1<<root - 1); p != prefix {
+				prefix, start = p, next
+				width = secondWidth(&count, n, root, first[n]-i)
+				if next += 1 << width; next > len(table) {
+					return false // no code of the sizes above comes here
 				}
-			} else {
-				if p := reversed & (1<<root - 1); p != prefix {
-					prefix, start = p, next
-					width = secondWidth(&count, n, root, first[n]-i)
-					if next += 1 << width; next > len(table) {
-						return false // no code of the sizes above comes here
-					}
-					table[prefix] = kindLink | entry(root) | entry(width)<<4 | entry(start)<<16
-				}
-				e |= entry(n - root)
-				for at := reversed >> root; at < 1<<width; at += 1 << (n - root) {
-					table[start+int(at)] = e
-				}
+				table[prefix] = kindLink | entry(root) | entry(width)<<4 | entry(start)<<16
+			}
+			e := meaning[symbols[i]] | entry(n-root)
+			for at := reversed >> root; at < 1<<width; at += 1 << (n - root) {
+				table[start+int(at)] = e
 			}
 			code++
 			i++
