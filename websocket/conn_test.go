@@ -402,3 +402,25 @@ func TestIdleReadHoldsNoBuffer(t *testing.T) {
 	<-done
 	require.Nil(t, client.in.mem)
 }
+
+func TestCompressedMessagesDoNotAllocate(t *testing.T) {
+	if race.Enabled {
+		t.Skip("sync.Pool drops buffers at random under the race detector")
+	}
+	for _, forget := range []bool{false, true} {
+		cfg := connConfig{compression: &compressionParams{forget, forget, 15, 15}, compressionThreshold: -1}
+		client, server := tcpPair(t, cfg, cfg)
+		message, buf := bytes.Repeat([]byte("all work and no play "), 1000), make([]byte, 0, 32<<10)
+		round := func() {
+			for _, c := range [][2]*Conn{{client, server}, {server, client}} {
+				written := c[0].Write(background(), MessageText, message)
+				_, got, err := c[1].ReadInto(background(), buf)
+				if written != nil || err != nil || !bytes.Equal(message, got) {
+					t.Fatal(written, err, len(got))
+				}
+			}
+		}
+		round()
+		require.Less(t, testing.AllocsPerRun(100, round), 0.5, "forget=%v", forget)
+	}
+}
