@@ -133,19 +133,23 @@ func AppendFrameHeader(dst []byte, h FrameHeader) []byte {
 	if h.Masked {
 		b1 = bitMask
 	}
-	switch n := h.PayloadLength; {
-	case n < length16:
-		dst = append(dst, b0, b1|byte(n))
-	case n < 1<<16:
-		dst = append(dst, b0, b1|length16, byte(n>>8), byte(n))
-	default:
-		dst = append(dst, b0, b1|length64)
-		dst = binary.BigEndian.AppendUint64(dst, uint64(n))
-	}
+	dst = appendStart(dst, b0, b1, h.PayloadLength)
 	if h.Masked {
 		dst = append(dst, h.MaskingKey[:]...)
 	}
 	return dst
+}
+
+// appendStart appends what a header has besides the masking key: its first byte,
+// and the length behind the bits of the second.
+func appendStart(dst []byte, b0, b1 byte, n int64) []byte {
+	switch {
+	case n < length16:
+		return append(dst, b0, b1|byte(n))
+	case n < 1<<16:
+		return append(dst, b0, b1|length16, byte(n>>8), byte(n))
+	}
+	return binary.BigEndian.AppendUint64(append(dst, b0, b1|length64), uint64(n))
 }
 
 // Mask masks or unmasks b, the part of a frame's payload that begins offset

@@ -118,6 +118,9 @@ func (r *Receiver) Receive(message, b []byte) (grown []byte, n int, event Event,
 	if r.err != nil || r.closed != nil {
 		return message, len(b), EventNone, r.err
 	}
+	if grown, n := r.receiveWhole(message, b); n > 0 {
+		return grown, n, EventMessage, nil
+	}
 	for {
 		if !r.inFrame {
 			used, ok := r.receiveHeader(b[n:])
@@ -150,6 +153,51 @@ func (r *Receiver) Receive(message, b []byte) (grown []byte, n int, event Event,
 			return message, n, event, r.err
 		}
 	}
+}
+
+// receiveWhole takes a message that is uncompressed, of one frame, and in b
+// completely, as most are, and returns how many bytes it has; 0 if the next one is
+// different, or in any way wrong. It does nothing that could not be done piece by
+// piece, but in a third of the time.
+func (r *Receiver) receiveWhole(message, b []byte) (grown []byte, n int) {
+	if len(b) < 2 || r.inFrame || r.inMessage || r.headerLen != 0 || (b[1]&bitMask != 0) == r.client {
+		return message, 0
+	}
+	typ := MessageType(b[0] &^ bitFin)
+	if b[0]&bitFin == 0 || typ != MessageBinary && typ != MessageText {
+		return message, 0
+	}
+	length, payload := int(b[1]&^bitMask), 2
+	switch {
+	case length < length16:
+	case length == length16 && len(b) >= 4:
+		length, payload = int(binary.BigEndian.Uint16(b[2:])), 4
+		if length < length16 {
+			return message, 0
+		}
+	default:
+		return message, 0
+	}
+	var key uint32
+	if !r.client {
+		if len(b) < payload+4 {
+			return message, 0
+		}
+		key = binary.LittleEndian.Uint32(b[payload:])
+		payload += 4
+	}
+	if length > r.max || length > len(b)-payload {
+		return message, 0
+	}
+	start := len(message)
+	message, _ = appendMasked(message, b[payload:payload+length], key)
+	if typ == MessageText {
+		if r.text = (utf8State{}); !r.text.valid(message[start:]) || !r.text.complete() {
+			return message[:start], 0
+		}
+	}
+	r.typ = typ
+	return message, payload + length
 }
 
 // Direct is how many of the next bytes of the stream can be received directly

@@ -134,9 +134,15 @@ func (s *Sender) compresses(n int) bool { return s.deflate.windowBits != 0 && n 
 // appendHeader appends the header of an uncompressed frame and returns the key
 // that its payload is to be masked with, which is 0 for a server.
 func (s *Sender) appendHeader(dst []byte, opcode Opcode, fin bool, length int) ([]byte, uint32) {
-	h := FrameHeader{Opcode: opcode, Fin: fin, PayloadLength: int64(length), Masked: s.client}
-	key := s.maskingKey(&h)
-	return AppendFrameHeader(dst, h), key
+	b0 := byte(opcode)
+	if fin {
+		b0 |= bitFin
+	}
+	if !s.client {
+		return appendStart(dst, b0, 0, int64(length)), 0
+	}
+	key := s.random()
+	return binary.LittleEndian.AppendUint32(appendStart(dst, b0, bitMask, int64(length)), key), key
 }
 
 func (s *Sender) maskingKey(h *FrameHeader) uint32 {
