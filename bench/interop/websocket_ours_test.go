@@ -1,0 +1,168 @@
+package interop_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+	"github.com/rtcstack/rtcstack/websocket"
+)
+
+const (
+	// webSocketPatience is how long a step may take that should take a moment: the machine may be busy.
+	webSocketPatience = 60 * time.Second
+	// webSocketMessage is the largest message of the tests.
+	webSocketMessage = 16 << 20
+)
+
+// socketOptions are what the tests vary, for any implementation that can.
+type socketOptions struct {
+	subprotocols []string
+	compression  *websocket.CompressionOptions // nil: none
+}
+
+// echoServer starts a server that sends back what it gets, for the duration of the test, and returns its URL. What it
+// cannot get is not an error of the test: many of them break the protocol.
+type echoServer func(t *testing.T, o socketOptions) (url string)
+
+// echoClient connects to a server, sends back what it gets, and returns how the connection has ended.
+type echoClient func(ctx context.Context, url string, o socketOptions) error
+
+// Ours, by the packages under test.
+var (
+	ourEchoServers = map[string]echoServer{"websocket": websocketEchoServer, "rtc": rtcEchoServer}
+	ourEchoClients = map[string]echoClient{"websocket": websocketEchoClient, "rtc": rtcEchoClient}
+)
+
+// serveHTTP starts an HTTP server for the duration of the test, which ends when all its handlers have returned, and
+// returns its URL for WebSockets.
+func serveHTTP(t *testing.T, handler http.HandlerFunc) (url string) {
+	t.Helper()
+	var handlers sync.WaitGroup
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handlers.Add(1)
+		defer handlers.Done()
+		handler(w, r)
+	}))
+	t.Cleanup(func() {
+		server.Close()
+		handlers.Wait() // Close does not know of hijacked connections
+	})
+	return "ws" + strings.TrimPrefix(server.URL, "http")
+}
+
+func acceptOptions(o socketOptions) *websocket.AcceptOptions {
+	return &websocket.AcceptOptions{
+		Subprotocols:   o.subprotocols,
+		Compression:    o.compression,
+		MaxMessageSize: webSocketMessage,
+	}
+}
+
+func dialOptions(o socketOptions) *websocket.DialOptions {
+	return &websocket.DialOptions{
+		Subprotocols:   o.subprotocols,
+		Compression:    o.compression,
+		MaxMessageSize: webSocketMessage,
+	}
+}
+
+func websocketEchoServer(t *testing.T, o socketOptions) string {
+	return serveHTTP(t, func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, acceptOptions(o))
+		if err == nil {
+			_ = echoConn(t.Context(), c)
+		}
+	})
+}
+
+func websocketEchoClient(ctx context.Context, url string, o socketOptions) error {
+	c, err := websocket.Dial(ctx, url, dialOptions(o))
+	if err != nil {
+		return err
+	}
+	return echoConn(ctx, c)
+}
+
+// echoConn sends back what it gets until the connection ends.
+func echoConn(ctx context.Context, c *websocket.Conn) error {
+	defer c.CloseNow()
+	var buf []byte
+	for {
+		typ, message, err := c.ReadInto(ctx, buf)
+		if err == nil {
+			err = c.Write(ctx, typ, message)
+		}
+		if err != nil {
+			return err
+		}
+		buf = message[:0]
+	}
+}
+
+func rtcEchoServer(t *testing.T, o socketOptions) string {
+	return rtcServer(t, o, func(ws *rtc.WebSocket) { echoWebSocket(ws) })
+}
+
+// rtcServer starts a WebSocketServer for the duration of the test, and returns its URL.
+func rtcServer(t *testing.T, o socketOptions, onClient func(*rtc.WebSocket)) string {
+	t.Helper()
+	var mu sync.Mutex
+	var clients []*rtc.WebSocket
+	server, err := rtc.NewWebSocketServer(rtc.WebSocketServerConfiguration{
+		BindAddress:    "127.0.0.1",
+		Protocols:      o.subprotocols,
+		Compression:    o.compression,
+		MaxMessageSize: webSocketMessage,
+	}, func(ws *rtc.WebSocket) {
+		mu.Lock()
+		clients = append(clients, ws)
+		mu.Unlock()
+		onClient(ws)
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, server.Close())
+		mu.Lock()
+		defer mu.Unlock()
+		for _, ws := range clients {
+			require.NoError(t, ws.CloseAndWait())
+		}
+	})
+	return "ws://127.0.0.1:" + strconv.Itoa(int(server.Port())) + "/"
+}
+
+func rtcEchoClient(ctx context.Context, url string, o socketOptions) error {
+	ws, err := rtc.NewWebSocket(url, &rtc.WebSocketConfiguration{
+		Protocols:      o.subprotocols,
+		Compression:    o.compression,
+		MaxMessageSize: webSocketMessage,
+	})
+	if err != nil {
+		return err
+	}
+	var failure error
+	ended := make(chan struct{})
+	ws.OnError(func(err error) { failure = err })
+	ws.OnClosed(func() { close(ended) })
+	echoWebSocket(ws)
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+	return errors.Join(ws.CloseAndWait(), failure)
+}
+
+// echoWebSocket sends back what it gets. While the peer does not read, it does not either.
+func echoWebSocket(ws *rtc.WebSocket) {
+	ws.OnMessage(func(m rtc.Message) { _ = ws.WriteMessage(context.Background(), m) })
+}

@@ -1,0 +1,365 @@
+package interop_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The opcodes of RFC 6455, section 11.8. This end of the wire is written from the RFC alone and shares no code with the
+// package under test: a mistake made on both ends would not be seen.
+const (
+	opContinuation = 0
+	opText         = 1
+	opBinary       = 2
+	opClose        = 8
+	opPing         = 9
+	opPong         = 10
+)
+
+// wireFrame is a frame as it is sent, right or wrong.
+type wireFrame struct {
+	op      byte
+	more    bool // FIN is 0
+	rsv     byte // the three reserved bits, RSV1 the highest
+	payload []byte
+}
+
+// part makes it a frame that is not the last of its message.
+func (f wireFrame) part() wireFrame { f.more = true; return f }
+
+// reserved sets its reserved bits.
+func (f wireFrame) reserved(rsv byte) wireFrame { f.rsv = rsv; return f }
+
+func text(s string) wireFrame            { return wireFrame{op: opText, payload: []byte(s)} }
+func binaryFrame(b []byte) wireFrame     { return wireFrame{op: opBinary, payload: b} }
+func cont(s string) wireFrame            { return wireFrame{op: opContinuation, payload: []byte(s)} }
+func ping(s string) wireFrame            { return wireFrame{op: opPing, payload: []byte(s)} }
+func pong(s string) wireFrame            { return wireFrame{op: opPong, payload: []byte(s)} }
+func opcode(op byte, s string) wireFrame { return wireFrame{op: op, payload: []byte(s)} }
+
+// closing is a close frame.
+func closing(code uint16, reason string) wireFrame {
+	return wireFrame{op: opClose, payload: append(binary.BigEndian.AppendUint16(nil, code), reason...)}
+}
+
+// fragments are the frames of a message.
+func fragments(op byte, pieces ...string) (frames []wireFrame) {
+	for i, piece := range pieces {
+		frames = append(frames, wireFrame{op: op, more: i < len(pieces)-1, payload: []byte(piece)})
+		op = opContinuation
+	}
+	return frames
+}
+
+// fragmented cuts a message in frames of a size.
+func fragmented(op byte, payload []byte, size int) (frames []wireFrame) {
+	for {
+		n := min(size, len(payload))
+		frames = append(frames, wireFrame{op: op, more: n < len(payload), payload: payload[:n]})
+		if payload, op = payload[n:], opContinuation; len(payload) == 0 {
+			return frames
+		}
+	}
+}
+
+// octets cuts a text into frames of one octet.
+func octets(s string) []wireFrame { return fragmented(opText, []byte(s), 1) }
+
+// wire is the end of a connection whose frames a test writes itself.
+type wire struct {
+	t       testing.TB
+	conn    net.Conn
+	in      *bufio.Reader
+	client  bool
+	chop    int // how many bytes are written at a time; 0: all at once
+	out     chan []byte
+	written chan struct{} // closed when nothing will be written any more
+	deflate *wireDeflate  // nil: no compression was agreed on
+
+	// ahead says that the other end reads ahead of the program that answers messages. What breaks the protocol right after
+	// a message may then end the connection before its answer was given.
+	ahead  bool
+	unread *wireFrame // gotten by wantUnlessAhead, and left for later
+}
+
+// begin starts a wire whose opening handshake is over.
+func (w *wire) begin() {
+	require.NoError(w.t, w.conn.SetDeadline(time.Now().Add(webSocketPatience)))
+	w.out, w.written = make(chan []byte, 1<<14), make(chan struct{})
+	go func() {
+		defer close(w.written)
+		var err error
+		for b := range w.out {
+			if err == nil { // later: the other end has closed, which the reading side sees, too
+				_, err = w.conn.Write(b)
+			}
+		}
+	}()
+}
+
+// end closes the connection.
+func (w *wire) end() {
+	w.conn.Close()
+	close(w.out)
+	<-w.written
+}
+
+// dialWire connects to a server and does the client's opening handshake, with an offer of extensions. It returns the ones
+// that were agreed on.
+func dialWire(t testing.TB, url, offer string) (w *wire, extensions string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(url, "ws://"), "/"))
+	require.NoError(t, err)
+	w = &wire{t: t, conn: conn, in: bufio.NewReader(conn), client: true}
+	w.begin()
+	key := base64.StdEncoding.EncodeToString([]byte("sixteen octets !"))
+	request := "GET / HTTP/1.1\r\nHost: " + conn.RemoteAddr().String() + "\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n" +
+		"Sec-WebSocket-Key: " + key + "\r\nSec-WebSocket-Version: 13\r\n"
+	if offer != "" {
+		request += "Sec-WebSocket-Extensions: " + offer + "\r\n"
+	}
+	w.out <- []byte(request + "\r\n")
+	response, err := http.ReadResponse(w.in, &http.Request{Method: "GET"})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
+	require.Equal(t, acceptValue(key), response.Header.Get("Sec-WebSocket-Accept"))
+	return w, response.Header.Get("Sec-WebSocket-Extensions")
+}
+
+// acceptWire takes a client's connection and does the server's opening handshake, with the answer to its offer of extensions.
+func acceptWire(t testing.TB, listener net.Listener, answer func(offer string) string) *wire {
+	t.Helper()
+	require.NoError(t, listener.(*net.TCPListener).SetDeadline(time.Now().Add(webSocketPatience)))
+	conn, err := listener.Accept()
+	require.NoError(t, err)
+	w := &wire{t: t, conn: conn, in: bufio.NewReader(conn)}
+	w.begin()
+	request, err := http.ReadRequest(w.in)
+	require.NoError(t, err)
+	response := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Accept: " + acceptValue(request.Header.Get("Sec-WebSocket-Key")) + "\r\n"
+	if extensions := answer(request.Header.Get("Sec-WebSocket-Extensions")); extensions != "" {
+		response += "Sec-WebSocket-Extensions: " + extensions + "\r\n"
+	}
+	w.out <- []byte(response + "\r\n")
+	return w
+}
+
+// acceptValue is the proof that a server has understood: section 4.2.2, step 5.4.
+func acceptValue(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// send sends frames, all in one piece unless w.chop is set. It does not wait for the other end to read.
+func (w *wire) send(frames ...wireFrame) {
+	var b []byte
+	for _, f := range frames {
+		b = w.append(b, f)
+	}
+	w.sendBytes(b)
+}
+
+// sendEach sends frames, each in a piece of its own.
+func (w *wire) sendEach(frames ...wireFrame) {
+	for _, f := range frames {
+		w.sendBytes(w.append(nil, f))
+	}
+}
+
+func (w *wire) sendBytes(b []byte) {
+	for w.chop > 0 && len(b) > w.chop {
+		w.out <- b[:w.chop]
+		b = b[w.chop:]
+	}
+	w.out <- b
+}
+
+// append appends a frame: section 5.2.
+func (w *wire) append(b []byte, f wireFrame) []byte {
+	first := f.op | f.rsv<<4
+	if !f.more {
+		first |= 0x80
+	}
+	masked := byte(0)
+	if w.client {
+		masked = 0x80
+	}
+	b = append(b, first)
+	switch n := len(f.payload); {
+	case n < 126:
+		b = append(b, masked|byte(n))
+	case n < 1<<16:
+		b = binary.BigEndian.AppendUint16(append(b, masked|126), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, masked|127), uint64(n))
+	}
+	if !w.client {
+		return append(b, f.payload...)
+	}
+	key := binary.LittleEndian.AppendUint32(nil, rand.Uint32())
+	b = append(b, key...)
+	for i, octet := range f.payload {
+		b = append(b, octet^key[i%4])
+	}
+	return b
+}
+
+// receive gets a frame, and checks all that has to be right whatever it says.
+func (w *wire) receive() (f wireFrame, err error) {
+	var head [2]byte
+	if _, err = io.ReadFull(w.in, head[:]); err != nil {
+		return f, err
+	}
+	f.op, f.more, f.rsv = head[0]&15, head[0]&0x80 == 0, head[0]>>4&7
+	if masked := head[1]&0x80 != 0; masked == w.client {
+		return f, fmt.Errorf("masked is %v: section 5.1", masked)
+	}
+	size, least := uint64(head[1]&127), uint64(0)
+	switch size {
+	case 126:
+		var b [2]byte
+		if _, err = io.ReadFull(w.in, b[:]); err != nil {
+			return f, err
+		}
+		size, least = uint64(binary.BigEndian.Uint16(b[:])), 126
+	case 127:
+		var b [8]byte
+		if _, err = io.ReadFull(w.in, b[:]); err != nil {
+			return f, err
+		}
+		size, least = binary.BigEndian.Uint64(b[:]), 1<<16
+	}
+	if size < least || size > 2*webSocketMessage {
+		return f, fmt.Errorf("a length of %d, not encoded in the fewest octets or too large", size)
+	}
+	if f.op >= opClose && (f.more || size > 125) {
+		return f, fmt.Errorf("control frame of %d octets, fragmented: %v: section 5.5", size, f.more)
+	}
+	if f.rsv != 0 && (w.deflate == nil || f.rsv != 4 || f.op >= opClose || f.op == opContinuation) {
+		return f, fmt.Errorf("reserved bits %b on opcode %d", f.rsv, f.op)
+	}
+	var key [4]byte
+	if !w.client {
+		if _, err = io.ReadFull(w.in, key[:]); err != nil {
+			return f, err
+		}
+	}
+	f.payload = make([]byte, size)
+	if _, err = io.ReadFull(w.in, f.payload); err != nil {
+		return f, err
+	}
+	for i := range f.payload {
+		f.payload[i] ^= key[i%4]
+	}
+	return f, nil
+}
+
+// next gets the next message, its fragments put together, or control frame.
+func (w *wire) next() (wireFrame, error) {
+	if f := w.unread; f != nil {
+		w.unread = nil
+		return *f, nil
+	}
+	var message wireFrame
+	for begun := false; ; begun = true {
+		f, err := w.receive()
+		if err != nil {
+			return f, err
+		}
+		if f.op >= opClose {
+			if begun {
+				return f, fmt.Errorf("opcode %d between fragments, which nothing has asked for", f.op)
+			}
+			return f, nil
+		}
+		if begun != (f.op == opContinuation) {
+			return f, fmt.Errorf("opcode %d, within a message: %v", f.op, begun)
+		}
+		if !begun {
+			message = f
+		} else {
+			message.payload = append(message.payload, f.payload...)
+		}
+		if f.more {
+			continue
+		}
+		message.more = false
+		if message.rsv != 0 {
+			message.rsv = 0
+			message.payload, err = w.deflate.inflate(message.payload)
+		}
+		return message, err
+	}
+}
+
+// want gets messages or control frames, and checks that they are these.
+func (w *wire) want(frames ...wireFrame) {
+	w.t.Helper()
+	for i, want := range frames {
+		got, err := w.next()
+		require.NoError(w.t, err, "frame %d", i)
+		require.Equal(w.t, want.op, got.op, "opcode of frame %d, with %q", i, brief(got.payload))
+		if !bytes.Equal(want.payload, got.payload) {
+			require.Equal(w.t, brief(want.payload), brief(got.payload), "frame %d", i)
+		}
+	}
+}
+
+// wantUnlessAhead is want for the answer to a message that is followed by a breach of the protocol.
+func (w *wire) wantUnlessAhead(frame wireFrame) {
+	w.t.Helper()
+	f, err := w.next()
+	require.NoError(w.t, err)
+	w.unread = &f
+	if !w.ahead || f.op != opClose {
+		w.want(frame)
+	}
+}
+
+func brief(b []byte) string {
+	if len(b) > 200 {
+		return fmt.Sprintf("%q… (%d octets, CRC of all %x)", b[:200], len(b), sha1.Sum(b))
+	}
+	return string(b)
+}
+
+// wantClose gets a close frame with one of the codes, and the end of the connection. Code 0 is a close frame without one.
+func (w *wire) wantClose(codes ...uint16) {
+	w.t.Helper()
+	f, err := w.next()
+	require.NoError(w.t, err)
+	require.EqualValues(w.t, opClose, f.op, "opcode, with %q", brief(f.payload))
+	code := uint16(0)
+	if len(f.payload) > 0 {
+		require.GreaterOrEqual(w.t, len(f.payload), 2)
+		code = binary.BigEndian.Uint16(f.payload)
+	}
+	require.Contains(w.t, codes, code)
+	w.wantEnd()
+}
+
+// wantEnd expects no more frames, and the other end to close: a server does so first, a client after the server has
+// (section 7.1.1).
+func (w *wire) wantEnd() {
+	w.t.Helper()
+	if !w.client {
+		require.NoError(w.t, w.conn.(*net.TCPConn).CloseWrite())
+	}
+	n, err := io.Copy(io.Discard, w.in)
+	require.NoError(w.t, err, "the end of the connection")
+	require.Zero(w.t, n, "octets after the close frame")
+}
