@@ -20,7 +20,7 @@ func (p plan) guard(r *results, multiple float64, show *progress) error {
 			continue
 		}
 		ratio, err := s.guardedRatio()
-		if err == nil && ratio < multiple {
+		if err != nil || ratio < multiple {
 			show.total += guardRounds * len(p.contestants)
 			p.measure(r, s, guardRounds, show)
 			show.end()
