@@ -141,8 +141,8 @@ func (c *bbr) window() int { return c.cwnd }
 // pacingRate: before the first measurement the initial window leaves within
 // the round trip of the handshake.
 func (c *bbr) pacingRate(srtt time.Duration) float64 {
-	if c.pacing == 0 && srtt > 0 {
-		return bbrStartupPacingGain * float64(c.initialCwnd) / srtt.Seconds()
+	if c.pacing == 0 && srtt > 0 { // BBRInitPacingRate
+		c.pacing = bbrStartupPacingGain * float64(c.initialCwnd) / srtt.Seconds()
 	}
 	return c.pacing
 }
@@ -175,6 +175,9 @@ func (c *bbr) acked(s *ackSample) {
 	c.setCwnd(s)
 }
 
+// setPacingRate is BBRSetPacingRateWithGain. What pacingRate began with is a
+// floor until the path is known to be full: the first sample is often one small
+// message whose SACK was delayed, a rate of kilobytes per second.
 func (c *bbr) setPacingRate(gain float64) {
 	if rate := gain * c.model.bw * bbrPacingMargin; rate > 0 && (c.fullBWReached || rate > c.pacing) {
 		c.pacing = rate

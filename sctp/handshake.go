@@ -344,6 +344,11 @@ func (a *Association) receiveCookieEcho(t instant, c chunk, tag uint32) bool {
 		a.ctl.endPacket(endChunk(b, start))
 		return false
 	}
+	if a.rtt.srtt == 0 {
+		// Every INIT ACK has a cookie of its own, so that this is not ambiguous
+		// (Karn): the side that answers knows the path, too, when it begins.
+		a.rtt.sample(t - k.created)
+	}
 	p := peerInit{tag: k.peerTag, window: k.window, tsn: k.peerTSN, outStreams: k.inStreams, inStreams: k.outStreams,
 		features: k.features}
 	switch {
