@@ -233,6 +233,14 @@ func (e *sctpEnd) until(what string, done func() bool) {
 	}
 }
 
+// streams gives the numbers of streams, outgoing and incoming.
+func (e *sctpEnd) streams() [2]uint16 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out, in := e.a.Streams()
+	return [2]uint16{out, in}
+}
+
 // event takes the first event of a kind.
 func (e *sctpEnd) event(what string, kind sctp.EventKind) (event sctp.Event) {
 	e.t.Helper()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -257,18 +258,31 @@ func newUsrsctpSession(t *testing.T, program string, o usrsctpOptions) *usrsctpS
 	close(s.open)
 	s.ours.event("we connect", sctp.EventConnected)
 	require.Equal(t, "connected 1024 1024", s.peer.hear("connected"))
-	out, in := s.ours.a.Streams()
-	require.Equal(t, [2]uint16{1024, 1024}, [2]uint16{out, in})
+	require.Equal(t, [2]uint16{1024, 1024}, s.ours.streams())
 	return s
+}
+
+// freePort gives a port for usrsctp, which binds it by number. It is below those that systems give to sockets that want any,
+// so that nobody gets it in between.
+func freePort(t *testing.T) uint16 {
+	const first, last = 20_000, 32_767
+	for range 100 {
+		port := first + rand.IntN(last-first+1)
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err == nil {
+			require.NoError(t, conn.Close())
+			return uint16(port)
+		}
+	}
+	t.Fatalf("no free port from %d to %d", first, last)
+	return 0
 }
 
 // startRelay carries packets between the pipe and usrsctp's UDP port.
 func (s *usrsctpSession) startRelay(end *lossyEnd) {
 	local := net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}
-	reserved, err := net.ListenUDP("udp4", &local)
-	require.NoError(s.t, err)
-	s.port = uint16(reserved.LocalAddr().(*net.UDPAddr).Port)
-	require.NoError(s.t, reserved.Close()) // usrsctp binds it by number
+	s.port = freePort(s.t)
+	var err error
 	s.relay, err = net.ListenUDP("udp4", &local)
 	require.NoError(s.t, err)
 	require.NoError(s.t, s.relay.SetReadBuffer(4<<20))
