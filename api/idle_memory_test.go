@@ -31,10 +31,8 @@ func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
 		t.Skip("the race detector keeps memory of its own")
 	}
 	const pairs = 12
-	// What finds a connection idle is the timers that come when it is: ICE's checks of consent, and the heartbeats of SCTP. Their intervals of
-	// 5 and 30 s are short here.
+	// What finds a connection idle is the timer of ICE's checks of consent, whose interval of 5 s is short here.
 	config := withCUBIC()
-	config.SCTP.HeartbeatInterval = 200 * time.Millisecond
 	tune := tuning{ice: ice.Config{ConsentInterval: 200 * time.Millisecond}, releaseDelay: time.Millisecond}
 	var all []*pair
 	var channels [][2]*DataChannel

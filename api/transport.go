@@ -415,6 +415,9 @@ const quietDatagrams = 4
 // trim gives the memory of empty queues back.
 func (pc *PeerConnection) trim() {
 	pc.queue.trim()
+	if pc.sctp != nil {
+		pc.sctp.Trim()
+	}
 	for _, dc := range pc.channels.byStream {
 		dc.inbox.trim()
 		dc.outbox.trim()

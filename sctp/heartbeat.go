@@ -62,15 +62,17 @@ func (a *Association) heartbeatTimeout(t instant) {
 		a.timers[timerBeat] = next
 		return
 	}
-	a.shrink()
+	a.Trim()
 	h.schedule(a, t)
 	if a.out.inFlight == 0 { // what is in flight probes already
 		h.send = true
 	}
 }
 
-// shrink gives back the memory that an idle association does not need.
-func (a *Association) shrink() {
+// Trim gives back the memory that traffic needed and an idle association does
+// not. Every heartbeat does so; an owner that knows earlier that traffic has
+// ended may call it at any time.
+func (a *Association) Trim() {
 	a.out.shrink()
 	if len(a.send.schedule.heap) == 0 {
 		a.send.schedule.heap = nil
