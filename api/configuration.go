@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/rtcstack/rtcstack/proxy"
 )
 
 const (
@@ -81,7 +83,7 @@ type settings struct {
 	Configuration
 	maxMTU                   int // the largest IP packet that is tried
 	stunServers, turnServers []serverURI
-	proxy                    serverURI
+	proxy                    *proxy.Config
 	bind                     netip.Addr // not valid: every address
 }
 
@@ -104,8 +106,8 @@ func (c Configuration) validate() (settings, error) {
 	}
 	var err error
 	if c.ProxyServer != "" {
-		if s.proxy, err = parseProxy(c.ProxyServer); err != nil {
-			return s, err
+		if s.proxy, err = proxy.Parse(c.ProxyServer); err != nil {
+			return s, wrapError(ErrInvalid, err, "proxy server")
 		}
 	}
 	if s.bind, err = parseBindAddress(c.BindAddress); err != nil {

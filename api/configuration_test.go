@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/proxy"
 )
 
 func TestICEServerURIs(t *testing.T) {
@@ -53,23 +55,14 @@ func TestICEServerURIs(t *testing.T) {
 }
 
 func TestProxyURIs(t *testing.T) {
-	for _, c := range []struct {
-		uri  string
-		want serverURI
-	}{
-		{"proxy", serverURI{scheme: "http", host: "proxy", port: 3128}},
-		{"http:proxy", serverURI{scheme: "http", host: "proxy", port: 3128}},
-		{"http://u:p@proxy:8080", serverURI{scheme: "http", username: "u", password: "p", hasCredentials: true, host: "proxy", port: 8080}},
-		{"socks5://proxy", serverURI{scheme: "socks5", host: "proxy", port: 1080}},
-		{"socks5:[::1]", serverURI{scheme: "socks5", host: "::1", port: 1080}},
-	} {
-		got, err := parseProxy(c.uri)
-		require.NoError(t, err, c.uri)
-		require.Equal(t, c.want, got, c.uri)
+	for _, uri := range []string{"proxy", "http:proxy", "http://u:p@proxy:8080", "socks5://proxy", "socks5:[::1]"} {
+		_, err := Configuration{ProxyServer: uri}.validate()
+		require.NoError(t, err, "%q", uri)
 	}
 	for _, uri := range []string{"http:", "https://proxy", "socks4:proxy", "proxy:", "u@proxy"} {
-		_, err := parseProxy(uri)
+		_, err := NewPeerConnection(Configuration{ProxyServer: uri})
 		require.ErrorIs(t, err, ErrInvalid, "%q", uri)
+		require.ErrorIs(t, err, proxy.ErrInvalidProxy, "%q", uri)
 	}
 }
 

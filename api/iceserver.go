@@ -7,17 +7,15 @@ import (
 	"strings"
 )
 
-// The default ports of RFC 7064, RFC 7065, and of the proxies.
+// The default ports of RFC 7064 and RFC 7065.
 const (
-	portSTUN   = 3478
-	portTURNS  = 5349
-	portHTTP   = 3128
-	portSOCKS5 = 1080
+	portSTUN  = 3478
+	portTURNS = 5349
 )
 
-// serverURI is a parsed ICE server or proxy URI.
+// serverURI is a parsed ICE server URI.
 type serverURI struct {
-	scheme             string // stun, turn, turns; http, socks5
+	scheme             string // stun, turn, turns
 	username, password string
 	hasCredentials     bool
 	host               string // a name or an IP address without brackets
@@ -56,20 +54,6 @@ func (u serverURI) finishICE(s, rest string) (serverURI, error) {
 	}
 	if err := u.parseAuthority(rest); err != nil {
 		return u, wrapError(ErrInvalid, err, "ICE server %q", redact(s))
-	}
-	return u, nil
-}
-
-// parseProxy parses [("http"|"socks5") (":"|"://")][username ":" password "@"]hostname[":" port].
-func parseProxy(s string) (serverURI, error) {
-	var u serverURI
-	rest := u.cutScheme(s, "http", "socks5")
-	u.port = portHTTP
-	if u.scheme == "socks5" {
-		u.port = portSOCKS5
-	}
-	if err := u.parseAuthority(rest); err != nil {
-		return u, wrapError(ErrInvalid, err, "proxy server %q", redact(s))
 	}
 	return u, nil
 }
