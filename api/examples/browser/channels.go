@@ -60,9 +60,16 @@ func (v *visitor) serveBulk(ctx context.Context, dc *rtc.DataChannel) {
 		}
 		stop()
 		if size > 0 {
-			var sending context.Context
-			sending, stop = context.WithCancel(ctx)
-			v.busy.Go(func() { send(sending, dc, size) })
+			sending, cancel := context.WithCancel(ctx)
+			done := make(chan struct{})
+			v.busy.Go(func() {
+				defer close(done)
+				send(sending, dc, size)
+			})
+			stop = func() {
+				cancel()
+				<-done
+			}
 		}
 	})
 	dc.OnClosed(func() { stop() })

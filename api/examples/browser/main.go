@@ -89,7 +89,7 @@ func urls(listening net.Addr) []string {
 	}
 	url := func(host string) string { return "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port)) }
 	if !addr.IP.IsUnspecified() {
-		if addr.IP.IsLoopback() && addr.IP.To4() != nil {
+		if addr.IP.Equal(net.IPv4(127, 0, 0, 1)) {
 			return []string{url("localhost")}
 		}
 		return []string{url(addr.IP.String())}

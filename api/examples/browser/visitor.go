@@ -93,7 +93,7 @@ func (v *visitor) hear(message []byte) error {
 	case s.Description != nil:
 		return v.pc.SetRemoteDescription(*s.Description)
 	case s.Candidate != nil:
-		return v.pc.AddRemoteCandidate(*s.Candidate)
+		_ = v.pc.AddRemoteCandidate(*s.Candidate) // one that cannot be used leaves the others
 	}
 	return nil // something that a later page may know of
 }

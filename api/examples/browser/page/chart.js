@@ -53,7 +53,7 @@ export class Chart {
       g.textBaseline = 'bottom';
       for (let ago = 0; ago <= this.span; ago += 10000) {
         g.textAlign = ago === 0 ? 'right' : ago === this.span ? 'left' : 'center';
-        g.fillText(ago === 0 ? 'now' : `${ago / 1000} s ago`, x(now - ago), height);
+        g.fillText(ago === 0 ? 'now' : `−${ago / 1000} s`, x(now - ago), height);
       }
     }
 

@@ -22,7 +22,9 @@ export class Chat {
   // attach makes a channel the one that is talked over; null: none.
   attach(channel) {
     this.channel = channel;
-    this.form.querySelector('button').disabled = !channel;
+    const button = this.form.querySelector('button');
+    button.disabled = true;
+    channel?.addEventListener('open', () => { button.disabled = false; });
     channel?.addEventListener('message', ({data}) => {
       const {from, text, you} = JSON.parse(data);
       if (you) this.name = you;

@@ -8,7 +8,7 @@ import {Load} from './load.js';
 const span = 30000;         // of the charts, in milliseconds
 const interval = 200;       // between two looks at the counters
 const pingInterval = 100;
-const quietTime = 1000;    // between the connection and the load: what a round trip takes without it
+const quietTime = 1000;     // between the connection and the load: what a round trip takes without it
 const maxRetryDelay = 8000;
 
 const $ = (selector) => document.querySelector(selector);
@@ -178,7 +178,7 @@ setInterval(() => {
 function showRate(id, rate, total) {
   $(`#${id}`).value = Math.round(rate);
   show(id, digits(rate / 1e6));
-  show(`${id}-total`, `${(rate * 8 / 1e9).toFixed(2)} Gbit/s, ${bytes(total)} in all`);
+  show(`${id}-total`, `${bytes(total)} in all`);
 }
 
 // digits gives three of them, more or less.

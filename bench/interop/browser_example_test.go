@@ -1,0 +1,154 @@
+package interop_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// examplePage is what the test looks at in the page of the example.
+type examplePage struct {
+	State string  // of the connection
+	Down  float64 // bytes a second, to the page
+	Up    float64 // bytes a second, to the program
+	RTT   float64 // milliseconds; 0: none yet
+	Steps int     // that are done
+	Chat  string
+	Facts []string // about the path and the association
+}
+
+const readExamplePage = `
+	const $ = (selector) => document.querySelector(selector);
+	return {
+		State: document.body.dataset.state,
+		Down: Number($('#down').value), Up: Number($('#up').value), RTT: Number($('#rtt').value),
+		Steps: document.querySelectorAll('#steps .done').length,
+		Chat: $('#lines').innerText,
+		Facts: [...document.querySelectorAll('dd')].map((dd) => dd.textContent),
+	};`
+
+// TestBrowserExample opens the page of api/examples/browser, as the README says, in a browser as its users have it.
+func TestBrowserExample(t *testing.T) {
+	b := startBrowser(t, true)
+	url, stop := startExample(t)
+	first := b.open(t)
+	first.visit(url)
+	first.looks("connected, with traffic both ways and a measured round trip", func(p examplePage) bool {
+		return p.State == "connected" && p.Steps == 6 && p.Down > 0 && p.Up > 0 && p.RTT > 0
+	})
+	first.looks("facts about the connection", func(p examplePage) bool {
+		for _, fact := range p.Facts {
+			if fact == "–" {
+				return false
+			}
+		}
+		return len(p.Facts) == 9
+	})
+
+	first.write("hello")
+	first.looks("answer to what was said", func(p examplePage) bool {
+		return regexp.MustCompile(`(?s)hello.*Go program.*Hello, Page 1!`).MatchString(p.Chat)
+	})
+
+	// A second page hears the first.
+	second := b.open(t)
+	second.visit(url)
+	second.looks("greeting", func(p examplePage) bool { return regexp.MustCompile(`You are Page 2`).MatchString(p.Chat) })
+	first.write("<b>is</b> anybody there?")
+	second.looks("what the other page said, as text", func(p examplePage) bool {
+		return regexp.MustCompile(`Page 1\s+<b>is</b> anybody there\?`).MatchString(p.Chat)
+	})
+
+	// Traffic stops when it is told to.
+	first.run(`
+		for (const name of ['down', 'up']) document.querySelector('#load').elements[name].click();`)
+	first.looks("no traffic", func(p examplePage) bool { return p.Down < 1000 && p.Up < 10_000 && p.State == "connected" })
+
+	stop()
+	first.looks("the end of the program", func(p examplePage) bool {
+		return p.State != "connected" && regexp.MustCompile(`Not connected:`).MatchString(p.Chat)
+	})
+}
+
+// startExample starts the program and gives the address of its page. stop ends it as Ctrl-C does.
+func startExample(t *testing.T) (url string, stop func()) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "browser")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	build := exec.Command("go", "build", "-o", program, "./api/examples/browser")
+	build.Dir = filepath.Join("..", "..")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+
+	command := exec.Command(program, "-addr", "localhost:0")
+	command.Stderr = os.Stderr
+	stdout, err := command.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, command.Start())
+	stopped := false
+	t.Cleanup(func() {
+		if !stopped {
+			_ = command.Process.Kill()
+			_ = command.Wait()
+		}
+	})
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	url = regexp.MustCompile(`http://\S+`).FindString(line)
+	require.NotEmpty(t, url, line)
+	return url, func() {
+		t.Helper()
+		stopped = true
+		if runtime.GOOS == "windows" {
+			require.NoError(t, command.Process.Kill())
+			_ = command.Wait()
+			return
+		}
+		require.NoError(t, command.Process.Signal(os.Interrupt))
+		require.NoError(t, command.Wait(), "Ctrl-C is not a failure")
+	}
+}
+
+// visit loads another page in the tab.
+func (p *page) visit(url string) {
+	p.t.Helper()
+	p.within(browserStart, "load "+url, func(ctx context.Context) error {
+		return chromedp.Do(ctx, chromedp.Navigate(url))
+	})
+}
+
+// looks waits until the page of the example looks as it should.
+func (p *page) looks(what string, right func(examplePage) bool) {
+	p.t.Helper()
+	for deadline := time.Now().Add(browserStart); ; time.Sleep(50 * time.Millisecond) {
+		got := value[examplePage](p, readExamplePage)
+		if right(got) {
+			return
+		}
+		if !time.Now().Before(deadline) {
+			text, _ := json.MarshalIndent(got, "", "\t")
+			p.t.Fatalf("%s: not after %v, but %s", what, browserStart, text)
+		}
+	}
+}
+
+// write says something in the chat of the example.
+func (p *page) write(text string) {
+	p.t.Helper()
+	p.run(`
+		const form = document.querySelector('#say');
+		form.elements.text.value = args[0];
+		form.requestSubmit();`, text)
+}
