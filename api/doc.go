@@ -29,6 +29,20 @@
 // program has taken it: a program that does not read slows its peer down and loses nothing. Receive, ReceiveInto,
 // ReadMessage and NetConn are for programs that rather ask than be called.
 //
+// # WebSockets
+//
+// A [WebSocket] has the methods of a data channel, and a [WebSocketServer] accepts them: what signalling usually needs.
+//
+//	server, err := rtc.NewWebSocketServer(rtc.WebSocketServerConfiguration{Port: 8000}, func(ws *rtc.WebSocket) {
+//		ws.OnMessage(func(m rtc.Message) { ws.Send(m.Data) })
+//	})
+//	ws, err := rtc.NewWebSocket("ws://localhost:8000/chat", nil)
+//	ws.OnOpen(func() { ws.SendText("hello") })
+//
+// One that is open has one goroutine, which reads; another one writes as long as something is to be written. Received messages
+// wait for the program, and when enough do the peer is slowed down by TCP. Small messages are sent and received without
+// an allocation.
+//
 // # What it costs
 //
 // A connection has one goroutine for each UDP socket that it reads, of which one is left three seconds after the

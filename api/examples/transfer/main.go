@@ -10,7 +10,10 @@
 //	transfer send FILE
 //	transfer receive DIR
 //
-// It is meant to be read, too: local.go and remote.go show the two ways to signal, peer.go the life of a connection,
+// With -signal ws://host:8000/room on both sides nothing has to be copied: a signalling server, "signaling" beside this
+// program, carries what is to be said.
+//
+// It is meant to be read, too: local.go, remote.go and signal.go show the three ways to signal, peer.go the life of a connection,
 // send.go and receive.go the use of a data channel with back-pressure in both directions.
 package main
 
@@ -44,7 +47,8 @@ const usage = `Transfer sends a file from one peer to another over an encrypted 
 
   transfer [flags]                between two peers in this process, as a trial
   transfer send [flags] FILE      to "transfer receive" in another terminal, or
-  transfer receive [flags] DIR    on another machine: copy one line each way
+  transfer receive [flags] DIR    on another machine: copy one line each way,
+                                  or give both -signal ws://host:8000/room
 
 Both sides print the bytes, the time, the rate in MB/s (1 MB is 1,000,000 bytes)
 and the SHA-256. The exit status is 0 when the file arrived as it was sent,
@@ -57,8 +61,10 @@ type options struct {
 	size  int64 // of generated data; -1: a file is sent
 	chunk int64
 	stun  string
-	quiet bool
-	rest  []string // what is not a flag
+	// signal is the URL of a room of a signalling server; empty: a person carries the descriptions
+	signal string
+	quiet  bool
+	rest   []string // what is not a flag
 }
 
 // run is the program but for the process around it: the arguments, the streams, and the exit status.
@@ -120,6 +126,8 @@ func parseFlags(command string, args []string, out io.Writer) (options, error) {
 		flags.StringVar(&o.file, "file", "", "the `file` to send (default this program itself)")
 		flags.Func("size", "send generated data of this `size` instead: 1GiB, 64MiB, 500k, …", sizeFlag(&o.size))
 	} else {
+		flags.StringVar(&o.signal, "signal", "", "a signalling server's `URL` with the name of a room, the same on both sides;\n"+
+			"go run ./api/examples/signaling is one")
 		flags.StringVar(&o.stun, "stun", "", "a STUN server's `URL`, stun:host:port, which is asked for the address that\n"+
 			"this machine has on the Internet; needed when both sides are behind NATs")
 	}

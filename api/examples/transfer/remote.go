@@ -10,8 +10,10 @@ import (
 )
 
 func (o options) configuration() rtc.Configuration {
-	// A person carries the lines, and may take a while.
-	configuration := rtc.Configuration{ConnectTimeout: 15 * time.Minute}
+	configuration := rtc.Configuration{}
+	if o.signal == "" {
+		configuration.ConnectTimeout = 15 * time.Minute // a person carries the lines, and may take a while
+	}
 	if o.stun != "" {
 		configuration.ICEServers = []string{o.stun}
 	}
@@ -29,7 +31,14 @@ func runSend(ctx context.Context, o options, c *console) error {
 	if err != nil {
 		return err
 	}
-	defer p.leave()                                   // with the receipt, all is said
+	defer p.leave() // with the receipt, all is said
+	if o.signal != "" {
+		server, err := p.meet(o.signal)
+		if err != nil {
+			return err
+		}
+		defer server.CloseAndWait()
+	}
 	dc, err := p.CreateDataChannel(channelLabel, nil) // makes the offer
 	if err != nil {
 		return err
@@ -37,22 +46,14 @@ func runSend(ctx context.Context, o options, c *console) error {
 	connected := make(chan struct{})
 	dc.OnOpen(func() { close(connected) })
 
-	offer, err := p.describe(o, c)
+	if o.signal == "" {
+		err = p.offerByHand(o, c, file)
+	} else {
+		c.printf("%s (%s)\nwaiting for the other side, at %s …\n", file.name, formatSize(file.size), o.signal)
+	}
 	if err != nil {
 		return err
 	}
-	line, err := encodeLine(offer, "")
-	if err != nil {
-		return err
-	}
-	c.printf("%s (%s)\n\n"+
-		"1. On the other side, run \"transfer receive DIR\" and paste this line:\n\n%s\n\n"+
-		"2. Paste here the line that it prints:\n", file.name, formatSize(file.size), line)
-	decode := func(text string) (rtc.SessionDescription, error) { return decodeAnswer(text, offer.SDP) }
-	if err := c.ask(p.ctx, decode, p.SetRemoteDescription); err != nil {
-		return err
-	}
-	c.printf("\nconnecting …\n")
 	if _, err := waitFor(p.ctx, connected); err != nil {
 		return err
 	}
@@ -73,6 +74,27 @@ func runSend(ctx context.Context, o options, c *console) error {
 	return err
 }
 
+// offerByHand lets a person carry the descriptions of a sender.
+func (p *peer) offerByHand(o options, c *console, file *source) error {
+	offer, err := p.describe(o, c)
+	if err != nil {
+		return err
+	}
+	line, err := encodeLine(offer, "")
+	if err != nil {
+		return err
+	}
+	c.printf("%s (%s)\n\n"+
+		"1. On the other side, run \"transfer receive DIR\" and paste this line:\n\n%s\n\n"+
+		"2. Paste here the line that it prints:\n", file.name, formatSize(file.size), line)
+	decode := func(text string) (rtc.SessionDescription, error) { return decodeAnswer(text, offer.SDP) }
+	if err := c.ask(p.ctx, decode, p.SetRemoteDescription); err != nil {
+		return err
+	}
+	c.printf("\nconnecting …\n")
+	return nil
+}
+
 // runReceive receives a file from a sender that a person tells about us.
 func runReceive(ctx context.Context, o options, c *console) error {
 	dir, err := os.OpenRoot(o.rest[0])
@@ -86,24 +108,18 @@ func runReceive(ctx context.Context, o options, c *console) error {
 	}
 	defer p.part() // the receipt has to arrive
 
-	c.printf("1. On the other side, run \"transfer send FILE\", and paste here the line that it prints:\n")
-	var offer rtc.SessionDescription
-	err = c.ask(p.ctx, decodeOffer, func(d rtc.SessionDescription) error {
-		offer = d
-		return p.SetRemoteDescription(d) // makes the answer
-	})
+	if o.signal == "" {
+		err = p.answerByHand(o, c)
+	} else {
+		var server *rtc.WebSocket
+		if server, err = p.meet(o.signal); err == nil {
+			defer server.CloseAndWait()
+			c.printf("waiting for the other side, at %s …\n", o.signal)
+		}
+	}
 	if err != nil {
 		return err
 	}
-	answer, err := p.describe(o, c)
-	if err != nil {
-		return err
-	}
-	line, err := encodeLine(answer, offer.SDP)
-	if err != nil {
-		return err
-	}
-	c.printf("\n2. Paste this line there:\n\n%s\n\nwaiting …\n", line)
 	dc, err := p.accept()
 	if err != nil {
 		return err
@@ -127,6 +143,29 @@ func runReceive(ctx context.Context, o options, c *console) error {
 		c.printf("saved as %s\n", saved.path())
 	}
 	return err
+}
+
+// answerByHand lets a person carry the descriptions of a receiver.
+func (p *peer) answerByHand(o options, c *console) error {
+	c.printf("1. On the other side, run \"transfer send FILE\", and paste here the line that it prints:\n")
+	var offer rtc.SessionDescription
+	err := c.ask(p.ctx, decodeOffer, func(d rtc.SessionDescription) error {
+		offer = d
+		return p.SetRemoteDescription(d) // makes the answer
+	})
+	if err != nil {
+		return err
+	}
+	answer, err := p.describe(o, c)
+	if err != nil {
+		return err
+	}
+	line, err := encodeLine(answer, offer.SDP)
+	if err != nil {
+		return err
+	}
+	c.printf("\n2. Paste this line there:\n\n%s\n\nwaiting …\n", line)
+	return nil
 }
 
 // describe gives this side's description with all its candidates: there is no second line for those that come later.

@@ -1,0 +1,74 @@
+// Signaling is a server that brings two peers together: what one of them says in a room, the other one hears.
+//
+//	signaling [-port PORT] [-bind ADDRESS] [-tls [-cert FILE -key FILE [-pass PASSWORD]]]
+//
+// A peer joins a room by opening a WebSocket whose path is the room's name, ws://host:8000/room. Its messages go to the
+// other peer in the room as they are, and wait for it if it is not there yet. A third one is refused. The server
+// does not look at what it carries, and forgets it; whoever knows the name of a room can join it, so that a name should be
+// hard to guess.
+//
+// "transfer send -signal ws://host:8000/room FILE" and "transfer receive -signal ws://host:8000/room DIR" use it.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// maxMessage is the largest message that is relayed, in bytes: a description with all its candidates is a few
+// thousand.
+const maxMessage = 64 << 10
+
+// connectionTimeout is how long a client may take to open its WebSocket.
+const connectionTimeout = 10 * time.Second
+
+// run is the program but for the process around it.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status int) {
+	flags := flag.NewFlagSet("signaling", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	configuration := rtc.WebSocketServerConfiguration{MaxMessageSize: maxMessage, ConnectionTimeout: connectionTimeout}
+	port := flags.Uint("port", 8000, "the TCP `port` to listen on; 0: a free one")
+	flags.StringVar(&configuration.BindAddress, "bind", "", "the only `address` to listen on (default all)")
+	flags.BoolVar(&configuration.EnableTLS, "tls", false, "be a server for wss URLs; without -cert with a certificate of its own")
+	flags.StringVar(&configuration.CertificatePEMFile, "cert", "", "the `file` with the certificate")
+	flags.StringVar(&configuration.KeyPEMFile, "key", "", "the `file` with its private key")
+	flags.StringVar(&configuration.KeyPEMPass, "pass", "", "the `password` of the private key")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	if flags.NArg() > 0 || *port > 65535 {
+		fmt.Fprintln(stderr, "signaling: the port is 0 to 65535, and there are no arguments but flags; see -h")
+		return 2
+	}
+	configuration.Port = uint16(*port)
+
+	l := newLobby()
+	server, err := rtc.NewWebSocketServer(configuration, l.arrived)
+	if err != nil {
+		fmt.Fprintf(stderr, "signaling: %v\n", err)
+		return 1
+	}
+	scheme := "ws"
+	if configuration.EnableTLS {
+		scheme = "wss"
+	}
+	fmt.Fprintf(stdout, "listening on %s://%s\n", scheme, server.Addr())
+	<-ctx.Done()
+	_ = server.Close()
+	l.close()
+	return 0
+}
