@@ -48,7 +48,10 @@ func (s *WebSocketServer) accept() {
 		case err == nil:
 			delay = 0
 			s.arrived(stream)
-		case isDone(s.done) || !isTemporary(err):
+		case isDone(s.done):
+			return
+		case !isTemporary(err):
+			s.log.Error("WebSocket server", "accept", err)
 			return
 		default:
 			delay = min(max(2*delay, minAcceptDelay), maxAcceptDelay)
