@@ -28,6 +28,7 @@ const (
 type socketOptions struct {
 	subprotocols []string
 	compression  *websocket.CompressionOptions // nil: none
+	pingInterval time.Duration                 // of package rtc; 0: a default
 }
 
 // echoServer starts a server that sends back what it gets, for the duration of the test, and returns its URL. What it
@@ -77,10 +78,15 @@ func dialOptions(o socketOptions) *websocket.DialOptions {
 }
 
 func websocketEchoServer(t *testing.T, o socketOptions) string {
+	return serveWith(t, func(c *websocket.Conn) { _ = echoConn(t.Context(), c) }, acceptOptions(o))
+}
+
+// serveWith starts a server of package websocket for the duration of the test.
+func serveWith(t *testing.T, handle func(*websocket.Conn), options *websocket.AcceptOptions) string {
+	t.Helper()
 	return serveHTTP(t, func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, acceptOptions(o))
-		if err == nil {
-			_ = echoConn(t.Context(), c)
+		if c, err := websocket.Accept(w, r, options); err == nil {
+			handle(c)
 		}
 	})
 }
@@ -123,6 +129,7 @@ func rtcServer(t *testing.T, o socketOptions, onClient func(*rtc.WebSocket)) str
 		Protocols:      o.subprotocols,
 		Compression:    o.compression,
 		MaxMessageSize: webSocketMessage,
+		PingInterval:   o.pingInterval,
 	}, func(ws *rtc.WebSocket) {
 		mu.Lock()
 		clients = append(clients, ws)
