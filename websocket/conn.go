@@ -62,7 +62,8 @@ type connConfig struct {
 // after. A Write between two Reads, while the next message has been received
 // completely already, is held back until Read has nothing left and goes to the
 // socket, so that a program that answers many requests received together sends
-// the answers together. It is held for no longer than 1 ms. [Conn.Flush] ends the
+// the answers together. It is held for no longer than 16 ms, and 1 ms if the
+// program has lately not come back to read in that time. [Conn.Flush] ends the
 // wait; [Conn.WriteBuffered] is for many messages in a row.
 //
 // Write returning nil says that the message is on its way, not that the peer has

@@ -18,8 +18,12 @@ const (
 	// maxHeld is how many of them may be held back.
 	maxHeld = 64 << 10
 
-	// maxHold is how long they may: the resolution of the timers of most systems.
-	maxHold = time.Millisecond
+	// minHold is how long they may when the program has lately not come back to
+	// read in that time, and at first. It is twice as long whenever it has, up to
+	// maxHold: to arm a timer that is due soon costs more than to send what it waits
+	// for, as every goroutine that waits for a socket has the hardware set to it.
+	minHold = time.Millisecond
+	maxHold = 16 * time.Millisecond
 
 	// maxCopy is the largest message of a server that is copied behind its header;
 	// a larger one is written from where it is, by a gathering system call, which
@@ -53,6 +57,9 @@ type connWriter struct {
 	held      atomic.Bool // nobody is writing, and pending waits for the reader
 	holdTimer *time.Timer // ends the wait
 	holding   bool        // it runs
+	holdFor   time.Duration
+	taken     uint // how often what was pending has been taken
+	holdTaken uint // what taken was when the timer was started
 
 	watch   watch
 	parts   [2][]byte // of buffers
@@ -99,7 +106,7 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 }
 
 // WriteBuffered is Write for one of many messages in a row: it leaves the message
-// in a buffer, if that has room, until Flush or Write is called or 1 ms is over.
+// in a buffer, if that has room, until Flush or Write is called, or for 16 ms at most.
 func (c *Conn) WriteBuffered(ctx context.Context, typ MessageType, p []byte) error {
 	return c.write(ctx, typ, p, true)
 }
@@ -246,22 +253,27 @@ func (c *Conn) hold(buffered bool) bool {
 		return false
 	}
 	if !o.holding {
-		o.holding = true
+		o.holding, o.holdTaken = true, o.taken
 		if o.holdTimer == nil {
-			o.holdTimer = time.AfterFunc(maxHold, c.holdExpired)
+			o.holdFor = minHold
+			o.holdTimer = time.AfterFunc(o.holdFor, c.holdExpired)
 		} else {
-			o.holdTimer.Reset(maxHold)
+			o.holdTimer.Reset(o.holdFor)
 		}
 	}
 	return true
 }
 
-// holdExpired writes what has been held for up to maxHold. The timer is not moved
+// holdExpired writes what has been held for up to holdFor. The timer is not moved
 // or stopped while messages come and go, as this would cost more than it saves.
 func (c *Conn) holdExpired() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.out.holding = false
+	o := &c.out
+	o.holding = false
+	if o.holdFor = min(2*o.holdFor, maxHold); o.taken == o.holdTaken {
+		o.holdFor = minHold // what has started the timer is still there
+	}
 	if c.out.held.Load() {
 		c.writeOut(context.Background())
 	}
@@ -307,6 +319,7 @@ func (c *Conn) take() *bufpool.Buffer {
 	o := &c.out
 	b := o.pending
 	o.pending, o.usual = nil, len(b.B)
+	o.taken++
 	if o.held.Load() {
 		o.held.Store(false)
 	}

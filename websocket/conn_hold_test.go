@@ -1,0 +1,45 @@
+package websocket
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// An answer is held back for 1 ms if the program does something else in between.
+// For one that keeps coming back in time it may be 16 ms, until it does not.
+func TestHowLongAnswersAreHeld(t *testing.T) {
+	inScript(t, connConfig{}, func(t *testing.T, s *script) {
+		requests := append(frame(!s.conn.client, 0x82, "q"), frame(!s.conn.client, 0x82, "q")...)
+		const answer, both = "\x82\x01a", "\x82\x01a\x82\x01a"
+		answers := func() {
+			_, _, err := s.conn.Read(background())
+			require.NoError(t, err)
+			require.NoError(t, s.conn.Write(background(), MessageBinary, []byte("a")))
+		}
+		isHeldFor := func(d time.Duration) {
+			t.Helper()
+			s.out <- requests
+			answers()
+			time.Sleep(d - 1)
+			s.wants("")
+			time.Sleep(1)
+			s.wants(answer)
+			answers()
+			s.wants(answer)
+		}
+		isHeldFor(minHold)
+		isHeldFor(minHold)
+		for range 5 {
+			s.out <- requests
+			answers()
+			s.wants("")
+			answers()
+			s.wants(both)
+			time.Sleep(2 * maxHold) // the timer has run off
+		}
+		isHeldFor(maxHold)
+		isHeldFor(minHold)
+	})
+}
