@@ -63,20 +63,23 @@ func (s *server) handler() http.Handler {
 func (s *server) visit(w http.ResponseWriter, r *http.Request) {
 	s.visits.Add(1)
 	defer s.visits.Done()
+	v := &visitor{room: &s.room}
+	entered := s.room.enter(v)
 	// Accept lets pages connect that came from here, and no others.
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		MaxMessageSize:     maxSignal,
 		PingInterval:       pingInterval,
 		MaxUnansweredPings: maxUnansweredPings,
 	})
-	if err != nil {
-		return // and the client has been told why
+	if err != nil { // of which the client has been told
+		s.room.leave(v)
+		return
 	}
-	v := &visitor{ws: ws, room: &s.room}
-	if !s.room.enter(v) {
+	if !entered { // a page can show why only if its WebSocket is open
 		_ = ws.Close(websocket.StatusTryAgainLater, "too many pages are open")
 		return
 	}
+	v.ws = ws
 	err = v.serve(s.ctx)
 	s.room.leave(v)
 	switch code := websocket.CloseStatus(err); {

@@ -170,7 +170,7 @@ setInterval(() => {
   const median = medianTime();
   $('#rtt').value = median ?? '';
   show('rtt', median === null ? '–' : digits(median));
-  rtts.add(now, [median]);
+  if (median !== null || rtts.points.length) rtts.add(now, [median]);
   rates.draw(now);
   rtts.draw(now);
 }, interval);
