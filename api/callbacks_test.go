@@ -83,6 +83,34 @@ func TestCallbacksOfAConnectionsLife(t *testing.T) {
 		"channel", "open", "message 1", "message 2", "closed", "state closed"}, b.all())
 }
 
+// However late the callbacks are, their order is that of the events: a channel's come after the one that announces it,
+// and the end of the connection comes after them.
+func TestOrderOfLateCallbacks(t *testing.T) {
+	p := newPair(t, Configuration{}, Configuration{})
+	var r recorder
+	p.b.OnStateChange(func(s State) {
+		if s == StateConnected {
+			eventually(t, "all is over", func() bool { return p.b.State() == StateClosed })
+		}
+		r.add("state " + s.String())
+	})
+	p.b.OnDataChannel(func(dc *DataChannel) {
+		r.add("channel")
+		dc.OnOpen(func() { r.add("open") })
+		dc.OnMessage(func(m Message) { r.add("message " + string(m.Data)) })
+		dc.OnClosed(func() { r.add("closed") })
+	})
+	dc, err := p.a.CreateDataChannel("x", nil)
+	require.NoError(t, err)
+	dc.OnOpen(func() {
+		require.NoError(t, dc.SendText("1"))
+		require.NoError(t, p.a.Close())
+	})
+	want := []string{"state connecting", "state connected", "channel", "open", "message 1", "closed", "state closed"}
+	eventually(t, "all callbacks", func() bool { return len(r.all()) == len(want) })
+	require.Equal(t, want, r.all())
+}
+
 func TestReceivedChannelsAreKeptForACallback(t *testing.T) {
 	p := newPair(t, Configuration{}, Configuration{})
 	for i := range 3 {

@@ -244,10 +244,6 @@ func (c *channel) push(e event) {
 		return
 	}
 	e.target = c.owner
-	if c.held {
-		c.heldEvents = append(c.heldEvents, e)
-		return
-	}
 	c.queue.push(e)
 }
 
@@ -270,6 +266,10 @@ func (c *channel) pushMessages() {
 // deliver is the turn of one event of this channel.
 func (c *channel) deliver(q *callbackQueue, e event) {
 	if c.silent {
+		return
+	}
+	if c.held {
+		c.heldEvents = append(c.heldEvents, e)
 		return
 	}
 	switch e.kind {
