@@ -31,7 +31,7 @@ export class Chart {
     g.clearRect(0, 0, width, height);
 
     const step = this.#scale();
-    const plot = {left: 0, right: width - (this.ticks ? 62 : 6), top: 8, bottom: height - (this.ticks ? 20 : 3)};
+    const plot = {left: 0, right: width - (this.ticks ? 68 : 6), top: 8, bottom: height - (this.ticks ? 20 : 3)};
     const x = (at) => plot.right - (now - at) / this.span * (plot.right - plot.left);
     const y = (value) => plot.bottom - Math.min(value / this.top, 1) * (plot.bottom - plot.top);
 

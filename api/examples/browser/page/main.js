@@ -18,7 +18,7 @@ const show = (id, text) => {
 };
 
 const rates = new Chart($('#rates'), {
-  colors: ['--down', '--up'], span, ticks: 4, smallestTop: 1e5,
+  colors: ['--down', '--up'], span, ticks: 4, smallestTop: 1e6,
   format: (value, topmost) => `${+(value / 1e6).toFixed(2)}${topmost ? ' MB/s' : ''}`,
 });
 const rtts = new Chart($('#rtts'), {colors: ['--rtt'], span, smallestTop: 1});
