@@ -48,7 +48,7 @@ type browser struct {
 
 // startBrowser starts a Chromium for the duration of the test. Its host candidates have addresses, unless mDNS is set:
 // then they have names, as for every user of a browser who did not allow the page to use a camera or microphone.
-func startBrowser(t *testing.T, mDNS bool) *browser {
+func startBrowser(t *testing.T, mDNS bool, more ...chromedp.ExecAllocatorOption) *browser {
 	path, err := findBrowser()
 	requirePeer(t, err)
 	options := []chromedp.ExecAllocatorOption{
@@ -73,6 +73,7 @@ func startBrowser(t *testing.T, mDNS bool) *browser {
 	if !mDNS {
 		options = append(options, chromedp.Flag("disable-features", "WebRtcHideLocalIpsWithMdns"))
 	}
+	options = append(options, more...)
 	// The allocator makes an empty user data directory, and removes it when the browser has exited.
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)

@@ -29,6 +29,7 @@ type socketOptions struct {
 	subprotocols []string
 	compression  *websocket.CompressionOptions // nil: none
 	pingInterval time.Duration                 // of package rtc; 0: a default
+	secure       bool                          // servers of ours: with TLS, by a certificate that nobody trusts
 }
 
 // echoServer starts a server that sends back what it gets, for the duration of the test, and returns its URL. What it
@@ -48,12 +49,19 @@ var (
 // returns its URL for WebSockets.
 func serveHTTP(t *testing.T, handler http.HandlerFunc) (url string) {
 	t.Helper()
+	return serveHTTPWith(t, handler, (*httptest.Server).Start)
+}
+
+// serveHTTPWith is serveHTTP for a server that is started with TLS, or without.
+func serveHTTPWith(t *testing.T, handler http.HandlerFunc, start func(*httptest.Server)) (url string) {
+	t.Helper()
 	var handlers sync.WaitGroup
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handlers.Add(1)
 		defer handlers.Done()
 		handler(w, r)
 	}))
+	start(server)
 	t.Cleanup(func() {
 		server.Close()
 		handlers.Wait() // Close does not know of hijacked connections
@@ -66,6 +74,8 @@ func acceptOptions(o socketOptions) *websocket.AcceptOptions {
 		Subprotocols:   o.subprotocols,
 		Compression:    o.compression,
 		MaxMessageSize: webSocketMessage,
+
+		InsecureSkipOriginCheck: true,
 	}
 }
 
@@ -78,17 +88,21 @@ func dialOptions(o socketOptions) *websocket.DialOptions {
 }
 
 func websocketEchoServer(t *testing.T, o socketOptions) string {
-	return serveWith(t, func(c *websocket.Conn) { _ = echoConn(t.Context(), c) }, acceptOptions(o))
+	return serveConns(t, o, func(c *websocket.Conn) { _ = echoConn(t.Context(), c) })
 }
 
-// serveWith starts a server of package websocket for the duration of the test.
-func serveWith(t *testing.T, handle func(*websocket.Conn), options *websocket.AcceptOptions) string {
+// serveConns starts a server of package websocket for the duration of the test.
+func serveConns(t *testing.T, o socketOptions, handle func(*websocket.Conn)) string {
 	t.Helper()
-	return serveHTTP(t, func(w http.ResponseWriter, r *http.Request) {
-		if c, err := websocket.Accept(w, r, options); err == nil {
+	start := (*httptest.Server).Start
+	if o.secure {
+		start = (*httptest.Server).StartTLS
+	}
+	return serveHTTPWith(t, func(w http.ResponseWriter, r *http.Request) {
+		if c, err := websocket.Accept(w, r, acceptOptions(o)); err == nil {
 			handle(c)
 		}
-	})
+	}, start)
 }
 
 func websocketEchoClient(ctx context.Context, url string, o socketOptions) error {
@@ -130,6 +144,7 @@ func rtcServer(t *testing.T, o socketOptions, onClient func(*rtc.WebSocket)) str
 		Compression:    o.compression,
 		MaxMessageSize: webSocketMessage,
 		PingInterval:   o.pingInterval,
+		EnableTLS:      o.secure,
 	}, func(ws *rtc.WebSocket) {
 		mu.Lock()
 		clients = append(clients, ws)
@@ -145,7 +160,11 @@ func rtcServer(t *testing.T, o socketOptions, onClient func(*rtc.WebSocket)) str
 			require.NoError(t, ws.CloseAndWait())
 		}
 	})
-	return "ws://127.0.0.1:" + strconv.Itoa(int(server.Port())) + "/"
+	scheme := "ws"
+	if o.secure {
+		scheme = "wss"
+	}
+	return scheme + "://127.0.0.1:" + strconv.Itoa(int(server.Port()))
 }
 
 func rtcEchoClient(ctx context.Context, url string, o socketOptions) error {

@@ -156,7 +156,7 @@ func connectWebsocket(ctx context.Context, url string, o socketOptions, dial dia
 }
 
 func serveWebsocket(t *testing.T, o socketOptions, handle func(socket)) string {
-	return serveWith(t, func(c *websocket.Conn) { handle(websocketSocket{c}) }, acceptOptions(o))
+	return serveConns(t, o, func(c *websocket.Conn) { handle(websocketSocket{c}) })
 }
 
 func messageType(isText bool) websocket.MessageType {
