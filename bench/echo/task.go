@@ -45,7 +45,7 @@ type task struct {
 func tasks(sizes, connections, inFlight []int, idle int, quick bool) (all []task) {
 	warmUp, duration := 100*time.Millisecond, 700*time.Millisecond
 	if quick {
-		warmUp, duration = 30*time.Millisecond, 150*time.Millisecond
+		warmUp, duration = 20*time.Millisecond, 100*time.Millisecond
 	}
 	for _, c := range connections {
 		for _, f := range inFlight {
