@@ -1,7 +1,7 @@
 // Command echo measures this library's WebSocket and others side by side: messages that go back and forth over TCP,
 // and connections that have nothing to do. It prints a table; see ../README.md for what the columns mean.
 //
-//	go run ./echo                   everything, in about fifteen minutes
+//	go run ./echo                   everything, in about ten minutes
 //	go run ./echo -quick            everything, briefly, in less than ninety seconds
 //	go run ./echo -sizes 125 -connections 1 -inflight 1,16 -with gws,floor -json FILE
 //
