@@ -22,9 +22,9 @@ func TestHowLongAnswersAreHeld(t *testing.T) {
 			t.Helper()
 			s.out <- requests
 			answers()
-			time.Sleep(d - 1)
+			time.Sleep(d - time.Nanosecond)
 			s.wants("")
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			s.wants(answer)
 			answers()
 			s.wants(answer)
