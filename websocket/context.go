@@ -13,12 +13,12 @@ type watch struct {
 	interrupt func(time.Time) error // sets the deadline
 
 	mu          sync.Mutex
-	ctx         context.Context
-	done        <-chan struct{} // of ctx
+	done        <-chan struct{} // of the context
 	stop        func() bool     // undoes the registration
-	active      bool            // a call is under way that ctx may interrupt
-	ended       bool            // ctx has
+	active      bool            // a call is under way that it may interrupt
+	ended       bool            // it has
 	interrupted bool
+	released    bool // the connection is over: no context is remembered any more
 }
 
 // begin is called before the stream is; end must follow if it returns nil. It
@@ -30,11 +30,14 @@ func (w *watch) begin(ctx context.Context) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.released {
+		return nil // the stream is closed, or about to be
+	}
 	if done != w.done {
 		if w.stop != nil {
 			w.stop()
 		}
-		w.ctx, w.done, w.ended = ctx, done, false
+		w.done, w.ended = done, false
 		w.stop = context.AfterFunc(ctx, func() { w.fire(done) })
 	}
 	if w.ended {
@@ -72,16 +75,17 @@ func (w *watch) end(ctx context.Context) error {
 	}
 	w.interrupted = false
 	w.interrupt(time.Time{})
-	return w.ctx.Err()
+	return ctx.Err()
 }
 
-// release forgets the context.
+// release forgets the context, which may outlive the connection, for good.
 func (w *watch) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.released = true
 	if w.stop != nil {
 		w.stop()
-		w.ctx, w.done, w.stop = nil, nil, nil
+		w.done, w.stop = nil, nil
 	}
 }
 
