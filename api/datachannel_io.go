@@ -79,6 +79,7 @@ func (dc *DataChannel) send(data []byte, isText bool) error {
 	if err := dc.sendOrBuffer(ppid, data); err != nil {
 		return wrapError(ErrFailure, err, "send")
 	}
+	dc.pc.cork()
 	dc.counters.sent(len(data))
 	dc.pc.counters.messages.sent(len(data))
 	return nil

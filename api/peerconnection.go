@@ -70,6 +70,7 @@ type PeerConnection struct {
 	dtls        *dtlsconn.Conn
 	sctp        *sctp.Association
 	out         output
+	corked      corkState
 	path        atomic.Pointer[path] // to the peer, the selected pair; DTLS reads it without the mutex
 	early       [][]byte             // DTLS datagrams that came before there was a dtls
 	dtlsStarted bool
@@ -168,9 +169,11 @@ func (pc *PeerConnection) lock() {
 	pc.now = time.Now()
 }
 
-// unlock sends what the input has caused, and releases the mutex.
+// unlock sends what the input has caused, if that may not wait a moment, and releases the mutex.
 func (pc *PeerConnection) unlock() {
-	pc.flush()
+	if !pc.leaveCorked() {
+		pc.flush()
+	}
 	pc.mu.Unlock()
 }
 

@@ -276,6 +276,10 @@ const maxSendMessage = 1 << 29
 // acknowledged yet.
 func (a *Association) BufferedAmount() int { return a.send.buffered }
 
+// Outstanding returns the bytes that are in flight, chunk headers included, and
+// those of messages, or parts of them, that wait to be sent for the first time.
+func (a *Association) Outstanding() (inFlight, unsent int) { return a.out.inFlight, a.send.unsent }
+
 // expireQueued drops the waiting messages whose lifetime is over and sets the
 // timer for the next.
 func (a *Association) expireQueued(t instant) {

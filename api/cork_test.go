@@ -1,0 +1,94 @@
+package rtc
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/race"
+)
+
+// What waits for company leaves although nothing else happens: no acknowledgement, no other message.
+func TestCorkedMessagesLeave(t *testing.T) {
+	config := withCUBIC()
+	config.SCTP.InitialCongestionWindow = 200
+	p := newPair(t, config, config)
+	a, b := p.connect("x", nil)
+	p.quiet()
+	for _, count := range []int{corkInFlight/1024 + 2, 60, 100} {
+		p.b.mu.Lock() // the peer is silent
+		for i := range count {
+			if err := a.Send(make([]byte, 1000)); err != nil {
+				p.b.mu.Unlock()
+				t.Fatalf("message %d: %v", i, err)
+			}
+		}
+		eventually(silentT{t, p}, "everything is in flight", func() bool {
+			p.a.mu.Lock()
+			defer p.a.mu.Unlock()
+			inFlight, unsent := p.a.sctp.Outstanding()
+			return unsent == 0 && inFlight >= count*1000
+		})
+		p.b.mu.Unlock()
+		for range count {
+			require.Len(t, next(t, b).Data, 1000)
+		}
+		p.quiet()
+	}
+}
+
+// silentT releases the peer before the test ends in failure.
+type silentT struct {
+	*testing.T
+	p *pair
+}
+
+func (t silentT) Fatalf(format string, args ...any) {
+	t.p.b.mu.Unlock()
+	t.T.Fatalf(format, args...)
+}
+
+func TestCorkedMessagesShareSystemCalls(t *testing.T) {
+	p := newPair(t, withCUBIC(), withCUBIC())
+	a, b := p.connect("bulk", nil)
+	const count = 20_000
+	done := make(chan struct{})
+	received := 0
+	b.OnMessage(func(Message) {
+		if received++; received == count {
+			close(done)
+		}
+	})
+	p.quiet()
+	before := trafficOf(p.a)
+	message := make([]byte, 1000)
+	for range count {
+		require.NoError(t, a.WriteMessage(t.Context(), Message{Data: message}))
+	}
+	receive(t, done, "all messages")
+	got := trafficOf(p.a).since(before)
+	t.Logf("%d packets left in %d system calls", got.udp.Sent, got.udp.WriteCalls)
+	if got.udp.Batch {
+		require.Less(t, got.udp.WriteCalls, int64(count/4))
+	}
+}
+
+// A small message on a busy connection costs no allocation either.
+func TestCorkingDoesNotAllocate(t *testing.T) {
+	if race.Enabled {
+		t.Skip("sync.Pool drops buffers at random under the race detector")
+	}
+	p := newPair(t, withCUBIC(), withCUBIC())
+	a, b := p.connect("bulk", nil)
+	b.OnMessage(func(Message) {})
+	message := make([]byte, 1000)
+	send := func() {
+		for range 1000 {
+			require.NoError(t, a.WriteMessage(t.Context(), Message{Data: message}))
+		}
+	}
+	for range 20 {
+		send()
+	}
+	require.Less(t, testing.AllocsPerRun(20, send), 50.0, "for 1,000 messages")
+}
