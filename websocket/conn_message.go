@@ -33,7 +33,20 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 		}
 	}
 	in.stream = r
+	c.pauseRead()
 	return in.receiver.typ, r, nil
+}
+
+// pauseRead is called when a part of a message is about to be handed out: who asks
+// for the next one may do so much later, and nobody waits for the peer until then.
+func (c *Conn) pauseRead() {
+	if c.readState.Load() == readAtSocket {
+		c.readState.Store(readIdle)
+	}
+	if c.in.queued {
+		c.in.queued = false
+		c.flushPongs(false)
+	}
 }
 
 // messageReader is the stream of one message.
@@ -49,6 +62,10 @@ type messageReader struct {
 // they can become a thousand times as many.
 const decompressBite = 256
 
+// maxKeptSink is the largest buffer for what they become that is kept for the next
+// message.
+const maxKeptSink = 16 << 10
+
 func (r *messageReader) Read(p []byte) (n int, err error) {
 	in := &r.c.in
 	in.mu.Lock()
@@ -57,20 +74,22 @@ func (r *messageReader) Read(p []byte) (n int, err error) {
 		return 0, nil
 	}
 	for {
-		if len(r.spare) > 0 {
+		switch {
+		case in.stream != r && r.complete && len(r.spare) == 0:
+			return 0, io.EOF
+		case in.stream != r:
+			return 0, fmt.Errorf("websocket: read: %w", errMessageSkipped(r.c))
+		case len(r.spare) > 0:
 			n := copy(p, r.spare)
 			r.spare = r.spare[n:]
 			return n, nil
-		}
-		if r.complete {
-			if in.stream == r {
-				in.stream = nil
-				r.c.endRead()
+		case r.complete:
+			in.stream = nil
+			if r.spare = nil; cap(in.sink) > maxKeptSink {
+				in.sink = nil
 			}
+			r.c.endRead()
 			return 0, io.EOF
-		}
-		if in.stream != r {
-			return 0, fmt.Errorf("websocket: read: %w", errMessageSkipped(r.c))
 		}
 		var message []byte
 		if in.receiver.compressed {
@@ -81,6 +100,12 @@ func (r *messageReader) Read(p []byte) (n int, err error) {
 		}
 		if err != nil {
 			return len(message), r.c.interruptedRead(err, !r.resumable)
+		}
+		if !r.complete && r.c.over.Load() {
+			message, r.spare = nil, nil // it may be of a later message already
+		}
+		if len(message) > 0 || len(r.spare) > 0 {
+			r.c.pauseRead()
 		}
 		if len(message) > 0 {
 			return len(message), nil
@@ -112,6 +137,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 		return nil, err
 	}
 	c.out.inMessage = true
+	c.leave() // nothing is written yet that what is pending could go with
 	return &messageWriter{c: c, ctx: ctx, typ: typ}, nil
 }
 
@@ -166,12 +192,13 @@ func (w *messageWriter) send(last bool) {
 	frames.B = w.c.out.sender.AppendFragment(frames.B, w.typ, p, last)
 	w.c.mu.Lock()
 	w.err = w.c.writeFrames(w.ctx, frames.B)
+	closing := w.c.closeQueued
 	w.c.mu.Unlock()
 	frames.Free()
 	if w.buf != nil {
 		w.buf.B = w.buf.B[:0]
 	}
-	if w.err != nil {
+	if w.err != nil && !closing {
 		w.c.end(ErrClosed) // the peer waits for the rest of a message that will not come
 	}
 	if w.err != nil || last {

@@ -398,6 +398,7 @@ func (c *Conn) writeMasked(ctx context.Context, typ MessageType, p []byte) error
 func (c *Conn) writeCompressed(ctx context.Context, typ MessageType, p []byte) error {
 	o := &c.out
 	o.inMessage = true
+	c.leave()
 	c.mu.Unlock()
 	b := bufpool.Get(compressBound(len(p)) + MaxFrameHeader)
 	b.B = o.sender.AppendMessage(b.B, typ, p)
