@@ -27,6 +27,11 @@ type netConn struct {
 	typ  MessageType
 	r    *messageReader // of the current message, or nil; used by the one reader
 	ends error          // why there will be nothing more to read
+
+	// The connection's mutex protects these. A deadline is for calls of Write: it is
+	// the stream's only while there are any, or a pong would be late, too.
+	writes        int
+	writeDeadline time.Time
 }
 
 // Read implements net.Conn.
@@ -79,13 +84,30 @@ func (n *netConn) readError(err error) error {
 
 // Write implements net.Conn.
 func (n *netConn) Write(p []byte) (int, error) {
-	if err := n.c.Write(context.Background(), n.typ, p); err != nil {
+	n.countWrite(1)
+	err := n.c.Write(context.Background(), n.typ, p)
+	n.countWrite(-1)
+	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = os.ErrDeadlineExceeded
 		}
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// countWrite is called at the beginning and at the end of Write.
+func (n *netConn) countWrite(change int) {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	n.writes += change
+	switch {
+	case n.writeDeadline.IsZero() || n.c.closeQueued: // closing has deadlines of its own
+	case n.writes == 0:
+		n.c.stream.SetWriteDeadline(time.Time{})
+	case n.writes == 1 && change > 0:
+		n.c.stream.SetWriteDeadline(n.writeDeadline)
+	}
 }
 
 // Close implements net.Conn.
@@ -98,10 +120,23 @@ func (n *netConn) LocalAddr() net.Addr { return n.c.LocalAddr() }
 func (n *netConn) RemoteAddr() net.Addr { return n.c.RemoteAddr() }
 
 // SetDeadline implements net.Conn.
-func (n *netConn) SetDeadline(t time.Time) error { return n.c.stream.SetDeadline(t) }
+func (n *netConn) SetDeadline(t time.Time) error {
+	return errors.Join(n.SetReadDeadline(t), n.SetWriteDeadline(t))
+}
 
 // SetReadDeadline implements net.Conn.
 func (n *netConn) SetReadDeadline(t time.Time) error { return n.c.stream.SetReadDeadline(t) }
 
 // SetWriteDeadline implements net.Conn.
-func (n *netConn) SetWriteDeadline(t time.Time) error { return n.c.stream.SetWriteDeadline(t) }
+func (n *netConn) SetWriteDeadline(t time.Time) error {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	n.writeDeadline = t
+	switch {
+	case n.c.err != nil:
+		return n.c.err
+	case n.c.closeQueued || n.writes == 0:
+		return nil
+	}
+	return n.c.stream.SetWriteDeadline(t)
+}

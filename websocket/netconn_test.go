@@ -111,3 +111,43 @@ func TestNetConnWriteDeadline(t *testing.T) {
 		require.Error(t, err)
 	})
 }
+
+// A deadline is for calls of Write. That the last one's is over is no reason for
+// an answer that the connection itself gives, much later, to fail.
+func TestNetConnWriteDeadlineIsForWrites(t *testing.T) {
+	inScript(t, connConfig{pingInterval: 3 * second}, func(t *testing.T, s *script) {
+		n := s.conn.NetConn(MessageBinary)
+		require.NoError(t, n.SetWriteDeadline(time.Now().Add(second)))
+		_, err := n.Write([]byte("in time"))
+		require.NoError(t, err)
+		s.wants("\x82\x07in time")
+
+		time.Sleep(2 * second)
+		read := s.does(func() error { _, err := n.Read(make([]byte, 1)); return err })
+		s.sends(0x89, "ping")
+		s.wants("\x8a\x04ping")
+		time.Sleep(second)
+		s.wants("\x89\x08\x00\x00\x00\x00\x00\x00\x00\x01")
+		require.Equal(t, result{}, read.now())
+
+		_, err = n.Write([]byte("too late"))
+		require.Equal(t, os.ErrDeadlineExceeded, err)
+	})
+}
+
+// A deadline that is set while a Write waits is for that as well.
+func TestNetConnWriteDeadlineWhileWriting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		defer b.Close()
+		n := newConn(a, connConfig{client: true}).NetConn(MessageBinary)
+		written := make(chan error, 1)
+		go func() {
+			_, err := n.Write(make([]byte, 100))
+			written <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, n.SetDeadline(time.Now().Add(second)))
+		require.Equal(t, os.ErrDeadlineExceeded, <-written)
+	})
+}
