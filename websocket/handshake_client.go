@@ -185,7 +185,7 @@ func readErrorBody(stream net.Conn, head, early []byte) []byte {
 	if err != nil {
 		return nil
 	}
-	defer response.Body.Close()
+	// Closing the body would read the rest of it; the stream is closed instead.
 	body, _ := io.ReadAll(io.LimitReader(response.Body, MaxErrorBody))
 	return body
 }

@@ -108,6 +108,21 @@ func TestDialErrorBodyTimeout(t *testing.T) {
 	})
 }
 
+// Of a long content no more is waited for than is kept.
+func TestDialDoesNotWaitForTheWholeErrorBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		_, err := Dial(t.Context(), "ws://h/", &DialOptions{DialContext: pipeDialer(func(stream net.Conn) {
+			go io.Copy(io.Discard, stream)
+			io.WriteString(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n\r\n"+string(pattern(MaxErrorBody)))
+		})})
+		var refusal *HandshakeError
+		require.ErrorAs(t, err, &refusal)
+		require.Equal(t, pattern(MaxErrorBody), refusal.Body)
+		require.Zero(t, time.Since(start))
+	})
+}
+
 func TestDialContextEnds(t *testing.T) {
 	changed := errors.New("changed my mind")
 	for name, server := range map[string]func(net.Conn){"silent": func(stream net.Conn) { io.Copy(io.Discard, stream) }, "deaf": func(net.Conn) {}} {
