@@ -25,10 +25,15 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 		return 0, nil, err
 	}
 	r := &messageReader{c: c, ctx: ctx}
-	for !in.receiver.inMessage && !r.complete {
-		// No byte of the message is taken with its header: what is passed in ends there.
+	for !r.complete && (!in.receiver.inMessage || c.over.Load()) {
 		var err error
-		if _, r.complete, err = c.receive(ctx, nil, min(len(in.buf), 1), false); err != nil {
+		if c.over.Load() {
+			in.sink, _, err = c.receive(ctx, in.sink[:0], len(in.buf), true)
+		} else {
+			// No byte of the message is taken with its header: what is passed in ends there.
+			_, r.complete, err = c.receive(ctx, nil, min(len(in.buf), 1), false)
+		}
+		if err != nil {
 			return 0, nil, c.interruptedRead(err, false)
 		}
 	}

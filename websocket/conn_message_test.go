@@ -74,6 +74,22 @@ func TestCloseWithinAMessageThatIsRead(t *testing.T) {
 	})
 }
 
+// Nor does a message begin after Close.
+func TestCloseWhileWaitingForAMessage(t *testing.T) {
+	inScript(t, connConfig{}, func(t *testing.T, s *script) {
+		read := s.does(func() error { _, _, err := s.conn.Reader(background()); return err })
+		closed := s.closes(StatusNormalClosure, "")
+		s.sends(0x02, "a message")
+		s.sends(0x80, "")
+		s.sends(0x82, "")
+		require.Equal(t, result{}, read.now())
+		s.sends(0x88, "\x03\xe8")
+		s.hangsUp()
+		require.ErrorIs(t, read.now().err, ErrClosed)
+		require.NoError(t, closed.now().err)
+	})
+}
+
 // "[…] an endpoint MAY delay sending a Close frame until its current message is
 // sent": this one does not, and the message is lost; the closing handshake goes on.
 // https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5.1
