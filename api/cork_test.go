@@ -48,28 +48,42 @@ func (t silentT) Fatalf(format string, args ...any) {
 	t.T.Fatalf(format, args...)
 }
 
-func TestCorkedMessagesShareSystemCalls(t *testing.T) {
-	p := newPair(t, withCUBIC(), withCUBIC())
-	a, b := p.connect("bulk", nil)
-	const count = 20_000
-	done := make(chan struct{})
-	received := 0
-	b.OnMessage(func(Message) {
-		if received++; received == count {
-			close(done)
-		}
-	})
+// On an idle connection a message does not wait, on a busy one it does until there are enough of them.
+func TestCork(t *testing.T) {
+	config := withCUBIC()
+	config.SCTP.InitialCongestionWindow = 200
+	p := newPair(t, config, config)
+	a, b := p.connect("x", nil)
 	p.quiet()
-	before := trafficOf(p.a)
-	message := make([]byte, 1000)
-	for range count {
-		require.NoError(t, a.WriteMessage(t.Context(), Message{Data: message}))
+	const size = 1000
+	sent := 0
+	p.a.lock() // no acknowledgement is handled while the test has the mutex
+	send := func() {
+		if err := a.send(make([]byte, size), false); err != nil {
+			t.Error(err)
+		}
+		sent++
 	}
-	receive(t, done, "all messages")
-	got := trafficOf(p.a).since(before)
-	t.Logf("%d packets left in %d system calls", got.udp.Sent, got.udp.WriteCalls)
-	if got.udp.Batch {
-		require.Less(t, got.udp.WriteCalls, int64(count/4))
+	for range corkInFlight/(size+16) + 1 {
+		send()
+		if p.a.corked.due {
+			t.Error("with little in flight")
+		}
+		p.a.flush()
+	}
+	for unsent := 0; unsent+size < corkedBatch; unsent += size {
+		send()
+		if !p.a.corked.due {
+			t.Error("with much in flight")
+		}
+	}
+	send()
+	if p.a.corked.due {
+		t.Error("with enough waiting")
+	}
+	p.a.unlock()
+	for range sent {
+		require.Len(t, next(t, b).Data, size)
 	}
 }
 
