@@ -173,6 +173,9 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 		return nil, err
 	}
 	request := &Request{Path: r.RequestURI, Host: r.Host, Header: r.Header}
+	if !strings.HasPrefix(request.Path, "/") {
+		request.Path = r.URL.RequestURI() // of a request in absolute form
+	}
 	a, refusal := checked.checkRequest(request, r.Method, r.ProtoMajor, r.ProtoMinor)
 	if refusal == nil && r.ContentLength != 0 {
 		refusal = refuseContent()

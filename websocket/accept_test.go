@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -98,6 +99,22 @@ func TestAcceptRefuses(t *testing.T) {
 			require.Equal(t, "13", w.Header().Get("Sec-WebSocket-Version"))
 			require.Equal(t, "websocket", w.Header().Get("Upgrade"))
 		}
+	}
+}
+
+// RFC 9112, section 3.2.2: "a server MUST accept the absolute-form in requests".
+// What is checked is the path, however it was asked for.
+func TestAcceptAbsoluteForm(t *testing.T) {
+	for _, target := range []string{"/chat?room=1", "http://server.example.com/chat?room=1"} {
+		r, w := upgradeRequest(), httptest.NewRecorder()
+		r.RequestURI = target
+		var path string
+		_, err := Accept(w, r, &AcceptOptions{CheckRequest: func(r *Request) error {
+			path = r.Path
+			return errors.New("seen")
+		}})
+		require.ErrorIs(t, err, ErrBadHandshake)
+		require.Equal(t, "/chat?room=1", path)
 	}
 }
 

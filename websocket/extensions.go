@@ -27,8 +27,9 @@ type CompressionOptions struct {
 
 	// ServerMaxWindowBits and ClientMaxWindowBits bound how far back the server's,
 	// or the client's, compressor refers: 2 to this power of bytes, from 8 to 15.
-	// 0 is 15. A peer that cannot keep to the bound on what it sends makes the
-	// connection one without compression.
+	// 0 is 15. A peer that says that it cannot keep to the bound on what it sends makes
+	// the connection one without compression; a server that takes the offer and leaves
+	// the bound out, as some do, fails the handshake.
 	// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.1.2
 	ServerMaxWindowBits int
 	ClientMaxWindowBits int
