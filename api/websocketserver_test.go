@@ -97,14 +97,15 @@ func TestWebSocketServerHandshakeDeadline(t *testing.T) {
 		stream, err := net.Dial("tcp", s.Addr().String())
 		require.NoError(t, err)
 		defer stream.Close()
-		_, err = io.WriteString(stream, "GET / HT")
+		begins := map[bool]string{false: "GET / HT", true: "\x16\x03\x01\x02\x00\x01"}[secure]
+		_, err = io.WriteString(stream, begins)
 		require.NoError(t, err)
 		ws := receive(t, s.accepted, "client callback")
 		err = watch(ws).wait(t)
 		require.ErrorIs(t, err, ErrFailure)
-		if !secure { // with it, this is no TLS, which is found out first
-			require.ErrorIs(t, err, websocket.ErrHandshakeTimeout)
-		}
+		require.ErrorIs(t, err, websocket.ErrHandshakeTimeout)
+		_, err = stream.Read(make([]byte, 100))
+		require.Error(t, err, "the stream is closed")
 		_, err = ws.Path()
 		require.ErrorIs(t, err, ErrNotAvailable)
 	}
