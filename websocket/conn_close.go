@@ -15,7 +15,7 @@ import (
 // closed the connection already, and the reason if it ended in another way.
 //
 // What was written before is sent before. What the peer sends in the meantime is
-// thrown away. A Read that is under way goes on until then, and returns ErrClosed.
+// thrown away. A Read goes on until then, and returns ErrClosed.
 //
 // The code must be one that may be sent (ErrStatus), or StatusNoStatusReceived to
 // send none; the reason must be UTF-8 (ErrInvalidUTF8) of at most MaxCloseReason

@@ -122,11 +122,12 @@ func (c *Conn) beginRead(ctx context.Context) error {
 	}
 	if c.over.Load() {
 		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.err != nil {
-			return c.err
+		err := c.err
+		c.mu.Unlock()
+		if err != nil {
+			return err
 		}
-		return ErrClosed
+		// Close has sent our close frame and waits: this Read sees to the peer's.
 	}
 	if c.in.stream == nil {
 		return nil

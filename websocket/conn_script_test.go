@@ -271,6 +271,31 @@ func TestCloseWhileReading(t *testing.T) {
 	})
 }
 
+// A Read that begins when Close already has does so as well: whoever reads in a
+// loop takes ErrClosed for the end of the closing handshake, and may close the
+// stream in front of the peer's answer.
+func TestReadWhileClosing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, peer := net.Pipe()
+		s := &script{conn: newConn(stream, connConfig{})}
+		defer s.conn.CloseNow()
+		closed := s.closes(StatusNormalClosure, "")
+		require.False(t, closed.now().done, "the peer takes nothing")
+		read := s.reads(background())
+		require.False(t, read.now().done)
+		got := make([]byte, 4)
+		_, err := io.ReadFull(peer, got)
+		require.NoError(t, err)
+		require.Equal(t, "\x88\x02\x03\xe8", string(got))
+		require.False(t, closed.now().done)
+		require.False(t, read.now().done, "the peer has not answered")
+		_, err = peer.Write(frame(true, 0x88, "\x03\xe8"))
+		require.NoError(t, err)
+		require.Equal(t, result{done: true}, closed.now())
+		require.ErrorIs(t, read.now().err, ErrClosed)
+	})
+}
+
 // Both sides close at once: neither answers the other's close frame.
 func TestClosesCross(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
