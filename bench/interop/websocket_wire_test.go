@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha1"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -212,10 +213,18 @@ func (w *wire) append(b []byte, f wireFrame) []byte {
 	}
 	key := binary.LittleEndian.AppendUint32(nil, rand.Uint32())
 	b = append(b, key...)
-	for i, octet := range f.payload {
-		b = append(b, octet^key[i%4])
-	}
+	start := len(b)
+	b = append(b, f.payload...)
+	maskOctets(b[start:], key)
 	return b
+}
+
+// maskOctets masks or unmasks a whole payload: section 5.3.
+func maskOctets(payload, key []byte) {
+	keys := bytes.Repeat(key, 1<<10)
+	for len(payload) > 0 {
+		payload = payload[subtle.XORBytes(payload, payload, keys):]
+	}
 }
 
 // receive gets a frame, and checks all that has to be right whatever it says.
@@ -262,8 +271,8 @@ func (w *wire) receive() (f wireFrame, err error) {
 	if _, err = io.ReadFull(w.in, f.payload); err != nil {
 		return f, err
 	}
-	for i := range f.payload {
-		f.payload[i] ^= key[i%4]
+	if !w.client {
+		maskOctets(f.payload, key[:])
 	}
 	return f, nil
 }
