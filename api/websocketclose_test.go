@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync/atomic"
@@ -228,6 +229,60 @@ func TestWebSocketCloseAndWait(t *testing.T) {
 		require.NoError(t, a.CloseAndWait())
 		require.NoError(t, end.wait(t), "the peer sees a clean end")
 		require.Equal(t, "last", string(next(t, b).Data))
+	}
+}
+
+// CloseAndWait inside any callback returns, and none comes after it.
+func TestWebSocketCloseAndWaitInsideCallbacks(t *testing.T) {
+	for _, inside := range []string{"open", "error", "closed", "client callback"} {
+		t.Run(inside, func(t *testing.T) {
+			checkLeaks(t)
+			returned := make(chan struct{})
+			var waited atomic.Bool
+			leave := func(ws *WebSocket) {
+				if !waited.CompareAndSwap(false, true) {
+					t.Error("called after CloseAndWait")
+					return
+				}
+				_ = ws.CloseAndWait()
+				close(returned)
+			}
+			s, err := NewWebSocketServer(WebSocketServerConfiguration{
+				BindAddress: "127.0.0.1",
+				CheckRequest: func(*websocket.Request) error {
+					if inside == "error" {
+						return errors.New("refused")
+					}
+					return nil
+				},
+			}, func(ws *WebSocket) {
+				ws.OnOpen(func() {
+					if inside == "closed" {
+						_ = ws.Close()
+					}
+				})
+				if inside == "client callback" {
+					leave(ws)
+				}
+			})
+			require.NoError(t, err)
+			defer s.Close()
+			client, err := NewWebSocket(fmt.Sprintf("ws://127.0.0.1:%d/", s.Port()), nil)
+			require.NoError(t, err)
+			defer client.CloseAndWait()
+			switch inside {
+			case "open":
+				client.OnOpen(func() { leave(client) })
+				client.OnClosed(func() { leave(client) })
+			case "error":
+				client.OnError(func(error) { leave(client) })
+				client.OnClosed(func() { leave(client) })
+			case "closed":
+				client.OnClosed(func() { leave(client) })
+			}
+			receive(t, returned, "return of CloseAndWait")
+			eventually(t, "the client is closed", client.IsClosed)
+		})
 	}
 }
 
