@@ -390,8 +390,9 @@ func TestIdleReadHoldsNoBuffer(t *testing.T) {
 	if !client.socket.usable() {
 		t.Skip("this system has no such sockets")
 	}
-	go client.Read(background())
 	require.NoError(t, server.Write(background(), MessageText, []byte("x")))
+	_, _, err := client.Read(background())
+	require.NoError(t, err)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
