@@ -7,12 +7,14 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -362,13 +364,18 @@ func (w *wire) wantClose(codes ...uint16) {
 }
 
 // wantEnd expects no more frames, and the other end to close: a server does so first, a client after the server has
-// (section 7.1.1).
+// (section 7.1.1). It may have waited for this end for long enough, on a busy machine: then what was still under way to it makes
+// it reset the connection.
 func (w *wire) wantEnd() {
 	w.t.Helper()
 	if !w.client {
-		require.NoError(w.t, w.conn.(*net.TCPConn).CloseWrite())
+		if err := w.conn.(*net.TCPConn).CloseWrite(); !errors.Is(err, syscall.ENOTCONN) {
+			require.NoError(w.t, err)
+		}
 	}
 	n, err := io.Copy(io.Discard, w.in)
-	require.NoError(w.t, err, "the end of the connection")
+	if !errors.Is(err, syscall.ECONNRESET) {
+		require.NoError(w.t, err, "the end of the connection")
+	}
 	require.Zero(w.t, n, "octets after the close frame")
 }
