@@ -2,7 +2,7 @@
 // of the same protocols, in both roles, and check that the two understand each other.
 //
 // A peer that is a program (a browser; a C program of ours with usrsctp, for which gcc and the Debian package libusrsctp-dev
-// are needed) may be missing: its tests then skip and say why, or fail if the
+// are needed; a Python script of ours with the Debian package python3-websockets) may be missing: its tests then skip and say why, or fail if the
 // environment has RTC_TEST_PEERS=required, which is for machines that are meant to have all of them. Peers that are Go
 // modules are always there.
 package interop
