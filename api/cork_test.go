@@ -114,5 +114,5 @@ func TestCorkingDoesNotAllocate(t *testing.T) {
 	for range 100 {
 		send()
 	}
-	require.Less(t, testing.AllocsPerRun(100, send), count/50.0, "for %d messages", count)
+	require.Less(t, testing.AllocsPerRun(100, send), count/5.0, "for %d messages", count) // pools that a collection empties
 }
