@@ -334,11 +334,19 @@ func testBrowserStatistics(t *testing.T, b *browser) {
 		ResponsesReceived, RequestsReceived uint64
 		CurrentRoundTripTime                float64
 	}
-	pairs := value[[]pairStats](p, `return await peer.stats('candidate-pair');`)
+	// The channels may be open, and have carried messages, before the browser's own check of the pair has succeeded.
+	var pairs []pairStats
 	var selected *pairStats
-	for i := range pairs {
-		if pairs[i].ID == transports[0].SelectedCandidatePairID {
-			selected = &pairs[i]
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		transports = value[[]transportStats](p, `return await peer.stats('transport');`)
+		pairs = value[[]pairStats](p, `return await peer.stats('candidate-pair');`)
+		for i := range pairs {
+			if pairs[i].ID == transports[0].SelectedCandidatePairID {
+				selected = &pairs[i]
+			}
+		}
+		if selected != nil && selected.State == "succeeded" && selected.Nominated {
+			break
 		}
 	}
 	require.NotNil(t, selected, "%v", pairs)
