@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime/pprof"
 	"strings"
 	"time"
 )
@@ -110,24 +109,6 @@ func runTask(argument, text string, result *os.File) error {
 		return err
 	}
 	return json.NewEncoder(result).Encode(m)
-}
-
-// startProfile profiles this process, if a file is named, until stop is called.
-func startProfile(file string) (stop func(), err error) {
-	if file == "" {
-		return func() {}, nil
-	}
-	f, err := os.Create(file)
-	if err != nil {
-		return nil, err
-	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return func() {
-		pprof.StopCPUProfile()
-		_ = f.Close()
-	}, nil
 }
 
 // profileName is the file of one measurement's profile; in a later round it is replaced.

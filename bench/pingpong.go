@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"time"
+
+	"github.com/rtcstack/rtcstack/bench/internal/usage"
 )
 
 // warmUpTrips is how many round trips go before those that are measured.
@@ -39,7 +41,7 @@ func measurePingPong(c contestant, t task) (metrics, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop, err := startProfile(t.CPUProfile)
+	stop, err := usage.StartProfile(t.CPUProfile)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"sync"
 	"time"
+
+	"github.com/rtcstack/rtcstack/bench/internal/usage"
 )
 
 // The process of the receiver, when sender and receiver have one each, talks with the sender's over its standard input
@@ -149,7 +151,7 @@ func runRemote(c contestant, t task, in io.Reader, out io.Writer) error {
 		case n.Sample != nil:
 			if !profiling { // the first sample begins the measurement
 				profiling = true
-				if stop, err = startProfile(t.CPUProfile); err != nil {
+				if stop, err = usage.StartProfile(t.CPUProfile); err != nil {
 					return err
 				}
 			}

@@ -11,7 +11,7 @@ import (
 // two ends are made until the channel is open on both; the CPU time is of all of it, with closing.
 func measureSetup(c contestant, t task) (metrics, error) {
 	s := newSession(c, 0)
-	stop, err := startProfile(t.CPUProfile)
+	stop, err := usage.StartProfile(t.CPUProfile)
 	if err != nil {
 		return nil, err
 	}

@@ -123,7 +123,7 @@ func measureThroughput(c contestant, t task) (metrics, error) {
 	if err := s.sleep(t.WarmUp); err != nil {
 		return nil, err
 	}
-	stop, err := startProfile(t.CPUProfile)
+	stop, err := usage.StartProfile(t.CPUProfile)
 	if err != nil {
 		return nil, err
 	}

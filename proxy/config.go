@@ -3,10 +3,10 @@ package proxy
 import (
 	"fmt"
 	"net"
-	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/rtcstack/rtcstack/internal/authority"
 )
 
 // Protocol is what a proxy speaks.
@@ -65,9 +65,11 @@ const maxSOCKS5Credential = 255
 func Parse(uri string) (*Config, error) {
 	c := &Config{}
 	rest := c.cutScheme(uri)
-	if err := c.parseAuthority(rest); err != nil {
-		return nil, fmt.Errorf("proxy: %w: %q: %w", ErrInvalidProxy, redact(uri), err)
+	a, err := authority.Parse(rest)
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w: %q: %w", ErrInvalidProxy, authority.Redact(uri), err)
 	}
+	c.Username, c.Password, c.Host, c.Port = a.Username, a.Password, a.Host, a.Port
 	if c.Port == 0 {
 		c.Port = c.Protocol.defaultPort()
 	}
@@ -113,54 +115,6 @@ type reason string
 
 func (r reason) Error() string { return string(r) }
 
-func (c *Config) parseAuthority(s string) error {
-	if at := strings.LastIndexByte(s, '@'); at >= 0 {
-		if err := c.parseUserinfo(s[:at]); err != nil {
-			return err
-		}
-		s = s[at+1:]
-	}
-	host, port, hasPort := strings.Cut(s, ":")
-	if strings.HasPrefix(s, "[") {
-		var found bool
-		if host, port, found = strings.Cut(s[1:], "]"); !found {
-			return reason("missing ] after the IPv6 address")
-		}
-		if addr, err := netip.ParseAddr(host); err != nil || !addr.Is6() {
-			return reason("not an IPv6 address in the brackets")
-		}
-		if hasPort = port != ""; hasPort && port[0] != ':' {
-			return reason("unexpected characters after the IPv6 address")
-		}
-		port = strings.TrimPrefix(port, ":")
-	} else if !isHostName(host) {
-		return reason("not a host name")
-	}
-	c.Host = host
-	if hasPort {
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 {
-			return reason("not a port: " + strconv.Quote(port))
-		}
-		c.Port = uint16(n)
-	}
-	return nil
-}
-
-func (c *Config) parseUserinfo(s string) error {
-	username, password, found := strings.Cut(s, ":")
-	if !found || username == "" || strings.ContainsAny(password, ":@") || strings.Contains(username, "@") {
-		return reason(`credentials are not username ":" password, percent-encoded`)
-	}
-	var errUsername, errPassword error
-	c.Username, errUsername = url.PathUnescape(username)
-	c.Password, errPassword = url.PathUnescape(password)
-	if errUsername != nil || errPassword != nil {
-		return reason("credentials with a wrong percent-encoding") // the errors quote the credentials
-	}
-	return nil
-}
-
 // check finds what no proxy could be asked with.
 func (c *Config) check() error {
 	switch {
@@ -185,27 +139,3 @@ func (c *Config) check() error {
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
-
-// isHostName accepts what RFC 1123 and the underscores of the real world allow, at most 253 characters.
-func isHostName(s string) bool {
-	if s == "" || len(s) > 253 || s[0] == '-' || s[0] == '.' {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c >= 0x80:
-		default:
-			return false
-		}
-	}
-	return !strings.Contains(s, "..")
-}
-
-// redact removes the credentials of a URI, so that errors and logs do not spread them.
-func redact(s string) string {
-	if at := strings.LastIndexByte(s, '@'); at >= 0 {
-		return "…@" + s[at+1:]
-	}
-	return s
-}

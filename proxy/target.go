@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+
+	"github.com/rtcstack/rtcstack/internal/authority"
 )
 
 // target is what the proxy is asked to connect to.
@@ -48,7 +50,7 @@ func parseTarget(ctx context.Context, network, address string) (target, error) {
 		return t, nil
 	}
 	// What is more than a name could say more in a request than where to connect to.
-	if !isHostName(host) {
+	if !authority.IsHostName(host) {
 		return invalid(reason("not a host name"))
 	}
 	for i := range len(host) {

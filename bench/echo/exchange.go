@@ -65,7 +65,7 @@ func measureEcho(c contestant, t task) (metrics, error) {
 	if err := wait(t.WarmUp, failed); err != nil {
 		return nil, err
 	}
-	stop, err := startProfile(t.CPUProfile)
+	stop, err := usage.StartProfile(t.CPUProfile)
 	if err != nil {
 		return nil, err
 	}

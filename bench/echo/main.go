@@ -2,7 +2,7 @@
 // and connections that have nothing to do. It prints a table; see ../README.md for what the columns mean.
 //
 //	go run ./echo                   everything, in about ten minutes
-//	go run ./echo -quick            everything, briefly, in less than ninety seconds
+//	go run ./echo -quick            everything, briefly, in about two minutes
 //	go run ./echo -sizes 125 -connections 1 -inflight 1,16 -with gws,floor -json FILE
 //
 // Every measurement runs in a process of its own, which has both ends of the connections, and the contestants take
@@ -34,7 +34,7 @@ func main() {
 
 func run() error {
 	var (
-		quick       = flag.Bool("quick", false, "measure briefly, in less than ninety seconds")
+		quick       = flag.Bool("quick", false, "measure briefly, in about two minutes")
 		sizes       = flag.String("sizes", "125,1024,16384,65536", "bytes of a message")
 		connections = flag.String("connections", "1,64", "how many connections exchange messages at once")
 		inFlight    = flag.String("inflight", "1,16", "how many messages each connection has under way")

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/pprof"
 	"strings"
 	"time"
 )
@@ -147,22 +146,4 @@ func (t task) profileName(directory string) string {
 		return ""
 	}
 	return filepath.Join(directory, fmt.Sprintf("%s-%dx%d-%d.pprof", t.Contestant, t.Connections, t.InFlight, t.Size))
-}
-
-// startProfile profiles this process, if a file is named, until stop is called.
-func startProfile(file string) (stop func(), err error) {
-	if file == "" {
-		return func() {}, nil
-	}
-	f, err := os.Create(file)
-	if err != nil {
-		return nil, err
-	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return func() {
-		pprof.StopCPUProfile()
-		_ = f.Close()
-	}, nil
 }

@@ -1,0 +1,25 @@
+package usage
+
+import (
+	"errors"
+	"os"
+	"runtime/pprof"
+)
+
+// StartProfile profiles this process, if a file is named, until stop is called.
+func StartProfile(file string) (stop func(), err error) {
+	if file == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}, nil
+}
