@@ -76,10 +76,16 @@ func (c *channel) takeOne() {
 }
 
 // ReadMessage waits for a message, which then belongs to the caller. When the channel is closed and nothing is
-// pending it fails with ErrFailure wrapping io.EOF; when ctx is done, with ErrFailure wrapping ctx's error.
+// pending it fails with ErrFailure wrapping io.EOF; when ctx is done, even if a message is pending, with ErrFailure
+// wrapping ctx.Err and context.Cause(ctx).
 func (c *channel) ReadMessage(ctx context.Context) (Message, error) {
 	for {
 		c.owner.lock()
+		if isDone(ctx.Done()) {
+			c.readers.wake() // the wake-up that brought this reader here may have been meant for another
+			c.owner.unlock()
+			return Message{}, contextError(ctx, "read message")
+		}
 		if c.pending() {
 			m := c.takeCopy()
 			c.readers.wake()
@@ -91,17 +97,21 @@ func (c *channel) ReadMessage(ctx context.Context) (Message, error) {
 		if err != nil {
 			return Message{}, err
 		}
-		if !c.readers.wait(ctx.Done()) {
-			return Message{}, wrapError(ErrFailure, context.Cause(ctx), "read message")
-		}
+		c.readers.wait(ctx.Done())
 	}
 }
 
 // WriteMessage sends a message, waiting while more than 1 MiB is buffered or until the channel is open. The errors
-// are those of Send, and ErrFailure wrapping ctx's error when ctx is done first.
+// are those of Send, and ErrFailure wrapping ctx.Err and context.Cause(ctx) when ctx is done, even if the message could
+// be sent at once.
 func (c *channel) WriteMessage(ctx context.Context, m Message) error {
 	for {
 		c.owner.lock()
+		if isDone(ctx.Done()) {
+			c.writers.wake()
+			c.owner.unlock()
+			return contextError(ctx, "write message")
+		}
 		wait, err := c.waitWritable()
 		if !wait && err == nil {
 			err = c.owner.send(m.Data, m.IsText)
@@ -111,9 +121,7 @@ func (c *channel) WriteMessage(ctx context.Context, m Message) error {
 		if err != nil || !wait {
 			return err
 		}
-		if !c.writers.wait(ctx.Done()) {
-			return wrapError(ErrFailure, context.Cause(ctx), "write message")
-		}
+		c.writers.wait(ctx.Done())
 	}
 }
 

@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -81,6 +82,15 @@ func wrapError(class, cause error, format string, args ...any) error {
 		class = classed.class
 	}
 	return &classError{class: class, text: fmt.Sprintf(format, args...), cause: cause}
+}
+
+// contextError returns the error of a call that ctx ended: it wraps ctx.Err and, where it is another, the context's cause.
+func contextError(ctx context.Context, doing string) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); !errors.Is(cause, err) {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return wrapError(ErrFailure, err, "%s", doing)
 }
 
 // errClosed is what operations on a closed connection or channel return.

@@ -1,0 +1,151 @@
+package rtc
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// bareChannel is a channel without a transport: what is sent stays buffered.
+type bareChannel struct {
+	channel
+	mu    sync.Mutex
+	calls callbackQueue
+}
+
+func newBareChannel(state channelState) *bareChannel {
+	c := &bareChannel{}
+	c.calls.init(&c.mu, func() {})
+	c.setup(c, &c.calls)
+	c.state = state
+	return c
+}
+
+func (c *bareChannel) lock()               { c.mu.Lock() }
+func (c *bareChannel) flush()              {}
+func (c *bareChannel) unlock()             { c.mu.Unlock() }
+func (c *bareChannel) close()              { c.closed(nil) }
+func (c *bareChannel) released([]received) {}
+func (c *bareChannel) maxMessageSize() int { return DefaultMaxMessageSize }
+
+func (c *bareChannel) send(data []byte, _ bool) error {
+	c.setBuffered(c.buffered + len(data))
+	return nil
+}
+
+func (c *bareChannel) arrive(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.arrived(received{Message: Message{Data: []byte(text), IsText: true}})
+}
+
+// A context that has ended ends the calls that take one, whether they would have to wait or not, and says why.
+func TestEndedContext(t *testing.T) {
+	interrupted := errors.New("interrupted by the user")
+	contexts := map[string]func() (ctx context.Context, want []error){
+		"cancelled": func() (context.Context, []error) {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			return ctx, []error{context.Canceled}
+		},
+		"cancelled with a cause": func() (context.Context, []error) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(interrupted)
+			return ctx, []error{context.Canceled, interrupted}
+		},
+		"cancelled with a cause that has a class": func() (context.Context, []error) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(ErrFailure)
+			return ctx, []error{context.Canceled}
+		},
+		"expired": func() (context.Context, []error) {
+			ctx, cancel := context.WithTimeout(t.Context(), 0)
+			t.Cleanup(cancel)
+			return ctx, []error{context.DeadlineExceeded}
+		},
+		"expired with a cause": func() (context.Context, []error) {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 0, interrupted)
+			t.Cleanup(cancel)
+			return ctx, []error{context.DeadlineExceeded, interrupted}
+		},
+	}
+	channels := map[string]func() *bareChannel{
+		"connecting": func() *bareChannel { return newBareChannel(channelConnecting) },
+		"idle":       func() *bareChannel { return newBareChannel(channelOpen) },
+		"readable": func() *bareChannel {
+			c := newBareChannel(channelOpen)
+			c.arrive("x")
+			return c
+		},
+		"full": func() *bareChannel {
+			c := newBareChannel(channelOpen)
+			c.buffered = writeHighWater + 1
+			return c
+		},
+		"closed": func() *bareChannel { return newBareChannel(channelClosed) },
+	}
+	for name, ended := range contexts {
+		for state, channel := range channels {
+			t.Run(name+", "+state, func(t *testing.T) {
+				ctx, want := ended()
+				c := channel()
+				buffered, available := c.BufferedAmount(), c.AvailableAmount()
+				_, err := c.ReadMessage(ctx)
+				for _, err := range []error{err, c.WriteMessage(ctx, Message{Data: []byte("x")})} {
+					require.ErrorIs(t, err, ErrFailure)
+					for _, w := range want {
+						require.ErrorIs(t, err, w)
+					}
+				}
+				require.Equal(t, buffered, c.BufferedAmount(), "nothing was sent")
+				require.Equal(t, available, c.AvailableAmount(), "nothing was taken")
+			})
+		}
+	}
+}
+
+// A reader whose context ends takes no wake-up away from the others: whatever ends first, each message finds a reader.
+func TestEndedContextPassesTheWakeUpOn(t *testing.T) {
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			c := newBareChannel(channelOpen)
+			ctx, cancel := context.WithCancel(t.Context())
+			got := make(chan error, 2)
+			for _, ctx := range []context.Context{ctx, t.Context()} {
+				go func() {
+					_, err := c.ReadMessage(ctx)
+					got <- err
+				}()
+			}
+			synctest.Wait()
+			go cancel()
+			go c.arrive("for the one who goes on reading")
+			synctest.Wait()
+			c.arrive("in case the first reader was faster than its context")
+			synctest.Wait()
+			require.Len(t, got, 2)
+		})
+	}
+}
+
+// A context that ends while the call waits ends it then.
+func TestContextEndsAWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newBareChannel(channelConnecting)
+		began := time.Now()
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Hour, errors.New("the user went home"))
+		defer cancel()
+		require.EqualError(t, c.WriteMessage(ctx, Message{}), "rtc: write message: context deadline exceeded: the user went home")
+		require.Equal(t, time.Hour, time.Since(began))
+		ctx, cancel = context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, err := c.ReadMessage(ctx)
+		require.EqualError(t, err, "rtc: read message: context deadline exceeded")
+		require.Equal(t, 2*time.Hour, time.Since(began))
+	})
+}
