@@ -3,6 +3,8 @@ package rtc
 import (
 	"runtime"
 	"sync"
+
+	"github.com/rtcstack/rtcstack/internal/ring"
 )
 
 // maxQueuedEvents is how many callbacks may wait before the connection stops taking more from its peer: a callback
@@ -51,8 +53,7 @@ type eventTarget interface {
 // never inside the function that caused them. A goroutine exists only while there is something to call.
 type callbackQueue struct {
 	mu      *sync.Mutex // the connection's one mutex; guards everything here
-	events  []event
-	head    int
+	events  ring.Queue[event]
 	running bool     // a dispatcher goroutine exists
 	run     func()   // dispatch, bound once
 	stack   [64]byte // the dispatcher's, to read its id
@@ -79,7 +80,7 @@ func (q *callbackQueue) push(e event) {
 	if q.stopped {
 		return
 	}
-	q.events = append(q.events, e)
+	q.events.Push(e)
 	if !q.running {
 		q.running = true
 		go q.run()
@@ -88,12 +89,11 @@ func (q *callbackQueue) push(e event) {
 
 // trim gives the memory of an idle queue back.
 func (q *callbackQueue) trim() {
-	if !q.running && len(q.events) == 0 {
-		q.events, q.batch = nil, nil
+	if !q.running && q.events.Len() == 0 {
+		q.events.Trim()
+		q.batch = nil
 	}
 }
-
-func (q *callbackQueue) len() int { return len(q.events) - q.head }
 
 func (q *callbackQueue) dispatch() {
 	// Taken once per wake-up (about 1 µs) and needed only by those who wait for a callback to end: they must know
@@ -102,17 +102,12 @@ func (q *callbackQueue) dispatch() {
 	q.mu.Lock()
 	q.id = id
 	defer q.ended()
-	for !q.stopped && q.head < len(q.events) {
-		e := q.events[q.head]
-		q.events[q.head] = event{}
-		q.head++
-		if q.head == len(q.events) {
-			q.events, q.head = q.events[:0], 0
-		}
+	for !q.stopped && q.events.Len() > 0 {
+		e, _ := q.events.Pop()
 		if !e.cancelled {
 			e.target.deliver(q, e)
 		}
-		if q.full && q.len() <= maxQueuedEvents/2 {
+		if q.full && q.events.Len() <= maxQueuedEvents/2 {
 			q.full = false
 			q.room()
 		}
@@ -121,7 +116,7 @@ func (q *callbackQueue) dispatch() {
 
 // overloaded tells whether so many events wait that the peer must not cause more. When it was so, room is called later.
 func (q *callbackQueue) overloaded() bool {
-	q.full = q.full || q.len() >= maxQueuedEvents
+	q.full = q.full || q.events.Len() >= maxQueuedEvents
 	return q.full
 }
 
@@ -131,12 +126,8 @@ func (q *callbackQueue) ended() {
 	if q.calling {
 		q.leave()
 	}
-	if q.head > 0 {
-		n := copy(q.events, q.events[q.head:])
-		q.events, q.head = q.events[:n], 0
-	}
 	q.running, q.id = false, 0
-	if len(q.events) > 0 && !q.stopped {
+	if q.events.Len() > 0 && !q.stopped {
 		q.running = true
 		go q.run()
 	}
@@ -164,18 +155,18 @@ func (q *callbackQueue) left() {
 
 // cancel forgets the waiting events of one kind, because the user took its function away.
 func (q *callbackQueue) cancel(target eventTarget, kind eventKind) {
-	for i := q.head; i < len(q.events); i++ {
-		if q.events[i].target == target && q.events[i].kind == kind {
-			q.events[i].cancelled = true
+	for i := range q.events.Len() {
+		if e := q.events.At(i); e.target == target && e.kind == kind {
+			e.cancelled = true
 		}
 	}
 }
 
 // cancelAll forgets everything that waits for one target.
 func (q *callbackQueue) cancelAll(target eventTarget) {
-	for i := q.head; i < len(q.events); i++ {
-		if q.events[i].target == target {
-			q.events[i].cancelled = true
+	for i := range q.events.Len() {
+		if e := q.events.At(i); e.target == target {
+			e.cancelled = true
 		}
 	}
 }
@@ -183,7 +174,7 @@ func (q *callbackQueue) cancelAll(target eventTarget) {
 // stop makes sure that nothing is called any more, except a function that is running already.
 func (q *callbackQueue) stop() {
 	q.stopped = true
-	q.events, q.head = nil, 0
+	q.events.Clear()
 	q.changed.Broadcast()
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -395,4 +396,33 @@ func TestEveryFunctionFromEveryCallback(t *testing.T) {
 		}
 	})
 	receive(t, done, "message")
+}
+
+// A queue that is never empty is a steady load, not a reason to grow: what has been called leaves no room behind.
+func TestTheCallbackQueueDoesNotGrowUnderASteadyLoad(t *testing.T) {
+	var mu sync.Mutex
+	var q callbackQueue
+	var dc DataChannel
+	q.init(&mu, func() {})
+	dc.owner, dc.queue = &dc, &q
+	const turns = 10_000
+	n, most, done := 0, 0, make(chan struct{})
+	dc.onLow = func() { // each call leaves two more behind it, until there are a few
+		mu.Lock()
+		defer mu.Unlock()
+		if n++; n == turns {
+			close(done)
+		}
+		for q.events.Len() < 5 && n < turns {
+			dc.push(event{kind: eventLow})
+		}
+		most = max(most, q.events.Cap())
+	}
+	mu.Lock()
+	dc.push(event{kind: eventLow})
+	mu.Unlock()
+	receive(t, done, "last call")
+	mu.Lock()
+	defer mu.Unlock()
+	require.LessOrEqual(t, most, 8)
 }

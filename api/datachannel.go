@@ -4,6 +4,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/rtcstack/rtcstack/internal/ring"
 	"github.com/rtcstack/rtcstack/sctp"
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
@@ -49,7 +50,7 @@ type DataChannel struct {
 	resetting   bool  // our side of closing has begun
 	peerReset   bool  // the peer's side is complete
 	deaf        bool  // closed here: what comes is dropped, and does not stop the others
-	outbox      outbox
+	outbox      ring.Queue[outMessage]
 	partial     []byte // of a message in the deprecated form with several parts
 	counters    MessageStats
 }
@@ -209,7 +210,7 @@ func (dc *DataChannel) close() {
 	dc.state = channelClosing
 	dc.wake()
 	dc.unplug()
-	if dc.outbox.len() == 0 {
+	if dc.outbox.Len() == 0 {
 		dc.reset()
 	}
 }

@@ -28,37 +28,6 @@ func (m outMessage) size() int {
 	return len(m.data.B)
 }
 
-// outbox is a queue of them.
-type outbox struct {
-	messages []outMessage
-	head     int
-}
-
-func (o *outbox) len() int { return len(o.messages) - o.head }
-
-func (o *outbox) push(m outMessage) {
-	if o.head > 0 && len(o.messages) == cap(o.messages) {
-		n := copy(o.messages, o.messages[o.head:])
-		clear(o.messages[n:])
-		o.messages, o.head = o.messages[:n], 0
-	}
-	o.messages = append(o.messages, m)
-}
-
-func (o *outbox) pop() {
-	o.messages[o.head] = outMessage{}
-	if o.head++; o.head == len(o.messages) {
-		o.messages, o.head = o.messages[:0], 0
-	}
-}
-
-// trim gives the memory of an empty queue back.
-func (o *outbox) trim() {
-	if o.len() == 0 {
-		o.messages, o.head = nil, 0
-	}
-}
-
 // send takes a message of the program.
 func (dc *DataChannel) send(data []byte, isText bool) error {
 	if dc.state != channelOpen || dc.pc.closing {
@@ -96,7 +65,7 @@ func (dc *DataChannel) sendControl(message []byte) {
 
 // sendOrBuffer gives a message to the association, or keeps it until there is room.
 func (dc *DataChannel) sendOrBuffer(ppid uint32, data []byte) error {
-	if dc.outbox.len() == 0 {
+	if dc.outbox.Len() == 0 {
 		err := dc.pc.sctp.Send(dc.pc.now, uint16(dc.stream), ppid, data, dc.options(ppid))
 		if !errors.Is(err, sctp.ErrSendBufferFull) {
 			return err
@@ -105,14 +74,14 @@ func (dc *DataChannel) sendOrBuffer(ppid uint32, data []byte) error {
 	}
 	m := outMessage{data: bufpool.Get(len(data)), ppid: ppid}
 	m.data.B = append(m.data.B, data...)
-	dc.outbox.push(m)
+	dc.outbox.Push(m)
 	dc.setBuffered(dc.buffered + m.size())
 	return nil
 }
 
 // sendNext gives the association the first buffered message, and tells whether it took it.
 func (dc *DataChannel) sendNext() bool {
-	m := dc.outbox.messages[dc.outbox.head]
+	m := *dc.outbox.Front()
 	err := dc.pc.sctp.Send(dc.pc.now, uint16(dc.stream), m.ppid, m.data.B, dc.options(m.ppid))
 	if errors.Is(err, sctp.ErrSendBufferFull) {
 		return false
@@ -122,16 +91,16 @@ func (dc *DataChannel) sendNext() bool {
 	}
 	size := m.size()
 	m.data.Free()
-	dc.outbox.pop()
+	dc.outbox.Pop()
 	dc.setBuffered(dc.buffered - size)
 	return true
 }
 
 // dropOutbox forgets what is buffered: the peer does not read it any more.
 func (dc *DataChannel) dropOutbox() {
-	for dc.outbox.len() > 0 {
-		dc.outbox.messages[dc.outbox.head].data.Free()
-		dc.outbox.pop()
+	for dc.outbox.Len() > 0 {
+		m, _ := dc.outbox.Pop()
+		m.data.Free()
 	}
 	dc.buffered = 0
 	blocked := dc.pc.channels.blocked[:0]
@@ -226,7 +195,7 @@ func (dc *DataChannel) released(messages []received) {
 // receive window, and what still comes does not fill it.
 func (dc *DataChannel) unplug() {
 	dc.deaf = true
-	for i := range dc.inbox.count {
-		dc.detach(&dc.inbox.ring[(dc.inbox.head+i)&(len(dc.inbox.ring)-1)])
+	for i := range dc.inbox.len() {
+		dc.detach(dc.inbox.queue.At(i))
 	}
 }

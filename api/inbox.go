@@ -2,6 +2,7 @@ package rtc
 
 import (
 	"github.com/rtcstack/rtcstack/internal/bufpool"
+	"github.com/rtcstack/rtcstack/internal/ring"
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
@@ -13,63 +14,37 @@ type received struct {
 	buffer *bufpool.Buffer // of a WebSocket: what holds the bytes
 }
 
-// inbox is the queue of received messages of a channel, a ring that grows by doubling.
+// inbox is the queue of received messages of a channel.
 type inbox struct {
-	ring   []received
-	head   int
-	count  int
-	bytes  int
-	filled bool        // it went from empty to one message, and nobody was told yet
+	queue  ring.Queue[received]
+	bytes  int         // of the messages' data
+	filled bool        // it went from empty to one message, and no callback has reported it yet
 	one    [1]received // the message that Receive takes, for reuse
 }
 
-func (q *inbox) len() int { return q.count }
+func (q *inbox) len() int { return q.queue.Len() }
 
-// push appends a message and tells whether the queue was empty.
+// push appends a message and reports whether the queue was empty.
 func (q *inbox) push(m received) bool {
-	if q.count == len(q.ring) {
-		q.grow(max(2*len(q.ring), 4))
-	}
-	q.ring[(q.head+q.count)&(len(q.ring)-1)] = m
-	q.count++
+	q.queue.Push(m)
 	q.bytes += len(m.Data)
-	return q.count == 1
+	return q.queue.Len() == 1
 }
 
-func (q *inbox) grow(size int) {
-	ring := make([]received, size)
-	for i := range q.count {
-		ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
-	}
-	q.ring, q.head = ring, 0
-}
-
-func (q *inbox) front() *received { return &q.ring[q.head] }
+func (q *inbox) front() *received { return q.queue.Front() }
 
 // take removes the first message; there must be one.
 func (q *inbox) take() received {
-	m := q.ring[q.head]
-	q.ring[q.head] = received{}
-	q.head = (q.head + 1) & (len(q.ring) - 1)
-	q.count--
+	m, _ := q.queue.Pop()
 	q.bytes -= len(m.Data)
 	return m
 }
 
-// trim gives the ring of an empty queue back.
-func (q *inbox) trim() {
-	if q.count == 0 {
-		q.ring, q.head = nil, 0
-	}
-}
+// trim releases the memory of an empty queue.
+func (q *inbox) trim() { q.queue.Trim() }
 
 // putBack returns a message to the front.
 func (q *inbox) putBack(m received) {
-	if q.count == len(q.ring) {
-		q.grow(max(2*len(q.ring), 4))
-	}
-	q.head = (q.head - 1) & (len(q.ring) - 1)
-	q.ring[q.head] = m
-	q.count++
+	q.queue.PushFront(m)
 	q.bytes += len(m.Data)
 }

@@ -316,7 +316,7 @@ func (pc *PeerConnection) sendBlocked() {
 		}
 		copy(t.blocked, t.blocked[1:])
 		t.blocked = t.blocked[:len(t.blocked)-1]
-		if dc.outbox.len() > 0 {
+		if dc.outbox.Len() > 0 {
 			t.blocked = append(t.blocked, dc)
 		} else {
 			dc.drained()

@@ -420,7 +420,7 @@ func (pc *PeerConnection) trim() {
 	}
 	for _, dc := range pc.channels.byStream {
 		dc.inbox.trim()
-		dc.outbox.trim()
+		dc.outbox.Trim()
 	}
 }
 

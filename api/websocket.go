@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rtcstack/rtcstack/internal/ring"
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
@@ -35,7 +36,7 @@ type WebSocket struct {
 
 	// Reading and writing: websocketio.go.
 	room     sync.Cond // the reader waits for room in the inbox
-	outbox   outbox
+	outbox   ring.Queue[outMessage]
 	writing  bool // a writer goroutine exists
 	writer   func()
 	counters MessageStats

@@ -271,7 +271,7 @@ func TestWebSocketIdle(t *testing.T) {
 	eventually(t, "memory is given back", func() bool {
 		for _, ws := range []*WebSocket{client, server} {
 			ws.mu.Lock()
-			trimmed := len(ws.inbox.ring) <= keptQueue && cap(ws.outbox.messages) <= keptQueue && ws.trimming == nil
+			trimmed := ws.inbox.queue.Cap() <= keptQueue && ws.outbox.Cap() <= keptQueue && ws.trimming == nil
 			ws.mu.Unlock()
 			if !trimmed {
 				return false

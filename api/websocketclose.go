@@ -142,9 +142,9 @@ func (ws *WebSocket) finish(conn *websocket.Conn, err error) {
 		ws.log.Warn("WebSocket", "error", err)
 		err = wrapError(ErrFailure, err, "WebSocket")
 	}
-	for ws.outbox.len() > 0 {
-		ws.outbox.messages[ws.outbox.head].data.Free()
-		ws.outbox.pop()
+	for ws.outbox.Len() > 0 {
+		m, _ := ws.outbox.Pop()
+		m.data.Free()
 	}
 	if ws.closeTimer != nil {
 		ws.closeTimer.Stop()

@@ -38,7 +38,7 @@ func (ws *WebSocket) send(data []byte, isText bool) error {
 	}
 	m := outMessage{data: bufpool.Get(len(data)), isText: isText}
 	m.data.B = append(m.data.B, data...)
-	ws.outbox.push(m)
+	ws.outbox.Push(m)
 	ws.trimLater()
 	ws.setBuffered(ws.buffered + len(data))
 	ws.counters.sent(len(data))
@@ -50,7 +50,7 @@ func (ws *WebSocket) flush() {
 	if ws.writing || ws.conn == nil || ws.state == channelClosed {
 		return
 	}
-	if ws.outbox.len() > 0 || (ws.state == channelClosing && !ws.farewell) {
+	if ws.outbox.Len() > 0 || (ws.state == channelClosing && !ws.farewell) {
 		ws.writing = true
 		go ws.writer()
 	}
@@ -61,7 +61,7 @@ func (ws *WebSocket) flush() {
 func (ws *WebSocket) write() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	for ws.outbox.len() > 0 && ws.state != channelClosed {
+	for ws.outbox.Len() > 0 && ws.state != channelClosed {
 		size, err := ws.writeBatch()
 		if err != nil {
 			ws.abandon(err)
@@ -82,10 +82,9 @@ func (ws *WebSocket) write() {
 func (ws *WebSocket) writeBatch() (size int, err error) {
 	var batch [16]outMessage
 	n := 0
-	for n < len(batch) && size < maxBatchBytes && ws.outbox.len() > 0 {
-		batch[n] = ws.outbox.messages[ws.outbox.head]
+	for n < len(batch) && size < maxBatchBytes && ws.outbox.Len() > 0 {
+		batch[n], _ = ws.outbox.Pop()
 		size += len(batch[n].data.B)
-		ws.outbox.pop()
 		n++
 	}
 	ws.mu.Unlock()
@@ -211,7 +210,7 @@ func (ws *WebSocket) released(messages []received) {
 
 // trimLater makes sure that the memory of queues that have grown is given back when they are not used any more.
 func (ws *WebSocket) trimLater() {
-	if len(ws.inbox.ring) <= keptQueue && cap(ws.outbox.messages) <= keptQueue || ws.trimming != nil {
+	if ws.inbox.queue.Cap() <= keptQueue && ws.outbox.Cap() <= keptQueue || ws.trimming != nil {
 		return
 	}
 	before := ws.counters
@@ -224,7 +223,7 @@ func (ws *WebSocket) trimLater() {
 		}
 		if ws.counters == before {
 			ws.inbox.trim()
-			ws.outbox.trim()
+			ws.outbox.Trim()
 			ws.callbacks.trim()
 		}
 		ws.trimLater()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/rtcstack/rtcstack/internal/ring"
 )
 
 // instant is a time of the association: nanoseconds since just before it was
@@ -52,7 +54,7 @@ type Association struct {
 	connect    bool // Connect was called
 	over       bool // EventClosed was given
 	timers     [timerCount]instant
-	events     queue[Event]
+	events     ring.Queue[Event]
 	hand       handshake
 	ctl        controlQueue
 	rtt        rttState
@@ -184,7 +186,7 @@ type Event struct {
 }
 
 // Event returns the next event, if there is one.
-func (a *Association) Event() (Event, bool) { return a.events.pop() }
+func (a *Association) Event() (Event, bool) { return a.events.Pop() }
 
 // Timers. Each is an instant in Association.timers, 0 when it is not running.
 const (
@@ -397,7 +399,7 @@ func (a *Association) close(err error) {
 	a.reasm.release()
 	a.recv.release()
 	a.reset.held = nil
-	a.events.push(Event{Kind: EventClosed, Err: err})
+	a.events.Push(Event{Kind: EventClosed, Err: err})
 	if a.cfg.Logger != nil {
 		a.cfg.Logger.Debug("sctp: association closed", slog.Any("error", err))
 	}

@@ -394,7 +394,7 @@ func (a *Association) restart(t instant, p *peerInit) {
 	a.shutdown = shutdownState{}
 	a.resetTransmission()
 	a.adopt(p)
-	a.events.push(Event{Kind: EventRestarted})
+	a.events.Push(Event{Kind: EventRestarted})
 	a.state = StateCookieEchoed
 	a.establish(t)
 	a.notifyWritable()
@@ -421,7 +421,7 @@ func (a *Association) establish(t instant) {
 	if a.out.count() > 0 { // it went along with COOKIE ECHO, under T1
 		a.timers[timerT3] = t + a.rtt.rto
 	}
-	a.events.push(Event{Kind: EventConnected})
+	a.events.Push(Event{Kind: EventConnected})
 	if a.shutdown.wanted {
 		a.beginShutdown(t)
 	}

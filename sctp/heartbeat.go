@@ -77,9 +77,9 @@ func (a *Association) Trim() {
 	if len(a.send.schedule.heap) == 0 {
 		a.send.schedule.heap = nil
 	}
-	a.reasm.ready.shrink()
+	a.reasm.ready.Trim()
 	a.reasm.free = nil
-	a.events.shrink()
+	a.events.Trim()
 	if len(a.ctl.chunks) == 0 && len(a.ctl.errors) == 0 {
 		a.ctl.chunks, a.ctl.errors = nil, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
+	"github.com/rtcstack/rtcstack/internal/ring"
 	"github.com/rtcstack/rtcstack/internal/serial"
 )
 
@@ -86,7 +87,7 @@ type reassembly struct {
 	// order, as fragments usually come, it goes on with the next. With
 	// interleaving each stream has its own, for ordered and unordered messages.
 	current  *fragment
-	ready    queue[Message]
+	ready    ring.Queue[Message]
 	lent     int // messages that the reader has and did not release
 	held     int // bytes charged to the receive window
 	free     []*fragment
@@ -460,7 +461,7 @@ func (r *reassembly) deliver(f *fragment) {
 			p = next
 		}
 	}
-	r.ready.push(Message{Stream: f.stream, PPID: f.ppid, Unordered: f.unordered(), Data: b.B, buf: b, charge: f.charge})
+	r.ready.Push(Message{Stream: f.stream, PPID: f.ppid, Unordered: f.unordered(), Data: b.B, buf: b, charge: f.charge})
 	r.recycle(f)
 }
 
@@ -636,7 +637,7 @@ func parseData(c chunk) (h dataHeader, payload []byte, ok bool) {
 // where the reader has nothing to read or release only more data can free
 // anything.
 func (a *Association) mustAccept(tsn uint32) bool {
-	return tsn == a.recv.cum+1 && (len(a.recv.ranges) > 0 || a.reasm.ready.len()+a.reasm.lent == 0) &&
+	return tsn == a.recv.cum+1 && (len(a.recv.ranges) > 0 || a.reasm.ready.Len()+a.reasm.lent == 0) &&
 		a.reasm.held < (windowSlack+1)*a.window.limit
 }
 
@@ -653,7 +654,7 @@ func (a *Association) invalidStream(id uint16) []byte {
 // Release; a reader that stops reading or releasing makes the peer stop sending.
 // What had arrived whole can still be read after EventClosed.
 func (a *Association) ReadMessage() (Message, bool) {
-	m, ok := a.reasm.ready.pop()
+	m, ok := a.reasm.ready.Pop()
 	if ok {
 		a.reasm.lent++
 		a.stats.MessagesReceived++

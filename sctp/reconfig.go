@@ -122,7 +122,7 @@ func (a *Association) ResetStream(now time.Time, id uint16) error {
 		return ErrInvalidStream
 	}
 	if !a.hand.peerReconfig {
-		a.events.push(Event{Kind: EventStreamResetComplete, Stream: id, Err: ErrResetDenied})
+		a.events.Push(Event{Kind: EventStreamResetComplete, Stream: id, Err: ErrResetDenied})
 		return nil
 	}
 	if s := a.send.stream(id); !s.resetting {
@@ -151,12 +151,12 @@ func (a *Association) RequestStreamReset(now time.Time, ids ...uint16) error {
 		if a.hand.peerReconfig {
 			r.askAll = true
 		} else {
-			a.events.push(Event{Kind: EventResetRequestComplete, Stream: AllStreams, Err: ErrResetDenied})
+			a.events.Push(Event{Kind: EventResetRequestComplete, Stream: AllStreams, Err: ErrResetDenied})
 		}
 	}
 	for _, id := range ids {
 		if !a.hand.peerReconfig {
-			a.events.push(Event{Kind: EventResetRequestComplete, Stream: id, Err: ErrResetDenied})
+			a.events.Push(Event{Kind: EventResetRequestComplete, Stream: id, Err: ErrResetDenied})
 		} else if !slices.Contains(r.ask, id) {
 			r.ask = append(r.ask, id)
 		}
@@ -181,7 +181,7 @@ func (a *Association) ResetAssociation(now time.Time) error {
 		return err
 	}
 	if !a.hand.peerReconfig {
-		a.events.push(Event{Kind: EventAssociationReset, Err: ErrResetDenied})
+		a.events.Push(Event{Kind: EventAssociationReset, Err: ErrResetDenied})
 	} else if a.reset.kind != requestAssociation {
 		a.reset.wantAssociation = true
 		a.send.hold = true
@@ -205,7 +205,7 @@ func (a *Association) AddStreams(now time.Time, out, in uint16) error {
 	}
 	for _, n := range [...]uint16{out, in} {
 		if n > 0 && !a.hand.peerReconfig {
-			a.events.push(Event{Kind: EventStreamsAdded, Err: ErrStreamsDenied})
+			a.events.Push(Event{Kind: EventStreamsAdded, Err: ErrStreamsDenied})
 		}
 	}
 	if a.hand.peerReconfig {

@@ -547,7 +547,7 @@ func TestHeldDataIsBounded(t *testing.T) {
 	s.receive(resetResponse(1000, resetDenied))
 	s.wantEvents("all reset: " + ErrResetDenied.Error())
 	require.Zero(t, s.a.reset.heldBytes)
-	require.Equal(t, taken, s.a.reasm.ready.len())
+	require.Equal(t, taken, s.a.reasm.ready.Len())
 }
 
 // Peers that are told "In progress" and ask again with a new number.

@@ -38,7 +38,7 @@ func (r *resetState) performDeferred(a *Association) {
 	}
 	a.reasm.resetStreams(set, r.deferredTSN)
 	for id := range set.all {
-		a.events.push(Event{Kind: EventStreamReset, Stream: id})
+		a.events.Push(Event{Kind: EventStreamReset, Stream: id})
 		r.used.remove(id)
 	}
 	r.isDeferred, r.deferredAll, r.deferred = false, false, nil
@@ -59,7 +59,7 @@ func (a *Association) performPeerReset() {
 	a.recv.leap(a.recv.cum + tsnLeap)
 	a.resetNumbers()
 	r.settle(a, requestAssociation, resetPerformed)
-	a.events.push(Event{Kind: EventAssociationReset})
+	a.events.Push(Event{Kind: EventAssociationReset})
 }
 
 // associationReset is what the peer's consent to our request demands: what it

@@ -302,7 +302,7 @@ func (a *Association) receiveAddOutgoing(n uint16) uint32 {
 		return resetDenied
 	}
 	a.hand.inStreams += n
-	a.events.push(Event{Kind: EventStreamsAdded})
+	a.events.Push(Event{Kind: EventStreamsAdded})
 	if a.reset.kind == requestAddIn {
 		a.reset.granted = true
 	}

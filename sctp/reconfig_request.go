@@ -78,7 +78,7 @@ func (a *Association) cancelReset() {
 	if r := &a.reset; r.wantAssociation {
 		r.wantAssociation = false
 		a.send.hold = r.peerWantsReset
-		a.events.push(Event{Kind: EventAssociationReset, Err: ErrClosed})
+		a.events.Push(Event{Kind: EventAssociationReset, Err: ErrClosed})
 	}
 }
 
@@ -287,27 +287,27 @@ func (a *Association) finishRequest(err error) {
 			} else {
 				a.send.stream(id).resetting = false // it goes on as it was
 			}
-			a.events.push(Event{Kind: EventStreamResetComplete, Stream: id, Err: err})
+			a.events.Push(Event{Kind: EventStreamResetComplete, Stream: id, Err: err})
 		}
 	case requestPeerReset:
 		for _, id := range r.requested {
-			a.events.push(Event{Kind: EventResetRequestComplete, Stream: id, Err: err})
+			a.events.Push(Event{Kind: EventResetRequestComplete, Stream: id, Err: err})
 		}
 		if len(r.requested) == 0 {
-			a.events.push(Event{Kind: EventResetRequestComplete, Stream: AllStreams, Err: err})
+			a.events.Push(Event{Kind: EventResetRequestComplete, Stream: AllStreams, Err: err})
 		}
 	case requestAssociation:
 		a.send.hold = false
-		a.events.push(Event{Kind: EventAssociationReset, Err: err})
+		a.events.Push(Event{Kind: EventAssociationReset, Err: err})
 		a.replayHeld()
 	case requestAddOut:
 		if err == nil {
 			a.hand.outStreams += r.number
 		}
-		a.events.push(Event{Kind: EventStreamsAdded, Err: err})
+		a.events.Push(Event{Kind: EventStreamsAdded, Err: err})
 	case requestAddIn:
 		if err != nil { // else the peer's own request brings it
-			a.events.push(Event{Kind: EventStreamsAdded, Err: err})
+			a.events.Push(Event{Kind: EventStreamsAdded, Err: err})
 		}
 	}
 	r.requested = r.requested[:0]

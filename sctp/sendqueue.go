@@ -320,6 +320,6 @@ func (a *Association) expireQueued(t instant) {
 func (a *Association) notifyWritable() {
 	if a.send.refused && a.send.unsent <= a.unsentLimit()/2 && a.send.buffered <= a.cfg.SendBuffer-a.cfg.SendBuffer/8 {
 		a.send.refused = false
-		a.events.push(Event{Kind: EventWritable})
+		a.events.Push(Event{Kind: EventWritable})
 	}
 }

@@ -197,7 +197,7 @@ func (a *Association) appendSack(dst []byte, limit int) []byte {
 
 // receiveWindow is the a_rwnd to advertise.
 func (a *Association) receiveWindow() int {
-	if a.reasm.ready.len()+a.reasm.lent == 0 {
+	if a.reasm.ready.Len()+a.reasm.lent == 0 {
 		a.window.incomplete(a.reasm.held)
 	}
 	return max(0, a.window.limit-a.reasm.held)
