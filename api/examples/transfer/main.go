@@ -113,9 +113,8 @@ func splitCommand(args []string) (command string, rest []string) {
 	return "", args
 }
 
-// parseFlags reads the arguments of a command. Help goes to out, and is flag.ErrHelp.
-func parseFlags(command string, args []string, out io.Writer) (options, error) {
-	o := options{size: -1, chunk: defaultChunk}
+// flagsOf makes the flags of a command, which set o.
+func flagsOf(command string, o *options) *flag.FlagSet {
 	flags := flag.NewFlagSet("transfer", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&o.quiet, "quiet", false, "show no progress")
@@ -131,12 +130,32 @@ func parseFlags(command string, args []string, out io.Writer) (options, error) {
 		flags.StringVar(&o.stun, "stun", "", "a STUN server's `URL`, stun:host:port, which is asked for the address that\n"+
 			"this machine has on the Internet; needed when both sides are behind NATs")
 	}
+	return flags
+}
+
+// printHelp prints the usage and the flags of a command; without a command, those of all.
+func printHelp(out io.Writer, command string) {
+	fmt.Fprint(out, usage)
+	commands := []string{command}
+	if command == "" {
+		commands = append(commands, "send", "receive")
+	}
+	for _, command := range commands {
+		fmt.Fprintf(out, "\nFlags of \"%s\":\n", strings.TrimSpace("transfer "+command))
+		flags := flagsOf(command, new(options))
+		flags.SetOutput(out)
+		flags.PrintDefaults()
+	}
+}
+
+// parseFlags reads the arguments of a command. Help goes to out, and is flag.ErrHelp.
+func parseFlags(command string, args []string, out io.Writer) (options, error) {
+	o := options{size: -1, chunk: defaultChunk}
+	flags := flagsOf(command, &o)
 	for { // Flags may stand behind FILE and DIR, too.
 		switch err := flags.Parse(args); {
 		case errors.Is(err, flag.ErrHelp):
-			fmt.Fprint(out, usage+"\nFlags:\n")
-			flags.SetOutput(out)
-			flags.PrintDefaults()
+			printHelp(out, command)
 			return o, err
 		case err != nil:
 			return o, usageError(err.Error())

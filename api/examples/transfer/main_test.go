@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,6 +90,37 @@ func TestInterruptedTransferEnds(t *testing.T) {
 	require.Equal(t, "transfer: interrupted\n", errors.String())
 }
 
+// watched is a source that calls reached when so many bytes have been read.
+type watched struct {
+	io.Reader
+	read    atomic.Int64
+	at      int64
+	reached func()
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if now := w.read.Add(int64(n)); now-int64(n) < w.at && now >= w.at {
+		w.reached()
+	}
+	return n, err
+}
+
+// An interruption ends a transfer at once: hardly more than the blocks that were read in advance is read after it,
+// however fast the machine and however much there is to send.
+func TestInterruptionIsNoticedAtOnce(t *testing.T) {
+	const before = 4 << 20
+	for _, size := range []int64{before + 1<<20, 100 << 40} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		file := generate(size)
+		w := &watched{Reader: file.Reader, at: before, reached: interrupt}
+		file.Reader = w
+		err := transferLocally(ctx, file, options{chunk: defaultChunk}, newConsole(nil, io.Discard, true))
+		require.ErrorIs(t, err, context.Canceled)
+		require.Less(t, w.read.Load(), int64(before+(blocksAhead+2)*defaultChunk))
+	}
+}
+
 // A file that becomes shorter while it is sent is an error on both sides, and neither waits for the other.
 func TestFileThatBecomesShorter(t *testing.T) {
 	file := generate(1000)
@@ -126,13 +159,34 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 	}
 }
 
+// The help names each flag that the forms of the program take; that of one form only its own.
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"-h"}, {"send", "-h"}, {"receive", "--help"}} {
-		status, out, errors := program(t, args...)
+	for _, c := range []struct {
+		args  []string
+		flags map[string][]string // by the form
+	}{
+		{[]string{"-h"}, map[string][]string{
+			"transfer":         {"-chunk", "-file", "-quiet", "-size"},
+			"transfer send":    {"-chunk", "-quiet", "-signal", "-stun"},
+			"transfer receive": {"-quiet", "-signal", "-stun"},
+		}},
+		{[]string{"send", "-h"}, map[string][]string{"transfer send": {"-chunk", "-quiet", "-signal", "-stun"}}},
+		{[]string{"receive", "--help"}, map[string][]string{"transfer receive": {"-quiet", "-signal", "-stun"}}},
+	} {
+		status, out, errors := program(t, c.args...)
 		require.Equal(t, statusOK, status)
 		require.Empty(t, errors)
 		require.Contains(t, out, "transfer receive [flags] DIR")
-		require.Contains(t, out, "Flags:")
+		got := map[string][]string{}
+		form := ""
+		for line := range strings.Lines(out) {
+			if m := regexp.MustCompile(`^Flags of "(.*)":`).FindStringSubmatch(line); m != nil {
+				form = m[1]
+			} else if m := regexp.MustCompile(`^  (-\w+)`).FindStringSubmatch(line); m != nil && form != "" {
+				got[form] = append(got[form], m[1])
+			}
+		}
+		require.Equal(t, c.flags, got, c.args)
 	}
 }
 

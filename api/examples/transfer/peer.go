@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	rtc "github.com/rtcstack/rtcstack/api"
@@ -25,6 +26,7 @@ type peer struct {
 	*rtc.PeerConnection
 	ctx      context.Context
 	fail     context.CancelCauseFunc // ends the context, and says why
+	reached  atomic.Bool             // the other side has been reached, once at least
 	gathered chan struct{}           // is closed when all local candidates are known
 	closed   chan struct{}           // is closed when the connection is
 }
@@ -37,13 +39,16 @@ func newPeer(ctx context.Context, configuration rtc.Configuration) (*peer, error
 	}
 	p := &peer{PeerConnection: pc, gathered: make(chan struct{}), closed: make(chan struct{})}
 	p.ctx, p.fail = context.WithCancelCause(ctx)
-	why := errNoPath
 	pc.OnStateChange(func(s rtc.State) {
 		switch s {
 		case rtc.StateConnected:
-			why = errLost
+			p.reached.Store(true)
 		case rtc.StateFailed:
-			p.fail(why)
+			if p.reached.Load() {
+				p.fail(errLost)
+			} else {
+				p.fail(errNoPath)
+			}
 		case rtc.StateClosed:
 			p.fail(errParted)
 			close(p.closed)

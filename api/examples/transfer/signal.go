@@ -9,20 +9,27 @@ import (
 
 var errNobodyThere = errors.New("the server let us go before the other side was reached")
 
-// meet lets a signalling server introduce the two sides, instead of a person. The WebSocket must be closed at the end.
+// meet opens a WebSocket to a signalling server, which introduces the two sides instead of a person. It returns when the
+// server has accepted it. The WebSocket must be closed at the end.
 func (p *peer) meet(url string) (*rtc.WebSocket, error) {
 	ws, err := rtc.NewWebSocket(url, nil)
 	if err != nil {
 		return nil, err
 	}
-	// Once there is a connection, the server is not needed any more.
+	opened := make(chan struct{})
+	ws.OnOpen(func() { close(opened) })
+	// Once there has been a connection, the server is not needed any more.
 	lost := func(err error) {
-		if p.State() != rtc.StateConnected {
+		if !p.reached.Load() {
 			p.fail(fmt.Errorf("signalling: %w", err))
 		}
 	}
 	ws.OnError(lost)
 	ws.OnClosed(func() { lost(errNobodyThere) })
 	p.signalOver(ws.NetConn())
+	if _, err := waitFor(p.ctx, opened); err != nil {
+		_ = ws.CloseAndWait()
+		return nil, err
+	}
 	return ws, nil
 }

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -96,14 +101,68 @@ func TestSendAndReceiveBySignalling(t *testing.T) {
 	}
 }
 
+// Only a program whose server has let it in waits for the other side.
 func TestSignallingThatFails(t *testing.T) {
 	path, _ := tempFile(t, 10)
 	for url, want := range map[string]string{
 		"http://127.0.0.1/":  "scheme",
 		"ws://127.0.0.1:1/x": "signalling",
 	} {
-		sender := start(t.Context(), t, "send", "-signal", url, path)
-		sender.wait(want)
-		require.Equal(t, statusFailed, sender.end())
+		for _, args := range [][]string{{"send", "-signal", url, path}, {"receive", "-signal", url, t.TempDir()}} {
+			p := start(t.Context(), t, args...)
+			p.wait(want)
+			require.Equal(t, statusFailed, p.end())
+			require.NotContains(t, strings.Join(p.all, "\n"), "waiting", args)
+		}
+	}
+}
+
+// A server that takes a connection and says nothing has not been reached. Ctrl-C ends that, too.
+func TestSignallingServerThatIsSilent(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	ctx, interrupt := context.WithCancel(t.Context())
+	receiver := start(ctx, t, "receive", "-signal", fmt.Sprintf("ws://%s/room", listener.Addr()), t.TempDir())
+	conn, err := listener.Accept()
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = http.ReadRequest(bufio.NewReader(conn))
+	require.NoError(t, err)
+	interrupt()
+	receiver.wait("interrupted")
+	require.Equal(t, statusFailed, receiver.end())
+	require.NotContains(t, strings.Join(receiver.all, "\n"), "waiting")
+}
+
+// Whoever is interrupted ends, however much there is to send, and the other side with it, which says why.
+func TestInterruptionOfOneSide(t *testing.T) {
+	for who, said := range map[string]string{"send": errParted.Error(), "receive": "the receiver: "} {
+		t.Run(who, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "large")
+			require.NoError(t, os.WriteFile(path, nil, 0o600))
+			if err := os.Truncate(path, 1<<40); err != nil {
+				t.Skip("the file system has no files with holes:", err)
+			}
+			dir := t.TempDir()
+			url := newRoom(t)
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			contexts := map[string]context.Context{"send": t.Context(), "receive": t.Context(), who: ctx}
+			sides := map[string]*terminal{
+				"send":    start(contexts["send"], t, "send", "-quiet", "-signal", url, path),
+				"receive": start(contexts["receive"], t, "receive", "-quiet", "-signal", url, dir),
+			}
+			sides["receive"].wait("receiving")
+			interrupt()
+			sides[who].wait("interrupted")
+			require.Equal(t, statusFailed, sides[who].end())
+			delete(sides, who)
+			for _, other := range sides {
+				other.wait(said)
+				require.Equal(t, statusFailed, other.end())
+			}
+			require.Empty(t, content(t, dir))
+		})
 	}
 }
