@@ -200,7 +200,7 @@ const (
 	timerReconfig        // RE-CONFIG retransmission
 	timerBeat            // heartbeat
 	timerPace            // the pacer lets the next packet go
-	timerExpire          // a queued message's lifetime ends
+	timerExpire          // the lifetime of a message ends that waits to be sent, or to be sent again
 	timerMTU             // a path MTU probe is lost
 	timerCount
 )
@@ -250,7 +250,7 @@ func (a *Association) Advance(now time.Time) {
 		case timerPace:
 			// The owner's next Transmit finds the pacer open.
 		case timerExpire:
-			a.expireQueued(t)
+			a.expire(t)
 		case timerMTU:
 			a.mtuProbeTimeout(t)
 		}

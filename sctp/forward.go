@@ -34,6 +34,7 @@ func (f *forwardState) resendNow() { f.send = f.owed }
 // sent yet never is (RFC 3758 section 3.5, A3).
 func (a *Association) giveUp(t instant, m *outMessage) {
 	o := &a.out
+	a.send.expiry.remove(m)
 	outstanding := m.refs > 0
 	first, last := m.firstTSN, m.lastTSN
 	if m.sent < len(m.buf.B) {
@@ -79,14 +80,21 @@ func (a *Association) advancePeerAck(t instant) {
 		f.advancedPeerAck++
 	}
 	f.owed = serial.Less32(cum, f.advancedPeerAck)
-	switch {
-	case !f.owed:
+	if !f.owed {
 		f.send = false
-	case f.advancedPeerAck != before:
+		return
+	}
+	advanced := f.advancedPeerAck != before
+	if advanced && a.timers[timerT3] == 0 {
+		a.timers[timerT3] = t + a.rtt.rto
+	}
+	switch {
+	case a.loss.errors > 0:
+		// A peer that does not answer gets the next one when the retransmission
+		// timer expires: one for each message that expires until then would
+		// each name all that is outstanding.
+	case advanced:
 		f.send = true
-		if a.timers[timerT3] == 0 {
-			a.timers[timerT3] = t + a.rtt.rto
-		}
 	default:
 		f.resend(t, a.rtt.srtt)
 	}

@@ -325,6 +325,10 @@ func (a *Association) markLost(t instant, tsn uint32, c *sentChunk) {
 	}
 	a.loss.marked++
 	a.out.setState(tsn, chunkLost)
+	if m.expires != 0 {
+		a.send.expiry.add(m)
+		a.armExpiry()
+	}
 }
 
 // retransmissionTimeout is T3-rtx:

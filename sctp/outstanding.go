@@ -148,6 +148,7 @@ func (o *outstanding) restoreLost() {
 		tsn := o.lost.tail
 		c := o.at(tsn)
 		o.unlink(&o.lost, tsn)
+		c.msg.lost--
 		c.state = chunkInFlight
 		o.pushFront(&o.flight, tsn)
 		o.inFlight += o.wireSize(c)
@@ -165,6 +166,7 @@ func (o *outstanding) setState(tsn uint32, s chunkState) {
 		o.payloadSum -= int(c.size)
 	case chunkLost:
 		o.unlink(&o.lost, tsn)
+		c.msg.lost--
 	}
 	c.state = s
 	switch s {
@@ -174,6 +176,7 @@ func (o *outstanding) setState(tsn uint32, s chunkState) {
 		o.payloadSum += int(c.size)
 	case chunkLost:
 		o.pushBack(&o.lost, tsn)
+		c.msg.lost++
 	}
 }
 

@@ -1,18 +1,5 @@
 package sctp
 
-// dropAfter drops the message that waits behind prev in its stream, of which
-// nothing has been sent.
-func (q *sendQueue) dropAfter(s *outStream, prev *outMessage) {
-	m := prev.next
-	if prev.next = m.next; m.next == nil {
-		s.tail = prev
-	}
-	q.uncount(m)
-	q.unsent -= len(m.buf.B)
-	q.buffered -= len(m.buf.B)
-	q.done(m)
-}
-
 // makeRoom drops waiting expendable messages that are less important than rank,
 // the least important and oldest first, until size more bytes fit. It drops
 // nothing if that cannot be reached.
@@ -34,13 +21,11 @@ func (a *Association) makeRoom(t instant, size int, rank uint32) bool {
 		return false
 	}
 	for !a.sendRoom(size, q.buffered, q.unsent) {
-		var stream *outStream
-		var before, worst *outMessage
+		var worst *outMessage
 		for _, s := range q.streams {
-			var prev *outMessage
-			for m := s.head; m != nil; prev, m = m, m.next {
+			for m := s.head; m != nil; m = m.next {
 				if m.droppableFor(rank) && (worst == nil || m.rank > worst.rank || m.rank == worst.rank && m.arrival < worst.arrival) {
-					stream, before, worst = s, prev, m
+					worst = m
 				}
 			}
 		}
@@ -48,10 +33,10 @@ func (a *Association) makeRoom(t instant, size int, rank uint32) bool {
 			return false
 		}
 		a.stats.MessagesAbandoned++
-		if before == nil {
+		if worst == worst.queue.head {
 			a.giveUp(t, worst)
 		} else {
-			q.dropAfter(stream, before)
+			q.dropWaiting(worst)
 		}
 	}
 	return true

@@ -17,10 +17,14 @@ type SendOptions struct {
 	LimitRetransmits bool
 	MaxRetransmits   uint32
 	// Lifetime gives the message up when it is not acknowledged that long
-	// after Send (RFC 3758 section 4.1): what waits is dropped, what was sent
+	// after Since (RFC 3758 section 4.1): what waits is dropped, what was sent
 	// is not sent again. 0, or below: no limit. It has no effect if the peer
 	// lacks RFC 3758. If both limits are set, the first that is reached counts.
 	Lifetime time.Duration
+	// Since is when Lifetime began, for a message that has waited before Send.
+	// The zero time, or a later one than Send's: it begins with Send. Send
+	// takes a message whose lifetime is over already, and drops it.
+	Since time.Time
 	// Expendable lets the message be dropped, while it waits to be sent, for
 	// another expendable one that is more important when the send buffer is
 	// full (the priority policy of RFC 7496 section 3.2). Rank is its
@@ -33,7 +37,9 @@ type SendOptions struct {
 type outMessage struct {
 	buf       *bufpool.Buffer
 	next      *outMessage // in its stream's queue
-	expires   instant     // 0: never
+	prev      *outMessage
+	expires   instant // 0: never
+	expiry    int     // its index in sendQueue.expiry, plus 1; 0: not in there
 	ppid      uint32
 	queue     *outStream
 	arrival   uint64 // counts messages, for the first-come scheduler
@@ -42,6 +48,7 @@ type outMessage struct {
 	maxRtx    uint32
 	sent      int    // bytes that are in chunks already
 	refs      int    // chunks outstanding
+	lost      int    // of them, those that wait to be sent again
 	firstTSN  uint32 // of the fragments sent
 	lastTSN   uint32
 	stream    uint16
@@ -73,10 +80,10 @@ type sendQueue struct {
 	schedule schedule
 	arrivals uint64
 	partial  partialMessages
-	unsent   int  // bytes waiting for their first transmission
-	buffered int  // bytes not acknowledged or given up
-	ranked   int  // messages waiting that are expendable
-	timed    int  // messages waiting that have a lifetime
+	unsent   int // bytes waiting for their first transmission
+	buffered int // bytes not acknowledged or given up
+	ranked   int // messages waiting that are expendable
+	expiry   expiryQueue
 	refused  bool // Send failed for want of room
 	hold     bool // no message is begun: all numbers are about to begin anew
 }
@@ -100,6 +107,7 @@ func (q *sendQueue) stream(id uint16) *outStream {
 // done lets go of a message that is wholly sent, or dropped, and has no chunk
 // outstanding.
 func (q *sendQueue) done(m *outMessage) {
+	q.expiry.remove(m)
 	m.buf.Free()
 	*m = outMessage{}
 	messagePool.Put(m)
@@ -123,7 +131,7 @@ func (q *sendQueue) push(s *outStream, m *outMessage) {
 	if s.tail == nil {
 		s.head = m
 	} else {
-		s.tail.next = m
+		s.tail.next, m.prev = m, s.tail
 	}
 	s.tail = m
 	q.arrivals++
@@ -169,16 +177,31 @@ func (q *sendQueue) unlinkHead(s *outStream) {
 	m := s.head
 	if s.head = m.next; s.head == nil {
 		s.tail = nil
+	} else {
+		s.head.prev = nil
 	}
 	m.next = nil
 	q.uncount(m)
 }
 
+// dropWaiting drops a message that waits behind others in its stream, of which
+// nothing has been sent.
+func (q *sendQueue) dropWaiting(m *outMessage) {
+	m.prev.next = m.next
+	if m.next == nil {
+		m.queue.tail = m.prev
+	} else {
+		m.next.prev = m.prev
+	}
+	q.uncount(m)
+	q.unsent -= len(m.buf.B)
+	q.buffered -= len(m.buf.B)
+	q.done(m)
+}
+
 // uncount is told of each message that does not wait any more.
 func (q *sendQueue) uncount(m *outMessage) {
-	if m.expires != 0 {
-		q.timed--
-	}
+	q.expiry.remove(m)
 	if m.ranked {
 		q.ranked--
 	}
@@ -236,13 +259,20 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 		return ErrMessageTooLarge
 	}
 	q := &a.send
+	if s := q.streams[stream]; s != nil && s.resetting {
+		return ErrStreamClosing
+	}
+	var expires instant
+	if a.hand.peerForwardTSN && opt.Lifetime > 0 {
+		if expires = a.expires(t, opt); expires <= t {
+			a.stats.MessagesSent++
+			a.stats.MessagesAbandoned++
+			return nil
+		}
+	}
 	if !a.sendRoom(len(data), q.buffered, q.unsent) && !(opt.Expendable && a.makeRoom(t, len(data), opt.Rank)) {
 		q.refused = true
 		return ErrSendBufferFull
-	}
-	s := q.stream(stream)
-	if s.resetting {
-		return ErrStreamClosing
 	}
 	m := messagePool.Get().(*outMessage)
 	m.buf = bufpool.Get(len(data))
@@ -254,19 +284,25 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 	}
 	if a.hand.peerForwardTSN {
 		m.limitRtx, m.maxRtx = opt.LimitRetransmits, opt.MaxRetransmits
-		if opt.Lifetime > 0 {
-			m.expires = t + opt.Lifetime
-			q.timed++
-			if at := a.timers[timerExpire]; at == 0 || m.expires < at {
-				a.timers[timerExpire] = m.expires
-			}
+		if m.expires = expires; expires != 0 {
+			q.expiry.add(m)
+			a.armExpiry()
 		}
 	}
 	q.unsent += len(data)
 	q.buffered += len(data)
-	q.push(s, m)
+	q.push(q.stream(stream), m)
 	a.stats.MessagesSent++
 	return nil
+}
+
+// expires returns when the lifetime of a message ends that is sent now.
+func (a *Association) expires(t instant, opt SendOptions) instant {
+	began := t
+	if !opt.Since.IsZero() {
+		began = min(began, opt.Since.Sub(a.epoch))
+	}
+	return began + opt.Lifetime
 }
 
 // maxSendMessage bounds a message; the sum of all sizes stays within an int.
@@ -279,40 +315,6 @@ func (a *Association) BufferedAmount() int { return a.send.buffered }
 // Outstanding returns the bytes that are in flight, chunk headers included, and
 // those of messages, or parts of them, that wait to be sent for the first time.
 func (a *Association) Outstanding() (inFlight, unsent int) { return a.out.inFlight, a.send.unsent }
-
-// expireQueued drops the waiting messages whose lifetime is over and sets the
-// timer for the next.
-func (a *Association) expireQueued(t instant) {
-	var next instant
-	if a.send.timed > 0 {
-		for _, s := range a.send.streams {
-			var prev *outMessage
-			for m := s.head; m != nil; {
-				following := m.next
-				switch {
-				case m.expires == 0:
-				case m.expires > t:
-					if next == 0 || m.expires < next {
-						next = m.expires
-					}
-				case m == s.head:
-					a.stats.MessagesAbandoned++
-					a.giveUp(t, m)
-					m = following
-					continue
-				default: // behind others: it has no fragment sent yet
-					a.stats.MessagesAbandoned++
-					a.send.dropAfter(s, prev)
-					m = following
-					continue
-				}
-				prev, m = m, following
-			}
-		}
-	}
-	a.timers[timerExpire] = next
-	a.notifyWritable()
-}
 
 // notifyWritable tells a sender that was refused that there is room again.
 // Half the buffer is waited for, so that a bulk sender is woken once for many

@@ -108,7 +108,7 @@ func (e *endpoint) checkFlight(inFlight, payload int, probe bool) {
 // check asserts what must hold at any moment.
 func (e *endpoint) check() {
 	o := &e.out
-	if o.inFlight < 0 || o.payloadSum < 0 || e.send.buffered < 0 || e.send.unsent < 0 || e.reasm.held < 0 || e.send.timed < 0 {
+	if o.inFlight < 0 || o.payloadSum < 0 || e.send.buffered < 0 || e.send.unsent < 0 || e.reasm.held < 0 {
 		panic(fmt.Sprintf("sctp: negative sums: %+v %+v held %d", o.inFlight, e.send, e.reasm.held))
 	}
 	if e.reasm.held > (windowSlack+1)*e.cfg.ReceiveWindow+70_000 {
