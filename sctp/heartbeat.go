@@ -83,9 +83,7 @@ func (a *Association) Trim() {
 	if len(a.ctl.chunks) == 0 && len(a.ctl.errors) == 0 {
 		a.ctl.chunks, a.ctl.errors = nil, nil
 	}
-	if len(a.recv.ranges) == 0 {
-		a.recv.ranges = nil
-	}
+	a.recv.shrink()
 }
 
 func (a *Association) appendHeartbeat(t instant, dst []byte, limit int) []byte {

@@ -637,7 +637,7 @@ func parseData(c chunk) (h dataHeader, payload []byte, ok bool) {
 // where the reader has nothing to read or release only more data can free
 // anything.
 func (a *Association) mustAccept(tsn uint32) bool {
-	return tsn == a.recv.cum+1 && (len(a.recv.ranges) > 0 || a.reasm.ready.Len()+a.reasm.lent == 0) &&
+	return tsn == a.recv.cum+1 && (a.recv.missing() || a.reasm.ready.Len()+a.reasm.lent == 0) &&
 		a.reasm.held < (windowSlack+1)*a.window.limit
 }
 

@@ -97,11 +97,6 @@ func (a *Association) resetNumbers() {
 	}
 }
 
-// leap moves the cumulative TSN to where none has been.
-func (r *tsnTracker) leap(tsn uint32) {
-	r.cum, r.ranges, r.dups = tsn, r.ranges[:0], r.dups[:0]
-}
-
 // resetStreams begins streams anew after the peer has reset them; tsn is its
 // last one of before.
 func (r *reassembly) resetStreams(set streamSet, tsn uint32) {

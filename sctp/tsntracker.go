@@ -2,7 +2,6 @@ package sctp
 
 import (
 	"encoding/binary"
-	"sort"
 
 	"github.com/rtcstack/rtcstack/internal/serial"
 )
@@ -10,10 +9,13 @@ import (
 // tsnTracker knows which TSNs have arrived and what to acknowledge:
 // https://www.rfc-editor.org/rfc/rfc9260.html#section-6.2
 type tsnTracker struct {
-	cum    uint32     // everything up to here has arrived
-	ranges []tsnRange // what arrived above, ascending, not adjacent
-	dups   []uint32   // arrived again since the last SACK
-	// nextReport is where the next SACK goes on naming ranges, if not all fit.
+	cum    uint32 // everything up to here has arrived
+	high   uint32 // the highest TSN that has arrived; cum if none is missing
+	above  tsnSet // what has arrived of (cum, high]; the rest of it is empty
+	blocks int    // the runs of consecutive TSNs in it: the gap ack blocks
+
+	dups []uint32 // arrived again since the last SACK
+	// nextReport is where the next SACK goes on naming blocks, if not all fit.
 	nextReport uint32
 
 	newData bool // a DATA chunk came in the current packet
@@ -32,79 +34,84 @@ const (
 	maxDuplicates = 32
 )
 
-func (r *tsnTracker) init(peerInitialTSN uint32) { *r = tsnTracker{cum: peerInitialTSN - 1} }
+func (r *tsnTracker) init(peerInitialTSN uint32) {
+	*r = tsnTracker{cum: peerInitialTSN - 1, high: peerInitialTSN - 1}
+}
 
-func (r *tsnTracker) release() { r.ranges, r.dups = nil, nil }
+func (r *tsnTracker) release() { r.above.words, r.dups = nil, nil }
+
+// leap moves the cumulative TSN to where none has been.
+func (r *tsnTracker) leap(tsn uint32) {
+	r.above.clear(r.cum+1, r.high)
+	r.cum, r.high, r.blocks, r.dups = tsn, tsn, 0, r.dups[:0]
+}
+
+// shrink gives the memory back that is needed while something is missing.
+func (r *tsnTracker) shrink() {
+	if !r.missing() {
+		r.above.words = nil
+	}
+}
 
 func (r *tsnTracker) beginPacket() { r.newData = false }
 
 // highest returns the highest TSN that has arrived.
-func (r *tsnTracker) highest() uint32 {
-	if n := len(r.ranges); n > 0 {
-		return r.ranges[n-1].last
-	}
-	return r.cum
-}
+func (r *tsnTracker) highest() uint32 { return r.high }
+
+// missing reports whether a TSN is missing below one that has arrived.
+func (r *tsnTracker) missing() bool { return r.cum != r.high }
 
 // seen reports whether the TSN has arrived before.
 func (r *tsnTracker) seen(tsn uint32) bool {
-	if serial.LessEqual32(tsn, r.cum) {
-		return true
-	}
-	i := r.search(tsn)
-	return i < len(r.ranges) && serial.LessEqual32(r.ranges[i].first, tsn)
+	return serial.LessEqual32(tsn, r.cum) || serial.LessEqual32(tsn, r.high) && r.above.has(tsn)
 }
 
-// search returns the first range that ends at tsn or later.
-func (r *tsnTracker) search(tsn uint32) int {
-	n := len(r.ranges)
-	if n == 0 || serial.Less32(r.ranges[n-1].last, tsn) {
-		return n // the usual case: beyond all that has arrived
-	}
-	return sort.Search(n, func(i int) bool { return serial.LessEqual32(tsn, r.ranges[i].last) })
-}
-
-// add takes note of a TSN that was not seen before.
+// add takes note of a TSN that was not seen before, and that is at most
+// maxTSNAhead above the cumulative ack.
 func (r *tsnTracker) add(tsn uint32) {
 	if tsn == r.cum+1 {
-		r.cum = tsn
-		r.absorb()
+		r.forward(tsn)
 		return
 	}
-	i := r.search(tsn)
-	joinsBefore := i > 0 && r.ranges[i-1].last+1 == tsn
-	joinsAfter := i < len(r.ranges) && r.ranges[i].first == tsn+1
-	switch {
-	case joinsBefore && joinsAfter:
-		r.ranges[i-1].last = r.ranges[i].last
-		r.ranges = append(r.ranges[:i], r.ranges[i+1:]...)
-	case joinsBefore:
-		r.ranges[i-1].last = tsn
-	case joinsAfter:
-		r.ranges[i].first = tsn
-	default:
-		r.ranges = append(r.ranges, tsnRange{})
-		copy(r.ranges[i+1:], r.ranges[i:])
-		r.ranges[i] = tsnRange{tsn, tsn}
+	r.blocks++
+	if r.seen(tsn - 1) {
+		r.blocks--
 	}
+	if serial.Less32(r.high, tsn) {
+		r.above.grow(r.cum+1, r.high, tsn)
+		r.high = tsn
+	} else if r.above.has(tsn + 1) { // tsn is not the highest, so that this is in range
+		r.blocks--
+	}
+	r.above.add(tsn)
 }
 
-// absorb moves the cumulative ack over what has arrived already.
-func (r *tsnTracker) absorb() {
-	n := 0
-	for n < len(r.ranges) && serial.LessEqual32(r.ranges[n].first, r.cum+1) {
-		r.cum = serial.Max32(r.cum, r.ranges[n].last)
-		n++
-	}
-	if n > 0 {
-		r.ranges = r.ranges[:copy(r.ranges, r.ranges[n:])]
-	}
-}
-
-// forward moves the cumulative ack to tsn at least, as FORWARD-TSN demands.
+// forward moves the cumulative ack to tsn at least, as FORWARD-TSN demands, and
+// on over what has arrived already. It looks at no TSN that it does not pass.
 func (r *tsnTracker) forward(tsn uint32) {
+	from := r.cum + 1
 	r.cum = serial.Max32(r.cum, tsn)
-	r.absorb()
+	for serial.LessEqual32(from, r.high) {
+		last := r.high
+		if serial.Less32(r.cum+1, last) {
+			last = r.cum + 1
+		}
+		first := r.above.next(true, from, last)
+		if first == last+1 {
+			break
+		}
+		from = r.above.next(false, first, r.high)
+		r.above.clear(first, from-1)
+		r.blocks--
+		r.cum = serial.Max32(r.cum, from-1)
+	}
+	r.high = serial.Max32(r.high, r.cum)
+}
+
+// block returns the first run of TSNs that have arrived from tsn on; there is one.
+func (r *tsnTracker) block(tsn uint32) tsnRange {
+	first := r.above.next(true, tsn, r.high)
+	return tsnRange{first, r.above.next(false, first, r.high) - 1}
 }
 
 // duplicate takes note of a TSN that came again.
@@ -131,35 +138,53 @@ func (a *Association) scheduleSack(t instant) {
 		a.shutdownAgain(t)
 	}
 	switch {
-	case r.pending >= 2 || len(r.ranges) > 0 || a.cfg.SACKDelay == 0 || a.state == StateShutdownSent:
+	case r.pending >= 2 || r.missing() || a.cfg.SACKDelay == 0 || a.state == StateShutdownSent:
 		r.sackNow = true
 	case a.timers[timerSACK] == 0:
 		a.timers[timerSACK] = t + a.cfg.SACKDelay
 	}
 }
 
-// reported chooses the gap ack blocks of the next SACK when at most n fit. A
-// burst that overflows a queue leaves thousands of holes. Were only the lowest
-// blocks ever named, the sender could not know of all that arrived above them,
-// and would have to repair the holes a packet's worth a round trip. So half of
-// the room is for the lowest, and the other half goes round the rest, from SACK
-// to SACK.
-func (r *tsnTracker) reported(n int) (low, high []tsnRange) {
-	if len(r.ranges) <= n {
-		return r.ranges, nil
+// appendBlocks appends the gap ack blocks of the next SACK, of which at most n
+// fit, and returns their number. A burst that overflows a queue leaves thousands
+// of holes. Were only the lowest blocks ever named, the sender could not know of
+// all that arrived above them, and would have to repair the holes a packet's
+// worth a round trip. So half of the room is for the lowest, and the other half
+// goes round the rest, from SACK to SACK.
+func (r *tsnTracker) appendBlocks(dst []byte, n int) ([]byte, int) {
+	low := n / 2
+	if r.blocks <= n {
+		low = r.blocks
 	}
-	low = r.ranges[:n/2]
-	n -= len(low)
-	i := max(r.search(r.nextReport), len(low))
-	if i >= len(r.ranges) {
-		i = len(low)
+	at := r.cum + 1
+	for range low {
+		dst, at = r.appendBlock(dst, at)
 	}
-	high = r.ranges[i:min(i+n, len(r.ranges))]
-	r.nextReport = high[len(high)-1].last + 1
-	if i+n >= len(r.ranges) {
-		r.nextReport = r.cum
+	if r.blocks <= n {
+		return dst, low
 	}
-	return low, high
+	rest := at
+	if serial.Less32(rest, r.nextReport) && serial.LessEqual32(r.nextReport, r.high) {
+		at = r.nextReport
+	}
+	count := low
+	for ; count < n && serial.LessEqual32(at, r.high); count++ {
+		dst, at = r.appendBlock(dst, at)
+	}
+	r.nextReport = at
+	if !serial.LessEqual32(at, r.high) {
+		r.nextReport = r.cum // from the lowest again
+	}
+	return dst, count
+}
+
+// appendBlock appends the first gap ack block from tsn on, and returns where
+// the next may begin.
+func (r *tsnTracker) appendBlock(dst []byte, tsn uint32) ([]byte, uint32) {
+	b := r.block(tsn)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(b.first-r.cum))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(b.last-r.cum))
+	return dst, b.last + 1
 }
 
 // appendSack encodes a SACK chunk.
@@ -169,25 +194,20 @@ func (a *Association) appendSack(dst []byte, limit int) []byte {
 		return dst
 	}
 	r := &a.recv
-	low, high := r.reported(room / 4)
-	blocks := len(low) + len(high)
-	dups := min(len(r.dups), room/4-blocks)
 	window := a.receiveWindow()
+	start := len(dst)
 	dst = append(dst, byte(chunkSack), 0, 0, 0)
-	binary.BigEndian.PutUint16(dst[len(dst)-2:], uint16(sackHeaderSize+4*(blocks+dups)))
 	dst = binary.BigEndian.AppendUint32(dst, r.cum)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(window))
-	dst = binary.BigEndian.AppendUint16(dst, uint16(blocks))
-	dst = binary.BigEndian.AppendUint16(dst, uint16(dups))
-	for _, part := range [...][]tsnRange{low, high} {
-		for _, b := range part {
-			dst = binary.BigEndian.AppendUint16(dst, uint16(b.first-r.cum))
-			dst = binary.BigEndian.AppendUint16(dst, uint16(b.last-r.cum))
-		}
-	}
+	dst = append(dst, 0, 0, 0, 0)
+	dst, blocks := r.appendBlocks(dst, room/4)
+	dups := min(len(r.dups), room/4-blocks)
 	for _, tsn := range r.dups[:dups] {
 		dst = binary.BigEndian.AppendUint32(dst, tsn)
 	}
+	binary.BigEndian.PutUint16(dst[start+2:], uint16(len(dst)-start))
+	binary.BigEndian.PutUint16(dst[start+12:], uint16(blocks))
+	binary.BigEndian.PutUint16(dst[start+14:], uint16(dups))
 	r.dups = r.dups[:0]
 	r.pending, r.sackNow, r.lastWindow = 0, false, window
 	a.timers[timerSACK] = 0
