@@ -53,6 +53,16 @@ type AcceptOptions struct {
 	// CloseTimeout is how long Conn.Close waits for the peer. 0 is a default,
 	// negative not at all.
 	CloseTimeout time.Duration
+	// BeforeClose, if not nil, is called when the peer has sent its close frame (a
+	// *CloseError), has broken the protocol (a *ProtocolError) or has ended its side of
+	// the stream (io.ErrUnexpectedEOF), with the error that Read is going to return. The
+	// connection answers the peer when BeforeClose has returned: messages that are written
+	// before that still leave, in front of the close frame. A program that reads in one
+	// goroutine and answers in another waits here until it has written its answers, for no
+	// longer than the peer is likely to wait. BeforeClose runs in the goroutine that reads,
+	// at most once, and not after the program itself has closed the connection. It must not
+	// read, nor wait for Close.
+	BeforeClose func(err error)
 }
 
 // checkedAcceptOptions are options that have been found valid.
@@ -145,6 +155,7 @@ func (o *checkedAcceptOptions) config(a *acceptance, early []byte) connConfig {
 		pingInterval:       o.PingInterval,
 		maxUnansweredPings: o.MaxUnansweredPings,
 		closeTimeout:       o.CloseTimeout,
+		beforeClose:        o.BeforeClose,
 	}
 	if a.deflate != nil {
 		cfg.compression = a.deflate.agreed()

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"crypto/tls"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,14 @@ const (
 	// lingerClose bounds the end of a connection: writing the last close frame to
 	// a peer that does not read, and waiting for it to close its side of the stream.
 	lingerClose = time.Second
+
+	// maxLinger bounds the end of a connection whose stream ignores deadlines: twice
+	// lingerClose, one for each of the two, with room for their timers to be late.
+	maxLinger = 5 * lingerClose / 2
+
+	// lingerAlert bounds the close_notify alert of TLS, for which crypto/tls would
+	// otherwise wait 5 s if the peer does not read.
+	lingerAlert = lingerClose / 4
 
 	// maxLingerClose bounds how much is read, and thrown away, in that time. It is
 	// more than two socket buffers hold, so that a peer in the middle of a large
@@ -35,6 +44,7 @@ type connConfig struct {
 	pingInterval       time.Duration // <= 0: no pings of our own
 	maxUnansweredPings int           // <= 0: no limit
 	closeTimeout       time.Duration // how long Close waits for the peer; 0: a default, negative: not at all
+	beforeClose        func(error)   // may be nil, see DialOptions.BeforeClose
 }
 
 // Conn is a WebSocket connection, made by [Dial], [Accept], [Handshake] or
@@ -80,6 +90,7 @@ type Conn struct {
 	subprotocol  string
 	client       bool
 	closeTimeout time.Duration
+	beforeClose  func(error) // nil: nothing
 
 	in        connReader
 	readState atomic.Int32 // one of the read… constants
@@ -119,7 +130,7 @@ func NewConn(stream net.Conn, cfg Config) *Conn {
 }
 
 func newConn(stream net.Conn, cfg connConfig) *Conn {
-	c := &Conn{stream: stream, subprotocol: cfg.subprotocol, client: cfg.client, closeTimeout: cfg.closeTimeout}
+	c := &Conn{stream: stream, subprotocol: cfg.subprotocol, client: cfg.client, closeTimeout: cfg.closeTimeout, beforeClose: cfg.beforeClose}
 	if c.closeTimeout == 0 {
 		c.closeTimeout = defaultCloseTimeout
 	}
@@ -162,6 +173,16 @@ func (c *Conn) end(err error) error {
 	c.cond.Broadcast()
 	c.mu.Unlock()
 	c.in.watch.release()
-	c.stream.Close() // without the mutex: TLS sends an alert, which can take a while
+	c.closeStream() // without the mutex: TLS sends an alert, which can take a while
 	return err
+}
+
+// closeStream closes the stream. The alert that TLS sends first gets little time: a peer that
+// does not read has got all that matters, or will not.
+func (c *Conn) closeStream() {
+	if secure, ok := c.stream.(*tls.Conn); ok {
+		timer := time.AfterFunc(lingerAlert, func() { secure.NetConn().Close() })
+		defer timer.Stop()
+	}
+	c.stream.Close()
 }

@@ -43,6 +43,7 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 		c.writeOut(context.Background())
 		c.mu.Unlock()
 	} else {
+		defer c.boundLinger(ErrClosed)()
 		c.finishWriting()
 		c.mu.Unlock()
 		c.end(ErrClosed)
@@ -134,6 +135,12 @@ func (c *Conn) queueClose(code StatusCode, reason string) {
 	c.cond.Broadcast()
 }
 
+// boundLinger ends a connection that takes longer to end than its deadlines allow, because the
+// stream ignores them. The caller calls stop when the connection has ended.
+func (c *Conn) boundLinger(err error) (stop func() bool) {
+	return time.AfterFunc(maxLinger, func() { c.end(err) }).Stop
+}
+
 // finishWriting writes what is pending, or waits until others have written it,
 // but not for long.
 func (c *Conn) finishWriting() {
@@ -155,14 +162,16 @@ func (c *Conn) finishWriting() {
 func (c *Conn) closedByPeer(closed *CloseError) error {
 	c.mu.Lock()
 	c.peerClose = closed
-	if c.verdict = closed; c.localClose {
+	local := c.localClose
+	if c.verdict = closed; local {
 		c.verdict = ErrClosed
 	}
+	c.callBeforeClose(closed)
+	defer c.boundLinger(closed)()
 	if c.err == nil && !c.closeQueued {
 		c.queueClose(closed.Code, "") // "typically echos the status code it received"
 	}
 	c.finishWriting()
-	local := c.localClose
 	c.mu.Unlock()
 	// When the peer has our close frame, too, "the server MUST close the underlying
 	// TCP connection immediately"; the client waits for that.
@@ -178,6 +187,8 @@ func (c *Conn) closedByPeer(closed *CloseError) error {
 func (c *Conn) fail(err error) error {
 	c.mu.Lock()
 	c.verdict = err
+	c.callBeforeClose(err)
+	defer c.boundLinger(err)()
 	if c.err == nil && !c.closeQueued {
 		code := StatusProtocolError
 		if protocol, ok := err.(*ProtocolError); ok {
@@ -189,6 +200,35 @@ func (c *Conn) fail(err error) error {
 	c.mu.Unlock()
 	c.shutdown()
 	return c.ended(err)
+}
+
+// endOfStream ends the connection when the peer has ended its side of the stream without a
+// close frame. The other side may still be open: what is pending leaves.
+func (c *Conn) endOfStream(err error) error {
+	c.mu.Lock()
+	if c.err == nil && !c.closeQueued {
+		c.verdict = err
+		c.callBeforeClose(err)
+	}
+	defer c.boundLinger(err)()
+	c.finishWriting()
+	c.mu.Unlock()
+	return c.ended(err)
+}
+
+// callBeforeClose calls the program's BeforeClose as long as the program can still write. The
+// mutex is held, but not during the call.
+func (c *Conn) callBeforeClose(err error) {
+	if c.beforeClose == nil || c.err != nil || c.closeQueued {
+		return
+	}
+	c.readState.Store(readIdle) // no Write is to be held back for this reader
+	if c.out.pending != nil && !c.out.busy {
+		c.writeFromReader()
+	}
+	c.mu.Unlock()
+	c.beforeClose(err)
+	c.mu.Lock()
 }
 
 // ended ends the connection as its reader.

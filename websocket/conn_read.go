@@ -313,9 +313,7 @@ func (c *Conn) afterStream(ctx context.Context, n int, err error) error {
 		return err
 	}
 	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
+		return c.endOfStream(fmt.Errorf("websocket: read: %w", io.ErrUnexpectedEOF))
 	}
-	err = c.end(fmt.Errorf("websocket: read: %w", err))
-	c.in.release()
-	return err
+	return c.ended(fmt.Errorf("websocket: read: %w", err))
 }

@@ -25,6 +25,8 @@ type script struct {
 	mu       sync.Mutex
 	received bytes.Buffer // what the Conn has sent, unmasked
 	eof      bool         // and that it has closed the stream
+
+	halfCloses bool // what the peer closes first is its side of the stream only
 }
 
 // inScript runs a script in both roles of the Conn.
@@ -34,14 +36,21 @@ func inScript(t *testing.T, cfg connConfig, play func(*testing.T, *script)) {
 			synctest.Test(t, func(t *testing.T) {
 				cfg.client = client
 				a, b := net.Pipe()
-				s := &script{t: t, conn: newConn(a, cfg), peer: b, out: make(chan []byte, 2000)}
+				fin := make(chan struct{})
+				s := &script{t: t, conn: newConn(halfClosable{a, fin}, cfg), peer: b, out: make(chan []byte, 2000)}
 				go s.collect()
 				go func() {
 					for b := range s.out {
-						if b == nil {
+						switch {
+						case b == nil && s.halfCloses:
+							s.halfCloses = false
+							close(fin)
+							s.conn.stream.SetReadDeadline(time.Unix(1, 0))
+						case b == nil:
 							s.peer.Close()
+						default:
+							s.peer.Write(b)
 						}
-						s.peer.Write(b)
 					}
 				}()
 				defer b.Close()
@@ -51,6 +60,24 @@ func inScript(t *testing.T, cfg connConfig, play func(*testing.T, *script)) {
 			})
 		})
 	}
+}
+
+// halfClosable is an end of a pipe whose other end can close its side alone.
+type halfClosable struct {
+	net.Conn
+	fin chan struct{} // closed when it has
+}
+
+func (h halfClosable) Read(b []byte) (int, error) {
+	n, err := h.Conn.Read(b)
+	select {
+	case <-h.fin:
+		if n == 0 {
+			err = io.EOF
+		}
+	default:
+	}
+	return n, err
 }
 
 // collect is the peer that reads what the Conn sends.

@@ -53,6 +53,16 @@ type DialOptions struct {
 	// CloseTimeout is how long Conn.Close waits for the peer. 0 is a default,
 	// negative not at all.
 	CloseTimeout time.Duration
+	// BeforeClose, if not nil, is called when the peer has sent its close frame (a
+	// *CloseError), has broken the protocol (a *ProtocolError) or has ended its side of
+	// the stream (io.ErrUnexpectedEOF), with the error that Read is going to return. The
+	// connection answers the peer when BeforeClose has returned: messages that are written
+	// before that still leave, in front of the close frame. A program that reads in one
+	// goroutine and answers in another waits here until it has written its answers, for no
+	// longer than the peer is likely to wait. BeforeClose runs in the goroutine that reads,
+	// at most once, and not after the program itself has closed the connection. It must not
+	// read, nor wait for Close.
+	BeforeClose func(err error)
 }
 
 // Validate returns an error that matches ErrInvalidOption for options that Dial
@@ -116,6 +126,7 @@ func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 	cfg.pingInterval = opts.PingInterval
 	cfg.maxUnansweredPings = opts.MaxUnansweredPings
 	cfg.closeTimeout = opts.CloseTimeout
+	cfg.beforeClose = opts.BeforeClose
 	if opts.Compression != nil {
 		cfg.compressionThreshold = opts.Compression.Threshold
 	}

@@ -130,11 +130,8 @@ func abort(stream net.Conn) {
 // calls release when the handshake is over: it returns the cause if ctx has ended,
 // after which the stream is of no use.
 func interruptible(ctx context.Context, stream net.Conn) (release func() error) {
-	stop := context.AfterFunc(ctx, func() {
-		if stream.SetDeadline(time.Unix(1, 0)) != nil {
-			abort(stream)
-		}
-	})
+	// Closing, unlike a deadline, is something that every stream can do.
+	stop := context.AfterFunc(ctx, func() { abort(stream) })
 	return func() error {
 		if stop() {
 			return nil

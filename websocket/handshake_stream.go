@@ -80,8 +80,9 @@ func (o *checkedAcceptOptions) readRequest(reader *headReader) (r *Request, a *a
 // long, for the client to close.
 // https://www.rfc-editor.org/rfc/rfc9112.html#section-9.6
 func closeAfterRefusal(stream net.Conn) {
+	// Not every stream has deadlines that work, and TLS has some of its own.
+	defer time.AfterFunc(refusalLinger, func() { abort(stream) }).Stop()
 	if half, ok := stream.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		stream.SetReadDeadline(time.Now().Add(refusalLinger))
 		io.CopyN(io.Discard, stream, maxRefusalLinger)
 	}
 	stream.Close()
