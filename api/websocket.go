@@ -19,6 +19,10 @@ import (
 //
 // At most 1024 messages or 1 MiB, and the message beyond, wait for the program; then nothing more is read, and the
 // peer is slowed down by TCP.
+//
+// When the peer closes, what it has sent before is handled first: it gets its answer to the close when OnMessage has
+// returned for the last message, and what was sent until then has left, or after 10 seconds without progress. A program that takes messages
+// by Receive, ReadMessage or NetConn has 2 seconds for each instead, or until it asks for another.
 type WebSocket struct {
 	channel
 	mu        sync.Mutex
@@ -42,6 +46,13 @@ type WebSocket struct {
 	counters MessageStats
 	trimming *time.Timer
 
+	// The peer's end: websocketsettle.go.
+	unhandled  int       // messages that came and that the program has neither handled nor taken
+	asked      time.Time // when the program last took one, other than in a callback; zero: never
+	settling   bool      // the peer has ended its side, and the connection waits before it answers
+	progressed time.Time // when it did, or the program last handled a message since
+	dismissed  bool      // the program had its time, and did not close: the reason of the end is the peer's
+
 	// The end: websocketclose.go.
 	closeCode   websocket.StatusCode // what Close says to the peer
 	closeReason string
@@ -58,7 +69,7 @@ var lastWebSocketID atomic.Uint64
 
 // webSocketTuning holds what tests change.
 type webSocketTuning struct {
-	closeTimeout, trimDelay time.Duration
+	closeTimeout, trimDelay, readGrace time.Duration
 }
 
 const (
@@ -73,6 +84,7 @@ const (
 func (t *webSocketTuning) setDefaults() {
 	t.closeTimeout = durationOr(t.closeTimeout, webSocketCloseTimeout)
 	t.trimDelay = durationOr(t.trimDelay, webSocketTrimDelay)
+	t.readGrace = durationOr(t.readGrace, webSocketReadGrace)
 }
 
 // newWebSocket makes either kind of WebSocket, connecting.
@@ -148,6 +160,9 @@ func (ws *WebSocket) maxMessageSize() int { return ws.maximum }
 
 func (ws *WebSocket) unlock() {
 	ws.flush()
+	if ws.settling {
+		ws.callbacks.changed.Broadcast()
+	}
 	ws.mu.Unlock()
 }
 

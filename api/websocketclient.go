@@ -63,6 +63,7 @@ func (ws *WebSocket) connect(ctx context.Context, stop context.CancelFunc, t web
 		ws.remote = remote
 		return stream, nil
 	}
+	t.options.BeforeClose = ws.settle
 	conn, err := websocket.Dial(ctx, t.raw, &t.options)
 	stop()
 	ws.connected(conn, err)

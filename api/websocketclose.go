@@ -68,15 +68,22 @@ func (ws *WebSocket) close() {
 		ws.state = channelClosing
 		ws.cancel(errGivenUp) // who connects will finish
 	case channelOpen:
-		ws.state = channelClosing
 		if ws.closeCode == 0 {
 			ws.closeCode = websocket.StatusNormalClosure
 		}
-		ws.closeTimer = time.AfterFunc(ws.tuning.closeTimeout, ws.onCloseTimer)
+		ws.beginClosing()
 		ws.room.Signal() // the answer of the peer must be read
+		return
 	default:
 		return
 	}
+	ws.wake()
+}
+
+// beginClosing moves an open WebSocket to closing: nothing more is taken to be sent, and the peer has its time for the rest.
+func (ws *WebSocket) beginClosing() {
+	ws.state = channelClosing
+	ws.closeTimer = time.AfterFunc(ws.tuning.closeTimeout, ws.onCloseTimer)
 	ws.wake()
 }
 
@@ -113,6 +120,7 @@ func (ws *WebSocket) abandon(cause error) {
 		ws.cause = cause
 	}
 	ws.room.Signal()
+	ws.callbacks.changed.Broadcast()
 	ws.mu.Unlock()
 	_ = ws.conn.CloseNow() // may wait for TLS to say goodbye
 	ws.mu.Lock()
@@ -130,7 +138,7 @@ func (ws *WebSocket) finish(conn *websocket.Conn, err error) {
 	switch {
 	case errors.As(err, &ws.status):
 		err = nil // a clean end, whatever its code
-	case ws.state == channelClosing:
+	case ws.state == channelClosing && !ws.dismissed:
 		err = nil // what was wanted
 		if answered {
 			ws.status = &websocket.CloseError{Code: ws.closeCode, Reason: ws.closeReason}

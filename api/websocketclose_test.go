@@ -44,7 +44,7 @@ func (e *ending) wait(t testing.TB) error {
 func TestWebSocketEitherSideCloses(t *testing.T) {
 	for _, who := range []string{"client", "server"} {
 		t.Run(who, func(t *testing.T) {
-			a, b := webSocketPair(t, webSocketTuning{})
+			a, b := webSocketPair(t, webSocketTuning{readGrace: 10 * time.Millisecond}) // nobody takes the messages
 			if who == "server" {
 				a, b = b, a
 			}
@@ -115,7 +115,7 @@ func TestWebSocketPeerVanishes(t *testing.T) {
 		cause error
 	}{{"end of the stream", false, io.ErrUnexpectedEOF}, {"reset", true, syscall.ECONNRESET}} {
 		t.Run(c.name, func(t *testing.T) {
-			a, b := webSocketPair(t, webSocketTuning{})
+			a, b := webSocketPair(t, webSocketTuning{readGrace: 10 * time.Millisecond})
 			end := watch(a)
 			require.NoError(t, b.SendText("last"))
 			eventually(t, "the message", func() bool { return a.AvailableAmount() > 0 })
@@ -207,7 +207,7 @@ func TestWebSocketCloseWhileConnecting(t *testing.T) {
 // "Deleting an open WebSocket closes it", and "no other callback will be called".
 func TestWebSocketCloseAndWait(t *testing.T) {
 	for _, inside := range []bool{false, true} {
-		a, b := webSocketPair(t, webSocketTuning{})
+		a, b := webSocketPair(t, webSocketTuning{readGrace: 10 * time.Millisecond})
 		end := watch(b)
 		var after atomic.Bool
 		a.OnClosed(func() { t.Error("called after CloseAndWait") })

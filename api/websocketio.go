@@ -76,6 +76,9 @@ func (ws *WebSocket) write() {
 		ws.sayFarewell()
 	}
 	ws.writing = false
+	if ws.settling {
+		ws.callbacks.changed.Broadcast()
+	}
 }
 
 // writeBatch writes the first messages of the outbox, and gives their size.
@@ -186,6 +189,7 @@ func (ws *WebSocket) take(m received) {
 		return
 	}
 	ws.counters.received(len(m.Data))
+	ws.unhandled++
 	ws.arrived(m)
 	ws.trimLater()
 	for ws.full() && ws.state == channelOpen && ws.cause == nil {
@@ -203,6 +207,7 @@ func (ws *WebSocket) released(messages []received) {
 		messages[i].buffer.Free()
 		messages[i] = received{}
 	}
+	ws.handled(len(messages))
 	if !ws.full() {
 		ws.room.Signal()
 	}

@@ -158,7 +158,9 @@ func (s *WebSocketServer) converse(c newClient) (conn *websocket.Conn, path stri
 		}
 		stream = secure
 	}
-	conn, request, err := websocket.Handshake(c.ctx, stream, &s.options)
+	options := s.options
+	options.BeforeClose = c.ws.settle
+	conn, request, err := websocket.Handshake(c.ctx, stream, &options)
 	if request != nil {
 		path = request.Path
 	}

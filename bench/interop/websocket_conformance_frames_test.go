@@ -96,7 +96,7 @@ func reservedCases() []conformanceCase {
 			} else {
 				w.send(frames...)
 			}
-			w.wantUnlessAhead(text("Hello, world!"))
+			w.want(text("Hello, world!"))
 			w.wantClose(1002)
 		}
 	}
@@ -135,7 +135,7 @@ func opcodeCases() (cases []conformanceCase) {
 					w.chop = 1
 				}
 				w.send(text("Hello, world!"), opcode(first+i, payload), ping(""))
-				w.wantUnlessAhead(text("Hello, world!"))
+				w.want(text("Hello, world!"))
 				w.wantClose(1002)
 			}})
 		}
@@ -197,7 +197,7 @@ func fragmentationCases() (cases []conformanceCase) {
 	}
 	add(15, func(w *wire) {
 		w.send(both[0], both[1], cont("non-continuation payload").part(), text("Hello, world!"))
-		w.wantUnlessAhead(text("fragment1fragment2"))
+		w.want(text("fragment1fragment2"))
 		w.wantClose(1002)
 	})
 	for i, first := range []wireFrame{cont("fragment1").part(), cont("fragment1")} {

@@ -34,7 +34,6 @@ func TestWebSocketConformance(t *testing.T) {
 			for _, c := range conformanceCases() {
 				t.Run(c.id, func(t *testing.T) {
 					w, _ := dialWire(t, url, "")
-					w.ahead = name == "rtc"
 					defer w.end()
 					c.script(w)
 				})
@@ -46,7 +45,6 @@ func TestWebSocketConformance(t *testing.T) {
 			for _, c := range conformanceCases() {
 				t.Run(c.id, func(t *testing.T) {
 					w, ended := acceptEchoClient(t, run, socketOptions{}, func(string) string { return "" })
-					w.ahead = name == "rtc"
 					c.script(w)
 					w.end()
 					ended()

@@ -91,11 +91,6 @@ type wire struct {
 	out     chan []byte
 	written chan struct{} // closed when nothing will be written any more
 	deflate *wireDeflate  // nil: no compression was agreed on
-
-	// ahead says that the other end reads ahead of the program that answers messages. What breaks the protocol right after
-	// a message may then end the connection before its answer was given.
-	ahead  bool
-	unread *wireFrame // gotten by wantUnlessAhead, and left for later
 }
 
 // begin starts a wire whose opening handshake is over.
@@ -281,10 +276,6 @@ func (w *wire) receive() (f wireFrame, err error) {
 
 // next gets the next message, its fragments put together, or control frame.
 func (w *wire) next() (wireFrame, error) {
-	if f := w.unread; f != nil {
-		w.unread = nil
-		return *f, nil
-	}
 	var message wireFrame
 	for begun := false; ; begun = true {
 		f, err := w.receive()
@@ -327,17 +318,6 @@ func (w *wire) want(frames ...wireFrame) {
 		if !bytes.Equal(want.payload, got.payload) {
 			require.Equal(w.t, brief(want.payload), brief(got.payload), "frame %d", i)
 		}
-	}
-}
-
-// wantUnlessAhead is want for the answer to a message that is followed by a breach of the protocol.
-func (w *wire) wantUnlessAhead(frame wireFrame) {
-	w.t.Helper()
-	f, err := w.next()
-	require.NoError(w.t, err)
-	w.unread = &f
-	if !w.ahead || f.op != opClose {
-		w.want(frame)
 	}
 }
 
