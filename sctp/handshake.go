@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"log/slog"
+	"time"
 )
 
 // handshake is the state of the four-way handshake:
@@ -23,7 +24,9 @@ type handshake struct {
 	sendCookie bool
 	attempts   int // retransmissions of INIT or COOKIE ECHO
 	stale      int // cookies that the peer called stale
-	sentAt     instant
+	// The INITs and COOKIE ECHOs sent, and when the last of either left.
+	inits, echoes int
+	sentAt        instant
 	// The cookie's causes of ERROR that the COOKIE ECHO is bundled with: the
 	// parameters of the INIT ACK that we did not know.
 	unrecognized []byte
@@ -290,7 +293,7 @@ func (a *Association) receiveInitAck(t instant, c chunk) {
 	a.adopt(&p)
 	a.hand.cookie = append([]byte(nil), p.cookie...)
 	a.hand.unrecognized = p.unrecognized
-	if a.hand.attempts == 0 { // Karn: an INIT sent twice gives no sample
+	if a.hand.inits == 1 { // Karn: an INIT sent twice gives no sample
 		a.rtt.sample(t - a.hand.sentAt)
 	}
 	a.state = StateCookieEchoed
@@ -344,23 +347,21 @@ func (a *Association) receiveCookieEcho(t instant, c chunk, tag uint32) bool {
 		a.ctl.endPacket(endChunk(b, start))
 		return false
 	}
-	if a.rtt.srtt == 0 {
-		// Every INIT ACK has a cookie of its own, so that this is not ambiguous
-		// (Karn): the side that answers knows the path, too, when it begins.
-		a.rtt.sample(t - k.created)
-	}
 	p := peerInit{tag: k.peerTag, window: k.window, tsn: k.peerTSN, outStreams: k.inStreams, inStreams: k.outStreams,
 		features: k.features}
 	switch {
 	case a.state == StateClosed || a.state == StateCookieWait && sameMine:
 		// No association yet (section 5.1), or action B: simultaneous INITs.
 		a.adopt(&p)
+		a.sampleCookie(t - k.created)
 		a.establish(t)
 	case a.state == StateCookieEchoed && sameMine && !samePeer:
 		// Action B: the peer's INIT came later than its INIT ACK promised.
 		a.adopt(&p)
+		a.sampleCookie(t - k.created)
 		a.establish(t)
 	case a.state == StateCookieEchoed && sameMine:
+		a.sampleCookie(t - k.created)
 		a.establish(t) // action D
 	case sameMine && samePeer:
 		// Action D in a later state: our COOKIE ACK was lost.
@@ -372,7 +373,7 @@ func (a *Association) receiveCookieEcho(t instant, c chunk, tag uint32) bool {
 			return false
 		}
 		h.myTag, h.myInitialTSN = k.myTag, k.myTSN
-		a.restart(t, &p)
+		a.restart(t, &p, t-k.created)
 	default:
 		a.stats.CookiesInvalid++ // action C, or no row of the table
 		return false
@@ -382,8 +383,8 @@ func (a *Association) receiveCookieEcho(t instant, c chunk, tag uint32) bool {
 }
 
 // restart gives the association the initial state of a new one with the peer
-// that has restarted.
-func (a *Association) restart(t instant, p *peerInit) {
+// that has restarted, whose cookie came back after rtt.
+func (a *Association) restart(t instant, p *peerInit, rtt time.Duration) {
 	refused := a.send.refused
 	a.out.release(&a.send)
 	a.send.release()
@@ -396,13 +397,29 @@ func (a *Association) restart(t instant, p *peerInit) {
 	a.adopt(p)
 	a.events.Push(Event{Kind: EventRestarted})
 	a.state = StateCookieEchoed
+	a.sampleCookie(rtt)
 	a.establish(t)
 	a.notifyWritable()
 }
 
+// minCookieRetransmission is the least time after which any implementation sends a COOKIE ECHO
+// again: ours takes its least retransmission timeout, others take 400 ms or more.
+const minCookieRetransmission = DefaultRTOMin
+
+// sampleCookie takes the time from an INIT ACK to the COOKIE ECHO with its cookie as the round trip
+// of the side that answers. Each INIT ACK has a cookie of its own, so that an INIT that was sent
+// again does not matter. But nothing tells a COOKIE ECHO that was sent again from the first one,
+// and the time would then be the peer's timeout (Karn). It counts only if it is so short that no
+// peer can have sent the COOKIE ECHO twice.
+func (a *Association) sampleCookie(rtt time.Duration) {
+	if a.rtt.srtt == 0 && rtt < min(a.cfg.RTOMin, minCookieRetransmission) {
+		a.rtt.sample(rtt)
+	}
+}
+
 func (a *Association) receiveCookieAck(t instant) {
 	if a.state == StateCookieEchoed {
-		if a.hand.attempts == 0 {
+		if a.hand.echoes == 1 {
 			a.rtt.sample(t - a.hand.sentAt)
 		}
 		a.establish(t)
@@ -416,6 +433,7 @@ func (a *Association) establish(t instant) {
 	a.hand.sendInit, a.hand.sendCookie = false, false
 	a.hand.cookie, a.hand.unrecognized = nil, nil
 	a.loss.errors = 0
+	a.rtt.endBackOff(&a.cfg)
 	a.beat.start(a, t)
 	a.mtu.start()
 	if a.out.count() > 0 { // it went along with COOKIE ECHO, under T1

@@ -277,7 +277,7 @@ func TestStaleCookie(t *testing.T) {
 			s.want("[tag 0xb0b0b0b] INIT ACK")
 			s.wait(c.life)
 			s.receive(cookieEcho(s.cookie))
-			s.want("COOKIE ACK")
+			s.want("COOKIE ACK | HEARTBEAT")
 		})
 	}
 }

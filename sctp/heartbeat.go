@@ -26,6 +26,9 @@ const (
 func (h *heartbeat) start(a *Association, t instant) {
 	*h = heartbeat{heard: t}
 	h.schedule(a, t)
+	// A handshake that measured nothing is followed by a measurement that, unlike that of the first
+	// message, contains no delayed acknowledgement.
+	h.send = a.rtt.srtt == 0 && a.timers[timerBeat] != 0
 }
 
 // schedule sets the next heartbeat: "HB.interval ... with jitter of +/- 50% of

@@ -37,6 +37,11 @@ func (r *rttState) sample(rtt time.Duration) {
 		r.rttvar += ((r.srtt - rtt).Abs() - r.rttvar) / 4
 		r.srtt += (rtt - r.srtt) / 8
 	}
+	r.derive()
+}
+
+// derive computes the timeout from what was measured (C2, C3, C6 and C7).
+func (r *rttState) derive() {
 	r.backedOff = false
 	r.rto = min(max(r.srtt+max(4*r.rttvar, clockGranularity), r.low), r.high)
 }
@@ -52,4 +57,18 @@ func (r *rttState) sampleMin(t instant, rtt time.Duration) {
 func (r *rttState) backOff() {
 	r.rto = min(2*r.rto, r.high)
 	r.backedOff = true
+}
+
+// endBackOff ends the handshake's back-off with it: the peer has answered, and data should not wait
+// for what INIT had to. Without a measurement the timeout is the initial one again, as RFC 6298,
+// section 5.7, has it for TCP; the 3 s that it sets then are for paths on which 1 s was too short,
+// where here the first acknowledgement undoes a timeout that was not needed (RFC 5682).
+func (r *rttState) endBackOff(c *Config) {
+	switch {
+	case !r.backedOff:
+	case r.srtt == 0:
+		r.rto, r.backedOff = c.RTOInitial, false
+	default:
+		r.derive()
+	}
 }

@@ -37,6 +37,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 			return dst, false
 		}
 		a.hand.sendInit = false
+		a.hand.inits++
 		a.hand.sentAt = t
 		// "The Verification Tag of a packet with an INIT chunk is 0."
 		dst = appendCommonHeader(dst, a.cfg.SourcePort, a.cfg.DestinationPort, 0)
@@ -47,6 +48,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 			return dst, false
 		}
 		a.hand.sendCookie = false
+		a.hand.echoes++
 		a.hand.sentAt = t
 		dst = appendCommonHeader(dst, a.cfg.SourcePort, a.cfg.DestinationPort, a.hand.peerTag)
 		c := len(dst)
