@@ -289,12 +289,12 @@ func (pc *PeerConnection) bindForTest() error {
 func TestIdleConnection(t *testing.T) {
 	base := runtime.NumGoroutine()
 	p := newTunedPair(t, Configuration{BindAddress: "0.0.0.0"}, Configuration{BindAddress: "0.0.0.0"},
-		tuning{releaseDelay: 10 * time.Millisecond, ice: ice.Config{NominationGrace: time.Millisecond}})
+		tuning{ice: ice.Config{NominationGrace: time.Millisecond, UnusedTimeout: 100 * time.Millisecond}})
 	p.connect("x", nil)
 	eventually(t, "unused sockets are closed", func() bool {
 		p.a.mu.Lock()
 		defer p.a.mu.Unlock()
-		return len(p.a.gather.sockets) == 1 && p.a.iceState == ICEStateCompleted && p.a.releaseAt.IsZero()
+		return len(p.a.gather.sockets) == 1 && p.a.iceState == ICEStateCompleted
 	})
 	eventually(t, "at most three goroutines for each connection", func() bool { return runtime.NumGoroutine()-base <= 2*3 })
 	require.NoError(t, p.a.CloseAndWait())

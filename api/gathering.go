@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,6 +94,10 @@ func (pc *PeerConnection) startGathering() {
 		return
 	}
 	pc.gather.agent = pc.currentAgent()
+	if !pc.remote.applied && pc.session.local().kind == DescriptionOffer {
+		// The peer's checks may arrive before its answer: they would find an agent in the same role.
+		pc.gather.agent.SetControlling(true)
+	}
 	pc.session.previousCandidates, pc.session.localCandidates = pc.session.localCandidates, nil
 	pc.setGatheringState(GatheringStateInProgress)
 	if pc.settings.ICETransportPolicy == TransportPolicyRelay {
@@ -236,22 +241,20 @@ func (pc *PeerConnection) onLocalCandidate(c ice.Candidate) {
 	pc.queue.push(event{target: pc, kind: eventCandidate, text: text, text2: pc.session.mid})
 }
 
-// releaseSockets closes the sockets of candidates that are not in use
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3): an idle connection has one.
+// releaseSockets closes the sockets that no agent has as a base any more
+// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3): an idle connection has one. During an ICE restart none is closed; the next
+// agent frees what it does not need in its own time.
 func (pc *PeerConnection) releaseSockets() {
 	pc.releaseAt = time.Time{}
 	used := pc.path.Load()
-	if used == nil || pc.iceState != ICEStateCompleted {
+	if used == nil || pc.next != nil || pc.iceState != ICEStateCompleted {
 		return
 	}
-	kept := pc.gather.sockets[:0]
-	for _, s := range pc.gather.sockets {
-		if s == used.socket {
-			kept = append(kept, s)
-		} else {
-			_ = s.Close()
+	pc.gather.sockets = slices.DeleteFunc(pc.gather.sockets, func(s *socket) bool {
+		if s == used.socket || pc.agent.HasLocal(s.addr) {
+			return false
 		}
-	}
-	clear(pc.gather.sockets[len(kept):])
-	pc.gather.sockets = kept
+		_ = s.Close()
+		return true
+	})
 }

@@ -33,7 +33,7 @@ func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
 	const pairs = 12
 	// What finds a connection idle is the timer of ICE's checks of consent, whose interval of 5 s is short here.
 	config := withCUBIC()
-	tune := tuning{ice: ice.Config{ConsentInterval: 200 * time.Millisecond}, releaseDelay: time.Millisecond}
+	tune := tuning{ice: ice.Config{ConsentInterval: 200 * time.Millisecond, UnusedTimeout: time.Millisecond}}
 	var all []*pair
 	var channels [][2]*DataChannel
 	for range pairs {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rtcstack/rtcstack/ice"
 	"github.com/stretchr/testify/require"
 )
 
@@ -59,7 +60,7 @@ func timersOf(v any) map[uintptr]string {
 
 // An established connection, with all its channels and layers, has one timer, and one goroutine, which waits for its socket.
 func TestOneTimerForAConnection(t *testing.T) {
-	p := newTunedPair(t, Configuration{}, Configuration{}, tuning{releaseDelay: time.Millisecond})
+	p := newTunedPair(t, Configuration{}, Configuration{}, tuning{ice: ice.Config{UnusedTimeout: time.Millisecond}})
 	a, b := p.connect("x", nil)
 	other, otherB := p.connect("y", nil)
 	exchange(t, a, b, Message{Data: []byte("x")})

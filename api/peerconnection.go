@@ -78,7 +78,7 @@ type PeerConnection struct {
 	remote      remoteTransport
 	timer       *time.Timer
 	timerAt     time.Time // when the timer fires; zero: it is not set
-	releaseAt   time.Time // when the sockets that were not selected are closed
+	releaseAt   time.Time // when releaseSockets looks for what a restart has left
 	completeAt  time.Time // when the peer is taken to have no more candidates
 	counters    counters
 	trimmedAt   uint64 // datagrams sent and received when the timer last fired
@@ -112,8 +112,8 @@ type tuning struct {
 const (
 	// closeLinger is how long Close waits for the peer to acknowledge more of what is buffered.
 	closeLinger = 3 * time.Second
-	// releaseDelay is how long the sockets of candidates that were not selected stay open
-	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3).
+	// releaseDelay is how long the sockets stay open that are not the agent's: those of the one that an ICE restart has
+	// replaced. The agent says itself when it has done with one of its own (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3).
 	releaseDelay = 3 * time.Second
 	// candidatesTimeout is when a peer whose signalling does not say so is taken to have no more candidates. Those that
 	// come later are used all the same; what it decides is whether a peer without any is waited for.

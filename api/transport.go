@@ -199,9 +199,12 @@ func (pc *PeerConnection) receiveDatagram(s *socket, from netip.AddrPort, datagr
 	case len(datagram) == 0:
 		pc.counters.unknownDropped++
 	case firstDTLS <= datagram[0] && datagram[0] <= lastDTLS:
+		onPath := pc.isPath(s, from)
 		switch {
-		case !pc.agent.Permits(s.addr, from) && !pc.isPath(s, from):
+		case !onPath && !pc.agent.Permits(s.addr, from):
 			pc.counters.strangersDropped++
+		case !onPath && pc.dtls != nil:
+			pc.receiveOffPath(s, from, datagram)
 		case pc.dtls != nil:
 			pc.dtls.Receive(datagram, pc.deliverP)
 		case len(pc.early) < maxEarlyDatagrams && len(datagram) <= pc.settings.MTU:
@@ -213,6 +216,16 @@ func (pc *PeerConnection) receiveDatagram(s *socket, from netip.AddrPort, datagr
 		pc.receiveSTUN(s.addr, from, datagram)
 	default:
 		pc.counters.unknownDropped++
+	}
+}
+
+// receiveOffPath takes a DTLS datagram from another pair than the selected one, and tells the agent that the peer's traffic
+// arrives there: anything in the handshake, then authentic records that are newer than all before.
+func (pc *PeerConnection) receiveOffPath(s *socket, from netip.AddrPort, datagram []byte) {
+	before, _ := pc.dtls.Newest()
+	pc.dtls.Receive(datagram, pc.deliverP)
+	if after, protected := pc.dtls.Newest(); !pc.ended && (!protected || after > before) {
+		pc.agent.ReceivedData(pc.now, s.addr, from)
 	}
 }
 
@@ -265,6 +278,8 @@ func (pc *PeerConnection) drainAgent(agent *ice.Agent) (events bool) {
 			pc.setGatheringState(GatheringStateComplete)
 		case ice.EventSelectedPair:
 			pc.onSelectedPair(e.Pair)
+		case ice.EventBaseFreed:
+			pc.releaseSockets()
 		}
 	}
 	for {

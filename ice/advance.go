@@ -23,6 +23,7 @@ func (a *Agent) touch(now time.Time) {
 		return
 	}
 	a.nominate(now)
+	a.freeBases(now)
 	a.advanceState(now)
 }
 
@@ -113,7 +114,7 @@ func (a *Agent) nextDeadline() (d time.Time) {
 	if a.selected == nil && a.patience.After(a.now) {
 		d = earlier(d, a.patience)
 	}
-	return earlier(d, a.consentDeadline())
+	return earlier(earlier(d, a.consentDeadline()), a.freeDeadline())
 }
 
 // earlier returns the earlier of two times, zero being never.

@@ -47,6 +47,8 @@ type Agent struct {
 	sent      int
 
 	selected   *candidatePair
+	selectedAt time.Time // when it was selected, or nominated since
+	following  following
 	nominating *candidatePair // the pair whose check with USE-CANDIDATE is due or under way
 	graceEnds  time.Time      // when a controlling agent nominates the best valid pair it has; zero without one
 	patience   time.Time      // until when the agent does not fail; zero before SetRemote
@@ -159,10 +161,11 @@ func (a *Agent) setRole(controlling bool) {
 }
 
 // AddLocal makes the host candidate of one bound UDP socket, pairs it, and starts to ask the STUN servers of its address
-// family. The address is the one that Receive and Transmit name the socket by; it must not be the wildcard address.
+// family. The address is the one that Receive and Transmit name the socket by, with the zone if it has one; it must not be the
+// wildcard address. IPv4 mapped into IPv6 is the same as IPv4 wherever the agent takes an address; it returns the latter.
 // The error wraps ErrAddress, ErrDuplicate, ErrLimit or ErrState.
 func (a *Agent) AddLocal(now time.Time, addr netip.AddrPort) error {
-	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	addr = canonical(addr)
 	switch {
 	case a.ended() || a.localComplete:
 		return fmt.Errorf("ice: add local address %v: %w", addr, ErrState)
@@ -189,6 +192,9 @@ func (a *Agent) AddLocal(now time.Time, addr netip.AddrPort) error {
 	a.touch(now)
 	return nil
 }
+
+// HasLocal reports whether addr was given to AddLocal, and not freed since (see EventBaseFreed).
+func (a *Agent) HasLocal(addr netip.AddrPort) bool { return a.base(canonical(addr)) != nil }
 
 // component is the identifier of the only component.
 const component = 1
@@ -249,7 +255,7 @@ func (a *Agent) Close() {
 // stop ends the agent in a final state and lets go of what it holds.
 func (a *Agent) stop(s State) {
 	a.setState(s)
-	a.selected, a.nominating, a.consent = nil, nil, consent{}
+	a.selected, a.nominating, a.consent, a.following = nil, nil, consent{}, following{}
 	a.checkList = checkList{}
 	a.responses, a.sent = nil, 0
 	a.idle, a.deadline = true, time.Time{}
@@ -276,13 +282,18 @@ func (a *Agent) Permits(local, remote netip.AddrPort) bool {
 	if p := a.selected; p != nil && p.base.addr == local && p.to == remote {
 		return true
 	}
-	remote = plain(remote)
+	p := a.pairAt(canonical(local), plain(remote))
+	return p != nil && p.carriesData()
+}
+
+// pairAt returns the pair of two addresses, the first canonical and the second plain.
+func (a *Agent) pairAt(local, remote netip.AddrPort) *candidatePair {
 	for _, p := range a.checkList.pairs {
 		if p.remote.Addr == remote && p.base.addr == local {
-			return p.permitted || p.state == pairSucceeded
+			return p
 		}
 	}
-	return false
+	return nil
 }
 
 // Event returns the next event, in the order of what happened, and false if there is none.

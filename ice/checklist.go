@@ -66,6 +66,18 @@ func (l *checkList) remove(p *candidatePair) {
 	l.untrigger(p)
 }
 
+// removeBase takes all pairs of a base off the list and the queue.
+func (l *checkList) removeBase(b *base) {
+	ofBase := func(p *candidatePair) bool { return p.base == b }
+	l.pairs = slices.DeleteFunc(l.pairs, ofBase)
+	l.triggered = slices.DeleteFunc(l.triggered, ofBase)
+}
+
+// waitsOn reports whether a check of a pair of b is to come or to be answered.
+func (l *checkList) waitsOn(b *base) bool {
+	return slices.ContainsFunc(l.pairs, func(p *candidatePair) bool { return p.base == b && p.waits() })
+}
+
 // untrigger takes a pair off the triggered-check queue.
 func (l *checkList) untrigger(p *candidatePair) {
 	if p.triggered {

@@ -36,6 +36,12 @@ const (
 	// DefaultDisconnectedTimeout is how long consent checks may go unanswered before the state is disconnected: "a
 	// transient condition, … may trigger intermittently" (W3C WebRTC, RTCIceTransportState). It covers one lost check.
 	DefaultDisconnectedTimeout = 5 * time.Second
+	// DefaultUnusedTimeout is how long a socket is kept that is not the selected pair's, counted from the nomination and from the
+	// peer's last check or application data there. RFC 8445 asks for three seconds at least
+	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3.1). But a peer may have selected another pair than this agent: then it
+	// asks for consent there, and had it not done so for 30 seconds, it could not send there any more
+	// (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
+	DefaultUnusedTimeout = 30 * time.Second
 	// DefaultPatience is how long the agent waits before it fails although it has nothing left to check: a check from
 	// the peer may still show a path (https://www.rfc-editor.org/rfc/rfc8863.html#section-4).
 	DefaultPatience = 39500 * time.Millisecond
@@ -95,6 +101,7 @@ type Config struct {
 	ConsentInterval     time.Duration
 	ConsentTimeout      time.Duration
 	DisconnectedTimeout time.Duration
+	UnusedTimeout       time.Duration
 	Patience            time.Duration
 
 	// Rand is read once, by NewAgent, for a seed of 32 bytes; nil is crypto/rand.Reader. The agent's credentials, transaction identifiers
@@ -118,6 +125,7 @@ func (c *Config) setDefaults() {
 		{&c.ConsentInterval, DefaultConsentInterval},
 		{&c.ConsentTimeout, DefaultConsentTimeout},
 		{&c.DisconnectedTimeout, DefaultDisconnectedTimeout},
+		{&c.UnusedTimeout, DefaultUnusedTimeout},
 		{&c.Patience, DefaultPatience},
 	} {
 		if *d.value <= 0 {

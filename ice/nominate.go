@@ -76,19 +76,14 @@ func (a *Agent) recheckOthers() {
 // and #section-7.3.1.5).
 func (a *Agent) nominated(now time.Time, p *candidatePair) {
 	s := a.selected
-	if !a.controlling && s != nil && s.nominated {
-		// A peer that nominates aggressively may nominate several pairs: the highest priority counts. But when the pair is
-		// dead, or the peer does not say any more that it is the one, the peer has moved.
-		abandoned := a.consent.silent || now.Sub(s.useCandidate) > a.config.ConsentTimeout/2
-		if s == p || p.priority < s.priority && !abandoned {
-			return
-		}
+	if !a.controlling && s != nil && s.nominated && (s == p || !a.obeys(now, p)) {
+		return
 	}
 	if s != nil {
 		s.nominated = false
 	}
 	a.nominating = nil
-	p.nominated = true
+	p.nominated, p.overruled = true, time.Time{}
 	a.selectPair(now, p)
 	a.conclude()
 }
@@ -98,7 +93,7 @@ func (a *Agent) selectPair(now time.Time, p *candidatePair) {
 	if p != a.selected { // that the peer has nominated it is no consent
 		a.startConsent(now, p)
 	}
-	a.selected = p
+	a.selected, a.selectedAt = p, now
 	if a.log != nil {
 		a.log.Info("ice: selected pair", "local", p.base.addr, "remote", p.to, "nominated", p.nominated)
 	}

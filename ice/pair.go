@@ -12,7 +12,7 @@ import (
 // are sent from bases, so a pair of the check list is a base and a remote candidate; the reflexive candidates of a
 // base are addresses that others see it by.
 type base struct {
-	addr       netip.AddrPort // as the owner of the socket names it, zone included
+	addr       netip.AddrPort // canonical
 	host       Candidate
 	preference uint16
 	// prflxPriority is PRIORITY in the checks from here: the priority of the peer-reflexive candidate that the peer may
@@ -20,6 +20,7 @@ type base struct {
 	prflxPriority uint32
 	reflexive     []Candidate
 	gatherings    []gathering
+	heard         time.Time // the last authenticated check, or application data, of the peer; zero: none
 }
 
 // pairState is the state of a pair in the check list
@@ -73,8 +74,10 @@ type candidatePair struct {
 
 	triggered    bool      // in the triggered-check queue
 	permitted    bool      // the peer has sent an authenticated check on it
-	useCandidate time.Time // when the peer, controlling, last nominated it; zero: never
-	nominated    bool      // …, or we have, and a check succeeded
+	nominated    bool      // it is the selected pair, and nominated by the controlling agent
+	firstNamed   time.Time // when the peer, controlling, first sent USE-CANDIDATE on it; zero: never
+	useCandidate time.Time // … and last
+	overruled    time.Time // when a nomination went against data on it, or data arrived since; zero: none has, or the data ceased
 
 	mapped    netip.AddrPort // where the peer sees base, of the last success response
 	confirmed time.Time      // when that came
@@ -87,6 +90,9 @@ type candidatePair struct {
 func (p *candidatePair) waits() bool {
 	return p.state == pairFrozen || p.state == pairWaiting || p.state == pairInProgress
 }
+
+// carriesData reports whether application data may be accepted on the pair.
+func (p *candidatePair) carriesData() bool { return p.permitted || p.state == pairSucceeded }
 
 // sameFoundation compares pair foundations
 // (https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.2.6).
@@ -140,7 +146,14 @@ func (b *base) zoned(remote netip.AddrPort) netip.AddrPort {
 	return remote
 }
 
-// plain returns an address as it is on the wire: without a zone, and IPv4 as IPv4.
+// canonical returns the one form of a local address that the agent works with: IPv4 as IPv4, not mapped into IPv6; a zone is
+// kept, because two links may have the same link-local address. Every exported function that takes a local address begins with it.
+func canonical(addr netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+}
+
+// plain returns the one form of a remote address: as it is on the wire, without a zone, and IPv4 as IPv4. Every exported function
+// that takes a remote address begins with it.
 func plain(addr netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr().Unmap().WithZone(""), addr.Port())
 }

@@ -15,7 +15,7 @@ func (a *Agent) Receive(now time.Time, local, remote netip.AddrPort, packet []by
 	if a.ended() {
 		return
 	}
-	b := a.base(netip.AddrPortFrom(local.Addr().Unmap(), local.Port()))
+	b := a.base(canonical(local))
 	remote = plain(remote)
 	if b == nil || !remote.IsValid() {
 		a.stats.Strangers++
@@ -104,7 +104,7 @@ func (a *Agent) receiveRequest(now time.Time, b *base, remote netip.AddrPort, m 
 		return
 	}
 	a.respond(r)
-	p.permitted = true
+	p.permitted, b.heard = true, now
 	if a.remoteKey == nil {
 		p.earlyUfrag = string(ufrag)
 	}
@@ -181,6 +181,9 @@ func (a *Agent) pairOfRequest(b *base, remote netip.AddrPort, m stun.Message) *c
 // (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.4 and #section-7.3.1.5).
 func (a *Agent) triggerCheck(now time.Time, p *candidatePair, useCandidate bool) {
 	if useCandidate && !a.controlling {
+		if p.firstNamed.IsZero() {
+			p.firstNamed = now
+		}
 		p.useCandidate = now
 	}
 	switch p.state {

@@ -52,7 +52,7 @@ func (a *Agent) forgetStrangers() {
 			a.remotes = slices.DeleteFunc(a.remotes, func(c *Candidate) bool { return c == p.remote })
 			continue
 		}
-		p.permitted, p.useCandidate = false, time.Time{}
+		p.permitted, p.firstNamed, p.useCandidate = false, time.Time{}, time.Time{}
 	}
 }
 

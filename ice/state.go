@@ -62,7 +62,7 @@ type Pair struct {
 }
 
 // Event is something the owner of an agent should know: one of EventState, EventLocalCandidate,
-// EventGatheringComplete and EventSelectedPair.
+// EventGatheringComplete, EventSelectedPair and EventBaseFreed.
 type Event interface{ event() }
 
 // EventState reports that the agent's state has changed to State.
@@ -76,10 +76,16 @@ type EventLocalCandidate struct{ Candidate Candidate }
 type EventGatheringComplete struct{}
 
 // EventSelectedPair reports the pair that application data should take from now on. It comes when the first pair is valid,
-// when a better one is, and when the pair is nominated.
+// when a better one is, when the pair is nominated, and when the peer turns to another one.
 type EventSelectedPair struct{ Pair Pair }
+
+// EventBaseFreed reports that the agent does not need the socket named Base any more: a pair of another one is nominated, and the
+// peer has not used this one for Config.UnusedTimeout. The agent has forgotten it, and its owner may close it
+// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3).
+type EventBaseFreed struct{ Base netip.AddrPort }
 
 func (EventState) event()             {}
 func (EventLocalCandidate) event()    {}
 func (EventGatheringComplete) event() {}
 func (EventSelectedPair) event()      {}
+func (EventBaseFreed) event()         {}

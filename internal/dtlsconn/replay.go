@@ -34,6 +34,18 @@ func (f *replayFilter) fresh(sequence uint64) bool {
 	}
 }
 
+// Newest returns the greatest sequence number of an authentic record so far, and false before there can be one: while the handshake
+// goes on, and with a cipher suite that has no fast path. A caller that compares it before and after Receive learns whether the
+// datagram was authentic and newer than all others (https://www.rfc-editor.org/rfc/rfc9146.html#section-6). It may be called where
+// Receive may.
+func (c *Conn) Newest() (sequence uint64, ok bool) {
+	rx := c.rx.Load()
+	if rx == nil {
+		return 0, false
+	}
+	return rx.replay.newest, true
+}
+
 // accept notes the sequence number of an authentic record for which fresh was true.
 func (f *replayFilter) accept(sequence uint64) {
 	word := sequence / 64

@@ -1,0 +1,447 @@
+package ice
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/netsim"
+)
+
+// anyDelay is a clean access link of any length.
+func anyDelay(r *rand.Rand) netsim.LinkConfig {
+	return netsim.LinkConfig{Delay: time.Duration(r.IntN(200)) * time.Millisecond}
+}
+
+// networks are pairs of hosts with several paths between them.
+var networks = []struct{ ours, theirs []string }{
+	{[]string{"198.51.100.1", "2001:db8:a::1"}, []string{"198.51.100.2", "2001:db8:b::1"}},
+	{[]string{"2001:db8:a::1", "198.51.100.1"}, []string{"198.51.100.2", "2001:db8:b::1"}},
+	{[]string{"198.51.100.1", "203.0.113.1"}, []string{"198.51.100.2", "203.0.113.2"}},
+	{[]string{"198.51.100.1", "203.0.113.1", "2001:db8:a::1"}, []string{"198.51.100.2", "203.0.113.2", "2001:db8:b::1"}},
+	{[]string{"198.51.100.1"}, []string{"198.51.100.2", "203.0.113.2"}},
+	{[]string{"198.51.100.1", "203.0.113.1"}, []string{"198.51.100.2"}},
+}
+
+// choices are what makes peers select one of several valid pairs.
+var choices = map[string]func(r *rand.Rand) func([]*foreignPair) *foreignPair{
+	"first": func(*rand.Rand) func([]*foreignPair) *foreignPair {
+		return func(valid []*foreignPair) *foreignPair { return valid[0] }
+	},
+	"last": func(*rand.Rand) func([]*foreignPair) *foreignPair {
+		return func(valid []*foreignPair) *foreignPair { return valid[len(valid)-1] }
+	},
+	"fastest": func(*rand.Rand) func([]*foreignPair) *foreignPair {
+		return func(valid []*foreignPair) *foreignPair {
+			return slices.MinFunc(valid, func(p, q *foreignPair) int { return cmp.Compare(p.rtt, q.rtt) })
+		}
+	},
+	"best": func(*rand.Rand) func([]*foreignPair) *foreignPair {
+		return func(valid []*foreignPair) *foreignPair {
+			return slices.MaxFunc(valid, func(p, q *foreignPair) int { return cmp.Compare(p.priority, q.priority) })
+		}
+	},
+	"any": func(r *rand.Rand) func([]*foreignPair) *foreignPair {
+		return func(valid []*foreignPair) *foreignPair { return valid[r.IntN(len(valid))] }
+	},
+}
+
+// Peers select a pair by rules of their own, nominate it, or all pairs, and close their other sockets. Whatever the order
+// of the delays of the paths: the agent sends where they receive, hears all that they send, and gives up the sockets that nobody uses.
+func TestControlledAgentIsWhereItsPeerIs(t *testing.T) {
+	names := make([]string, 0, len(choices))
+	for name := range choices {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	netsim.Seeds(t, 300, func(t *testing.T, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		n := networks[r.IntN(len(networks))]
+		name := names[r.IntN(len(names))]
+		h := habits{
+			controlling: true, aggressive: r.IntN(3) > 0, repeats: r.IntN(2) == 0, closes: true,
+			hurry: r.IntN(2) == 0, choose: choices[name](r),
+		}
+		e := meet(t, seed, Config{}, h, n.ours, n.theirs, anyDelay)
+		e.run(9 * time.Second)
+		scenario := fmt.Sprintf("%s %+v %v", name, h, n)
+		require.Equal(t, StateCompleted, e.o.State(), scenario)
+		require.True(t, e.agrees(), scenario)
+		before, changes := e.losses(), len(e.o.selected)
+		e.run(90 * time.Second)
+		// Nothing but what is under way at the one time or the other.
+		after := e.losses()
+		require.Equal(t, before.deaf, after.deaf, scenario)
+		require.Equal(t, before.refused, after.refused, scenario)
+		require.InDelta(t, before.toUs, after.toUs, 5, scenario)
+		require.InDelta(t, before.toPeer, after.toPeer, 5, scenario)
+		require.Len(t, e.o.selected, changes, scenario)
+		require.Less(t, e.sim.Now().Sub(e.f.consented), 6*time.Second, scenario)
+		require.Len(t, e.o.freed, len(n.ours)-1, scenario)
+		require.Equal(t, StateCompleted, e.o.State(), scenario)
+	})
+}
+
+// The same over bad networks: checks and nominations are lost, repeated and overtaken.
+func TestControlledAgentFindsItsPeerThroughLosses(t *testing.T) {
+	netsim.Seeds(t, 150, func(t *testing.T, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		n := networks[r.IntN(len(networks))]
+		h := habits{
+			controlling: true, aggressive: r.IntN(3) > 0, repeats: r.IntN(2) == 0, closes: r.IntN(2) == 0,
+			hurry: r.IntN(2) == 0, choose: choices["any"](r),
+		}
+		e := meet(t, seed, Config{}, h, n.ours, n.theirs, func(r *rand.Rand) netsim.LinkConfig {
+			l := randomLink(r)
+			l.Corrupt = 0 // the numbers of the data are not protected
+			return l
+		})
+		require.NoError(t, e.sim.Run(func() bool { return e.f.selected != nil && e.agrees() }, 30*time.Second))
+		e.run(time.Minute)
+		require.True(t, e.agrees())
+		require.Equal(t, StateCompleted, e.o.State())
+		before := e.losses()
+		e.run(time.Minute)
+		after := e.losses()
+		const sent = float64(time.Minute / dataInterval)
+		require.Less(t, float64(after.toUs-before.toUs), 0.5*sent)
+		require.Less(t, float64(after.toPeer-before.toPeer), 0.5*sent)
+		require.Equal(t, before.deaf, after.deaf)
+	})
+}
+
+// A peer that changes its mind now and then, with and without saying so, is followed: nothing of what either sends is lost.
+func TestControlledAgentFollowsAChangeOfMind(t *testing.T) {
+	netsim.Seeds(t, 100, func(t *testing.T, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		n := networks[r.IntN(len(networks))]
+		h := habits{controlling: true, aggressive: r.IntN(2) == 0, repeats: r.IntN(2) == 0, keeps: true, choose: choices["any"](r)}
+		says := r.IntN(2) == 0
+		e := meet(t, seed, Config{}, h, n.ours, n.theirs, anyDelay)
+		e.run(5 * time.Second)
+		before := e.losses()
+		for range 10 {
+			p := e.f.choose(e.f.valid)
+			e.f.turnTo(p)
+			if says {
+				e.f.check(p, true)
+			}
+			// A second's hold, a check of a pair whose consent is old, and the way there and back.
+			e.run(2500 * time.Millisecond)
+			require.True(t, e.agrees(), "%+v, says: %v", h, says)
+			// It does not come back before the agent can tell that from a contradiction.
+			e.run(DefaultConsentInterval + time.Duration(r.IntN(15000))*time.Millisecond)
+			require.True(t, e.agrees())
+		}
+		after := e.losses()
+		require.Equal(t, before.deaf, after.deaf)
+		require.Equal(t, before.refused, after.refused)
+		require.InDelta(t, before.toUs, after.toUs, 5)
+		require.InDelta(t, before.toPeer, after.toPeer, 5)
+		require.Equal(t, StateCompleted, e.o.State())
+	})
+}
+
+// A change of mind that only USE-CANDIDATE tells of, there being no data, is obeyed whatever the priorities.
+func TestLateNominationIsObeyed(t *testing.T) {
+	nominate := peerCheck{controlling: true, useCandidate: true}
+	for _, first := range []netip.AddrPort{remote1, remote2} {
+		s := newScript(t, Config{}, local1)
+		second := remote1
+		if first == remote1 {
+			second = remote2
+		}
+		s.setRemote()
+		s.addRemote(remote1, remote2)
+		c1, c2 := s.wantCheck(local1, remote1), s.wantCheck(local1, remote2)
+		s.answer(c1, local1)
+		s.answer(c2, local1)
+		s.check(local1, first, nominate)
+		s.wantSelected(local1, first)
+		s.advance(nominationSpread + time.Millisecond)
+		s.check(local1, second, nominate)
+		s.wantSelected(local1, second)
+	}
+}
+
+func (s *script) wantSelected(local, remote netip.AddrPort) {
+	s.t.Helper()
+	pair, ok := s.a.Selected()
+	require.True(s.t, ok)
+	require.Equal(s.t, local, pair.Base)
+	require.Equal(s.t, remote, pair.Remote.Addr)
+	require.True(s.t, pair.Nominated)
+}
+
+// twoNominated makes a controlled agent whose peer has nominated both remote1, which is better and selected, and remote2.
+func twoNominated(t *testing.T) *script {
+	s := newScript(t, Config{}, local1, local2)
+	s.setRemote()
+	s.addRemote(remote1, remote2)
+	for range 4 {
+		p, ok := s.transmitted()
+		require.True(t, ok)
+		s.answer(p, p.local)
+	}
+	for _, remote := range []netip.AddrPort{remote1, remote2} {
+		s.wantSuccess(s.check(local1, remote, peerCheck{controlling: true, useCandidate: true}))
+	}
+	s.wantSelected(local1, remote1)
+	s.dropEvents()
+	return s
+}
+
+func TestDataSelects(t *testing.T) {
+	s := twoNominated(t)
+	s.a.ReceivedData(s.now, local1, remote1)
+	s.wantEvents() // nothing new
+	s.a.ReceivedData(s.now, local1, remote2)
+	s.wantSelected(local1, remote2)
+	// "the highest-priority nominated candidate pair" (RFC 5245, 8.1.1.2) does not come back: the peer does not use it.
+	s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true})
+	s.wantSelected(local1, remote2)
+	// Data that was on its way meanwhile does not bring it back either, but data that goes on arriving there does.
+	s.advance(followInterval - time.Millisecond)
+	s.a.ReceivedData(s.now, local1, remote1)
+	s.wantSelected(local1, remote2)
+	s.advance(time.Millisecond)
+	s.a.ReceivedData(s.now, local1, remote1)
+	s.wantSelected(local1, remote1)
+}
+
+// Data from where the peer has not proven to be, or to receive, selects nothing.
+func TestDataOfAPairThatIsNotValid(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.addRemote(remote1, remote2)
+	s.answer(s.wantCheck(local1, remote1), local1)
+	s.wantCheck(local1, remote2)
+	remote3 := netip.MustParseAddrPort("198.51.100.3:6003")
+	for _, to := range []netip.AddrPort{remote2, remote3} { // not answered yet, and never heard of
+		s.a.ReceivedData(s.now, local1, to)
+	}
+	s.a.ReceivedData(s.now, local2, remote1) // not ours
+	s.a.ReceivedData(s.now, netip.AddrPort{}, netip.AddrPort{})
+	pair, _ := s.a.Selected()
+	require.Equal(t, remote1, pair.Remote.Addr)
+	require.Len(t, s.a.checkList.pairs, 2)
+}
+
+// "consent … expires after 30 seconds" (RFC 7675, 5.1): a pair that has not answered for so long is asked first.
+func TestDataOfAPairWithoutConsent(t *testing.T) {
+	s := twoNominated(t)
+	for range 6 {
+		s.answerConsent(remote1)
+	}
+	require.True(t, s.a.Permits(local1, remote2))
+	s.a.ReceivedData(s.now, local1, remote2)
+	s.wantSelected(local1, remote1)
+	c := s.wantCheck(local1, remote2)
+	require.True(t, s.a.Permits(local1, remote2), "data goes on while it is checked")
+	s.a.ReceivedData(s.now, local1, remote2)
+	s.wantNothing() // one check
+	s.answer(c, local1)
+	s.a.ReceivedData(s.now, local1, remote2)
+	s.wantSelected(local1, remote2)
+}
+
+// When the selected pair is silent, where data arrives is where the peer is, at once.
+func TestDataSelectsInsteadOfASilentPair(t *testing.T) {
+	s := twoNominated(t)
+	s.a.ReceivedData(s.now, local1, remote2)
+	s.wantSelected(local1, remote2)
+	s.silence(StateCompleted)
+	require.Equal(t, StateDisconnected, s.a.State())
+	s.check(local1, remote1, peerCheck{controlling: true})
+	for {
+		p, ok := s.transmitted()
+		require.True(t, ok)
+		if p.remote == remote1 && p.local == local1 && p.Type().Class() == 0 {
+			s.answer(p, local1)
+			break
+		}
+	}
+	s.a.ReceivedData(s.now, local1, remote1)
+	s.wantSelected(local1, remote1)
+	require.Equal(t, StateCompleted, s.a.State())
+}
+
+// A controlling agent has nominated and stays with that.
+func TestDataDoesNotMoveAControllingAgent(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.setRemote()
+	s.addRemote(remote1, remote2)
+	c1, c2 := s.wantCheck(local1, remote1), s.wantCheck(local1, remote2)
+	s.answer(c1, local1)
+	s.answer(c2, local1)
+	s.answer(s.wantNomination(local1, remote1), local1)
+	s.wantSelected(local1, remote1)
+	s.a.ReceivedData(s.now, local1, remote2)
+	s.wantSelected(local1, remote1)
+	require.True(t, s.a.Permits(local1, remote2))
+}
+
+// splits makes a peer send on any pair but the selected one.
+func splits(f *foreign) *foreignPair {
+	for _, p := range f.valid {
+		if p != f.selected {
+			return p
+		}
+	}
+	return f.selected
+}
+
+// A peer of either role may send on one pair and have the agent send on another. Both sockets live, all arrives, and the agent does
+// not waver.
+func TestPeerThatSendsOnAnotherPair(t *testing.T) {
+	netsim.Seeds(t, 100, func(t *testing.T, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		n := networks[r.IntN(len(networks))]
+		h := habits{
+			controlling: r.IntN(2) == 0, aggressive: r.IntN(2) == 0, repeats: r.IntN(2) == 0, keeps: r.IntN(2) == 0,
+			choose:  choices["any"](r),
+			sendsOn: splits,
+		}
+		e := meet(t, seed, Config{}, h, n.ours, n.theirs, anyDelay)
+		e.run(time.Minute)
+		before, changes := e.losses(), len(e.o.selected)
+		e.run(90 * time.Second)
+		after := e.losses()
+		require.Equal(t, before.deaf, after.deaf)
+		require.Equal(t, before.refused, after.refused)
+		require.InDelta(t, before.toUs, after.toUs, 5)
+		require.InDelta(t, before.toPeer, after.toPeer, 5)
+		require.Len(t, e.o.selected, changes, "%+v", h)
+		require.Less(t, e.sim.Now().Sub(e.f.consented), 6*time.Second)
+		require.Equal(t, StateCompleted, e.o.State())
+
+		// When it stops to do so, one socket is enough.
+		if h.controlling {
+			e.f.turnTo(e.f.dataPair())
+		}
+		e.f.sendsOn, e.f.keeps = nil, false
+		e.run(time.Minute)
+		require.True(t, e.agrees())
+		require.Len(t, e.o.freed, len(n.ours)-1)
+	})
+}
+
+// A peer that spreads its data over all pairs does not make the agent change for every datagram.
+func TestPeerThatSpreadsItsData(t *testing.T) {
+	netsim.Seeds(t, 50, func(t *testing.T, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		n := networks[r.IntN(len(networks))]
+		h := habits{
+			controlling: true, aggressive: true, choose: choices["any"](r),
+			sendsOn: func(f *foreign) *foreignPair { return f.valid[r.IntN(len(f.valid))] },
+		}
+		e := meet(t, seed, Config{}, h, n.ours, n.theirs, anyDelay)
+		e.run(10 * time.Second)
+		before, changes := e.losses(), len(e.o.selected)
+		e.run(time.Minute)
+		after := e.losses()
+		require.Equal(t, before.deaf, after.deaf)
+		require.Equal(t, before.refused, after.refused)
+		require.InDelta(t, before.toUs, after.toUs, 5)
+		require.InDelta(t, before.toPeer, after.toPeer, 5)
+		require.LessOrEqual(t, len(e.o.selected)-changes, int(time.Minute/followInterval))
+	})
+}
+
+// An unused base is freed once, in time, and is then a stranger's.
+func TestBasesAreFreed(t *testing.T) {
+	for _, controlling := range []bool{false, true} {
+		s := newScript(t, Config{Controlling: controlling}, local1, local2)
+		s.setRemote()
+		s.addRemote(remote1)
+		c1, c2 := s.wantCheck(local1, remote1), s.wantCheck(local2, remote1)
+		s.answer(c1, local1)
+		s.answer(c2, local2)
+		if controlling {
+			s.answer(s.wantNomination(local1, remote1), local1)
+		} else {
+			s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true})
+		}
+		s.wantSelected(local1, remote1)
+		s.dropEvents()
+		last := s.now
+		for range 3 { // checks and data show that the peer uses it
+			s.answerConsents(remote1, DefaultUnusedTimeout/2)
+			s.check(local2, remote1, peerCheck{controlling: !controlling})
+			s.answerConsents(remote1, DefaultUnusedTimeout/2)
+			s.a.ReceivedData(s.now, local2, remote1)
+			last = s.now
+			if !controlling { // which it has selected: back
+				s.advance(nominationSpread + time.Millisecond)
+				s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true})
+			}
+			s.dropEvents()
+		}
+		for s.a.HasLocal(local1) && s.a.HasLocal(local2) {
+			s.step(remote1)
+		}
+		require.GreaterOrEqual(t, s.now.Sub(last), DefaultUnusedTimeout)
+		require.Less(t, s.now.Sub(last), DefaultUnusedTimeout+DefaultUnusedTimeout/2)
+		pair, _ := s.a.Selected()
+		freed := local1
+		if pair.Base == local1 {
+			freed = local2
+		}
+		s.wantEvents(EventBaseFreed{freed})
+		require.False(t, s.a.HasLocal(freed))
+		require.False(t, s.a.Permits(freed, remote1))
+		strangers := s.a.Stats().Strangers
+		s.check(freed, remote1, peerCheck{controlling: !controlling})
+		require.Equal(t, strangers+1, s.a.Stats().Strangers)
+	}
+}
+
+// step goes to the agent's next deadline and answers what it asks.
+func (s *script) step(remote netip.AddrPort) {
+	s.t.Helper()
+	s.advanceToDeadline(time.Minute)
+	for {
+		p, ok := s.transmitted()
+		if !ok {
+			return
+		}
+		if p.Type().Class() == 0 {
+			s.answer(p, p.local)
+		}
+	}
+}
+
+// answerConsents lets time pass while the peer answers all checks.
+func (s *script) answerConsents(remote netip.AddrPort, d time.Duration) {
+	s.t.Helper()
+	until := s.now.Add(d)
+	for s.a.Deadline().Before(until) {
+		s.step(remote)
+	}
+	s.advance(until.Sub(s.now))
+}
+
+// No base is freed before a nomination, nor while the selected pair is silent: another one may be needed.
+func TestBasesAreKept(t *testing.T) {
+	s := newScript(t, Config{}, local1, local2)
+	s.setRemote()
+	s.addRemote(remote1)
+	c1, c2 := s.wantCheck(local1, remote1), s.wantCheck(local2, remote1)
+	s.answer(c1, local1)
+	s.answer(c2, local2)
+	s.answerConsents(remote1, 10*time.Minute)
+	require.True(t, s.a.HasLocal(local2))
+	s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true})
+	s.answerConsents(remote1, DefaultUnusedTimeout-12*time.Second)
+	s.silence(StateCompleted)
+	require.Equal(t, StateDisconnected, s.a.State())
+	s.silence(StateDisconnected)
+	require.Equal(t, StateFailed, s.a.State())
+	require.True(t, s.a.HasLocal(local2))
+}
