@@ -21,7 +21,9 @@ type examplePage struct {
 	State string  // of the connection
 	Down  float64 // bytes a second, to the page
 	Up    float64 // bytes a second, to the program
-	RTT   float64 // milliseconds; 0: none yet
+	RTT   float64 // milliseconds, without traffic; 0: none yet
+	Busy  float64 // the same under traffic
+	Run   string  // what the button says
 	Steps int     // that are done
 	Chat  string
 	Facts []string // about the path and the association
@@ -32,6 +34,7 @@ const readExamplePage = `
 	return {
 		State: document.body.dataset.state,
 		Down: Number($('#down').value), Up: Number($('#up').value), RTT: Number($('#rtt').value),
+		Busy: Number($('#rtt-loaded').value), Run: $('#run').disabled ? '' : $('#run').textContent,
 		Steps: document.querySelectorAll('#steps .done').length,
 		Chat: $('#lines').innerText,
 		Facts: [...document.querySelectorAll('dd')].map((dd) => dd.textContent),
@@ -43,8 +46,17 @@ func TestBrowserExample(t *testing.T) {
 	url, stop := startExample(t)
 	first := b.open(t)
 	first.visit(url)
-	first.looks("connected, with traffic both ways and a measured round trip", func(p examplePage) bool {
-		return p.State == "connected" && p.Steps == 6 && p.Down > 0 && p.Up > 0 && p.RTT > 0
+	first.looks("connected, with a measured round trip", func(p examplePage) bool {
+		return p.State == "connected" && p.Steps == 6 && p.RTT > 0 && p.Run == "Start traffic"
+	})
+	// No traffic begins by itself.
+	quiet := value[examplePage](first, readExamplePage)
+	require.Zero(t, quiet.Down)
+	require.Zero(t, quiet.Up)
+	require.Zero(t, quiet.Busy)
+	first.run(`document.querySelector('#run').click();`)
+	first.looks("traffic both ways, with the round trip under it", func(p examplePage) bool {
+		return p.Down > 0 && p.Up > 0 && p.Busy > 0 && p.RTT > 0 && p.Run == "Stop traffic"
 	})
 	first.looks("facts about the connection", func(p examplePage) bool {
 		for _, fact := range p.Facts {
@@ -69,15 +81,59 @@ func TestBrowserExample(t *testing.T) {
 		return regexp.MustCompile(`Page 1\s+<b>is</b> anybody there\?`).MatchString(p.Chat)
 	})
 
-	// Traffic stops when it is told to.
-	first.run(`
-		for (const name of ['down', 'up']) document.querySelector('#load').elements[name].click();`)
-	first.looks("no traffic", func(p examplePage) bool { return p.Down < 1000 && p.Up < 10_000 && p.State == "connected" })
+	// Traffic stops in the direction that is not wanted, and altogether when it is told to.
+	first.run(`document.querySelector('#load').elements.up.click();`)
+	first.looks("traffic to the page only", func(p examplePage) bool { return p.Down > 0 && p.Up == 0 })
+	first.run(`document.querySelector('#run').click();`)
+	first.looks("no traffic", func(p examplePage) bool {
+		return p.Down == 0 && p.Up == 0 && p.State == "connected" && p.Run == "Start traffic"
+	})
 
 	stop()
 	first.looks("the end of the program", func(p examplePage) bool {
-		return p.State != "connected" && regexp.MustCompile(`Not connected:`).MatchString(p.Chat)
+		return p.Run == "" && p.State != "connected" && regexp.MustCompile(`Not connected:`).MatchString(p.Chat)
 	})
+}
+
+// A telephone shows the cards one below the other, in the order in which they are read aloud, and a chat no higher than
+// what has been said in it. Nothing is wider than the screen.
+func TestBrowserExampleOnATelephone(t *testing.T) {
+	b := startBrowser(t, true)
+	url, _ := startExample(t)
+	p := b.open(t)
+	p.within(browserStart, "become a telephone", func(ctx context.Context) error {
+		return chromedp.Do(ctx, chromedp.EmulateViewport(390, 844, chromedp.EmulateScale(2), chromedp.EmulateMobile))
+	})
+	p.visit(url)
+	p.looks("connected", func(p examplePage) bool { return p.State == "connected" && p.Chat != "" })
+	type card struct {
+		ID     string
+		Top    float64
+		Height float64
+	}
+	type layout struct {
+		Cards        []card
+		Width, Lines float64
+		Said         float64
+	}
+	got := value[layout](p, `
+		const lines = document.querySelector('#lines');
+		const box = (element) => element.getBoundingClientRect();
+		return {
+			Cards: [...document.querySelectorAll('section')].map((s) => ({ID: s.id, Top: box(s).top, Height: box(s).height})),
+			Width: document.documentElement.scrollWidth, Lines: box(lines).height,
+			Said: [...lines.children].reduce((sum, p) => sum + box(p).height, 0),
+		};`)
+	var order []string
+	for i, c := range got.Cards {
+		order = append(order, c.ID)
+		if i > 0 {
+			require.Greater(t, c.Top, got.Cards[i-1].Top)
+		}
+	}
+	require.Equal(t, []string{"throughput", "round-trip", "path", "association", "chat"}, order)
+	require.LessOrEqual(t, got.Width, 390.0)
+	require.Less(t, got.Lines, got.Said+60)
 }
 
 // startExample starts the program and gives the address of its page. stop ends it as Ctrl-C does.

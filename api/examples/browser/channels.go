@@ -45,12 +45,13 @@ func (v *visitor) accept(ctx context.Context, dc *rtc.DataChannel) {
 	}
 }
 
-// serveBulk counts what comes, which the channel does by itself, and sends messages of the size that the page last asked
+// serveBulk counts what comes, and sends messages of the size that the page last asked
 // for, in a text message; 0: none.
 func (v *visitor) serveBulk(ctx context.Context, dc *rtc.DataChannel) {
 	stop := func() {} // the callbacks of a connection run one at a time: nothing guards this
 	dc.OnMessage(func(m rtc.Message) {
 		if !m.IsText {
+			v.received.Add(uint64(len(m.Data)))
 			return
 		}
 		size, err := strconv.Atoi(string(m.Data))
@@ -89,7 +90,7 @@ func send(ctx context.Context, dc *rtc.DataChannel, size int) {
 // report is what the page shows of this side of the connection.
 type report struct {
 	At       float64 `json:"at"`       // seconds since the channel was opened
-	Received uint64  `json:"received"` // bytes in messages, on all channels
+	Received uint64  `json:"received"` // bytes on the bulk channel
 
 	Local  candidate `json:"local"` // the selected pair
 	Remote candidate `json:"remote"`
@@ -100,7 +101,8 @@ type report struct {
 	CongestionWindow  int     `json:"congestionWindow"` // bytes
 	MTU               int     `json:"mtu"`              // bytes of the largest SCTP packet
 	Packets           uint64  `json:"packets"`          // UDP datagrams in both directions
-	Retransmissions   uint64  `json:"retransmissions"`  // of SCTP
+	Chunks            uint64  `json:"chunks"`           // of SCTP that carried data to the page, those sent again included
+	Retransmissions   uint64  `json:"retransmissions"`  // those sent again
 	Pages             int     `json:"pages"`            // that are connected
 }
 
@@ -134,7 +136,7 @@ func (v *visitor) snapshot(at time.Duration) report {
 	s := v.pc.Stats()
 	return report{
 		At:                at.Seconds(),
-		Received:          s.Messages.BytesReceived,
+		Received:          v.received.Load(),
 		Local:             candidate{Addr: s.Local.Addr.String(), Type: s.Local.Type.String()},
 		Remote:            candidate{Addr: s.Remote.Addr.String(), Type: s.Remote.Type.String()},
 		CipherSuite:       s.CipherSuite,
@@ -143,6 +145,7 @@ func (v *visitor) snapshot(at time.Duration) report {
 		CongestionWindow:  s.SCTP.CongestionWindow,
 		MTU:               s.SCTP.MTU,
 		Packets:           s.DatagramsSent + s.DatagramsReceived,
+		Chunks:            s.SCTP.ChunksSent,
 		Retransmissions:   s.SCTP.Retransmissions,
 		Pages:             v.room.size(),
 	}

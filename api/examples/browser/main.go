@@ -4,6 +4,11 @@
 //
 //	browser [-addr HOST:PORT]
 //
+// The traffic begins when the page's button is pressed. On a path without any loss some of it is sent again all the same,
+// one or two chunks in a hundred: Chromium's socket has a receive buffer of 64 KiB, 57 packets on Linux, and while the
+// browser is busy the system drops what comes on top of them. BBR, the default congestion control, slows down when more
+// than 2 % is lost. CUBIC, which slows down at each loss, has less than 0.1 % sent again on such a path and is as fast.
+//
 // It listens on localhost:8080 unless told otherwise; with -addr :8080 other machines of the network can open the page, too.
 //
 // It is meant to be read: server.go accepts the WebSocket, visitor.go is the connection with one page, channels.go

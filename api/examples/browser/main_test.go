@@ -85,6 +85,8 @@ func TestThroughput(t *testing.T) {
 	require.Positive(t, r.RTT)
 	require.Positive(t, r.CongestionWindow)
 	require.NotZero(t, r.Packets)
+	require.NotZero(t, r.Chunks)
+	require.EqualValues(t, messages*size, r.Received, "the program counts the traffic, and neither requests nor pings")
 	require.Equal(t, 1, r.Pages)
 	require.Equal(t, g.pc.Stats().CipherSuite, r.CipherSuite)
 	require.Equal(t, g.pc.Stats().Local.Addr.String(), r.Remote.Addr)

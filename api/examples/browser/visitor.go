@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	rtc "github.com/rtcstack/rtcstack/api"
 	"github.com/rtcstack/rtcstack/websocket"
@@ -18,6 +19,8 @@ type visitor struct {
 	ws   *websocket.Conn
 	pc   *rtc.PeerConnection
 	busy sync.WaitGroup // goroutines of the channels
+
+	received atomic.Uint64 // bytes on the bulk channel
 
 	chat *rtc.DataChannel // guarded by the room's mutex; nil before it is open
 }

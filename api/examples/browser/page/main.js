@@ -7,8 +7,9 @@ import {Load} from './load.js';
 
 const span = 30000;         // of the charts, in milliseconds
 const interval = 200;       // between two looks at the counters
-const pingInterval = 100;
-const quietTime = 1000;     // between the connection and the load: what a round trip takes without it
+const pingInterval = 200;
+const settling = 1000;      // after the load has ended, until a round trip is taken for an idle one
+const periods = {idle: 3000, loaded: 1000};  // over which round trips are looked at
 const maxRetryDelay = 8000;
 
 const $ = (selector) => document.querySelector(selector);
@@ -24,8 +25,12 @@ const rates = new Chart($('#rates'), {
 const rtts = new Chart($('#rtts'), {colors: ['--rtt'], span, smallestTop: 1});
 const chat = new Chat();
 const form = $('#load');
+const run = $('#run');
 
-let connection, load, loaded, upload, rateOf, times, retryDelay = 500;
+let connection, load, upload, rateOf, echoes, idleTime, loadedTime, retryDelay = 500;
+let running = false;        // there is traffic, as far as the page is asked to make some
+let busy = false;           // there is some in fact
+let busyUntil = -Infinity;  // when it ended last
 
 // connect begins a connection; when that ends the next one is tried after a while.
 function connect() {
@@ -38,12 +43,12 @@ function connect() {
   $('#steps li').className = 'current';
   connection = new Connection({onStep, onOpen, onEnd});
   load = new Load(connection.bulk);
-  loaded = false;
   upload = null;
   rateOf = {down: new Rate(), up: new Rate()};
-  times = [];
+  echoes = {idle: [], loaded: []};
+  idleTime = loadedTime = null;
   connection.stats.addEventListener('message', ({data}) => { onReport(JSON.parse(data)); });
-  connection.ping.addEventListener('message', ({data}) => onEcho(new Float64Array(data)[0]));
+  connection.ping.addEventListener('message', ({data}) => onEcho(...new Float64Array(data)));
   chat.attach(connection.chat);
 }
 
@@ -66,18 +71,13 @@ function onOpen() {
     show('fingerprint', `${algorithm} ${hash.slice(0, 11)}…`);
     $('#fingerprint').title = hash;
   }
-  const opened = connection;
-  setTimeout(() => {
-    if (connection !== opened || document.body.dataset.state !== 'connected') return;
-    loaded = true;
-    const median = medianTime();
-    show('unloaded', median === null ? '' : `, ${milliseconds(median)} without traffic`);
-    adjust();
-  }, quietTime);
+  run.disabled = false;
 }
 
 function onEnd(reason) {
   document.body.dataset.state = 'lost';
+  setRunning(false);  // the next connection begins as quietly as the first
+  run.disabled = true;
   const wait = retryDelay;
   retryDelay = Math.min(2 * retryDelay, maxRetryDelay);
   show('status', 'Not connected, trying again');
@@ -87,12 +87,25 @@ function onEnd(reason) {
   setTimeout(connect, wait);
 }
 
+// setRunning starts and stops the traffic.
+function setRunning(on) {
+  running = on;
+  run.classList.toggle('on', on);
+  run.textContent = on ? 'Stop traffic' : 'Start traffic';
+  adjust();
+}
+
 // adjust makes the load what the form says; a page that nobody sees makes none.
 function adjust() {
   const size = Number(form.elements.size.value);
-  const wanted = (name) => form.elements[name].checked && !document.hidden && loaded ? size : 0;
-  load.set({down: wanted('down'), up: wanted('up')});
+  const wanted = (name) => running && form.elements[name].checked && !document.hidden ? size : 0;
+  const [down, up] = [wanted('down'), wanted('up')];
+  load.set({down, up});
+  if (busy && !down && !up) busyUntil = performance.now();
+  busy = down > 0 || up > 0;
+  if (busy) $('#invitation').hidden = true;
 }
+run.addEventListener('click', () => setRunning(!running));
 form.addEventListener('change', adjust);
 document.addEventListener('visibilitychange', adjust);
 
@@ -125,8 +138,15 @@ function onReport(report) {
   show('window', bytes(report.congestionWindow));
   show('smoothed', milliseconds(report.rtt * 1000));
   show('packets', report.packets.toLocaleString('en'));
-  show('retransmissions', `${report.retransmissions.toLocaleString('en')} chunks`);
+  show('retransmissions', resent(report));
   show('pages', report.pages === 1 ? '1 page open' : `${report.pages} pages open`);
+}
+
+// resent says how much was sent again; a share of little would say little.
+function resent({chunks, retransmissions}) {
+  if (retransmissions === 0) return 'nothing';
+  if (chunks < 1000) return `${retransmissions} of ${chunks} chunks`;
+  return `${digits(retransmissions / chunks * 100)} % of ${chunks.toLocaleString('en')} chunks`;
 }
 
 const controls = {bbr: 'BBR', cubic: 'CUBIC', newreno: 'NewReno'};
@@ -141,19 +161,23 @@ function showEnd(id, {addr, type}) {
   element.replaceChildren(small, addr);
 }
 
-function onEcho(sentAt) {
-  const now = performance.now();
-  times.push({at: now, time: now - sentAt});
+// onEcho takes note of a round trip. It counts as idle if there was no traffic at its beginning, nor shortly before, whose
+// queues it would have waited in.
+function onEcho(sentAt, loaded) {
+  const at = performance.now();
+  const time = at - sentAt;
+  if (loaded) echoes.loaded.push({at, time});
+  else if (!busy && sentAt - busyUntil > settling) echoes.idle.push({at, time});
 }
 
-// medianTime gives the median of the round-trip times of the last second, in milliseconds; null: there is none.
-function medianTime() {
-  const sorted = times.map(({time}) => time).sort((a, b) => a - b);
+// median gives the median time of a sample of echoes, in milliseconds; null: there are none.
+function median(sample) {
+  const sorted = sample.map(({time}) => time).sort((a, b) => a - b);
   return sorted.length ? sorted[sorted.length >> 1] : null;
 }
 
 setInterval(() => {
-  if (connection.ping.readyState === 'open') connection.ping.send(new Float64Array([performance.now()]));
+  if (connection.ping.readyState === 'open') connection.ping.send(new Float64Array([performance.now(), Number(busy)]));
 }, pingInterval);
 
 setInterval(() => {
@@ -166,14 +190,22 @@ setInterval(() => {
   showRate('up', up, upload?.total ?? 0);
   rates.add(now, [down, up]);
 
-  times = times.filter(({at}) => at > now - 1000);
-  const median = medianTime();
-  $('#rtt').value = median ?? '';
-  show('rtt', median === null ? '–' : digits(median));
-  if (median !== null || rtts.points.length) rtts.add(now, [median]);
+  for (const [kind, period] of Object.entries(periods)) echoes[kind] = echoes[kind].filter(({at}) => at > now - period);
+  const [idle, loaded] = [median(echoes.idle), median(echoes.loaded)];
+  // Each number stays as it was last measured.
+  idleTime = idle ?? idleTime;
+  loadedTime = loaded ?? loadedTime;
+  showTime('rtt', idleTime);
+  showTime('rtt-loaded', loadedTime);
+  if (idle !== null || loaded !== null || rtts.points.length) rtts.add(now, [loaded ?? idle]);
   rates.draw(now);
   rtts.draw(now);
 }, interval);
+
+function showTime(id, time) {
+  $(`#${id}`).value = time ?? '';
+  show(id, time === null ? '–' : digits(time));
+}
 
 function showRate(id, rate, total) {
   $(`#${id}`).value = Math.round(rate);
