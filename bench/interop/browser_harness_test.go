@@ -34,7 +34,7 @@ const (
 	browserPatience = 20 * time.Second
 )
 
-//go:embed testdata
+//go:embed testdata/*.html testdata/*.js
 var testdata embed.FS
 
 // browser is a running Chromium, and the HTTP server with the page and the signalling for it.

@@ -39,6 +39,8 @@ type Config struct {
 	Loss  float64       // the share of datagrams that is lost, at random, 0 to 1
 	Queue int           // bytes that wait at most for their turn; 0: no limit
 	Seed  uint64        // of what is lost
+
+	Listen netip.Addr // of the two sockets; zero: 127.0.0.1
 }
 
 // Stats counts the datagrams of one direction.
@@ -61,14 +63,17 @@ type end struct {
 	toward link                           // to the real one
 }
 
-// New opens the two sockets of a path, on the loopback address.
+// New opens the two sockets of a path.
 func New(config Config) (*Relay, error) {
 	if config.Rate < 0 || config.Delay < 0 || config.Loss < 0 || config.Loss > 1 || config.Queue < 0 {
 		return nil, errors.New("relay: a value of the configuration is out of range")
 	}
+	if !config.Listen.IsValid() {
+		config.Listen = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
 	r := &Relay{done: make(chan struct{})}
 	for i := range r.ends {
-		conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(config.Listen, 0)))
 		if err != nil {
 			r.Close()
 			return nil, fmt.Errorf("relay: %w", err)

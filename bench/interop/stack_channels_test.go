@@ -1,0 +1,192 @@
+package interop_test
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// read waits for a message.
+func (s *stackSession) read(dc *rtc.DataChannel) (rtc.Message, error) {
+	ctx, cancel := context.WithTimeout(s.theirs.life, stackPatience)
+	defer cancel()
+	return dc.ReadMessage(ctx)
+}
+
+// write sends a message, and waits if too many do.
+func (s *stackSession) write(dc *rtc.DataChannel, m rtc.Message) error {
+	ctx, cancel := context.WithTimeout(s.theirs.life, stackPatience)
+	defer cancel()
+	return dc.WriteMessage(ctx, m)
+}
+
+func uintPointer(u uint) *uint { return &u }
+
+// stackChannel is a kind of data channel.
+type stackChannel struct {
+	name              string
+	protocol          string
+	unordered         bool
+	maxRetransmits    *uint
+	maxPacketLifeTime *uint
+}
+
+var stackChannels = []stackChannel{
+	{name: "reliable"},
+	{name: "unordered", unordered: true},
+	{name: "never sent again", maxRetransmits: uintPointer(0)},
+	{name: "sent again three times", unordered: true, maxRetransmits: uintPointer(3)},
+	{name: "for half a second", protocol: "v1.chat", maxPacketLifeTime: uintPointer(500)},
+	{name: "für eine Sekunde 🕐", protocol: "протокол", unordered: true, maxPacketLifeTime: uintPointer(1000)},
+}
+
+func (c stackChannel) reliability() rtc.Reliability {
+	r := rtc.Reliability{Unordered: c.unordered, Unreliable: c.maxRetransmits != nil || c.maxPacketLifeTime != nil}
+	if c.maxRetransmits != nil {
+		r.MaxRetransmits = *c.maxRetransmits
+	}
+	if c.maxPacketLifeTime != nil {
+		r.MaxPacketLifeTime = *c.maxPacketLifeTime
+	}
+	return r
+}
+
+func (c stackChannel) command(label string) command {
+	options := command{"label": label, "protocol": c.protocol, "ordered": !c.unordered}
+	if c.maxRetransmits != nil {
+		options["maxRetransmits"] = *c.maxRetransmits
+	}
+	if c.maxPacketLifeTime != nil {
+		options["maxPacketLifeTime"] = *c.maxPacketLifeTime
+	}
+	return options
+}
+
+// testStackChannels opens channels of all kinds from both sides, and sends a message to and fro on each.
+func testStackChannels(t *testing.T, s *stackSession) {
+	for _, c := range stackChannels {
+		label := "ours: " + c.name
+		dc := s.openOurs(label, &rtc.DataChannelInit{Protocol: c.protocol, Reliability: c.reliability()})
+		stream, err := dc.Stream()
+		require.NoError(t, err)
+		want := stackLine{Event: "channel", Label: label, Protocol: c.protocol, Stream: stream}
+		if !s.stack.blind {
+			want.Ordered, want.MaxRetransmits, want.MaxPacketLifeTime = !c.unordered, c.maxRetransmits, c.maxPacketLifeTime
+		}
+		require.Equal(t, want, s.theirs.await("channel", label))
+		s.theirs.await("open", label)
+		s.greet(dc)
+
+		if s.stack.ascii {
+			c.name, c.protocol = strconv.QuoteToASCII(c.name), strconv.QuoteToASCII(c.protocol)
+		}
+		label = "theirs: " + c.name
+		s.theirs.do("open", c.command(label))
+		dc = s.accept(label)
+		require.Equal(t, c.protocol, dc.Protocol())
+		reliability := c.reliability()
+		if s.stack.unreliableIsOrdered && reliability.Unreliable {
+			reliability.Unordered = false
+		}
+		require.Equal(t, reliability, dc.Reliability())
+		s.theirs.await("open", label)
+		s.greet(dc)
+	}
+}
+
+// testStackNegotiated creates a channel on both sides, with nothing sent to open it.
+func testStackNegotiated(t *testing.T, s *stackSession) {
+	const stream = 100
+	s.theirs.do("open", command{"label": "negotiated", "negotiated": true, "stream": stream})
+	s.theirs.await("open", "negotiated")
+	dc := s.openOurs("negotiated", &rtc.DataChannelInit{Negotiated: true, ManualStream: true, Stream: stream})
+	s.greet(dc)
+}
+
+// greet sends a message each way on a channel that is new.
+func (s *stackSession) greet(dc *rtc.DataChannel) {
+	s.t.Helper()
+	require.NoError(s.t, dc.SendText("grüß Gott"))
+	sum := crc32.ChecksumIEEE([]byte("grüß Gott"))
+	got := s.theirs.await("message", dc.Label())
+	require.Equal(s.t, stackLine{Event: "message", Label: dc.Label(), Text: true, Size: len("grüß Gott"), Sum: sum}, got)
+	s.theirs.do("send", command{"label": dc.Label(), "text": "čau 🖐"})
+	m, err := s.read(dc)
+	require.NoError(s.t, err)
+	require.Equal(s.t, rtc.Message{Data: []byte("čau 🖐"), IsText: true}, m)
+}
+
+// stackMessages are messages of both kinds and all sizes.
+func stackMessages(k *stack) (messages []rtc.Message) {
+	for i, size := range []int{0, 1, 2, 3, 1000, 1199, 1200, 1201, 16 << 10, 65535, 65536, 65537, 200_000, 256 << 10} {
+		if size > k.maxMessage || size == 0 && k.noEmpty {
+			continue
+		}
+		messages = append(messages, rtc.Message{Data: pattern(size, i)},
+			rtc.Message{Data: []byte(strings.Repeat("é", size/2) + strings.Repeat("x", size%2)), IsText: true})
+	}
+	return messages
+}
+
+// testStackEcho sends messages of all sizes, which the other stack sends back.
+func testStackEcho(t *testing.T, s *stackSession) {
+	s.theirs.do("mode", command{"label": "kept", "mode": "echo"})
+	sent := make(chan error, 1)
+	go func() {
+		for i, m := range stackMessages(s.stack) {
+			if err := s.write(s.kept, m); err != nil {
+				sent <- fmt.Errorf("message %d of %d bytes: %w", i, len(m.Data), err)
+				return
+			}
+		}
+		sent <- nil
+	}()
+	for i, want := range stackMessages(s.stack) {
+		m, err := s.read(s.kept)
+		require.NoError(t, err, "message %d of %d bytes", i, len(want.Data))
+		require.Equal(t, want.IsText, m.IsText, "message %d of %d bytes", i, len(want.Data))
+		require.Len(t, m.Data, len(want.Data), "message %d", i)
+		require.Equal(t, crc32.ChecksumIEEE(want.Data), crc32.ChecksumIEEE(m.Data), "message %d of %d bytes", i, len(want.Data))
+	}
+	require.NoError(t, <-sent)
+}
+
+// testStackBulk sends much data each way, one after the other.
+func testStackBulk(t *testing.T, s *stackSession) {
+	const piece = 32 << 10
+	count := s.stack.bulk / piece
+	size := count * piece
+	data := pattern(piece, 7)
+	var sum uint32
+	for range count {
+		sum = crc32.Update(sum, crc32.IEEETable, data)
+	}
+	s.theirs.do("mode", command{"label": "kept", "mode": "count", "size": size})
+	for range count {
+		require.NoError(t, s.write(s.kept, rtc.Message{Data: data}))
+	}
+	got := s.theirs.await("counted", "kept")
+	require.Equal(t, stackLine{Event: "counted", Label: "kept", Sum: sum}, got)
+
+	sent := make(chan error, 1)
+	go func() {
+		_, err := s.theirs.ask("bulk", command{"label": "kept", "size": piece, "seed": 7, "count": count})
+		sent <- err
+	}()
+	for i := range count {
+		m, err := s.read(s.kept)
+		require.NoError(t, err, "message %d of %d", i, count)
+		require.False(t, m.IsText)
+		require.Len(t, m.Data, piece)
+		require.Equal(t, crc32.ChecksumIEEE(data), crc32.ChecksumIEEE(m.Data), "message %d of %d", i, count)
+	}
+	require.NoError(t, <-sent)
+	s.theirs.do("mode", command{"label": "kept", "mode": "report"})
+}

@@ -1,0 +1,65 @@
+package interop_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// testStackReopen opens and closes channels, each side doing either, one after the other: both sides see all of it, and the
+// streams serve again.
+func testStackReopen(t *testing.T, s *stackSession) {
+	streams := make(map[uint16]bool) // of the channels that we opened
+	for i := range 20 {
+		weOpen, weClose := i%2 == 0, i/2%2 == 0
+		label := fmt.Sprintf("again %d", i)
+		var dc *rtc.DataChannel
+		if weOpen {
+			dc = s.openOurs(label, nil)
+			s.theirs.await("channel", label)
+			stream, err := dc.Stream()
+			require.NoError(t, err)
+			streams[stream] = true
+		} else {
+			s.theirs.do("open", command{"label": label})
+			dc = s.accept(label)
+		}
+		s.theirs.await("open", label)
+		s.greet(dc)
+		closed := newMilestone("our channel %q is closed", label)
+		dc.OnClosed(closed.reach)
+		if weClose {
+			require.NoError(t, dc.SendText("the last one"))
+			require.NoError(t, dc.Close())
+			s.theirs.await("message", label) // "Closing a data channel" lets what was sent arrive (RFC 8831, section 6.7)
+		} else {
+			s.theirs.do("close", command{"label": label})
+		}
+		s.theirs.await("closed", label)
+		closed.within(t, stackPatience)
+	}
+	require.Len(t, streams, 1, "each stream is free once both sides have closed its channel")
+}
+
+// testTheyEnd closes the other stack's connection.
+func testTheyEnd(t *testing.T, s *stackSession) {
+	closed := newMilestone("our channel is closed")
+	s.kept.OnClosed(closed.reach)
+	s.theirs.do("end", nil)
+	awaitState(t, s.ours, s.stack.itsEnd)
+	closed.within(t, stackPatience)
+}
+
+// testWeEnd closes our connection.
+func testWeEnd(t *testing.T, s *stackSession) {
+	require.NoError(t, s.kept.SendText("the last one"))
+	require.NoError(t, s.ours.Close())
+	s.theirs.await("message", "kept")
+	s.theirs.await("closed", "kept")
+	if s.stack.ourEnd != "" {
+		s.theirs.awaitState(s.stack.ourEnd)
+	}
+}

@@ -1,0 +1,103 @@
+package interop_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// stackRestart is what a stack does with an offer that restarts ICE.
+type stackRestart int
+
+const (
+	restartTaken   stackRestart = iota // it answers with new credentials
+	restartIgnored                     // it answers with the old ones
+	restartRefused                     // it returns an error
+)
+
+// iceUfrag is the user name fragment of a description.
+func iceUfrag(description string) string {
+	_, after, _ := strings.Cut(description, "a=ice-ufrag:")
+	ufrag, _, _ := strings.Cut(after, "\r\n")
+	return ufrag
+}
+
+// testStackRestart restarts ICE from our side.
+func testStackRestart(t *testing.T, s *stackSession) {
+	s.theirs.do("mode", command{"label": "kept", "mode": "echo"})
+	before, err := s.ours.RemoteDescription()
+	require.NoError(t, err)
+	require.NoError(t, s.ours.RestartICE())
+	switch s.stack.restart {
+	case restartTaken:
+		s.untilStable()
+		after, err := s.ours.RemoteDescription()
+		require.NoError(t, err)
+		require.NotEqual(t, iceUfrag(before.SDP), iceUfrag(after.SDP))
+	case restartIgnored:
+		s.untilStable()
+		after, err := s.ours.RemoteDescription()
+		require.NoError(t, err)
+		require.Equal(t, iceUfrag(before.SDP), iceUfrag(after.SDP))
+	case restartRefused:
+		refusal := next(t, s.refused, "the refusal of our offer")
+		t.Logf("the other stack refused: %v", refusal)
+		require.Equal(t, rtc.SignalingStateHaveLocalOffer, s.ours.SignalingState())
+		require.NoError(t, s.ours.SetLocalDescription(rtc.DescriptionRollback))
+		require.Equal(t, rtc.SignalingStateStable, s.ours.SignalingState())
+	}
+	s.hold(3 * time.Second)
+	require.Equal(t, rtc.StateConnected, s.ours.State())
+	s.greet(s.openOurs("after the restart", nil))
+}
+
+// testTheyRestart restarts ICE from the other stack.
+func testTheyRestart(t *testing.T, s *stackSession) {
+	s.theirs.do("mode", command{"label": "kept", "mode": "echo"})
+	before, err := s.ours.LocalDescription()
+	require.NoError(t, err)
+	s.do(func() error {
+		offer, err := s.theirs.ask("offer", command{"restart": true})
+		if err != nil {
+			return err
+		}
+		return s.fromTheirs(offer)
+	})
+	for deadline := time.Now().Add(stackPatience); ; time.Sleep(time.Millisecond) {
+		after, err := s.ours.LocalDescription()
+		require.NoError(t, err)
+		if iceUfrag(after.SDP) != iceUfrag(before.SDP) {
+			break
+		}
+		require.True(t, time.Now().Before(deadline), "no new credentials after %v", stackPatience)
+	}
+	s.hold(3 * time.Second)
+	require.Equal(t, rtc.StateConnected, s.ours.State())
+	s.greet(s.openOurs("after their restart", nil))
+}
+
+// untilStable waits for the answer.
+func (s *stackSession) untilStable() {
+	s.t.Helper()
+	for deadline := time.Now().Add(stackPatience); s.ours.SignalingState() != rtc.SignalingStateStable; time.Sleep(time.Millisecond) {
+		require.True(s.t, time.Now().Before(deadline), "no answer after %v", stackPatience)
+	}
+}
+
+// hold sends messages to and fro for some time, on the first channel, which the other stack echoes.
+func (s *stackSession) hold(long time.Duration) {
+	s.t.Helper()
+	for i, start := 0, time.Now(); time.Since(start) < long; i++ {
+		text := fmt.Sprintf("message %d", i)
+		require.NoError(s.t, s.kept.SendText(text))
+		m, err := s.read(s.kept)
+		require.NoError(s.t, err, "%s, after %v", text, time.Since(start))
+		require.Equal(s.t, text, string(m.Data))
+		time.Sleep(5 * time.Millisecond) // it need not be much
+	}
+}

@@ -1,0 +1,283 @@
+package interop_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// stack is another implementation, and what it can and cannot do.
+type stack struct {
+	name string
+	// start runs the program that has a connection of it, with host candidates of the given addresses. With whole its
+	// descriptions have all candidates, and it tells of none.
+	start func(t *testing.T, o stackStart) *stackPeer
+
+	// whole says that the stack wants descriptions with all candidates.
+	whole bool
+	// maxMessage is the largest message in bytes that it can send and receive.
+	maxMessage int
+	// bulk is how many bytes go each way in one piece of work, as many as take it a few seconds.
+	bulk int
+	// ascii says that it cannot open channels with labels and protocols outside of ASCII.
+	ascii bool
+	// blind says that the interface of the stack does not tell how reliable the channels are that we opened.
+	blind bool
+	// unreliableIsOrdered says that channels which it opens as unordered and unreliable arrive as ordered.
+	unreliableIsOrdered bool
+	// noEmpty says that it cannot send an empty message.
+	noEmpty bool
+	// restart is what it does with an offer of ours that restarts ICE; restarts says that it can make one itself.
+	restart  stackRestart
+	restarts bool
+	// itsEnd is the state in which closing it leaves ours, ourEnd the state in which closing ours leaves it; "": it is told
+	// nothing, and only its channels close.
+	itsEnd rtc.State
+	ourEnd string
+}
+
+// stackStart says how to start the program.
+type stackStart struct {
+	addresses   []string
+	whole       bool
+	onCandidate func(candidate, mid string)
+}
+
+// stackOptions says how to set up a stackSession. The zero value is one address, the loopback one.
+type stackOptions struct {
+	theyOffer bool
+	whole     bool // both sides send descriptions with their candidates, rather than trickle ICE
+	ours      rtc.Configuration
+	paths     *stackPaths // what lies between the two; nil: nothing
+}
+
+// stackSession is a connection between ours and another stack, with its signalling: what each side has to say to the other
+// is a job, and one goroutine does the jobs in order, as a signalling server would.
+type stackSession struct {
+	t      *testing.T
+	stack  *stack
+	o      stackOptions
+	ours   *rtc.PeerConnection
+	theirs *stackPeer
+	jobs   chan func() error
+	ended  chan struct{}
+
+	accepted chan *rtc.DataChannel
+	pending  map[string]*rtc.DataChannel // accepted and not yet asked for
+	kept     *rtc.DataChannel            // the first channel
+	refused  chan error                  // the other stack refused our offer
+}
+
+// newStackSession connects. The side that offers has opened a channel with the label "kept".
+func newStackSession(t *testing.T, k *stack, o stackOptions) *stackSession {
+	t.Helper()
+	o.whole = o.whole || k.whole
+	s := &stackSession{
+		t: t, stack: k, o: o, jobs: make(chan func() error, 1024), ended: make(chan struct{}),
+		accepted: make(chan *rtc.DataChannel, 64), pending: make(map[string]*rtc.DataChannel), refused: make(chan error, 1),
+	}
+	addresses := []string{"127.0.0.1"}
+	if o.paths != nil {
+		addresses = []string{"127.0.0.1", "::1"}
+	} else {
+		o.ours.BindAddress = addresses[0]
+	}
+	s.theirs = k.start(t, stackStart{addresses: addresses, whole: o.whole, onCandidate: func(candidate, mid string) {
+		s.do(func() error {
+			candidate, ok := s.rewrite(theirSide, candidate)
+			if !ok {
+				return nil
+			}
+			return s.ours.AddRemoteCandidate(rtc.Candidate{Candidate: candidate, Mid: mid})
+		})
+	}})
+	var err error
+	s.ours, err = rtc.NewPeerConnection(o.ours)
+	require.NoError(t, err)
+	s.wire()
+	var signalling sync.WaitGroup
+	signalling.Go(s.signal)
+	t.Cleanup(func() {
+		stats := s.ours.Stats()
+		_ = s.ours.CloseAndWait()
+		close(s.ended)
+		signalling.Wait()
+		// Whatever the test was about, we must have understood all that the other stack sent.
+		require.Zero(t, stats.SCTP.ChecksumErrors, "SCTP checksums that we found wrong")
+		require.Zero(t, stats.SCTP.PacketsInvalid, "SCTP packets that we could not read")
+		require.Zero(t, stats.SCTP.ChunksInvalid, "SCTP chunks that we could not read")
+		require.Zero(t, stats.SCTP.ErrorsReceived, "SCTP errors that the peer reported")
+		require.Zero(t, stats.UnknownDropped, "datagrams of no known protocol")
+	})
+	if o.theyOffer {
+		s.theirs.do("open", command{"label": "kept"})
+		s.do(func() error {
+			offer, err := s.theirs.ask("offer", nil)
+			if err != nil {
+				return err
+			}
+			return s.fromTheirs(offer)
+		})
+		s.kept = s.accept("kept")
+	} else {
+		s.kept = s.openOurs("kept", nil)
+		s.theirs.await("channel", "kept")
+	}
+	s.theirs.await("open", "kept")
+	s.theirs.awaitState("connected")
+	return s
+}
+
+// wire sets the callbacks of our side.
+func (s *stackSession) wire() {
+	s.ours.OnDataChannel(func(dc *rtc.DataChannel) { s.accepted <- dc })
+	if !s.o.whole {
+		s.ours.OnLocalDescription(func(d rtc.SessionDescription) { s.do(func() error { return s.toTheirs(d) }) })
+		s.ours.OnLocalCandidate(func(c rtc.Candidate) {
+			s.do(func() error {
+				candidate, ok := s.rewrite(ourSide, c.Candidate)
+				if !ok {
+					return nil
+				}
+				_, err := s.theirs.ask("candidate", command{"candidate": candidate, "mid": c.Mid})
+				return err
+			})
+		})
+		return
+	}
+	s.ours.OnGatheringStateChange(func(state rtc.GatheringState) {
+		if state == rtc.GatheringStateComplete {
+			s.do(func() error {
+				d, err := s.ours.LocalDescription()
+				if err != nil {
+					return err
+				}
+				return s.toTheirs(d)
+			})
+		}
+	})
+}
+
+// do hands a job to the signalling.
+func (s *stackSession) do(job func() error) {
+	select {
+	case s.jobs <- job:
+	case <-s.ended:
+	}
+}
+
+func (s *stackSession) signal() {
+	for {
+		select {
+		case job := <-s.jobs:
+			if err := job(); err != nil {
+				s.t.Errorf("signalling: %v", err)
+			}
+		case <-s.ended:
+			return
+		}
+	}
+}
+
+// toTheirs brings our description to the other stack, and, if it is an offer, the answer back.
+func (s *stackSession) toTheirs(d rtc.SessionDescription) error {
+	answer, err := s.theirs.ask("remote", command{"type": d.Type.String(), "sdp": s.rewriteSDP(ourSide, d.SDP)})
+	switch {
+	case err != nil && d.Type == rtc.DescriptionOffer && s.stack.restart == restartRefused:
+		select {
+		case s.refused <- err:
+			return nil
+		default:
+			return err
+		}
+	case err != nil || d.Type == rtc.DescriptionAnswer:
+		return err
+	}
+	return s.fromTheirs(answer)
+}
+
+// fromTheirs sets a description of the other stack.
+func (s *stackSession) fromTheirs(l stackLine) error {
+	kind := rtc.DescriptionOffer
+	if l.Type == "answer" {
+		kind = rtc.DescriptionAnswer
+	}
+	if err := s.ours.SetRemoteDescription(rtc.SessionDescription{Type: kind, SDP: s.rewriteSDP(theirSide, l.SDP)}); err != nil {
+		return fmt.Errorf("we take their %s: %w\n%s", l.Type, err, l.SDP)
+	}
+	return nil
+}
+
+// rewriteSDP rewrites the candidates of a description.
+func (s *stackSession) rewriteSDP(side int, description string) string {
+	if s.o.paths == nil {
+		return description
+	}
+	var lines []string
+	for line := range strings.SplitSeq(description, "\r\n") {
+		if candidate, ok := strings.CutPrefix(line, "a=candidate:"); ok {
+			if candidate, ok = s.rewrite(side, "candidate:"+candidate); !ok {
+				continue
+			}
+			line = "a=" + candidate
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\r\n")
+}
+
+// rewrite changes a candidate of one side so that the other one sends to what lies between; not ok: it is to be left out.
+func (s *stackSession) rewrite(side int, candidate string) (rewritten string, ok bool) {
+	if s.o.paths == nil || candidate == "" {
+		return candidate, true
+	}
+	return s.o.paths.rewrite(side, candidate)
+}
+
+// openOurs opens a channel and waits until it is open.
+func (s *stackSession) openOurs(label string, init *rtc.DataChannelInit) *rtc.DataChannel {
+	s.t.Helper()
+	dc, err := s.ours.CreateDataChannel(label, init)
+	require.NoError(s.t, err)
+	open := newMilestone("our channel %q is open", label)
+	dc.OnOpen(open.reach)
+	open.within(s.t, stackPatience)
+	return dc
+}
+
+// accept waits for a channel that the other side opens.
+func (s *stackSession) accept(label string) *rtc.DataChannel {
+	s.t.Helper()
+	limit := time.After(stackPatience)
+	for s.pending[label] == nil {
+		select {
+		case dc := <-s.accepted:
+			s.pending[dc.Label()] = dc
+		case <-limit:
+			s.t.Fatalf("not within %v: channel %q of the other stack; ours is %v", stackPatience, label, s.ours.State())
+		}
+	}
+	dc := s.pending[label]
+	delete(s.pending, label)
+	return dc
+}
+
+// bothRoles runs a test with either side offering: that side controls ICE, and is the server of DTLS.
+func bothRoles(t *testing.T, test func(t *testing.T, theyOffer bool)) {
+	for _, theyOffer := range []bool{false, true} {
+		name := "we offer"
+		if theyOffer {
+			name = "they offer"
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, theyOffer)
+		})
+	}
+}
