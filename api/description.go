@@ -235,6 +235,7 @@ func (pc *PeerConnection) CreateOffer() (SessionDescription, error) {
 		if err := pc.prepareRestart(LocalDescriptionInit{}); err != nil {
 			return SessionDescription{}, err
 		}
+		defer pc.yieldRestart()
 	}
 	if err := pc.ensureAgent(LocalDescriptionInit{}); err != nil {
 		return SessionDescription{}, err
@@ -253,10 +254,11 @@ func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
 	case pc.signalingState != SignalingStateHaveRemoteOffer && pc.signalingState != SignalingStateHaveLocalPranswer:
 		return SessionDescription{}, failuref("create answer: there is no offer in state %v", pc.signalingState)
 	}
-	if pc.restarts(pc.session.pendingRemote.Description) {
+	if !pc.restarting() && pc.restarts(pc.session.pendingRemote.Description) {
 		if err := pc.prepareRestart(LocalDescriptionInit{}); err != nil {
 			return SessionDescription{}, err
 		}
+		defer pc.yieldRestart()
 	}
 	answer, err := pc.buildAnswer(pc.session.pendingRemote.Description)
 	if err != nil {

@@ -47,7 +47,7 @@ func (g *gathering) socket(addr netip.AddrPort) *socket {
 
 // ensureAgent makes the ICE agent, whose credentials every description needs.
 func (pc *PeerConnection) ensureAgent(init LocalDescriptionInit) error {
-	if pc.next != nil {
+	if pc.restarting() {
 		return nil
 	}
 	chosen := init != LocalDescriptionInit{}
@@ -98,7 +98,8 @@ func (pc *PeerConnection) startGathering() {
 		// The peer's checks may arrive before its answer: they would find an agent in the same role.
 		pc.gather.agent.SetControlling(true)
 	}
-	pc.session.previousCandidates, pc.session.localCandidates = pc.session.localCandidates, nil
+	pc.session.other = gathered{pc.session.localCandidates, pc.gatheringState}
+	pc.session.localCandidates = nil
 	pc.setGatheringState(GatheringStateInProgress)
 	if pc.settings.ICETransportPolicy == TransportPolicyRelay {
 		pc.log.Warn("transport policy relay, and no relayed candidate can be gathered yet")
@@ -234,11 +235,27 @@ func (pc *PeerConnection) resolve(host string, done func([]netip.Addr, error)) {
 	})
 }
 
-// onLocalCandidate announces a candidate that the agent found.
-func (pc *PeerConnection) onLocalCandidate(c ice.Candidate) {
+// onLocalCandidate announces a candidate that an agent found. It names the agent's ufrag, so that a peer can tell one that
+// comes late from those of another generation (https://www.rfc-editor.org/rfc/rfc8838.html#section-9).
+func (pc *PeerConnection) onLocalCandidate(agent *ice.Agent, c ice.Candidate) {
+	ufrag, _ := agent.LocalCredentials()
+	c.Extensions = append(slices.Clip(c.Extensions), ice.Extension{Key: "ufrag", Value: ufrag})
 	text := c.String()
-	pc.session.localCandidates = append(pc.session.localCandidates, text)
+	if agent == pc.gather.agent {
+		pc.session.localCandidates = append(pc.session.localCandidates, text)
+	} else {
+		pc.session.other.candidates = append(pc.session.other.candidates, text)
+	}
 	pc.queue.push(event{target: pc, kind: eventCandidate, text: text, text2: pc.session.mid})
+}
+
+// onGatheringComplete notes that an agent has found all its candidates.
+func (pc *PeerConnection) onGatheringComplete(agent *ice.Agent) {
+	if agent == pc.gather.agent {
+		pc.setGatheringState(GatheringStateComplete)
+	} else {
+		pc.session.other.state = GatheringStateComplete
+	}
 }
 
 // releaseSockets closes the sockets that no agent has as a base any more

@@ -21,8 +21,8 @@ type negotiation struct {
 	mid                          string // of the data channel section; "" while there is none
 	currentLocal, pendingLocal   *described
 	currentRemote, pendingRemote *described
-	localCandidates              []string
-	previousCandidates           []string        // of the agent in use, while another gathers for a restart
+	localCandidates              []string        // of the agent that gathers or has, gathering.agent
+	other                        gathered        // of the other agent, while there are two
 	waiting                      []ice.Candidate // remote ones, until the answer is known
 
 	// Both sides offered at once, and each rolls its offer back for the other's: then two answers cross, and the DTLS
@@ -30,8 +30,20 @@ type negotiation struct {
 	glare bool
 	// RestartICE was called: the next offer has new credentials.
 	restart bool
-	// The answer to the offer that was rolled back is still to come, and means nothing.
-	strayAnswer bool
+	// There is an agent for a restart, and no description has its credentials: its offer was made and not set, or rolled
+	// back because the peer's offer crossed it. The peer may have taken that offer before it knew: the agent stays, to
+	// answer its checks, and serves the next restart, so that both sides end up with the same generation.
+	yielded bool
+	// The remote ufrag that the last restart replaced.
+	replacedUfrag string
+	// How many offers were rolled back for one of the peer: their answers are still to come, and mean nothing.
+	strayAnswers int
+}
+
+// gathered is what an agent has found.
+type gathered struct {
+	candidates []string
+	state      GatheringState
 }
 
 // described is a description and what it is.
@@ -90,11 +102,14 @@ func (pc *PeerConnection) SetLocalDescriptionInit(t DescriptionType, init LocalD
 }
 
 func (pc *PeerConnection) setLocal(t DescriptionType, init LocalDescriptionInit) error {
+	state := pc.signalingState
 	if t == DescriptionRollback {
-		pc.rollbackLocal()
+		switch state {
+		case SignalingStateHaveLocalOffer, SignalingStateHaveLocalPranswer, SignalingStateHaveRemotePranswer:
+			pc.rollback()
+		}
 		return nil
 	}
-	state := pc.signalingState
 	answering := state == SignalingStateHaveRemoteOffer || state == SignalingStateHaveLocalPranswer
 	if t == DescriptionAuto {
 		t = DescriptionOffer
@@ -162,11 +177,20 @@ func (pc *PeerConnection) setLocalAnswer(t DescriptionType, init LocalDescriptio
 		pc.commit()
 	}
 	pc.startGathering()
-	if err := pc.apply(answer, offer, false); err != nil {
+	if err := pc.applyUnlessProvisional(t, answer, offer, false); err != nil {
 		return err
 	}
 	pc.negotiateIfNeeded()
 	return nil
+}
+
+// applyUnlessProvisional applies an offer and its answer. A provisional answer starts the transports of a new connection,
+// but does not restart ICE: until the final answer, the restart can be rolled back, and the old path is in use.
+func (pc *PeerConnection) applyUnlessProvisional(t DescriptionType, local, remote *sdp.Description, offered bool) error {
+	if t == DescriptionPranswer && pc.remote.applied {
+		return nil
+	}
+	return pc.apply(local, remote, offered)
 }
 
 // announceLocal calls OnLocalDescription with the description that was just made.
@@ -192,14 +216,20 @@ func (pc *PeerConnection) negotiateIfNeeded() {
 	}
 }
 
-// rollbackLocal forgets a local offer or pranswer (https://www.rfc-editor.org/rfc/rfc8829.html#section-4.1.10.2).
-func (pc *PeerConnection) rollbackLocal() {
-	switch pc.signalingState {
-	case SignalingStateHaveLocalOffer, SignalingStateHaveLocalPranswer:
-		pc.session.pendingLocal, pc.session.pendingRemote = nil, nil
+// rollback forgets the proposed descriptions, and with them the ICE restart that was proposed
+// (https://www.rfc-editor.org/rfc/rfc8829.html#section-4.1.10.2). Whether a restart is wanted stays as it was.
+func (pc *PeerConnection) rollback() {
+	if !pc.session.yielded || pc.session.other.state == GatheringStateNew {
 		pc.cancelRestart()
-		pc.setSignalingState(SignalingStateStable)
 	}
+	pc.withdraw()
+}
+
+// withdraw forgets the proposed descriptions.
+func (pc *PeerConnection) withdraw() {
+	pc.session.pendingLocal, pc.session.pendingRemote = nil, nil
+	pc.session.waiting = nil
+	pc.setSignalingState(SignalingStateStable)
 }
 
 // SetRemoteDescription sets the description that the other side sent. With DescriptionAuto it is an answer when there
@@ -213,7 +243,9 @@ func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 	if d.Type == DescriptionRollback {
 		pc.lock()
 		defer pc.unlock()
-		pc.rollbackRemote()
+		if !pc.closing {
+			pc.rollbackRemote()
+		}
 		return nil
 	}
 	parsed, err := parseRemote(d.SDP)
@@ -230,11 +262,8 @@ func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 
 func (pc *PeerConnection) rollbackRemote() {
 	switch pc.signalingState {
-	case SignalingStateHaveRemoteOffer, SignalingStateHaveRemotePranswer:
-		pc.session.pendingLocal, pc.session.pendingRemote = nil, nil
-		pc.session.waiting = nil
-		pc.cancelRestart()
-		pc.setSignalingState(SignalingStateStable)
+	case SignalingStateHaveRemoteOffer, SignalingStateHaveRemotePranswer, SignalingStateHaveLocalPranswer:
+		pc.rollback()
 	}
 }
 
@@ -247,8 +276,8 @@ func (pc *PeerConnection) setRemote(t DescriptionType, d *sdp.Description) error
 			t = DescriptionAnswer
 		}
 	}
-	if t == DescriptionAnswer && state == SignalingStateStable && pc.session.strayAnswer {
-		pc.session.strayAnswer = false
+	if t == DescriptionAnswer && state == SignalingStateStable && pc.session.strayAnswers > 0 {
+		pc.ignoreStrayAnswer(d)
 		return nil
 	}
 	offer := t == DescriptionOffer && (state == SignalingStateStable || state == SignalingStateHaveLocalOffer)
@@ -270,8 +299,11 @@ func (pc *PeerConnection) setRemoteOffer(d *sdp.Description) error {
 	if _, err := pc.buildAnswer(d); err != nil { // so that what cannot be answered is not set
 		return err
 	}
-	pc.session.strayAnswer = glare
-	pc.rollbackLocal()
+	if glare {
+		pc.session.strayAnswers++
+	}
+	pc.yieldRestart()
+	pc.withdraw()
 	pc.session.pendingRemote = &described{DescriptionOffer, d}
 	pc.takeCandidates(d)
 	pc.setSignalingState(SignalingStateHaveRemoteOffer)
@@ -286,9 +318,18 @@ func (pc *PeerConnection) setRemoteAnswer(t DescriptionType, d *sdp.Description)
 	if err := checkAnswer(offer, d); err != nil {
 		return err
 	}
+	if pc.restarting() && transportSection(d) != nil && !pc.restarts(d) {
+		if t == DescriptionAnswer && pc.session.strayAnswers > 0 {
+			pc.ignoreStrayAnswer(d)
+			return nil
+		}
+		// https://www.rfc-editor.org/rfc/rfc8839.html#section-4.4.2.1: it "MUST change" them
+		return invalidf("set remote description: the offer restarts ICE, and the answer does not")
+	}
 	pc.session.pendingRemote = &described{t, d}
+	pc.session.waiting = nil // those of another provisional answer
 	pc.takeCandidates(d)
-	if err := pc.apply(offer, d, true); err != nil {
+	if err := pc.applyUnlessProvisional(t, offer, d, true); err != nil {
 		return err
 	}
 	if t == DescriptionPranswer {

@@ -24,15 +24,21 @@ func (pc *PeerConnection) RestartICE() error {
 		return nil
 	}
 	pc.session.restart = true
+	if pc.session.yielded && pc.signalingState == SignalingStateStable {
+		pc.cancelRestart()
+	}
 	if pc.signalingState != SignalingStateStable || pc.settings.DisableAutoNegotiation {
 		return nil
 	}
 	return pc.setLocalOffer(LocalDescriptionInit{})
 }
 
-// currentAgent is the agent whose credentials a local description has: the one to come, if there is one.
+// restarting reports whether the descriptions are those of a restart.
+func (pc *PeerConnection) restarting() bool { return pc.next != nil && !pc.session.yielded }
+
+// currentAgent returns the agent whose credentials a local description has.
 func (pc *PeerConnection) currentAgent() *ice.Agent {
-	if pc.next != nil {
+	if pc.restarting() {
 		return pc.next
 	}
 	return pc.agent
@@ -51,7 +57,15 @@ func (pc *PeerConnection) agents(f func(*ice.Agent)) {
 // prepareRestart makes the agent of a restart, with new credentials, unless there is one.
 func (pc *PeerConnection) prepareRestart(init LocalDescriptionInit) error {
 	if pc.next != nil {
-		return nil
+		ufrag, pwd := pc.next.LocalCredentials()
+		switch {
+		case init == LocalDescriptionInit{} || init == LocalDescriptionInit{ICEUfrag: ufrag, ICEPwd: pwd}:
+			pc.resumeRestart()
+			return nil
+		case pc.gather.agent == pc.next:
+			return failuref("the ICE credentials cannot change after gathering has begun")
+		}
+		pc.cancelRestart() // made by CreateOffer, or rolled back
 	}
 	agent, err := pc.newAgent(init)
 	if err != nil {
@@ -61,17 +75,60 @@ func (pc *PeerConnection) prepareRestart(init LocalDescriptionInit) error {
 	return nil
 }
 
-// cancelRestart forgets the agent of a restart that was rolled back.
+// cancelRestart discards the agent of a restart that was rolled back.
 func (pc *PeerConnection) cancelRestart() {
 	if pc.next == nil {
 		return
 	}
-	if pc.gather.agent == pc.next {
-		pc.gather.agent = pc.agent
-		pc.session.localCandidates = pc.session.previousCandidates
-	}
+	pc.yieldRestart()
+	pc.session.yielded, pc.session.other = false, gathered{}
 	pc.next.Close()
 	pc.next = nil
+}
+
+// yieldRestart makes the agent in use the current one again, with what it has gathered, before a rollback in favour of
+// the peer's offer.
+func (pc *PeerConnection) yieldRestart() {
+	if pc.next == nil {
+		return
+	}
+	pc.session.yielded = true
+	if pc.gather.agent == pc.next {
+		pc.swapGathered(pc.agent)
+	}
+}
+
+// resumeRestart is the reverse of yieldRestart.
+func (pc *PeerConnection) resumeRestart() {
+	if !pc.session.yielded {
+		return
+	}
+	pc.session.yielded = false
+	if pc.session.other.state != GatheringStateNew {
+		pc.swapGathered(pc.next)
+	}
+}
+
+// swapGathered makes agent the one whose candidates are described.
+func (pc *PeerConnection) swapGathered(agent *ice.Agent) {
+	n := &pc.session
+	before := gathered{n.localCandidates, pc.gatheringState}
+	pc.gather.agent, n.localCandidates = agent, n.other.candidates
+	pc.setGatheringState(n.other.state)
+	n.other = before
+}
+
+// ignoreStrayAnswer handles the peer's answer to an offer of ours that was rolled back. If it has ICE credentials that we
+// never knew, the peer has restarted ICE with an offer that is void here: only another restart brings both sides
+// together again.
+func (pc *PeerConnection) ignoreStrayAnswer(d *sdp.Description) {
+	pc.session.strayAnswers--
+	m := transportSection(d)
+	if m == nil || !pc.restarts(d) || d.TransportOf(m).ICEUfrag == pc.session.replacedUfrag {
+		return
+	}
+	pc.session.restart = true
+	pc.negotiateIfNeeded()
 }
 
 // restarted replaces the agent when both sides have new credentials. The path stays until the new agent has one.
@@ -81,7 +138,8 @@ func (pc *PeerConnection) restarted() {
 	pc.agent.Close()
 	pc.agent, pc.next = pc.next, nil
 	pc.session.restart = false
-	pc.session.previousCandidates = nil
+	pc.session.other = gathered{}
+	pc.session.replacedUfrag = pc.remote.ufrag
 }
 
 // restarts tells whether a remote description has other ICE credentials than the ones in use

@@ -59,7 +59,7 @@ func (pc *PeerConnection) apply(local, remote *sdp.Description, offered bool) er
 		}
 		// https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.1: the side that made the offer controls.
 		pc.agent.SetControlling(offered)
-	case pc.next != nil && pc.restarts(remote):
+	case pc.restarting() && pc.restarts(remote):
 		pc.restarted()
 	default:
 		return nil
@@ -273,9 +273,9 @@ func (pc *PeerConnection) drainAgent(agent *ice.Agent) (events bool) {
 		case ice.EventState:
 			pc.iceStateChanged(e.State)
 		case ice.EventLocalCandidate:
-			pc.onLocalCandidate(e.Candidate)
+			pc.onLocalCandidate(agent, e.Candidate)
 		case ice.EventGatheringComplete:
-			pc.setGatheringState(GatheringStateComplete)
+			pc.onGatheringComplete(agent)
 		case ice.EventSelectedPair:
 			pc.onSelectedPair(e.Pair)
 		case ice.EventBaseFreed:
