@@ -84,6 +84,7 @@ func (pc *PeerConnection) cancelRestart() {
 	pc.session.yielded, pc.session.other = false, gathered{}
 	pc.next.Close()
 	pc.next = nil
+	pc.releaseAt = pc.now.Add(pc.tuning.releaseDelay) // of the sockets that only it had
 }
 
 // yieldRestart makes the agent in use the current one again, with what it has gathered, before a rollback in favour of
