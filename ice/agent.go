@@ -117,6 +117,11 @@ func validCredentials(ufrag, pwd string) bool {
 	return isICEChars(ufrag, 4, 256) && isICEChars(pwd, 22, 256)
 }
 
+// validRemoteCredentials is validCredentials for those of the peer, which may have other characters.
+func validRemoteCredentials(ufrag, pwd string) bool {
+	return isLooseICEChars(ufrag, 4, 256) && isLooseICEChars(pwd, 22, 256)
+}
+
 // newTransactionID returns 96 unpredictable bits.
 func (a *Agent) newTransactionID() (id stun.TransactionID) {
 	x, y := a.rand.Uint64(), a.rand.Uint64()

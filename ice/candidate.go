@@ -101,13 +101,14 @@ func (t TCPType) String() string {
 // (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1). It is a value and safe to copy.
 type Candidate struct {
 	// Foundation is equal for candidates of the same type, base, server and transport: 1 to 32 characters
-	// out of letters, digits, '+' and '/'.
+	// out of letters, digits, '+' and '/'. That of a parsed candidate may be none, longer, or have other characters.
 	Foundation string
 	// Component is 1 for RTP, or for the only component; 2 for RTCP when it is not multiplexed. 1 to 256.
 	Component uint16
 	// Transport is UDP or TCP.
 	Transport Transport
-	// Priority orders the candidates of an agent: 1 to 2^31-1, the greater the better.
+	// Priority orders the candidates of an agent: 1 to 2^31-1, the greater the better. That of a parsed candidate may be
+	// above, and counts as 2^31-1 then.
 	Priority uint32
 	// Addr is the transport address. It is not valid while the candidate has only a Host name.
 	Addr netip.AddrPort

@@ -2,6 +2,7 @@ package ice
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -13,37 +14,45 @@ const (
 	maxCandidateLength = 2048
 	// maxExtensions bounds the extension attributes kept of one candidate.
 	maxExtensions = 32
-	// maxFoundationLength is the grammar's 1*32ice-char
-	// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1).
-	maxFoundationLength = 32
+	// maxForeignFoundationLength bounds the foundation of a parsed candidate. The grammar has 1*32ice-char
+	// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1); some servers send longer names.
+	maxForeignFoundationLength = 256
 	// maxComponent is the greatest component identifier
 	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.2.1).
 	maxComponent = 256
 	// maxPriority is 2^31-1, the greatest candidate priority
 	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.2).
 	maxPriority = 1<<31 - 1
+	// discardPort is the port of active TCP candidates, which nobody connects to
+	// (https://www.rfc-editor.org/rfc/rfc6544.html#section-4.5).
+	discardPort = 9
 	// maxHostLength is the greatest length of a domain name in text.
 	maxHostLength = 253
 )
 
-// The reasons that a *CandidateError wraps.
+// ErrUnsupportedCandidate is wrapped by the errors for candidates that are well-formed and of a type or transport that this
+// package does not know. "Implementations MUST ignore" them
+// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1): the peer has sent them for others.
+var ErrUnsupportedCandidate = errors.New("unsupported candidate")
+
+// The reasons that a *CandidateError wraps. ErrCandidateTransport and ErrCandidateType wrap ErrUnsupportedCandidate.
 var (
 	ErrCandidatePrefix     = errors.New(`does not begin with "candidate:"`)
 	ErrCandidateTooLong    = errors.New("too long")
 	ErrCandidateTruncated  = errors.New("fields missing")
-	ErrCandidateFoundation = errors.New("foundation is not 1 to 32 ice-chars")
+	ErrCandidateFoundation = errors.New("bad foundation")
 	ErrCandidateComponent  = errors.New("component out of range")
-	ErrCandidateTransport  = errors.New("transport is neither udp nor tcp")
+	ErrCandidateTransport  = fmt.Errorf("%w: transport is neither udp nor tcp", ErrUnsupportedCandidate)
 	ErrCandidatePriority   = errors.New("priority out of range")
 	ErrCandidateAddress    = errors.New("not an address or host name")
 	ErrCandidatePort       = errors.New("port out of range")
-	ErrCandidateType       = errors.New("unknown candidate type")
+	ErrCandidateType       = fmt.Errorf("%w: unknown candidate type", ErrUnsupportedCandidate)
 	ErrCandidateRelated    = errors.New("bad related address")
 	ErrCandidateTCPType    = errors.New("bad tcptype")
 	ErrCandidateExtension  = errors.New("bad extension attribute")
 )
 
-// CandidateError tells why a candidate's text was refused.
+// CandidateError says why a candidate's text was refused.
 type CandidateError struct {
 	// Text is the refused text, cut to its first 128 bytes.
 	Text string
@@ -62,8 +71,12 @@ func (e *CandidateError) Unwrap() error { return e.Err }
 // (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1). White space at the ends and a line break at the end
 // are ignored. A host name in the place of the address is kept in Host. The error is a *CandidateError.
 //
-// A candidate of an unknown type is an error wrapping ErrCandidateType, one of an unknown transport wraps
-// ErrCandidateTransport: the RFC asks to ignore both.
+// Candidates of an unknown type or transport are errors that wrap ErrUnsupportedCandidate, for the caller to ignore.
+//
+// Beyond the grammar, ParseCandidate accepts what endpoints are known to send: no foundation, or one of up to 256
+// characters with '=', '_', '-' or '#' among them; priorities of up to 32 bits; IPv6 addresses in brackets or with a zone,
+// which says nothing outside the peer and is dropped; a TCP candidate without tcptype, which is active if its port is 9 and
+// otherwise passive; an UDP candidate with tcptype, which is dropped; a related address that is none.
 func ParseCandidate(s string) (Candidate, error) {
 	c, err := parseCandidate(s)
 	if err != nil {
@@ -86,43 +99,36 @@ func parseCandidate(s string) (c Candidate, err error) {
 		return c, ErrCandidatePrefix
 	}
 	f := fields{rest: s}
-
-	c.Foundation = f.next()
-	if !isICEChars(c.Foundation, 1, maxFoundationLength) {
-		return c, ErrCandidateFoundation
+	if !f.lacksFoundation() {
+		c.Foundation = f.next()
+		if !isLooseICEChars(c.Foundation, 1, maxForeignFoundationLength) {
+			return c, ErrCandidateFoundation
+		}
 	}
 	component, err := strconv.ParseUint(f.next(), 10, 16)
 	if err != nil || component < 1 || component > maxComponent {
 		return c, ErrCandidateComponent
 	}
 	c.Component = uint16(component)
+	// An unsupported candidate is one that is otherwise well-formed, so the reading goes on.
+	var unsupported error
 	switch transport := f.next(); {
 	case strings.EqualFold(transport, "udp"):
 		c.Transport = UDP
 	case strings.EqualFold(transport, "tcp"):
 		c.Transport = TCP
+	case transport == "":
+		return c, ErrCandidateTruncated
 	default:
-		return c, ErrCandidateTransport
+		unsupported = ErrCandidateTransport
 	}
 	priority, err := strconv.ParseUint(f.next(), 10, 32)
-	if err != nil || priority < 1 || priority > maxPriority {
+	if err != nil || priority < 1 {
 		return c, ErrCandidatePriority
 	}
 	c.Priority = uint32(priority)
-	host, port := f.next(), f.next()
-	if host == "" || port == "" {
-		return c, ErrCandidateTruncated
-	}
-	portNumber, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return c, ErrCandidatePort
-	}
-	if addr, ok := parseAddr(host); ok {
-		c.Addr = netip.AddrPortFrom(addr, uint16(portNumber))
-	} else if isHostName(host) {
-		c.Host, c.HostPort = host, uint16(portNumber)
-	} else {
-		return c, ErrCandidateAddress
+	if err := c.parseAddress(&f); err != nil {
+		return c, err
 	}
 	if f.next() != "typ" {
 		return c, ErrCandidateTruncated
@@ -139,9 +145,34 @@ func parseCandidate(s string) (c Candidate, err error) {
 	case "":
 		return c, ErrCandidateTruncated
 	default:
-		return c, ErrCandidateType
+		if unsupported == nil {
+			unsupported = ErrCandidateType
+		}
 	}
-	return c, c.parseAttributes(&f)
+	if err := c.parseAttributes(&f); err != nil {
+		return c, err
+	}
+	return c, unsupported
+}
+
+// parseAddress parses the connection address and the port.
+func (c *Candidate) parseAddress(f *fields) error {
+	host, port := f.next(), f.next()
+	if host == "" || port == "" {
+		return ErrCandidateTruncated
+	}
+	portNumber, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return ErrCandidatePort
+	}
+	if addr, ok := parseAddr(host); ok {
+		c.Addr = netip.AddrPortFrom(addr, uint16(portNumber))
+	} else if isHostName(host) {
+		c.Host, c.HostPort = host, uint16(portNumber)
+	} else {
+		return ErrCandidateAddress
+	}
+	return nil
 }
 
 // parseAttributes parses what follows the type: raddr, rport, tcptype and extensions. The grammar puts raddr and rport
@@ -157,9 +188,9 @@ func (c *Candidate) parseAttributes(f *fields) error {
 		value := f.next()
 		switch key {
 		case "raddr":
-			// A name here (or an address withheld) says nothing that a check needs.
+			// The related address is for diagnosis only. A name, an address withheld or a misspelt one is dropped.
 			relatedAddr, _ = parseAddr(value)
-			if !relatedAddr.IsValid() && !isHostName(value) {
+			if value == "" || !isVisible(value) {
 				return ErrCandidateRelated
 			}
 		case "rport":
@@ -189,11 +220,26 @@ func (c *Candidate) parseAttributes(f *fields) error {
 	if relatedAddr.IsValid() {
 		c.Related = netip.AddrPortFrom(relatedAddr, uint16(relatedPort))
 	}
-	// https://www.rfc-editor.org/rfc/rfc6544.html#section-4.5: the attribute must be present for TCP, and only there.
-	if (c.Transport == TCP) != (c.TCPType != 0) {
-		return ErrCandidateTCPType
-	}
+	c.completeTCPType()
 	return nil
+}
+
+// completeTCPType sets the TCP type that https://www.rfc-editor.org/rfc/rfc6544.html#section-4.5 demands of every TCP
+// candidate and of no other. Endpoints that are older than it send none.
+func (c *Candidate) completeTCPType() {
+	port := c.Addr.Port()
+	if c.Host != "" {
+		port = c.HostPort
+	}
+	switch {
+	case c.Transport != TCP:
+		c.TCPType = 0
+	case c.TCPType != 0:
+	case port == discardPort:
+		c.TCPType = TCPActive
+	default:
+		c.TCPType = TCPPassive
+	}
 }
 
 // String returns the candidate as "candidate:1 1 udp …", without "a=". ParseCandidate reads it back.
@@ -247,13 +293,21 @@ func appendAddr(dst []byte, addr netip.Addr) []byte {
 	return addr.WithZone("").AppendTo(dst)
 }
 
-// parseAddr parses an IP address without a zone; IPv4-mapped IPv6 becomes IPv4, which it is on the wire.
+// parseAddr parses an IP address, of which the zone is dropped; IPv4-mapped IPv6 becomes IPv4, which it is on the wire. IPv6 may
+// stand in brackets.
 func parseAddr(s string) (netip.Addr, bool) {
-	addr, err := netip.ParseAddr(s)
-	if err != nil || addr.Zone() != "" {
+	inner, bracketed := strings.CutPrefix(s, "[")
+	if bracketed {
+		var ok bool
+		if inner, ok = strings.CutSuffix(inner, "]"); !ok {
+			return netip.Addr{}, false
+		}
+	}
+	addr, err := netip.ParseAddr(inner)
+	if err != nil || bracketed && !addr.Is6() {
 		return netip.Addr{}, false
 	}
-	return addr.Unmap(), true
+	return addr.WithZone("").Unmap(), true
 }
 
 // fields cuts a text at runs of spaces.
@@ -267,6 +321,18 @@ func (f *fields) next() string {
 	return field
 }
 
+// lacksFoundation reports whether the first field is missing: the text begins with a space, and the component, which is a number, is
+// not its second field.
+func (f *fields) lacksFoundation() bool {
+	if !strings.HasPrefix(f.rest, " ") {
+		return false
+	}
+	ahead := *f
+	ahead.next()
+	_, err := strconv.ParseUint(ahead.next(), 10, 16)
+	return err != nil
+}
+
 // isICEChars reports whether s has least to most characters, all of them letters, digits, '+' or '/'
 // (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1).
 func isICEChars(s string, least, most int) bool {
@@ -275,6 +341,20 @@ func isICEChars(s string, least, most int) bool {
 	}
 	for i := range len(s) {
 		if c := s[i]; !isLetterOrDigit(c) && c != '+' && c != '/' {
+			return false
+		}
+	}
+	return true
+}
+
+// isLooseICEChars is isICEChars for what a peer sends. Servers that encode in base64, or print what they have, send '=', '_', '-' and
+// '#' too, which browsers accept.
+func isLooseICEChars(s string, least, most int) bool {
+	if len(s) < least || len(s) > most {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isLetterOrDigit(c) && strings.IndexByte("+/=_-#", c) < 0 {
 			return false
 		}
 	}

@@ -18,12 +18,12 @@ type RemoteParameters struct {
 }
 
 // SetRemote sets the peer's credentials; checks begin. It can be called once: the error wraps ErrState after that, and
-// ErrCredentials if ufrag or pwd is malformed.
+// ErrCredentials if ufrag or pwd is malformed; besides ice-chars they may have '=', '_', '-' and '#'.
 func (a *Agent) SetRemote(now time.Time, r RemoteParameters) error {
 	switch {
 	case a.ended() || a.remoteKey != nil:
 		return fmt.Errorf("ice: set remote parameters: %w", ErrState)
-	case !validCredentials(r.Ufrag, r.Pwd):
+	case !validRemoteCredentials(r.Ufrag, r.Pwd):
 		return fmt.Errorf("ice: remote credentials: %w", ErrCredentials)
 	}
 	a.remoteUfrag, a.remoteLite = r.Ufrag, r.Lite
