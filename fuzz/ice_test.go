@@ -2,12 +2,14 @@ package fuzz_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/sdp"
 	"github.com/rtcstack/rtcstack/stun"
 )
 
@@ -20,13 +22,31 @@ func FuzzICECandidate(f *testing.F) {
 		"candidate:1 1 udp 2122260223 9b36eaac-bb2e-49bb-bb78-21c41c499900.local 55000 typ host",
 		"candidate:1 1 tcp 1518280447 192.0.2.1 9 typ host tcptype active generation 0",
 		"candidate:1 1 udp 5 ::ffff:192.0.2.1 9 typ prflx x",
+		"candidate: 1 udp 2113667327 192.0.2.18 54400 typ host",
+		"candidate:udp_1-a=# 1 udp 4294967295 [fe80::1%eth0] 4000 typ host tcptype passive raddr 1%92.0 rport 61665",
+		"candidate:1 1 tcp 1509957375 192.0.2.14 0 typ host generation 0",
+		"candidate:1 1 ssltcp 2113932029 192.0.2.15 443 typ future",
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		c, err := ice.ParseCandidate(s)
 		if err != nil {
+			var refused *ice.CandidateError
+			if !errors.As(err, &refused) {
+				t.Fatalf("%q: %v", s, err)
+			}
 			return
+		}
+		if (c.Transport == ice.TCP) != (c.TCPType != 0) || c.Addr.Addr().Zone() != "" {
+			t.Fatalf("%q became %+v", s, c)
+		}
+		// A description may have it.
+		d := sdp.Description{Media: []sdp.MediaDescription{{
+			Kind: sdp.KindAudio, Rejected: true, Candidates: []string{strings.TrimPrefix(strings.TrimSpace(s), "a=")},
+		}}}
+		if err := d.Validate(); err != nil {
+			t.Fatalf("%q in a description: %v", s, err)
 		}
 		text := c.String()
 		if strings.ContainsAny(text, "\r\n") {

@@ -26,6 +26,10 @@ var sdpSeeds = []string{
 		"m=audio 0 UDP/TLS/RTP/SAVPF 111\na=bundle-only\na=mid:1\na=recvonly\na=rtpmap:111 opus/48000/2\n",
 	"m=application 9 DTLS/SCTP 5000 5001\na=sctpmap:5001 bfcp 2\na=sctpmap:5000 webrtc-datachannel 16\na=sctpmap:5000 webrtc-datachannel\n",
 	"m=application 0 UDP/DTLS/SCTP 0\na=sctp-port:0\na=sctpmap:1 webrtc-datachannel 1\n",
+	"v=0\no=Some Body -1 0x1 IN IP4 \ns=\nc=IN c=IN IP4 0.0.0.0\nc=IN IP4\nt=now-\nt=0\na=\ny=1\nm=video 9 RTP/AVP\nc=\nc=IN 1\na=inactive \ny=0100000001\nf=\n",
+	"v=0\no=- 1 2 IN IP4 192.0.2.1:5060\ns=-\nt=0 0\na=group:BUNDLE gone a d\nm=audio 0 UDP/TLS/RTP/SAVPF 111 0\na=mid:a\na=bundle-only \na=rtcp-mux\n" +
+		"a=rtpmap:111 opus/48000/2\na=candidate: 1 udp 5 192.0.2.1 4000 typ host\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\na=mid:d\n" +
+		"a=ice-ufrag:rBIAAW1gbWA=_1\na=ice-pwd:AbCdEfGhIjKlMnOpQrS-tUvW_x#=\na=fingerprint:sha-1 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13\n",
 }
 
 // wantSyntaxError fails unless err is nil or names a line of text.
@@ -67,6 +71,25 @@ func FuzzSDPSession(f *testing.F) {
 				t.Fatalf("%q: %+v became %+v", text, s.Media[i], again.Media[i])
 			}
 		}
+		if !reflect.DeepEqual(s.Others, again.Others) || s.Connection != again.Connection {
+			t.Fatalf("%q: %+v became %+v", text, s, again)
+		}
+		if s.Origin != again.Origin && s.Origin != (sdp.Origin{}) || len(s.Times) > 0 && !reflect.DeepEqual(s.Times, again.Times) {
+			t.Fatalf("%q: %+v became %+v", text, s, again)
+		}
+		// What is of the grammar means the same to both readers, and is of the grammar when written.
+		strict := sdp.ParseOptions{Strict: true}
+		strictly, err := strict.Parse(text)
+		wantSyntaxError(t, text, err)
+		if err != nil {
+			return
+		}
+		if !reflect.DeepEqual(s, strictly) {
+			t.Fatalf("%q: %+v, strictly %+v", text, s, strictly)
+		}
+		if _, err := strict.Parse(written); err != nil && !errors.Is(err, sdp.ErrLimit) {
+			t.Fatalf("%q, written as %q: %v", text, written, err)
+		}
 	})
 }
 
@@ -94,6 +117,14 @@ func FuzzSDPDescription(f *testing.F) {
 			if valid == nil && !m.Rejected && (transport.ICEUfrag == "" || transport.ICEPwd == "" || len(transport.Fingerprints) == 0) {
 				t.Fatalf("%q: valid without a transport", text)
 			}
+			_, _ = d.CandidatesOf(m)
+			if tagged := d.TaggedOf(m); tagged != m && (tagged.Rejected || m.Rejected) {
+				t.Fatalf("%q: the tagged section of %q is %q", text, m.Mid, tagged.Mid)
+			}
+			inactive := m.Inactive(sdp.Transport{})
+			if again, err := sdp.ParseMedia(inactive.String()); err != nil || again.Mid != m.Mid {
+				t.Fatalf("%q: inactive %q: %v", text, inactive.String(), err)
+			}
 			rejection := m.Rejection()
 			rejected, err := sdp.ParseMedia(rejection.String())
 			if err != nil || !rejected.Rejected || rejected.Mid != m.Mid {
@@ -113,6 +144,58 @@ func FuzzSDPDescription(f *testing.F) {
 		}
 		if (again.Validate() == nil) != (valid == nil) {
 			t.Fatalf("%q: %v became %v", text, valid, again.Validate())
+		}
+	})
+}
+
+// What Validate passes, ParseDescription reads after Append has written it, whatever values a program has set.
+func FuzzSDPValidate(f *testing.F) {
+	for _, seed := range sdpSeeds {
+		f.Add(seed, "sendonly", "", uint16(0), byte(3))
+		f.Add(seed, "candidate:1 1 udp 1 192.0.2.1 9 typ host", "x\r\na=y", uint16(1), byte('y'))
+		f.Add(seed, "BUNDLE", "0", uint16(5000), byte(1))
+	}
+	f.Fuzz(func(t *testing.T, text, key, value string, field uint16, small byte) {
+		d, err := sdp.ParseDescription(text)
+		if err != nil || len(d.Media) == 0 {
+			return
+		}
+		m := &d.Media[0]
+		for bit, change := range []func(){
+			func() { d.Attributes = append(d.Attributes, sdp.Attribute{Key: key, Value: value}) },
+			func() { m.Attributes = append(m.Attributes, sdp.Attribute{Key: key, Value: value}) },
+			func() { m.Direction, d.Direction = sdp.Direction(small), sdp.Direction(small) },
+			func() { m.Candidates = append(m.Candidates, key) },
+			func() { d.Groups = append(d.Groups, sdp.Group{Semantics: key, Mids: []string{value, m.Mid}}) },
+			func() { m.Formats = nil },
+			func() { m.Rejected = !m.Rejected },
+			func() { m.SCTPPort, m.SCTPStreams, m.SCTPClosed = uint16(small), uint16(small), !m.SCTPClosed },
+			func() { d.OriginText, d.Connection.Raw = key, value },
+			func() { m.Others = append(m.Others, sdp.Line{Type: small, Value: value}) },
+			func() { d.Transport.ICEUfrag, m.Transport.ICEPwd, m.TLSID = key, value, value },
+			func() { m.Kind, m.Protocol = key, value },
+			func() { m.Formats = append(m.Formats, value) },
+			func() { m.ICEOptions = append(m.ICEOptions, key) },
+			func() { d.Times = append(d.Times, sdp.Time{Raw: value, Zones: key}) },
+			func() { m.Mid, m.Title = key, value },
+		} {
+			if field>>bit&1 != 0 {
+				change()
+			}
+		}
+		if d.Validate() != nil {
+			return
+		}
+		written := d.String()
+		again, err := sdp.ParseDescription(written)
+		if err != nil {
+			t.Fatalf("%+v, written as %q: %v", d, written, err)
+		}
+		if err := again.Validate(); err != nil {
+			t.Fatalf("%+v, written as %q: %v", d, written, err)
+		}
+		if rewritten := again.String(); rewritten != written {
+			t.Fatalf("%+v, written as %q, then as %q", d, written, rewritten)
 		}
 	})
 }

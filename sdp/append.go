@@ -18,6 +18,7 @@ func (s *Session) Append(dst []byte) []byte {
 	dst = appendHead(dst, s.Information, s.URI, s.Emails, s.Phones, s.Connection, s.Bandwidths)
 	dst = appendTimes(dst, s.Times)
 	dst = s.Attributes.append(dst)
+	dst = appendOthers(dst, s.Others)
 	for i := range s.Media {
 		dst = s.Media[i].append(dst)
 	}
@@ -33,7 +34,8 @@ func (m *Media) append(dst []byte) []byte {
 	for _, b := range m.Bandwidths {
 		dst = b.append(dst)
 	}
-	return m.Attributes.append(dst)
+	dst = m.Attributes.append(dst)
+	return appendOthers(dst, m.Others)
 }
 
 func appendMediaLine(dst []byte, kind string, port, count uint16, protocol string, formats []string) []byte {
@@ -80,9 +82,13 @@ func appendTimes(dst []byte, times []Time) []byte {
 	for i := range times {
 		t := &times[i]
 		dst = append(dst, "t="...)
-		dst = strconv.AppendUint(dst, t.Start, 10)
-		dst = append(dst, ' ')
-		dst = strconv.AppendUint(dst, t.Stop, 10)
+		if t.Raw != "" {
+			dst = append(dst, t.Raw...)
+		} else {
+			dst = strconv.AppendUint(dst, t.Start, 10)
+			dst = append(dst, ' ')
+			dst = strconv.AppendUint(dst, t.Stop, 10)
+		}
 		dst = append(dst, '\r', '\n')
 		for _, r := range t.Repeats {
 			dst = appendLine(dst, "r=", r)
@@ -93,6 +99,9 @@ func appendTimes(dst []byte, times []Time) []byte {
 }
 
 func (o Origin) append(dst []byte) []byte {
+	if o.Raw != "" {
+		return appendLine(dst, "o=", o.Raw)
+	}
 	dst = append(dst, "o="...)
 	dst = append(dst, orDefault(o.Username, "-")...)
 	dst = append(dst, ' ')
@@ -104,6 +113,9 @@ func (o Origin) append(dst []byte) []byte {
 }
 
 func (c Connection) append(dst []byte) []byte {
+	if c.Raw != "" {
+		return appendLine(dst, "c=", c.Raw)
+	}
 	dst = append(dst, "c="...)
 	return appendAddress(dst, c.NetworkType, c.AddressType, orDefault(c.Address, "0.0.0.0"))
 }
@@ -118,9 +130,10 @@ func appendAddress(dst []byte, network, kind, address string) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// addressType is the address type that goes with an address or host name.
+// addressType returns the address type that goes with an address or host name. A single colon precedes a port, which some peers
+// write behind the address.
 func addressType(address string) string {
-	if strings.IndexByte(address, ':') >= 0 {
+	if strings.Count(address, ":") > 1 {
 		return "IP6"
 	}
 	return "IP4"
@@ -142,6 +155,15 @@ func (a Attributes) append(dst []byte) []byte {
 			dst = append(dst, ':')
 			dst = append(dst, a[i].Value...)
 		}
+		dst = append(dst, '\r', '\n')
+	}
+	return dst
+}
+
+func appendOthers(dst []byte, lines []Line) []byte {
+	for _, l := range lines {
+		dst = append(dst, l.Type, '=')
+		dst = append(dst, l.Value...)
 		dst = append(dst, '\r', '\n')
 	}
 	return dst

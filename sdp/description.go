@@ -3,6 +3,7 @@ package sdp
 import (
 	"math"
 	"slices"
+	"strings"
 )
 
 // Words of the m= lines of WebRTC.
@@ -56,6 +57,9 @@ type Description struct {
 	SessionID      uint64 // of the origin; the same for all descriptions of a connection, below 2^63 (RFC 8829, section 5.2.1)
 	SessionVersion uint64 // of the origin; one more in each description that differs from the one before
 	Address        string // of the origin; empty is written 0.0.0.0, which tells nobody anything
+	// OriginText is the value of an o= line that the four fields above cannot express (a session id that is not a number,
+	// missing fields), verbatim. If it is not empty, it is written in their place.
+	OriginText string
 
 	Name        string      // s=; empty is written "-"
 	Information string      // i=
@@ -72,6 +76,7 @@ type Description struct {
 	EndOfCandidates  bool       // a=end-of-candidates for all sections (RFC 8840)
 	Direction        Direction  // for the sections that have none
 	Attributes       Attributes // all others: msid-semantic, identity, ice-pacing, …
+	Others           []Line     // lines that are not of the grammar
 
 	// Transport holds for the sections that do not say otherwise; see TransportOf.
 	Transport
@@ -106,11 +111,15 @@ type MediaDescription struct {
 
 	// Port is written 0 when Rejected or, with BundleOnly, as it is; otherwise zero is written 9, the discard port.
 	Port      uint16
-	PortCount uint16   // of "port/count", which WebRTC does not use
-	Protocol  string   // empty is written UDP/DTLS/SCTP for an application, UDP/TLS/RTP/SAVPF for others
-	Formats   []string // empty is written webrtc-datachannel for an application, 0 for others
+	PortCount uint16 // of "port/count", which WebRTC does not use
+	Protocol  string // empty is written UDP/DTLS/SCTP for an application, UDP/TLS/RTP/SAVPF for others
+	// Formats are the payload types, or the protocol of an application; empty is written webrtc-datachannel for an
+	// application. Another section without a format cannot be used: it is read and written as a rejected one, whose
+	// format is 0.
+	Formats []string
 
-	// Rejected says that the section is not in use: its port is 0 and it is not bundle-only (RFC 8829, section 5.3.1).
+	// Rejected says that the section is not in use: its port is 0 and it is not bundle-only (RFC 8829, section 5.3.1), or it
+	// has no format. The port is then written as 0.
 	Rejected bool
 	// BundleOnly is a=bundle-only: use the section bundled or not at all (RFC 9143, section 6). Ignored when Rejected.
 	BundleOnly bool
@@ -138,6 +147,7 @@ type MediaDescription struct {
 	HasMaxMessageSize bool   // whether there is an a=max-message-size
 
 	Attributes Attributes // all others
+	Others     []Line     // lines that are not of the grammar
 }
 
 // Application returns the data channel section: the first that is not rejected, otherwise the first that is, nil where there is none.
@@ -183,24 +193,70 @@ func (d *Description) BundleOf(mid string) *Group {
 	return nil
 }
 
-// TransportOf returns the transport that is in effect for a section, which must be one of d.Media.
-//
-// Each attribute of the section counts before that of the session part (RFC 8839, section 5.4; RFC 8122, section 5; RFC 4145,
-// section 4). A bundled section that has none gets that of the first section in its group: attributes of the categories
-// TRANSPORT and IDENTICAL stand in that one alone (https://www.rfc-editor.org/rfc/rfc9143.html#section-7.1.3). The slices are
-// shared with d.
-func (d *Description) TransportOf(m *MediaDescription) Transport {
-	t := m.Transport
-	t.complete(&d.Transport)
-	if t.ICEUfrag != "" && t.ICEPwd != "" && len(t.Fingerprints) > 0 && t.Setup != SetupUnspecified {
-		return t
+// TaggedOf returns the section whose transport m, which must be one of d.Media, uses: of a BUNDLE group the first section
+// that is there and not rejected (the tagged section of https://www.rfc-editor.org/rfc/rfc9143.html#section-7.2.1), and m itself when it is
+// rejected or in no group. It points into d.Media.
+func (d *Description) TaggedOf(m *MediaDescription) *MediaDescription {
+	if m.Rejected {
+		return m
 	}
-	if g := d.BundleOf(m.Mid); g != nil {
-		if tagged := d.MediaByMid(g.Mids[0]); tagged != nil {
-			t.complete(&tagged.Transport)
+	g := d.BundleOf(m.Mid)
+	if g == nil {
+		return m
+	}
+	if first := d.MediaByMid(g.Mids[0]); first != nil && !first.Rejected {
+		return first
+	}
+	sections := make(map[string]*MediaDescription, len(d.Media))
+	for i := range d.Media {
+		if s := &d.Media[i]; !s.Rejected && sections[s.Mid] == nil {
+			sections[s.Mid] = s
 		}
 	}
+	for _, mid := range g.Mids {
+		if s := sections[mid]; s != nil {
+			return s
+		}
+	}
+	return m
+}
+
+// TransportOf returns the transport that is in effect for a section, which must be one of d.Media.
+//
+// For a bundled section that is the one of the tagged section, see [Description.TaggedOf]: attributes of the categories TRANSPORT and
+// IDENTICAL stand in that one alone (https://www.rfc-editor.org/rfc/rfc9143.html#section-7.1.3), and where others have them too, they
+// mean transports that BUNDLE does away with. What the tagged section lacks is taken from the section itself, and then from
+// the session part (RFC 8839, section 5.4; RFC 8122, section 5; RFC 4145, section 4). The slices are shared with d.
+func (d *Description) TransportOf(m *MediaDescription) Transport {
+	return d.transport(m, d.TaggedOf(m))
+}
+
+// transport is TransportOf for a section whose tagged section is known.
+func (d *Description) transport(m, tagged *MediaDescription) Transport {
+	t := tagged.Transport
+	if tagged != m {
+		t.complete(&m.Transport)
+	}
+	t.complete(&d.Transport)
 	return t
+}
+
+// CandidatesOf returns the candidates of the transport that is in effect for a section, which must be one of d.Media, and whether no
+// others will follow (a=end-of-candidates, RFC 8840). They are of the category TRANSPORT and so stand in the tagged section, see
+// [Description.TaggedOf]; the section's own count where that one has none and the ICE credentials do not say that they are of
+// another transport. The slice is shared with d.
+func (d *Description) CandidatesOf(m *MediaDescription) (candidates []string, complete bool) {
+	tagged := d.TaggedOf(m)
+	candidates, complete = tagged.Candidates, d.EndOfCandidates || tagged.EndOfCandidates
+	if tagged != m && len(candidates) == 0 && m.sharesICE(tagged) {
+		candidates, complete = m.Candidates, complete || m.EndOfCandidates
+	}
+	return candidates, complete
+}
+
+// sharesICE reports whether the ICE credentials of the section itself, if it has any, are those of the other.
+func (m *MediaDescription) sharesICE(other *MediaDescription) bool {
+	return (m.ICEUfrag == "" || m.ICEUfrag == other.ICEUfrag) && (m.ICEPwd == "" || m.ICEPwd == other.ICEPwd)
 }
 
 // complete fills what t lacks from u.
@@ -261,12 +317,25 @@ func (m *MediaDescription) legacyPort() uint16 {
 	return port
 }
 
-// EffectiveSCTPPort returns the SCTP port to use: SCTPPort, or 5000 where there is none. Not meaningful when SCTPClosed.
-func (m *MediaDescription) EffectiveSCTPPort() uint16 {
-	if m.SCTPPort == 0 {
-		return DefaultSCTPPort
+// contradictsPort reports whether the fields say different things about the SCTP port of a data channel section.
+func (m *MediaDescription) contradictsPort() bool {
+	legacy := m.legacyPort()
+	if m.SCTPClosed {
+		return m.SCTPPort != 0 || m.SCTPStreams != 0 || legacy != 0
 	}
-	return m.SCTPPort
+	return legacy != 0 && m.SCTPPort != 0 && m.SCTPPort != legacy
+}
+
+// EffectiveSCTPPort returns the SCTP port to use: SCTPPort, that of the older form of the m= line, or 5000 where there is none. Not
+// meaningful when SCTPClosed.
+func (m *MediaDescription) EffectiveSCTPPort() uint16 {
+	if m.SCTPPort != 0 {
+		return m.SCTPPort
+	}
+	if legacy := m.legacyPort(); legacy != 0 {
+		return legacy
+	}
+	return DefaultSCTPPort
 }
 
 // MessageLimit returns the size of the largest message that the writer of the description takes, in bytes: its a=max-message-size,
@@ -279,6 +348,43 @@ func (m *MediaDescription) MessageLimit() uint64 {
 		return math.MaxUint64
 	}
 	return m.MaxMessageSize
+}
+
+// Inactive returns the section that takes part in a BUNDLE group with transport t and neither sends nor receives: in an answer, it
+// stands in the place of an offered section of media whose transport is wanted without the media; in an offer, in that of such a
+// section that was agreed before. It has the formats and what maps them to codecs (a=rtpmap), without which implementations find no codec
+// in common and refuse the section, and a=rtcp-mux where m has it, which bundled media needs (RFC 9143, section 9.3).
+//
+// Of the other attributes it has none: what is not understood must not be repeated (RFC 3264, section 6).
+func (m *MediaDescription) Inactive(t Transport) MediaDescription {
+	section := MediaDescription{
+		Kind:      m.Kind,
+		Protocol:  m.Protocol,
+		Formats:   m.Formats,
+		Mid:       m.Mid,
+		Direction: DirectionInactive,
+		Transport: t,
+	}
+	unmapped := make(map[string]bool, len(m.Formats))
+	for _, format := range m.Formats {
+		unmapped[format] = true
+	}
+	if m.Attributes.has("rtcp-mux") {
+		section.Attributes = append(section.Attributes, Attribute{Key: "rtcp-mux"})
+	}
+	for mapping := range m.Attributes.All("rtpmap") {
+		format, _ := word(mapping)
+		if unmapped[format] {
+			unmapped[format] = false
+			section.Attributes = append(section.Attributes, Attribute{Key: "rtpmap", Value: mapping})
+		}
+	}
+	return section
+}
+
+// IsRTP reports whether the section is for media over RTP (RFC 8866, section 5.14: "RTP/AVP", "UDP/TLS/RTP/SAVPF", …).
+func (m *MediaDescription) IsRTP() bool {
+	return strings.HasPrefix(m.Protocol, "RTP/") || strings.Contains(m.Protocol, "/RTP/")
 }
 
 // Rejection returns the section that an answer has in the place of an offered section which it does not want: the same m= line with port 0

@@ -9,13 +9,18 @@ func (d *Description) String() string { return string(d.Append(nil)) }
 // written as they are: call Validate first where they come from elsewhere. It does not allocate when dst has room.
 func (d *Description) Append(dst []byte) []byte {
 	dst = append(dst, "v=0\r\no="...)
-	dst = append(dst, orDefault(d.Username, "-")...)
-	dst = append(dst, ' ')
-	dst = strconv.AppendUint(dst, d.SessionID, 10)
-	dst = append(dst, ' ')
-	dst = strconv.AppendUint(dst, d.SessionVersion, 10)
-	dst = append(dst, ' ')
-	dst = appendAddress(dst, "", "", orDefault(d.Address, addressUnspecified))
+	if d.OriginText != "" {
+		dst = append(dst, d.OriginText...)
+		dst = append(dst, '\r', '\n')
+	} else {
+		dst = append(dst, orDefault(d.Username, "-")...)
+		dst = append(dst, ' ')
+		dst = strconv.AppendUint(dst, d.SessionID, 10)
+		dst = append(dst, ' ')
+		dst = strconv.AppendUint(dst, d.SessionVersion, 10)
+		dst = append(dst, ' ')
+		dst = appendAddress(dst, "", "", orDefault(d.Address, addressUnspecified))
+	}
 	dst = appendLine(dst, "s=", orDefault(d.Name, "-"))
 	dst = appendHead(dst, d.Information, d.URI, d.Emails, d.Phones, d.Connection, d.Bandwidths)
 	dst = appendTimes(dst, d.Times)
@@ -41,6 +46,7 @@ func (d *Description) Append(dst []byte) []byte {
 	if d.EndOfCandidates {
 		dst = append(dst, "a=end-of-candidates\r\n"...)
 	}
+	dst = appendOthers(dst, d.Others)
 	for i := range d.Media {
 		dst = d.Media[i].append(dst, d.Connection == Connection{})
 	}
@@ -74,7 +80,7 @@ func (m *MediaDescription) append(dst []byte, connection bool) []byte {
 	}
 	dst = m.Transport.append(dst)
 	dst = appendOptional(dst, "a=mid:", m.Mid)
-	if m.BundleOnly && !m.Rejected {
+	if m.BundleOnly && !m.rejected() {
 		dst = append(dst, "a=bundle-only\r\n"...)
 	}
 	dst = appendDirection(dst, m.Direction)
@@ -82,14 +88,19 @@ func (m *MediaDescription) append(dst []byte, connection bool) []byte {
 	if m.IsDataChannel() {
 		dst = m.appendSCTP(dst)
 	}
-	return dst
+	return appendOthers(dst, m.Others)
+}
+
+// rejected reports whether the section is written as a rejected one.
+func (m *MediaDescription) rejected() bool {
+	return m.Rejected || len(m.Formats) == 0 && m.Kind != KindApplication
 }
 
 // appendFirst writes the m= line.
 func (m *MediaDescription) appendFirst(dst []byte) []byte {
 	port, protocol := m.Port, m.Protocol
 	switch {
-	case m.Rejected:
+	case m.rejected():
 		port = 0
 	case port == 0 && !m.BundleOnly:
 		port = portDiscard

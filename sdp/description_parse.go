@@ -11,7 +11,12 @@ import (
 // section must not stand there with different values. Whether the description is complete enough to connect is the business
 // of [Description.Validate]. The error is a *[SyntaxError].
 func ParseDescription(text string) (*Description, error) {
-	s, err := parse(text, false)
+	return ParseOptions{}.ParseDescription(text)
+}
+
+// ParseDescription is the function [ParseDescription] with options.
+func (o ParseOptions) ParseDescription(text string) (*Description, error) {
+	s, err := o.Parse(text)
 	if err != nil {
 		return nil, err
 	}
@@ -31,9 +36,15 @@ func describe(text string, s *Session) (*Description, error) {
 		Connection:  s.Connection,
 		Bandwidths:  s.Bandwidths,
 		Times:       s.Times,
+		Others:      s.Others,
 	}
-	if s.Origin.SessionID != "" {
-		d.SessionID, d.SessionVersion = saturate(s.Origin.SessionID), saturate(s.Origin.SessionVersion)
+	if o := &s.Origin; *o != (Origin{}) {
+		if digits(o.SessionID) && digits(o.SessionVersion) {
+			d.SessionID, d.SessionVersion = saturate(o.SessionID), saturate(o.SessionVersion)
+		}
+		if !o.isPlain() {
+			d.OriginText = o.text()
+		}
 	}
 	if len(d.Times) == 1 && d.Times[0].permanent() {
 		d.Times = nil
@@ -60,7 +71,7 @@ func ParseMedia(text string) (*MediaDescription, error) {
 	if first := strings.TrimLeft(text, "\r\n"); len(first) < 2 || first[1] != '=' {
 		full = "m=" + first
 	}
-	s, err := parse(full, true)
+	s, err := Parse(full)
 	if err != nil {
 		return nil, err
 	}
@@ -81,45 +92,69 @@ func ParseMedia(text string) (*MediaDescription, error) {
 	return &d.Media[0], nil
 }
 
+// isPlain reports whether the fields of a Description express the line.
+func (o *Origin) isPlain() bool {
+	return o.Raw == "" && isPlainNumber(o.SessionID) && isPlainNumber(o.SessionVersion) &&
+		o.NetworkType == "IN" && o.AddressType == addressType(o.Address)
+}
+
+// text returns the value of the line.
+func (o *Origin) text() string {
+	line := string(o.append(nil))
+	return line[len("o=") : len(line)-len("\r\n")]
+}
+
+// isPlainNumber reports whether s is a number of 64 bits as it is written here, without leading zeros.
+func isPlainNumber(s string) bool {
+	if !digits(s) || s[0] == '0' && s != "0" {
+		return false
+	}
+	_, err := strconv.ParseUint(s, 10, 64)
+	return err == nil
+}
+
 // permanent reports whether t is what all of WebRTC says, t=0 0.
 func (t *Time) permanent() bool {
-	return t.Start == 0 && t.Stop == 0 && len(t.Repeats) == 0 && t.Zones == ""
+	return t.Start == 0 && t.Stop == 0 && len(t.Repeats) == 0 && t.Zones == "" && t.Raw == ""
 }
 
 // readAttributes moves the attributes of the session part to their fields. What has no field is moved up
 // in the array it is in, which nobody else has.
 func (d *Description) readAttributes(text string, attributes Attributes) error {
 	others := attributes[:0]
-	for i, a := range attributes {
-		known, problem := true, ""
-		switch a.Key {
-		case "group":
-			semantics, mids := word(a.Value)
-			if semantics == "" {
-				problem = "no semantics"
-			} else {
-				d.Groups = append(d.Groups, Group{Semantics: semantics, Mids: strings.Fields(mids)})
-			}
-		case "ice-lite":
-			known = a.flag(&d.ICELite)
-		case "extmap-allow-mixed":
-			known = a.flag(&d.ExtmapAllowMixed)
-		case "end-of-candidates":
-			known = a.flag(&d.EndOfCandidates)
-		case "sendrecv", "sendonly", "recvonly", "inactive":
-			known, problem = a.direction(&d.Direction)
-		default:
-			known, problem = d.Transport.read(a)
-		}
+	for i := range attributes {
+		known, problem := d.readAttribute(attributes[i].trimmed())
 		if problem != "" {
-			return attributeError(text, -1, i, a.Key, problem, nil)
+			return attributeError(text, -1, i, attributes[i].Key, problem, nil)
 		}
 		if !known {
-			others = append(others, a)
+			others = append(others, attributes[i])
 		}
 	}
 	d.Attributes = trim(others)
 	return nil
+}
+
+// readAttribute takes over an attribute of the session part; known is false when it has no field.
+func (d *Description) readAttribute(a Attribute) (known bool, problem string) {
+	switch a.Key {
+	case "group":
+		semantics, mids := word(a.Value)
+		if semantics == "" {
+			return true, "no semantics"
+		}
+		d.Groups = append(d.Groups, Group{Semantics: semantics, Mids: strings.Fields(mids)})
+		return true, ""
+	case "ice-lite":
+		return a.flag(&d.ICELite), ""
+	case "extmap-allow-mixed":
+		return a.flag(&d.ExtmapAllowMixed), ""
+	case "end-of-candidates":
+		return a.flag(&d.EndOfCandidates), ""
+	case "sendrecv", "sendonly", "recvonly", "inactive":
+		return a.direction(&d.Direction)
+	}
+	return d.Transport.read(a)
 }
 
 // read takes over a media section, number index of the description.
@@ -133,11 +168,13 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 		Title:       from.Title,
 		Connections: from.Connections,
 		Bandwidths:  from.Bandwidths,
+		Others:      from.Others,
 	}
 	// Port zero with bundle-only means the transport of the group, without it a refusal:
 	// https://www.rfc-editor.org/rfc/rfc9143.html#section-6
-	_, m.BundleOnly = from.Attributes.Get("bundle-only")
-	m.Rejected = m.Port == 0 && !m.BundleOnly
+	formatless := len(m.Formats) == 0 && m.Kind != KindApplication
+	m.BundleOnly = !formatless && from.Attributes.has("bundle-only")
+	m.Rejected = m.Port == 0 && !m.BundleOnly || formatless
 	sctp := m.IsDataChannel()
 	m.SCTPPort = m.legacyPort()
 	if err := m.survey(text, index, from.Attributes, sctp); err != nil {
@@ -145,40 +182,48 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 	}
 
 	others := from.Attributes[:0]
-	for i, a := range from.Attributes {
-		known, problem := true, ""
-		switch a.Key {
-		case "mid":
-			problem = once(&m.Mid, a.Value)
-		case "bundle-only", "candidate", "sctp-port":
-			known = a.Key != "sctp-port" || sctp
-		case "end-of-candidates":
-			known = a.flag(&m.EndOfCandidates)
-		case "sendrecv", "sendonly", "recvonly", "inactive":
-			known, problem = a.direction(&m.Direction)
-		case "sctpmap", "max-message-size":
-			if known = sctp; sctp {
-				known, problem = m.readSCTP(a)
-			}
-		default:
-			known, problem = m.Transport.read(a)
-		}
+	for i := range from.Attributes {
+		known, problem := m.readAttribute(from.Attributes[i].trimmed(), sctp)
 		if problem != "" {
-			return attributeError(text, index, i, a.Key, problem, nil)
+			return attributeError(text, index, i, from.Attributes[i].Key, problem, nil)
 		}
 		if !known {
-			others = append(others, a)
+			others = append(others, from.Attributes[i])
 		}
 	}
 	m.Attributes = trim(others)
 	return nil
 }
 
+// readAttribute takes over an attribute of a section, which is for data channels if sctp is set; known is false when it has no
+// field.
+func (m *MediaDescription) readAttribute(a Attribute, sctp bool) (known bool, problem string) {
+	switch a.Key {
+	case "mid":
+		return true, once(&m.Mid, a.Value)
+	case "bundle-only", "candidate":
+		return true, ""
+	case "sctp-port":
+		return sctp, ""
+	case "end-of-candidates":
+		return a.flag(&m.EndOfCandidates), ""
+	case "sendrecv", "sendonly", "recvonly", "inactive":
+		return a.direction(&m.Direction)
+	case "sctpmap", "max-message-size":
+		if !sctp {
+			return false, ""
+		}
+		return m.readSCTP(a)
+	}
+	return m.Transport.read(a)
+}
+
 // survey takes over what must be known before the rest: the candidates, which share one string, and
 // the SCTP port, by which an a=sctpmap that may stand before it is recognized.
 func (m *MediaDescription) survey(text string, index int, attributes Attributes, sctp bool) error {
 	count, size := 0, 0
-	for i, a := range attributes {
+	for i := range attributes {
+		a := attributes[i].trimmed()
 		problem, limit := "", error(nil)
 		switch {
 		case a.Key == "candidate":
@@ -303,6 +348,24 @@ func once(field *string, value string) (problem string) {
 	}
 	*field = value
 	return ""
+}
+
+// trimmed returns the attribute without spaces that follow its name at the end of the line.
+func (a Attribute) trimmed() Attribute {
+	if strings.HasSuffix(a.Key, " ") && a.Value == "" && !a.EmptyValue {
+		a.Key = strings.TrimRight(a.Key, " ")
+	}
+	return a
+}
+
+// has reports whether there is an attribute with the key, whatever its value.
+func (a Attributes) has(key string) bool {
+	for i := range a {
+		if a[i].Key == key || strings.HasPrefix(a[i].Key, key) && a[i].trimmed().Key == key {
+			return true
+		}
+	}
+	return false
 }
 
 // flag sets a field for an attribute without a value. With a value it is something else.

@@ -6,39 +6,61 @@ import (
 	"strings"
 )
 
-// The values of the single line types. Each method reads one value and returns a *SyntaxError that names the line.
+// The values of the single line types. The methods return a *SyntaxError that names the line.
 
-func (p *parser) origin(value string) (Origin, error) {
+func parseOrigin(value string) Origin {
 	var o Origin
 	rest := value
 	for _, part := range []*string{&o.Username, &o.SessionID, &o.SessionVersion, &o.NetworkType, &o.AddressType, &o.Address} {
-		if *part, rest = word(rest); *part == "" {
-			return Origin{}, p.errorf("o=", "fewer than six fields")
-		}
+		*part, rest = word(rest)
 	}
-	if extra, _ := word(rest); extra != "" {
-		return Origin{}, p.errorf("o=", "more than six fields")
+	if o.Address != "" && isBlank(rest) {
+		return o
 	}
-	if !digits(o.SessionID) {
-		return Origin{}, p.errorf("o=", "session id "+clip(o.SessionID)+" is not a number")
-	}
-	if !digits(o.SessionVersion) {
-		return Origin{}, p.errorf("o=", "session version "+clip(o.SessionVersion)+" is not a number")
-	}
-	return o, nil
+	return looseOrigin(value)
 }
 
-func (p *parser) connection(value string) (Connection, error) {
+// looseOrigin finds what it can in an o= line that does not have six fields: the address may be missing, and the user name may have
+// spaces in it.
+func looseOrigin(value string) Origin {
+	if isBlank(value) {
+		return Origin{}
+	}
+	o := Origin{Raw: value}
+	rest, last := lastWord(value)
+	if !isAddressType(last) {
+		o.Address = last
+		rest, last = lastWord(rest)
+	}
+	if !isAddressType(last) {
+		return Origin{Raw: value}
+	}
+	o.AddressType = last
+	rest, o.NetworkType = lastWord(rest)
+	rest, o.SessionVersion = lastWord(rest)
+	rest, o.SessionID = lastWord(rest)
+	o.Username = strings.Trim(rest, " ")
+	return o
+}
+
+func parseConnection(value string) Connection {
 	var c Connection
-	var rest, extra string
+	var rest string
 	c.NetworkType, rest = word(value)
 	c.AddressType, rest = word(rest)
 	c.Address, rest = word(rest)
-	extra, _ = word(rest)
-	if c.Address == "" || extra != "" {
-		return Connection{}, p.errorf("c=", clip(value)+" is not of the form IN IP4 address")
+	if c.Address != "" && isBlank(rest) {
+		return c
 	}
-	return c, nil
+	// The network type, the address type or the address is missing, or there are words too many.
+	c = Connection{Raw: value}
+	c.NetworkType, rest = word(value)
+	if rest, c.Address = lastWord(rest); isAddressType(c.Address) {
+		c.AddressType, c.Address = c.Address, ""
+	} else if _, last := lastWord(rest); isAddressType(last) {
+		c.AddressType = last
+	}
+	return c
 }
 
 func (p *parser) bandwidth(list []Bandwidth, value string) ([]Bandwidth, error) {
@@ -50,14 +72,16 @@ func (p *parser) bandwidth(list []Bandwidth, value string) ([]Bandwidth, error) 
 	return append(list, Bandwidth{Type: kind, Value: saturate(number)}), nil
 }
 
-func (p *parser) time(list []Time, value string) ([]Time, error) {
+func parseTime(value string) Time {
 	start, rest := word(value)
 	stop, rest := word(rest)
-	extra, _ := word(rest)
-	if !digits(start) || !digits(stop) || extra != "" {
-		return list, p.errorf("t=", clip(value)+" is not two numbers")
+	if digits(start) && digits(stop) && isBlank(rest) {
+		return Time{Start: saturate(start), Stop: saturate(stop)}
 	}
-	return append(list, Time{Start: saturate(start), Stop: saturate(stop)}), nil
+	if isBlank(value) {
+		return Time{}
+	}
+	return Time{Raw: value}
 }
 
 // repeat reads r= and z=, which belong to the t= line before them.
@@ -83,7 +107,7 @@ func (p *parser) attribute(value string) error {
 		return p.limit("a=", "more than "+strconv.Itoa(MaxAttributes)+" attributes in one section")
 	}
 	key, value, colon := strings.Cut(value, ":")
-	if key == "" {
+	if key == "" && (colon || p.strict) {
 		return p.errorf("a=", "no name")
 	}
 	p.attributes = append(p.attributes, Attribute{Key: key, Value: value, EmptyValue: colon && value == ""})
@@ -96,6 +120,19 @@ func word(s string) (first, rest string) {
 	first, rest, _ = strings.Cut(s, " ")
 	return first, rest
 }
+
+// lastWord returns the last word of s and what precedes it.
+func lastWord(s string) (rest, last string) {
+	s = strings.TrimRight(s, " ")
+	i := strings.LastIndexByte(s, ' ') + 1
+	return s[:i], s[i:]
+}
+
+// isBlank reports whether s has no words.
+func isBlank(s string) bool { return strings.TrimLeft(s, " ") == "" }
+
+// isAddressType reports whether s is one of the address types of RFC 8866, section 9.
+func isAddressType(s string) bool { return s == "IP4" || s == "IP6" }
 
 // digits reports whether s is one or more decimal digits.
 func digits(s string) bool {

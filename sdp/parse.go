@@ -5,13 +5,21 @@ import (
 	"strings"
 )
 
+// ParseOptions say how to read a description. The zero value reads as [Parse] and [ParseDescription] do.
+type ParseOptions struct {
+	// Strict refuses what is not of the grammar of RFC 8866, section 9; only LF alone is accepted as a line end, which
+	// section 5 of the RFC asks for.
+	Strict bool
+}
+
 // Parse reads a session description. Its strings are substrings of text.
 //
 // What it accepts beyond the grammar is in the package documentation. The error is a *[SyntaxError].
-func Parse(text string) (*Session, error) { return parse(text, false) }
+func Parse(text string) (*Session, error) { return ParseOptions{}.Parse(text) }
 
-func parse(text string, formatless bool) (*Session, error) {
-	p := parser{text: text, formatless: formatless}
+// Parse is the function [Parse] with options.
+func (o ParseOptions) Parse(text string) (*Session, error) {
+	p := parser{text: text, strict: o.Strict}
 	if err := p.survey(); err != nil {
 		return nil, err
 	}
@@ -23,6 +31,11 @@ func parse(text string, formatless bool) (*Session, error) {
 		}
 		if !ok {
 			break
+		}
+		if p.strict {
+			if err := p.checkLine(s, typ, value); err != nil {
+				return nil, err
+			}
 		}
 		switch {
 		case typ == 'm':
@@ -39,6 +52,11 @@ func parse(text string, formatless bool) (*Session, error) {
 	if !p.any {
 		return nil, p.errorf("", "empty description")
 	}
+	if p.strict {
+		if err := p.checkRequired(s); err != nil {
+			return nil, err
+		}
+	}
 	p.closeSection(s)
 	return s, nil
 }
@@ -52,8 +70,9 @@ type parser struct {
 	line int    // number of the line last read, from 1
 	any  bool   // a line that is not empty has been read
 
-	sections   int  // media sections in the whole text
-	formatless bool // an m= line may have no formats
+	sections int  // media sections in the whole text
+	strict   bool // see ParseOptions
+	place    int  // in strict mode, where the last line stands in the order of the grammar
 
 	once [256]bool // lines of the present section that were seen and must not come again
 
@@ -110,7 +129,7 @@ func (p *parser) next() (typ byte, value string, ok bool, err error) {
 		p.line++
 		// A text that went through a conversion of line ends twice has more than one CR.
 		line = strings.TrimRight(line, "\r")
-		if line == "" {
+		if isBlank(line) && !p.strict {
 			continue
 		}
 		p.any = true
@@ -146,7 +165,7 @@ func (p *parser) single(typ byte) error {
 // sessionLine reads a line before the first m=.
 func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	switch typ {
-	case 'v', 'o', 's', 'i', 'u', 'c':
+	case 'v', 'o', 's', 'i', 'u':
 		if err := p.single(typ); err != nil {
 			return err
 		}
@@ -158,7 +177,7 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 			return p.errorf("v=", "version "+clip(value)+" is not 0")
 		}
 	case 'o':
-		s.Origin, err = p.origin(value)
+		s.Origin = parseOrigin(value)
 	case 's':
 		s.Name = value
 	case 'i':
@@ -170,17 +189,24 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	case 'p':
 		s.Phones = append(s.Phones, value)
 	case 'c':
-		s.Connection, err = p.connection(value)
+		if p.once[typ] || isBlank(value) {
+			s.Others = append(s.Others, Line{typ, value})
+			break
+		}
+		p.once[typ] = true
+		s.Connection = parseConnection(value)
 	case 'b':
 		s.Bandwidths, err = p.bandwidth(s.Bandwidths, value)
 	case 't':
-		s.Times, err = p.time(s.Times, value)
+		s.Times = append(s.Times, parseTime(value))
 	case 'r', 'z':
 		err = p.repeat(s.Times, typ, value)
 	case 'a':
 		err = p.attribute(value)
 	case 'k':
 		// https://www.rfc-editor.org/rfc/rfc8866.html#section-5.12: "MUST discard it if it is received in an SDP".
+	case 'y', 'f':
+		s.Others = append(s.Others, Line{typ, value})
 	default:
 		err = p.unknown(typ)
 	}
@@ -196,18 +222,20 @@ func (p *parser) mediaLine(m *Media, typ byte, value string) (err error) {
 		}
 		m.Title = value
 	case 'c':
-		// https://www.rfc-editor.org/rfc/rfc8866.html#section-5.7: a media section may have several, for hierarchical encodings.
-		c, err := p.connection(value)
-		if err != nil {
-			return err
+		if isBlank(value) {
+			m.Others = append(m.Others, Line{typ, value})
+			break
 		}
-		p.connections = append(p.connections, c)
+		// https://www.rfc-editor.org/rfc/rfc8866.html#section-5.7: a media section may have several, for hierarchical encodings.
+		p.connections = append(p.connections, parseConnection(value))
 	case 'b':
 		m.Bandwidths, err = p.bandwidth(m.Bandwidths, value)
 	case 'a':
 		err = p.attribute(value)
 	case 'k':
 		// Discarded, as in the session part.
+	case 'y', 'f':
+		m.Others = append(m.Others, Line{typ, value})
 	case 'v', 'o', 's', 'u', 'e', 'p', 't', 'r', 'z':
 		err = p.errorf(string([]byte{typ, '='}), "in a media section")
 	default:
@@ -254,7 +282,7 @@ func (p *parser) media(s *Session, value string) error {
 		}
 		p.formats = append(p.formats, format)
 	}
-	if len(p.formats) == first && (!p.formatless || protocol == "") {
+	if protocol == "" || p.strict && len(p.formats) == first {
 		return p.errorf("m=", "no format")
 	}
 	if len(p.formats) > first {

@@ -17,17 +17,21 @@ type Session struct {
 	Bandwidths  []Bandwidth // b=
 	Times       []Time      // t=, r= and z=; none is written as t=0 0
 	Attributes  Attributes  // a=
+	Others      []Line      // lines of the session part that have no place above
 	Media       []Media     // m= and what follows
 }
 
 // An Origin says who made the description (RFC 8866, section 5.2). Empty fields are written as in "- 0 0 IN IP4 0.0.0.0".
 type Origin struct {
 	Username       string // "-" for none
-	SessionID      string // decimal digits, of any length
-	SessionVersion string // decimal digits, of any length
+	SessionID      string // decimal digits, of any length; some peers send other words (hexadecimal, negative, a UUID)
+	SessionVersion string // as SessionID
 	NetworkType    string // "IN"
 	AddressType    string // "IP4" or "IP6"
 	Address        string // an address or a host name
+	// Raw is the value of a line that does not have the six fields, verbatim. If it is not empty, it is written in their
+	// place, and they hold what could be found in it.
+	Raw string
 }
 
 // A Connection is where to send to (RFC 8866, section 5.7).
@@ -35,6 +39,16 @@ type Connection struct {
 	NetworkType string // "IN"
 	AddressType string // "IP4" or "IP6"
 	Address     string // an address, with the TTL and number of addresses of multicast ("224.2.36.42/127/3"), or a host name
+	// Raw is the value of a line that does not have the three fields, verbatim. If it is not empty, it is written in
+	// their place, and they hold what could be found in it.
+	Raw string
+}
+
+// A Line is a line that RFC 8866 does not have, or not in that place: the y= and f= of GB/T 28181, a c= without a value, and
+// a second c= of the session part. Such lines are written at the end of their section.
+type Line struct {
+	Type  byte   // the letter
+	Value string // what follows the '=', verbatim
 }
 
 // A Bandwidth is a proposed limit (RFC 8866, section 5.8).
@@ -48,6 +62,9 @@ type Time struct {
 	Start, Stop uint64   // seconds since 1900; 0 for unbounded
 	Repeats     []string // the r= lines, verbatim
 	Zones       string   // the z= line, verbatim
+	// Raw is the value of a t= line that is not two numbers ("now-"), verbatim. If it is not empty, it is written in
+	// the place of Start and Stop.
+	Raw string
 }
 
 // A Media is a media section: an m= line and the lines that follow it (RFC 8866, section 5.14).
@@ -56,16 +73,17 @@ type Media struct {
 	Port        uint16       // 0 for a section that is refused, or bundled (RFC 9143)
 	PortCount   uint16       // of "port/count"; 0 where there is no count
 	Protocol    string       // "UDP/TLS/RTP/SAVPF", …
-	Formats     []string     // at least one
+	Formats     []string     // at least one, which some peers do not know
 	Title       string       // i=
 	Connections []Connection // c=
 	Bandwidths  []Bandwidth  // b=
 	Attributes  Attributes   // a=
+	Others      []Line       // lines that have no place above
 }
 
 // An Attribute is an a= line (RFC 8866, section 5.13).
 type Attribute struct {
-	Key   string // not empty, without ':'
+	Key   string // without ':'; empty only for the line "a=" that has nothing at all
 	Value string // what follows the first ':', verbatim with any leading space; empty for a flag such as a=rtcp-mux
 	// EmptyValue is set for the line "a=key:" that has a ':' and nothing behind it, which the grammar does not allow
 	// but which must survive all the same. It means nothing where Value is not empty.

@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 )
@@ -17,112 +18,187 @@ const (
 )
 
 // Validate reports whether the description is enough to make a connection, as offer or as answer; the error is a *[ValidationError] with
-// the first reason why not. It also finds values that cannot be written, such as a line end within an attribute of a literal.
+// the first reason why not. It also finds values that cannot be written, such as a line end within an attribute of a literal, and
+// values that contradict each other: [ParseDescription] reads what Validate has passed and [Description.Append] has written.
 //
-// There must be a media section, and each that is not rejected must have, itself or by [Description.TransportOf], ICE credentials
-// (of 4 to 256 and 22 to 256 ice-chars) and a fingerprint whose hash is supported. A mid is a token of at most 255 bytes
-// that no other section has; sections without one are accepted. a=setup may be missing, see [AnswerSetup].
+// There must be a media section, and each that is not rejected must have, by [Description.TransportOf], ICE credentials and a
+// fingerprint whose hash is supported. The credentials have 4 to 256 and 22 to 256 characters, which are ice-chars or those of
+// the other alphabets of base64 ("=", "_", "-") or '#', as browsers accept them. A mid is a token of at most 255 bytes
+// that no other section has; sections without one are accepted. The mids of a group are those of sections, and those of a
+// BUNDLE group of sections that are not rejected. Candidates have the fields of RFC 8839. a=setup may be missing, see
+// [AnswerSetup].
 func (d *Description) Validate() error {
 	if len(d.Media) == 0 {
 		return &ValidationError{Media: -1, Field: "media", Missing: true}
 	}
-	if err := d.validateSession(); err != nil {
-		return err
+	if field, reason := d.validateSession(); field != "" {
+		return &ValidationError{Media: -1, Field: field, Reason: reason}
 	}
-	var mids map[string]bool
-	if len(d.Media) > 1 {
-		mids = make(map[string]bool, len(d.Media))
+	sections := d.index()
+	for i := range d.Media {
+		m := &d.Media[i]
+		if m.Mid != "" && sections.find(m.Mid) != i {
+			return &ValidationError{Media: i, Mid: m.Mid, Field: "mid", Reason: "another section has it"}
+		}
+		if field, reason := m.validate(); field != "" {
+			return &ValidationError{Media: i, Mid: m.Mid, Field: field, Missing: reason == "", Reason: reason}
+		}
+	}
+	tagged := make([]*MediaDescription, len(d.Media))
+	for _, g := range d.Groups {
+		if reason := d.validateGroup(g, sections, tagged); reason != "" {
+			return &ValidationError{Media: -1, Field: "group", Reason: reason}
+		}
 	}
 	for i := range d.Media {
 		m := &d.Media[i]
-		if mids != nil && m.Mid != "" {
-			if mids[m.Mid] {
-				return &ValidationError{Media: i, Mid: m.Mid, Field: "mid", Reason: "another section has it"}
-			}
-			mids[m.Mid] = true
+		if m.Rejected {
+			continue
 		}
-		field, reason := m.validate()
-		if field == "" && !m.Rejected {
-			t := d.TransportOf(m)
-			field, reason = t.validate()
+		if tagged[i] == nil {
+			tagged[i] = m
 		}
-		if field != "" {
+		t := d.transport(m, tagged[i])
+		if field, reason := t.validate(); field != "" {
 			return &ValidationError{Media: i, Mid: m.Mid, Field: field, Missing: reason == "", Reason: reason}
 		}
+	}
+	if reason := d.validateSize(); reason != "" {
+		return &ValidationError{Media: -1, Field: "size", Reason: reason}
 	}
 	return nil
 }
 
-func (d *Description) validateSession() error {
-	invalid := func(field, reason string) error {
-		return &ValidationError{Media: -1, Field: field, Reason: reason}
+// fewSections is the number of sections up to which a mid is found faster by looking at each.
+const fewSections = 8
+
+// A midIndex finds sections by their mid.
+type midIndex struct {
+	d     *Description
+	byMid map[string]int // nil for few sections
+}
+
+func (d *Description) index() midIndex {
+	x := midIndex{d: d}
+	if len(d.Media) <= fewSections {
+		return x
 	}
-	if d.Username != "" && !isWord(d.Username) || d.Address != "" && !isWord(d.Address) {
-		return invalid("origin", "a space, NUL or line end within a word")
+	x.byMid = make(map[string]int, len(d.Media))
+	for i := range d.Media {
+		if _, ok := x.byMid[d.Media[i].Mid]; !ok {
+			x.byMid[d.Media[i].Mid] = i
+		}
+	}
+	return x
+}
+
+// find returns the index of the first section with the mid, which is not empty, and -1 where there is none.
+func (x midIndex) find(mid string) int {
+	if x.byMid != nil {
+		if i, ok := x.byMid[mid]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range x.d.Media {
+		if x.d.Media[i].Mid == mid {
+			return i
+		}
+	}
+	return -1
+}
+
+// validateGroup returns what is wrong with a group, and sets the tagged section of the sections in a BUNDLE group.
+func (d *Description) validateGroup(g Group, sections midIndex, tagged []*MediaDescription) (reason string) {
+	if !isToken(g.Semantics) {
+		return clip(g.Semantics) + " is not a token"
+	}
+	var first *MediaDescription
+	for _, mid := range g.Mids {
+		if !isToken(mid) {
+			return "mid " + clip(mid) + " is not a token"
+		}
+		i := sections.find(mid)
+		if i < 0 {
+			return "no section has the mid " + clip(mid)
+		}
+		if g.Semantics != SemanticsBundle {
+			continue
+		}
+		// RFC 9143, section 7: a mid is in one BUNDLE group at most, and that of a rejected section in none (section 7.3.3).
+		m := &d.Media[i]
+		switch {
+		case tagged[i] != nil:
+			return "mid " + clip(mid) + " is bundled twice"
+		case m.Rejected:
+			return "mid " + clip(mid) + " is of a rejected section"
+		case first == nil:
+			first = m
+		}
+		tagged[i] = first
+	}
+	return ""
+}
+
+// validateSession returns what is wrong with the session part.
+func (d *Description) validateSession() (field, reason string) {
+	const lineEnd = "NUL or line end within a line"
+	switch {
+	case !isRaw(d.OriginText):
+		return "origin", lineEnd
+	case d.OriginText != "":
+		// The fields are not written.
+	case d.Username != "" && !isWord(d.Username) || d.Address != "" && !isWord(d.Address):
+		return "origin", "a space, NUL or line end within a word"
 	}
 	for _, line := range [...]string{d.Name, d.Information, d.URI} {
 		if !isText(line) {
-			return invalid("session", "NUL or line end within a line")
+			return "session", lineEnd
 		}
 	}
 	for _, lines := range [...][]string{d.Emails, d.Phones} {
 		for _, line := range lines {
 			if !isText(line) {
-				return invalid("session", "NUL or line end within a line")
+				return "session", lineEnd
 			}
 		}
 	}
 	for _, t := range d.Times {
 		for _, r := range t.Repeats {
 			if !isText(r) {
-				return invalid("session", "NUL or line end within a line")
+				return "session", lineEnd
 			}
 		}
-		if !isText(t.Zones) {
-			return invalid("session", "NUL or line end within a line")
+		if !isText(t.Zones) || !isRaw(t.Raw) {
+			return "session", lineEnd
 		}
 	}
 	if !d.Connection.printable() {
-		return invalid("connection", "a space, NUL or line end within a word")
+		return "connection", "a space, NUL or line end within a word"
 	}
 	for _, b := range d.Bandwidths {
 		if !isToken(b.Type) {
-			return invalid("bandwidth", clip(b.Type)+" is not a token")
+			return "bandwidth", clip(b.Type) + " is not a token"
 		}
 	}
-	bundled := 0
-	for _, g := range d.Groups {
-		if !isToken(g.Semantics) {
-			return invalid("group", clip(g.Semantics)+" is not a token")
-		}
-		for _, mid := range g.Mids {
-			if !isToken(mid) {
-				return invalid("group", "mid "+clip(mid)+" is not a token")
-			}
-		}
-		if g.Semantics == SemanticsBundle {
-			bundled += len(g.Mids)
-		}
-	}
-	// A mid is in one BUNDLE group at most (RFC 9143, section 7), and there only once.
-	if bundled > 1 {
-		seen := make(map[string]bool, bundled)
-		for _, g := range d.Groups {
-			if g.Semantics != SemanticsBundle {
-				continue
-			}
-			for _, mid := range g.Mids {
-				if seen[mid] {
-					return invalid("group", "mid "+clip(mid)+" is bundled twice")
-				}
-				seen[mid] = true
-			}
-		}
+	if d.Direction > DirectionInactive {
+		return "direction", d.Direction.String() + " is not a direction"
 	}
 	if key, ok := d.Attributes.printable(); !ok {
-		return invalid("attribute", clip(key)+" cannot be written")
+		return "attribute", clip(key) + " cannot be written"
 	}
-	return nil
+	// An attribute that would be read into a field is written twice, or contradicts the field.
+	scratch := Description{Direction: d.Direction, Transport: d.Transport}
+	scratch.ICEOptions, scratch.Fingerprints = nil, nil
+	for _, a := range d.Attributes {
+		if known, problem := scratch.readAttribute(a.trimmed()); known || problem != "" {
+			return "attribute", clip(a.Key) + " has a field of its own"
+		}
+	}
+	if !printableOthers(d.Others, d.Connection != Connection{}) {
+		return "line", "not one of those without a field, or a line end within it"
+	}
+	return d.Transport.writable()
 }
 
 // validate returns what is wrong with what the section says itself; the reason is empty where the field is missing.
@@ -140,6 +216,10 @@ func (m *MediaDescription) validate() (field, reason string) {
 		return "mid", "longer than " + strconv.Itoa(maxMid) + " bytes"
 	case !isText(m.Title):
 		return "title", "NUL or line end within a line"
+	case m.Direction > DirectionInactive:
+		return "direction", m.Direction.String() + " is not a direction"
+	case m.rejected() && !m.Rejected:
+		return "format", ""
 	}
 	for _, f := range m.Formats {
 		if !isWord(f) {
@@ -157,14 +237,27 @@ func (m *MediaDescription) validate() (field, reason string) {
 		}
 	}
 	for _, c := range m.Candidates {
-		if !strings.HasPrefix(c, candidatePrefix) || !isText(c) {
-			return "candidate", clip(c) + " does not begin with " + candidatePrefix + " or cannot be written"
+		if reason := checkCandidate(c); reason != "" {
+			return "candidate", clip(c) + " " + reason
 		}
 	}
 	if key, ok := m.Attributes.printable(); !ok {
 		return "attribute", clip(key) + " cannot be written"
 	}
-	return "", ""
+	scratch, sctp := *m, m.IsDataChannel()
+	if sctp && m.contradictsPort() {
+		return "sctp-port", "the section gives two ports, or closes the one it gives"
+	}
+	scratch.ICEOptions, scratch.Fingerprints = nil, nil
+	for _, a := range m.Attributes {
+		if known, problem := scratch.readAttribute(a.trimmed(), sctp); known || problem != "" {
+			return "attribute", clip(a.Key) + " has a field of its own"
+		}
+	}
+	if !printableOthers(m.Others, false) {
+		return "line", "not one of those without a field, or a line end within it"
+	}
+	return m.Transport.writable()
 }
 
 // validate returns what is wrong with a transport; the reason is empty where the field is missing.
@@ -172,101 +265,89 @@ func (t *Transport) validate() (field, reason string) {
 	switch {
 	case t.ICEUfrag == "":
 		return "ice-ufrag", ""
-	case len(t.ICEUfrag) < minICEUfrag || len(t.ICEUfrag) > maxICEUfrag || !isICEChars(t.ICEUfrag):
-		return "ice-ufrag", clip(t.ICEUfrag) + " is not 4 to 256 letters, digits, '+' or '/'"
+	case len(t.ICEUfrag) < minICEUfrag || len(t.ICEUfrag) > maxICEUfrag || !isLooseICEChars(t.ICEUfrag):
+		return "ice-ufrag", clip(t.ICEUfrag) + " is not 4 to 256 letters, digits, '+', '/', '=', '_', '-' or '#'"
 	case t.ICEPwd == "":
 		return "ice-pwd", ""
-	case len(t.ICEPwd) < minICEPwd || len(t.ICEPwd) > maxICEPwd || !isICEChars(t.ICEPwd):
+	case len(t.ICEPwd) < minICEPwd || len(t.ICEPwd) > maxICEPwd || !isLooseICEChars(t.ICEPwd):
 		// The password is a secret: it does not go into an error message.
-		return "ice-pwd", "not 22 to 256 letters, digits, '+' or '/'"
-	case t.TLSID != "" && !isText(t.TLSID):
-		return "tls-id", clip(t.TLSID) + " cannot be written"
-	case t.Setup > SetupHoldconn:
-		return "setup", t.Setup.String() + " is not a setup"
+		return "ice-pwd", "not 22 to 256 letters, digits, '+', '/', '=', '_', '-' or '#'"
 	case len(t.Fingerprints) == 0:
 		return "fingerprint", ""
 	}
 	for _, option := range t.ICEOptions {
-		if !isICEChars(option) && !isToken(option) {
+		if !isLooseICEChars(option) && !isToken(option) {
 			return "ice-options", clip(option) + " is not a word"
 		}
 	}
-	supported := false
 	for _, f := range t.Fingerprints {
-		switch {
-		case f.Supported():
-			supported = true
-		case hashSize(f.Algorithm) != 0:
+		if f.Supported() {
+			return "", ""
+		}
+	}
+	return "fingerprint", "no supported hash function, " + clip(t.Fingerprints[0].Algorithm) + " is none"
+}
+
+// writable returns which of the values cannot be written so that they are read again. They need not be of use.
+func (t *Transport) writable() (field, reason string) {
+	switch {
+	case !isValue(t.ICEUfrag):
+		return "ice-ufrag", clip(t.ICEUfrag) + " cannot be written"
+	case !isValue(t.ICEPwd):
+		return "ice-pwd", "it cannot be written"
+	case !isValue(t.TLSID):
+		return "tls-id", clip(t.TLSID) + " cannot be written"
+	case t.Setup > SetupHoldconn:
+		return "setup", t.Setup.String() + " is not a setup"
+	}
+	for _, option := range t.ICEOptions {
+		if option == "" || !isText(option) || strings.ContainsAny(option, " ,") {
+			return "ice-options", clip(option) + " is not a word"
+		}
+	}
+	for _, f := range t.Fingerprints {
+		switch n := hashSize(f.Algorithm); {
+		case n != 0 && n != len(f.Value):
 			return "fingerprint", strconv.Itoa(len(f.Value)) + " bytes are not a " + f.Algorithm + " hash"
 		case !isToken(f.Algorithm) || len(f.Value) == 0:
 			return "fingerprint", "no hash function or no value"
 		}
 	}
-	if !supported {
-		return "fingerprint", "no supported hash function, " + clip(t.Fingerprints[0].Algorithm) + " is none"
-	}
 	return "", ""
 }
 
-// printable reports whether the attributes are lines; otherwise it returns the key of one that is not. A line end in
-// a value would be one more line, of whoever chose the value.
-func (a Attributes) printable() (key string, ok bool) {
-	for i := range a {
-		if a[i].Key == "" || strings.IndexByte(a[i].Key, ':') >= 0 || !isText(a[i].Key) || !isText(a[i].Value) {
-			return a[i].Key, false
+// validateSize returns which of the limits of [Parse] the written description would exceed.
+func (d *Description) validateSize() (reason string) {
+	if len(d.Media) > MaxMedia {
+		return "more than " + strconv.Itoa(MaxMedia) + " media sections"
+	}
+	size := measure{}
+	size.session(d)
+	for i := range d.Media {
+		m := &d.Media[i]
+		switch {
+		case len(m.Formats) > MaxFormats:
+			return "more than " + strconv.Itoa(MaxFormats) + " formats"
+		case len(m.Candidates) > MaxCandidates:
+			return "more than " + strconv.Itoa(MaxCandidates) + " candidates"
+		}
+		size.media(m)
+	}
+	if size.bytes <= MaxSize && size.lines <= MaxLines && size.attributes <= MaxAttributes {
+		return ""
+	}
+	// It may be too large: only then is it written for the exact numbers.
+	text := d.Append(nil)
+	switch {
+	case len(text) > MaxSize:
+		return "larger than " + strconv.Itoa(MaxSize) + " bytes"
+	case bytes.Count(text, []byte("\n")) > MaxLines:
+		return "more than " + strconv.Itoa(MaxLines) + " lines"
+	}
+	for section := range bytes.SplitSeq(text, []byte("\nm=")) {
+		if bytes.Count(section, []byte("\na=")) > MaxAttributes {
+			return "more than " + strconv.Itoa(MaxAttributes) + " attributes in one section"
 		}
 	}
-	return "", true
-}
-
-func (c Connection) printable() bool {
-	for _, w := range [...]string{c.NetworkType, c.AddressType, c.Address} {
-		if w != "" && !isWord(w) {
-			return false
-		}
-	}
-	return true
-}
-
-// isText reports whether s is a byte-string of RFC 8866, section 9, or empty.
-func isText(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] == 0 || s[i] == '\r' || s[i] == '\n' {
-			return false
-		}
-	}
-	return true
-}
-
-// isWord reports whether s can stand between spaces (non-ws-string of RFC 8866, section 9).
-func isWord(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] == 0x7f {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// isToken reports whether s is a token of RFC 8866, section 9: visible ASCII without "(),/:;<=>?@[\] and the quotation mark.
-func isToken(s string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"(),/:;<=>?@[\\]", c) >= 0 {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// isICEChars reports whether s is made of ice-char (RFC 8839, section 5.1): ALPHA / DIGIT / "+" / "/".
-func isICEChars(s string) bool {
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '+', c == '/':
-		default:
-			return false
-		}
-	}
-	return s != ""
+	return ""
 }

@@ -17,6 +17,7 @@ func TestValidate(t *testing.T) {
 		})
 		return strings.Join(lines, "")
 	}
+	longest := strings.Repeat("m", 255)
 	with := func(key, value string) string { return without(key) + "a=" + key + ":" + value + "\n" }
 	for _, test := range []struct {
 		name, text string
@@ -35,7 +36,8 @@ func TestValidate(t *testing.T) {
 		{"bad ufrag", with("ice-ufrag", "abc:d"), 0, "ice-ufrag", false},
 		{"short pwd", with("ice-pwd", strings.Repeat("a", 21)), 0, "ice-pwd", false},
 		{"long pwd", with("ice-pwd", strings.Repeat("a", 257)), 0, "ice-pwd", false},
-		{"bad pwd", with("ice-pwd", strings.Repeat("a", 22)+"-"), 0, "ice-pwd", false},
+		{"bad pwd", with("ice-pwd", strings.Repeat("a", 22)+"!"), 0, "ice-pwd", false},
+		{"pwd with a space", with("ice-pwd", strings.Repeat("a", 22)+" a"), 0, "ice-pwd", false},
 		// RFC 8122, section 5: MD2 and MD5 "MUST NOT" be used.
 		{"md5", with("fingerprint", "md5 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F"), 0, "fingerprint", false},
 		{"unknown hash", with("fingerprint", "sha3-256 "+fingerprintText), 0, "fingerprint", false},
@@ -47,6 +49,24 @@ func TestValidate(t *testing.T) {
 		{"in two bundles", "a=group:BUNDLE 0 1\na=group:BUNDLE 2 1\n" + data, -1, "group", false},
 		{"group mid", "a=group:BUNDLE a/b\n" + data, -1, "group", false},
 		{"group semantics", "a=group:a/b\n" + data, -1, "group", false},
+		// RFC 5888, section 5: the identification-tags of a group are those of sections.
+		{"bundle of no section", strings.Replace(chromeData, "BUNDLE 0", "BUNDLE 0 gone", 1), -1, "group", false},
+		{"group of no section", strings.Replace(chromeData, "a=group:BUNDLE 0", "a=group:LS gone", 1), -1, "group", false},
+		{"group without a mid", without("mid"), -1, "group", false},
+		// RFC 9143, section 7.3.3: a rejected section is not in the group.
+		{"bundle of a rejected section", strings.Replace(chromeData, "BUNDLE 0", "BUNDLE 0 1", 1) + "m=audio 0 RTP/AVP 0\na=mid:1\n", -1, "group", false},
+		{"rejected section first", strings.Replace(chromeData, "BUNDLE 0", "BUNDLE 1 0", 1) + "m=audio 0 RTP/AVP 0\na=mid:1\n", -1, "group", false},
+		// RFC 8839, section 5.1.
+		{"candidate without fields", with("candidate", "1"), 0, "candidate", false},
+		{"candidate without foundation", with("candidate", "udp 1 192.0.2.1 9 typ host"), 0, "candidate", false},
+		{"candidate without component", with("candidate", "1 udp udp 1 192.0.2.1 9 typ host"), 0, "candidate", false},
+		{"candidate without priority", with("candidate", "1 1 udp high 192.0.2.1 9 typ host"), 0, "candidate", false},
+		{"candidate without address", with("candidate", "1 1 udp 1 9 typ host"), 0, "candidate", false},
+		{"candidate without port", with("candidate", "1 1 udp 1 192.0.2.1 typ host"), 0, "candidate", false},
+		{"candidate port", with("candidate", "1 1 udp 1 192.0.2.1 65536 typ host"), 0, "candidate", false},
+		{"candidate without type", with("candidate", "1 1 udp 1 192.0.2.1 9"), 0, "candidate", false},
+		{"candidate with an empty type", with("candidate", "1 1 udp 1 192.0.2.1 9 typ"), 0, "candidate", false},
+		{"candidate of a rejected section", chromeData + "m=audio 0 RTP/AVP 0\na=candidate:1\n", 1, "candidate", false},
 		{"option", with("ice-options", "(a)"), 0, "ice-options", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -59,18 +79,26 @@ func TestValidate(t *testing.T) {
 		})
 	}
 	for name, text := range map[string]string{
-		"as it is":                         chromeData,
-		"shortest":                         strings.ReplaceAll(with("ice-pwd", strings.Repeat("a", 22)), "+lKv", "a+/9"),
-		"longest":                          with("ice-pwd", strings.Repeat("a", 256)),
-		"no mid":                           without("mid", "group"),
-		"no setup":                         without("setup"),
-		"longest mid":                      with("mid", strings.Repeat("m", 255)),
-		"one hash is known":                with("fingerprint", "md5 00") + "a=fingerprint:sha-1 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13\n",
-		"rejected":                         "m=audio 0 RTP/AVP 0\n",
-		"one is rejected":                  chromeData + "m=audio 0 RTP/AVP 0\na=mid:1\n",
-		"two without mid":                  without("mid") + "m=audio 0 RTP/AVP 0\n",
-		"bundle-only":                      strings.Replace(chromeData, "BUNDLE 0", "BUNDLE 0 1", 1) + "m=audio 0 RTP/AVP 0\na=mid:1\na=bundle-only\n",
-		"mid of a group that is not there": strings.Replace(chromeData, "BUNDLE 0", "BUNDLE 0 gone", 1),
+		"as it is":          chromeData,
+		"shortest":          strings.ReplaceAll(with("ice-pwd", strings.Repeat("a", 22)), "+lKv", "a+/9"),
+		"longest":           with("ice-pwd", strings.Repeat("a", 256)),
+		"no mid":            without("mid", "group"),
+		"no setup":          without("setup"),
+		"longest mid":       strings.ReplaceAll(strings.ReplaceAll(chromeData, "BUNDLE 0", "BUNDLE "+longest), "mid:0", "mid:"+longest),
+		"one hash is known": with("fingerprint", "md5 00") + "a=fingerprint:sha-1 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13\n",
+		"rejected":          "m=audio 0 RTP/AVP 0\n",
+		"one is rejected":   chromeData + "m=audio 0 RTP/AVP 0\na=mid:1\n",
+		"two without mid":   without("mid", "group") + "m=audio 0 RTP/AVP 0\n",
+		"bundle-only":       strings.Replace(chromeData, "BUNDLE 0", "BUNDLE 0 1", 1) + "m=audio 0 RTP/AVP 0\na=mid:1\na=bundle-only\n",
+		"no format":         chromeData + "m=audio 9 UDP/TLS/RTP/SAVPF\n",
+		"nothing but a=":    chromeData + "a=\n",
+		"other lines":       chromeData + "y=1\nf=\n",
+		// Browsers take what servers send that encode credentials in base64, with either alphabet, or simply print them.
+		"base64":                           with("ice-ufrag", "rBIAAW1gbWA=_1"),
+		"base64url":                        strings.ReplaceAll(with("ice-pwd", "AbCdEfGhIjKlMnOpQrS-tUvW_x="), "+lKv", "ab-c_d"),
+		"number sign":                      with("ice-ufrag", "ab#cd"),
+		"a candidate of the future":        with("candidate", "1 1 quic 1 192.0.2.1 9 typ teleport"),
+		"a candidate without a foundation": with("candidate", " 1 udp 2113667327 192.0.2.18 54400 typ host"),
 		"in two groups":                    strings.Replace(chromeData, "a=group:BUNDLE 0", "a=group:BUNDLE 0\na=group:LS 0 0", 1),
 	} {
 		t.Run(name, func(t *testing.T) { require.NoError(t, mustParse(t, text).Validate()) })
@@ -89,6 +117,44 @@ func TestValidationErrorSaysWhere(t *testing.T) {
 	require.NotContains(t, d.Validate().Error(), pwd)
 }
 
+// Attributes that have a field are not among the others: the field and the attribute would contradict each other, and no reader
+// could say which of the two is meant.
+func TestValidateRefusesAttributesWithAField(t *testing.T) {
+	for _, key := range []string{
+		"sendrecv", "sendonly", "recvonly", "inactive", "end-of-candidates", "setup:active", "ice-ufrag:abcd", "ice-pwd:x",
+		"ice-options:ice2", "tls-id:x", "fingerprint:sha-1 00", "inactive ",
+		"mid:1", "bundle-only", "candidate:1 1 udp 1 192.0.2.1 9 typ host", "max-message-size:1", "sctpmap:5000 webrtc-datachannel 1",
+		"group:LS 0", "ice-lite", "extmap-allow-mixed",
+	} {
+		name, value, _ := strings.Cut(key, ":")
+		attribute := Attribute{Key: name, Value: value}
+		session := slices.Contains([]string{"group", "ice-lite", "extmap-allow-mixed"}, name)
+		media := slices.Contains([]string{"mid", "bundle-only", "candidate", "max-message-size", "sctpmap"}, name)
+		for section, fields := range map[int]bool{-1: !media, 0: !session} {
+			d := mustParse(t, chromeData)
+			d.Media[0].Direction = DirectionSendRecv
+			list := &d.Attributes
+			if section == 0 {
+				list = &d.Media[0].Attributes
+			}
+			*list = append(*list, attribute)
+			err := d.Validate()
+			if !fields {
+				require.NoError(t, err, "%s in section %d", key, section)
+				continue
+			}
+			var invalid *ValidationError
+			require.ErrorAs(t, err, &invalid, "%s in section %d", key, section)
+			require.Equal(t, "attribute", invalid.Field)
+			require.Equal(t, section, invalid.Media)
+		}
+	}
+	// Of another meaning than the fields: a flag with a value, the mapping of another port.
+	d := mustParse(t, chromeData)
+	d.Media[0].Attributes = Attributes{{Key: "sendonly", Value: "x"}, {Key: "sctpmap", Value: "6000 bfcp 2"}, {Key: "ice-lite"}}
+	require.NoError(t, d.Validate())
+}
+
 // A value that came from a program's user must not be able to add lines to the description.
 func TestValidateRefusesWhatCannotBeWritten(t *testing.T) {
 	const evil = "x\r\na=evil"
@@ -104,6 +170,24 @@ func TestValidateRefusesWhatCannotBeWritten(t *testing.T) {
 		"connection":        func(d *Description, _ *MediaDescription) { d.Connection.Address = evil },
 		"bandwidth":         func(d *Description, _ *MediaDescription) { d.Bandwidths = []Bandwidth{{Type: evil}} },
 		"attribute":         func(d *Description, _ *MediaDescription) { d.Attributes = Attributes{{Key: "x", Value: evil}} },
+		"origin text":       func(d *Description, _ *MediaDescription) { d.OriginText = evil },
+		"raw time":          func(d *Description, _ *MediaDescription) { d.Times = []Time{{Raw: evil}} },
+		"raw connection":    func(d *Description, _ *MediaDescription) { d.Connection.Raw = evil },
+		"other line":        func(d *Description, _ *MediaDescription) { d.Others = []Line{{'y', evil}} },
+		"other type":        func(_ *Description, m *MediaDescription) { m.Others = []Line{{'a', "x"}} },
+		"direction":         func(_ *Description, m *MediaDescription) { m.Direction = 9 },
+		"session direction": func(d *Description, _ *MediaDescription) { d.Direction = 9 },
+		"no format": func(d *Description, _ *MediaDescription) {
+			d.Media = append(d.Media, MediaDescription{Kind: KindAudio, Transport: d.Media[0].Transport})
+		},
+		// What the session part says must be readable even where every section says otherwise.
+		"session ufrag": func(d *Description, _ *MediaDescription) { d.ICEUfrag = evil },
+		"session pwd":   func(d *Description, _ *MediaDescription) { d.ICEPwd = " x" },
+		"session setup": func(d *Description, _ *MediaDescription) { d.Transport.Setup = 77 },
+		"session hash":  func(d *Description, _ *MediaDescription) { d.Fingerprints = []Fingerprint{{Algorithm: SHA1}} },
+		"rejected section": func(d *Description, _ *MediaDescription) {
+			d.Media = append(d.Media, MediaDescription{Kind: KindAudio, Rejected: true, Transport: Transport{ICEUfrag: evil}})
+		},
 		"kind":              func(_ *Description, m *MediaDescription) { m.Kind = evil },
 		"no kind":           func(_ *Description, m *MediaDescription) { m.Kind = "" },
 		"protocol":          func(_ *Description, m *MediaDescription) { m.Protocol = evil },

@@ -1,0 +1,115 @@
+package sdp
+
+import "strings"
+
+// The checks of ParseOptions.Strict, which precede the reading of a line.
+
+// The order of lines in the session part and in a media section
+// (https://www.rfc-editor.org/rfc/rfc8866.html#section-9). The r= and z= lines belong to the t= line before them.
+const (
+	sessionOrder = "vosiuepcbtka"
+	mediaOrder   = "micbka"
+)
+
+// checkLine reports what is wrong with a line of type typ that follows what s has.
+func (p *parser) checkLine(s *Session, typ byte, value string) error {
+	if typ == 'm' && len(s.Media) == 0 {
+		if err := p.checkRequired(s); err != nil {
+			return err
+		}
+	}
+	field := string([]byte{typ, '='})
+	if err := p.checkOrder(s, typ, field); err != nil {
+		return err
+	}
+	switch typ {
+	case 'o', 'c', 't', 'm':
+		if strings.HasPrefix(value, " ") || strings.HasSuffix(value, " ") || strings.Contains(value, "  ") {
+			return p.errorf(field, "more than one space between words, or a space at an end")
+		}
+	}
+	switch typ {
+	case 'v':
+		if value != "0" {
+			return p.errorf(field, "version "+clip(value)+" is not 0")
+		}
+	case 'o':
+		o := parseOrigin(value)
+		switch {
+		case strings.Count(value, " ") != 5:
+			return p.errorf(field, clip(value)+" does not have six fields")
+		case !digits(o.SessionID):
+			return p.errorf(field, "session id "+clip(o.SessionID)+" is not a number")
+		case !digits(o.SessionVersion):
+			return p.errorf(field, "session version "+clip(o.SessionVersion)+" is not a number")
+		}
+	case 'c':
+		if strings.Count(value, " ") != 2 {
+			return p.errorf(field, clip(value)+" is not of the form IN IP4 address")
+		}
+	case 't':
+		if parseTime(value).Raw != "" || value == "" {
+			return p.errorf(field, clip(value)+" is not two numbers")
+		}
+	case 'a':
+		key, rest, colon := strings.Cut(value, ":")
+		if !isToken(key) || colon && rest == "" {
+			return p.errorf(field, clip(value)+" is neither a name nor a name with a value")
+		}
+	case 'm':
+		if kind, rest := word(value); !isToken(kind) || rest == "" {
+			return p.errorf(field, clip(kind)+" is not a media type")
+		}
+	default:
+		if value == "" {
+			return p.errorf(field, "no value")
+		}
+	}
+	return nil
+}
+
+// checkOrder checks a line's place, and that no line stands twice that may stand once.
+func (p *parser) checkOrder(s *Session, typ byte, field string) error {
+	if typ == 'm' {
+		p.place = 0
+		return nil
+	}
+	order, letter := sessionOrder, typ
+	if len(s.Media) > 0 {
+		order = mediaOrder
+	} else if typ == 'r' || typ == 'z' {
+		letter = 't'
+	}
+	place := strings.IndexByte(order, letter)
+	if place < 0 {
+		return p.unknown(typ)
+	}
+	if place < p.place {
+		return p.errorf(field, "not in its place")
+	}
+	p.place = place
+	if typ == 'k' || typ == 'c' && len(s.Media) == 0 {
+		// The reading of the line marks c=.
+		if p.once[typ] {
+			return p.errorf(field, "given twice")
+		}
+		p.once['k'] = p.once['k'] || typ == 'k'
+	}
+	return nil
+}
+
+// checkRequired checks that the session part, which ends here, has the lines that every description has.
+func (p *parser) checkRequired(s *Session) error {
+	if len(s.Media) > 0 {
+		return nil
+	}
+	for _, typ := range []byte("vos") {
+		if !p.once[typ] {
+			return p.errorf(string([]byte{typ, '='}), "missing")
+		}
+	}
+	if len(s.Times) == 0 {
+		return p.errorf("t=", "missing")
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package sdp
+
+import (
+	"strings"
+	"unicode"
+)
+
+// What may stand where in a line, for Validate.
+
+// printable reports whether the attributes are lines; otherwise it returns the key of one that is not. A line end in
+// a value would be one more line, of whoever chose the value.
+func (a Attributes) printable() (key string, ok bool) {
+	for i := range a {
+		bare := a[i] == Attribute{} // a= with nothing, which some peers write
+		if a[i].Key == "" && !bare || strings.IndexByte(a[i].Key, ':') >= 0 || !isText(a[i].Key) || !isText(a[i].Value) {
+			return a[i].Key, false
+		}
+	}
+	return "", true
+}
+
+func (c Connection) printable() bool {
+	for _, w := range [...]string{c.NetworkType, c.AddressType, c.Address} {
+		if w != "" && c.Raw == "" && !isWord(w) {
+			return false
+		}
+	}
+	return isRaw(c.Raw)
+}
+
+// isRaw reports whether s is the value of a line that is kept verbatim, or empty, for none.
+func isRaw(s string) bool { return isText(s) && (s == "" || !isBlank(s)) }
+
+// printableOthers reports whether the lines are of those that Parse keeps without a field. Where connection is not set, a c= line
+// with a value is not among them.
+func printableOthers(lines []Line, connection bool) bool {
+	for _, l := range lines {
+		switch l.Type {
+		case 'y', 'f':
+		case 'c':
+			if !connection && !isBlank(l.Value) {
+				return false
+			}
+		default:
+			return false
+		}
+		if !isText(l.Value) {
+			return false
+		}
+	}
+	return true
+}
+
+// checkCandidate returns what is wrong with the form of a candidate (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1):
+// foundation, component, transport, priority, address, port and type. The words themselves are up to the ICE agent.
+func checkCandidate(candidate string) (reason string) {
+	text, ok := strings.CutPrefix(candidate, candidatePrefix)
+	if !ok || !isText(candidate) {
+		return "does not begin with " + candidatePrefix + " or cannot be written"
+	}
+	text = strings.TrimRightFunc(text, unicode.IsSpace)
+	foundation, rest := word(text)
+	component, afterComponent := word(rest)
+	if strings.HasPrefix(text, " ") && !digits(component) {
+		foundation, component, afterComponent = "", foundation, rest // some peers send no foundation
+	}
+	if foundation == "" && !strings.HasPrefix(text, " ") {
+		return "has no foundation"
+	}
+	transport, rest := word(afterComponent)
+	priority, rest := word(rest)
+	address, rest := word(rest)
+	port, rest := word(rest)
+	typ, rest := word(rest)
+	kind, _ := word(rest)
+	_, portOK := parsePort(port)
+	switch {
+	case !digits(component):
+		return "has no component"
+	case !digits(priority):
+		return "has no priority"
+	case !portOK:
+		return "has no port"
+	case typ != "typ" || !isWord(kind):
+		return "has no type"
+	case !isToken(transport) || !isWord(address):
+		return "has no transport or address"
+	}
+	return ""
+}
+
+// isText reports whether s is a byte-string of RFC 8866, section 9, or empty.
+func isText(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] == 0 || s[i] == '\r' || s[i] == '\n' {
+			return false
+		}
+	}
+	return true
+}
+
+// isValue reports whether s, written as the value of an attribute, is read as s. The empty value is not written.
+func isValue(s string) bool { return isText(s) && strings.TrimSpace(s) == s }
+
+// isWord reports whether s can stand between spaces (non-ws-string of RFC 8866, section 9).
+func isWord(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isToken reports whether s is a token of RFC 8866, section 9: visible ASCII without "(),/:;<=>?@[\] and the quotation mark.
+func isToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !tokenChars[s[i]] {
+			return false
+		}
+	}
+	return s != ""
+}
+
+var tokenChars = func() (table [256]bool) {
+	for c := byte('!'); c < 0x7f; c++ {
+		table[c] = strings.IndexByte("\"(),/:;<=>?@[\\]", c) < 0
+	}
+	return table
+}()
+
+// isLooseICEChars reports whether s is made of ice-char (RFC 8839, section 5.1: ALPHA / DIGIT / "+" / "/") and of what
+// servers send besides, as browsers accept it: '=', '_', '-' and '#'.
+func isLooseICEChars(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("+/=_-#", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
