@@ -1,25 +1,54 @@
 package rtc
 
 import (
+	"slices"
 	"strconv"
 
+	"github.com/rtcstack/rtcstack/ice"
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
 // parseRemote reads the peer's description. All errors are ErrInvalid.
-func parseRemote(text string) (*sdp.Description, error) {
+func (pc *PeerConnection) parseRemote(text string) (*sdp.Description, error) {
 	d, err := sdp.ParseDescription(text)
 	if err != nil {
 		return nil, wrapError(ErrInvalid, err, "set remote description")
 	}
+	pc.dropUnusable(d)
 	if err := d.Validate(); err != nil {
 		return nil, wrapError(ErrInvalid, err, "set remote description")
 	}
 	return d, nil
 }
 
-// transportSection gives the section whose transport is used: everything is bundled on it
-// (https://www.rfc-editor.org/rfc/rfc9143.html#section-7.1).
+// dropUnusable removes what Validate would refuse in a remote description and what can be ignored: candidates that are malformed or
+// of an unknown kind, and the mids that groups have of sections that do not exist or, in BUNDLE, are rejected.
+func (pc *PeerConnection) dropUnusable(d *sdp.Description) {
+	sections := make(map[string]*sdp.MediaDescription, len(d.Media))
+	for i := range d.Media {
+		m := &d.Media[i]
+		if sections[m.Mid] == nil {
+			sections[m.Mid] = m
+		}
+		m.Candidates = slices.DeleteFunc(m.Candidates, func(text string) bool {
+			_, err := ice.ParseCandidate(text)
+			if err != nil {
+				pc.log.Debug("candidate in the remote description ignored", "error", err)
+			}
+			return err != nil
+		})
+	}
+	for i := range d.Groups {
+		g := &d.Groups[i]
+		g.Mids = slices.DeleteFunc(g.Mids, func(mid string) bool {
+			m := sections[mid]
+			return m == nil || g.Semantics == sdp.SemanticsBundle && m.Rejected
+		})
+	}
+}
+
+// transportSection returns the section that is in use, that of the data channels, and nil where there is none. Its transport is that
+// of sdp.Description.TransportOf, its candidates those of CandidatesOf.
 func transportSection(d *sdp.Description) *sdp.MediaDescription {
 	if m := d.Application(); m != nil && !m.Rejected {
 		return m
@@ -91,13 +120,18 @@ func (pc *PeerConnection) application(mid string, setup sdp.Setup) sdp.MediaDesc
 func (pc *PeerConnection) buildOffer() *sdp.Description {
 	d := pc.newDescription()
 	offered := false
-	if pc.session.currentLocal != nil {
-		for i := range pc.session.currentLocal.Media {
-			m := &pc.session.currentLocal.Media[i]
-			if m.IsDataChannel() && !offered {
+	var previous *sdp.Group
+	if current := pc.session.currentLocal; current != nil {
+		for i := range current.Media {
+			m := &current.Media[i]
+			switch {
+			case m.IsDataChannel() && !offered:
 				offered = true
 				d.Media = append(d.Media, pc.application(m.Mid, sdp.SetupActpass))
-			} else {
+				previous = current.BundleOf(m.Mid)
+			case m.IsRTP() && !m.Rejected && !pc.session.rejectedByRemote(i):
+				d.Media = append(d.Media, m.Inactive(pc.transport(sdp.SetupActpass)))
+			default:
 				d.Media = append(d.Media, m.Rejection())
 			}
 		}
@@ -105,34 +139,55 @@ func (pc *PeerConnection) buildOffer() *sdp.Description {
 	if !offered && pc.channels.any {
 		d.Media = append(d.Media, pc.application(freeMid(d), sdp.SetupActpass))
 	}
-	bundle(d)
+	bundle(d, previous)
 	return d
 }
 
-// freeMid gives the first number that is not the mid of a section.
+// freeMid returns the first number that is not the mid of a section.
 func freeMid(d *sdp.Description) string {
+	taken := make(map[string]bool, len(d.Media))
+	for i := range d.Media {
+		taken[d.Media[i].Mid] = true
+	}
 	for i := 0; ; i++ {
-		if mid := strconv.Itoa(i); d.MediaByMid(mid) == nil {
+		if mid := strconv.Itoa(i); !taken[mid] {
 			return mid
 		}
 	}
 }
 
-// bundle groups all sections that are not rejected.
-func bundle(d *sdp.Description) {
-	var mids []string
+// bundle groups all sections that are not rejected, those of the previous group first and in its order: the first has the transport, and
+// which one that is must not change as long as it is there (https://www.rfc-editor.org/rfc/rfc9143.html#section-7.3.2).
+func bundle(d *sdp.Description, previous *sdp.Group) {
+	left := make(map[string]bool, len(d.Media))
 	for i := range d.Media {
-		if !d.Media[i].Rejected && d.Media[i].Mid != "" {
-			mids = append(mids, d.Media[i].Mid)
+		if m := &d.Media[i]; !m.Rejected && m.Mid != "" {
+			left[m.Mid] = true
 		}
+	}
+	var mids []string
+	take := func(mid string) {
+		if left[mid] {
+			left[mid] = false
+			mids = append(mids, mid)
+		}
+	}
+	if previous != nil {
+		for _, mid := range previous.Mids {
+			take(mid)
+		}
+	}
+	for i := range d.Media {
+		take(d.Media[i].Mid)
 	}
 	if mids != nil {
 		d.Groups = []sdp.Group{{Semantics: sdp.SemanticsBundle, Mids: mids}}
 	}
 }
 
-// buildAnswer makes the answer to an offer: data channels are taken, what is not supported is rejected in its place
-// (https://www.rfc-editor.org/rfc/rfc8829.html#section-5.3.1). The error is ErrInvalid.
+// buildAnswer makes the answer to an offer: the data channels are taken, and with them the media that is bundled with them, as inactive
+// sections: browsers do not bear it when a section of a BUNDLE group with one transport is rejected. All else is rejected in
+// its place (https://www.rfc-editor.org/rfc/rfc8829.html#section-5.3.1). The error is ErrInvalid.
 func (pc *PeerConnection) buildAnswer(offer *sdp.Description) (*sdp.Description, error) {
 	if pc.agent == nil {
 		if err := pc.ensureAgent(LocalDescriptionInit{}); err != nil {
@@ -141,22 +196,35 @@ func (pc *PeerConnection) buildAnswer(offer *sdp.Description) (*sdp.Description,
 	}
 	d := pc.newDescription()
 	taken := transportSection(offer)
-	for i := range offer.Media {
-		m := &offer.Media[i]
-		if m != taken {
-			d.Media = append(d.Media, m.Rejection())
-			continue
-		}
-		setup, err := pc.answerSetup(offer, m)
-		if err != nil {
+	var setup sdp.Setup
+	var group *sdp.Group
+	bundled := make(map[string]bool)
+	if taken != nil {
+		var err error
+		if setup, err = pc.answerSetup(offer, taken); err != nil {
 			return nil, err
 		}
-		answer := pc.application(m.Mid, setup)
-		answer.Protocol, answer.Formats = m.Protocol, m.Formats
-		d.Media = append(d.Media, answer)
+		if group = offer.BundleOf(taken.Mid); group != nil {
+			for _, mid := range group.Mids {
+				bundled[mid] = true
+			}
+		}
 	}
-	if taken != nil && offer.BundleOf(taken.Mid) != nil {
-		bundle(d)
+	for i := range offer.Media {
+		m := &offer.Media[i]
+		switch {
+		case m == taken:
+			answer := pc.application(m.Mid, setup)
+			answer.Protocol, answer.Formats = m.Protocol, m.Formats
+			d.Media = append(d.Media, answer)
+		case m.IsRTP() && !m.Rejected && bundled[m.Mid]:
+			d.Media = append(d.Media, m.Inactive(pc.transport(setup)))
+		default:
+			d.Media = append(d.Media, m.Rejection())
+		}
+	}
+	if group != nil {
+		bundle(d, group)
 	}
 	return d, nil
 }
@@ -191,6 +259,7 @@ func (pc *PeerConnection) localText(d *described) string {
 	if m == nil {
 		return d.String()
 	}
+	m = d.TaggedOf(m)
 	m.Candidates = pc.session.localCandidates
 	m.EndOfCandidates = pc.gatheringState == GatheringStateComplete
 	return d.String()

@@ -3,6 +3,7 @@ package rtc
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ const maxWaitingCandidates = 64
 // agreed last, and what is proposed.
 type negotiation struct {
 	id, version                  uint64 // of the o= line
-	mid                          string // of the data channel section; "" while there is none
+	mid                          string // of the section that has the transport of the data channels; "" while there is none
 	currentLocal, pendingLocal   *described
 	currentRemote, pendingRemote *described
 	localCandidates              []string        // of the agent that gathers or has, gathering.agent
@@ -57,6 +58,20 @@ func (n *negotiation) init() {
 	_, _ = rand.Read(b[:]) // never fails, crypto/rand says
 	// https://www.rfc-editor.org/rfc/rfc8829.html#section-5.2.1: 64 bits, the highest bit zero.
 	n.id = binary.BigEndian.Uint64(b[:]) &^ (1 << 63)
+}
+
+// setMid takes over the mid that our candidates have to carry: that of the section that has the transport.
+func (n *negotiation) setMid(d *sdp.Description) {
+	if m := d.Application(); m != nil {
+		if mid := d.TaggedOf(m).Mid; mid != "" {
+			n.mid = mid
+		}
+	}
+}
+
+// rejectedByRemote reports whether the peer has rejected section i in what was agreed last.
+func (n *negotiation) rejectedByRemote(i int) bool {
+	return n.currentRemote != nil && i < len(n.currentRemote.Media) && n.currentRemote.Media[i].Rejected
 }
 
 func (n *negotiation) local() *described {
@@ -142,9 +157,7 @@ func (pc *PeerConnection) setLocalOffer(init LocalDescriptionInit) error {
 	}
 	pc.session.version++
 	pc.session.pendingLocal = &described{DescriptionOffer, pc.buildOffer()}
-	if m := pc.session.pendingLocal.Application(); m != nil {
-		pc.session.mid = m.Mid
-	}
+	pc.session.setMid(pc.session.pendingLocal.Description)
 	pc.announceLocal()
 	pc.setSignalingState(SignalingStateHaveLocalOffer)
 	pc.startGathering()
@@ -166,9 +179,7 @@ func (pc *PeerConnection) setLocalAnswer(t DescriptionType, init LocalDescriptio
 	}
 	pc.session.version++
 	pc.session.pendingLocal = &described{t, answer}
-	if m := answer.Application(); m != nil {
-		pc.session.mid = m.Mid
-	}
+	pc.session.setMid(answer)
 	pc.announceLocal()
 	offer := pc.session.pendingRemote.Description
 	if t == DescriptionPranswer {
@@ -248,7 +259,7 @@ func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 		}
 		return nil
 	}
-	parsed, err := parseRemote(d.SDP)
+	parsed, err := pc.parseRemote(d.SDP)
 	if err != nil {
 		return err
 	}
@@ -328,6 +339,7 @@ func (pc *PeerConnection) setRemoteAnswer(t DescriptionType, d *sdp.Description)
 	}
 	pc.session.pendingRemote = &described{t, d}
 	pc.session.waiting = nil // those of another provisional answer
+	pc.session.setMid(d)
 	pc.takeCandidates(d)
 	if err := pc.applyUnlessProvisional(t, offer, d, true); err != nil {
 		return err
@@ -357,8 +369,8 @@ func (pc *PeerConnection) isOwn(d *sdp.Description) bool {
 
 // AddRemoteCandidate adds a candidate that the other side sent after its description, with or without "a=". Before
 // there is a remote description, and on a closed connection, it is ErrFailure; a malformed candidate is ErrInvalid.
-// A candidate that is known already, belongs to no section of the description, has a name that does not resolve, or
-// is empty is ignored.
+// A candidate that is known already, belongs to no section of the description or to another transport, is of an unknown
+// type or transport protocol, has a name that does not resolve, or is empty is ignored.
 func (pc *PeerConnection) AddRemoteCandidate(c Candidate) error {
 	pc.lock()
 	defer pc.unlock()
@@ -370,30 +382,52 @@ func (pc *PeerConnection) AddRemoteCandidate(c Candidate) error {
 		return failuref("add remote candidate: there is no remote description")
 	}
 	text := strings.TrimPrefix(strings.TrimSpace(c.Candidate), "a=")
-	if text == "end-of-candidates" {
-		pc.remoteCandidatesComplete()
-	}
-	if text == "" || text == "end-of-candidates" {
+	if text == "" {
 		return nil
 	}
-	parsed, err := ice.ParseCandidate(text)
-	if err != nil {
-		return wrapError(ErrInvalid, err, "add remote candidate")
+	var parsed ice.Candidate
+	end := text == "end-of-candidates"
+	if !end {
+		var err error
+		parsed, err = ice.ParseCandidate(text)
+		switch {
+		case errors.Is(err, ice.ErrUnsupportedCandidate):
+			pc.log.Debug("remote candidate ignored", "error", err)
+			return nil
+		case err != nil:
+			return wrapError(ErrInvalid, err, "add remote candidate")
+		}
 	}
 	m := transportSection(remote.Description)
-	if m != nil && !sameGeneration(parsed, remote.TransportOf(m).ICEUfrag) {
+	if m == nil || !sameTransport(remote.Description, m, c.Mid) {
+		pc.log.Debug("remote candidate of another section ignored", "mid", c.Mid)
+		return nil
+	}
+	if !sameGeneration(parsed, remote.TransportOf(m).ICEUfrag) {
 		pc.log.Debug("remote candidate of another ICE generation ignored")
 		return nil
 	}
-	if m == nil || (c.Mid != "" && remote.MediaByMid(c.Mid) == nil) {
-		pc.log.Debug("remote candidate of an unknown section ignored", "mid", c.Mid)
+	tagged := remote.TaggedOf(m)
+	if end {
+		tagged.EndOfCandidates = true
+		pc.remoteCandidatesComplete()
 		return nil
 	}
-	if !slices.Contains(m.Candidates, text) && len(m.Candidates) < maxWaitingCandidates {
-		m.Candidates = append(m.Candidates, text)
+	if !slices.Contains(tagged.Candidates, text) && len(tagged.Candidates) < maxWaitingCandidates {
+		tagged.Candidates = append(tagged.Candidates, text)
 	}
 	pc.addCandidate(parsed)
 	return nil
+}
+
+// sameTransport reports whether a candidate with the mid is of the transport of m. All sections of a BUNDLE group have one; a section
+// that has ICE credentials of its own besides was offered with another transport, for a peer that does not bundle.
+func sameTransport(d *sdp.Description, m *sdp.MediaDescription, mid string) bool {
+	if mid == "" {
+		return true
+	}
+	section := d.MediaByMid(mid)
+	return section != nil && (section.ICEUfrag == "" || section.ICEUfrag == d.TransportOf(m).ICEUfrag)
 }
 
 // sameGeneration tells whether a candidate is of the ICE session with that ufrag, where it says so
@@ -413,7 +447,8 @@ func (pc *PeerConnection) takeCandidates(d *sdp.Description) {
 	if m == nil {
 		return
 	}
-	for _, text := range m.Candidates {
+	candidates, _ := d.CandidatesOf(m)
+	for _, text := range candidates {
 		c, err := ice.ParseCandidate(text)
 		if err != nil {
 			pc.log.Debug("candidate in the remote description ignored", "error", err)

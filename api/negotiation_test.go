@@ -210,34 +210,6 @@ func TestCreateOfferAndAnswerChangeNothing(t *testing.T) {
 	require.Equal(t, SignalingStateHaveRemoteOffer, pc.SignalingState())
 }
 
-func TestUnsupportedSectionsAreRejectedInTheirPlace(t *testing.T) {
-	offer := offerOf(t)
-	at := strings.Index(offer.SDP, "m=")
-	audio := "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:audio\r\na=rtpmap:111 opus/48000/2\r\n"
-	transport := "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=fingerprint:sha-256 " +
-		strings.TrimSuffix(strings.Repeat("AB:", 32), ":") + "\r\na=setup:actpass\r\n"
-	text := strings.Replace(offer.SDP[:at], "BUNDLE 0", "BUNDLE audio 0", 1) + audio + transport + offer.SDP[at:]
-	pc := newConnection(t, Configuration{})
-	require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionOffer, text}))
-	answer := must(pc.LocalDescription()).SDP
-	require.Contains(t, answer, "m=audio 0 ")
-	require.Less(t, strings.Index(answer, "m=audio"), strings.Index(answer, "m=application"))
-	require.Contains(t, answer, "a=group:BUNDLE 0\r\n")
-
-	// A connection without anything that is supported is answered, too, and stays idle.
-	pc = newConnection(t, Configuration{})
-	require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionOffer, "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n" + audio + transport}))
-	require.Contains(t, must(pc.LocalDescription()).SDP, "m=audio 0 ")
-	require.Equal(t, SignalingStateStable, pc.SignalingState())
-	require.Equal(t, StateNew, pc.State())
-	// A channel then needs a section of its own.
-	_, err := pc.CreateDataChannel("x", nil)
-	require.NoError(t, err)
-	require.Equal(t, SignalingStateHaveLocalOffer, pc.SignalingState())
-	text = must(pc.LocalDescription()).SDP
-	require.Less(t, strings.Index(text, "m=audio 0 "), strings.Index(text, "m=application"))
-}
-
 func TestRemoteCandidates(t *testing.T) {
 	const good = "candidate:1 1 UDP 2130706431 127.0.0.1 9 typ host"
 	pc := withChannel(t, manual)
@@ -247,13 +219,17 @@ func TestRemoteCandidates(t *testing.T) {
 		{good, "0"}, {good, "0"}, {"a=" + good, "0"}, {good, ""}, {good, "unknown"}, {"", "0"},
 		{"candidate:2 1 UDP 2130706430 no-such-name.invalid 9 typ host", "0"}, {"a=end-of-candidates", ""},
 		{"candidate:3 1 TCP 1 127.0.0.1 9 typ host tcptype active", "0"}, {"candidate:4 2 UDP 1 127.0.0.1 9 typ host", "0"},
+		// RFC 8839, section 5.1: what is of an unknown kind is to be ignored.
+		{"candidate:6 1 SCTP 1 127.0.0.1 9 typ host", "0"}, {"candidate:6 1 UDP 1 127.0.0.1 9 typ future", "0"},
+		{"candidate:6 1 ssltcp 1 127.0.0.1 443 typ host", "0"},
 	} {
 		require.NoError(t, pc.AddRemoteCandidate(c), "%+v", c)
 	}
-	for _, text := range []string{"nonsense", "candidate:", "candidate:1 1 UDP x 127.0.0.1 9 typ host"} {
+	for _, text := range []string{"nonsense", "candidate:", "candidate:1 1 UDP x 127.0.0.1 9 typ host", "candidate:1 1 SCTP x 127.0.0.1 9 typ host"} {
 		require.ErrorIs(t, pc.AddRemoteCandidate(Candidate{text, "0"}), ErrInvalid, text)
 	}
 	require.Equal(t, 1, strings.Count(must(pc.RemoteDescription()).SDP, good))
+	require.NotContains(t, must(pc.RemoteDescription()).SDP, "candidate:6")
 	require.NoError(t, pc.SetLocalDescription(DescriptionAnswer))
 	require.NoError(t, pc.AddRemoteCandidate(Candidate{"candidate:5 1 UDP 1 127.0.0.1 99 typ host ufrag other", "0"}))
 	require.NotContains(t, must(pc.RemoteDescription()).SDP, "candidate:5")
@@ -277,7 +253,9 @@ func TestDescriptionsOnAClosedConnection(t *testing.T) {
 func TestChosenCredentials(t *testing.T) {
 	pc := withChannel(t, manual)
 	const ufrag, pwd = "user", "password0123456789012345"
-	for _, init := range []LocalDescriptionInit{{ICEUfrag: ufrag}, {ICEPwd: pwd}, {"a b!", pwd}, {ufrag, "short"}} {
+	for _, init := range []LocalDescriptionInit{{ICEUfrag: ufrag}, {ICEPwd: pwd}, {"a b!", pwd}, {ufrag, "short"},
+		// What is taken from others is not said: RFC 8839, section 5.4.
+		{"us=er", pwd}, {"us_er", pwd}, {"us-er", pwd}, {"us#er", pwd}, {ufrag, "-" + pwd}, {ufrag, pwd + "="}} {
 		require.ErrorIs(t, pc.SetLocalDescriptionInit(DescriptionOffer, init), ErrInvalid, "%+v", init)
 	}
 	require.NoError(t, pc.SetLocalDescriptionInit(DescriptionOffer, LocalDescriptionInit{ufrag, pwd}))

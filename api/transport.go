@@ -73,7 +73,7 @@ func (pc *PeerConnection) apply(local, remote *sdp.Description, offered bool) er
 		pc.addCandidateNow(c)
 	}
 	pc.session.waiting = nil
-	if remote.EndOfCandidates || m.EndOfCandidates {
+	if _, complete := remote.CandidatesOf(m); complete {
 		pc.agent.SetRemoteComplete(pc.now)
 	} else {
 		pc.completeAt = pc.now.Add(pc.tuning.candidatesTimeout)
