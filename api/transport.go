@@ -378,6 +378,9 @@ var iceStates = [...]ICEState{
 // setTimer sets the connection's one timer to what comes first. A timer that is set for an earlier time stays: when it
 // fires for nothing it is set again, which is cheaper than moving it with every packet.
 func (pc *PeerConnection) setTimer() {
+	if pc.ended {
+		return // the closed association may have a deadline left, but DTLS has told the peer already
+	}
 	at := earlier(earlier(pc.closeBy, pc.releaseAt), pc.completeAt)
 	pc.agents(func(agent *ice.Agent) { at = earlier(at, agent.Deadline()) })
 	if pc.sctp != nil {

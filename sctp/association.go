@@ -143,9 +143,11 @@ type EventKind uint8
 const (
 	// EventConnected: the association is established; Send works.
 	EventConnected EventKind = iota + 1
-	// EventClosed: the association is over. Err is nil after a graceful
-	// shutdown; otherwise an *AbortError, ErrHandshakeTimeout,
-	// ErrPeerUnreachable or ErrStaleCookie.
+	// EventClosed: the association is over, and this is its last event. Err is
+	// nil after a graceful shutdown; otherwise an *AbortError,
+	// ErrHandshakeTimeout, ErrPeerUnreachable or ErrStaleCookie. The owner
+	// drains Transmit once more, and keeps the association until Deadline is
+	// zero, in case the last packet was lost: see [Association.Shutdown].
 	EventClosed
 	// EventStreamReset: the peer has reset its outgoing stream Stream, after
 	// all of its messages were delivered.
@@ -206,7 +208,8 @@ const (
 )
 
 // Deadline returns the time at which Advance must be called next; the zero
-// time: never.
+// time: never. After EventClosed it is how long the owner should keep the
+// association: one that has no deadline, and whose Transmit is drained, is done.
 func (a *Association) Deadline() time.Time {
 	var first instant
 	for _, t := range a.timers {

@@ -18,6 +18,7 @@
 //
 //	func run(conn net.Conn, a *sctp.Association, packets <-chan []byte, calls <-chan func(now time.Time)) error {
 //		timer, buf := time.NewTimer(0), make([]byte, 0, sctp.DefaultMTU)
+//		var closed *sctp.Event
 //		for {
 //			select {
 //			case packet := <-packets: // from conn
@@ -27,14 +28,13 @@
 //			case <-timer.C:
 //				a.Advance(time.Now())
 //			}
-//			var closed *sctp.Event
 //			for now := time.Now(); ; {
 //				if m, ok := a.ReadMessage(); ok {
 //					handle(m)
 //					a.Release(now, &m) // gives m.Data back and reopens the receive window
 //				} else if e, ok := a.Event(); ok {
 //					if e.Kind == sctp.EventClosed {
-//						closed = &e // a last packet may still be to be sent
+//						closed = &e
 //					}
 //				} else if packet, ok := a.Transmit(now, buf[:0]); ok {
 //					conn.Write(packet) // what is lost is sent again
@@ -42,14 +42,21 @@
 //					break
 //				}
 //			}
-//			if closed != nil {
+//			at := a.Deadline()
+//			if closed != nil && at.IsZero() {
 //				return closed.Err
 //			}
-//			if at := a.Deadline(); !at.IsZero() {
+//			if !at.IsZero() {
 //				timer.Reset(time.Until(at))
 //			}
 //		}
 //	}
+//
+// The loop ends when the closed association has no deadline any more. On one side
+// of a graceful shutdown that is some seconds after EventClosed, in which the
+// association answers a peer that has lost the last packet and asks again. If the
+// program ends earlier, such a peer closes by itself, without an error; see
+// [Association.Shutdown].
 //
 // An owner that receives packets in batches calls Receive for each of them and
 // takes what comes out once: fewer acknowledgements, and packets of equal size in

@@ -87,12 +87,14 @@ type udpEndpoint struct {
 
 	packets chan []byte
 	calls   chan func(now time.Time)
-	done    chan struct{} // closed when run returns
+	closed  chan struct{} // closed when the association is
+	done    chan struct{} // closed when run returns, on one side of a shutdown seconds later
 }
 
 func newUDPEndpoint(conn *net.UDPConn, peer netip.AddrPort, config sctp.Config) *udpEndpoint {
 	return &udpEndpoint{conn: conn, peer: peer, assoc: sctp.New(config),
-		packets: make(chan []byte, 64), calls: make(chan func(time.Time)), done: make(chan struct{})}
+		packets: make(chan []byte, 64), calls: make(chan func(time.Time)),
+		closed: make(chan struct{}), done: make(chan struct{})}
 }
 
 // do has the goroutine of run call f with the association to itself.
@@ -122,15 +124,21 @@ func (e *udpEndpoint) read() {
 	}
 }
 
-// run drives the association until it is closed.
+// run drives the association until it is closed and has no deadline left, or the socket is closed.
 func (e *udpEndpoint) run() {
 	defer close(e.done)
-	go e.read()
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		e.read()
+	}()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	buf := make([]byte, 0, sctp.DefaultMTU)
-	for closed := false; !closed; {
+	for closed := false; !closed || !e.assoc.Deadline().IsZero(); {
 		select {
+		case <-gone:
+			return
 		case packet := <-e.packets:
 			e.assoc.Receive(time.Now(), packet)
 		case call := <-e.calls:
@@ -145,7 +153,10 @@ func (e *udpEndpoint) run() {
 				e.assoc.Release(now, &m)
 			} else if event, ok := e.assoc.Event(); ok {
 				e.onEvent(event)
-				closed = closed || event.Kind == sctp.EventClosed
+				if event.Kind == sctp.EventClosed {
+					closed = true
+					close(e.closed)
+				}
 			} else if packet, ok := e.assoc.Transmit(now, buf[:0]); ok {
 				_, _ = e.conn.WriteToUDPAddrPort(packet, e.peer) // what is lost is sent again
 			} else {
@@ -208,8 +219,8 @@ func Example_udp() {
 	go client.run()
 	client.do(client.assoc.Connect)
 
-	<-client.done
-	<-server.done
+	<-client.closed
+	<-server.closed // both sides know: nobody will ask the client again
 	fmt.Println(echoes[0], echoes[1])
 	// Output:
 	// closed: <nil>

@@ -14,6 +14,27 @@ type shutdownState struct {
 	send     bool // SHUTDOWN
 	sendAck  bool // SHUTDOWN ACK
 	attempts int
+	// giveUpAt is when SHUTDOWN-ACK-SENT ends if the peer stays silent.
+	giveUpAt instant
+}
+
+const (
+	// The two sides wait for the last packet of a shutdown for shutdownRTOs timeouts of at least
+	// minShutdownRTO each, and for maxShutdownWait at most. In that time the side that has sent
+	// SHUTDOWN ACK repeats it, and the side that has sent SHUTDOWN COMPLETE answers. Four timeouts
+	// cover two repetitions, after 1 and 3 RTOs. The least RTO is RTO.Min of
+	// https://www.rfc-editor.org/rfc/rfc9260.html#section-16, which the peer may have.
+	shutdownRTOs    = 4
+	minShutdownRTO  = time.Second
+	maxShutdownWait = 20 * time.Second
+)
+
+// shutdownWait returns how long to wait for the last packet of a shutdown. Timeouts that have
+// expired already do not make it longer.
+func (a *Association) shutdownWait() time.Duration {
+	rtt := a.rtt
+	rtt.endBackOff(&a.cfg) // of the copy
+	return min(shutdownRTOs*max(rtt.rto, minShutdownRTO), maxShutdownWait)
 }
 
 // shutdownGuard is the T5-shutdown-guard timer, "5 times RTO.Max" there. Five
@@ -22,6 +43,13 @@ const shutdownGuard = 60 * time.Second
 
 // Shutdown ends the association gracefully: what is queued is delivered, then
 // both sides close. EventClosed follows. Before StateCookieEchoed it is an Abort.
+//
+// One side sends the last packet of a shutdown, SHUTDOWN COMPLETE, and cannot know whether it has
+// arrived. On that side [Association.Deadline] stays set for 4 to 20 s after EventClosed, four
+// retransmission timeouts of at least 1 s, and the owner should keep calling Receive and Transmit
+// until then: the association answers a peer that repeats its SHUTDOWN ACK. A peer that gets no
+// answer ends after the same time, without an error, because by then both sides have acknowledged
+// everything.
 func (a *Association) Shutdown(now time.Time) {
 	t := a.clock(now)
 	switch a.state {
@@ -54,11 +82,23 @@ func (a *Association) progressShutdown(t instant) {
 		a.shutdown.attempts = 0
 		a.timers[timerT2] = t + a.rtt.rto
 	case a.state == StateShutdownReceived && a.allAcknowledged():
+		a.sendShutdownAck(t)
+	}
+}
+
+// sendShutdownAck enters the SHUTDOWN-ACK-SENT state, or answers another SHUTDOWN
+// in it. Both sides have everything that the other one sent.
+func (a *Association) sendShutdownAck(t instant) {
+	s := &a.shutdown
+	if a.state != StateShutdownAckSent {
 		a.state = StateShutdownAckSent
-		a.shutdown.sendAck = true
-		a.shutdown.attempts = 0
+		s.attempts = 0
+		a.timers[timerT5] = 0
 		a.timers[timerT2] = t + a.rtt.rto
 	}
+	s.send, s.sendAck = false, true
+	s.giveUpAt = t + a.shutdownWait()
+	a.timers[timerT2] = min(a.timers[timerT2], s.giveUpAt)
 }
 
 // shutdownAgain: "the SHUTDOWN sender MUST immediately respond to each received
@@ -71,16 +111,26 @@ func (a *Association) shutdownAgain(t instant) {
 
 func (a *Association) shutdownTimeout(t instant) {
 	s := &a.shutdown
-	if s.attempts++; s.attempts > a.cfg.MaxRetransmits {
-		a.close(ErrPeerUnreachable)
-		return
-	}
-	a.rtt.backOff()
-	a.timers[timerT2] = t + a.rtt.rto
 	switch a.state {
+	case StateClosed: // the time is over to answer a SHUTDOWN ACK that comes again
 	case StateShutdownSent:
+		if s.attempts++; s.attempts > a.cfg.MaxRetransmits {
+			a.close(ErrPeerUnreachable)
+			return
+		}
+		a.rtt.backOff()
+		a.timers[timerT2] = t + a.rtt.rto
 		s.send = true
 	case StateShutdownAckSent:
+		// "... the endpoint SHOULD destroy the TCB and SHOULD report the peer endpoint
+		// unreachable": but all that is missing is the SHUTDOWN COMPLETE of a peer that
+		// need not be there any more.
+		if s.attempts++; t >= s.giveUpAt || s.attempts > a.cfg.MaxRetransmits {
+			a.close(nil)
+			return
+		}
+		a.rtt.backOff()
+		a.timers[timerT2] = min(t+a.rtt.rto, s.giveUpAt)
 		s.sendAck = true
 	}
 }
@@ -130,11 +180,9 @@ func (a *Association) receiveShutdown(t instant, c chunk) {
 	case StateShutdownSent:
 		// Both at once: "respond with a SHUTDOWN ACK ... and enter the
 		// SHUTDOWN-ACK-SENT state".
-		a.state = StateShutdownAckSent
-		a.shutdown.send, a.shutdown.sendAck = false, true
-		a.timers[timerT2] = t + a.rtt.rto
+		a.sendShutdownAck(t)
 	case StateShutdownAckSent:
-		a.shutdown.sendAck = true
+		a.sendShutdownAck(t)
 	}
 	a.progressShutdown(t)
 }
@@ -149,5 +197,6 @@ func (a *Association) receiveShutdownAck(tag uint32) {
 		b = append(b, byte(chunkShutdownComplete), 0, 0, chunkHeaderSize)
 		a.ctl.endPacket(b)
 		a.close(nil)
+		a.timers[timerT2] = a.last + a.shutdownWait()
 	}
 }

@@ -36,6 +36,19 @@ func (s *script) wantOver() {
 	s.wantEvents()
 }
 
+// wantLinger checks that the association, which is over, says how long it is of use, and answers
+// until then.
+func (s *script) wantLinger() {
+	s.t.Helper()
+	require.Equal(s.t, StateClosed, s.a.State())
+	s.wait(time.Second)
+	s.receive(shutdownAck())
+	s.want("[tag 0xa0a0a0a] SHUTDOWN COMPLETE T")
+	require.Equal(s.t, 3*time.Second, s.waitDeadline())
+	s.want()
+	s.wantEvents()
+}
+
 // https://www.rfc-editor.org/rfc/rfc9260.html#section-9.2: "the endpoint enters the
 // SHUTDOWN-PENDING state and remains there until all outstanding data has been
 // acknowledged by its peer ... Once all its outstanding data has been acknowledged, the
@@ -59,6 +72,7 @@ func TestShutdown(t *testing.T) {
 	s.want("SHUTDOWN COMPLETE")
 	s.wantEvents("closed")
 	s.wantMessages("0:unread") // what had arrived can be read
+	s.wantLinger()
 	s.wantOver()
 }
 
@@ -171,11 +185,13 @@ func TestBothShutDownAtOnce(t *testing.T) {
 			// ... it MUST ... send a SHUTDOWN COMPLETE chunk to its peer".
 			s.receive(shutdownAck())
 			s.want("SHUTDOWN COMPLETE")
+			s.wantEvents("closed")
+			s.wantLinger()
 		} else {
 			s.receive(shutdownComplete())
 			s.want()
+			s.wantEvents("closed")
 		}
-		s.wantEvents("closed")
 		s.wantOver()
 	}
 
@@ -196,29 +212,23 @@ func TestBothShutDownAtOnce(t *testing.T) {
 // 'Association.Max.Retrans'. If this threshold is exceeded, the endpoint SHOULD destroy the
 // TCB and SHOULD report the peer endpoint unreachable".
 func TestLostShutdownChunks(t *testing.T) {
-	for _, chunk := range []string{"SHUTDOWN 1999", "SHUTDOWN ACK"} {
-		s := established(t, Config{MaxRetransmits: 4})
-		if chunk == "SHUTDOWN ACK" {
-			s.receive(shutdownChunk(999))
-		} else {
-			s.shutdown()
-		}
-		s.want(chunk)
-		rto := s.a.rtt.rto
-		for range 4 {
-			require.Equal(t, rto, s.waitDeadline())
-			s.want(chunk)
-			rto *= 2
-		}
-		s.wantEvents()
-		s.waitDeadline()
-		s.wantEvents("closed: " + ErrPeerUnreachable.Error())
-		s.wantOver()
+	s := established(t, Config{MaxRetransmits: 4})
+	s.shutdown()
+	s.want("SHUTDOWN 1999")
+	rto := s.a.rtt.rto
+	for range 4 {
+		require.Equal(t, rto, s.waitDeadline())
+		s.want("SHUTDOWN 1999")
+		rto *= 2
 	}
+	s.wantEvents()
+	s.waitDeadline()
+	s.wantEvents("closed: " + ErrPeerUnreachable.Error())
+	s.wantOver()
 
 	// The SHUTDOWN COMPLETE was lost, and the association is gone: the SHUTDOWN ACK that
 	// comes again is out of the blue (section 8.4).
-	s := established(t, Config{})
+	s = established(t, Config{})
 	s.shutdown()
 	s.receive(shutdownAck())
 	s.take()
@@ -250,6 +260,117 @@ func TestLostShutdownChunks(t *testing.T) {
 		require.NoError(t, p.a.closeErr)
 		require.NoError(t, p.b.closeErr)
 		require.Less(t, p.Now().Sub(at), 2*time.Second)
+	}
+}
+
+// Not so in SHUTDOWN-ACK-SENT: the peer had acknowledged everything before it sent its SHUTDOWN, and
+// has had everything of ours when this state began. A peer that is silent then has probably gone.
+func TestSilenceAfterShutdownAck(t *testing.T) {
+	for name, enter := range map[string]func(s *script){
+		"asked": func(s *script) {
+			s.receive(shutdownChunk(999))
+			s.want("SHUTDOWN ACK")
+		},
+		"both ask": func(s *script) {
+			s.shutdown()
+			s.want("SHUTDOWN 1999")
+			s.wait(50 * time.Millisecond)
+			s.receive(shutdownChunk(999))
+			s.want("SHUTDOWN ACK")
+		},
+		"asked again": func(s *script) {
+			s.receive(shutdownChunk(999))
+			for range 5 { // our answers are lost, its chunks are not: it is there
+				s.wait(3 * time.Second)
+				s.take()
+				s.receive(shutdownChunk(999))
+				s.wantEvents()
+				s.want("SHUTDOWN ACK")
+			}
+		},
+		"after a reset that was not answered": func(s *script) {
+			s.send(1, "x")
+			s.receive(sack(1000))
+			require.NoError(s.t, s.a.ResetStream(s.now, 1))
+			s.drain()
+			s.receive(shutdownChunk(1000))
+			s.take()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := established(t, Config{})
+			enter(s)
+			require.Equal(t, StateShutdownAckSent, s.a.State())
+			began, acks := s.now, 0
+			for s.a.State() == StateShutdownAckSent {
+				s.waitDeadline()
+				lines, _ := s.take()
+				for _, line := range lines {
+					acks += strings.Count(line, "SHUTDOWN ACK")
+				}
+			}
+			require.Equal(t, 4*time.Second, s.now.Sub(began))
+			if name != "asked again" {
+				require.GreaterOrEqual(t, acks, 3)
+			}
+			s.wantEvents("closed")
+			s.wantOver()
+		})
+	}
+
+	// The wait follows the round-trip time, and has an end.
+	s := established(t, Config{RTOMax: 30 * time.Second})
+	s.a.rtt.rto = 30 * time.Second
+	s.receive(shutdownChunk(999))
+	require.Equal(t, maxShutdownWait, s.waitDeadline())
+	s.wantEvents("closed")
+}
+
+// Whichever packets of the end are lost, both sides learn that it was a clean one, and soon, as long
+// as their owners keep the associations for as long as they ask; if one does not, the other still
+// does.
+func TestShutdownUnderLoss(t *testing.T) {
+	const packets = 4 // of each side, that may be lost
+	for _, c := range []struct {
+		name  string
+		both  bool // shut down at once
+		hasty bool // the owners let go of the associations at EventClosed
+	}{{"one side", false, false}, {"both sides", true, false}, {"one side, hasty", false, true}, {"both sides, hasty", true, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			for lost := range uint(1) << (2 * packets) {
+				link := netsim.LinkConfig{Delay: 20 * time.Millisecond}
+				p := newPair(t, 1, Config{}, Config{}, link, link)
+				p.connect()
+				for _, e := range []*endpoint{p.a, p.b} {
+					require.NoError(t, e.Send(p.Now(), 0, 51, []byte("x"), SendOptions{}))
+					p.Poke(e)
+				}
+				p.run(func() bool { return p.a.Stats().MessagesReceived == 1 && p.b.Stats().MessagesReceived == 1 }, time.Second)
+				_ = p.Run(func() bool { return false }, time.Second)
+				needed := func(e *endpoint) bool { return !e.closed || !c.hasty && !e.Deadline().IsZero() }
+				lose := func(l *netsim.Link, to *endpoint, set uint) {
+					l.SetFilter(func(time.Time, []byte) bool {
+						keep := set&1 == 0
+						set >>= 1
+						return keep && needed(to)
+					})
+				}
+				lose(p.path.AB, p.b, lost&(1<<packets-1))
+				lose(p.path.BA, p.a, lost>>packets)
+				at := p.Now()
+				p.a.Shutdown(at)
+				p.Poke(p.a)
+				if c.both {
+					p.b.Shutdown(at)
+					p.Poke(p.b)
+				}
+				p.run(func() bool { return p.a.closed && p.b.closed }, time.Minute)
+				require.NoError(t, p.a.closeErr, "lost %b", lost)
+				require.NoError(t, p.b.closeErr, "lost %b", lost)
+				require.Less(t, p.Now().Sub(at), 8*time.Second, "lost %b", lost)
+				p.run(func() bool { return p.a.Deadline().IsZero() && p.b.Deadline().IsZero() }, maxShutdownWait)
+			}
+		})
 	}
 }
 
