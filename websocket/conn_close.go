@@ -38,8 +38,6 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	if c.closeTimeout > 0 {
 		timer := time.AfterFunc(c.closeTimeout, func() { c.end(ErrCloseTimeout) })
 		defer timer.Stop()
-		c.stream.SetReadDeadline(time.Time{}) // of a NetConn
-		c.stream.SetWriteDeadline(time.Time{})
 		c.writeOut(context.Background())
 		c.mu.Unlock()
 	} else {
@@ -86,7 +84,7 @@ func (c *Conn) readToTheEnd() error {
 		}
 		c.mu.Unlock()
 		if _, _, err := c.receive(context.Background(), c.in.sink[:0], len(c.in.buf), true); err != nil {
-			c.end(err) // the deadline of a NetConn; other errors have ended it
+			c.end(err) // a deadline that the program has set on the stream; other errors have ended it
 		}
 	}
 }

@@ -7,38 +7,67 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"time"
+
+	"github.com/rtcstack/rtcstack/internal/bufpool"
 )
 
 // NetConn returns a stream of bytes over the messages of c, which nothing else
-// may read, write or close from now on. Each Write is one message of the type;
-// reading pays no attention to where messages end, and closes the connection with
-// StatusUnsupportedData when one is of the other type (ErrUnexpectedMessageType).
-// It ends with io.EOF when the peer has closed the connection with
-// StatusNormalClosure, StatusGoingAway or no status.
+// may read, write or close from now on. It keeps to the contract of net.Conn, with
+// deadlines and concurrent calls, as golang.org/x/net/nettest tests it. It differs
+// from a TCP connection only where messages show:
 //
-// Close does the closing handshake with StatusNormalClosure. Deadlines work as
-// they do for TLS: a Read that was late can be repeated, a Write that was late
-// leaves a connection to which nothing more can be written.
-func (c *Conn) NetConn(typ MessageType) net.Conn { return &netConn{c: c, typ: typ} }
+//   - Each Write sends one message of the type typ, an empty Write an empty one. Read
+//     joins messages, and ignores empty ones. It closes the connection with
+//     StatusUnsupportedData when the peer sends a message of the other type
+//     (ErrUnexpectedMessageType), and fails when one is larger than MaxMessageSize,
+//     which also bounds what the peer may Write at once.
+//   - There is no half-closed state: the peer's close ends both directions. Read then
+//     returns io.EOF if the status was StatusNormalClosure, StatusGoingAway or none,
+//     and the [*CloseError] otherwise.
+//
+// Write copies p and returns when the message is on its way. It waits while 64 KiB
+// are pending that the stream has not taken. A Write that ends by its deadline has
+// sent no part of its message; it can be repeated, and so can such a Read.
+//
+// Close returns at once, and so do all other calls, with ErrClosed. In the background
+// the pending messages are sent, then a close frame with StatusNormalClosure; the peer
+// has the close timeout of the connection's options to take them and to answer. A Read
+// that is answering the close of the peer at that moment takes up to 2.5 s.
+//
+// The deadlines of the stream below must work, as those of package net, net.Pipe and
+// crypto/tls do: Close and SetReadDeadline interrupt a Read by them.
+func (c *Conn) NetConn(typ MessageType) net.Conn {
+	return &netConn{c: c, typ: typ, reading: make(chan struct{}, 1)}
+}
 
 type netConn struct {
-	c    *Conn
-	typ  MessageType
-	r    *messageReader // of the current message, or nil; used by the one reader
-	ends error          // why there will be nothing more to read
+	c   *Conn
+	typ MessageType
 
-	// The connection's mutex protects these. A deadline is for calls of Write: it is
-	// the stream's only while there are any, or a pong would be late, too.
-	writes        int
+	reading chan struct{}  // has a token during a Read; protects the next two
+	r       *messageReader // of the current message, or nil
+	ends    error          // why there will be nothing more to read
+
+	mu           sync.Mutex // protects the next two; locked after reading and before the Conn's mutex
+	closed       bool
+	readDeadline time.Time // also that of the stream, until it is closed
+
+	// The Conn's mutex protects these. The stream does not get this deadline: an interrupted
+	// write would break a frame and, with TLS, the connection.
 	writeDeadline time.Time
+	writeTimer    *time.Timer // wakes the waiting calls when it passes; nil: there was never a deadline
 }
 
 // Read implements net.Conn.
 func (n *netConn) Read(p []byte) (int, error) {
+	// A channel instead of a mutex: a bubble of testing/synctest sees that a Read waits here.
+	n.reading <- struct{}{}
+	defer func() { <-n.reading }()
 	for n.ends == nil {
-		if len(p) == 0 {
-			return 0, nil
+		if err := n.mayRead(); err != nil || len(p) == 0 {
+			return 0, err
 		}
 		if n.r == nil {
 			typ, r, err := n.c.Reader(context.Background())
@@ -47,7 +76,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 			}
 			if typ != n.typ {
 				n.ends = fmt.Errorf("websocket: read: %w: %v", ErrUnexpectedMessageType, typ)
-				n.c.Close(StatusUnsupportedData, "unexpected message type")
+				n.beginClose(StatusUnsupportedData, "unexpected message type")
 				break
 			}
 			n.r = r.(*messageReader)
@@ -67,8 +96,28 @@ func (n *netConn) Read(p []byte) (int, error) {
 	return 0, n.ends
 }
 
-// readError returns what Read does for an error of the connection.
+// mayRead returns the error of a Read that must not begin: the connection is closed, or the deadline
+// has passed.
+func (n *netConn) mayRead() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.closed:
+		return ErrClosed
+	case passed(n.readDeadline):
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// passed reports whether a deadline has passed.
+func passed(deadline time.Time) bool { return !deadline.IsZero() && time.Until(deadline) <= 0 }
+
+// readError translates an error of the connection into that of Read.
 func (n *netConn) readError(err error) error {
+	if n.isClosed() {
+		return ErrClosed
+	}
 	if !n.c.over.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
 		return os.ErrDeadlineExceeded // as it is: users of a net.Conn ask for its Timeout
 	}
@@ -82,36 +131,142 @@ func (n *netConn) readError(err error) error {
 	return err
 }
 
+func (n *netConn) isClosed() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.closed
+}
+
 // Write implements net.Conn.
 func (n *netConn) Write(p []byte) (int, error) {
-	n.countWrite(1)
-	err := n.c.Write(context.Background(), n.typ, p)
-	n.countWrite(-1)
-	if err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = os.ErrDeadlineExceeded
-		}
+	c := n.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := n.admit(); err != nil {
 		return 0, err
+	}
+	o := &c.out
+	switch compresses := o.sender.compresses(len(p)); {
+	case compresses && len(p) > o.maxCopy:
+		if err := c.appendCompressed(n.typ, p); err != nil {
+			return 0, err
+		}
+	case compresses:
+		o.grow(compressBound(len(p)) + MaxFrameHeader)
+		o.pending.B = o.sender.AppendMessage(o.pending.B, n.typ, p)
+	default:
+		o.grow(len(p) + MaxFrameHeader)
+		o.pending.B = o.sender.AppendMessage(o.pending.B, n.typ, p)
+	}
+	if !o.busy && !(c.readState.Load() == readMore && c.hold(false)) {
+		c.writeFromReader()
+		if c.err != nil {
+			return 0, c.err
+		}
 	}
 	return len(p), nil
 }
 
-// countWrite is called at the beginning and at the end of Write.
-func (n *netConn) countWrite(change int) {
-	n.c.mu.Lock()
-	defer n.c.mu.Unlock()
-	n.writes += change
-	switch {
-	case n.writeDeadline.IsZero() || n.c.closeQueued: // closing has deadlines of its own
-	case n.writes == 0:
-		n.c.stream.SetWriteDeadline(time.Time{})
-	case n.writes == 1 && change > 0:
-		n.c.stream.SetWriteDeadline(n.writeDeadline)
+// admit waits, like Conn.admit, until a message may be appended to what is pending.
+func (n *netConn) admit() error {
+	c := n.c
+	o := &c.out
+	for waited := false; ; waited = true {
+		err := c.writeError()
+		if err == nil && passed(n.writeDeadline) {
+			err = os.ErrDeadlineExceeded
+		}
+		full := o.busy && o.pending != nil && len(o.pending.B) >= maxPending
+		if waited && (err != nil || o.inMessage) {
+			c.leave()
+		}
+		if err != nil || !full && !o.inMessage {
+			return err
+		}
+		takes := !o.inMessage
+		o.waiting++
+		if takes {
+			o.takers++
+		}
+		c.cond.Wait()
+		o.waiting--
+		if takes {
+			o.takers--
+		}
 	}
 }
 
+// appendCompressed compresses a large message without the mutex, and appends it to the pending frames.
+func (c *Conn) appendCompressed(typ MessageType, p []byte) error {
+	o := &c.out
+	o.inMessage = true
+	c.leave()
+	c.mu.Unlock()
+	b := bufpool.Get(compressBound(len(p)) + MaxFrameHeader)
+	b.B = o.sender.AppendMessage(b.B, typ, p)
+	c.mu.Lock()
+	defer b.Free()
+	defer c.endMessage()
+	if err := c.writeError(); err != nil {
+		return err
+	}
+	o.grow(len(b.B))
+	o.pending.B = append(o.pending.B, b.B...)
+	return nil
+}
+
 // Close implements net.Conn.
-func (n *netConn) Close() error { return n.c.Close(StatusNormalClosure, "") }
+func (n *netConn) Close() error { return n.beginClose(StatusNormalClosure, "") }
+
+// beginClose queues our close frame, ends all calls, and starts a goroutine for the rest of the closing
+// handshake.
+func (n *netConn) beginClose(code StatusCode, reason string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return nil
+	}
+	n.closed = true
+	c := n.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil || c.closeQueued {
+		if c.err != nil {
+			return c.closeResult()
+		}
+		return nil
+	}
+	c.localClose = true
+	c.queueClose(code, reason)
+	if !c.out.busy {
+		c.writeFromReader()
+	}
+	if n.writeTimer != nil {
+		n.writeTimer.Stop()
+	}
+	c.stream.SetReadDeadline(time.Unix(1, 0))
+	go n.finishClose()
+	return nil
+}
+
+// finishClose waits for the peer's part of the closing handshake.
+func (n *netConn) finishClose() {
+	c := n.c
+	if c.closeTimeout < 0 {
+		defer c.boundLinger(ErrClosed)()
+		c.mu.Lock()
+		c.finishWriting()
+		c.mu.Unlock()
+		c.end(ErrClosed)
+		return
+	}
+	timeout := time.AfterFunc(c.closeTimeout, func() { c.end(ErrCloseTimeout) })
+	defer timeout.Stop()
+	n.reading <- struct{}{} // until the interrupted Read has left; a later one does not get to the stream
+	c.stream.SetReadDeadline(time.Time{})
+	<-n.reading
+	c.closed()
+}
 
 // LocalAddr implements net.Conn.
 func (n *netConn) LocalAddr() net.Addr { return n.c.LocalAddr() }
@@ -125,18 +280,37 @@ func (n *netConn) SetDeadline(t time.Time) error {
 }
 
 // SetReadDeadline implements net.Conn.
-func (n *netConn) SetReadDeadline(t time.Time) error { return n.c.stream.SetReadDeadline(t) }
+func (n *netConn) SetReadDeadline(t time.Time) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return ErrClosed
+	}
+	n.readDeadline = t
+	return n.c.stream.SetReadDeadline(t)
+}
 
 // SetWriteDeadline implements net.Conn.
 func (n *netConn) SetWriteDeadline(t time.Time) error {
-	n.c.mu.Lock()
-	defer n.c.mu.Unlock()
+	c := n.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.writeError(); err != nil {
+		return err
+	}
 	n.writeDeadline = t
 	switch {
-	case n.c.err != nil:
-		return n.c.err
-	case n.c.closeQueued || n.writes == 0:
-		return nil
+	case passed(t):
+		c.wake()
+	case t.IsZero():
+	case n.writeTimer == nil:
+		n.writeTimer = time.AfterFunc(time.Until(t), func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.wake()
+		})
+	default:
+		n.writeTimer.Reset(time.Until(t))
 	}
-	return n.c.stream.SetWriteDeadline(t)
+	return nil
 }

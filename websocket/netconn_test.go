@@ -1,7 +1,9 @@
 package websocket
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -98,17 +100,59 @@ func TestNetConnAbnormalEnds(t *testing.T) {
 	})
 }
 
-// A Write that was late takes the connection along.
+// A Write waits while enough is pending, and no longer than its deadline. One that was late
+// has written nothing: it can be repeated, and the stream goes on as if it had not been.
 func TestNetConnWriteDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
 		defer b.Close()
 		n := newConn(a, connConfig{client: true}).NetConn(MessageBinary)
+		message := pattern(10_000)
+		written := 0
 		require.NoError(t, n.SetWriteDeadline(time.Now().Add(second)))
-		_, err := n.Write(make([]byte, 100))
-		require.Equal(t, os.ErrDeadlineExceeded, err)
-		_, err = n.Write(nil)
-		require.Error(t, err)
+		for {
+			start := time.Now()
+			k, err := n.Write(message)
+			if err != nil {
+				require.Zero(t, k)
+				require.Equal(t, os.ErrDeadlineExceeded, err)
+				require.Equal(t, second, time.Since(start))
+				break
+			}
+			written++
+		}
+		require.LessOrEqual(t, written*len(message), 2*maxPending+2*len(message), "what a peer that does not read costs")
+		_, err := n.Write(message)
+		require.Equal(t, os.ErrDeadlineExceeded, err, "at once")
+
+		// Moved while a Write waits, and to the past.
+		require.NoError(t, n.SetWriteDeadline(time.Time{}))
+		late := make(chan error, 1)
+		go func() {
+			_, err := n.Write(message)
+			late <- err
+		}()
+		synctest.Wait()
+		require.Empty(t, late)
+		require.NoError(t, n.SetWriteDeadline(time.Now().Add(time.Hour)))
+		synctest.Wait()
+		require.Empty(t, late)
+		require.NoError(t, n.SetWriteDeadline(time.Now()))
+		require.Equal(t, os.ErrDeadlineExceeded, <-late)
+
+		// The peer reads again.
+		require.NoError(t, n.SetWriteDeadline(time.Time{}))
+		peer := newConn(b, connConfig{})
+		for range written {
+			_, got, err := peer.Read(background())
+			require.NoError(t, err)
+			require.Equal(t, message, got)
+		}
+		go n.Write([]byte("once"))
+		_, got, err := peer.Read(background())
+		require.NoError(t, err)
+		require.Equal(t, "once", string(got))
+		peer.CloseNow()
 	})
 }
 
@@ -135,19 +179,99 @@ func TestNetConnWriteDeadlineIsForWrites(t *testing.T) {
 	})
 }
 
-// A deadline that is set while a Write waits is for that as well.
-func TestNetConnWriteDeadlineWhileWriting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a, b := net.Pipe()
-		defer b.Close()
-		n := newConn(a, connConfig{client: true}).NetConn(MessageBinary)
-		written := make(chan error, 1)
+// Close ends what waits at once, whatever the peer does and whatever deadlines there are, and takes no time itself.
+func TestNetConnCloseEndsWhatWaits(t *testing.T) {
+	for name, deadline := range map[string]time.Duration{"no deadline": 0, "a deadline": time.Hour} {
+		for _, client := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", client ", client), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a, b := net.Pipe() // whose other end is dead
+					defer b.Close()
+					c := newConn(a, connConfig{client: client})
+					n := c.NetConn(MessageBinary)
+					if deadline > 0 {
+						require.NoError(t, n.SetDeadline(time.Now().Add(deadline)))
+					}
+					start := time.Now()
+					ended := make(chan error, 3)
+					for range 2 { // the second waits for its turn
+						go func() {
+							_, err := n.Read(make([]byte, 1))
+							ended <- err
+						}()
+					}
+					go func() {
+						var err error
+						for err == nil {
+							_, err = n.Write(make([]byte, 1000))
+						}
+						ended <- err
+					}()
+					time.Sleep(second)
+					require.Empty(t, ended)
+					require.NoError(t, n.Close())
+					require.NoError(t, n.Close())
+					for range 3 {
+						require.ErrorIs(t, <-ended, net.ErrClosed)
+					}
+					synctest.Wait() // the closing handshake goes on
+					_, err := n.Read(make([]byte, 1))
+					require.ErrorIs(t, err, net.ErrClosed)
+					_, err = n.Write(make([]byte, 1))
+					require.ErrorIs(t, err, net.ErrClosed)
+					require.ErrorIs(t, n.SetDeadline(time.Time{}), net.ErrClosed)
+					require.Equal(t, second, time.Since(start))
+
+					// The peer has its time, in the background.
+					require.NoError(t, a.SetWriteDeadline(time.Time{}), "the stream is open")
+					time.Sleep(defaultCloseTimeout)
+					synctest.Wait()
+					require.ErrorIs(t, a.SetWriteDeadline(time.Time{}), io.ErrClosedPipe)
+				})
+			})
+		}
+	}
+}
+
+// What was written before Close arrives.
+func TestNetConnCloseSendsWhatWasWritten(t *testing.T) {
+	pairs(t, connConfig{}, connConfig{}, func(t *testing.T, client, server *Conn) {
+		from, to := client.NetConn(MessageBinary), server.NetConn(MessageBinary)
+		message := pattern(1 << 20)
 		go func() {
-			_, err := n.Write(make([]byte, 100))
-			written <- err
+			for p := message; len(p) > 0; p = p[1<<14:] {
+				if _, err := from.Write(p[:1<<14]); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := from.Close(); err != nil {
+				t.Error(err)
+			}
 		}()
-		synctest.Wait()
-		require.NoError(t, n.SetDeadline(time.Now().Add(second)))
-		require.Equal(t, os.ErrDeadlineExceeded, <-written)
+		got, err := io.ReadAll(to)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(message, got))
+		require.NoError(t, to.Close())
+	})
+}
+
+// Large messages that are compressed, and small ones of others between them.
+func TestNetConnCompresses(t *testing.T) {
+	cfg := connConfig{compression: &compressionParams{serverMaxWindowBits: 15, clientMaxWindowBits: 15}}
+	pairs(t, cfg, cfg, func(t *testing.T, client, server *Conn) {
+		from, to := client.NetConn(MessageBinary), server.NetConn(MessageBinary)
+		message := bytes.Repeat([]byte("all work and no play "), 10_000)
+		go func() {
+			for range 3 {
+				from.Write(message)
+				from.Write(message[:10])
+			}
+		}()
+		for range 3 {
+			got := make([]byte, len(message)+10)
+			_, err := io.ReadFull(to, got)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(append(message[:len(message):len(message)], message[:10]...), got))
+		}
 	})
 }
