@@ -125,7 +125,7 @@ func (a *Agent) authenticate(m stun.Message) (remoteUfrag []byte, code int) {
 	localUfrag, remoteUfrag, ok := bytes.Cut(username, []byte{':'})
 	if !ok || string(localUfrag) != a.localUfrag || a.remoteKey != nil && string(remoteUfrag) != a.remoteUfrag ||
 		m.CheckIntegrity(a.localKey) != nil {
-		return nil, stun.CodeUnauthorized
+		return nil, stun.CodeUnauthenticated
 	}
 	return remoteUfrag, 0
 }

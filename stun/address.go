@@ -31,7 +31,8 @@ const (
 )
 
 // XORMappedAddress returns XOR-MAPPED-ADDRESS: where the request came from as the server saw it.
-// This and the other address getters return ErrAttributeNotFound or a *ParseError.
+// This and the other address getters return an IPv4 address mapped into IPv6 as IPv4, which it counts as in the whole package. They
+// return ErrAttributeNotFound or a *ParseError.
 func (m Message) XORMappedAddress() (netip.AddrPort, error) {
 	return m.XORAddress(AttributeXORMappedAddress)
 }
@@ -118,7 +119,7 @@ func decodeAddress(t AttributeType, value []byte, offset int, mask []byte) (neti
 		}
 		ip := [16]byte(value[addressPrefixSize:])
 		xorBytes(ip[:], mask)
-		return netip.AddrPortFrom(netip.AddrFrom16(ip), port), nil
+		return netip.AddrPortFrom(netip.AddrFrom16(ip).Unmap(), port), nil
 	}
 	return netip.AddrPort{}, &ParseError{t, offset + 1, ErrAddressFamily}
 }

@@ -6,11 +6,14 @@ import "encoding/binary"
 const (
 	CodeTryAlternate     = 300
 	CodeBadRequest       = 400
-	CodeUnauthorized     = 401 // in RFC 8489 "Unauthenticated", in its predecessors "Unauthorized"
+	CodeUnauthenticated  = 401
 	CodeUnknownAttribute = 420
 	CodeStaleNonce       = 438
 	CodeServerError      = 500
 )
+
+// CodeUnauthorized is the name that CodeUnauthenticated had in RFC 5389.
+const CodeUnauthorized = CodeUnauthenticated
 
 // CodeRoleConflict is ICE's error code (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.1).
 const CodeRoleConflict = 487
@@ -30,15 +33,16 @@ const (
 	CodeInsufficientCapacity         = 508
 )
 
-// Reason returns the RFC's recommended reason phrase for an error code, "" for an unknown one.
+// Reason returns the recommended reason phrase for an error code, in the words of the RFC that the constant's group names, and
+// "" for an unknown one.
 func Reason(code int) string {
 	switch code {
 	case CodeTryAlternate:
 		return "Try Alternate"
 	case CodeBadRequest:
 		return "Bad Request"
-	case CodeUnauthorized:
-		return "Unauthorized"
+	case CodeUnauthenticated:
+		return "Unauthenticated"
 	case CodeForbidden:
 		return "Forbidden"
 	case CodeMobilityForbidden:
