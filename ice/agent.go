@@ -86,8 +86,10 @@ func NewAgent(config Config) (*Agent, error) {
 		return nil, fmt.Errorf("ice: local credentials: %w", ErrCredentials)
 	}
 	a.config.STUNServers = nil
-	for _, s := range config.STUNServers[:min(len(config.STUNServers), maxSTUNServers)] {
-		a.config.STUNServers = append(a.config.STUNServers, plain(s))
+	for _, s := range config.STUNServers {
+		if s = plain(s); len(a.config.STUNServers) < maxSTUNServers && !slices.Contains(a.config.STUNServers, s) {
+			a.config.STUNServers = append(a.config.STUNServers, s)
+		}
 	}
 	a.localKey = stun.NewKey([]byte(a.localPwd))
 	a.tieBreaker = a.rand.Uint64()

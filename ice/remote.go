@@ -68,7 +68,7 @@ func (a *Agent) AddRemoteCandidate(now time.Time, c Candidate) error {
 }
 
 func (a *Agent) addRemoteCandidate(now time.Time, c Candidate) error {
-	c.Addr = plain(c.Addr)
+	c.Addr, c.Related = plain(c.Addr), plain(c.Related)
 	switch {
 	case a.ended():
 		return ErrState
