@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
@@ -23,12 +23,19 @@ const (
 	maxDatagram = 65507
 )
 
+// maxQueuedBytes bounds the memory of what waits for Read, in bytes: large datagrams are as good a way to fill it as many.
+const maxQueuedBytes = 1 << 20
+
 // Errors of a Conn.
 var (
 	// ErrNotConnected is returned by Write while there is no selected pair.
 	ErrNotConnected = errors.New("ice: not connected")
 	// ErrFailed is returned after the agent has found no path or lost it: StateFailed.
 	ErrFailed = errors.New("ice: connection failed")
+	// ErrLooksLikeSTUN is returned by Write for a datagram that the peer could not tell from a connectivity check, see stun.Is: 20
+	// bytes or more with STUN's magic cookie in the right place. DTLS, RTP and QUIC have none of these
+	// (https://www.rfc-editor.org/rfc/rfc7983.html#section-7).
+	ErrLooksLikeSTUN = errors.New("ice: datagram looks like STUN")
 )
 
 // ConnOptions says which sockets a Conn opens. The zero value is one socket, on a port that the system chooses, on each address
@@ -40,18 +47,39 @@ type ConnOptions struct {
 	Loopback bool
 	// PortFirst and PortLast, if PortFirst is not zero, are the range of ports to choose from.
 	PortFirst, PortLast uint16
-	// ReceiveQueue is how many datagrams may wait for Read before more are dropped; zero is 64.
+	// ReceiveQueue is how many datagrams may wait for Read before more are dropped and counted; zero is 64. Together they are not
+	// more than 1 MiB.
 	ReceiveQueue int
 }
 
+// ConnStats are the agent's Stats, and counters of application datagrams.
+type ConnStats struct {
+	Stats
+	DatagramsSent, DatagramsReceived uint64 // received: given to Read, or waiting for it
+	// QueueDropped counts datagrams of the peer that found the receive queue full: Read was not called often enough.
+	QueueDropped uint64
+	// StrangersDropped counts datagrams from addresses that the peer has not proven to have. Datagrams that look like STUN are
+	// the agent's, which counts them in Stats if they are not.
+	StrangersDropped uint64
+}
+
 // Conn is an Agent with its UDP sockets: a net.Conn whose Read and Write carry one datagram each to and from the peer, over
-// whatever pair is selected. Nothing is encrypted or authenticated but the connectivity checks.
+// whatever pair is selected. Nothing is encrypted or authenticated but the connectivity checks: use DTLS or QUIC over it.
+// A controlled Conn sends where the peer's datagrams arrive from, if that is a valid pair: see Agent.ReceivedData.
 //
-// All methods may be called concurrently. A Conn runs one goroutine per socket until Close.
+// It is a net.Conn of datagrams. They can be lost, and Read drops what does not fit its buffer. The peer's Close is not seen: to
+// Read it is a peer that is silent, until consent expires after 30 seconds. RFC 8445 has no message for it; end a
+// connection in the protocol above.
+//
+// All methods may be called concurrently. A Conn runs one goroutine per socket until Close; sockets that neither side uses are closed
+// some time after the nomination.
 type Conn struct {
+	// sockets is replaced under mu, and read without it: Close does not wait for a send under mu.
+	sockets   atomic.Pointer[[]*udp.Socket]
 	mu        sync.Mutex
 	agent     *Agent
-	sockets   []*udp.Socket
+	path      path // the last selected pair
+	stats     ConnStats
 	timer     *time.Timer
 	err       error // why done is closed
 	candidate func(Candidate)
@@ -67,12 +95,21 @@ type Conn struct {
 	connected     chan struct{} // closed when there first is a selected pair
 	isConnected   bool
 	done          chan struct{} // closed by Close and failure
+	closed        chan struct{} // closed by Close
 
 	queue                       chan *bufpool.Buffer
+	queued                      atomic.Int64 // bytes in queue
+	sent                        atomic.Uint64
 	readDeadline, writeDeadline deadline.Deadline
 }
 
 var _ net.Conn = (*Conn)(nil)
+
+// path is where datagrams go; the zero path is nowhere.
+type path struct {
+	socket *udp.Socket
+	remote netip.AddrPort
+}
 
 // NewConn opens sockets and begins to gather candidates.
 func NewConn(config Config, options ConnOptions) (*Conn, error) {
@@ -85,7 +122,7 @@ func NewConn(config Config, options ConnOptions) (*Conn, error) {
 	}
 	c := &Conn{
 		agent: agent, gatheringDone: make(chan struct{}), connected: make(chan struct{}), done: make(chan struct{}),
-		queue: make(chan *bufpool.Buffer, options.ReceiveQueue),
+		closed: make(chan struct{}), queue: make(chan *bufpool.Buffer, options.ReceiveQueue),
 	}
 	c.readDeadline.Init()
 	c.writeDeadline.Init()
@@ -93,30 +130,33 @@ func NewConn(config Config, options ConnOptions) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ice: %w", err)
 	}
+	var sockets []*udp.Socket
 	for _, addr := range addrs {
 		socket, listenErr := udp.ListenPort(addr, options.PortFirst, options.PortLast, udp.Options{})
 		if listenErr != nil {
 			err = listenErr // an address may be on its way out; one that works is enough
 			continue
 		}
-		c.sockets = append(c.sockets, socket)
+		sockets = append(sockets, socket)
 	}
-	if len(c.sockets) == 0 {
+	if len(sockets) == 0 {
 		if err == nil {
 			err = ErrAddress
 		}
 		return nil, fmt.Errorf("ice: no socket: %w", err)
 	}
+	c.sockets.Store(&sockets)
+	c.path.socket = sockets[0]
 	c.timer = time.AfterFunc(time.Hour, c.advance)
 	c.input(func(now time.Time) {
-		for _, s := range c.sockets {
+		for _, s := range sockets {
 			if err := agent.AddLocal(now, s.LocalAddr()); err != nil {
 				agent.debug("socket not used", "address", s.LocalAddr(), "error", err)
 			}
 		}
 		agent.SetLocalComplete(now)
 	})
-	for _, s := range c.sockets {
+	for _, s := range sockets {
 		go c.serve(s)
 	}
 	return c, nil
@@ -129,25 +169,33 @@ func (c *Conn) serve(s *udp.Socket) {
 		c.input(func(now time.Time) {
 			for i := range batch.Len() {
 				data, from := batch.At(i)
-				if stun.Is(data) {
+				switch {
+				case stun.Is(data):
 					c.agent.Receive(now, local, from, data)
-				} else if c.agent.Permits(local, from) {
+				case !c.agent.Permits(local, from):
+					c.stats.StrangersDropped++
+				default:
 					c.enqueue(data)
+					if s != c.path.socket || from != c.path.remote {
+						c.agent.ReceivedData(now, local, from)
+					}
 				}
 			}
 		})
 	})
 }
 
-// enqueue gives a datagram to Read, or drops it as a full socket buffer would.
+// enqueue gives a datagram to Read, or drops it as a full socket buffer would. Called with mu held.
 func (c *Conn) enqueue(data []byte) {
+	if len(c.queue) == cap(c.queue) || c.queued.Load()+int64(len(data)) > maxQueuedBytes {
+		c.stats.QueueDropped++
+		return
+	}
 	b := bufpool.Get(len(data))
 	b.B = append(b.B, data...)
-	select {
-	case c.queue <- b:
-	default:
-		b.Free()
-	}
+	c.queued.Add(int64(len(data)))
+	c.queue <- b // there is room: only this function fills it
+	c.stats.DatagramsReceived++
 }
 
 func (c *Conn) advance() { c.input(c.agent.Advance) }
@@ -186,12 +234,27 @@ func (c *Conn) transmit(now time.Time) {
 }
 
 func (c *Conn) socket(local netip.AddrPort) *udp.Socket {
-	for _, s := range c.sockets {
+	for _, s := range *c.sockets.Load() {
 		if s.LocalAddr() == local {
 			return s
 		}
 	}
 	return nil
+}
+
+// closeSocket closes a socket that the agent has freed.
+func (c *Conn) closeSocket(local netip.AddrPort) {
+	freed := c.socket(local)
+	var kept []*udp.Socket
+	for _, s := range *c.sockets.Load() {
+		if s != freed {
+			kept = append(kept, s)
+		}
+	}
+	c.sockets.Store(&kept)
+	if freed != nil {
+		_ = freed.Close()
+	}
 }
 
 // handleEvents turns the agent's events into callbacks and into what Wait, Gather and Read wait for.
@@ -210,10 +273,15 @@ func (c *Conn) handleEvents() {
 				c.pending = append(c.pending, c.gathered)
 			}
 		case EventSelectedPair:
+			if p := c.agent.selected; p != nil {
+				c.path = path{c.socket(p.base.addr), p.to}
+			}
 			if !c.isConnected {
 				c.isConnected = true
 				close(c.connected)
 			}
+		case EventBaseFreed:
+			c.closeSocket(e.Base)
 		case EventState:
 			if c.state != nil {
 				c.pending = append(c.pending, func() { c.state(e.State) })
@@ -343,11 +411,13 @@ func (c *Conn) State() State {
 	return c.agent.State()
 }
 
-// Stats returns the agent's counters.
-func (c *Conn) Stats() Stats {
+// Stats returns a snapshot of the counters.
+func (c *Conn) Stats() ConnStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.agent.Stats()
+	s := c.stats
+	s.Stats, s.DatagramsSent = c.agent.Stats(), c.sent.Load()
+	return s
 }
 
 // Selected returns the selected pair, and false while there is none.
@@ -357,63 +427,12 @@ func (c *Conn) Selected() (Pair, bool) {
 	return c.agent.Selected()
 }
 
-// Read waits for the next datagram and copies it to p. If p is too small, the rest is lost and the error is
-// io.ErrShortBuffer. After the connection has ended, the error is ErrFailed or net.ErrClosed.
-func (c *Conn) Read(p []byte) (int, error) {
-	select {
-	case <-c.readDeadline.Expired():
-		return 0, errDeadline
-	default:
-	}
-	select {
-	case b := <-c.queue:
-		n := copy(p, b.B)
-		size := len(b.B)
-		b.Free()
-		if n < size {
-			return n, io.ErrShortBuffer
-		}
-		return n, nil
-	case <-c.readDeadline.Expired():
-		return 0, errDeadline
-	case <-c.done:
-		return 0, c.reason()
-	}
-}
-
-// Write sends p as one datagram on the selected pair. It does not wait for one: without, the error is ErrNotConnected.
-func (c *Conn) Write(p []byte) (int, error) {
-	select {
-	case <-c.writeDeadline.Expired():
-		return 0, errDeadline
-	default:
-	}
-	c.mu.Lock()
-	err := c.err
-	var s *udp.Socket
-	var to netip.AddrPort
-	if pair := c.agent.selected; pair != nil {
-		s, to = c.socket(pair.base.addr), pair.to
-	} else if err == nil {
-		err = ErrNotConnected
-	}
-	c.mu.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	if len(p) > maxDatagram {
-		return 0, fmt.Errorf("ice: datagram of %d bytes: %w", len(p), ErrLimit)
-	}
-	var w udp.Writer
-	w.Commit(append(w.Reserve(len(p)), p...), to)
-	if err := w.Flush(s); err != nil {
-		return 0, fmt.Errorf("ice: %w", err)
-	}
-	return len(p), nil
-}
-
-// Close closes the sockets and ends the goroutines. It does not wait for a callback that runs.
+// Close closes the sockets and ends the goroutines; Read and Write that wait return net.ErrClosed at once. It waits neither for the
+// peer nor for a callback that runs.
 func (c *Conn) Close() error {
+	for _, s := range *c.sockets.Load() { // first: one that waits to send may hold mu
+		_ = s.Close()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.agent.State() == StateClosed {
@@ -422,31 +441,35 @@ func (c *Conn) Close() error {
 	c.agent.Close()
 	c.end(net.ErrClosed)
 	c.err = net.ErrClosed
+	close(c.closed)
 	c.timer.Stop()
 	c.readDeadline.Set(time.Time{})
 	c.writeDeadline.Set(time.Time{})
-	for _, s := range c.sockets {
-		s.Close()
+	for len(c.queue) > 0 {
+		select {
+		case b := <-c.queue:
+			b.Free()
+		default:
+		}
 	}
 	return nil
 }
 
-// LocalAddr returns the address of the socket of the selected pair, or of the first socket: a *net.UDPAddr.
+// LocalAddr returns the address of the socket of the selected pair, the last one if there is none any more, or that of some socket if
+// there has been none: a *net.UDPAddr.
 func (c *Conn) LocalAddr() net.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p := c.agent.selected; p != nil {
-		return net.UDPAddrFromAddrPort(p.base.addr)
-	}
-	return net.UDPAddrFromAddrPort(c.sockets[0].LocalAddr())
+	return net.UDPAddrFromAddrPort(c.path.socket.LocalAddr())
 }
 
-// RemoteAddr returns the peer's address of the selected pair, a *net.UDPAddr, and nil while there is none.
+// RemoteAddr returns the peer's address of the selected pair, or the last one if there is none any more, a *net.UDPAddr; nil before
+// there is one.
 func (c *Conn) RemoteAddr() net.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p := c.agent.selected; p != nil {
-		return net.UDPAddrFromAddrPort(p.to)
+	if c.path.remote.IsValid() {
+		return net.UDPAddrFromAddrPort(c.path.remote)
 	}
 	return nil
 }

@@ -7,11 +7,16 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/bufpool"
+	"github.com/rtcstack/rtcstack/internal/udp"
+	"github.com/rtcstack/rtcstack/stun"
 )
 
 // patience is how long a test waits for what should come at once; a busy machine may take seconds.
@@ -83,6 +88,7 @@ func TestConnRefusesStrangers(t *testing.T) {
 	n, err := a.Read(buf)
 	require.NoError(t, err)
 	require.Equal(t, "genuine", string(buf[:n]))
+	eventually(t, func() bool { return a.Stats().StrangersDropped == 1 })
 }
 
 func TestConnDeadlines(t *testing.T) {
@@ -163,18 +169,195 @@ func TestConnFails(t *testing.T) {
 	require.False(t, ok)
 }
 
-// Read falls behind: what does not fit the queue is dropped, and what did comes in order.
+// Read falls behind: what does not fit the queue is dropped and counted, and what did comes in order.
 func TestConnDropsWhenFull(t *testing.T) {
 	a, b := connectedConns(t)
 	for i := range byte(20) {
 		_, err := b.Write([]byte{i})
 		require.NoError(t, err)
 	}
-	require.Eventually(t, func() bool { return len(a.queue) == 4 }, patience, time.Millisecond)
+	require.EqualValues(t, 20, b.Stats().DatagramsSent)
+	eventually(t, func() bool { s := a.Stats(); return s.DatagramsReceived+s.QueueDropped == 20 })
+	require.EqualValues(t, 4, a.Stats().DatagramsReceived)
 	buf := make([]byte, 1)
 	for i := range byte(4) {
 		n, err := a.Read(buf)
 		require.NoError(t, err)
 		require.Equal(t, []byte{i}, buf[:n])
 	}
+}
+
+func eventually(t *testing.T, condition func() bool) {
+	t.Helper()
+	require.Eventually(t, condition, patience, time.Millisecond)
+}
+
+// The receive queue is limited by bytes too, and what Read takes makes room.
+func TestConnBoundsTheBytesOfItsQueue(t *testing.T) {
+	c := loopbackConn(t, Config{})
+	c.queue = make(chan *bufpool.Buffer, 1000) // more than the bytes allow
+	const size = 60000
+	enqueue := func() uint64 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.enqueue(make([]byte, size))
+		return c.stats.QueueDropped
+	}
+	for range maxQueuedBytes / size {
+		require.Zero(t, enqueue())
+	}
+	require.EqualValues(t, 1, enqueue())
+	n, err := c.Read(make([]byte, size))
+	require.NoError(t, err)
+	require.Equal(t, size, n)
+	require.EqualValues(t, 1, enqueue())
+	require.EqualValues(t, 2, enqueue())
+}
+
+// What the peer would take for a check is refused, and only that.
+func TestConnDoesNotSendWhatLooksLikeSTUN(t *testing.T) {
+	a, b := connectedConns(t)
+	builder := stun.NewBuilder(nil, stun.NewType(stun.MethodBinding, stun.ClassIndication), stun.TransactionID{})
+	indication := builder.Bytes()
+	_, err := a.Write(indication)
+	require.ErrorIs(t, err, ErrLooksLikeSTUN)
+	require.Zero(t, a.Stats().DatagramsSent)
+	for _, datagram := range [][]byte{indication[:19], append([]byte{0x40}, indication[1:]...), make([]byte, 20)} {
+		_, err := a.Write(datagram)
+		require.NoError(t, err)
+		buf := make([]byte, 100)
+		n, err := b.Read(buf)
+		require.NoError(t, err)
+		require.Equal(t, datagram, buf[:n])
+	}
+}
+
+// All kinds of waiting end with Close, whether the peer lives or not and whatever the deadlines.
+func TestConnCloseEndsWaiting(t *testing.T) {
+	for _, deadline := range []time.Time{{}, time.Now().Add(time.Hour)} {
+		a, b := connectedConns(t)
+		require.NoError(t, b.Close())
+		require.NoError(t, a.SetDeadline(deadline))
+		stuck := &stuckPackets{PacketConn: must(net.ListenPacket("udp", "127.0.0.1:0")), stuck: make(chan bool, 2), closed: make(chan bool)}
+		socket := must(udp.New(stuck, udp.Options{}))
+		a.mu.Lock()
+		for _, s := range *a.sockets.Load() {
+			t.Cleanup(func() { s.Close() })
+		}
+		a.sockets.Store(&[]*udp.Socket{socket})
+		a.path.socket = socket
+		a.mu.Unlock()
+
+		errs := make(chan error, 4)
+		for range 2 {
+			go func() {
+				_, err := a.Read(make([]byte, 1))
+				errs <- err
+			}()
+		}
+		go func() {
+			_, err := a.Write([]byte("x"))
+			errs <- err
+		}()
+		<-stuck.stuck
+		go func() { // the agent sends with the mutex held
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			var w udp.Writer
+			w.Commit(append(w.Reserve(1), 1), a.path.remote)
+			_ = w.Flush(socket)
+			errs <- net.ErrClosed
+		}()
+		<-stuck.stuck
+		require.NoError(t, a.Close())
+		for range 4 {
+			require.ErrorIs(t, <-errs, net.ErrClosed)
+		}
+		for _, set := range []func(time.Time) error{a.SetDeadline, a.SetReadDeadline, a.SetWriteDeadline} {
+			require.ErrorIs(t, set(time.Time{}), net.ErrClosed)
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// stuckPackets is a socket whose buffer is full until it is closed.
+type stuckPackets struct {
+	net.PacketConn
+	stuck  chan bool // an element for each Write
+	closed chan bool
+}
+
+func (s *stuckPackets) WriteTo([]byte, net.Addr) (int, error) {
+	s.stuck <- true
+	<-s.closed
+	return 0, net.ErrClosed
+}
+
+func (s *stuckPackets) Close() error {
+	close(s.closed)
+	return s.PacketConn.Close()
+}
+
+// What had arrived before the connection failed can be read, before the error; not so after Close.
+func TestConnReadsWhatWasThereBeforeFailure(t *testing.T) {
+	c := loopbackConn(t, Config{})
+	c.mu.Lock()
+	c.enqueue([]byte("x"))
+	c.enqueue([]byte("y"))
+	c.enqueue([]byte("z"))
+	c.end(ErrFailed)
+	c.mu.Unlock()
+	buf := make([]byte, 1)
+	for _, want := range []string{"x", "y"} {
+		_, err := c.Read(buf)
+		require.NoError(t, err)
+		require.Equal(t, want, string(buf))
+	}
+	require.NoError(t, c.Close())
+	_, err := c.Read(buf)
+	require.ErrorIs(t, err, net.ErrClosed)
+	require.Empty(t, c.queue)
+}
+
+// A Conn closes the sockets that its agent frees, and goes on with the other.
+func TestConnClosesUnusedSockets(t *testing.T) {
+	var conns []*Conn
+	for _, controlling := range []bool{true, false} {
+		c, err := NewConn(Config{
+			Controlling: controlling, NominationGrace: time.Millisecond, UnusedTimeout: 50 * time.Millisecond,
+		}, ConnOptions{BindAddress: netip.MustParseAddr("0.0.0.0"), Loopback: true})
+		require.NoError(t, err)
+		t.Cleanup(func() { c.Close() })
+		extra := must(udp.ListenPort(netip.MustParseAddr("127.0.0.1"), 0, 0, udp.Options{}))
+		c.mu.Lock()
+		sockets := append(slices.Clone(*c.sockets.Load()), extra)
+		c.sockets.Store(&sockets)
+		c.agent.localComplete, c.agent.gathered = false, false
+		require.NoError(t, c.agent.AddLocal(time.Now(), extra.LocalAddr()))
+		c.agent.localComplete, c.agent.gathered = true, true
+		c.mu.Unlock()
+		go c.serve(extra)
+		conns = append(conns, c)
+	}
+	a, b := conns[0], conns[1]
+	trickle(t, a, b)
+	trickle(t, b, a)
+	for _, c := range conns {
+		eventually(t, func() bool { return len(*c.sockets.Load()) == 1 })
+		c.mu.Lock()
+		require.Equal(t, (*c.sockets.Load())[0], c.path.socket)
+		c.mu.Unlock()
+	}
+	_, err := a.Write([]byte("still here"))
+	require.NoError(t, err)
+	buf := make([]byte, 16)
+	n, err := b.Read(buf)
+	require.NoError(t, err)
+	require.Equal(t, "still here", string(buf[:n]))
 }

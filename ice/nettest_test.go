@@ -1,0 +1,69 @@
+package ice
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/net/nettest"
+)
+
+// TestNetConn runs the tests that the Go project has for implementations of net.Conn. They are written for connections that
+// lose nothing, and whose Read returns io.EOF after the peer's Close; a Conn promises neither. So the Conns under test are on a network
+// without loss, and tell their end: see lossless. All else is theirs: how Read waits, deadlines, Close, concurrent calls.
+func TestNetConn(t *testing.T) {
+	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+		a, b := connectedConns(t)
+		toA, toB := make(chan struct{}, maxUnread), make(chan struct{}, maxUnread)
+		stop = func() {
+			a.Close()
+			b.Close()
+		}
+		return &lossless{a, toA, toB}, &lossless{b, toB, toA}, stop, nil
+	})
+}
+
+// lossless is a Conn whose Write waits until its peer has room in its receive queue, and whose peer reads an empty datagram as its end.
+type lossless struct {
+	*Conn
+	unread       chan struct{} // an element for each datagram that Read has not returned yet
+	unreadByPeer chan struct{}
+}
+
+// maxUnread leaves room for the empty datagram in the queue of loopbackConn.
+const maxUnread = 3
+
+func (c *lossless) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil && !errors.Is(err, io.ErrShortBuffer) {
+		return n, err
+	}
+	if n == 0 {
+		return 0, io.EOF
+	}
+	<-c.unread
+	return n, err
+}
+
+func (c *lossless) Write(p []byte) (int, error) {
+	select {
+	case c.unreadByPeer <- struct{}{}:
+	case <-c.writeDeadline.Expired():
+		return 0, errDeadline
+	case <-c.closed:
+		return 0, net.ErrClosed
+	}
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		<-c.unreadByPeer
+	}
+	return n, err
+}
+
+func (c *lossless) Close() error {
+	_ = c.SetWriteDeadline(time.Time{}) // what fails here fails below
+	_, _ = c.Conn.Write(nil)
+	return c.Conn.Close()
+}
