@@ -26,6 +26,7 @@ func FuzzICECandidate(f *testing.F) {
 		"candidate:udp_1-a=# 1 udp 4294967295 [fe80::1%eth0] 4000 typ host tcptype passive raddr 1%92.0 rport 61665",
 		"candidate:1 1 tcp 1509957375 192.0.2.14 0 typ host generation 0",
 		"candidate:1 1 ssltcp 2113932029 192.0.2.15 443 typ future",
+		"candidate: 1 udp 1 ::0%\x00 0 typ prflx",
 	} {
 		f.Add(s)
 	}

@@ -304,7 +304,7 @@ func parseAddr(s string) (netip.Addr, bool) {
 		}
 	}
 	addr, err := netip.ParseAddr(inner)
-	if err != nil || bracketed && !addr.Is6() {
+	if err != nil || bracketed && !addr.Is6() || !isVisible(addr.Zone()) {
 		return netip.Addr{}, false
 	}
 	return addr.WithZone("").Unmap(), true

@@ -102,6 +102,9 @@ func TestParseCandidateRefuses(t *testing.T) {
 		"candidate:1 1 udp 5 2001:db8::1] 9 typ host":               ErrCandidateAddress,
 		"candidate:1 1 udp 5 [192.0.2.1] 9 typ host":                ErrCandidateAddress,
 		"candidate:1 1 udp 5 192.0.2.1%eth0 9 typ host":             ErrCandidateAddress,
+		"candidate:1 1 udp 5 fe80::1%\x00 9 typ host":               ErrCandidateAddress,
+		"candidate:1 1 udp 5 [fe80::1%a\r\nb] 9 typ host":           ErrCandidateAddress,
+		"candidate:1 1 udp 5 fe80::1%a\tb 9 typ host":               ErrCandidateAddress,
 		"candidate:1 1 udp 5 192.0.2.1 9 typ host tcptype sideways": ErrCandidateTCPType,
 		// What is of an unknown kind, and nonsense besides, is nonsense.
 		"candidate:1 1 sctp 0 192.0.2.1 9 typ host":                               ErrCandidatePriority,
