@@ -82,8 +82,11 @@
 //     up the small ones of other streams.
 //   - RFC 9653, zero checksum: below DTLS the CRC32c is left out if the peer
 //     agrees.
-//   - RFC 8899 with RFC 4820, path MTU discovery by padded heartbeats, if
-//     [Config.MaxMTU] allows it.
+//   - RFC 8899, path MTU discovery, if [Config.MaxMTU] allows it. A probe is a
+//     packet of padded HEARTBEAT chunks instead of one with a PAD chunk (RFC
+//     4820): no peer lists PAD in its Supported Extensions, and some end, or drop
+//     the packet, when they meet a chunk that they do not know. A peer's PAD chunks
+//     are ignored, as they should be.
 //   - RFC 7053, SACK immediately: asked for where the sender waits for it, and
 //     honoured.
 //   - RFC 8985, RACK-TLP, made to fit TSNs and gap ack blocks: losses are found by

@@ -119,7 +119,7 @@ func (a *Association) receiveHeartbeat(c chunk) {
 func (a *Association) receiveHeartbeatAck(t instant, c chunk) {
 	h := &a.beat
 	p, _, ok := nextParam(c.value)
-	if ok && p.typ == paramHeartbeatInfo && len(p.value) == mtuProbeInfoSize {
+	if ok && p.typ == paramHeartbeatInfo && len(p.value) > heartbeatInfoSize {
 		a.mtuProbeAcked(t, p.value)
 		return
 	}

@@ -3,16 +3,29 @@ package sctp
 import (
 	"encoding/binary"
 	"log/slog"
-	"slices"
 	"time"
 )
 
 // pathMTU finds out how large a packet may be: Datagram Packetization Layer
-// Path MTU Discovery, https://www.rfc-editor.org/rfc/rfc8899.html, with a
-// HEARTBEAT and a PAD chunk (RFC 4820) for a probe, as its section 6.2 has it.
-// Packets that are larger than the path takes vanish without a sign (no ICMP
-// message reaches through DTLS), so a size is used once one such packet was
-// acknowledged, and no longer once they cease to be.
+// Path MTU Discovery, https://www.rfc-editor.org/rfc/rfc8899.html. Packets that
+// are larger than the path takes vanish without a sign (no ICMP message reaches
+// through DTLS), so a size is used once one such packet was acknowledged, and no
+// longer once they cease to be.
+//
+// A probe is a packet of HEARTBEAT chunks with padded information, and not a
+// HEARTBEAT with a PAD chunk (RFC 4820) as in RFC 8899, section 6.2.1.2. A
+// receiver that does not know PAD must skip it (RFC 9260, section 3.2), but not
+// every one does: werift throws an exception that ends its process, and pion
+// drops the packet. PAD could be kept for the peers that list it in their
+// Supported Extensions (RFC 5061, section 4.2.7), but RFC 4820 is older than
+// that parameter, and nobody does: neither usrsctp (Firefox, libdatachannel),
+// which knows PAD, nor dcsctp (Chromium), pion, aiortc and werift.
+//
+// One large HEARTBEAT would not do, either. Its answer is as large, and a peer
+// does not send what exceeds its own idea of the MTU: dcsctp drops the answer,
+// usrsctp keeps it in its queue for good. So there are several, each of which is
+// answered in a packet of the smallest size, and one answer is enough. Unlike a
+// large answer, it also says nothing about the way back.
 //
 // A chunk that has its TSN cannot be cut any smaller, and with "don't fragment"
 // set nobody else cuts it. So that no shrinking path can leave one behind that
@@ -80,9 +93,13 @@ const (
 	// base size, so this need not be sure.
 	blackHolePackets = 6
 
-	// mtuProbeInfoSize tells the information of a probe, nonce and size, from
-	// that of other HEARTBEATs.
+	// mtuProbeInfoSize is the information of a probe, nonce and size, without
+	// its padding. With it, the information is longer than that of other
+	// HEARTBEATs (heartbeatInfoSize).
 	mtuProbeInfoSize = 12
+	// maxProbeChunk is the most that one HEARTBEAT of a probe takes. All of it
+	// comes back.
+	maxProbeChunk = chunkHeaderSize + maxHeartbeatEcho
 )
 
 // init is called with each new congestion control, which learns of current.
@@ -166,8 +183,7 @@ func (a *Association) mtuProbeDue(t instant) bool {
 // hears of it.
 func (a *Association) appendMTUProbe(t instant, dst []byte) []byte {
 	m := &a.mtu
-	start := len(dst)
-	var info [mtuProbeInfoSize]byte
+	var info [maxProbeChunk - chunkHeaderSize - paramHeaderSize]byte
 	for m.nonce == 0 {
 		a.random(info[:8])
 		m.nonce = binary.BigEndian.Uint64(info[:])
@@ -175,16 +191,15 @@ func (a *Association) appendMTUProbe(t instant, dst []byte) []byte {
 	binary.BigEndian.PutUint64(info[:], m.nonce)
 	binary.BigEndian.PutUint32(info[8:], uint32(m.probed))
 	dst = appendCommonHeader(dst, a.cfg.SourcePort, a.cfg.DestinationPort, a.hand.peerTag)
-	c := len(dst)
-	dst = appendChunkHeader(dst, chunkHeartbeat, 0)
-	dst = appendParam(dst, paramHeartbeatInfo, info[:])
-	dst = endChunk(dst, c)
-	c = len(dst)
-	dst = appendChunkHeader(dst, chunkPad, 0)
-	padding := start + m.probed - len(dst)
-	dst = slices.Grow(dst, padding)[:len(dst)+padding]
-	clear(dst[len(dst)-padding:])
-	dst = endChunk(dst, c)
+	rest := m.probed - commonHeaderSize // a multiple of 4, as all sizes are
+	for n := (rest + maxProbeChunk - 1) / maxProbeChunk; n > 0; n-- {
+		size := rest / n &^ 3
+		rest -= size
+		c := len(dst)
+		dst = appendChunkHeader(dst, chunkHeartbeat, 0)
+		dst = appendParam(dst, paramHeartbeatInfo, info[:size-chunkHeaderSize-paramHeaderSize])
+		dst = endChunk(dst, c)
+	}
 
 	m.waiting, m.dataSent = true, false
 	a.timers[timerMTU] = t + a.mtuProbeTimer()
@@ -205,7 +220,7 @@ func (a *Association) mtuProbeTimeout(t instant) {
 		return // again, with the next data
 	}
 	if m.state == mtuBase {
-		// The peer may just not answer HEARTBEATs with a PAD chunk.
+		// The peer may just not answer HEARTBEATs, or none that are so large.
 		m.state, m.probeAt = mtuError, t+raiseTimer
 		return
 	}
@@ -214,7 +229,8 @@ func (a *Association) mtuProbeTimeout(t instant) {
 }
 
 // mtuProbeAcked takes the information of a HEARTBEAT ACK. An answer that comes
-// after the timeout counts as long as the same size is probed.
+// after the timeout counts as long as the same size is probed. The answers to
+// the other HEARTBEATs of the packet say nothing more.
 func (a *Association) mtuProbeAcked(t instant, info []byte) {
 	m := &a.mtu
 	if m.nonce == 0 || binary.BigEndian.Uint64(info) != m.nonce || binary.BigEndian.Uint32(info[8:]) != uint32(m.probed) {

@@ -40,10 +40,14 @@ const (
 var mild = lossyNetwork{loss: 0.01, duplicate: 0.01, reorder: 0.02}
 
 func newSCTPSession(t *testing.T, role sctpRole, network lossyNetwork, options ...pionsctp.AssociationOption) *sctpSession {
+	return newConfiguredSCTPSession(t, role, network, sctp.Config{}, options...)
+}
+
+func newConfiguredSCTPSession(t *testing.T, role sctpRole, network lossyNetwork, config sctp.Config, options ...pionsctp.AssociationOption) *sctpSession {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %#x", seed)
 	ourEnd, theirEnd := newLossyPipe(seed, network)
-	s := &sctpSession{t: t, ours: newSCTPEnd(t, ourEnd, sctp.Config{}), from: make(chan *pionsctp.Stream, 1024)}
+	s := &sctpSession{t: t, ours: newSCTPEnd(t, ourEnd, config), from: make(chan *pionsctp.Stream, 1024)}
 	options = append([]pionsctp.AssociationOption{
 		pionsctp.WithNetConn(theirEnd),
 		pionsctp.WithLoggerFactory(pionlog.NewDefaultLoggerFactory()),
