@@ -69,6 +69,10 @@ func FuzzWebSocketRequest(f *testing.F) {
 		"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1",
 		"GET / HTTP/1.1\nHost: h\n\n",
+		"\r\n" + websocketRequest + "\r\n",
+		strings.Replace(websocketRequest, "/chat", "://", 1) + "\r\n",
+		strings.Replace(websocketRequest, "/chat", "/%", 1) + "\r\n",
+		websocketRequest + "Sec-WebSocket-Protocol: bearer.YQ==, chat\r\nSec-WebSocket-Extensions: a; b=\"c, d\"\r\n\r\n",
 	} {
 		f.Add(seed)
 	}
@@ -100,13 +104,17 @@ func FuzzWebSocketRequest(f *testing.F) {
 			response.Header.Get("Sec-WebSocket-Accept") != websocketAccept(r.Header.Get("Sec-WebSocket-Key")) {
 			t.Fatalf("%q: %+v", input, response)
 		}
-		other, err := http.ReadRequest(bufio.NewReader(strings.NewReader(input)))
+		request := input
+		for strings.HasPrefix(request, "\r\n") { // net/http does not skip them
+			request = request[2:]
+		}
+		other, err := http.ReadRequest(bufio.NewReader(strings.NewReader(request)))
 		if err != nil {
 			t.Fatalf("%q is accepted, but: %v", input, err)
 		}
 		own := r.Header.Clone()
 		own.Del("Host")
-		if !sameHeader(own, other.Header) || other.URL.Host == "" && other.Host != r.Host {
+		if !sameHeader(own, other.Header) || other.Host != r.Host || other.URL.RequestURI() == "" {
 			t.Fatalf("%q: %+v, for net/http %+v", input, r, other)
 		}
 	})

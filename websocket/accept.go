@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path"
 	"strings"
 	"time"
 )
@@ -19,10 +18,12 @@ type AcceptOptions struct {
 	Subprotocols []string
 
 	// OriginPatterns are the hosts, besides the server's own, whose pages may
-	// connect: patterns of path.Match in lower case for the host, with its port unless
-	// that is the scheme's own, or for scheme://host, such as "*.example.com" or
-	// "https://example.com:8443". Without this check any page that a user visits could
-	// connect in the user's name. Clients that send no Origin are not browsers and pass.
+	// connect: patterns of path.Match for host[:port] or scheme://host[:port], such as
+	// "*.example.com" or "https://example.com:8443". Without a port it is the scheme's
+	// own; case and a slash at the end do not matter. A pattern that can match no origin,
+	// because it has a path for instance, is an ErrInvalidOption. Without this check any
+	// page that a user visits could connect in the user's name. Clients that send no
+	// Origin are not browsers and pass. A refusal says which origin was refused.
 	// https://www.rfc-editor.org/rfc/rfc6455.html#section-10.2
 	OriginPatterns []string
 	// InsecureSkipOriginCheck lets the pages of all hosts connect.
@@ -53,6 +54,10 @@ type AcceptOptions struct {
 	// CloseTimeout is how long Conn.Close waits for the peer. 0 is a default,
 	// negative not at all.
 	CloseTimeout time.Duration
+	// NoDelay makes every Write, and every pong, leave at once. Without it, those between
+	// two Reads wait up to 16 ms for company while more messages have been received
+	// already; see Conn, "Coalescing". WriteBuffered is not affected.
+	NoDelay bool
 	// BeforeClose, if not nil, is called when the peer has sent its close frame (a
 	// *CloseError), has broken the protocol (a *ProtocolError) or has ended its side of
 	// the stream (io.ErrUnexpectedEOF), with the error that Read is going to return. The
@@ -69,6 +74,7 @@ type AcceptOptions struct {
 type checkedAcceptOptions struct {
 	AcceptOptions
 	compression CompressionOptions // with defaults in the place of zeros
+	origins     []string           // OriginPatterns in their normal form
 }
 
 // check returns an error that matches ErrInvalidOption unless o is nil or valid.
@@ -83,13 +89,11 @@ func (o *AcceptOptions) check() (*checkedAcceptOptions, error) {
 	if err := checkHeader(c.Header, serverProtected); err != nil {
 		return nil, err
 	}
-	for _, pattern := range c.OriginPatterns {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return nil, fmt.Errorf("%w: origin pattern %q: %w", ErrInvalidOption, pattern, err)
-		}
+	var err error
+	if c.origins, err = parseOriginPatterns(c.OriginPatterns); err != nil {
+		return nil, err
 	}
 	if c.Compression != nil {
-		var err error
 		if c.compression, err = c.Compression.check(); err != nil {
 			return nil, err
 		}
@@ -104,48 +108,6 @@ func (o *AcceptOptions) Validate() error {
 	return err
 }
 
-// originAllowed decides by the Origin field whether a page may connect.
-// https://www.rfc-editor.org/rfc/rfc6454.html#section-7
-func (o *checkedAcceptOptions) originAllowed(r *Request) bool {
-	if o.InsecureSkipOriginCheck || r.Header["Origin"] == nil {
-		return true
-	}
-	origin, ok := singleValue(r.Header, "Origin")
-	scheme, host, found := strings.Cut(strings.ToLower(origin), "://")
-	if !ok || !found || host == "" || strings.ContainsAny(host, "/?#@") {
-		return false // "null" among others: a page without an origin of its own
-	}
-	// What is behind a proxy that ends TLS does not know its own scheme. The page's
-	// will do: with another one, it has another port.
-	host = withoutPort(host, scheme)
-	if host == withoutPort(strings.ToLower(r.Host), scheme) {
-		return true
-	}
-	for _, pattern := range o.OriginPatterns {
-		name := host
-		if strings.Contains(pattern, "://") {
-			name = scheme + "://" + host
-		}
-		// In an IPv6 address brackets are no classes of characters.
-		if matched, _ := path.Match(strings.ToLower(pattern), name); matched || strings.EqualFold(pattern, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// withoutPort removes the port from a host if it is the one that scheme implies.
-func withoutPort(host, scheme string) string {
-	switch scheme {
-	case "http":
-		return strings.TrimSuffix(host, ":"+defaultPort)
-	case "https":
-		return strings.TrimSuffix(host, ":"+defaultSecurePort)
-	default:
-		return host
-	}
-}
-
 // config is what becomes of the connection.
 func (o *checkedAcceptOptions) config(a *acceptance, early []byte) connConfig {
 	cfg := connConfig{
@@ -156,6 +118,7 @@ func (o *checkedAcceptOptions) config(a *acceptance, early []byte) connConfig {
 		maxUnansweredPings: o.MaxUnansweredPings,
 		closeTimeout:       o.CloseTimeout,
 		beforeClose:        o.BeforeClose,
+		noDelay:            o.NoDelay,
 	}
 	if a.deflate != nil {
 		cfg.compression = a.deflate.agreed()

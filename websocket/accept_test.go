@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -118,6 +119,21 @@ func TestAcceptAbsoluteForm(t *testing.T) {
 	}
 }
 
+// A pattern that is not refused matches some origin.
+func TestOriginPatternsThatMatchNothing(t *testing.T) {
+	for _, pattern := range []string{
+		"", "/", "https://", "://example.org", "https:///", "example.org//", "https://example.org/app", "example.org/*",
+		"user@example.org", "https://example.org#top", "ws://example.org", "WSS://example.org", "null", "Null",
+		"bücher.example", "https://bücher.example", "example.org ", "a b", "example.org, example.com",
+		"example.org:", "https://example.org:0", "example.org:00443", "example.org:65536", "example.org:https", "[::1]:x",
+		"[a", "[]", "a\\",
+	} {
+		opts := &AcceptOptions{OriginPatterns: []string{"example.com", pattern}}
+		require.ErrorIs(t, opts.Validate(), ErrInvalidOption, "%q", pattern)
+		require.ErrorContains(t, opts.Validate(), strconv.Quote(pattern))
+	}
+}
+
 func TestOriginAllowed(t *testing.T) {
 	for _, test := range []struct {
 		host, origin string
@@ -161,7 +177,19 @@ func TestOriginAllowed(t *testing.T) {
 		{"example.com", "http://example.org", []string{"https://example.org"}, false},
 		{"example.com", "https://example.org", []string{"other.org", "*.org"}, true},
 		{"example.com", "http://[::1]:8080", []string{"[::1]:8080"}, true},
-		{"example.com", "http://evil.org", []string{""}, false},
+		{"example.com", "https://example.org", []string{"HTTPS://Example.ORG/"}, true},
+		{"example.com", "https://example.org", []string{"example.org/"}, true},
+		// A pattern may name the port that the scheme implies.
+		{"example.com", "https://example.org", []string{"https://example.org:443"}, true},
+		{"example.com", "https://example.org:443", []string{"https://example.org:443/"}, true},
+		{"example.com", "https://example.org", []string{"example.org:443"}, true},
+		{"example.com", "http://example.org", []string{"http://*:80"}, true},
+		{"example.com", "https://example.org", []string{"example.org:*"}, true},
+		{"example.com", "https://[::1]", []string{"https://[::1]:443"}, true},
+		{"example.com", "http://example.org", []string{"example.org:443"}, false},
+		{"example.com", "https://example.org", []string{"https://example.org:80"}, false},
+		{"example.com", "https://example.org:8443", []string{"https://example.org:443"}, false},
+		{"example.com", "capacitor://localhost", []string{"capacitor://localhost"}, true},
 		{"example.com", "http://evil.org", []string{"*"}, true},
 		{"example.com", "http://evil.org/", []string{"*"}, false},
 	} {

@@ -45,6 +45,7 @@ type connConfig struct {
 	maxUnansweredPings int           // <= 0: no limit
 	closeTimeout       time.Duration // how long Close waits for the peer; 0: a default, negative: not at all
 	beforeClose        func(error)   // may be nil, see DialOptions.BeforeClose
+	noDelay            bool          // see DialOptions.NoDelay
 }
 
 // Conn is a WebSocket connection, made by [Dial], [Accept], [Handshake] or
@@ -56,6 +57,10 @@ type connConfig struct {
 // no messages calls Read, too.
 //
 // # Contexts
+//
+// A context that has ended already ends a call at once, also one that would not have to
+// wait. The errors of calls that a context has ended match both ctx.Err() and
+// context.Cause(ctx).
 //
 // A context that ends while a call waits for its turn, or for the first byte of a
 // message, makes the call return its error and leaves the connection usable. One
@@ -74,7 +79,9 @@ type connConfig struct {
 // socket, so that a program that answers many requests received together sends
 // the answers together. It is held for no longer than 16 ms, and 1 ms if the
 // program has lately not come back to read in that time. [Conn.Flush] ends the
-// wait; [Conn.WriteBuffered] is for many messages in a row.
+// wait, and the option NoDelay switches it off: then every Write goes to the socket at
+// once unless another one is being written. [Conn.WriteBuffered] is for many messages
+// in a row.
 //
 // Write returning nil says that the message is on its way, not that the peer has
 // got it.

@@ -1,11 +1,49 @@
 package websocket
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
+
+// With NoDelay an answer leaves at once although another request waits already, as do pongs and
+// the messages of a NetConn. WriteBuffered still waits.
+func TestNoDelay(t *testing.T) {
+	for _, noDelay := range []bool{false, true} {
+		inScript(t, connConfig{noDelay: noDelay}, func(t *testing.T, s *script) {
+			leaves := func(wire string) {
+				t.Helper()
+				if !noDelay {
+					s.wants("")
+					time.Sleep(maxHold)
+				}
+				s.wants(wire)
+			}
+			request := frame(!s.conn.client, 0x82, "q")
+			read := func() {
+				_, _, err := s.conn.Read(background())
+				require.NoError(t, err)
+			}
+			s.out <- slices.Concat(request, request, frame(!s.conn.client, 0x89, "!"), request, request, request, request)
+			read()
+			require.NoError(t, s.conn.Write(background(), MessageBinary, []byte("a")))
+			leaves("\x82\x01a")
+			read()
+			read()
+			leaves("\x8a\x01!")
+			_, err := s.conn.NetConn(MessageBinary).Write([]byte("b"))
+			require.NoError(t, err)
+			leaves("\x82\x01b")
+			read()
+			require.NoError(t, s.conn.WriteBuffered(background(), MessageBinary, []byte("c")))
+			s.wants("")
+			time.Sleep(maxHold)
+			s.wants("\x82\x01c")
+		})
+	}
+}
 
 // An answer is held back for 1 ms if the program does something else in between.
 // For one that keeps coming back in time it may be 16 ms, until it does not.

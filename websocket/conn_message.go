@@ -84,17 +84,20 @@ func (r *messageReader) Read(p []byte) (n int, err error) {
 			return 0, io.EOF
 		case in.stream != r:
 			return 0, fmt.Errorf("websocket: read: %w", errMessageSkipped(r.c))
-		case len(r.spare) > 0:
+		case len(r.spare) > 0 && ended(r.ctx) == nil:
 			n := copy(p, r.spare)
 			r.spare = r.spare[n:]
 			return n, nil
-		case r.complete:
+		case r.complete && len(r.spare) == 0:
 			in.stream = nil
 			if r.spare = nil; cap(in.sink) > maxKeptSink {
 				in.sink = nil
 			}
 			r.c.endRead()
 			return 0, io.EOF
+		}
+		if err := ended(r.ctx); err != nil {
+			return 0, r.c.interruptedRead(err, !r.resumable)
 		}
 		var message []byte
 		if in.receiver.compressed {
@@ -162,6 +165,7 @@ func (w *messageWriter) Write(p []byte) (n int, err error) {
 	if w.done && w.err == nil {
 		return 0, fmt.Errorf("websocket: write: %w", io.ErrClosedPipe)
 	}
+	w.checkContext()
 	for len(p) > 0 && w.err == nil {
 		if w.buf == nil {
 			w.buf = bufpool.Get(writerBuffer)
@@ -179,12 +183,29 @@ func (w *messageWriter) Write(p []byte) (n int, err error) {
 
 // Close sends the end of the message. It does not close the connection.
 func (w *messageWriter) Close() error {
-	if !w.done {
+	if w.checkContext(); !w.done {
 		if w.send(true); !w.done {
 			w.end()
 		}
 	}
 	return w.err
+}
+
+// checkContext ends the message if its context has ended. The connection can be used on if no
+// fragment was sent.
+func (w *messageWriter) checkContext() {
+	err := ended(w.ctx)
+	if w.done || err == nil {
+		return
+	}
+	w.err = fmt.Errorf("websocket: write: %w", err)
+	w.c.mu.Lock()
+	closing := w.c.closeQueued
+	w.c.mu.Unlock()
+	if w.sent && !closing {
+		w.c.end(ErrClosed)
+	}
+	w.end()
 }
 
 // send sends what is buffered as a fragment.

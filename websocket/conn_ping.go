@@ -59,8 +59,11 @@ func (c *Conn) Ping(ctx context.Context) error {
 	number := c.queuePing()
 	p := &c.pings
 	p.waiting = append(p.waiting, pingWaiter{number, answered})
-	c.writeOut(ctx)
+	err := c.writeOut(ctx)
 	c.mu.Unlock()
+	if err != nil {
+		return err // and the connection is over
+	}
 
 	select {
 	case err := <-answered:
@@ -74,7 +77,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 				break
 			}
 		}
-		return fmt.Errorf("websocket: ping: %w", ctx.Err())
+		return fmt.Errorf("websocket: ping: %w", contextError(ctx))
 	}
 }
 
@@ -171,7 +174,7 @@ func (c *Conn) queuePong(payload []byte) {
 func (c *Conn) flushPongs(hold bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if o := &c.out; o.pending != nil && !o.busy && !(hold && c.hold(true)) {
+	if o := &c.out; o.pending != nil && !o.busy && !(hold && !o.noDelay && c.hold(true)) {
 		c.writeFromReader()
 	}
 }

@@ -48,6 +48,7 @@ type connWriter struct {
 	pending   *bufpool.Buffer // frames that nobody is writing yet; nil: none
 	usual     int             // bytes that were pending the last time
 	busy      bool            // somebody is writing
+	noDelay   bool            // nothing is held back for the reader
 	takers    int             // how many wait until nobody is, to write themselves all that is pending
 	waiting   int             // how many wait for anything
 	inMessage bool            // somebody is sending a message in parts: other messages have to wait
@@ -69,6 +70,7 @@ type connWriter struct {
 func (o *connWriter) init(c *Conn, cfg *connConfig) {
 	o.sender.init(cfg.client, cfg.compression, cfg.compressionThreshold, nil)
 	o.watch.interrupt = c.stream.SetWriteDeadline
+	o.noDelay = cfg.noDelay
 	o.maxCopy = maxCopy
 	if cfg.client {
 		o.maxCopy = maxMaskedCopy
@@ -119,6 +121,9 @@ func (c *Conn) Flush(ctx context.Context) error {
 	if c.err != nil {
 		return c.err
 	}
+	if err := ended(ctx); err != nil {
+		return fmt.Errorf("websocket: flush: %w", err)
+	}
 	return c.writeOut(ctx)
 }
 
@@ -141,7 +146,7 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, buffered bo
 		}
 		o.grow(room)
 		o.pending.B = o.sender.AppendMessage(o.pending.B, typ, p)
-		if !o.busy && (buffered || c.readState.Load() == readMore) && c.hold(buffered) {
+		if !o.busy && (buffered || c.maySoonRead()) && c.hold(buffered) {
 			return nil
 		}
 		return c.writeOut(ctx)
@@ -237,6 +242,9 @@ func (o *connWriter) grow(n int) {
 		o.pending = o.pending.Grow(n)
 	}
 }
+
+// maySoonRead reports whether a frame that is written now may wait for the next Read.
+func (c *Conn) maySoonRead() bool { return !c.out.noDelay && c.readState.Load() == readMore }
 
 // hold leaves what is pending to the reader or, if it is buffered, to a later
 // call, and reports whether it may.

@@ -2,6 +2,8 @@ package websocket
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -41,7 +43,7 @@ func (w *watch) begin(ctx context.Context) error {
 		w.stop = context.AfterFunc(ctx, func() { w.fire(done) })
 	}
 	if w.ended {
-		return ctx.Err()
+		return contextError(ctx)
 	}
 	w.active = true
 	return nil
@@ -75,7 +77,7 @@ func (w *watch) end(ctx context.Context) error {
 	}
 	w.interrupted = false
 	w.interrupt(time.Time{})
-	return ctx.Err()
+	return contextError(ctx)
 }
 
 // release forgets the context, which may outlive the connection, for good.
@@ -89,10 +91,19 @@ func (w *watch) release() {
 	}
 }
 
-// ended returns the error of a context that has ended.
+// ended returns the error of a context that has ended, nil for one that goes on.
 func ended(ctx context.Context) error {
-	if ctx.Done() == nil {
+	if ctx.Done() == nil || ctx.Err() == nil {
 		return nil
 	}
-	return ctx.Err()
+	return contextError(ctx)
+}
+
+// contextError returns an error that matches both ctx.Err() and context.Cause(ctx). ctx has ended.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }

@@ -53,6 +53,10 @@ type DialOptions struct {
 	// CloseTimeout is how long Conn.Close waits for the peer. 0 is a default,
 	// negative not at all.
 	CloseTimeout time.Duration
+	// NoDelay makes every Write, and every pong, leave at once. Without it, those between
+	// two Reads wait up to 16 ms for company while more messages have been received
+	// already; see Conn, "Coalescing". WriteBuffered is not affected.
+	NoDelay bool
 	// BeforeClose, if not nil, is called when the peer has sent its close frame (a
 	// *CloseError), has broken the protocol (a *ProtocolError) or has ended its side of
 	// the stream (io.ErrUnexpectedEOF), with the error that Read is going to return. The
@@ -88,7 +92,8 @@ func (o *DialOptions) Validate() error {
 // *net.OpError, with syscall.ECONNREFUSED for a closed port, or the error of a
 // proxy); what crypto/tls returns (a *tls.CertificateVerificationError, for
 // instance); *HandshakeError, which is an ErrBadHandshake, when the server is none
-// for WebSockets or refuses; ErrHandshakeTimeout; and the error or cause of ctx.
+// for WebSockets or refuses; ErrHandshakeTimeout; and, after the end of ctx, both
+// ctx.Err() and context.Cause(ctx).
 func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &DialOptions{}
@@ -106,16 +111,16 @@ func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 
 	ctx, cancel := withTimeout(ctx, opts.HandshakeTimeout, DefaultHandshakeTimeout)
 	defer cancel()
+	if ctx.Err() != nil { // a DialContext may not look
+		return nil, dialError(ctx, "connect to "+u.Address(), nil)
+	}
 	stream, err := connect(ctx, u, opts)
 	if err != nil {
 		return nil, err
 	}
 	release := interruptible(ctx, stream)
 	cfg, err := h.run(stream)
-	if cause := release(); cause != nil && err == nil {
-		err = cause
-	}
-	if err != nil {
+	if ended := release(); ended != nil || err != nil {
 		abort(stream)
 		if refusal, ok := err.(*HandshakeError); ok {
 			return nil, refusal
@@ -127,6 +132,7 @@ func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 	cfg.maxUnansweredPings = opts.MaxUnansweredPings
 	cfg.closeTimeout = opts.CloseTimeout
 	cfg.beforeClose = opts.BeforeClose
+	cfg.noDelay = opts.NoDelay
 	if opts.Compression != nil {
 		cfg.compressionThreshold = opts.Compression.Threshold
 	}
@@ -168,11 +174,15 @@ func connect(ctx context.Context, u *URL, opts *DialOptions) (net.Conn, error) {
 	return secure, nil
 }
 
-// dialError wraps err with what was being done. If ctx is why it failed, the error
-// says so first: it matches the cause as well.
+// dialError wraps err with what was being done. If ctx has ended, the error says so first,
+// and matches the error of ctx and its cause as well; err may be nil then.
 func dialError(ctx context.Context, doing string, err error) error {
-	if cause := context.Cause(ctx); cause != nil && cause != err {
-		return fmt.Errorf("websocket: %s: %w: %w", doing, cause, err)
+	switch ended := ended(ctx); {
+	case ended == nil:
+		return fmt.Errorf("websocket: %s: %w", doing, err)
+	case err == nil:
+		return fmt.Errorf("websocket: %s: %w", doing, ended)
+	default:
+		return fmt.Errorf("websocket: %s: %w: %w", doing, ended, err)
 	}
-	return fmt.Errorf("websocket: %s: %w", doing, err)
 }

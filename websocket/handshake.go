@@ -48,7 +48,8 @@ var (
 	// ErrBadHandshake: what all errors of type *HandshakeError match with errors.Is.
 	ErrBadHandshake = errors.New("websocket: bad handshake")
 	// ErrHandshakeTimeout: the connection was not open in time. It is a net.Error
-	// whose Timeout is true, and always wrapped with what was being waited for.
+	// whose Timeout is true, and always wrapped with what was being waited for and with
+	// context.DeadlineExceeded.
 	ErrHandshakeTimeout error = handshakeTimeout{}
 )
 
@@ -126,9 +127,9 @@ func abort(stream net.Conn) {
 	stream.Close()
 }
 
-// interruptible makes the end of ctx end what reads or writes stream. The caller
-// calls release when the handshake is over: it returns the cause if ctx has ended,
-// after which the stream is of no use.
+// interruptible makes the end of ctx close stream, which ends all reads and writes. The
+// caller calls release when the handshake is over: it returns the error of ctx if that has
+// ended, after which the stream is of no use.
 func interruptible(ctx context.Context, stream net.Conn) (release func() error) {
 	// Closing, unlike a deadline, is something that every stream can do.
 	stop := context.AfterFunc(ctx, func() { abort(stream) })
@@ -136,6 +137,6 @@ func interruptible(ctx context.Context, stream net.Conn) (release func() error) 
 		if stop() {
 			return nil
 		}
-		return context.Cause(ctx)
+		return contextError(ctx)
 	}
 }

@@ -56,13 +56,11 @@ func newClientHandshake(u *URL, key string, opts *DialOptions) (*clientHandshake
 	return h, nil
 }
 
-// checkSubprotocols: "The elements […] MUST be non-empty strings with characters
-// in the range U+0021 to U+007E not including separator characters […] and MUST
-// all be unique strings."
+// checkSubprotocols returns an error unless every name can be offered, and is there once.
 func checkSubprotocols(names []string) error {
 	for i, name := range names {
-		if !isToken(name) || slices.Contains(names[:i], name) {
-			return fmt.Errorf("%w: subprotocol %q is no token, or there twice", ErrInvalidOption, name)
+		if !isSubprotocol(name) || slices.Contains(names[:i], name) {
+			return fmt.Errorf("%w: subprotocol %q is not visible ASCII without commas, or there twice", ErrInvalidOption, name)
 		}
 	}
 	return nil

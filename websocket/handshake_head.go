@@ -18,7 +18,7 @@ var (
 // with the empty line, from a stream, and keeps what comes after.
 type headReader struct {
 	stream io.Reader
-	prefix string // what every head begins with, so that other protocols are recognised at once
+	prefix string // every head begins with it, so that other protocols are recognised at once; empty: requests
 
 	buf      []byte // received and not consumed
 	searched int    // how much of buf has been searched for the end of the head
@@ -66,6 +66,16 @@ func (r *headReader) search() ([]byte, error) {
 		case c == '\n':
 			if r.searched == r.line || r.buf[r.searched-1] != '\r' {
 				return nil, errHeadLineBreak
+			}
+			if r.searched == 1 && r.prefix == "" {
+				// "A server that is expecting to receive and parse a request-line SHOULD ignore at
+				// least one empty line (CRLF) received prior to the request-line." They count as
+				// parts of the head, so that there is an end to them.
+				// https://www.rfc-editor.org/rfc/rfc9112.html#section-2.2-6
+				r.buf = r.buf[2:]
+				r.consumed += 2
+				r.searched = -1
+				continue
 			}
 			if end := r.searched + 1; r.searched == r.line+1 {
 				if r.consumed+end > MaxHeaderSize {
@@ -168,7 +178,7 @@ func parseVersion(s string) (major, minor byte, ok bool) {
 }
 
 // isRequestTarget reports whether s can be a request target in a request line:
-// visible ASCII only. https://www.rfc-editor.org/rfc/rfc9112.html#section-3.2
+// visible ASCII only, and not empty. https://www.rfc-editor.org/rfc/rfc9112.html#section-3.2
 func isRequestTarget(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {

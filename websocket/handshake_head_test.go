@@ -31,6 +31,48 @@ func TestHeadReader(t *testing.T) {
 	}
 }
 
+// RFC 9112, section 2.2: a server "SHOULD ignore at least one empty line (CRLF) received prior
+// to the request-line". A response begins at once.
+func TestHeadReaderSkipsEmptyLines(t *testing.T) {
+	const head = "GET / HTTP/1.1\r\nA: b\r\n\r\n"
+	for name, reader := range map[string]func(io.Reader) io.Reader{
+		"at once":       func(r io.Reader) io.Reader { return r },
+		"a byte a time": iotest.OneByteReader,
+	} {
+		for empty := range 4 {
+			r := headReader{stream: reader(strings.NewReader(strings.Repeat("\r\n", empty) + head + "x"))}
+			got, err := r.next()
+			require.NoError(t, err, name)
+			require.Equal(t, head, string(got))
+			remaining, err := io.ReadAll(r.stream)
+			require.NoError(t, err)
+			require.Equal(t, "x", string(r.early())+string(remaining), name)
+		}
+		r := headReader{stream: reader(strings.NewReader("\r\nHTTP/1.1 200\r\n\r\n")), prefix: "HTTP/"}
+		_, err := r.next()
+		require.Equal(t, errNotHTTP, err)
+	}
+	// Nobody sends them for ever.
+	stream := &endless{line: "\r\n"}
+	_, err := (&headReader{stream: stream}).next()
+	require.Equal(t, errHeadTooLarge, err)
+	require.LessOrEqual(t, stream.read, 2*MaxHeaderSize)
+}
+
+// endless is a stream of the same line again and again.
+type endless struct {
+	line string
+	read int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = e.line[e.read%len(e.line)]
+		e.read++
+	}
+	return len(p), nil
+}
+
 func TestHeadReaderErrors(t *testing.T) {
 	long := strings.Repeat("x", MaxHeaderSize)
 	for _, test := range []struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,16 +45,25 @@ func parseRequest(head []byte) (*Request, *requestHead, *HandshakeError) {
 	// request message that lacks a Host header field and to any request message that
 	// contains more than one".
 	var ok bool
-	if r.Host, ok = singleValue(h.header, "Host"); !ok || r.Host == "" {
-		return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "no Host, or more than one"}
+	if r.Host, ok = singleValue(h.header, "Host"); !ok || !isHostValue(r.Host) {
+		return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "no valid Host, or more than one"}
 	}
-	// A server must accept the absolute form, whose host replaces the field.
-	if scheme, rest, ok := strings.Cut(h.target, "://"); ok && !strings.ContainsAny(scheme, "/?") {
-		end := strings.IndexAny(rest, "/?")
-		if end < 0 {
-			end = len(rest)
+	// A program is likely to parse the path, and can rely on it that this succeeds.
+	target, err := url.ParseRequestURI(h.target)
+	if err != nil {
+		return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "the request target does not parse"}
+	}
+	// A server must accept the absolute form, whose host replaces the field. User information
+	// in it is to be taken for an error: https://www.rfc-editor.org/rfc/rfc9110.html#section-4.2.4
+	if target.Scheme != "" {
+		if target.Opaque != "" || target.User != nil || !isHostValue(target.Host) {
+			return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "the request target has no valid host"}
 		}
-		r.Host, r.Path = rest[:end], rest[end:]
+		_, rest, _ := strings.Cut(h.target, "://")
+		r.Host, r.Path = target.Host, ""
+		if end := strings.IndexAny(rest, "/?"); end >= 0 {
+			r.Path = rest[end:]
+		}
 		if !strings.HasPrefix(r.Path, "/") {
 			r.Path = "/" + r.Path
 		}
@@ -120,7 +130,7 @@ func (o *checkedAcceptOptions) checkRequest(r *Request, method string, major, mi
 		return refuse(http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64, once")
 	}
 	a := &acceptance{accept: acceptKey(key)}
-	offered, ok := tokenList(r.Header["Sec-Websocket-Protocol"])
+	offered, ok := subprotocolList(r.Header["Sec-Websocket-Protocol"])
 	if !ok {
 		return refuse(http.StatusBadRequest, "malformed Sec-WebSocket-Protocol")
 	}
@@ -140,7 +150,7 @@ func (o *checkedAcceptOptions) checkRequest(r *Request, method string, major, mi
 		}
 	}
 	if !o.originAllowed(r) {
-		return refuse(http.StatusForbidden, "the origin is not allowed here")
+		return refuse(http.StatusForbidden, originRefused(r))
 	}
 	if o.CheckRequest != nil {
 		if err := o.CheckRequest(r); err != nil {

@@ -19,7 +19,8 @@ import (
 // did not come in time, however busy the client was to send bits of it; other
 // errors are those of ctx or of the stream.
 //
-// ctx and AcceptOptions.HandshakeTimeout bound the call, not the connection.
+// ctx and AcceptOptions.HandshakeTimeout bound the call, not the connection. The error
+// after the end of ctx matches ctx.Err() and context.Cause(ctx).
 func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn, *Request, error) {
 	checked, err := opts.check()
 	if err != nil {
@@ -28,6 +29,10 @@ func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn
 	}
 	ctx, cancel := withTimeout(ctx, checked.HandshakeTimeout, DefaultHandshakeTimeout)
 	defer cancel()
+	if err := ended(ctx); err != nil {
+		abort(stream)
+		return nil, nil, fmt.Errorf("websocket: handshake with %v: %w", stream.RemoteAddr(), err)
+	}
 	release := interruptible(ctx, stream)
 	reader := headReader{stream: stream}
 	request, a, refusal, err := checked.readRequest(&reader)

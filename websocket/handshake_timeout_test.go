@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,6 +134,7 @@ func TestDialContextEnds(t *testing.T) {
 				start := time.Now()
 				_, err := Dial(ctx, url, &DialOptions{DialContext: pipeDialer(server)})
 				require.ErrorIs(t, err, changed, name)
+				require.ErrorIs(t, err, context.Canceled, name)
 				require.NotErrorIs(t, err, ErrHandshakeTimeout)
 				require.Equal(t, 3*time.Second, time.Since(start))
 			})
@@ -174,6 +176,7 @@ func TestServerHandshakeTimeout(t *testing.T) {
 					want = DefaultHandshakeTimeout
 				}
 				require.ErrorIs(t, err, ErrHandshakeTimeout, name)
+				require.ErrorIs(t, err, context.DeadlineExceeded, name)
 				require.Equal(t, want, time.Since(start))
 				_, err = serverStream.Write([]byte("x"))
 				require.ErrorIs(t, err, io.ErrClosedPipe, name)
@@ -192,8 +195,32 @@ func TestServerContextEnds(t *testing.T) {
 		defer client.Close()
 		_, _, err := Handshake(ctx, server, &AcceptOptions{HandshakeTimeout: -1})
 		require.ErrorIs(t, err, shutdown)
+		require.ErrorIs(t, err, context.Canceled)
 		require.NotErrorIs(t, err, ErrHandshakeTimeout)
 	})
+}
+
+// A context that has ended ends Dial and Handshake before anything is sent or read, also if it
+// would all have been there.
+func TestHandshakesWithAContextThatHasEnded(t *testing.T) {
+	changed := errors.New("changed my mind")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(changed)
+	_, err := Dial(ctx, "ws://h/", &DialOptions{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		t.Error("dialled")
+		return nil, net.ErrClosed
+	}})
+	require.EqualError(t, err, "websocket: connect to h:80: context canceled: changed my mind")
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, changed)
+
+	stream := &scriptConn{in: strings.NewReader(request + "\r\n")}
+	_, _, err = Handshake(ctx, stream, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, changed)
+	require.True(t, stream.closed)
+	require.Empty(t, stream.out.String())
+	require.Equal(t, len(request)+2, stream.in.(*strings.Reader).Len(), "nothing was read")
 }
 
 // A timeout of the handshake is none of the connection.

@@ -121,21 +121,34 @@ func listContains(values []string, token string) bool {
 	return false
 }
 
-// tokenList returns the elements of comma-separated lists of tokens. Empty
-// elements are ignored, anything but a token makes ok false.
-func tokenList(values []string) (tokens []string, ok bool) {
+// subprotocolList returns the elements of comma-separated lists of subprotocols. Empty
+// elements are ignored, anything but a subprotocol makes ok false.
+func subprotocolList(values []string) (names []string, ok bool) {
 	for _, list := range values {
 		for element := range strings.SplitSeq(list, ",") {
 			if element = trimOWS(element); element == "" {
 				continue
 			}
-			if !isToken(element) {
+			if !isSubprotocol(element) {
 				return nil, false
 			}
-			tokens = append(tokens, element)
+			names = append(names, element)
 		}
 	}
-	return tokens, true
+	return names, true
+}
+
+// isSubprotocol reports whether s can be an element of a Sec-WebSocket-Protocol field.
+// RFC 6455 allows tokens only, but clients put more into a subprotocol than its name: a
+// bearer token in padded base64, or a URL. All of visible ASCII is taken but the comma,
+// which separates the elements.
+// https://www.rfc-editor.org/rfc/rfc6455.html#section-4.1
+func isSubprotocol(s string) bool { return isRequestTarget(s) && !strings.Contains(s, ",") }
+
+// isHostValue reports whether s can be a host with an optional port, by its characters: a
+// server must refuse what cannot. https://www.rfc-editor.org/rfc/rfc9112.html#section-3.2
+func isHostValue(s string) bool {
+	return isRequestTarget(s) && !strings.ContainsAny(s, `/?#@\"<>^`+"`{|}")
 }
 
 // trimOWS removes optional white space: spaces and tabs, nothing else.

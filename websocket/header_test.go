@@ -73,7 +73,8 @@ func TestListContains(t *testing.T) {
 	}
 }
 
-func TestTokenList(t *testing.T) {
+// Names that are no tokens come from clients that put a token of their own, or a URL, into a subprotocol.
+func TestSubprotocolList(t *testing.T) {
 	for _, test := range []struct {
 		values []string
 		want   []string
@@ -83,10 +84,13 @@ func TestTokenList(t *testing.T) {
 		{[]string{"chat, superchat"}, []string{"chat", "superchat"}, true},
 		{[]string{"chat", ",, v2.chat"}, []string{"chat", "v2.chat"}, true},
 		{[]string{"chat superchat"}, nil, false},
-		{[]string{"a/b"}, nil, false},
-		{[]string{`"chat"`}, nil, false},
+		{[]string{"base64url.bearer.authorization.k8s.io.Zm9v==,v4.channel.k8s.io"}, []string{"base64url.bearer.authorization.k8s.io.Zm9v==", "v4.channel.k8s.io"}, true},
+		{[]string{`http://example.org/{a}?b=(c);d`, `"chat"`}, []string{`http://example.org/{a}?b=(c);d`, `"chat"`}, true},
+		{[]string{"chat\tsuperchat"}, nil, false},
+		{[]string{"ch\x00at"}, nil, false},
+		{[]string{"ch\xc3\xa4t"}, nil, false},
 	} {
-		got, ok := tokenList(test.values)
+		got, ok := subprotocolList(test.values)
 		require.Equal(t, test.ok, ok, "%q", test.values)
 		require.Equal(t, test.want, got, "%q", test.values)
 	}

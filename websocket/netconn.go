@@ -158,7 +158,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 		o.grow(len(p) + MaxFrameHeader)
 		o.pending.B = o.sender.AppendMessage(o.pending.B, n.typ, p)
 	}
-	if !o.busy && !(c.readState.Load() == readMore && c.hold(false)) {
+	if !o.busy && !(c.maySoonRead() && c.hold(false)) {
 		c.writeFromReader()
 		if c.err != nil {
 			return 0, c.err
