@@ -34,7 +34,7 @@ type Configuration struct {
 	// The scheme is stun when there is none, the port 3478, or 5349 over TLS. Special characters in user name and
 	// password are percent-encoded, IPv6 addresses stand in brackets.
 	ICEServers []string
-	// ProxyServer is the proxy for TURN over TCP and TLS: [("http"|"socks5") (":"|"://")][username ":" password "@"]hostname[":" port].
+	// ProxyServer is the proxy for TURN over TCP and TLS: [("http"|"socks5"|"socks5h") (":"|"://")][username [":" password] "@"]hostname[":" port]["/"].
 	// The scheme is http when there is none, the port 3128, or 1080 for SOCKS5.
 	ProxyServer string
 	// BindAddress is the only local IP address to use. Empty: all addresses of the machine, loopback only when

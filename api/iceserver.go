@@ -55,6 +55,9 @@ func (u serverURI) finishICE(s, rest string) (serverURI, error) {
 	if err != nil {
 		return u, wrapError(ErrInvalid, err, "ICE server %q", authority.Redact(s))
 	}
+	if a.HasCredentials && !a.HasPassword {
+		return u, invalidf("ICE server %q: a user name without a password", authority.Redact(s))
+	}
 	u.username, u.password, u.hasCredentials, u.host = a.Username, a.Password, a.HasCredentials, a.Host
 	if a.Port != 0 {
 		u.port = a.Port

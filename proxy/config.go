@@ -56,16 +56,21 @@ const maxSOCKS5Credential = 255
 
 // Parse parses the URI of a proxy:
 //
-//	[("http"|"socks5") (":"|"://")][username ":" password "@"]hostname[":" port]
+//	[("http"|"socks5"|"socks5h") (":"|"://")][username [":" password] "@"]hostname[":" port]["/"]
 //
-// The scheme is HTTP where there is none, the port 3128 for HTTP and 1080 for SOCKS5. User name and password are
-// percent-decoded; ":" and "@" in them must be encoded. An IPv6 address stands in brackets. What Parse returns has its Port set.
+// White space around it is ignored. The scheme is HTTP where there is none, the port 3128 for HTTP and 1080 for SOCKS5;
+// socks5h is another word for socks5, as the proxy always resolves the name of the target. User name and password are
+// percent-decoded; ":" and "@" in them must be encoded. An IPv6 address stands in brackets. The result has its Port set.
 //
-// An error matches [ErrInvalidProxy] and does not contain the credentials.
+// An error matches [ErrInvalidProxy], names a scheme that is not supported, and does not contain the credentials.
 func Parse(uri string) (*Config, error) {
+	uri = strings.TrimSpace(uri)
 	c := &Config{}
-	rest := c.cutScheme(uri)
-	a, err := authority.Parse(rest)
+	rest, err := c.cutScheme(uri)
+	if err != nil {
+		return nil, err
+	}
+	a, err := authority.Parse(strings.TrimSuffix(rest, "/"))
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w: %q: %w", ErrInvalidProxy, authority.Redact(uri), err)
 	}
@@ -98,16 +103,46 @@ func (p Protocol) defaultPort() uint16 {
 	return DefaultPortHTTP
 }
 
-// cutScheme sets the protocol and returns what follows the scheme.
-func (c *Config) cutScheme(uri string) string {
-	for _, p := range []Protocol{HTTP, SOCKS5} {
-		scheme := p.String()
-		if len(uri) > len(scheme) && strings.EqualFold(uri[:len(scheme)], scheme) && uri[len(scheme)] == ':' {
-			c.Protocol = p
-			return strings.TrimPrefix(uri[len(scheme)+1:], "//")
+// cutScheme sets the protocol and returns the part of the URI behind the scheme. "host:port" has no scheme, nor has
+// "user:password@host".
+func (c *Config) cutScheme(uri string) (rest string, err error) {
+	scheme, rest, found := strings.Cut(uri, ":")
+	if !found {
+		return uri, nil
+	}
+	scheme = strings.ToLower(scheme)
+	rest, slashes := strings.CutPrefix(rest, "//")
+	switch {
+	case scheme == "http":
+		c.Protocol = HTTP
+	case scheme == "socks5", scheme == "socks5h":
+		c.Protocol = SOCKS5
+	case slashes && isScheme(scheme), otherSchemes[scheme] && !isPort(rest) && !strings.Contains(rest, "@"):
+		return "", fmt.Errorf("proxy: %w: the scheme %q is not supported, only http, socks5 and socks5h", ErrInvalidProxy, scheme)
+	default:
+		return uri, nil
+	}
+	return rest, nil
+}
+
+// otherSchemes are those of proxies that are not supported, for what would otherwise be a host of that name with a wrong
+// port.
+var otherSchemes = map[string]bool{"https": true, "socks": true, "socks4": true, "socks4a": true, "quic": true}
+
+// isScheme reports whether s, in lower case, is a scheme by https://www.rfc-editor.org/rfc/rfc3986.html#section-3.1
+func isScheme(s string) bool {
+	for i, c := range s {
+		if !('a' <= c && c <= 'z' || i > 0 && ('0' <= c && c <= '9' || strings.ContainsRune("+-.", c))) {
+			return false
 		}
 	}
-	return uri
+	return s != ""
+}
+
+// isPort reports whether s is a port, perhaps with a slash behind it.
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(strings.TrimSuffix(s, "/"), 10, 16)
+	return err == nil
 }
 
 // reason is what is wrong with an address or a URI; a sentinel goes with it.

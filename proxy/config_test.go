@@ -27,12 +27,27 @@ func TestParse(t *testing.T) {
 		"u:@proxy":                          {Host: "proxy", Port: 3128, Username: "u"},
 		"socks5:u%3Aser:p%40ss%3a%25@[::1]": {Protocol: SOCKS5, Host: "::1", Port: 1080, Username: "u:ser", Password: "p@ss:%"},
 		"http:u+v:a b@proxy":                {Host: "proxy", Port: 3128, Username: "u+v", Password: "a b"},
+		// As they stand in the environment.
+		"http://proxy:8080/":     {Host: "proxy", Port: 8080},
+		"proxy:8080/":            {Host: "proxy", Port: 8080},
+		"proxy/":                 {Host: "proxy", Port: 3128},
+		"socks5://[::1]:9050/":   {Protocol: SOCKS5, Host: "::1", Port: 9050},
+		"http://u@proxy":         {Host: "proxy", Port: 3128, Username: "u"},
+		"socks5:u%40v@proxy/":    {Protocol: SOCKS5, Host: "proxy", Port: 1080, Username: "u@v"},
+		"http:http@proxy":        {Host: "proxy", Port: 3128, Username: "http"},
+		"https:secret@proxy":     {Host: "proxy", Port: 3128, Username: "https", Password: "secret"},
+		"socks5h://proxy":        {Protocol: SOCKS5, Host: "proxy", Port: 1080},
+		"SOCKS5H:u:p@proxy:1":    {Protocol: SOCKS5, Host: "proxy", Port: 1, Username: "u", Password: "p"},
+		" http://proxy:8080\r\n": {Host: "proxy", Port: 8080},
+		"\tproxy\n":              {Host: "proxy", Port: 3128},
 		// A word alone is a host, even the word of a scheme.
 		"socks5":      {Host: "socks5", Port: 3128},
 		"http":        {Host: "http", Port: 3128},
 		"socks5:http": {Protocol: SOCKS5, Host: "http", Port: 1080},
 		"http:8080":   {Host: "8080", Port: 3128},
 		"http:_a_:1":  {Host: "_a_", Port: 1},
+		"https:443":   {Host: "https", Port: 443},
+		"socks4":      {Host: "socks4", Port: 3128},
 	} {
 		got, err := Parse(uri)
 		require.NoError(t, err, uri)
@@ -48,9 +63,9 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for _, uri := range []string{
 		"", ":", "http:", "http://", "http:///", "proxy:", "proxy:0", "proxy:65536", "proxy:-1", "proxy:x", "proxy:80:80",
-		"https://proxy", "socks4:proxy", "socks:proxy", "socks5h://proxy", "ftp://x", "//proxy", "http://proxy/", "http://proxy:80/",
-		"http://proxy?x", "http://proxy#x", "pro xy", "a..b", ".a", "-a", "proxy\r\n", strings.Repeat("a", 254),
-		"u@proxy", ":p@proxy", "@proxy", "a:b:c@proxy", "a:b@c@proxy", "a@b:c@proxy", "%zz:secret@proxy", "a:secret%g0@proxy",
+		"//proxy", "//proxy:80", "http://proxy//", "http://proxy/path", "http://proxy:80/?x",
+		"http://proxy?x", "http://proxy#x", "pro xy", "a..b", ".a", "-a", " ", "/", "pro\r\nxy", strings.Repeat("a", 254),
+		":p@proxy", "@proxy", "a:b:c@proxy", "a:b@c@proxy", "a@b:c@proxy", "%zz:secret@proxy", "a:secret%g0@proxy",
 		"[::1", "[proxy]", "[::1]x", "[::1]:", "[::1]80", "[192.0.2.1]", "2001:db8::1", "[]",
 		// What HTTP cannot carry, and SOCKS5 cannot.
 		"http:u%3Av:secret@proxy", "http:u:secret%0d%0a@proxy", "http:u%00:secret@proxy",
@@ -58,6 +73,20 @@ func TestParseRefuses(t *testing.T) {
 	} {
 		_, err := Parse(uri)
 		require.ErrorIs(t, err, ErrInvalidProxy, "%q", uri)
+		require.NotContains(t, err.Error(), "secret", "%q", uri)
+	}
+}
+
+// A URI of some other kind of proxy is not called one with a wrong port.
+func TestParseNamesUnsupportedSchemes(t *testing.T) {
+	for uri, scheme := range map[string]string{
+		"https://proxy": "https", "HTTPS://u:secret@proxy:443/": "https", "https:proxy": "https", "https:proxy:443": "https",
+		"socks4://127.0.0.1": "socks4", "socks4:proxy": "socks4", "socks4a://proxy:1": "socks4a", "socks:proxy": "socks",
+		"socks://proxy": "socks", "quic:proxy": "quic", "ftp://x": "ftp", "ss+v2.ray://secret@x": "ss+v2.ray", " wss://x ": "wss",
+	} {
+		_, err := Parse(uri)
+		require.ErrorIs(t, err, ErrInvalidProxy, "%q", uri)
+		require.ErrorContains(t, err, `the scheme "`+scheme+`" is not supported`, "%q", uri)
 		require.NotContains(t, err.Error(), "secret", "%q", uri)
 	}
 }

@@ -33,7 +33,8 @@ type Dialer struct {
 // The connection is the one that Forward opened, with the tunnel's first byte next to be read, and without a deadline. After
 // an error there is none left open. Errors are *[Error], or match [ErrInvalidProxy] or [ErrInvalidTarget].
 //
-// The end of the context, once the connection is there, does not affect it.
+// A context that has ended already ends the call at once. The end of the context, once the connection is there, does not
+// affect it.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if err := d.Proxy.check(); err != nil {
 		return nil, err
@@ -64,12 +65,18 @@ func (d *Dialer) dial(ctx context.Context, to target) (net.Conn, error) {
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
+	if err := ended(ctx); err != nil {
+		return nil, err // a Forward may not look
+	}
 	forward := d.Forward
 	if forward == nil {
 		forward = new(net.Dialer).DialContext
 	}
 	conn, err := forward(ctx, "tcp", d.Proxy.Address())
 	if err != nil {
+		if ended := ended(ctx); ended != nil {
+			err = fmt.Errorf("%w: %w", ended, err)
+		}
 		return nil, err
 	}
 	// Closing, unlike a deadline, is something that every net.Conn can do, and it would be closed anyway.
@@ -77,13 +84,22 @@ func (d *Dialer) dial(ctx context.Context, to target) (net.Conn, error) {
 	h := d.Proxy.newHandshake(to)
 	err = converse(conn, h)
 	if !stop() {
-		err = &Error{Op: h.op(), Err: ctx.Err()}
+		err = &Error{Op: h.op(), Err: ended(ctx)}
 	}
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return conn, nil
+}
+
+// ended returns an error that matches both ctx.Err() and context.Cause(ctx), nil for a context that goes on.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if err == nil || errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // handshake is the client's side of a conversation with a proxy, without the connection.

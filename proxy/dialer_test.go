@@ -108,13 +108,40 @@ func TestDialerEndsWithItsTimeout(t *testing.T) {
 func TestDialerEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &Dialer{Proxy: &Config{Host: "proxy"}, Timeout: -1, Forward: pipeTo(func(conn net.Conn) { wantClosed(t, conn) })}
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Hour, cancel)
+		changed := errors.New("changed my mind")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Hour, func() { cancel(changed) })
 		start := time.Now()
 		_, err := d.DialContext(ctx, "tcp", "example.org:443")
 		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, changed)
 		require.Equal(t, time.Hour, time.Since(start))
 	})
+}
+
+// A context that has ended ends DialContext before anybody is asked, and one that ends while the proxy is being reached is in the
+// error beside what Forward says.
+func TestDialerAndContextsThatHaveEnded(t *testing.T) {
+	changed, unreachable := errors.New("changed my mind"), errors.New("unreachable")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	d := &Dialer{Proxy: &Config{Host: "proxy"}, Forward: func(context.Context, string, string) (net.Conn, error) {
+		cancel(changed)
+		return nil, unreachable
+	}}
+	_, err := d.DialContext(ctx, "tcp", "example.org:443")
+	for _, want := range []error{context.Canceled, changed, unreachable} {
+		require.ErrorIs(t, err, want)
+	}
+
+	d.Forward = noForward(t)
+	_, err = d.DialContext(ctx, "tcp", "example.org:443")
+	var failed *Error
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, OpDial, failed.Op)
+	for _, want := range []error{context.Canceled, changed} {
+		require.ErrorIs(t, err, want)
+	}
+	require.EqualError(t, err, "proxy: dial (http://proxy:3128): context canceled: changed my mind")
 }
 
 // The context is that of the dialling: what it does afterwards is nothing to the connection.

@@ -39,8 +39,8 @@ const (
 // Error is every error of [Dialer.DialContext] but those of a Dialer or an address that cannot be right.
 //
 // Err has the cause: one of the sentinels of this package, what the Forward function returned, an error of the connection
-// (io.ErrUnexpectedEOF if the proxy closed it), or the error of the context, which is context.DeadlineExceeded also where the
-// Dialer's own timeout has passed.
+// (io.ErrUnexpectedEOF if the proxy closed it), or the error of the context and its cause, both for errors.Is. That is
+// context.DeadlineExceeded also where the Dialer's own timeout has passed.
 type Error struct {
 	Op     Op
 	Proxy  string // the URI of the proxy without the credentials

@@ -1,5 +1,5 @@
 // Package authority parses what the URIs of ICE servers and of proxies have in common:
-// [username ":" password "@"]hostname[":" port].
+// [username [":" password] "@"]hostname[":" port].
 package authority
 
 import (
@@ -12,7 +12,8 @@ import (
 // Authority is the parsed form.
 type Authority struct {
 	Username, Password string // percent-decoded
-	HasCredentials     bool
+	HasCredentials     bool   // there is a user name
+	HasPassword        bool   // there is a password, perhaps an empty one
 	Host               string // a name or an IP address, an IPv6 address without its brackets
 	Port               uint16 // 0: none given
 }
@@ -59,8 +60,8 @@ func Parse(s string) (a Authority, err error) {
 
 func (a *Authority) parseUserinfo(s string) error {
 	username, password, found := strings.Cut(s, ":")
-	if !found || username == "" || strings.ContainsAny(password, ":@") || strings.Contains(username, "@") {
-		return Error(`credentials are not username ":" password, percent-encoded`)
+	if username == "" || strings.ContainsAny(password, ":@") || strings.Contains(username, "@") {
+		return Error(`credentials are not username [":" password], percent-encoded`)
 	}
 	var errUsername, errPassword error
 	a.Username, errUsername = url.PathUnescape(username)
@@ -68,7 +69,7 @@ func (a *Authority) parseUserinfo(s string) error {
 	if errUsername != nil || errPassword != nil {
 		return Error("credentials with a wrong percent-encoding") // the errors quote the credentials
 	}
-	a.HasCredentials = true
+	a.HasCredentials, a.HasPassword = true, found
 	return nil
 }
 
