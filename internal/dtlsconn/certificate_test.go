@@ -3,6 +3,8 @@ package dtlsconn
 import (
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,7 +57,7 @@ func fixture(name string) string { return filepath.Join("testdata", name) }
 func TestLoadCertificate(t *testing.T) {
 	encrypted, err := filepath.Glob(fixture("enc-*.pem"))
 	require.NoError(t, err)
-	require.Len(t, encrypted, 12)
+	require.Len(t, encrypted, 16)
 	for _, path := range append(encrypted, fixture("ec.pem"), fixture("p8.pem"), fixture("legacy.pem")) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			certificate, err := LoadCertificate(fixture("cert.pem"), path, "secret")
@@ -80,18 +82,20 @@ func TestLoadCertificate(t *testing.T) {
 
 func TestLoadCertificateErrors(t *testing.T) {
 	cert := fixture("cert.pem")
-	for _, name := range []string{"legacy.pem", "enc-aes-256-cbc-hmacWithSHA256.pem"} {
-		_, err := LoadCertificate(cert, fixture(name), "wrong")
-		require.ErrorIs(t, err, ErrPassword, name)
+	encrypted, err := filepath.Glob(fixture("enc-*.pem"))
+	require.NoError(t, err)
+	for _, path := range append(encrypted, fixture("legacy.pem")) {
+		_, err := LoadCertificate(cert, path, "wrong")
+		require.ErrorIs(t, err, ErrPassword, path)
 	}
-	for name, what := range map[string]string{"des3.pem": "cipher", "scrypt.pem": "key derivation", "pbes1.pem": "scheme"} {
+	for name, what := range map[string]string{"camellia.pem": "cipher", "prf.pem": "pseudorandom function", "pbes1-des.pem": "scheme"} {
 		_, err := LoadCertificate(cert, fixture(name), "secret")
 		var unsupported *UnsupportedEncryptionError
 		require.ErrorAs(t, err, &unsupported, name)
 		require.Equal(t, what, unsupported.What)
 		require.ErrorContains(t, err, "unsupported "+what)
 	}
-	_, err := LoadCertificate(fixture("none.pem"), fixture("ec.pem"), "")
+	_, err = LoadCertificate(fixture("none.pem"), fixture("ec.pem"), "")
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = LoadCertificate(cert, fixture("none.pem"), "")
 	require.ErrorIs(t, err, os.ErrNotExist)
@@ -105,16 +109,54 @@ func TestLoadCertificateErrors(t *testing.T) {
 	_, err = LoadCertificate(pemText(t, other.Certificate[0]), fixture("ec.pem"), "")
 	require.ErrorIs(t, err, ErrKeyMismatch)
 
-	// Damaged at every byte, an encrypted key gives an error or the key, and never a panic.
-	content, err := os.ReadFile(fixture("enc-aes-128-cbc-hmacWithSHA256.pem"))
+	// Damaged at every byte of its parameters and some of its ciphertext, an encrypted key gives an error or the key, and never a panic.
+	for _, name := range []string{"enc-aes-128-cbc-hmacWithSHA256.pem", "enc-scrypt-des3.pem", "enc-pbes1-sha1-3des.pem"} {
+		content, err := os.ReadFile(fixture(name))
+		require.NoError(t, err)
+		der := pemBytes(t, content)
+		const ciphertext = 144 // bytes
+		for i := 0; i < len(der); i++ {
+			if i > len(der)-ciphertext {
+				i = min(i+20, len(der)-1)
+			}
+			damaged := append([]byte(nil), der...)
+			damaged[i] ^= 0x11
+			_, _ = decryptPKCS8(damaged, "secret")
+			_, err := decryptPKCS8(der[:i], "secret")
+			require.Error(t, err)
+		}
+	}
+}
+
+// A password of PKCS #12 is in UTF-16, and may be longer than a block.
+func TestLoadCertificateWithALongPassword(t *testing.T) {
+	_, err := LoadCertificate(fixture("cert.pem"), fixture("umlauts.pem"), "pässwörd-länger-als-ein-Block-von-SHA-1")
 	require.NoError(t, err)
-	der := pemBytes(t, content)
-	for i := range der {
-		damaged := append([]byte(nil), der...)
-		damaged[i] ^= 0x11
-		_, _ = decryptPKCS8(damaged, "secret")
-		_, err := decryptPKCS8(der[:i], "secret")
-		require.Error(t, err)
+}
+
+// A key file does not decide how long it takes to read, nor how much memory.
+func TestKeyDerivationsAreBounded(t *testing.T) {
+	for _, p := range []scryptParams{
+		{Cost: 1, BlockSize: 8, Parallelization: 1}, {Cost: 1 << 19, BlockSize: 8, Parallelization: 1},
+		{Cost: 1 << 14, BlockSize: 1 << 30, Parallelization: 1}, {Cost: 2, BlockSize: 1, Parallelization: 17},
+		{Cost: 2, BlockSize: 0, Parallelization: 1}, {Cost: -2, BlockSize: -1, Parallelization: 1}, {Cost: 3, BlockSize: 1, Parallelization: 1},
+		{Cost: 2, BlockSize: 1},
+	} {
+		p.Salt = []byte("salt")
+		der, err := asn1.Marshal(p)
+		require.NoError(t, err)
+		_, err = scryptKey(der, "secret", 16)
+		require.Error(t, err, "%+v", p)
+	}
+	for _, n := range []int{-1, 0, maxIterations + 1} {
+		der, err := asn1.Marshal(pbeParams{Salt: []byte("salt"), Iterations: n})
+		require.NoError(t, err)
+		_, _, err = pbeSHA3DES(der, "secret")
+		require.ErrorContains(t, err, "out of range")
+		der, err = asn1.Marshal(pbkdf2Params{Salt: []byte("salt"), Iterations: n, PRF: pkix.AlgorithmIdentifier{Algorithm: oidHMACSHA1}})
+		require.NoError(t, err)
+		_, err = pbkdf2Key(der, "secret", 16)
+		require.ErrorContains(t, err, "out of range")
 	}
 }
 

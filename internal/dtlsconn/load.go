@@ -30,8 +30,8 @@ const maxPEMSize = 1 << 20
 
 // LoadCertificate reads a certificate, with its chain if there is one, and its private key. Both are given as PEM or as
 // the path of a file with PEM; what contains "-----BEGIN" is PEM. Keys may be PKCS #1, SEC 1 or PKCS #8 of RSA,
-// ECDSA or Ed25519 keys, in the clear, in the old encryption of PEM ("DEK-Info"), or in PKCS #8 encrypted
-// with PBES2, PBKDF2 and AES, which is what OpenSSL writes. Errors: ErrPassword, ErrKeyMismatch, *UnsupportedEncryptionError,
+// ECDSA or Ed25519 keys, in the clear, in the old encryption of PEM ("DEK-Info"), or in PKCS #8 encrypted with AES or triple
+// DES by PBES2, with PBKDF2 or scrypt, or by PKCS #12's scheme with SHA-1 and triple DES. Errors: ErrPassword, ErrKeyMismatch, *UnsupportedEncryptionError,
 // and those of the file system and of parsing.
 func LoadCertificate(certPEM, keyPEM, password string) (tls.Certificate, error) {
 	certText, err := readPEM(certPEM)
