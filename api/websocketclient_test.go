@@ -199,11 +199,13 @@ func TestWebSocketRequest(t *testing.T) {
 	for _, c := range []struct {
 		header http.Header
 		want   bool
+		says   string // what the server's side learns if not
 	}{
-		{header("Authorization", "Bearer token"), true},
-		{header("Authorization", "Bearer other"), false},
-		{header("Authorization", "Bearer token", "Origin", "https://www.example.org"), true},
-		{header("Authorization", "Bearer token", "Origin", "https://www.example.com"), false},
+		{header("Authorization", "Bearer token"), true, ""},
+		{header("Authorization", "Bearer other"), false, "no token"},
+		{header("Authorization", "Bearer token", "Origin", "https://www.example.org"), true, ""},
+		{header("Authorization", "Bearer token", "Origin", "https://www.example.com"), false,
+			`the origin "https://www.example.com" is not allowed for the host "` + s.Addr().String() + `"`},
 	} {
 		client := dial(t, s.url("ws", "/"), &WebSocketConfiguration{Header: c.header})
 		server := receive(t, s.accepted, "client callback")
@@ -214,10 +216,20 @@ func TestWebSocketRequest(t *testing.T) {
 			var refusal *websocket.HandshakeError
 			require.ErrorAs(t, ends.wait(t), &refusal)
 			require.Equal(t, http.StatusForbidden, refusal.Status)
-			require.ErrorIs(t, serverEnds.wait(t), websocket.ErrBadHandshake)
+			err := serverEnds.wait(t)
+			require.ErrorIs(t, err, websocket.ErrBadHandshake)
+			require.ErrorContains(t, err, c.says)
 		}
 		require.NoError(t, server.CloseAndWait())
 	}
+}
+
+// Without patterns the pages of every origin may connect.
+func TestWebSocketServerAllowsEveryOriginByDefault(t *testing.T) {
+	s := newTestServer(t, WebSocketServerConfiguration{})
+	client := dial(t, s.url("ws", "/"), &WebSocketConfiguration{Header: http.Header{"Origin": {"https://evil.example"}}})
+	eventually(t, "open", client.IsOpen)
+	require.NoError(t, client.CloseAndWait())
 }
 
 // newCertificate makes a certificate for a name, as PEM, and the roots that trust it.

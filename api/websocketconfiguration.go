@@ -29,7 +29,7 @@ const (
 type WebSocketConfiguration struct {
 	// DisableTLSVerification accepts any certificate of the server.
 	DisableTLSVerification bool
-	// ProxyServer is a proxy to connect through: [("http"|"socks5") (":"|"://")][username ":" password "@"]hostname[":" port].
+	// ProxyServer is a proxy to connect through: [("http"|"socks5"|"socks5h") (":"|"://")][username [":" password] "@"]hostname[":" port]["/"].
 	// The scheme is http when there is none, the port 3128, or 1080 for SOCKS5. The proxy resolves the server's name.
 	ProxyServer string
 	// Protocols are the subprotocols offered to the server, in order of preference.
@@ -79,8 +79,10 @@ type WebSocketServerConfiguration struct {
 	// Protocols are the subprotocols that the server speaks, in order of preference.
 	Protocols []string
 	// OriginPatterns are the hosts whose pages may connect, beside the server's own: "*.example.com", or with a
-	// scheme "https://example.com" (path.Match). Empty: the pages of all hosts may, and the program must not trust
-	// a client because of where the user is logged in (https://www.rfc-editor.org/rfc/rfc6455.html#section-10.2).
+	// scheme "https://example.com" (path.Match), see websocket.AcceptOptions. Others are refused by a 403 that says which
+	// origin for which host. A pattern that can match no origin is ErrInvalid. Empty: THE PAGES OF ALL HOSTS MAY CONNECT,
+	// and the program must not trust a client because of where the user is logged in
+	// (https://www.rfc-editor.org/rfc/rfc6455.html#section-10.2).
 	OriginPatterns []string
 	// CheckRequest may refuse a client by an error; see websocket.AcceptOptions. It is called from the goroutine of
 	// the connection, several at once. The client callback came before it.

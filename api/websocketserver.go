@@ -17,8 +17,10 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// WebSocketServer accepts WebSocket connections on a TCP port. It serves nothing else there; a WebSocket beside other
-// HTTP resources is websocket.Accept's.
+// WebSocketServer accepts WebSocket connections on a TCP port FROM THE PAGES OF EVERY ORIGIN, unless told otherwise: any page
+// that a user visits can connect in the user's name. OriginPatterns: []string{"example.com"} in the configuration restricts
+// it to the server's own pages and those of the hosts that are listed. A WebSocketServer serves nothing else on its port; a
+// WebSocket beside other HTTP resources is websocket.Accept's.
 type WebSocketServer struct {
 	mu        sync.Mutex
 	callbacks callbackQueue
@@ -60,7 +62,8 @@ func (t *webSocketServerTuning) setDefaults() {
 	}
 }
 
-// NewWebSocketServer makes a server that listens already when it returns. The callback is called with each client that
+// NewWebSocketServer makes a server that listens already when it returns. PAGES OF EVERY ORIGIN MAY CONNECT unless
+// OriginPatterns are configured. The callback is called with each client that
 // connects, one at a time and before its opening handshake: its remote address is known, its path from OnOpen on. The
 // callbacks set there miss nothing. The WebSocket belongs to the program, which closes it.
 //

@@ -30,6 +30,7 @@ func TestWebSocketServerInvalidArguments(t *testing.T) {
 		"not ours":            {BindAddress: "192.0.2.1"},
 		"protocol":            {Protocols: []string{"a b"}},
 		"origin pattern":      {OriginPatterns: []string{"["}},
+		"origin with a path":  {OriginPatterns: []string{"https://example.org/app"}},
 	} {
 		_, err := NewWebSocketServer(c, nobody)
 		require.ErrorIs(t, err, ErrInvalid, name)
