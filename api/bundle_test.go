@@ -28,7 +28,7 @@ func audioSection(mid, more string) string {
 
 func videoSection(mid, more string) string {
 	return "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=mid:" + mid + "\r\n" + transportLines +
-		"a=recvonly\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n" + more
+		"a=recvonly\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96;x-invented=1\r\n" + more
 }
 
 func dataSection(mid, more string) string {
@@ -127,7 +127,7 @@ func TestAnswerToMedia(t *testing.T) {
 				want := sdp.Attributes{{Key: "rtcp-mux"}, {Key: "rtpmap", Value: "111 opus/48000/2"}}
 				formats := []string{"111", "0"}
 				if m.Kind == sdp.KindVideo {
-					want = sdp.Attributes{{Key: "rtcp-mux"}, {Key: "rtpmap", Value: "96 VP8/90000"}, {Key: "rtpmap", Value: "97 rtx/90000"}}
+					want = sdp.Attributes{{Key: "rtcp-mux"}, {Key: "rtpmap", Value: "96 VP8/90000"}, {Key: "rtpmap", Value: "97 rtx/90000"}, {Key: "fmtp", Value: "97 apt=96"}}
 					formats = []string{"96", "97"}
 				}
 				require.Equal(t, want, m.Attributes)
@@ -149,7 +149,7 @@ func TestAnswerToMediaWithoutMultiplexing(t *testing.T) {
 func TestAnswerHasNoForeignAttributes(t *testing.T) {
 	const invented = "a=sctp-init:AQAAIGZvbw==\r\na=x-invented:1\r\na=x-flag\r\na=\r\ny=1\r\nb=AS:1\r\n"
 	for name, offer := range map[string]string{
-		"bundled":     bundleLine("a d") + audioSection("a", invented) + dataSection("d", invented),
+		"bundled":     bundleLine("a v d") + audioSection("a", invented) + videoSection("v", invented) + dataSection("d", invented),
 		"not bundled": audioSection("a", invented) + dataSection("d", invented),
 		"data only":   dataSection("d", invented+"a=sctpmap:6000 x-invented 2\r\na=ice-options:x-invented\r\n"),
 		"no data":     audioSection("a", invented),
@@ -163,7 +163,7 @@ func TestAnswerHasNoForeignAttributes(t *testing.T) {
 				ours = append(ours, must(pc.LocalDescription()).SDP)
 			}
 			for _, text := range ours {
-				for _, word := range []string{"invented", "sctp-init", "x-flag", "a=\r", "y=", "b=", "extmap", "msid", "fmtp", "evil"} {
+				for _, word := range []string{"invented", "sctp-init", "x-flag", "a=\r", "y=", "b=", "extmap", "msid", "minptime", "evil"} {
 					require.NotContains(t, text, word)
 				}
 			}

@@ -63,7 +63,8 @@ func TestInactive(t *testing.T) {
 	m := &d.Media[0]
 	require.True(t, m.IsRTP())
 	require.False(t, d.Media[1].IsRTP())
-	m.Attributes = append(m.Attributes, Attribute{Key: "rtpmap", Value: "96 other/1"}, Attribute{Key: "rtpmap", Value: "120 not/1"}, Attribute{Key: "x"})
+	m.Attributes = append(m.Attributes, Attribute{Key: "rtpmap", Value: "96 other/1"}, Attribute{Key: "rtpmap", Value: "120 not/1"}, Attribute{Key: "x"},
+		Attribute{Key: "fmtp", Value: "96 x=1"}, Attribute{Key: "fmtp", Value: "97 apt=98"}, Attribute{Key: "fmtp", Value: "120 apt=96"})
 	inactive := m.Inactive(transport)
 	require.Equal(t, crlf(`m=video 9 UDP/TLS/RTP/SAVPF 96 97 98
 c=IN IP4 0.0.0.0
@@ -76,7 +77,9 @@ a=inactive
 a=rtcp-mux
 a=rtpmap:96 VP8/90000
 a=rtpmap:97 rtx/90000
+a=fmtp:97 apt=96
 a=rtpmap:98 VP9/90000
+a=fmtp:98 profile-id=0
 `), inactive.String())
 	require.Equal(t, inactive, inactive.Inactive(transport), "in an offer that follows")
 	for protocol, want := range map[string]bool{
@@ -84,5 +87,28 @@ a=rtpmap:98 VP9/90000
 		"TCP/MSRP": false, "XRTP/AVP": false,
 	} {
 		require.Equal(t, want, (&MediaDescription{Kind: KindApplication, Protocol: protocol}).IsRTP(), protocol)
+	}
+}
+
+// The same encoding in two formats is told apart by its parameters, and a retransmission is of the format that its "apt" says. What else
+// a parameter may say was for the media, or is not known here.
+func TestInactiveFormatParameters(t *testing.T) {
+	for parameters, want := range map[string]string{
+		"apt=96":               "apt=96",
+		"apt=96;rtx-time=3000": "apt=96",
+		"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f":           "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+		" profile-level-id=42e01f ; PACKETIZATION-MODE=1; sprop-parameter-sets=Z0IACpZTBY": "profile-level-id=42e01f;PACKETIZATION-MODE=1",
+		"level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST":                                "level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST",
+		"profile-id=2":                 "profile-id=2",
+		"level-idx=5;profile=0;tier=0": "level-idx=5;profile=0;tier=0",
+		"minptime=10;useinbandfec=1":   "", "111/111": "", "0-16": "", "x-invented=1": "", "aptitude=1": "", ";;=": "", "": "",
+	} {
+		m := MediaDescription{Kind: KindVideo, Formats: []string{"97"}, Attributes: Attributes{{Key: "fmtp", Value: "97 " + parameters}}}
+		inactive := m.Inactive(Transport{})
+		if want == "" {
+			require.Empty(t, inactive.Attributes, parameters)
+			continue
+		}
+		require.Equal(t, Attributes{{Key: "fmtp", Value: "97 " + want}}, inactive.Attributes, parameters)
 	}
 }

@@ -352,10 +352,12 @@ func (m *MediaDescription) MessageLimit() uint64 {
 
 // Inactive returns the section that takes part in a BUNDLE group with transport t and neither sends nor receives: in an answer, it
 // stands in the place of an offered section of media whose transport is wanted without the media; in an offer, in that of such a
-// section that was agreed before. It has the formats and what maps them to codecs (a=rtpmap), without which implementations find no codec
-// in common and refuse the section, and a=rtcp-mux where m has it, which bundled media needs (RFC 9143, section 9.3).
+// section that was agreed before. It has the formats and what says which codecs they are, without which implementations find no codec
+// in common and refuse the section: a=rtpmap, and of a=fmtp the parameters that tell formats of one encoding apart ("apt" of
+// RFC 4588, the profiles and modes of H.264, H.265, VP9 and AV1). It has a=rtcp-mux where m has it, which bundled media needs
+// (RFC 9143, section 9.3).
 //
-// Of the other attributes it has none: what is not understood must not be repeated (RFC 3264, section 6).
+// Of the other attributes and parameters it has none: what is not understood must not be repeated (RFC 3264, section 6).
 func (m *MediaDescription) Inactive(t Transport) MediaDescription {
 	section := MediaDescription{
 		Kind:      m.Kind,
@@ -365,21 +367,51 @@ func (m *MediaDescription) Inactive(t Transport) MediaDescription {
 		Direction: DirectionInactive,
 		Transport: t,
 	}
-	unmapped := make(map[string]bool, len(m.Formats))
+	type described struct{ mapped, configured bool }
+	formats := make(map[string]described, len(m.Formats))
 	for _, format := range m.Formats {
-		unmapped[format] = true
+		formats[format] = described{}
 	}
 	if m.Attributes.has("rtcp-mux") {
 		section.Attributes = append(section.Attributes, Attribute{Key: "rtcp-mux"})
 	}
-	for mapping := range m.Attributes.All("rtpmap") {
-		format, _ := word(mapping)
-		if unmapped[format] {
-			unmapped[format] = false
-			section.Attributes = append(section.Attributes, Attribute{Key: "rtpmap", Value: mapping})
+	for _, a := range m.Attributes {
+		format, value := word(a.Value)
+		is, ok := formats[format]
+		switch {
+		case !ok:
+		case a.Key == "rtpmap" && !is.mapped:
+			is.mapped = true
+			section.Attributes = append(section.Attributes, Attribute{Key: a.Key, Value: a.Value})
+		case a.Key == "fmtp" && !is.configured:
+			if value = identifyingParameters(value); value != "" {
+				is.configured = true
+				section.Attributes = append(section.Attributes, Attribute{Key: a.Key, Value: format + " " + value})
+			}
+		}
+		if ok {
+			formats[format] = is
 		}
 	}
 	return section
+}
+
+// identifyingParameters returns those of the parameters of a format ("apt=96;rtx-time=200") that say which format it is. An
+// implementation that does not find them takes the format for another one, or, where retransmissions of no format are
+// offered, refuses the section.
+func identifyingParameters(parameters string) string {
+	var kept []string
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		parameter = strings.TrimSpace(parameter)
+		switch name, _, _ := strings.Cut(parameter, "="); strings.ToLower(name) {
+		case "apt", // RFC 4588, section 8.1
+			"profile-level-id", "packetization-mode", "level-asymmetry-allowed", // RFC 6184, section 8.2.2
+			"profile-space", "profile-id", "tier-flag", "level-id", "tx-mode", // RFC 7798, section 7.2.2; RFC 9628, section 6.2 (profile-id)
+			"profile", "level-idx", "tier": // AV1's RTP payload format, section 7.2.3
+			kept = append(kept, parameter)
+		}
+	}
+	return strings.Join(kept, ";")
 }
 
 // IsRTP reports whether the section is for media over RTP (RFC 8866, section 5.14: "RTP/AVP", "UDP/TLS/RTP/SAVPF", …).
