@@ -61,6 +61,7 @@
 // # Left out, so far
 //
 // TURN servers, ICE over TCP, UDP multiplexing and the proxy are accepted in the [Configuration], and ignored with a warning in
-// the log. Media tracks cannot be added; the media sections of an offer are rejected in the answer. Identity assertions
-// (RFC 8827 section 7) and DTLS 1.3 are not planned.
+// the log. Media tracks cannot be added. The media sections of an offer are answered as inactive where they share a transport with the
+// data channels (BUNDLE, RFC 9143), and are otherwise rejected: the data channels work beside them, and when the other side adds or
+// removes tracks later. Identity assertions (RFC 8827 section 7) and DTLS 1.3 are not planned.
 package rtc

@@ -11,18 +11,25 @@
 //
 // # What is accepted
 //
-// A writer follows the grammar; a reader meets descriptions that were edited by scripts, pasted and mailed. [Parse] accepts LF
-// as a line end (RFC 8866, section 5), empty lines, a missing v=, o=, s= or t= line, lines of one section in another order, and
-// several spaces where one belongs. None of these leaves a doubt about what is meant. It refuses unknown type letters
-// (RFC 8866, section 5: the description must be ignored), a line that may stand once and stands twice, and everything beyond the
-// limits (MaxSize and its neighbours). What Append writes is always canonical: CRLF, all required lines, the order of the grammar.
+// A writer follows the grammar; a reader meets descriptions that were edited by scripts, pasted and mailed, and those of cameras,
+// recorders and SIP phones. [Parse] accepts LF as a line end (RFC 8866, section 5), empty lines, a missing v=, o=, s= or t=
+// line, lines of one section in another order, and several spaces where one belongs. None of these leaves a doubt about what is
+// meant, and Append writes them canonically: CRLF, all required lines, the order of the grammar.
+//
+// Values that are not of the grammar are kept as they are and written back so: in an o= line, ids that are not decimal numbers,
+// missing fields and spaces in the user name; c= and t= lines of another form ("now-"); a second c= line; the y= and f= lines of GB/T 28181;
+// an m= line without a format; "a=" alone.
+//
+// Parse refuses all other type letters (RFC 8866, section 5: the description must be ignored), another line that may stand once
+// and stands twice, ports and bandwidths that are not numbers, and everything beyond the limits ([MaxSize] and its neighbours).
+// With [ParseOptions] it refuses whatever is not of the grammar of RFC 8866, section 9, but for the line ends.
 //
 // # Left out
 //
 // The k= line, which RFC 8866, section 5.12 says must be discarded. Dates of t=, r= and z= are kept, not computed with. The codec and
 // header extension attributes of audio and video sections have no fields; they are kept among the Attributes. Offer/answer state
 // (which description may follow which) belongs to the user of this package; only the pure functions of it are here, such as
-// [AnswerSetup] and [MediaDescription.Rejection].
+// [AnswerSetup], [MediaDescription.Inactive] and [MediaDescription.Rejection].
 //
 // # The shortest program
 //
@@ -35,7 +42,8 @@
 //	}
 //	if m := d.Application(); m != nil && !m.Rejected {
 //		t := d.TransportOf(m)
-//		connect(t.ICEUfrag, t.ICEPwd, t.Fingerprints, m.Candidates)
+//		candidates, complete := d.CandidatesOf(m)
+//		connect(t.ICEUfrag, t.ICEPwd, t.Fingerprints, candidates, complete)
 //	}
 //
 // Parsed values are substrings of the text that was parsed and keep it alive. No type in this package may be changed while another
