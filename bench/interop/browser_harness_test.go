@@ -215,8 +215,9 @@ const maxSignals = 256
 
 // peerOptions are those of the constructor of Peer in peer.js.
 type peerOptions struct {
-	WithoutTrickle bool `json:"withoutTrickle"` // on both sides
-	RSA            bool `json:"rsa"`            // a certificate of the browser with an RSA key
+	WithoutTrickle bool   `json:"withoutTrickle"`         // on both sides
+	RSA            bool   `json:"rsa"`                    // a certificate of the browser with an RSA key
+	BundlePolicy   string `json:"bundlePolicy,omitempty"` // of the browser; "balanced" if empty
 }
 
 // connect makes a connection that signals with a peer in the page, which scripts find as the global variable peer.

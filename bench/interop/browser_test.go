@@ -62,11 +62,13 @@ func testPageAlone(t *testing.T, b *browser) {
 }
 
 // channelFromBrowser lets the page open a channel, which scripts find by its label, and gives our end of it.
-func channelFromBrowser(p *page, pc *rtc.PeerConnection, label string, init map[string]any) *rtc.DataChannel {
+func channelFromBrowser(p *page, pc *rtc.PeerConnection, label string, init map[string]any, media ...string) *rtc.DataChannel {
 	p.t.Helper()
 	accepted := make(chan *rtc.DataChannel, 1)
 	pc.OnDataChannel(func(dc *rtc.DataChannel) { accepted <- dc })
-	p.run(`await peer.open(args[0], args[1] ?? {}).opened();`, label, init)
+	p.run(`
+		for (const kind of args[2] ?? []) peer.pc.addTrack(track(kind));
+		await peer.open(args[0], args[1] ?? {}).opened();`, label, init, media)
 	dc := await(p.t, accepted, "data channel callback")
 	pc.OnDataChannel(nil)
 	require.Equal(p.t, label, dc.Label())
@@ -132,6 +134,7 @@ func echoBothWays(p *page, dc *rtc.DataChannel) {
 	})
 	p.run(`
 		const channel = peer.channel(args[0]);
+		channel.onMessage = null;
 		channel.send('grüße 👋');
 		const text = await channel.next();
 		if (text !== 'grüße 👋') throw new Error('text came back as ' + text);

@@ -4,11 +4,14 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/webrtc/v4"
 	rtc "github.com/rtcstack/rtcstack/api"
+	"github.com/rtcstack/rtcstack/sdp"
 	"github.com/stretchr/testify/require"
 )
 
@@ -115,20 +118,77 @@ func TestPionSettings(t *testing.T) {
 	}
 }
 
-// Media sections beside the data channels: our side rejects them, and the data flows all the same, though the section
-// that the others are bundled with may be among the rejected ones. pion only asks to receive: where it wants to send, it
-// takes no rejection, not even its own.
+// Media sections beside the data channels: our side takes none of the media, and the data flows all the same, whether pion asks for
+// media or sends it, at first or later.
 func TestPionOffersMediaToo(t *testing.T) {
+	kinds := []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo}
 	for _, whole := range []bool{false, true} {
-		t.Run(fmt.Sprintf("whole %v", whole), func(t *testing.T) {
-			s := newPionSession(t, pionOptions{whole: whole})
-			for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
-				_, err := s.pion.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
-				require.NoError(t, err)
+		for _, direction := range []webrtc.RTPTransceiverDirection{
+			webrtc.RTPTransceiverDirectionRecvonly, webrtc.RTPTransceiverDirectionSendonly, webrtc.RTPTransceiverDirectionSendrecv,
+		} {
+			add := func(t *testing.T, s *pionSession) {
+				for _, kind := range kinds {
+					_, err := s.pion.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: direction})
+					require.NoError(t, err)
+				}
 			}
-			s.connect(false).exchange(t, message{text: true, data: []byte("hello")})
-		})
+			t.Run(fmt.Sprintf("%v at first, whole %v", direction, whole), func(t *testing.T) {
+				s := newPionSession(t, pionOptions{whole: whole})
+				add(t, s)
+				p := s.connect(false)
+				p.exchange(t, message{text: true, data: []byte("hello")})
+				if !whole {
+					s.agree(func() { require.NoError(t, s.ours.RestartICE()) }, "audio inactive,video inactive,application")
+					p.exchange(t, message{text: true, data: []byte("again")})
+				}
+			})
+			if whole {
+				continue // an answer is sent when there are new candidates, which a connection does not need for a track
+			}
+			t.Run(fmt.Sprintf("%v later", direction), func(t *testing.T) {
+				bothWays(t, func(t *testing.T, oursOffers bool) {
+					s := newPionSession(t, pionOptions{})
+					p := s.connect(oursOffers)
+					p.exchange(t, message{text: true, data: []byte("hello")})
+					const sections = "application,audio inactive,video inactive"
+					add(t, s)
+					s.agree(s.offerFromPion, sections)
+					p.exchange(t, message{text: true, data: []byte("again")})
+					for _, sender := range s.pion.GetSenders() {
+						require.NoError(t, s.pion.RemoveTrack(sender))
+					}
+					s.agree(s.offerFromPion, sections)
+					p.exchange(t, message{text: true, data: []byte("and again")})
+					s.agree(func() { require.NoError(t, s.ours.RestartICE()) }, sections)
+					p.exchange(t, message{text: true, data: []byte("for the last time")})
+				})
+			})
+		}
 	}
+}
+
+// agree does something that makes one side offer, waits until pion has our part of it, and checks its sections.
+func (s *pionSession) agree(action func(), sections string) {
+	s.t.Helper()
+	before := s.negotiations.Load()
+	action()
+	for late := time.Now().Add(pionPatience); s.negotiations.Load() == before; time.Sleep(time.Millisecond) {
+		require.True(s.t, time.Now().Before(late), "no answer after %v", pionPatience)
+	}
+	d, err := sdp.ParseDescription(s.pion.RemoteDescription().SDP)
+	require.NoError(s.t, err)
+	var got []string
+	for _, m := range d.Media {
+		switch {
+		case m.Rejected:
+			got = append(got, m.Kind+" rejected")
+		case m.IsDataChannel():
+			got = append(got, m.Kind)
+		default:
+			got = append(got, m.Kind+" "+m.Direction.String())
+		}
+	}
+	require.Equal(s.t, sections, strings.Join(got, ","))
 }
 
 // A certificate that is not the one of the description is an attack.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,8 @@ type pionSession struct {
 	jobs    chan func() error
 	ended   chan struct{}
 	forge   bool // falsify the fingerprint in pion's descriptions
+
+	negotiations atomic.Int32 // offers that were answered
 
 	oursConnected, oursClosed *milestone
 	pionConnected, pionClosed *milestone
@@ -169,8 +172,11 @@ func (s *pionSession) signal() {
 // toPion brings our description to pion, and, if it is an offer, pion's answer back.
 func (s *pionSession) toPion(d rtc.SessionDescription) error {
 	if d.Type == rtc.DescriptionAnswer {
-		return s.pion.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: d.SDP})
+		err := s.pion.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: d.SDP})
+		s.negotiations.Add(1)
+		return err
 	}
+	defer s.negotiations.Add(1)
 	if err := s.pion.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: d.SDP}); err != nil {
 		return fmt.Errorf("pion takes our offer: %w", err)
 	}

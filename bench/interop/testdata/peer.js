@@ -99,8 +99,8 @@ class Channel {
 class Peer {
   // send brings a signal, {description} or {candidate}, to the other side. Without trickle there are no candidates, and
   // a description is sent when it has them all.
-  constructor(send, {withoutTrickle = false, certificates} = {}) {
-    this.pc = new RTCPeerConnection({certificates});
+  constructor(send, {withoutTrickle = false, certificates, bundlePolicy} = {}) {
+    this.pc = new RTCPeerConnection({certificates, bundlePolicy});
     this.sendSignal = send;
     this.trickle = !withoutTrickle;
     this.states = [];        // of the connection, as they came
@@ -111,6 +111,7 @@ class Peer {
     this.failure = null;     // what went wrong in signalling
     this.ignoring = false;   // the candidates of an offer that was ignored
     this.ignored = 0;        // offers
+    this.negotiations = 0;   // offers that were answered
 
     this.pc.addEventListener('negotiationneeded', () => this.#enqueue(async () => {
       if (this.pc.signalingState === 'stable') await this.#describe();
@@ -118,6 +119,9 @@ class Peer {
     this.pc.addEventListener('icecandidate', ({candidate}) => {
       if (candidate && candidate.candidate) this.candidates.push(candidate.candidate);
       if (this.trickle && candidate) this.sendSignal({candidate: candidate.toJSON()});
+    });
+    this.pc.addEventListener('signalingstatechange', () => {
+      if (this.pc.signalingState === 'stable') this.negotiations++;
     });
     this.pc.addEventListener('connectionstatechange', () => {
       this.states.push(this.pc.connectionState);
@@ -204,6 +208,25 @@ class Peer {
     return performance.now();
   }
 
+  // negotiated waits until offer and answer have been exchanged so many times.
+  async negotiated(times) {
+    const late = performance.now() + patience;
+    while (this.negotiations < times || this.pc.signalingState !== 'stable') {
+      if (this.failure) throw this.failure;
+      if (performance.now() > late) throw new Error(`${this.negotiations} negotiations, not ${times}; ${this.pc.signalingState}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  // sections gives those of the other side's description in short, such as 'audio inactive,application'.
+  sections() {
+    return this.pc.remoteDescription.sdp.split(/^m=/m).slice(1).map((section) => {
+      const kind = section.split(' ')[0];
+      if (/^\S+ 0 /.test(section)) return `${kind} rejected`;
+      return kind === 'application' ? kind : `${kind} ${/^a=(sendrecv|sendonly|recvonly|inactive)/m.exec(section)[1]}`;
+    }).join();
+  }
+
   // stats gives the statistics of one kind.
   async stats(type) {
     return [...(await this.pc.getStats()).values()].filter((s) => s.type === type);
@@ -230,6 +253,14 @@ async function connectToTest(address, {rsa, ...options}) {
   peer.source = new EventSource(address);
   peer.source.onmessage = ({data}) => peer.signal(JSON.parse(data));
   return peer;
+}
+
+// track gives a track of silence or of a picture.
+function track(kind) {
+  if (kind === 'audio') return new AudioContext().createMediaStreamDestination().stream.getAudioTracks()[0];
+  const canvas = document.createElement('canvas');
+  canvas.getContext('2d').fillRect(0, 0, 10, 10);
+  return canvas.captureStream(10).getVideoTracks()[0];
 }
 
 // connectTwo makes two peers that signal to each other.

@@ -1,0 +1,143 @@
+package interop_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// TestBrowserMedia connects with pages that have media besides their data channels. We take no media, and the channels live
+// whatever the page does with it.
+//
+// What no answer can help is not here: Chromium gives the channels a new transport, with a DTLS handshake and an SCTP association
+// of their own, when its offer ends the first section of the group ("Rejecting a BUNDLE group's first mid means we are
+// rejecting the entire group") or puts another before it.
+func TestBrowserMedia(t *testing.T) {
+	b := startBrowser(t, false)
+	for _, policy := range []string{"balanced", "max-bundle", "max-compat"} {
+		for name, test := range map[string]func(*testing.T, *browser, peerOptions){
+			"in the first offer":  testBrowserMediaAtFirst,
+			"added later":         testBrowserMediaLater,
+			"before the data":     testBrowserMediaBeforeData,
+			"data offered by us":  testBrowserMediaAfterOurOffer,
+			"one section a codec": testBrowserCodecs,
+		} {
+			t.Run(policy+"/"+name, func(t *testing.T) { test(t, b, peerOptions{BundlePolicy: policy}) })
+		}
+		t.Run(policy+"/in the first offer, without trickle", func(t *testing.T) {
+			testBrowserMediaAtFirst(t, b, peerOptions{BundlePolicy: policy, WithoutTrickle: true})
+		})
+	}
+}
+
+// agree does something that makes one side offer, waits for the answer, and checks that the page has these sections of ours and
+// that the channel works.
+func agree(p *page, dc *rtc.DataChannel, action func(), sections string) {
+	p.t.Helper()
+	before := value[int](p, `return peer.negotiations;`)
+	action()
+	p.run(`await peer.negotiated(args[0]);`, before+1)
+	agreed(p, dc, sections)
+}
+
+// agreed is agree after what was done before.
+func agreed(p *page, dc *rtc.DataChannel, sections string) {
+	p.t.Helper()
+	require.Equal(p.t, sections, value[string](p, `return peer.sections();`))
+	echoBothWays(p, dc)
+	p.run(`
+		if (peer.failure) throw peer.failure;
+		await peer.reached('connected');`)
+}
+
+func testBrowserMediaAtFirst(t *testing.T, b *browser, options peerOptions) {
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, options)
+	dc := channelFromBrowser(p, pc, "chat", nil, "audio", "video")
+	const sections = "audio inactive,video inactive,application"
+	agreed(p, dc, sections)
+	require.Len(t, value[[]any](p, `return await peer.stats('transport');`), 1, "everything is bundled")
+
+	// We offer what was agreed. The first section has the transport, and the new candidates.
+	restart := func() { require.NoError(t, pc.RestartICE()) }
+	agree(p, dc, restart, sections)
+	if options.WithoutTrickle {
+		return // the other answers have no candidates of their own to wait for
+	}
+	agree(p, dc, func() { p.run(`peer.pc.restartIce();`) }, sections)
+	agree(p, dc, func() { p.run(`peer.pc.removeTrack(peer.pc.getSenders()[0]);`) }, sections)
+	// The page ends a section for good, and uses it again.
+	agree(p, dc, func() { p.run(`peer.pc.getTransceivers()[1].stop();`) }, "audio inactive,video rejected,application")
+	agree(p, dc, restart, "audio inactive,video rejected,application")
+	agree(p, dc, func() { p.run(`peer.pc.addTransceiver('audio');`) }, "audio inactive,audio inactive,application")
+	agree(p, dc, restart, "audio inactive,audio inactive,application")
+}
+
+func testBrowserMediaLater(t *testing.T, b *browser, options peerOptions) {
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, options)
+	dc := channelFromBrowser(p, pc, "chat", nil)
+	mediaComesAndGoes(p, pc, dc)
+}
+
+func testBrowserMediaAfterOurOffer(t *testing.T, b *browser, options peerOptions) {
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, options)
+	dc := channelToBrowser(p, pc, "chat", nil)
+	mediaComesAndGoes(p, pc, dc)
+}
+
+// mediaComesAndGoes lets the page add tracks to a connection that has only data, and remove them.
+func mediaComesAndGoes(p *page, pc *rtc.PeerConnection, dc *rtc.DataChannel) {
+	p.t.Helper()
+	run := func(script string) func() { return func() { p.run(script) } }
+	restart := func() { require.NoError(p.t, pc.RestartICE()) }
+	agreed(p, dc, "application")
+	for range 2 {
+		agree(p, dc, run(`globalThis.sender = peer.pc.addTrack(track('audio'));`), "application,audio inactive")
+		agree(p, dc, run(`peer.pc.removeTrack(sender);`), "application,audio inactive")
+	}
+	agree(p, dc, run(`peer.pc.addTrack(track('video'));`), "application,audio inactive,video inactive")
+	agree(p, dc, restart, "application,audio inactive,video inactive")
+	agree(p, dc, run(`for (const transceiver of peer.pc.getTransceivers()) transceiver.stop();`), "application,audio rejected,video rejected")
+	agree(p, dc, restart, "application,audio rejected,video rejected")
+	agree(p, dc, run(`peer.pc.addTrack(track('video'));`), "application,video inactive,video rejected")
+}
+
+// testBrowserMediaBeforeData lets the page offer audio alone, which has nothing to connect, and data after that.
+func testBrowserMediaBeforeData(t *testing.T, b *browser, options peerOptions) {
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, options)
+	p.run(`
+		peer.pc.addTrack(track('audio'));
+		await peer.negotiated(1);`)
+	require.Equal(t, "audio rejected", value[string](p, `return peer.sections();`))
+	require.Equal(t, rtc.StateNew, pc.State())
+	dc := channelFromBrowser(p, pc, "chat", nil)
+	agreed(p, dc, "audio rejected,application")
+	agree(p, dc, func() { require.NoError(t, pc.RestartICE()) }, "audio rejected,application")
+}
+
+// testBrowserCodecs lets the page offer one section for each codec that it has: a section of a single codec is refused by the page
+// when the answer does not say which one it is.
+func testBrowserCodecs(t *testing.T, b *browser, options peerOptions) {
+	p := b.open(t)
+	pc, _ := p.connect(rtc.Configuration{}, options)
+	dc := channelFromBrowser(p, pc, "chat", nil)
+	counts := value[[]int](p, `
+		const counts = [];
+		for (const kind of ['audio', 'video']) {
+			const all = RTCRtpReceiver.getCapabilities(kind).codecs;
+			const besides = all.filter(({mimeType}) => /rtx|red|fec|telephone-event|CN/.test(mimeType));
+			const codecs = all.filter((codec) => !besides.includes(codec));
+			for (const codec of codecs) peer.pc.addTransceiver(kind).setCodecPreferences([codec, ...besides]);
+			counts.push(codecs.length);
+		}
+		await peer.negotiated(2);
+		return counts;`)
+	t.Logf("%d codecs of audio, %d of video", counts[0], counts[1])
+	agreed(p, dc, "application"+strings.Repeat(",audio inactive", counts[0])+strings.Repeat(",video inactive", counts[1]))
+}
