@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -36,10 +37,18 @@ const maxMessage = 64 << 10
 // connectionTimeout is how long a client may take to open its WebSocket.
 const connectionTimeout = 10 * time.Second
 
+const usage = `Signaling is a server that brings two peers together: what one of them says in
+a room, the other one hears. A room is the path of a WebSocket's URL, as in
+transfer send -signal ws://host:8000/room FILE.
+
+Flags:
+`
+
 // run is the program but for the process around it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status int) {
 	flags := flag.NewFlagSet("signaling", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	flags.Usage = func() {} // a mistake is said in one line
 	configuration := rtc.WebSocketServerConfiguration{MaxMessageSize: maxMessage, ConnectionTimeout: connectionTimeout}
 	port := flags.Uint("port", 8000, "the TCP `port` to listen on; 0: a free one")
 	flags.StringVar(&configuration.BindAddress, "bind", "", "the only `address` to listen on (default all)")
@@ -47,7 +56,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	flags.StringVar(&configuration.CertificatePEMFile, "cert", "", "the `file` with the certificate")
 	flags.StringVar(&configuration.KeyPEMFile, "key", "", "the `file` with its private key")
 	flags.StringVar(&configuration.KeyPEMPass, "pass", "", "the `password` of the private key")
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		flags.SetOutput(stdout)
+		flags.PrintDefaults()
+		return 0
+	case err != nil:
+		fmt.Fprintln(stderr, "See signaling -h.")
 		return 2
 	}
 	if flags.NArg() > 0 || *port > 65535 {

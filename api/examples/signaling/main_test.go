@@ -122,3 +122,12 @@ func TestWrongArguments(t *testing.T) {
 	require.Equal(t, 1, run(t.Context(), []string{"-bind", "192.0.2.1"}, io.Discard, &stderr))
 	require.Contains(t, stderr.String(), "bind address")
 }
+
+func TestHelp(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, run(t.Context(), []string{"-h"}, &stdout, &stderr))
+	require.Empty(t, stderr.String())
+	for _, want := range []string{"a room", "-port", "-bind", "-tls", "-cert", "-key", "-pass"} {
+		require.Contains(t, stdout.String(), want)
+	}
+}

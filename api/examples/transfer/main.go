@@ -25,6 +25,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -107,11 +108,13 @@ func (e usageError) Error() string { return string(e) }
 
 // splitCommand takes the command off the arguments; there is none in the local mode.
 func splitCommand(args []string) (command string, rest []string) {
-	if len(args) > 0 && (args[0] == "send" || args[0] == "receive") {
+	if len(args) > 0 && isCommand(args[0]) {
 		return args[0], args[1:]
 	}
 	return "", args
 }
+
+func isCommand(arg string) bool { return arg == "send" || arg == "receive" }
 
 // flagsOf makes the flags of a command, which set o.
 func flagsOf(command string, o *options) *flag.FlagSet {
@@ -158,7 +161,11 @@ func parseFlags(command string, args []string, out io.Writer) (options, error) {
 			printHelp(out, command)
 			return o, err
 		case err != nil:
-			return o, usageError(err.Error())
+			hint := ""
+			if i := slices.IndexFunc(args, isCommand); command == "" && i >= 0 {
+				hint = fmt.Sprintf("; the flags of %[1]s come after it: transfer %[1]s [flags]", args[i])
+			}
+			return o, usageError(err.Error() + hint)
 		}
 		if flags.NArg() == 0 {
 			break

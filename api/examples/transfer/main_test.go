@@ -140,6 +140,7 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		{[]string{"send", "a", "b"}, statusUsage, "send needs one FILE, not a, b"},
 		{[]string{"receive"}, statusUsage, "receive needs one DIR, not none"},
 		{[]string{"-nonsense"}, statusUsage, "-nonsense"},
+		{[]string{"-signal", "ws://h/room", "receive", "x"}, statusUsage, "come after it: transfer receive [flags]"},
 		{[]string{"-size", "big"}, statusUsage, `"big" is not a size`},
 		{[]string{"-size", "1k", "-file", "x"}, statusUsage, "-file and -size exclude each other"},
 		{[]string{"-chunk", "0"}, statusUsage, "-chunk 0"},
