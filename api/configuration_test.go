@@ -55,11 +55,11 @@ func TestICEServerURIs(t *testing.T) {
 }
 
 func TestProxyURIs(t *testing.T) {
-	for _, uri := range []string{"proxy", "http:proxy", "http://u:p@proxy:8080", "socks5://proxy", "socks5:[::1]"} {
+	for _, uri := range []string{"proxy", "http:proxy", "http://u:p@proxy:8080", "socks5://proxy", "socks5:[::1]", "u@proxy", "socks5h://proxy/"} {
 		_, err := Configuration{ProxyServer: uri}.validate()
 		require.NoError(t, err, "%q", uri)
 	}
-	for _, uri := range []string{"http:", "https://proxy", "socks4:proxy", "proxy:", "u@proxy"} {
+	for _, uri := range []string{"http:", "https://proxy", "socks4:proxy", "proxy:", "@proxy"} {
 		_, err := NewPeerConnection(Configuration{ProxyServer: uri})
 		require.ErrorIs(t, err, ErrInvalid, "%q", uri)
 		require.ErrorIs(t, err, proxy.ErrInvalidProxy, "%q", uri)
