@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,7 @@ func requireEnded(t *testing.T, err error) {
 	t.Helper()
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, errChangedMyMind)
+	require.LessOrEqual(t, strings.Count(err.Error(), "websocket: "), 1, err.Error())
 }
 
 func cancelled() context.Context {

@@ -181,7 +181,7 @@ func (c *Conn) interruptedRead(err error, lost bool) error {
 	}
 	c.end(ErrClosed)
 	c.in.release()
-	return fmt.Errorf("websocket: read: %w within a message: %w", err, ErrClosed)
+	return closingError{fmt.Errorf("websocket: read: %w within a message", err)}
 }
 
 // receive appends to message what comes next of it: of what is buffered no more

@@ -472,5 +472,5 @@ func (c *Conn) writeStream(ctx context.Context, a, b []byte) error {
 		}
 	}
 	c.end(ErrClosed)
-	return fmt.Errorf("websocket: write: %w: %w", cancelled, ErrClosed)
+	return closingError{fmt.Errorf("websocket: write: %w", cancelled)}
 }

@@ -105,6 +105,11 @@ func CloseStatus(err error) StatusCode {
 	return 0
 }
 
+// closingError is an error that has closed the connection: it matches ErrClosed as well.
+type closingError struct{ error }
+
+func (e closingError) Unwrap() []error { return []error{e.error, ErrClosed} }
+
 // ProtocolError says what the peer did that fails the connection.
 // https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.7
 type ProtocolError struct {
@@ -113,7 +118,13 @@ type ProtocolError struct {
 }
 
 // Error returns for example "websocket: protocol error: reserved opcode".
-func (e *ProtocolError) Error() string { return "websocket: " + e.Code.String() + ": " + e.Err.Error() }
+func (e *ProtocolError) Error() string {
+	s := "websocket: " + e.Code.String()
+	if fault := e.Err.Error(); fault != e.Code.String() {
+		s += ": " + fault
+	}
+	return s
+}
 
 // Unwrap returns Err.
 func (e *ProtocolError) Unwrap() error { return e.Err }

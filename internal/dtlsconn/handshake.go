@@ -256,9 +256,10 @@ func (c *Conn) fail(err error) {
 		err = fmt.Errorf("%w: %w", ErrHandshakeTimeout, err)
 	default:
 		if alert := c.peerAlert.Load(); alert != 0 {
-			err = fmt.Errorf("%w: %w", &AlertError{Description: uint8(alert)}, err)
+			err = fmt.Errorf("%w: handshake: %w", &AlertError{Description: uint8(alert)}, err)
+		} else {
+			err = fmt.Errorf("dtls: handshake: %w", err)
 		}
-		err = fmt.Errorf("dtls: handshake: %w", err)
 	}
 	c.cfg.handshaked(err)
 }
