@@ -47,7 +47,8 @@ type Configuration struct {
 	// does; both or none. KeyPEMPass decrypts the key.
 	CertificatePEMFile, KeyPEMFile, KeyPEMPass string
 
-	// ICETransportPolicy limits the candidates; TransportPolicyRelay gathers relayed ones only.
+	// ICETransportPolicy limits the candidates. TransportPolicyRelay, which allows relayed ones only, is ErrInvalid for now:
+	// TURN is not supported yet, so that no candidate would be found.
 	ICETransportPolicy TransportPolicy
 	// EnableICETCP adds TCP candidates (RFC 6544).
 	EnableICETCP bool
@@ -118,6 +119,10 @@ func (c Configuration) validate() (settings, error) {
 		return s, invalidf("certificate type %d", int(c.CertificateType))
 	case c.ICETransportPolicy != TransportPolicyAll && c.ICETransportPolicy != TransportPolicyRelay:
 		return s, invalidf("ICE transport policy %d", int(c.ICETransportPolicy))
+	case c.ICETransportPolicy == TransportPolicyRelay && len(s.turnServers) == 0:
+		return s, invalidf("ICE transport policy relay without a TURN server: there would be no candidate")
+	case c.ICETransportPolicy == TransportPolicyRelay:
+		return s, invalidf("ICE transport policy relay: TURN is not supported yet, so that there would be no candidate")
 	case c.PortRangeEnd != 0 && c.PortRangeBegin > c.PortRangeEnd:
 		return s, invalidf("port range from %d to %d", c.PortRangeBegin, c.PortRangeEnd)
 	case c.MTU != 0 && (c.MTU < minMTU || c.MTU > 65535):

@@ -94,6 +94,9 @@ func TestConfigurationThatCannotBeRight(t *testing.T) {
 		"foreign bind address": {BindAddress: "192.0.2.77"},
 		"certificate type":     {CertificateType: 3},
 		"transport policy":     {ICETransportPolicy: -1},
+		"relayed candidates only, and no TURN server": {ICETransportPolicy: TransportPolicyRelay, ICEServers: []string{"stun:host"}},
+		"relayed candidates only, as long as TURN is not supported": {ICETransportPolicy: TransportPolicyRelay,
+			ICEServers: []string{"turn:u:p@host"}},
 	} {
 		_, err := NewPeerConnection(c)
 		require.ErrorIs(t, err, ErrInvalid, name)
@@ -116,7 +119,7 @@ func TestConfigurationDefaults(t *testing.T) {
 func TestTURNServersAreAcceptedForNow(t *testing.T) {
 	pc, err := NewPeerConnection(Configuration{
 		ICEServers: []string{"turn:u:p@192.0.2.1?transport=tcp"}, ProxyServer: "socks5:host",
-		EnableICETCP: true, EnableICEUDPMux: true, ICETransportPolicy: TransportPolicyRelay, ForceMediaTransport: true,
+		EnableICETCP: true, EnableICEUDPMux: true, ForceMediaTransport: true,
 	})
 	require.NoError(t, err)
 	require.NoError(t, pc.CloseAndWait())

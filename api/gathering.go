@@ -101,11 +101,6 @@ func (pc *PeerConnection) startGathering() {
 	pc.session.other = gathered{pc.session.localCandidates, pc.gatheringState}
 	pc.session.localCandidates = nil
 	pc.setGatheringState(GatheringStateInProgress)
-	if pc.settings.ICETransportPolicy == TransportPolicyRelay {
-		pc.log.Warn("transport policy relay, and no relayed candidate can be gathered yet")
-		pc.currentAgent().SetLocalComplete(pc.now)
-		return
-	}
 	for _, addr := range pc.localAddresses() {
 		if err := pc.addBase(addr); err != nil {
 			pc.log.Warn("cannot use a local address", "addr", addr, "error", err)
