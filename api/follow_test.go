@@ -4,21 +4,34 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/rtcstack/rtcstack/internal/udp"
 	"github.com/stretchr/testify/require"
 )
 
-// newTwoSocketPair makes two connections with two sockets each.
+// newTwoSocketPair makes two connections with two sockets each, of which their agents make bases as they do in a restart.
 func newTwoSocketPair(t *testing.T) *pair {
 	p := newPair(t, Configuration{}, Configuration{})
-	require.NoError(t, p.a.bindForTest())
-	require.NoError(t, p.a.bindForTest())
-	require.NoError(t, p.b.bindForTest())
-	require.NoError(t, p.b.bindForTest())
+	for _, pc := range []*PeerConnection{p.a, p.a, p.b, p.b} {
+		s := must(udp.ListenPort(netip.MustParseAddr("127.0.0.1"), 0, 0, udp.Options{}))
+		bound := &socket{Socket: s, addr: s.LocalAddr()}
+		pc.lock()
+		pc.gather.sockets = append(pc.gather.sockets, bound)
+		pc.readers.Go(func() { _ = s.Serve(func(b *udp.Batch) { pc.receive(bound, b) }) })
+		pc.unlock()
+	}
 	return p
 }
 
 // divert makes a connection send from its other socket, which its agent has not selected, and returns the socket's address.
 func divert(t *testing.T, from, to *PeerConnection) netip.AddrPort {
+	t.Helper()
+	other := otherPath(t, from, to)
+	from.path.Store(other)
+	return other.socket.addr
+}
+
+// otherPath returns a path of a connection from its other socket, on which its peer accepts data.
+func otherPath(t *testing.T, from, to *PeerConnection) *path {
 	t.Helper()
 	eventually(t, "nominated", func() bool { return from.ICEState() == ICEStateCompleted && to.ICEState() == ICEStateCompleted })
 	from.mu.Lock()
@@ -36,8 +49,7 @@ func divert(t *testing.T, from, to *PeerConnection) netip.AddrPort {
 		defer to.mu.Unlock()
 		return to.agent.Permits(used.remote, other.addr)
 	})
-	from.path.Store(&path{socket: other, remote: used.remote})
-	return other.addr
+	return &path{socket: other, remote: used.remote}
 }
 
 // A controlling peer that sends on another pair than it has nominated is answered there.
@@ -105,4 +117,58 @@ func TestRolesDoNotConflict(t *testing.T) {
 		require.Equal(t, controlling, s.Controlling)
 		require.Zero(t, s.RoleConflicts)
 	}
+}
+
+// Only what is authentic, newer than all before, and from a pair that the peer has proven to be at, moves a connection.
+func TestOldAndStrayRecordsDoNotMoveAConnection(t *testing.T) {
+	p := newTwoSocketPair(t)
+	a, b := p.connect("x", nil)
+	require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
+	other := otherPath(t, p.a, p.b)
+	before := *p.b.path.Load()
+	seal := func() []byte {
+		p.a.mu.Lock()
+		defer p.a.mu.Unlock()
+		return must(p.a.dtls.Seal(nil, make([]byte, 12)))
+	}
+	// receive makes b receive a record, which make may make as the newest of all: meanwhile b receives nothing else.
+	receive := func(from netip.AddrPort, record func() []byte) {
+		p.b.lock()
+		defer p.b.unlock()
+		p.b.receiveDatagram(before.socket, from, record())
+	}
+	held := seal()
+	require.Equal(t, "y", string(exchange(t, a, b, Message{Data: []byte("y")}).Data))
+	for _, replayed := range []uint64{0, 1} { // the second time it is a replay
+		receive(other.socket.addr, func() []byte { return append([]byte(nil), held...) })
+		require.Equal(t, replayed, p.b.dtls.Stats().Replayed)
+		require.Equal(t, before, *p.b.path.Load())
+	}
+	strangers := p.b.Stats().StrangersDropped
+	stranger := netip.AddrPortFrom(other.socket.addr.Addr(), 9)
+	receive(stranger, seal)
+	require.Equal(t, strangers+1, p.b.Stats().StrangersDropped)
+	require.Equal(t, before, *p.b.path.Load())
+	receive(other.socket.addr, seal)
+	require.Equal(t, other.socket.addr, p.b.path.Load().remote)
+}
+
+// A socket is closed when the agent has freed it, and not before, whatever the time since the nomination.
+func TestSocketsOfTheAgentStayOpen(t *testing.T) {
+	p := newTwoSocketPair(t)
+	a, b := p.connect("x", nil)
+	for pc, peer := range map[*PeerConnection]*PeerConnection{p.a: p.b, p.b: p.a} {
+		other := otherPath(t, pc, peer).socket
+		pc.lock()
+		pc.releaseSockets()
+		require.Len(t, pc.gather.sockets, 2)
+		pc.unlock()
+		divert(t, pc, peer)
+		pc.lock()
+		pc.releaseSockets()
+		require.Contains(t, pc.gather.sockets, other)
+		pc.unlock()
+	}
+	require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
+	require.Equal(t, "y", string(exchange(t, b, a, Message{Data: []byte("y")}).Data))
 }

@@ -109,12 +109,19 @@ func (pc *PeerConnection) startGathering() {
 	pc.resolveServers(pc.currentAgent())
 }
 
-// addBase makes a base of a local address: of the socket that there is already, in a restart, or of a new one.
+// addBase makes a base of a local address: of the sockets that there are already, in a restart, or of a new one.
 func (pc *PeerConnection) addBase(addr netip.Addr) error {
+	reused := false
 	for _, s := range pc.gather.sockets {
 		if s.addr.Addr() == addr {
-			return pc.currentAgent().AddLocal(pc.now, s.addr)
+			reused = true
+			if err := pc.currentAgent().AddLocal(pc.now, s.addr); err != nil {
+				return err
+			}
 		}
+	}
+	if reused {
+		return nil
 	}
 	return pc.bind(addr)
 }
