@@ -36,13 +36,20 @@ const (
 	oneWayFactor = 3
 )
 
-// startConsent begins with a pair that has just become the selected one. A check has succeeded on it, which is
-// consent; if that was a while ago, it is asked for again at once.
+// startConsent begins with a pair that has just become the selected one. A check has succeeded on it, which is consent from
+// then on; if that was a while ago, it is asked for again at once.
 func (a *Agent) startConsent(now time.Time, p *candidatePair) {
-	a.consent = consent{expires: now.Add(a.config.ConsentTimeout), heard: now, next: now}
+	a.consent = consent{expires: p.confirmed.Add(a.config.ConsentTimeout), heard: now, next: now}
 	if now.Sub(p.confirmed) < a.config.ConsentInterval {
 		a.consent.next = now.Add(a.jitter(a.config.ConsentInterval))
 	}
+}
+
+// consents reports whether the valid pair p, not the selected one, may be selected as it is. An answer on it lasts for
+// ConsentTimeout; the second half of that is left for the next one to arrive. A pair without is checked again first: neither the peer's
+// data nor its USE-CANDIDATE is consent (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
+func (a *Agent) consents(now time.Time, p *candidatePair) bool {
+	return p.state == pairSucceeded && now.Sub(p.confirmed) < a.config.ConsentTimeout/2
 }
 
 // jitter returns 0.8 to 1.2 times d, "to prevent synchronization"

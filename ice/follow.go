@@ -87,7 +87,7 @@ func (a *Agent) believes(now time.Time, p *candidatePair) bool {
 
 // follow selects p, or has it checked if its consent is too old, and reports whether it did either.
 func (a *Agent) follow(now time.Time, p *candidatePair) bool {
-	if p.state != pairSucceeded || now.Sub(p.confirmed) >= a.config.ConsentTimeout {
+	if !a.consents(now, p) {
 		if p.waits() {
 			return false
 		}

@@ -68,24 +68,54 @@ func TestControlledAgentIsWhereItsPeerIs(t *testing.T) {
 			controlling: true, aggressive: r.IntN(3) > 0, repeats: r.IntN(2) == 0, closes: true,
 			hurry: r.IntN(2) == 0, choose: choices[name](r),
 		}
-		e := meet(t, seed, Config{}, h, n.ours, n.theirs, anyDelay)
-		e.run(9 * time.Second)
-		scenario := fmt.Sprintf("%s %+v %v", name, h, n)
-		require.Equal(t, StateCompleted, e.o.State(), scenario)
-		require.True(t, e.agrees(), scenario)
-		before, changes := e.losses(), len(e.o.selected)
-		e.run(90 * time.Second)
-		// Nothing but what is under way at the one time or the other.
-		after := e.losses()
-		require.Equal(t, before.deaf, after.deaf, scenario)
-		require.Equal(t, before.refused, after.refused, scenario)
-		require.InDelta(t, before.toUs, after.toUs, 5, scenario)
-		require.InDelta(t, before.toPeer, after.toPeer, 5, scenario)
-		require.Len(t, e.o.selected, changes, scenario)
-		require.Less(t, e.sim.Now().Sub(e.f.consented), 6*time.Second, scenario)
-		require.Len(t, e.o.freed, len(n.ours)-1, scenario)
-		require.Equal(t, StateCompleted, e.o.State(), scenario)
+		wantAgreement(t, seed, h, n.ours, n.theirs, anyDelay, name)
 	})
+}
+
+// wantAgreement lets an agent and a peer that closes its other sockets meet, and looks at what becomes of them in a hundred seconds.
+func wantAgreement(t *testing.T, seed uint64, h habits, ours, theirs []string, link func(r *rand.Rand) netsim.LinkConfig, name string) {
+	t.Helper()
+	e := meet(t, seed, Config{}, h, ours, theirs, link)
+	e.run(9 * time.Second)
+	scenario := fmt.Sprintf("%s %+v %v %v", name, h, ours, theirs)
+	require.Equal(t, StateCompleted, e.o.State(), scenario)
+	require.True(t, e.agrees(), scenario)
+	before, changes := e.losses(), len(e.o.selected)
+	e.run(90 * time.Second)
+	// Nothing but what is under way at the one time or the other.
+	after := e.losses()
+	require.Equal(t, before.deaf, after.deaf, scenario)
+	require.Equal(t, before.refused, after.refused, scenario)
+	require.InDelta(t, before.toUs, after.toUs, 5, scenario)
+	require.InDelta(t, before.toPeer, after.toPeer, 5, scenario)
+	require.Len(t, e.o.selected, changes, scenario)
+	require.Less(t, e.sim.Now().Sub(e.f.consented), 6*time.Second, scenario)
+	require.Len(t, e.o.freed, len(ours)-1, scenario)
+	require.Equal(t, StateCompleted, e.o.State(), scenario)
+}
+
+// Every order of three delays over the paths of a host with two IPv4 addresses and an IPv6 one, and of two over IPv4 and IPv6, with
+// every habit of a peer.
+func TestControlledAgentWithEveryOrderOfDelays(t *testing.T) {
+	orders := [][]time.Duration{{120, 40}, {40, 120}, {20, 40, 120}, {20, 120, 40}, {40, 20, 120}, {40, 120, 20}, {120, 20, 40}, {120, 40, 20}}
+	ours := []string{"198.51.100.1", "2001:db8:a::1", "203.0.113.1"}
+	theirs := []string{"198.51.100.2", "2001:db8:b::1", "203.0.113.2"}
+	for name, choice := range choices {
+		for _, order := range orders {
+			for bits := range 8 {
+				seed := uint64(bits)
+				h := habits{
+					controlling: true, aggressive: bits&1 != 0, repeats: bits&2 != 0, hurry: bits&4 != 0, closes: true,
+					choose: choice(rand.New(rand.NewPCG(seed, 1))),
+				}
+				interfaces := 0
+				wantAgreement(t, seed, h, ours[:len(order)], theirs[:len(order)], func(*rand.Rand) netsim.LinkConfig {
+					interfaces++ // in the order of theirs
+					return netsim.LinkConfig{Delay: order[interfaces-1] * time.Millisecond / 2}
+				}, fmt.Sprint(name, order))
+			}
+		}
+	}
 }
 
 // The same over bad networks: checks and nominations are lost, repeated and overtaken.
@@ -233,22 +263,46 @@ func TestDataOfAPairThatIsNotValid(t *testing.T) {
 	require.Len(t, s.a.checkList.pairs, 2)
 }
 
-// "consent … expires after 30 seconds" (RFC 7675, 5.1): a pair that has not answered for so long is asked first.
-func TestDataOfAPairWithoutConsent(t *testing.T) {
-	s := twoNominated(t)
-	for range 6 {
-		s.answerConsent(remote1)
+// "consent … expires after 30 seconds" (RFC 7675, 5.1): neither data nor a nomination selects a pair on which the peer has not answered for
+// long. It is asked first.
+func TestPairWithoutConsentIsNotSelected(t *testing.T) {
+	for name, turn := range map[string]func(s *script){
+		"data": func(s *script) { s.a.ReceivedData(s.now, local1, remote2) },
+		"USE-CANDIDATE": func(s *script) {
+			s.wantSuccess(s.check(local1, remote2, peerCheck{controlling: true, useCandidate: true}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := twoNominated(t)
+			s.answerConsents(remote1, DefaultConsentTimeout)
+			require.True(t, s.a.Permits(local1, remote2))
+			turn(s)
+			s.wantSelected(local1, remote1)
+			c := s.wantCheck(local1, remote2)
+			require.True(t, s.a.Permits(local1, remote2), "data goes on while it is checked")
+			s.a.ReceivedData(s.now, local1, remote2)
+			s.wantNothing() // one check
+			s.answer(c, local1)
+			s.a.ReceivedData(s.now, local1, remote2)
+			s.wantSelected(local1, remote2)
+		})
 	}
-	require.True(t, s.a.Permits(local1, remote2))
-	s.a.ReceivedData(s.now, local1, remote2)
-	s.wantSelected(local1, remote1)
-	c := s.wantCheck(local1, remote2)
-	require.True(t, s.a.Permits(local1, remote2), "data goes on while it is checked")
-	s.a.ReceivedData(s.now, local1, remote2)
-	s.wantNothing() // one check
-	s.answer(c, local1)
+}
+
+// What is left of the consent of a pair that has just been selected is counted from its last answer, not from the selection.
+func TestSelectionIsNoConsent(t *testing.T) {
+	s := twoNominated(t)
+	answered := s.now
+	s.answerConsents(remote1, DefaultConsentTimeout/2-time.Millisecond)
 	s.a.ReceivedData(s.now, local1, remote2)
 	s.wantSelected(local1, remote2)
+	for !s.a.ended() {
+		s.advanceToDeadline(time.Minute)
+		for ok := true; ok; {
+			_, ok = s.transmitted()
+		}
+	}
+	require.Equal(t, DefaultConsentTimeout, s.now.Sub(answered))
 }
 
 // When the selected pair is silent, where data arrives is where the peer is, at once.

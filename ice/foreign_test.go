@@ -283,6 +283,8 @@ func (o *owner) Receive(now time.Time, local, remote netip.AddrPort, packet []by
 // sendData sends data for ever, on the selected pair.
 func (o *owner) sendData() {
 	if pair, ok := o.Selected(); ok {
+		// "consent … expires after 30 seconds" (RFC 7675, 5.1), whatever made the agent select the pair.
+		require.Less(o.t, o.sim.Now().Sub(o.Agent.selected.confirmed), DefaultConsentTimeout)
 		o.sent++
 		o.data = append(o.data, foreignPacket{[]byte{foreignData}, pair.Base, pair.Remote.Addr})
 	}

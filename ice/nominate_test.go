@@ -129,11 +129,15 @@ func TestControlledWithAggressivePeer(t *testing.T) {
 	s.wantSuccess(s.check(local1, remote2, nominate))
 	pair, _ = s.a.Selected()
 	require.Equal(t, remote1, pair.Remote.Addr, "the worse pair does not come back")
-	// … unless the peer has not named the better one for long.
+	// … unless the peer has not named the better one for long; and if it has not answered on the worse one for long, it is asked there
+	// first.
 	for range 3 {
 		s.answerConsent(remote1)
 	}
 	s.wantSuccess(s.check(local1, remote2, nominate))
+	pair, _ = s.a.Selected()
+	require.Equal(t, remote1, pair.Remote.Addr)
+	s.answer(s.wantCheck(local1, remote2), local1)
 	pair, _ = s.a.Selected()
 	require.Equal(t, remote2, pair.Remote.Addr)
 	require.True(t, pair.Nominated)

@@ -188,8 +188,12 @@ func (a *Agent) triggerCheck(now time.Time, p *candidatePair, useCandidate bool)
 	}
 	switch p.state {
 	case pairSucceeded:
-		if useCandidate && !a.controlling {
+		switch {
+		case !useCandidate || a.controlling:
+		case p == a.selected || a.consents(now, p):
 			a.nominated(now, p)
+		default:
+			a.checkList.trigger(p)
 		}
 	case pairInProgress:
 		// "The agent cancels the in-progress transaction … and creates a new check": the peer's NAT may have dropped ours,
@@ -334,8 +338,19 @@ func (a *Agent) fail(p *candidatePair, why string) {
 	}
 	if a.selected == p {
 		a.selected, a.consent = nil, consent{}
-		if best := a.checkList.bestValid(); best != nil {
-			a.selectPair(a.now, best)
+		a.selectBest()
+	}
+}
+
+// selectBest selects the valid pair of the highest priority that has consent, and has those before it checked again.
+func (a *Agent) selectBest() {
+	for _, p := range a.checkList.pairs {
+		if a.consents(a.now, p) {
+			a.selectPair(a.now, p)
+			return
+		}
+		if p.state == pairSucceeded {
+			a.checkList.trigger(p)
 		}
 	}
 }
