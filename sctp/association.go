@@ -149,8 +149,9 @@ const (
 	// drains Transmit once more, and keeps the association until Deadline is
 	// zero, in case the last packet was lost: see [Association.Shutdown].
 	EventClosed
-	// EventStreamReset: the peer has reset its outgoing stream Stream, after
-	// all of its messages were delivered.
+	// EventStreamReset: the peer has reset its outgoing stream Stream. It comes
+	// when all messages that were sent on the stream before have been read, and
+	// before any that was sent after it can be: see [Association.ReadMessage].
 	EventStreamReset
 	// EventStreamResetComplete: our outgoing stream Stream is reset and may be
 	// used anew, after ResetStream or because the peer asked for it; Err is an
@@ -187,8 +188,21 @@ type Event struct {
 	Err    error
 }
 
-// Event returns the next event, if there is one.
-func (a *Association) Event() (Event, bool) { return a.events.Pop() }
+// Event returns the next event, if there is one. Resets of the peer's streams come
+// in order with the messages that ReadMessage returns.
+func (a *Association) Event() (Event, bool) {
+	if e, ok := a.events.Pop(); ok {
+		return e, true
+	}
+	r := &a.reasm
+	next := r.ready.Front()
+	if next == nil || !next.reset {
+		return Event{}, false
+	}
+	m, _ := r.ready.Pop()
+	r.marked.remove(m.Stream)
+	return Event{Kind: EventStreamReset, Stream: m.Stream}, true
+}
 
 // Timers. Each is an instant in Association.timers, 0 when it is not running.
 const (
@@ -381,7 +395,7 @@ func (a *Association) unknownChunk(c chunk) bool {
 
 // endPacket does what waits for the last chunk of a packet.
 func (a *Association) endPacket(t instant) {
-	a.reasm.sweep()
+	a.reasm.dropAbandoned(t)
 	a.scheduleSack(t)
 	if a.state >= StateEstablished {
 		a.beat.traffic(t)

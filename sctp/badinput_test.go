@@ -145,9 +145,13 @@ func (s *script) survives() {
 		s.receive(data(tsn, 999, 0, "UBEI", "alive"))
 	}
 	found := false
-	for m, ok := s.a.ReadMessage(); ok; m, ok = s.a.ReadMessage() {
-		found = found || m.Stream == 999
-		s.a.Release(s.now, &m)
+	for {
+		if m, ok := s.a.ReadMessage(); ok {
+			found = found || m.Stream == 999
+			s.a.Release(s.now, &m)
+		} else if _, ok := s.a.Event(); !ok {
+			break
+		}
 	}
 	require.True(s.t, found)
 	last := s.a.out.next

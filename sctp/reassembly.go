@@ -2,7 +2,6 @@ package sctp
 
 import (
 	"encoding/binary"
-	"sort"
 	"time"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
@@ -21,6 +20,7 @@ type Message struct {
 
 	buf    *bufpool.Buffer
 	charge int
+	reset  bool // no message, but the peer's reset of the stream: see Association.Event
 }
 
 // fragment is a run of consecutive fragments of one message that have arrived,
@@ -32,6 +32,10 @@ type fragment struct {
 	size       int
 	charge     int
 	roomy      bool // head has room for a message like the last one
+	// The other incomplete runs of the stream.
+	linked   bool
+	previous *fragment
+	next     *fragment
 }
 
 func (f *fragment) begun() bool { return f.flags&flagBeginning != 0 }
@@ -65,7 +69,8 @@ type fragmentKey struct {
 // inStream is one stream of the peer's.
 type inStream struct {
 	next    uint32       // the ordinal to deliver next; an SSN is its lower half
-	waiting []*fragment  // whole ordered messages that wait for earlier ones, by ordinal
+	waiting waitingHeap  // whole ordered messages that wait for earlier ones
+	runs    *fragment    // the incomplete messages, a list
 	current [2]*fragment // with interleaving: see reassembly.current
 	// skippedUMID is the last unordered MID that the peer gave up.
 	skippedUMID uint32
@@ -86,20 +91,20 @@ type reassembly struct {
 	// current is the run that was added to last. It is not in the maps: in
 	// order, as fragments usually come, it goes on with the next. With
 	// interleaving each stream has its own, for ordered and unordered messages.
-	current  *fragment
+	current *fragment
+	// ready holds what the reader takes next, in order: messages, and the resets
+	// of their streams. marked are the streams of which the last entry is a
+	// reset: another one would say nothing new, so that the resets that wait are
+	// bounded by the streams and the messages.
 	ready    ring.Queue[Message]
+	marked   streamSet
 	lent     int // messages that the reader has and did not release
 	held     int // bytes charged to the receive window
 	free     []*fragment
 	lastSize int    // of the last message put together, a guess for the next
 	roomy    int    // runs that were given room by that guess
 	stale    uint64 // messages whose number had been delivered or given up before
-	// What the peer has given up is looked for once for each packet.
-	sweepDue      bool
-	sweepForward  bool // up to sweepTSN
-	sweepTSN      uint32
-	sweepReset    streamSet // on these streams, up to sweepResetTSN
-	sweepResetTSN uint32
+	sweep    sweepState
 }
 
 const (
@@ -136,7 +141,7 @@ func (r *reassembly) release() {
 		r.releaseStream(s)
 	}
 	r.streams, r.last, r.byFirst, r.byLast, r.current, r.free = nil, nil, nil, nil, nil, nil
-	r.sweepDue, r.sweepForward, r.sweepReset = false, false, nil
+	r.sweep = sweepState{}
 }
 
 func (r *reassembly) releaseStream(s *inStream) {
@@ -180,6 +185,7 @@ func (r *reassembly) recycle(f *fragment) {
 	if f.roomy {
 		r.roomy--
 	}
+	r.unlink(f)
 	*f = fragment{}
 	if len(r.free) < maxFreeFragments {
 		r.free = append(r.free, f)
@@ -272,6 +278,7 @@ func (r *reassembly) add(h *dataHeader, payload []byte) violation {
 			return messageTooLarge
 		}
 		f = r.begin(h, payload)
+		r.link(f)
 	}
 	if !f.ended() {
 		if v := r.joinNext(f, slot); v != "" {
@@ -393,6 +400,7 @@ func (r *reassembly) joinNext(f *fragment, slot **fragment) violation {
 // complete delivers a whole message, or lets it wait for earlier ones.
 func (r *reassembly) complete(f *fragment) {
 	r.lastSize = min(f.size, maxSizeHint)
+	r.unlink(f)
 	if f.unordered() {
 		r.deliver(f)
 		return
@@ -414,13 +422,7 @@ func (r *reassembly) complete(f *fragment) {
 		r.discard(f)
 		return
 	}
-	i := len(s.waiting)
-	if i > 0 && serial.Less32(f.ordinal, s.waiting[i-1].ordinal) {
-		i = sort.Search(i, func(i int) bool { return serial.Less32(f.ordinal, s.waiting[i].ordinal) })
-	}
-	s.waiting = append(s.waiting, nil)
-	copy(s.waiting[i+1:], s.waiting[i:])
-	s.waiting[i] = f
+	s.waiting.push(f)
 }
 
 // extended gives an SSN the upper half that the stream's position implies.
@@ -433,19 +435,10 @@ func (r *reassembly) extended(s *inStream, ordinal uint32) uint32 {
 
 // drain delivers the messages whose turn has come.
 func (r *reassembly) drain(s *inStream) {
-	n := 0
-	for ; n < len(s.waiting) && serial.LessEqual32(s.waiting[n].ordinal, s.next); n++ {
-		s.next = serial.Max32(s.next, s.waiting[n].ordinal+1)
-		r.deliver(s.waiting[n])
-	}
-	s.dropWaiting(n)
-}
-
-func (s *inStream) dropWaiting(n int) {
-	if n > 0 {
-		rest := copy(s.waiting, s.waiting[n:])
-		clear(s.waiting[rest:])
-		s.waiting = s.waiting[:rest]
+	for len(s.waiting) > 0 && serial.LessEqual32(s.waiting[0].ordinal, s.next) {
+		f := s.waiting.pop()
+		s.next = serial.Max32(s.next, f.ordinal+1)
+		r.deliver(f)
 	}
 }
 
@@ -461,6 +454,7 @@ func (r *reassembly) deliver(f *fragment) {
 			p = next
 		}
 	}
+	r.marked.remove(f.stream)
 	r.ready.Push(Message{Stream: f.stream, PPID: f.ppid, Unordered: f.unordered(), Data: b.B, buf: b, charge: f.charge})
 	r.recycle(f)
 }
@@ -473,70 +467,11 @@ func (r *reassembly) skip(stream uint16, ordinal uint32) {
 	if serial.Less32(ordinal, s.next) {
 		return
 	}
-	n := 0
-	for ; n < len(s.waiting) && serial.LessEqual32(s.waiting[n].ordinal, ordinal); n++ {
-		r.deliver(s.waiting[n])
+	for len(s.waiting) > 0 && serial.LessEqual32(s.waiting[0].ordinal, ordinal) {
+		r.deliver(s.waiting.pop())
 	}
-	s.dropWaiting(n)
 	s.next = ordinal + 1
 	r.drain(s)
-}
-
-// forward drops the incomplete messages that end at tsn or before: the rest of
-// them will not come. With interleaving nothing can be told from a TSN alone;
-// skipFragments does it by message.
-func (r *reassembly) forward(tsn uint32) {
-	if !r.interleaving {
-		r.sweepDue, r.sweepForward, r.sweepTSN = true, true, tsn
-	}
-}
-
-// sweep does, after a packet, what forward, skipFragments and resetStreams are
-// for: all incomplete messages are looked at once, however many the packet gives
-// up.
-func (r *reassembly) sweep() {
-	if !r.sweepDue {
-		return
-	}
-	given := func(h *dataHeader) bool {
-		if r.sweepReset.has(h.stream) && serial.LessEqual32(h.tsn, r.sweepResetTSN) {
-			return true
-		}
-		if r.interleaving {
-			return r.givenUp(h)
-		}
-		return r.sweepForward && serial.LessEqual32(h.tsn, r.sweepTSN)
-	}
-	if c := r.current; c != nil && given(&c.dataHeader) {
-		r.current = nil
-		r.discard(c)
-	}
-	for _, f := range r.byFirst {
-		if given(&f.dataHeader) {
-			delete(r.byFirst, r.key(&f.dataHeader, f.seq))
-			delete(r.byLast, r.key(&f.dataHeader, f.last))
-			r.discard(f)
-		}
-	}
-	r.sweepDue, r.sweepForward, r.sweepReset = false, false, nil
-}
-
-// skipFragments drops the incomplete messages of a stream up to a MID.
-func (r *reassembly) skipFragments(stream uint16, unordered bool, mid uint32) {
-	h := dataHeader{stream: stream}
-	if unordered {
-		h.flags = flagUnordered
-		s := r.stream(stream)
-		if !s.skippedAny || serial.Less32(s.skippedUMID, mid) {
-			s.skippedUMID, s.skippedAny = mid, true
-		}
-	}
-	slot := r.slot(&h)
-	if c := *slot; c != nil && serial.LessEqual32(c.ordinal, mid) {
-		*slot = nil
-		r.discard(c)
-	}
-	r.sweepDue = true
 }
 
 // acceptsData reports whether DATA is expected in the current state.
@@ -653,13 +588,19 @@ func (a *Association) invalidStream(id uint16) []byte {
 // counted against the receive window until the reader gives them back with
 // Release; a reader that stops reading or releasing makes the peer stop sending.
 // What had arrived whole can still be read after EventClosed.
+//
+// Where the peer has reset a stream, ReadMessage reports false until
+// [Association.Event] has returned the [EventStreamReset]: what is read after it
+// is of the stream's next life. An owner therefore alternates between the two
+// until neither has anything.
 func (a *Association) ReadMessage() (Message, bool) {
-	m, ok := a.reasm.ready.Pop()
-	if ok {
-		a.reasm.lent++
-		a.stats.MessagesReceived++
+	if next := a.reasm.ready.Front(); next == nil || next.reset {
+		return Message{}, false
 	}
-	return m, ok
+	m, _ := a.reasm.ready.Pop()
+	a.reasm.lent++
+	a.stats.MessagesReceived++
+	return m, true
 }
 
 // Release gives a message's memory back, whose Data must not be used after, and

@@ -353,8 +353,7 @@ func TestResetsBeginMIDsAnew(t *testing.T) {
 	s.receive(outgoingReset(2000, 2003, 1))
 	require.Equal(t, 1+fragmentOverhead, s.a.reasm.held)
 	s.receive(iData(2004, 1, "BE", 0, 51, "b"), iData(2005, 1, "UB", 0, 51, "c"), iData(2006, 1, "UE", 0, 1, "d"))
-	s.wantMessages("1:a", "1:b", "unordered 1:cd")
-	s.wantEvents("reset 1")
+	s.wantRead("1:a", "reset 1", "1:b", "unordered 1:cd")
 	require.Zero(t, s.a.reasm.held)
 }
 
@@ -514,11 +513,9 @@ func TestDataAfterDeferredReset(t *testing.T) {
 		s.receive(data(2000, 1, 0, "BE", "a"))
 		s.want("RE-CONFIG response #2000 result 1 | SACK 2004")
 		if all {
-			s.wantEvents("reset 1", "reset 2")
-			s.wantMessages("1:a", "1:b", "1:anew", "2:other")
+			s.wantRead("1:a", "1:b", "reset 1", "reset 2", "1:anew", "2:other")
 		} else {
-			s.wantEvents("reset 1")
-			s.wantMessages("1:a", "1:b", "1:anew")
+			s.wantRead("1:a", "1:b", "reset 1", "1:anew")
 		}
 		s.receive(data(2005, 1, 1, "BEI", "c"))
 		s.wantMessages("1:c")
@@ -560,20 +557,18 @@ func TestDeferredResetAskedAnew(t *testing.T) {
 	s.want("RE-CONFIG response #2001 result 6 | SACK 1999")
 	s.receive(data(2000, 1, 0, "BEI", "a"))
 	s.want("RE-CONFIG response #2001 result 1 response #2000 result 1 | SACK 2000")
-	s.wantEvents("reset 1")
+	s.wantRead("1:a", "reset 1")
 	// The answers were lost, or overlooked as the number is no more. It is done.
 	s.receive(anew(2002, 2000, 1))
 	s.want("RE-CONFIG response #2002 result 1 | SACK 2000")
-	s.wantEvents()
-	s.wantMessages("1:a")
+	s.wantRead()
 	// A later one is another, which may name more.
 	s.receive(anew(2003, 2001, 1))
 	s.receive(anew(2004, 2002, 2))
 	s.receive(data(2001, 1, 0, "BEI", "b"))
 	s.wantEvents()
 	s.receive(data(2002, 2, 0, "BEI", "c"))
-	s.wantEvents("reset 1", "reset 2")
-	s.wantMessages("1:b", "2:c")
+	s.wantRead("1:b", "2:c", "reset 1", "reset 2")
 }
 
 // Peers that repeat "In progress" for a number, though the data is there.

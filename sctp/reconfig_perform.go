@@ -36,9 +36,8 @@ func (r *resetState) performDeferred(a *Association) {
 			set.add(id)
 		}
 	}
-	a.reasm.resetStreams(set, r.deferredTSN)
 	for id := range set.all {
-		a.events.Push(Event{Kind: EventStreamReset, Stream: id})
+		a.reasm.resetStream(id, r.deferredTSN)
 		r.used.remove(id)
 	}
 	r.isDeferred, r.deferredAll, r.deferred = false, false, nil
@@ -97,23 +96,33 @@ func (a *Association) resetNumbers() {
 	}
 }
 
-// resetStreams begins streams anew after the peer has reset them; tsn is its
-// last one of before.
-func (r *reassembly) resetStreams(set streamSet, tsn uint32) {
-	for id := range set.all {
-		if s := r.streams[id]; s != nil {
-			r.deliverWaiting(s)
-			r.releaseStream(s)
+// resetStream begins a stream anew after the peer has reset it; tsn is its last
+// one of before. The reader learns of it after what was sent before.
+func (r *reassembly) resetStream(id uint16, tsn uint32) {
+	if s := r.streams[id]; s != nil {
+		r.deliverWaiting(s)
+		// What is incomplete now, of data that has all arrived, never ends.
+		for f := s.runs; f != nil; {
+			next := f.next
+			if serial.LessEqual32(f.tsn, tsn) {
+				r.unindex(f, r.slot(&f.dataHeader))
+				r.discard(f)
+			}
+			f = next
+		}
+		s.next, s.skippedUMID, s.skippedAny = 0, 0, false
+		if s.runs == nil {
 			delete(r.streams, id)
 			r.last = nil
 		}
-		// What is incomplete now, of data that has all arrived, never ends.
-		r.sweepReset.add(id)
 	}
-	r.sweepDue, r.sweepResetTSN = true, tsn
+	if !r.marked.has(id) {
+		r.marked.add(id)
+		r.ready.Push(Message{Stream: id, reset: true})
+	}
 }
 
-// resetAll is resetStreams for all of them.
+// resetAll begins all streams anew.
 func (r *reassembly) resetAll() {
 	ids := make([]uint16, 0, len(r.streams))
 	for id := range r.streams {
@@ -128,10 +137,9 @@ func (r *reassembly) resetAll() {
 
 // deliverWaiting delivers whole messages that wait for such as will not come.
 func (r *reassembly) deliverWaiting(s *inStream) {
-	for _, f := range s.waiting {
-		r.deliver(f)
+	for len(s.waiting) > 0 {
+		r.deliver(s.waiting.pop())
 	}
-	s.waiting = nil
 }
 
 // heldChunk is a DATA or FORWARD-TSN chunk that is acknowledged, but not in its

@@ -14,8 +14,7 @@ func TestResetLeavesNothing(t *testing.T) {
 	s.receive(data(2001, 1, 1, "BE", "waits"), data(2002, 1, 2, "B", "half"), data(2003, 2, 0, "B", "goes on"), forwardTSN(2001))
 	s.wantMessages()
 	s.receive(outgoingReset(2000, 2002, 1))
-	s.wantEvents("reset 1")
-	s.wantMessages("1:waits")
+	s.wantRead("1:waits", "reset 1")
 	require.Equal(t, len("goes on")+fragmentOverhead, s.a.reasm.held)
 	s.receive(data(2004, 2, 0, "E", "!"), data(2005, 1, 0, "BE", "anew"))
 	s.wantMessages("2:goes on!", "1:anew")
@@ -30,8 +29,7 @@ func TestDeferredResetsJoined(t *testing.T) {
 	s.receive(outgoingReset(2000, 2001))
 	s.receive(outgoingReset(2001, 2001, 5))
 	s.receive(data(2000, 1, 0, "BE", "a"))
-	s.wantEvents("reset 1", "reset 5")
-	s.wantMessages("1:a", "1:b")
+	s.wantRead("1:a", "1:b", "reset 1", "reset 5")
 	s.receive(outgoingReset(2002, 2001)) // nothing was used since
 	s.wantEvents()
 }
@@ -57,8 +55,7 @@ func TestResetDuringAssociationReset(t *testing.T) {
 	s.wantEvents()
 	s.receive(data(2002, 1, 0, "BEI", "c"), performed(2002))
 	s.want("RE-CONFIG response #2000 result 1 | SACK 2002")
-	s.wantMessages("1:a", "1:b", "1:c")
-	s.wantEvents("reset 1", "all reset")
+	s.wantRead("1:a", "1:b", "all reset", "reset 1", "1:c")
 
 	s = begin()
 	s.receive(data(2001, 1, 0, "BE", "b"), data(2003, 1, 0, "BE", "c"))
@@ -70,8 +67,7 @@ func TestResetDuringAssociationReset(t *testing.T) {
 	s.wantEvents("all reset")
 	s.receive(data(2002, 1, 1, "BEI", "d"))
 	s.want("RE-CONFIG response #2000 result 1 | SACK 2003")
-	s.wantMessages("1:d", "1:c")
-	s.wantEvents("reset 1")
+	s.wantRead("1:d", "reset 1", "1:c")
 	s.receive(outgoingReset(2001, 2003)) // the stream has data since
 	s.wantEvents("reset 1")
 }

@@ -181,8 +181,7 @@ func TestPeerResetsStream(t *testing.T) {
 	s.want("SACK 2002")
 	s.receive(outgoingReset(2000, 2002, 1))
 	s.want("RE-CONFIG response #2000 result 1 | SACK 2002") // "a SACK chunk SHOULD be sent back"
-	s.wantEvents("reset 1")
-	s.wantMessages("1:a", "1:b", "2:c")
+	s.wantRead("1:a", "1:b", "2:c", "reset 1")
 	s.receive(data(2003, 1, 0, "BE", "anew"), data(2004, 2, 1, "BEI", "d"))
 	s.wantMessages("1:anew", "2:d")
 	s.take()
@@ -219,8 +218,7 @@ func TestDeferredReset(t *testing.T) {
 	// without being asked again.
 	s.receive(data(2000, 1, 0, "BE", "a"))
 	s.want("RE-CONFIG response #2000 result 1 | SACK 2001")
-	s.wantEvents("reset 1")
-	s.wantMessages("1:a", "1:b")
+	s.wantRead("1:a", "1:b", "reset 1")
 	s.receive(data(2002, 1, 0, "BEI", "anew"))
 	s.wantMessages("1:anew")
 	s.take()

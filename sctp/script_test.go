@@ -188,16 +188,20 @@ func (s *script) wantEvents(events ...string) {
 		if !ok {
 			break
 		}
-		text := eventNames[e.Kind]
-		if e.Kind == EventStreamReset || e.Kind == EventStreamResetComplete || e.Kind == EventResetRequestComplete {
-			text += fmt.Sprintf(" %d", e.Stream)
-		}
-		if e.Err != nil {
-			text += ": " + e.Err.Error()
-		}
-		got = append(got, text)
+		got = append(got, describeEvent(e))
 	}
 	require.Equal(s.t, strings.Join(events, "\n"), strings.Join(got, "\n"))
+}
+
+func describeEvent(e Event) string {
+	text := eventNames[e.Kind]
+	if e.Kind == EventStreamReset || e.Kind == EventStreamResetComplete || e.Kind == EventResetRequestComplete {
+		text += fmt.Sprintf(" %d", e.Stream)
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
 }
 
 // wantMessages reads all messages and checks them, each written as
@@ -210,15 +214,38 @@ func (s *script) wantMessages(messages ...string) {
 		if !ok {
 			break
 		}
-		text := fmt.Sprintf("%d:%s", m.Stream, m.Data)
-		if m.Unordered {
-			text = "unordered " + text
-		}
-		got = append(got, text)
+		got = append(got, describeMessage(m))
 		s.a.Release(s.now, &m)
 	}
 	s.drain()
 	require.Equal(s.t, messages, got)
+}
+
+func describeMessage(m Message) string {
+	text := fmt.Sprintf("%d:%s", m.Stream, m.Data)
+	if m.Unordered {
+		text = "unordered " + text
+	}
+	return text
+}
+
+// wantRead reads all messages and events in the order in which the association has
+// them, and checks them, written as wantMessages and wantEvents do.
+func (s *script) wantRead(lines ...string) {
+	s.t.Helper()
+	var got []string
+	for {
+		if m, ok := s.a.ReadMessage(); ok {
+			got = append(got, describeMessage(m))
+			s.a.Release(s.now, &m)
+		} else if e, ok := s.a.Event(); ok {
+			got = append(got, describeEvent(e))
+		} else {
+			break
+		}
+	}
+	s.drain()
+	require.Equal(s.t, strings.Join(lines, "\n"), strings.Join(got, "\n"))
 }
 
 // wantAlive checks that the association still carries data both ways, on the
