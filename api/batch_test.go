@@ -159,7 +159,8 @@ func writeCounted(t *testing.T, dc *DataChannel, data []byte) (wakeups int) {
 		if !wait {
 			return wakeups
 		}
-		require.True(t, dc.writers.wait(t.Context().Done()))
+		dc.writers.wait(t.Context().Done(), nil)
+		require.NoError(t, t.Context().Err())
 		wakeups++
 	}
 }

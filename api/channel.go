@@ -8,9 +8,6 @@ import (
 )
 
 const (
-	// maxPendingMessages is how many received messages wait in one channel; then reception stops and the peer is
-	// slowed down. Their bytes are bounded by the receive window of the association, in which they stay counted.
-	maxPendingMessages = 1024
 	// writeHighWater is the buffered amount in bytes above which WriteMessage and NetConn().Write block: what the
 	// association holds as well, so that it never runs dry while a writer wakes up.
 	writeHighWater = 1 << 20
@@ -114,6 +111,8 @@ type channelOwner interface {
 	// released is called after messages have left the receive queue, and their buffers can be given back.
 	released(messages []received)
 	maxMessageSize() int
+	// reconsider is called when it may have become impossible that the program reads what is in the receive queue.
+	reconsider()
 }
 
 // channel is what all kinds of channel share: callbacks, the receive queue, and amounts. The mutex of the owner
@@ -137,10 +136,12 @@ type channel struct {
 
 	held           bool // the user has not been given the channel yet
 	heldEvents     []event
-	announced      bool // the turn of the open event has come: messages may be delivered
-	messagesQueued bool // an eventMessages is in the queue
-	lowQueued      bool // an eventLow is in the queue
-	silent         bool // CloseAndWait was called: nothing is called any more
+	announced      bool  // the turn of the open event has come: messages may be delivered
+	messagesQueued bool  // an eventMessages is in the queue
+	lowQueued      bool  // an eventLow is in the queue
+	silent         bool  // CloseAndWait was called: nothing is called any more
+	detached       bool  // its NetConn was closed: nothing is read any more
+	endOfReading   error // what a reader gets at the end instead of io.EOF
 	inbox          inbox
 
 	buffered     int // bytes waiting to be sent
@@ -225,6 +226,7 @@ func (c *channel) OnMessage(f func(Message)) {
 	c.revoke()
 	if f == nil {
 		c.queue.wait(c.owner, eventMessages)
+		c.owner.reconsider()
 		return
 	}
 	c.storedAvailable = false
@@ -352,6 +354,7 @@ func (c *channel) deliverMessages(q *callbackQueue) {
 		c.batch = nil
 		c.owner.released(batch[:done])
 		clear(batch)
+		c.owner.reconsider()
 		if c.onMessage != nil && c.inbox.len() > 0 {
 			c.pushMessages()
 		}
@@ -446,4 +449,17 @@ func (c *channel) silence() {
 	c.revoke()
 	c.queue.cancelAll(c.owner)
 	c.queue.wait(c.owner, 0)
+	c.owner.reconsider()
+}
+
+// unreadable reports whether nothing can be read from the receive queue any more, nor ever will.
+func (c *channel) unreadable() bool {
+	return c.onMessage == nil && c.detached || c.onMessage != nil && c.silent
+}
+
+// discard drops what is in the receive queue.
+func (c *channel) discard() {
+	for c.inbox.len() > 0 {
+		c.takeOne()
+	}
 }

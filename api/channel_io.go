@@ -97,7 +97,7 @@ func (c *channel) ReadMessage(ctx context.Context) (Message, error) {
 		if err != nil {
 			return Message{}, err
 		}
-		c.readers.wait(ctx.Done())
+		c.readers.wait(ctx.Done(), nil)
 	}
 }
 
@@ -121,7 +121,7 @@ func (c *channel) WriteMessage(ctx context.Context, m Message) error {
 		if err != nil || !wait {
 			return err
 		}
-		c.writers.wait(ctx.Done())
+		c.writers.wait(ctx.Done(), nil)
 	}
 }
 
@@ -131,6 +131,9 @@ var errEndOfChannel = &classError{class: ErrFailure, text: "channel closed", cau
 func (c *channel) waitReadable() error {
 	if c.state == channelClosed {
 		c.readers.wake()
+		if c.endOfReading != nil {
+			return c.endOfReading
+		}
 		return errEndOfChannel
 	}
 	c.readers.join()

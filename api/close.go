@@ -49,7 +49,7 @@ func (pc *PeerConnection) beginClosing() {
 				dc.state = channelClosing
 				dc.wake()
 			}
-			dc.unplug()
+			dc.reconsider()
 		}
 		pc.unacked = pc.unsent()
 		pc.closeBy = pc.now.Add(pc.tuning.closeLinger)
@@ -61,7 +61,7 @@ func (pc *PeerConnection) beginClosing() {
 // unsent is how much the peer has not acknowledged, in bytes.
 func (pc *PeerConnection) unsent() int {
 	n := pc.sctp.BufferedAmount()
-	for _, dc := range pc.channels.blocked {
+	for _, dc := range pc.channels.byStream {
 		n += dc.buffered
 	}
 	return n
@@ -74,8 +74,13 @@ func (pc *PeerConnection) continueClosing() bool {
 		pc.unacked = n
 		pc.closeBy = pc.now.Add(pc.tuning.closeLinger)
 	}
-	if pc.shutdown || len(pc.channels.blocked) > 0 {
+	if pc.shutdown {
 		return false
+	}
+	for _, dc := range pc.channels.byStream {
+		if dc.outbox.Len() > 0 {
+			return false
+		}
 	}
 	pc.shutdown = true
 	pc.sctp.Shutdown(pc.now)
@@ -103,7 +108,7 @@ func (pc *PeerConnection) finish(state State, err error) {
 	for _, dc := range pc.channels.waiting {
 		dc.end(err)
 	}
-	pc.channels.waiting, pc.channels.blocked, pc.channels.full = nil, nil, nil
+	pc.channels.waiting, pc.channels.blocked = nil, nil
 	pc.closeBy, pc.releaseAt, pc.completeAt = time.Time{}, time.Time{}, time.Time{}
 	if pc.timer != nil {
 		pc.timer.Stop()

@@ -31,6 +31,7 @@ func (c *bareChannel) flush()              {}
 func (c *bareChannel) unlock()             { c.mu.Unlock() }
 func (c *bareChannel) close()              { c.closed(nil) }
 func (c *bareChannel) released([]received) {}
+func (c *bareChannel) reconsider()         {}
 func (c *bareChannel) maxMessageSize() int { return DefaultMaxMessageSize }
 
 func (c *bareChannel) send(data []byte, _ bool) error {

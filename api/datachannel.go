@@ -46,10 +46,20 @@ type DataChannel struct {
 	reliability Reliability
 	negotiated  bool
 	stream      int32 // -1: not known yet
+	theirs      bool  // the peer opened it
 	acked       bool  // the peer knows the channel: messages may go unordered
+	confirmed   bool  // the peer has the same channel: it is negotiated, the peer's, or acknowledged
+	heard       bool  // the peer has sent something in this life of the stream
+	suspended   bool  // our reset of the stream's last life is not answered: nothing can be sent
 	resetting   bool  // our side of closing has begun
 	peerReset   bool  // the peer's side is complete
-	deaf        bool  // closed here: what comes is dropped, and does not stop the others
+	removed     bool  // it has no stream any more
+	failure     error // why the channel closes, if it is not because somebody closed it
+	nameBytes   int   // counted in channelTable.nameBytes
+	charged     int   // bytes in the receive window
+	onShelf     bool  // what it holds is not in the receive window: unread.go
+	shelved     int   // bytes
+	lastRead    time.Time
 	outbox      ring.Queue[outMessage]
 	partial     []byte // of a message in the deprecated form with several parts
 	counters    MessageStats
@@ -85,23 +95,23 @@ func (pc *PeerConnection) CreateDataChannel(label string, init *DataChannelInit)
 	t := &pc.channels
 	dc := newDataChannel(pc, label, init.Protocol, init.Reliability)
 	dc.negotiated = init.Negotiated
-	dc.acked = init.Negotiated
+	dc.acked, dc.confirmed = init.Negotiated, init.Negotiated
 	switch {
 	case !init.ManualStream:
-		if t.up && !t.assign(dc, pc.remote.client) {
-			return nil, failuref("create data channel: all %d streams are in use", t.maxStream+1)
+		if t.up && !t.assign(dc, pc.remote.client, pc.now) {
+			return nil, wrapError(ErrFailure, t.unavailable(), "create data channel")
 		}
 	case int(init.Stream) > t.maxStream:
 		return nil, invalidf("create data channel: stream %d is above %d", init.Stream, t.maxStream)
 	case t.byStream[init.Stream] != nil:
 		return nil, invalidf("create data channel: stream %d is in use", init.Stream)
 	default:
-		dc.stream = int32(init.Stream)
-		t.byStream[init.Stream] = dc
+		t.take(dc, init.Stream)
 	}
 	t.any = true
 	if t.up {
 		dc.open()
+		pc.takeEarly(dc)
 		return dc, nil
 	}
 	t.waiting = append(t.waiting, dc)
@@ -143,9 +153,23 @@ func (dc *DataChannel) open() {
 			dc.closed(wrapError(ErrFailure, err, "data channel %q", dc.label))
 			return
 		}
+		if limit := dc.pc.remoteMessageLimit(); uint64(len(message)) > limit {
+			dc.pc.channels.remove(dc)
+			dc.closed(failuref("data channel %.32q: opening it takes a message of %d bytes, the peer accepts %d", dc.label, len(message), limit))
+			return
+		}
 		dc.sendControl(message)
 	}
 	dc.opened()
+}
+
+// lifetime is for how long a message of the channel is worth sending; 0: for ever.
+func (dc *DataChannel) lifetime() time.Duration {
+	r := dc.reliability
+	if !r.Unreliable {
+		return 0
+	}
+	return time.Duration(clamp32(r.MaxPacketLifeTime)) * time.Millisecond
 }
 
 // openMessage is the OPEN message of a channel (https://www.rfc-editor.org/rfc/rfc8832.html#section-5.1).
@@ -178,8 +202,8 @@ func reliabilityOf(open dcep.Open) Reliability {
 	return r
 }
 
-// options says how the association is to deliver a message of this channel.
-func (dc *DataChannel) options(ppid uint32) sctp.SendOptions {
+// options says how the association is to deliver a message of this channel, whose lifetime began at since, or begins now.
+func (dc *DataChannel) options(ppid uint32, since time.Time) sctp.SendOptions {
 	if ppid == dcep.PPIDDCEP {
 		return sctp.SendOptions{}
 	}
@@ -190,7 +214,7 @@ func (dc *DataChannel) options(ppid uint32) sctp.SendOptions {
 	switch {
 	case !r.Unreliable:
 	case r.MaxPacketLifeTime > 0:
-		o.Lifetime = time.Duration(clamp32(r.MaxPacketLifeTime)) * time.Millisecond
+		o.Lifetime, o.Since = dc.lifetime(), since
 	default:
 		o.LimitRetransmits, o.MaxRetransmits = true, clamp32(r.MaxRetransmits)
 	}
@@ -209,10 +233,29 @@ func (dc *DataChannel) close() {
 	}
 	dc.state = channelClosing
 	dc.wake()
-	dc.unplug()
+	dc.reconsider()
 	if dc.outbox.Len() == 0 {
 		dc.reset()
 	}
+}
+
+// fail closes the channel at once, with an error.
+func (dc *DataChannel) fail(err error) {
+	dc.failure = err
+	dc.dropOutbox()
+	dc.reset()
+}
+
+// closed is the end of the channel.
+func (dc *DataChannel) closed(err error) {
+	dc.channel.closed(err)
+	dc.reconsider()
+}
+
+// introduced is called when the program has been given the channel.
+func (dc *DataChannel) introduced() {
+	dc.introduce()
+	dc.pc.channels.releaseName(dc)
 }
 
 // drained is called when nothing is buffered any more.
@@ -224,16 +267,17 @@ func (dc *DataChannel) drained() {
 
 // reset resets our stream (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.7).
 func (dc *DataChannel) reset() {
-	if dc.resetting {
-		return
-	}
-	dc.resetting = true
 	if dc.state == channelOpen {
 		dc.state = channelClosing
 		dc.wake()
 	}
-	if err := dc.pc.sctp.ResetStream(dc.pc.now, uint16(dc.stream)); err != nil {
-		dc.pc.channels.remove(dc)
-		dc.closed(nil)
+	// A channel closes by a request of its own, which has to wait for the end of the stream's last life: see resume.
+	if dc.resetting || dc.suspended {
+		return
+	}
+	dc.resetting = true
+	if t, stream := &dc.pc.channels, uint16(dc.stream); !dc.pc.resetStream(stream, t.life(stream)) {
+		t.remove(dc)
+		dc.closed(dc.failure)
 	}
 }

@@ -2,6 +2,8 @@ package rtc
 
 import (
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
 	"github.com/rtcstack/rtcstack/sctp"
@@ -15,8 +17,9 @@ var emptyMessage = []byte{0}
 // outMessage is a message that the transport has not taken yet.
 type outMessage struct {
 	data   *bufpool.Buffer
-	ppid   uint32 // of a data channel
-	isText bool   // of a WebSocket
+	ppid   uint32    // of a data channel
+	since  time.Time // when its lifetime began; zero: it has none
+	isText bool      // of a WebSocket
 }
 
 // size is what the message counts in the buffered amount.
@@ -63,10 +66,11 @@ func (dc *DataChannel) sendControl(message []byte) {
 	}
 }
 
-// sendOrBuffer gives a message to the association, or keeps it until there is room.
+// sendOrBuffer gives a message to the association, or keeps it until there is room, and until the stream's last life has
+// ended.
 func (dc *DataChannel) sendOrBuffer(ppid uint32, data []byte) error {
-	if dc.outbox.Len() == 0 {
-		err := dc.pc.sctp.Send(dc.pc.now, uint16(dc.stream), ppid, data, dc.options(ppid))
+	if dc.outbox.Len() == 0 && !dc.suspended {
+		err := dc.pc.sctp.Send(dc.pc.now, uint16(dc.stream), ppid, data, dc.options(ppid, time.Time{}))
 		if !errors.Is(err, sctp.ErrSendBufferFull) {
 			return err
 		}
@@ -74,26 +78,84 @@ func (dc *DataChannel) sendOrBuffer(ppid uint32, data []byte) error {
 	}
 	m := outMessage{data: bufpool.Get(len(data)), ppid: ppid}
 	m.data.B = append(m.data.B, data...)
+	if lifetime := dc.lifetime(); lifetime > 0 && ppid != dcep.PPIDDCEP {
+		m.since = dc.pc.now
+		dc.pc.channels.expireAt = earlier(dc.pc.channels.expireAt, m.since.Add(lifetime))
+	}
 	dc.outbox.Push(m)
 	dc.setBuffered(dc.buffered + m.size())
 	return nil
 }
 
-// sendNext gives the association the first buffered message, and tells whether it took it.
+// sendNext gives the association the first buffered message, and reports whether it took it.
 func (dc *DataChannel) sendNext() bool {
-	m := *dc.outbox.Front()
-	err := dc.pc.sctp.Send(dc.pc.now, uint16(dc.stream), m.ppid, m.data.B, dc.options(m.ppid))
+	m := dc.outbox.Front()
+	err := dc.pc.sctp.Send(dc.pc.now, uint16(dc.stream), m.ppid, m.data.B, dc.options(m.ppid, m.since))
 	if errors.Is(err, sctp.ErrSendBufferFull) {
 		return false
 	}
 	if err != nil {
 		dc.pc.log.Warn("buffered message lost", "channel", dc.label, "error", err)
 	}
+	dc.dropFirst()
+	return true
+}
+
+// dropFirst takes the first buffered message off the outbox.
+func (dc *DataChannel) dropFirst() {
+	m, _ := dc.outbox.Pop()
 	size := m.size()
 	m.data.Free()
-	dc.outbox.Pop()
 	dc.setBuffered(dc.buffered - size)
-	return true
+}
+
+// resume sends what has waited for the end of the stream's last life.
+func (dc *DataChannel) resume() {
+	dc.suspended = false
+	switch {
+	case dc.outbox.Len() > 0:
+		dc.pc.channels.blocked = append(dc.pc.channels.blocked, dc)
+		dc.pc.sendBlocked()
+	case dc.state == channelClosing:
+		dc.reset()
+	}
+}
+
+// expiryInterval is how often buffered messages are dropped whose lifetime has ended, at most.
+const expiryInterval = 5 * time.Millisecond
+
+// expireBuffered drops the buffered messages whose lifetime has ended. Those of one channel end in order.
+func (pc *PeerConnection) expireBuffered() {
+	t := &pc.channels
+	if t.expireAt.IsZero() || pc.now.Before(t.expireAt) {
+		return
+	}
+	t.expireAt = time.Time{}
+	for _, dc := range t.byStream {
+		lifetime := dc.lifetime()
+		if lifetime == 0 || dc.outbox.Len() == 0 {
+			continue
+		}
+		for dc.outbox.Len() > 0 {
+			m := dc.outbox.Front()
+			if m.since.IsZero() { // of the establishment protocol
+				break
+			}
+			if ends := m.since.Add(lifetime); ends.After(pc.now) {
+				t.expireAt = earlier(t.expireAt, ends)
+				break
+			}
+			pc.counters.expired++
+			dc.dropFirst()
+		}
+		if dc.outbox.Len() == 0 {
+			t.blocked = slices.DeleteFunc(t.blocked, func(other *DataChannel) bool { return other == dc })
+			dc.drained()
+		}
+	}
+	if next := pc.now.Add(expiryInterval); !t.expireAt.IsZero() && t.expireAt.Before(next) {
+		t.expireAt = next
+	}
 }
 
 // dropOutbox forgets what is buffered: the peer does not read it any more.
@@ -103,20 +165,16 @@ func (dc *DataChannel) dropOutbox() {
 		m.data.Free()
 	}
 	dc.buffered = 0
-	blocked := dc.pc.channels.blocked[:0]
-	for _, other := range dc.pc.channels.blocked {
-		if other != dc {
-			blocked = append(blocked, other)
-		}
-	}
-	dc.pc.channels.blocked = blocked
+	t := &dc.pc.channels
+	t.blocked = slices.DeleteFunc(t.blocked, func(other *DataChannel) bool { return other == dc })
 }
 
 // receive takes a message of the peer.
 func (dc *DataChannel) receive(m sctp.Message) {
 	// The peer sends on the channel, so it knows it, even if its ACK was late
 	// (https://www.rfc-editor.org/rfc/rfc8832.html#section-6-10).
-	dc.acked = true
+	dc.acked, dc.heard = true, true
+	dc.charge(m.Charge())
 	r := received{Message: Message{Data: m.Data}, source: m}
 	switch m.PPID {
 	case dcep.PPIDBinary:
@@ -128,34 +186,35 @@ func (dc *DataChannel) receive(m sctp.Message) {
 		r.Data, r.IsText = nil, true
 	case dcep.PPIDBinaryPartial, dcep.PPIDStringPartial:
 		dc.receivePart(m.Data)
-		dc.pc.sctp.Release(dc.pc.now, &m)
+		dc.give(&r)
 		return
 	default:
 		dc.pc.log.Debug("message of an unknown kind dropped", "ppid", m.PPID)
-		dc.pc.sctp.Release(dc.pc.now, &m)
+		dc.give(&r)
 		return
 	}
 	if dc.partial != nil {
 		dc.receivePart(m.Data)
-		r = received{Message: Message{Data: dc.partial, IsText: r.IsText}}
+		isText := r.IsText
+		dc.give(&r)
+		r = received{Message: Message{Data: dc.partial, IsText: isText}}
 		dc.partial = nil
-		dc.pc.sctp.Release(dc.pc.now, &m)
 		if len(r.Data) > dc.pc.settings.MaxMessageSize {
 			return
 		}
 	}
 	dc.counters.received(len(r.Data))
 	dc.pc.counters.messages.received(len(r.Data))
-	if dc.deaf {
-		if dc.inbox.len() >= maxPendingMessages || dc.inbox.bytes >= writeHighWater {
-			dc.give(&r)
-			return
-		}
-		dc.detach(&r)
+	switch {
+	case dc.unreadable(), dc.failure != nil: // what comes after a failure is for another channel
+		dc.give(&r)
+		return
+	case dc.state >= channelClosing && dc.onMessage == nil && !dc.late(&r):
+		return
 	}
 	dc.arrived(r)
-	if dc.inbox.len() >= maxPendingMessages {
-		dc.pc.channels.full = dc
+	if dc.onShelf {
+		dc.account()
 	}
 }
 
@@ -164,38 +223,4 @@ func (dc *DataChannel) receive(m sctp.Message) {
 func (dc *DataChannel) receivePart(part []byte) {
 	room := dc.pc.settings.MaxMessageSize + 1 - len(dc.partial)
 	dc.partial = append(dc.partial, part[:min(room, len(part))]...)
-}
-
-// give returns a message's buffer to the association, which opens the receive window again.
-func (dc *DataChannel) give(m *received) {
-	if m.source.Data != nil {
-		dc.pc.sctp.Release(dc.pc.now, &m.source)
-	}
-	*m = received{}
-}
-
-// detach copies a message, so that its buffer can be given back.
-func (dc *DataChannel) detach(m *received) {
-	if m.source.Data == nil {
-		return
-	}
-	kept := received{Message: Message{Data: append([]byte(nil), m.Data...), IsText: m.IsText}}
-	dc.give(m)
-	*m = kept
-}
-
-// released gives back the buffers of messages that have been read.
-func (dc *DataChannel) released(messages []received) {
-	for i := range messages {
-		dc.give(&messages[i])
-	}
-}
-
-// unplug makes a channel that the program closes stop holding up the others: what it has not read yet leaves the
-// receive window, and what still comes does not fill it.
-func (dc *DataChannel) unplug() {
-	dc.deaf = true
-	for i := range dc.inbox.len() {
-		dc.detach(dc.inbox.queue.At(i))
-	}
 }

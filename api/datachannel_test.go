@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -179,10 +180,10 @@ func TestMessagesGoOrderedUntilThePeerKnowsTheChannel(t *testing.T) {
 	pc := newConnection(t, manual)
 	dc, err := pc.CreateDataChannel("x", &DataChannelInit{Reliability: Reliability{Unordered: true}})
 	require.NoError(t, err)
-	require.False(t, dc.options(53).Unordered)
+	require.False(t, dc.options(53, time.Time{}).Unordered)
 	dc.acked = true
-	require.True(t, dc.options(53).Unordered)
-	require.False(t, dc.options(50).Unordered, "nor does the establishment protocol")
+	require.True(t, dc.options(53, time.Time{}).Unordered)
+	require.False(t, dc.options(50, time.Time{}).Unordered, "nor does the establishment protocol")
 }
 
 func TestNegotiatedChannels(t *testing.T) {

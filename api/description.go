@@ -359,11 +359,15 @@ func (pc *PeerConnection) RemoteMaxMessageSize() (int, error) {
 }
 
 func (pc *PeerConnection) maxMessageSize() int {
-	limit := uint64(defaultRemoteMaxMessageSize)
+	return int(min(pc.remoteMessageLimit(), uint64(pc.settings.MaxMessageSize)))
+}
+
+// remoteMessageLimit is the size in bytes of the largest message that the peer accepts.
+func (pc *PeerConnection) remoteMessageLimit() uint64 {
 	if remote := pc.session.remote(); remote != nil {
 		if m := transportSection(remote.Description); m != nil {
-			limit = m.MessageLimit()
+			return m.MessageLimit()
 		}
 	}
-	return int(min(limit, uint64(pc.settings.MaxMessageSize)))
+	return defaultRemoteMaxMessageSize
 }

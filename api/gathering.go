@@ -93,13 +93,16 @@ func (pc *PeerConnection) startGathering() {
 	if pc.gather.agent == pc.currentAgent() || transportSection(pc.session.local().Description) == nil {
 		return
 	}
+	again := pc.gather.agent != nil
 	pc.gather.agent = pc.currentAgent()
 	if !pc.remote.applied && pc.session.local().kind == DescriptionOffer {
 		// The peer's checks may arrive before its answer: they would find an agent in the same role.
 		pc.gather.agent.SetControlling(true)
 	}
-	pc.session.other = gathered{pc.session.localCandidates, pc.gatheringState}
-	pc.session.localCandidates = nil
+	if again {
+		pc.session.other = gathered{pc.session.localCandidates, pc.gatheringState}
+		pc.session.localCandidates = nil
+	}
 	pc.setGatheringState(GatheringStateInProgress)
 	for _, addr := range pc.localAddresses() {
 		if err := pc.addBase(addr); err != nil {

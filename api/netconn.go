@@ -2,6 +2,7 @@ package rtc
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -15,12 +16,15 @@ import (
 // every implementation (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.6 and the 64 KiB of RFC 8841).
 const netConnWriteSize = 65536
 
-// NetConn gives a stream of bytes over the channel, for programs that are written for TCP. A Write becomes one binary
+// NetConn returns a stream of bytes over the channel, for programs that are written for TCP. A Write becomes one binary
 // message, or several when it is longer than 64 KiB or the channel's maximum; Read joins them, text messages too, and
-// gives io.EOF when the channel is closed. Reading and writing may go on concurrently, with deadlines. While OnMessage
-// is set Read gets nothing. Close closes the channel.
+// returns io.EOF when the peer has closed the channel. Reading and writing may go on concurrently, with deadlines. While
+// OnMessage is set Read gets nothing.
+//
+// Close closes the channel: what was written is still sent. A Read or Write that is blocked returns an error that matches
+// net.ErrClosed at once, and what has not been read is dropped.
 func (c *channel) NetConn() net.Conn {
-	n := &netConn{c: c}
+	n := &netConn{c: c, closed: make(chan struct{})}
 	n.readDeadline.Init()
 	n.writeDeadline.Init()
 	return n
@@ -29,70 +33,75 @@ func (c *channel) NetConn() net.Conn {
 type netConn struct {
 	c                           *channel
 	reading, writing            sync.Mutex // one Read, one Write at a time
-	rest                        []byte     // of the message that is being read
-	current                     received   // that message, whose buffer goes back when it is read
+	closing                     sync.Once
+	closed                      chan struct{} // by Close
 	readDeadline, writeDeadline deadline.Deadline
 }
+
+// errNetConnClosed is what a net.Conn returns after its Close: it matches what users of TCP and of io.Pipe look for.
+var errNetConnClosed = fmt.Errorf("rtc: %w: %w", net.ErrClosed, io.ErrClosedPipe)
 
 func (n *netConn) Read(p []byte) (int, error) {
 	n.reading.Lock()
 	defer n.reading.Unlock()
-	if len(p) == 0 {
-		return 0, nil
-	}
 	for {
 		expired := n.readDeadline.Expired()
-		if isDone(expired) {
+		switch {
+		case isDone(n.closed):
+			return 0, errNetConnClosed
+		case isDone(expired):
 			return 0, os.ErrDeadlineExceeded
+		case len(p) == 0:
+			return 0, nil
 		}
 		n.c.owner.lock()
-		if len(n.rest) > 0 || n.next() {
-			read := copy(p, n.rest)
-			n.rest = n.rest[read:]
-			if len(n.rest) == 0 {
-				n.release()
-			}
+		if read := n.c.readSome(p); read > 0 {
 			n.c.readers.wake()
 			n.c.owner.unlock()
 			return read, nil
 		}
 		err := n.c.waitReadable()
 		n.c.owner.unlock()
-		if err != nil {
+		switch {
+		case errors.Is(err, io.EOF):
 			return 0, io.EOF
+		case err != nil:
+			return 0, err
 		}
-		n.c.readers.wait(expired)
+		n.c.readers.wait(expired, n.closed)
 	}
 }
 
-// next takes the next message that is not empty; the mutex is held.
-func (n *netConn) next() bool {
-	for n.c.pending() {
-		n.current = n.c.inbox.take()
-		n.rest = n.current.Data
-		if len(n.rest) > 0 {
-			return true
+// readSome moves bytes of the first message that is not empty to p. What is left of the message stays the first.
+func (c *channel) readSome(p []byte) int {
+	for c.pending() {
+		m := c.inbox.front()
+		n := copy(p, m.Data)
+		m.Data = m.Data[n:]
+		c.inbox.bytes -= n
+		if len(m.Data) == 0 {
+			c.takeOne()
 		}
-		n.release()
+		if n > 0 {
+			return n
+		}
 	}
-	return false
-}
-
-func (n *netConn) release() {
-	n.c.inbox.one[0] = n.current
-	n.c.owner.released(n.c.inbox.one[:])
-	n.c.inbox.one[0] = received{}
-	n.current, n.rest = received{}, nil
+	return 0
 }
 
 func (n *netConn) Write(p []byte) (int, error) {
 	n.writing.Lock()
 	defer n.writing.Unlock()
 	written := 0
-	for written < len(p) {
+	for {
 		expired := n.writeDeadline.Expired()
-		if isDone(expired) {
+		switch {
+		case isDone(n.closed):
+			return written, errNetConnClosed
+		case isDone(expired):
 			return written, os.ErrDeadlineExceeded
+		case written == len(p):
+			return written, nil
 		}
 		n.c.owner.lock()
 		wait, err := n.c.waitWritable()
@@ -105,21 +114,28 @@ func (n *netConn) Write(p []byte) (int, error) {
 		}
 		n.c.owner.unlock()
 		switch {
+		case written == len(p):
+			return written, nil
+		case isDone(n.closed):
+			return written, errNetConnClosed
 		case errors.Is(err, errClosed):
 			return written, io.ErrClosedPipe
 		case err != nil:
 			return written, err
 		case wait:
-			n.c.writers.wait(expired)
+			n.c.writers.wait(expired, n.closed)
 		}
 	}
-	return written, nil
 }
 
-// Close closes the channel. A Read that is waiting ends when the channel has closed.
 func (n *netConn) Close() error {
-	n.readDeadline.Set(time.Time{})
-	return n.c.Close()
+	n.closing.Do(func() { close(n.closed) })
+	n.c.owner.lock()
+	defer n.c.owner.unlock()
+	n.c.detached = true
+	n.c.owner.close()
+	n.c.owner.reconsider()
+	return nil
 }
 
 func (n *netConn) LocalAddr() net.Addr  { return channelAddr{} }

@@ -107,6 +107,7 @@ type tuning struct {
 	cipherSuites                                 []uint16
 	ice                                          ice.Config
 	closeLinger, releaseDelay, candidatesTimeout time.Duration
+	carry                                        func(packet []byte) // takes the SCTP packets instead of DTLS
 }
 
 const (
@@ -263,7 +264,7 @@ func (pc *PeerConnection) deliver(q *callbackQueue, e event) {
 			return
 		}
 		call(pc, q, e.kind, pc.onDataChannel, false, e.channel)
-		e.channel.introduce()
+		e.channel.introduced()
 	}
 }
 

@@ -57,13 +57,13 @@ func TestPeersThatBreakTheEstablishmentProtocol(t *testing.T) {
 	p.inject(stream, dcep.PPIDDCEP, "\x03garbage")
 	p.inject(500, dcep.PPIDDCEP, "\x02") // an ACK of nothing
 	for range 3 {
-		p.inject(501, dcep.PPIDString, "data without a channel") // reset, once
+		p.inject(501, dcep.PPIDString, "data without a channel") // waits for one
 	}
 	require.Equal(t, "still there", string(exchange(t, a, b, Message{Data: []byte("still there")}).Data))
 	require.Equal(t, 1, p.b.Stats().Channels)
 	require.Equal(t, "x", b.Label())
 	p.b.mu.Lock()
-	require.LessOrEqual(t, len(p.b.channels.refused), 1)
+	require.LessOrEqual(t, len(p.b.channels.lives), 1)
 	p.b.mu.Unlock()
 	// A channel that the peer then opens there the right way works.
 	p.inject(503, dcep.PPIDDCEP, string(open))

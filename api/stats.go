@@ -14,6 +14,7 @@ type counters struct {
 	bytesSent, bytesReceived         uint64
 	strangersDropped, unknownDropped uint64
 	sendErrors                       uint64
+	expired                          uint64
 	messages                         MessageStats
 }
 
@@ -51,6 +52,9 @@ type Stats struct {
 
 	// Messages are those of all data channels, closed ones too.
 	Messages MessageStats
+	// MessagesExpired counts messages whose MaxPacketLifeTime ended while they were buffered here; those that SCTP gave up
+	// are in SCTP.MessagesAbandoned.
+	MessagesExpired uint64
 	// BufferedAmount is what the channels hold and the association has not taken, in bytes.
 	BufferedAmount int
 	// Channels is the number of data channels.
@@ -82,6 +86,7 @@ func (pc *PeerConnection) Stats() Stats {
 		UnknownDropped:    pc.counters.unknownDropped,
 		SendErrors:        pc.counters.sendErrors,
 		Messages:          pc.counters.messages,
+		MessagesExpired:   pc.counters.expired,
 		Channels:          len(pc.channels.byStream),
 	}
 	for _, dc := range pc.channels.byStream {

@@ -381,7 +381,7 @@ func (pc *PeerConnection) setTimer() {
 	if pc.ended {
 		return // the closed association may have a deadline left, but DTLS has told the peer already
 	}
-	at := earlier(earlier(pc.closeBy, pc.releaseAt), pc.completeAt)
+	at := earlier(earlier(pc.closeBy, pc.releaseAt), earlier(pc.completeAt, pc.channels.deadline()))
 	pc.agents(func(agent *ice.Agent) { at = earlier(at, agent.Deadline()) })
 	if pc.sctp != nil {
 		at = earlier(at, pc.sctp.Deadline())
@@ -408,6 +408,7 @@ func (pc *PeerConnection) onTimer() {
 	pc.agents(func(agent *ice.Agent) { agent.Advance(pc.now) })
 	if pc.sctp != nil {
 		pc.sctp.Advance(pc.now)
+		pc.onChannelTimer()
 	}
 	if !pc.completeAt.IsZero() && !pc.now.Before(pc.completeAt) {
 		pc.remoteCandidatesComplete()
@@ -461,6 +462,12 @@ func (pc *PeerConnection) drainSCTP() (more bool) {
 }
 
 func (pc *PeerConnection) transmitSCTP() {
+	if carry := pc.tuning.carry; carry != nil {
+		for packet, ok := pc.sctp.Transmit(pc.now, nil); ok; packet, ok = pc.sctp.Transmit(pc.now, nil) {
+			carry(packet)
+		}
+		return
+	}
 	p := pc.path.Load()
 	if !pc.dtlsUp || p == nil {
 		return

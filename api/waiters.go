@@ -17,14 +17,13 @@ func (w *waiters) join() {
 	w.n.Add(1)
 }
 
-// wait waits until there is reason to look again, and returns false when done comes first.
-func (w *waiters) wait(done <-chan struct{}) bool {
+// wait waits until there is reason to look again, or one of the other channels is closed; they may be nil.
+func (w *waiters) wait(done, closed <-chan struct{}) {
 	defer w.n.Add(-1)
 	select {
 	case <-w.tokens:
-		return true
 	case <-done:
-		return false
+	case <-closed:
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 )
 
 const (
-	// maxPendingBytes is how much may wait in the inbox of a WebSocket, beside maxPendingMessages, before it is not
+	// maxPendingMessages is how many messages may wait in the inbox of a WebSocket before it is not read any more.
+	maxPendingMessages = 1024
+	// maxPendingBytes is how much may wait there, beside maxPendingMessages, before it is not
 	// read any more: TCP has buffers of its own, this one keeps the program busy while they are refilled.
 	maxPendingBytes = 1 << 20
 	// minReadBuffer is the first buffer for a message, in bytes, and maxSizeHint the largest that is taken because
@@ -199,6 +201,13 @@ func (ws *WebSocket) take(m received) {
 
 func (ws *WebSocket) full() bool {
 	return ws.inbox.len() >= maxPendingMessages || ws.inbox.bytes >= maxPendingBytes
+}
+
+// reconsider drops what can no longer be read.
+func (ws *WebSocket) reconsider() {
+	if ws.unreadable() {
+		ws.discard()
+	}
 }
 
 // released gives the buffers of messages back that have been read.

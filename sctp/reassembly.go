@@ -23,6 +23,9 @@ type Message struct {
 	reset  bool // no message, but the peer's reset of the stream: see Association.Event
 }
 
+// Charge returns the bytes by which the message reduces the receive window until Release: those of Data and an overhead.
+func (m *Message) Charge() int { return m.charge }
+
 // fragment is a run of consecutive fragments of one message that have arrived,
 // or a whole message.
 type fragment struct {

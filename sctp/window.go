@@ -49,6 +49,16 @@ func (w *receiveWindow) released(t instant, n int, rtt *rttState) {
 	w.since, w.taken = t, 0
 }
 
+// ReceiveWindow returns the size of the receive window in bytes, what is held included: at most [Config.ReceiveWindow].
+func (a *Association) ReceiveWindow() int { return a.window.limit }
+
+// GrowReceiveWindow lets the receive window grow to size bytes, at most [Config.ReceiveWindow]. The window grows by itself
+// when the reader keeps up. An owner that knows that what is not read yet holds up what would be read at once may let
+// it grow earlier.
+func (a *Association) GrowReceiveWindow(size int) {
+	a.window.limit = max(a.window.limit, min(size, a.window.max))
+}
+
 // incomplete makes room when the reader has taken all that there is, so that what
 // is held waits for more from the peer: for a lost packet, or, with interleaving,
 // for the rest of a message on each of many streams. A window full of that could

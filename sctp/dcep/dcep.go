@@ -66,6 +66,9 @@ const openHeaderSize = 12
 // length fields have 16 bits.
 const MaxStringLength = 65535
 
+// MaxMessageSize is the size in bytes of the longest message of the protocol.
+const MaxMessageSize = openHeaderSize + 2*MaxStringLength
+
 // Open is the DATA_CHANNEL_OPEN message:
 // https://www.rfc-editor.org/rfc/rfc8832.html#section-5.1
 type Open struct {

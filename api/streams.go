@@ -1,0 +1,324 @@
+package rtc
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rtcstack/rtcstack/sctp"
+)
+
+const (
+	// maxStreams is the number of streams that are asked for, in each direction: ids 0 to 1023.
+	maxStreams = 1024
+	// maxKeptChannels bounds the channels of the peer that wait for OnDataChannel to be set; further ones are refused.
+	maxKeptChannels = maxStreams
+	// maxNameBytes bounds the labels and protocols of the channels that the peer has opened, in bytes, all together.
+	maxNameBytes = 4 << 20
+	// A message on a stream without a channel waits for the channel: the peer may have made a negotiated one a moment
+	// earlier. maxEarlyTime is for how long it waits, maxEarlyBytes how much may wait on all streams. Then the stream is
+	// refused. It is counted in the receive window meanwhile.
+	maxEarlyTime  = 3 * time.Second
+	maxEarlyBytes = 256 << 10
+	// streamReuseDelay is after what time a stream is used again that the peer has not reset, where no other is left.
+	// RFC 8831, section 6.7: streams are available for reuse once both sides have reset them.
+	streamReuseDelay = 30 * time.Second
+)
+
+// channelTable is the data channels of a connection and the streams they use.
+type channelTable struct {
+	any       bool // a channel was created here: a description must have a section for it
+	up        bool // the association takes messages
+	maxStream int
+	byStream  map[uint16]*DataChannel
+	lives     map[uint16]*life
+	waiting   []*DataChannel // created before the association was up, in order
+	blocked   []*DataChannel // those with messages that the association had no room for; they take turns
+	kept      []*DataChannel // opened by the peer while there was no OnDataChannel
+	nameBytes int            // of labels and protocols, see maxNameBytes
+
+	earlyBytes int
+	earlyAt    time.Time // when the first early messages have waited for too long; zero: there are none
+	expireAt   time.Time // when the first buffered message's lifetime ends, or later; zero: none has one
+
+	unread unreadState
+}
+
+// life is what is left of the last life of a stream, and what has arrived of the next one. A stream that is in use, or was
+// never used, has none.
+//
+// Each side of a stream begins a new life by a reset (RFC 6525). The sides do so at different times, and under loss each
+// learns late that the other one has: so a reset that is answered or received may belong to a channel that is gone.
+type life struct {
+	resetting bool      // our reset is not answered: nothing can be sent on the stream
+	again     bool      // the stream was refused while it was being reset: it is reset once more
+	owed      bool      // the peer has not reset its side of a life that is over here
+	ended     time.Time // when that life ended
+	early     earlyMessages
+}
+
+// earlyMessages are those that arrived on a stream before its channel was there.
+type earlyMessages struct {
+	messages []sctp.Message
+	bytes    int
+	until    time.Time
+	reset    bool // the peer has closed its channel since
+}
+
+func (l *life) idle() bool {
+	return !l.resetting && !l.owed && len(l.early.messages) == 0 && !l.early.reset
+}
+
+func (t *channelTable) init() {
+	t.maxStream = maxStreams - 1
+	t.byStream = map[uint16]*DataChannel{}
+}
+
+// life returns the record of a stream's lives, a new one if it has none.
+func (t *channelTable) life(stream uint16) *life {
+	l := t.lives[stream]
+	if l == nil {
+		if t.lives == nil {
+			t.lives = map[uint16]*life{}
+		}
+		l = new(life)
+		t.lives[stream] = l
+	}
+	return l
+}
+
+// settle forgets the record of a stream that has nothing left to say.
+func (t *channelTable) settle(stream uint16, l *life) {
+	if l.idle() {
+		delete(t.lives, stream)
+	}
+}
+
+// assign gives a channel the first free stream: even for the DTLS client, odd for the server
+// (https://www.rfc-editor.org/rfc/rfc8832.html#section-6). Where none is free, it takes the one that has waited longest for
+// a peer that does not reset its side.
+func (t *channelTable) assign(dc *DataChannel, client bool, now time.Time) bool {
+	first := 1
+	if client {
+		first = 0
+	}
+	oldest, since := -1, now.Add(-streamReuseDelay)
+	for id := first; id <= t.maxStream; id += 2 {
+		if _, used := t.byStream[uint16(id)]; used {
+			continue
+		}
+		l := t.lives[uint16(id)]
+		if l == nil {
+			oldest = id
+			break
+		}
+		if !l.resetting && len(l.early.messages) == 0 && !l.ended.After(since) {
+			oldest, since = id, l.ended
+		}
+	}
+	if oldest < 0 {
+		return false
+	}
+	t.take(dc, uint16(oldest))
+	return true
+}
+
+// take gives a channel a stream.
+func (t *channelTable) take(dc *DataChannel, stream uint16) {
+	dc.stream = int32(stream)
+	t.byStream[stream] = dc
+	if l := t.lives[stream]; l != nil {
+		dc.suspended = l.resetting
+	}
+}
+
+// unavailable says why no stream can be assigned.
+func (t *channelTable) unavailable() error {
+	waiting := 0
+	for _, l := range t.lives {
+		if l.owed {
+			waiting++
+		}
+	}
+	if waiting == 0 {
+		return failuref("all %d streams are in use", t.maxStream+1)
+	}
+	return failuref("all %d streams are in use, %d of them because the peer has not closed its side", t.maxStream+1, waiting)
+}
+
+// remove forgets a channel.
+func (t *channelTable) remove(dc *DataChannel) {
+	if dc.stream >= 0 && t.byStream[uint16(dc.stream)] == dc {
+		delete(t.byStream, uint16(dc.stream))
+	}
+	dc.removed = true
+	t.releaseName(dc)
+	isIt := func(other *DataChannel) bool { return other == dc }
+	t.waiting = slices.DeleteFunc(t.waiting, isIt)
+	t.blocked = slices.DeleteFunc(t.blocked, isIt)
+}
+
+// releaseName gives back the share of maxNameBytes of a channel that is gone and not waiting for OnDataChannel either.
+func (t *channelTable) releaseName(dc *DataChannel) {
+	if dc.removed && !dc.held {
+		t.nameBytes -= dc.nameBytes
+		dc.nameBytes = 0
+	}
+}
+
+// refuse resets a stream that no channel belongs to, so that the peer closes what it has there.
+func (pc *PeerConnection) refuse(stream uint16) {
+	t := &pc.channels
+	l := t.life(stream)
+	pc.dropEarly(l)
+	l.owed, l.ended = true, pc.now
+	if l.resetting {
+		l.again = true
+		return
+	}
+	pc.resetStream(stream, l)
+}
+
+// resetStream asks for the reset of our side. It reports false if there is no association for it any more.
+func (pc *PeerConnection) resetStream(stream uint16, l *life) bool {
+	if pc.sctp.ResetStream(pc.now, stream) != nil {
+		return false
+	}
+	l.resetting = true
+	return true
+}
+
+// onStreamReset is the peer's side of closing a channel (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.7):
+// what it sent has been read, and it wants nothing more.
+func (pc *PeerConnection) onStreamReset(stream uint16) {
+	t := &pc.channels
+	dc, l := t.byStream[stream], t.lives[stream]
+	if l != nil && l.owed {
+		l.owed = false
+		defer t.settle(stream, l)
+		if dc == nil || !dc.heard {
+			return // it is of an earlier life
+		}
+	}
+	switch {
+	case dc != nil && !dc.peerReset:
+		dc.peerReset = true
+		if !dc.confirmed && dc.state == channelOpen {
+			dc.failure = failuref("data channel %q: the peer refused it", dc.label)
+		}
+		dc.dropOutbox()
+		dc.reset()
+	case l != nil && len(l.early.messages) > 0:
+		l.early.reset = true
+	}
+}
+
+// onResetComplete is the answer to a reset of ours. err is not nil if the peer refused it; the stream goes on then, as the
+// peer wants, and is used again as if it were reset.
+func (pc *PeerConnection) onResetComplete(stream uint16, err error) {
+	t := &pc.channels
+	l, dc := t.lives[stream], t.byStream[stream]
+	if l == nil || !l.resetting {
+		return
+	}
+	if err != nil {
+		pc.log.Debug("the peer denied to reset a stream", "stream", stream, "error", err)
+	}
+	l.resetting = false
+	defer t.settle(stream, l)
+	if l.again {
+		l.again = false
+		pc.resetStream(stream, l)
+		return
+	}
+	switch {
+	case dc == nil:
+	case dc.suspended: // the reset was of the life before
+		dc.resume()
+	case dc.resetting:
+		t.remove(dc)
+		if !dc.peerReset {
+			l.owed, l.ended = true, pc.now
+		}
+		dc.closed(dc.failure)
+	}
+}
+
+// onEarly keeps a message for the channel that its stream does not have yet.
+func (pc *PeerConnection) onEarly(m sctp.Message) {
+	t := &pc.channels
+	l := t.life(m.Stream)
+	if l.owed { // the channel is gone, and the peer does not know it yet
+		pc.sctp.Release(pc.now, &m)
+		return
+	}
+	if t.earlyBytes += m.Charge(); t.earlyBytes > maxEarlyBytes {
+		t.earlyBytes -= m.Charge()
+		pc.log.Debug("data without a channel: the stream is refused", "stream", m.Stream)
+		pc.refuse(m.Stream)
+		pc.sctp.Release(pc.now, &m)
+		return
+	}
+	e := &l.early
+	if len(e.messages) == 0 {
+		e.until = pc.now.Add(maxEarlyTime)
+		t.earlyAt = earlier(t.earlyAt, e.until)
+	}
+	e.bytes += m.Charge()
+	e.messages = append(e.messages, m)
+}
+
+// takeEarly gives a new channel what arrived before it.
+func (pc *PeerConnection) takeEarly(dc *DataChannel) {
+	t, stream := &pc.channels, uint16(dc.stream)
+	l := t.lives[stream]
+	if l == nil || len(l.early.messages) == 0 {
+		return
+	}
+	e := l.early
+	l.early = earlyMessages{}
+	t.earlyBytes -= e.bytes
+	t.settle(stream, l)
+	for _, m := range e.messages {
+		dc.receive(m)
+	}
+	if e.reset {
+		pc.onStreamReset(stream)
+	}
+}
+
+func (pc *PeerConnection) dropEarly(l *life) {
+	for i := range l.early.messages {
+		pc.sctp.Release(pc.now, &l.early.messages[i])
+	}
+	pc.channels.earlyBytes -= l.early.bytes
+	l.early = earlyMessages{}
+}
+
+// expireEarly refuses the streams whose channels did not come in time.
+func (pc *PeerConnection) expireEarly() {
+	t := &pc.channels
+	if t.earlyAt.IsZero() || pc.now.Before(t.earlyAt) {
+		return
+	}
+	t.earlyAt = time.Time{}
+	for stream, l := range t.lives {
+		switch {
+		case len(l.early.messages) == 0:
+		case !pc.now.Before(l.early.until):
+			pc.log.Debug("data without a channel: the stream is refused", "stream", stream)
+			pc.refuse(stream)
+		default:
+			t.earlyAt = earlier(t.earlyAt, l.early.until)
+		}
+	}
+}
+
+// deadline is when onChannelTimer has something to do; zero: never.
+func (t *channelTable) deadline() time.Time { return earlier(t.earlyAt, t.expireAt) }
+
+// onChannelTimer does what time alone brings about.
+func (pc *PeerConnection) onChannelTimer() {
+	pc.expireEarly()
+	pc.expireBuffered()
+	pc.shelvePending()
+}

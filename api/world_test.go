@@ -1,0 +1,85 @@
+package rtc
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/sdp"
+)
+
+// world is two connections whose associations exchange their packets over a simulated path, without ICE and DTLS, in the
+// virtual time of package synctest.
+type world struct {
+	pair
+	mu    sync.Mutex
+	rng   *rand.Rand
+	delay time.Duration
+	lose  func(toB bool) bool
+}
+
+// inWorld runs a test in virtual time, with a path of the given one-way delay that loses this share of the packets.
+func inWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, a, b Configuration, f func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{rng: rand.New(rand.NewPCG(seed, seed)), delay: delay}
+		w.lose = func(bool) bool { return w.rng.Float64() < loss }
+		w.t = t
+		w.a = w.connection(a, true)
+		w.b = w.connection(b, false)
+		for _, pc := range []*PeerConnection{w.a, w.b} {
+			pc.lock()
+			pc.sctp.Connect(pc.now)
+			pc.unlock()
+		}
+		defer func() {
+			w.losing(nothing)
+			_ = w.a.CloseAndWait()
+			_ = w.b.CloseAndWait()
+			time.Sleep(time.Minute) // what is under way ends
+		}()
+		f(t, w)
+	})
+}
+
+func (w *world) connection(c Configuration, toB bool) *PeerConnection {
+	c.DisableAutoNegotiation = true // it would gather candidates
+	pc, err := newPeerConnection(c, tuning{carry: func(packet []byte) {
+		w.mu.Lock()
+		lost := w.lose(toB)
+		w.mu.Unlock()
+		if lost {
+			return
+		}
+		time.AfterFunc(w.delay, func() {
+			to := w.a
+			if toB {
+				to = w.b
+			}
+			to.lock()
+			defer to.unlock()
+			if !to.ended {
+				to.sctp.Receive(to.now, packet)
+			}
+		})
+	}})
+	require.NoError(w.t, err)
+	pc.remote.client = toB
+	pc.iceState = ICEStateConnected
+	pc.startSCTP(&sdp.MediaDescription{})
+	return pc
+}
+
+// losing changes which packets are lost.
+func (w *world) losing(f func(toB bool) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lose = f
+}
+
+func nothing(bool) bool    { return false }
+func everything(bool) bool { return true }
