@@ -246,7 +246,7 @@ func (pc *PeerConnection) onLocalCandidate(agent *ice.Agent, c ice.Candidate) {
 	ufrag, _ := agent.LocalCredentials()
 	c.Extensions = append(slices.Clip(c.Extensions), ice.Extension{Key: "ufrag", Value: ufrag})
 	text := c.String()
-	if agent == pc.gather.agent {
+	if pc.gather.agent == nil || agent == pc.gather.agent {
 		pc.session.localCandidates = append(pc.session.localCandidates, text)
 	} else {
 		pc.session.other.candidates = append(pc.session.other.candidates, text)
