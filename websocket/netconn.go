@@ -33,8 +33,8 @@ import (
 //
 // Close returns at once, and so do all other calls, with ErrClosed. In the background
 // the pending messages are sent, then a close frame with StatusNormalClosure; the peer
-// has the close timeout of the connection's options to take them and to answer. A Read
-// that is answering the close of the peer at that moment takes up to 2.5 s.
+// has the close timeout of the connection's options to take them and to answer. Only a
+// Read that is answering the close of a peer which does not read goes on, for a second.
 //
 // The deadlines of the stream below must work, as those of package net, net.Pipe and
 // crypto/tls do: Close and SetReadDeadline interrupt a Read by them.
@@ -230,9 +230,12 @@ func (n *netConn) beginClose(code StatusCode, reason string) error {
 	c := n.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil || c.closeQueued {
-		if c.err != nil {
-			return c.closeResult()
+	switch {
+	case c.err != nil:
+		return c.closeResult()
+	case c.closeQueued: // a Read has answered the peer's end
+		if !c.out.busy && c.out.pending == nil {
+			go c.end(ErrClosed) // it only waits for the peer to close the stream
 		}
 		return nil
 	}

@@ -233,6 +233,30 @@ func TestNetConnCloseEndsWhatWaits(t *testing.T) {
 	}
 }
 
+// Close also ends a Read that has answered the close of the peer, and waits for it to close the stream.
+func TestNetConnCloseEndsTheWaitForThePeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		defer b.Close()
+		n := newConn(a, connConfig{client: true}).NetConn(MessageBinary)
+		start := time.Now()
+		ended := make(chan error, 1)
+		go func() {
+			_, err := n.Read(make([]byte, 1))
+			ended <- err
+		}()
+		_, err := b.Write([]byte("\x88\x00"))
+		require.NoError(t, err)
+		_, err = io.ReadFull(b, make([]byte, 6)) // and the answer is there
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Empty(t, ended)
+		require.NoError(t, n.Close())
+		require.ErrorIs(t, <-ended, net.ErrClosed)
+		require.Zero(t, time.Since(start))
+	})
+}
+
 // What was written before Close arrives.
 func TestNetConnCloseSendsWhatWasWritten(t *testing.T) {
 	pairs(t, connConfig{}, connConfig{}, func(t *testing.T, client, server *Conn) {
