@@ -1,0 +1,28 @@
+package rtc
+
+import (
+	"net"
+	"testing"
+
+	"golang.org/x/net/nettest"
+)
+
+// The NetConn of a WebSocket is what programs expect of a net.Conn, at both ends. All of the contract holds: Write cuts what
+// it is given into messages, and Read does not see where.
+func TestWebSocketNetConnIsANetConn(t *testing.T) {
+	for name, fromServer := range map[string]bool{"client": false, "server": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newTestServer(t, WebSocketServerConfiguration{})
+			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+				client := dial(t, s.url("ws", "/"), nil)
+				server := receive(t, s.accepted, "client callback")
+				eventually(t, "open", func() bool { return client.IsOpen() && server.IsOpen() })
+				c1, c2 = client.NetConn(), server.NetConn()
+				if fromServer {
+					c1, c2 = c2, c1
+				}
+				return c1, c2, func() { client.CloseAndWait(); server.CloseAndWait() }, nil
+			})
+		})
+	}
+}
