@@ -91,7 +91,7 @@ func (a *Agent) nextDeadline() (d time.Time) {
 	if a.ended() {
 		return time.Time{}
 	}
-	if a.sent < len(a.responses) {
+	if a.responses.Len() > 0 {
 		return a.now
 	}
 	d = a.gatheringDeadline()

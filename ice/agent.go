@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/rtcstack/rtcstack/internal/ring"
 	"github.com/rtcstack/rtcstack/stun"
 )
 
@@ -41,10 +42,9 @@ type Agent struct {
 	gathered       bool // EventGatheringComplete was given
 
 	checkList checkList
-	pacer     pacer      // of checks
-	gatherers pacer      // of requests to STUN servers
-	responses []response // first in, first out; sent is the index of the first
-	sent      int
+	pacer     pacer // of checks
+	gatherers pacer // of requests to STUN servers
+	responses ring.Queue[response]
 
 	selected   *candidatePair
 	selectedAt time.Time // when it was selected, or nominated since
@@ -264,7 +264,7 @@ func (a *Agent) stop(s State) {
 	a.setState(s)
 	a.selected, a.nominating, a.consent, a.following = nil, nil, consent{}, following{}
 	a.checkList = checkList{}
-	a.responses, a.sent = nil, 0
+	a.responses.Clear()
 	a.idle, a.deadline = true, time.Time{}
 }
 

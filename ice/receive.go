@@ -69,7 +69,7 @@ func knownInResponse(t stun.AttributeType) bool {
 // receiveRequest handles a connectivity check of the peer: the STUN server of
 // https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.
 func (a *Agent) receiveRequest(now time.Time, b *base, remote netip.AddrPort, m stun.Message) {
-	if len(a.responses)-a.sent >= maxResponses {
+	if a.responses.Len() >= maxResponses {
 		a.stats.Overflows++
 		return
 	}

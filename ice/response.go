@@ -20,26 +20,19 @@ type response struct {
 const keptResponses = 4
 
 // respond queues a response. Receive has seen to it that there is room.
-func (a *Agent) respond(r response) {
-	if a.sent > 0 && a.sent == len(a.responses) {
-		a.responses, a.sent = a.responses[:0], 0
-	}
-	a.responses = append(a.responses, r)
-}
+func (a *Agent) respond(r response) { a.responses.Push(r) }
 
 // transmitResponse appends the next response.
 func (a *Agent) transmitResponse(dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
-	if a.sent == len(a.responses) {
-		a.responses, a.sent = a.responses[:0], 0
-		if cap(a.responses) > keptResponses {
-			a.responses = nil
+	r, ok := a.responses.Pop()
+	if !ok {
+		if a.responses.Cap() > keptResponses {
+			a.responses.Clear()
 		}
 		return dst, local, remote, false
 	}
-	r := &a.responses[a.sent]
-	a.sent++
 	a.stats.ResponsesSent++
-	return a.appendResponse(dst, r), r.base.addr, r.base.zoned(r.remote), true
+	return a.appendResponse(dst, &r), r.base.addr, r.base.zoned(r.remote), true
 }
 
 func (a *Agent) appendResponse(dst []byte, r *response) []byte {
