@@ -24,7 +24,7 @@
 //	}
 //	for {
 //		event, ok := agent.Event()
-//		… // EventState, EventLocalCandidate, EventGatheringComplete, EventSelectedPair
+//		… // EventState, EventLocalCandidate, EventGatheringComplete, EventSelectedPair, EventBaseFreed
 //	}
 //	timer.Reset(agent.Deadline().Sub(now))
 //
@@ -55,6 +55,11 @@
 // of the agent. Remote candidates of type relay are plain addresses and work. Aggressive nomination, which RFC 8445
 // removed, is understood in the peer but not used. The lite role is not offered.
 //
-// After [StateCompleted] the owner may close sockets that are not the selected pair's, three seconds later
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3).
+// # Peers that select another pair
+//
+// Peers that nominate several pairs, as RFC 5245 allows, use one of them by rules of their own. An owner whose layer above can
+// authenticate data therefore calls [Agent.ReceivedData] when newer data arrives off the selected pair: a controlled agent then selects
+// that pair, if the peer has answered a check on it in the last 15 seconds, and checks it first if not. Data and nominations never
+// stand in for consent. A socket stays in use until the agent says [EventBaseFreed]: neither side has used it for
+// [DefaultUnusedTimeout] (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3).
 package ice
