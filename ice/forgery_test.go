@@ -24,7 +24,7 @@ func TestForgeriesSelectNothing(t *testing.T) {
 		return local == local1 && remote == remote1 || local == local2 && remote == remote2
 	}
 	type route struct{ local, remote netip.AddrPort }
-	netsim.Seeds(t, 200, func(t *testing.T, seed uint64) {
+	netsim.Seeds(t, 100, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		s := newScript(t, Config{Controlling: r.IntN(4) == 0}, locals...)
 		s.setRemote()
