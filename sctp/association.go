@@ -50,31 +50,32 @@ type Association struct {
 	epoch time.Time
 	last  instant // the latest time seen; time never runs backwards here
 
-	state      State
-	connect    bool // Connect was called
-	over       bool // EventClosed was given
-	timers     [timerCount]instant
-	events     ring.Queue[Event]
-	hand       handshake
-	ctl        controlQueue
-	rtt        rttState
-	out        outstanding
-	loss       lossState
-	cc         congestionControl
-	sample     ackSample // for cc, here so that it is not allocated
-	lostSample lostSample
-	header     [commonHeaderSize]byte // scratch for the checksum
-	pace       pacer
-	send       sendQueue
-	fwd        forwardState
-	recv       tsnTracker
-	reasm      reassembly
-	window     receiveWindow
-	mtu        pathMTU
-	reset      resetState
-	shutdown   shutdownState
-	beat       heartbeat
-	stats      Stats
+	state       State
+	connect     bool // Connect was called
+	over        bool // EventClosed was given
+	undelivered int  // bytes that were not acknowledged at the end
+	timers      [timerCount]instant
+	events      ring.Queue[Event]
+	hand        handshake
+	ctl         controlQueue
+	rtt         rttState
+	out         outstanding
+	loss        lossState
+	cc          congestionControl
+	sample      ackSample // for cc, here so that it is not allocated
+	lostSample  lostSample
+	header      [commonHeaderSize]byte // scratch for the checksum
+	pace        pacer
+	send        sendQueue
+	fwd         forwardState
+	recv        tsnTracker
+	reasm       reassembly
+	window      receiveWindow
+	mtu         pathMTU
+	reset       resetState
+	shutdown    shutdownState
+	beat        heartbeat
+	stats       Stats
 }
 
 // New makes an association in the closed state. Nothing is allocated for
@@ -361,7 +362,9 @@ func (a *Association) receiveChunk(t instant, c chunk, tag uint32) bool {
 	case chunkReConfig:
 		a.receiveReConfig(t, c)
 	case chunkAbort:
-		a.close(abortError(c.value))
+		e := abortError(c.value)
+		e.AfterShutdown = a.peerShutDown()
+		a.close(e)
 	case chunkShutdown:
 		a.receiveShutdown(t, c)
 	case chunkShutdownAck:
@@ -411,6 +414,7 @@ func (a *Association) close(err error) {
 	a.over = true
 	a.state = StateClosed
 	a.timers = [timerCount]instant{}
+	a.undelivered = a.send.buffered
 	a.out.release(&a.send)
 	a.send.release()
 	a.reasm.release()

@@ -52,6 +52,9 @@ type AbortError struct {
 	// CauseProtocolViolation, at most 256 bytes, as they came: a peer need not
 	// send UTF-8.
 	Reason string
+	// AfterShutdown says that the peer had sent SHUTDOWN before: everything that
+	// it sent has arrived.
+	AfterShutdown bool
 }
 
 func (e *AbortError) Error() string {

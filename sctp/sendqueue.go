@@ -309,8 +309,12 @@ func (a *Association) expires(t instant, opt SendOptions) instant {
 const maxSendMessage = 1 << 29
 
 // BufferedAmount returns the bytes that Send took and the peer has not
-// acknowledged yet.
+// acknowledged yet. It is 0 after the end of the association; see Undelivered.
 func (a *Association) BufferedAmount() int { return a.send.buffered }
+
+// Undelivered returns the bytes that Send took and the peer had not acknowledged
+// when the association ended; 0 before. What was given up for its limits does not count.
+func (a *Association) Undelivered() int { return a.undelivered }
 
 // Outstanding returns the bytes that are in flight, chunk headers included, and
 // those of messages, or parts of them, that wait to be sent for the first time.

@@ -68,6 +68,12 @@ func (a *Association) beginShutdown(t instant) {
 	a.progressShutdown(t)
 }
 
+// peerShutDown reports whether the peer has sent SHUTDOWN, which it does when
+// everything that it sent is acknowledged.
+func (a *Association) peerShutDown() bool {
+	return a.state == StateShutdownReceived || a.state == StateShutdownAckSent
+}
+
 // allAcknowledged reports whether the peer has everything.
 func (a *Association) allAcknowledged() bool {
 	return a.out.base == a.out.next && a.send.unsent == 0

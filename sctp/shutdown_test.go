@@ -402,6 +402,7 @@ func TestAbort(t *testing.T) {
 	s.want(`ABORT, User-Initiated Abort "enough"`)
 	s.wantEvents("closed: sctp: aborted: User-Initiated Abort: enough")
 	s.wantOver()
+	require.Equal(t, 3, s.a.Undelivered())
 
 	s = established(t, Config{})
 	s.a.Abort(s.now, strings.Repeat("x", 5000))
@@ -472,6 +473,23 @@ func TestAbortReceived(t *testing.T) {
 		}
 		s.wantMessages("0:before")
 		s.wantOver()
+		require.Equal(t, 2, s.a.Undelivered())
+	}
+}
+
+// An endpoint sends SHUTDOWN when everything that it sent is acknowledged, so that an ABORT behind it has cut nothing off.
+func TestAbortAfterShutdown(t *testing.T) {
+	for _, unsent := range []bool{false, true} { // SHUTDOWN-RECEIVED, or SHUTDOWN-ACK-SENT
+		s := established(t, Config{})
+		if unsent {
+			s.sendMessages(2)
+		}
+		s.receive(rawChunk(7, 0, uint32(999)))
+		s.take()
+		s.receive(rawChunk(6, 0))
+		e, ok := s.a.Event()
+		require.True(t, ok)
+		require.Equal(t, Event{Kind: EventClosed, Err: &AbortError{Remote: true, AfterShutdown: true}}, e)
 	}
 }
 
