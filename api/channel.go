@@ -58,8 +58,8 @@ type Channel interface {
 	// ReceiveInto copies the next pending message into buf and gives its size. When buf is too small the error is
 	// ErrTooSmall, n is the size needed, and the message stays pending.
 	ReceiveInto(buf []byte) (n int, isText bool, err error)
-	// ReadMessage waits for a message. When the channel is closed and nothing is pending it returns ErrFailure
-	// (wrapping io.EOF); when ctx is done, an error that wraps ctx's.
+	// ReadMessage waits for a message. When none is pending, it returns an error that matches io.EOF when the peer has
+	// closed, net.ErrClosed when this side has; when ctx is done, an error that matches those of ctx.
 	ReadMessage(ctx context.Context) (Message, error)
 	// WriteMessage sends a message, waiting while more than 1 MiB is buffered.
 	WriteMessage(ctx context.Context, m Message) error
@@ -141,13 +141,16 @@ type channel struct {
 	lowQueued      bool  // an eventLow is in the queue
 	silent         bool  // CloseAndWait was called: nothing is called any more
 	detached       bool  // its NetConn was closed: nothing is read any more
-	endOfReading   error // what a reader gets at the end instead of io.EOF
+	endOfReading   error // what a reader gets at the end instead of the reason for it
 	inbox          inbox
 
 	buffered     int // bytes waiting to be sent
 	lowThreshold int
 
 	readers, writers waiters
+
+	ending error // why the channel closes or has closed; nil: the peer closed it
+	lost   error // why nothing can be sent or received for now
 }
 
 func (c *channel) setup(owner channelOwner, queue *callbackQueue) {
@@ -395,6 +398,9 @@ func (c *channel) closed(err error) {
 	}
 	c.state = channelClosed
 	c.buffered = 0
+	if c.ending == nil {
+		c.ending = err
+	}
 	if err != nil {
 		c.push(event{kind: eventError, err: err})
 	}

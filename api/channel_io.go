@@ -2,13 +2,14 @@ package rtc
 
 import (
 	"context"
-	"io"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
 )
 
-// Send sends a binary message. data is copied; what cannot be sent at once is buffered. It fails with ErrFailure
-// unless the channel is open, and with ErrInvalid when the message is larger than MaxMessageSize.
+// Send sends a binary message. data is copied; what cannot be sent at once is buffered. It fails with ErrInvalid when the
+// message is larger than MaxMessageSize, and with ErrFailure unless the channel is open. The error also matches net.ErrClosed
+// and io.ErrClosedPipe when the channel or the connection was closed, by this side or by the peer, and ErrPathLost while the
+// connection is in StateFailed for lack of a path.
 func (c *channel) Send(data []byte) error {
 	c.owner.lock()
 	defer c.owner.unlock()
@@ -75,9 +76,15 @@ func (c *channel) takeOne() {
 	c.inbox.one[0] = received{}
 }
 
-// ReadMessage waits for a message, which then belongs to the caller. When the channel is closed and nothing is
-// pending it fails with ErrFailure wrapping io.EOF; when ctx is done, even if a message is pending, with ErrFailure
-// wrapping ctx.Err and context.Cause(ctx).
+// ReadMessage waits for a message, which then belongs to the caller. All its errors are ErrFailure. When no message is
+// pending, the error matches
+//   - io.EOF when the peer has closed the channel or the connection, and also io.ErrUnexpectedEOF when it ended the connection
+//     at once, without the shutdown that would show that everything has arrived that it sent;
+//   - net.ErrClosed when this side has closed the channel or the connection;
+//   - ErrPathLost while the connection is in StateFailed for lack of a path; the channel is still open;
+//   - otherwise the cause of the failure that OnError was called with.
+//
+// When ctx is done, even if a message is pending, the error matches ctx.Err and context.Cause(ctx).
 func (c *channel) ReadMessage(ctx context.Context) (Message, error) {
 	for {
 		c.owner.lock()
@@ -125,16 +132,11 @@ func (c *channel) WriteMessage(ctx context.Context, m Message) error {
 	}
 }
 
-var errEndOfChannel = &classError{class: ErrFailure, text: "channel closed", cause: io.EOF}
-
-// waitReadable joins the readers, unless there will be nothing to read any more.
+// waitReadable joins the readers, unless there will be nothing to read.
 func (c *channel) waitReadable() error {
-	if c.state == channelClosed {
+	if err := c.readError(); err != nil {
 		c.readers.wake()
-		if c.endOfReading != nil {
-			return c.endOfReading
-		}
-		return errEndOfChannel
+		return wrapError(ErrFailure, err, "read message")
 	}
 	c.readers.join()
 	return nil
@@ -142,11 +144,11 @@ func (c *channel) waitReadable() error {
 
 // waitWritable joins the writers unless a message may be sent now, or never again.
 func (c *channel) waitWritable() (wait bool, err error) {
-	switch {
-	case c.state >= channelClosing:
+	if err := c.writeError(); err != nil {
 		c.writers.wake()
-		return false, errClosed
-	case c.state == channelOpen && c.buffered <= writeHighWater:
+		return false, wrapError(ErrFailure, err, "write message")
+	}
+	if c.state == channelOpen && c.buffered <= writeHighWater {
 		return false, nil
 	}
 	c.writers.join()

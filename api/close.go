@@ -1,13 +1,38 @@
 package rtc
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/rtcstack/rtcstack/ice"
 )
 
+// How long Close waits for the peer.
+const (
+	// closeLinger is how long it may acknowledge nothing, of the data or of the end of the association.
+	closeLinger = 3 * time.Second
+	// closeStall is how long its receive window may stay closed, because its program does not read. Meanwhile it does
+	// acknowledge the chunks that are sent to find out whether the window has opened (RFC 9260, section 6.1), which says
+	// nothing about its program.
+	closeStall = 10 * time.Second
+	// closeTimeout is how long closing takes at most. A program that buffers more than the path carries in that time has to
+	// wait for OnBufferedAmountLow before it closes.
+	closeTimeout = 2 * time.Minute
+)
+
+// lingering is what Close waits by.
+type lingering struct {
+	began   time.Time
+	unacked int       // bytes that the peer has not acknowledged
+	acked   time.Time // when it acknowledged some of them last
+	open    time.Time // when its receive window was open last
+}
+
 // Close closes the connection and returns at once; a second Close succeeds. While connected, what is buffered is sent
-// first, as long as the peer acknowledges it; then both sides are closed, and OnStateChange says so.
+// first. Then both sides are closed, and OnStateChange is called with StateClosed. The peer is given up before that when it
+// acknowledges nothing for 3 seconds, when it does not read, so that its receive window is closed for 10 seconds, and after 2
+// minutes in any case. From then on Stats().Undelivered is the number of bytes that the peer has not acknowledged, 0 if it has
+// everything.
 func (pc *PeerConnection) Close() error {
 	pc.lock()
 	defer pc.unlock()
@@ -15,13 +40,15 @@ func (pc *PeerConnection) Close() error {
 	return nil
 }
 
-// CloseAndWait closes the connection at once: what is buffered is dropped, and the peer is told. When it returns no
+// CloseAndWait closes the connection at once: it drops what is buffered and notifies the peer. When it returns no
 // callback of the connection or its channels runs or will run, except the one that it is called from, and all
-// sockets and goroutines are gone. To send what is buffered first, call Close and wait for StateClosed. Two callbacks of
-// two connections that each close the other one with it wait for each other for ever.
+// sockets and goroutines are gone. Stats().Undelivered is the number of bytes that were dropped. To send what is buffered
+// first, call Close and wait for StateClosed. Two callbacks of two connections that each close the other one with
+// CloseAndWait wait for each other for ever.
 func (pc *PeerConnection) CloseAndWait() error {
 	pc.lock()
 	pc.queue.stop()
+	pc.closing = true
 	pc.finish(StateClosed, nil)
 	pc.closed()
 	if dc, ok := pc.queue.target.(*DataChannel); ok {
@@ -46,34 +73,43 @@ func (pc *PeerConnection) beginClosing() {
 		pc.closing = true
 		for _, dc := range pc.channels.byStream {
 			if dc.state == channelOpen {
-				dc.state = channelClosing
+				dc.state, dc.ending = channelClosing, errClosed
 				dc.wake()
 			}
 			dc.reconsider()
 		}
-		pc.unacked = pc.unsent()
+		pc.linger = lingering{began: pc.now, unacked: pc.unsent(), acked: pc.now, open: pc.now}
 		pc.closeBy = pc.now.Add(pc.tuning.closeLinger)
 	default:
+		pc.closing = true
 		pc.finish(StateClosed, nil)
 	}
 }
 
-// unsent is how much the peer has not acknowledged, in bytes.
+// unsent returns how much the peer has not acknowledged, in bytes.
 func (pc *PeerConnection) unsent() int {
-	n := pc.sctp.BufferedAmount()
+	if pc.sctp == nil {
+		return 0
+	}
+	n := pc.sctp.BufferedAmount() + pc.sctp.Undelivered()
 	for _, dc := range pc.channels.byStream {
 		n += dc.buffered
 	}
 	return n
 }
 
-// continueClosing waits for what is buffered while the peer takes some of it, then shuts the association down. It
-// tells whether it did something.
+// continueClosing waits for what is buffered while the peer takes it, then shuts the association down. It reports
+// whether it did something.
 func (pc *PeerConnection) continueClosing() bool {
-	if n := pc.unsent(); n < pc.unacked {
-		pc.unacked = n
-		pc.closeBy = pc.now.Add(pc.tuning.closeLinger)
+	l, tune := &pc.linger, &pc.tuning
+	n := pc.unsent()
+	if n < l.unacked {
+		l.unacked, l.acked = n, pc.now
 	}
+	if n == 0 || pc.sctp.Stats().PeerWindow > 0 {
+		l.open = pc.now
+	}
+	pc.closeBy = earlier(l.acked.Add(tune.closeLinger), earlier(l.open.Add(tune.closeStall), l.began.Add(tune.closeTimeout)))
 	if pc.shutdown {
 		return false
 	}
@@ -96,22 +132,33 @@ func (pc *PeerConnection) finish(state State, err error) {
 	if err != nil {
 		pc.log.Error("connection", "error", err)
 	}
+	reason := cmp.Or(err, pc.endedBy)
+	if pc.closing && err == nil {
+		reason = errClosed
+	}
 	pc.closing, pc.ended = true, true
+	owed := pc.unsent()
+	if owed > 0 {
+		pc.log.Warn("connection ended before everything was acknowledged", "bytes", owed)
+		pc.final.undelivered += owed
+	}
 	if pc.sctp != nil {
-		pc.sctp.Abort(pc.now, "")
-		pc.transmitSCTP() // the end of a shutdown, or the ABORT
+		pc.farewell(owed)
 	}
 	pc.send()
 	for _, dc := range pc.channels.byStream {
-		dc.end(err)
+		dc.end(err, reason)
 	}
 	for _, dc := range pc.channels.waiting {
-		dc.end(err)
+		dc.end(err, reason)
 	}
 	pc.channels.waiting, pc.channels.blocked = nil, nil
 	pc.closeBy, pc.releaseAt, pc.completeAt = time.Time{}, time.Time{}, time.Time{}
 	if pc.timer != nil {
 		pc.timer.Stop()
+	}
+	if pc.agent != nil {
+		pc.final.agent = pc.agent.Stats()
 	}
 	pc.agents((*ice.Agent).Close)
 	if state == StateClosed {
@@ -134,9 +181,31 @@ func (pc *PeerConnection) closed() {
 	pc.setState(StateClosed)
 }
 
-// end closes a channel whose connection has ended.
-func (dc *DataChannel) end(err error) {
+// farewell ends the association. If the peer has acknowledged everything, SHUTDOWN goes in front of the ABORT: it tells the
+// peer that it has everything, though there is no time for its answer.
+func (pc *PeerConnection) farewell(owed int) {
+	if pc.channels.up && owed == 0 && !pc.shutdown {
+		pc.sctp.Shutdown(pc.now)
+		pc.transmitSCTP()
+	}
+	pc.sctp.Abort(pc.now, "")
+	pc.transmitSCTP() // the ABORT, or the end of a shutdown
+}
+
+// closedByPeer ends the connection because the peer has ended it. inOrder says that everything has arrived that the peer sent.
+func (pc *PeerConnection) closedByPeer(inOrder bool, cause error) {
+	if !inOrder {
+		pc.endedBy = cutByPeer(cause)
+	}
+	pc.finish(StateClosed, nil)
+}
+
+// end closes a channel whose connection has ended for that reason; nil: the peer has closed it in order.
+func (dc *DataChannel) end(err, reason error) {
 	dc.dropOutbox()
+	if dc.ending == nil && !dc.peerReset {
+		dc.ending = reason
+	}
 	dc.closed(err)
 }
 

@@ -70,6 +70,9 @@ var _ Channel = (*DataChannel)(nil)
 func newDataChannel(pc *PeerConnection, label, protocol string, r Reliability) *DataChannel {
 	dc := &DataChannel{pc: pc, label: label, protocol: protocol, reliability: r, stream: -1}
 	dc.setup(dc, &pc.queue)
+	if pc.state == StateFailed {
+		dc.lost = ErrPathLost
+	}
 	return dc
 }
 
@@ -227,11 +230,12 @@ func (dc *DataChannel) close() {
 	case channelClosing, channelClosed:
 		return
 	case channelConnecting:
+		dc.ending = errClosed
 		dc.pc.channels.remove(dc)
 		dc.closed(nil)
 		return
 	}
-	dc.state = channelClosing
+	dc.state, dc.ending = channelClosing, errClosed
 	dc.wake()
 	dc.reconsider()
 	if dc.outbox.Len() == 0 {
@@ -242,6 +246,9 @@ func (dc *DataChannel) close() {
 // fail closes the channel at once, with an error.
 func (dc *DataChannel) fail(err error) {
 	dc.failure = err
+	if dc.ending == nil {
+		dc.ending = err
+	}
 	dc.dropOutbox()
 	dc.reset()
 }

@@ -33,8 +33,11 @@ func (m outMessage) size() int {
 
 // send takes a message of the program.
 func (dc *DataChannel) send(data []byte, isText bool) error {
-	if dc.state != channelOpen || dc.pc.closing {
-		return wrapError(ErrFailure, errNotOpen, "send")
+	switch err := dc.writeError(); {
+	case err != nil:
+		return wrapError(ErrFailure, err, "send")
+	case dc.state != channelOpen:
+		return wrapError(ErrFailure, errNotOpenYet, "send")
 	}
 	if limit := dc.maxMessageSize(); len(data) > limit {
 		return invalidf("send: message of %d bytes, at most %d", len(data), limit)
@@ -56,8 +59,6 @@ func (dc *DataChannel) send(data []byte, isText bool) error {
 	dc.pc.counters.messages.sent(len(data))
 	return nil
 }
-
-var errNotOpen = &classError{class: ErrFailure, text: "the channel is not open"}
 
 // sendControl sends a message of the establishment protocol.
 func (dc *DataChannel) sendControl(message []byte) {
@@ -163,6 +164,9 @@ func (dc *DataChannel) dropOutbox() {
 	for dc.outbox.Len() > 0 {
 		m, _ := dc.outbox.Pop()
 		m.data.Free()
+	}
+	if !dc.pc.ended {
+		dc.pc.final.undelivered += dc.buffered
 	}
 	dc.buffered = 0
 	t := &dc.pc.channels

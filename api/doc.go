@@ -56,7 +56,14 @@
 // # Networks that change
 //
 // A connection that hears nothing from its peer is in StateDisconnected, from which it may come back, and after 30 seconds in
-// StateFailed. RestartICE looks for a new path in either of them, and before: channels and their messages are not lost.
+// StateFailed. RestartICE looks for a new path in either of them, and before: channels and their messages are not lost. While
+// the connection is in StateFailed, sending and waiting for messages fail with [ErrPathLost].
+//
+// # Ends
+//
+// Reading a channel ends with an error that matches io.EOF when the peer has closed the channel or the connection,
+// and net.ErrClosed when this side has; sending on a closed channel is net.ErrClosed. Close of a connection sends what is
+// buffered, within the limits that its documentation gives, and Stats().Undelivered says how much the peer has not got.
 //
 // # Left out, so far
 //

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
 )
 
 // Every error returned by this package matches exactly one of these four classes with errors.Is, and wraps its
@@ -46,22 +50,39 @@ func ErrorCode(err error) int {
 	}
 }
 
+// ErrPathLost matches the errors of a connection in StateFailed because no path to the peer was left, in addition to
+// ErrFailure. The connection and its channels are not closed: RestartICE may find another path.
+var ErrPathLost error = &classError{class: ErrFailure, text: "the path to the peer is lost"}
+
 // classError is an error of one of the four classes: what was being done, and why it failed.
 type classError struct {
 	class error
 	text  string
-	cause error
+	cause error   // whose text follows
+	alike []error // errors of the standard library that it matches, and that add nothing to the text
 }
 
+// Error returns the text behind the prefix of the package. What a cause repeats is left out, such as the prefix, or the name
+// of a protocol: "rtc: SCTP: peer is unreachable", not "rtc: SCTP: sctp: peer is unreachable".
 func (e *classError) Error() string {
-	if e.cause != nil {
-		return "rtc: " + e.text + ": " + e.cause.Error()
+	text := "rtc: " + e.text
+	if e.cause == nil {
+		return text
 	}
-	return "rtc: " + e.text
+	parts := strings.Split(text, ": ")
+	for _, part := range strings.Split(e.cause.Error(), ": ") {
+		if !slices.ContainsFunc(parts, func(before string) bool { return strings.EqualFold(before, part) }) {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, ": ")
 }
 
-func (e *classError) Is(target error) bool { return target == e.class }
-func (e *classError) Unwrap() error        { return e.cause }
+func (e *classError) Is(target error) bool {
+	return target == e.class || slices.Contains(e.alike, target)
+}
+
+func (e *classError) Unwrap() error { return e.cause }
 
 func invalidf(format string, args ...any) error {
 	return &classError{class: ErrInvalid, text: fmt.Sprintf(format, args...)}
@@ -77,9 +98,11 @@ func notAvailablef(format string, args ...any) error {
 
 // wrapError puts a cause into a class. A cause that has a class already keeps it, so that no error matches two.
 func wrapError(class, cause error, format string, args ...any) error {
-	var classed *classError
-	if errors.As(cause, &classed) {
-		class = classed.class
+	for _, c := range []error{ErrInvalid, ErrFailure, ErrNotAvailable, ErrTooSmall} {
+		if errors.Is(cause, c) {
+			class = c
+			break
+		}
 	}
 	return &classError{class: class, text: fmt.Sprintf(format, args...), cause: cause}
 }
@@ -88,10 +111,61 @@ func wrapError(class, cause error, format string, args ...any) error {
 func contextError(ctx context.Context, doing string) error {
 	err := ctx.Err()
 	if cause := context.Cause(ctx); !errors.Is(cause, err) {
-		err = fmt.Errorf("%w: %w", err, cause)
+		err = &causedError{err, cause}
 	}
 	return wrapError(ErrFailure, err, "%s", doing)
 }
 
-// errClosed is what operations on a closed connection or channel return.
-var errClosed = &classError{class: ErrFailure, text: "closed"}
+// causedError is the error of a context that ended for a cause of the program's.
+type causedError struct{ err, cause error }
+
+func (e *causedError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
+func (e *causedError) Unwrap() []error { return []error{e.err, e.cause} }
+
+// Why a channel cannot be used, besides the failures of its connection.
+var (
+	errNotOpenYet = &classError{class: ErrFailure, text: "the channel is not open yet"}
+	// errClosed: this side closed the channel or the connection.
+	errClosed = &classError{class: ErrFailure, text: "closed", alike: []error{net.ErrClosed, io.ErrClosedPipe}}
+	// errClosedByPeer: the peer closed the channel or the connection in order. A reader has read all that it sent.
+	errClosedByPeer = &classError{class: ErrFailure, text: "closed by the peer", alike: []error{io.EOF}}
+	// errUnread is errClosedByPeer for a writer: nothing that it sends would be read.
+	errUnread = &classError{class: ErrFailure, text: "closed by the peer", alike: []error{net.ErrClosed, io.ErrClosedPipe}}
+	// errCutByPeer: the peer ended the connection without a shutdown of SCTP. It may have sent more than arrived.
+	errCutByPeer = &classError{class: ErrFailure, text: "the peer ended the connection at once",
+		alike: []error{io.EOF, io.ErrUnexpectedEOF}}
+)
+
+// cutByPeer returns errCutByPeer with the reason that the peer gave, if it gave one.
+func cutByPeer(cause error) error {
+	if cause == nil {
+		return errCutByPeer
+	}
+	e := *errCutByPeer
+	e.cause = cause
+	return &e
+}
+
+// readError returns why nothing will be read from the channel any more, or for now; nil if there is no reason.
+func (c *channel) readError() error {
+	switch {
+	case c.state != channelClosed:
+		return c.lost
+	case c.endOfReading != nil:
+		return c.endOfReading
+	case c.ending == nil:
+		return errClosedByPeer
+	}
+	return c.ending
+}
+
+// writeError returns why nothing can be sent any more, or for now; nil if there is no reason.
+func (c *channel) writeError() error {
+	switch {
+	case c.state < channelClosing:
+		return c.lost
+	case c.ending == nil || errors.Is(c.ending, io.EOF):
+		return errUnread
+	}
+	return c.ending
+}

@@ -2,7 +2,6 @@ package rtc
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -18,7 +17,8 @@ const netConnWriteSize = 65536
 
 // NetConn returns a stream of bytes over the channel, for programs that are written for TCP. A Write becomes one binary
 // message, or several when it is longer than 64 KiB or the channel's maximum; Read joins them, text messages too, and
-// returns io.EOF when the peer has closed the channel. Reading and writing may go on concurrently, with deadlines. While
+// returns io.EOF when the peer has closed the channel in order, otherwise the errors of ReadMessage; Write returns those of
+// WriteMessage. Reading and writing may go on concurrently; past a deadline they return os.ErrDeadlineExceeded. While
 // OnMessage is set Read gets nothing.
 //
 // Close closes the channel: what was written is still sent. A Read or Write that is blocked returns an error that matches
@@ -38,9 +38,6 @@ type netConn struct {
 	readDeadline, writeDeadline deadline.Deadline
 }
 
-// errNetConnClosed is what a net.Conn returns after its Close: it matches what users of TCP and of io.Pipe look for.
-var errNetConnClosed = fmt.Errorf("rtc: %w: %w", net.ErrClosed, io.ErrClosedPipe)
-
 func (n *netConn) Read(p []byte) (int, error) {
 	n.reading.Lock()
 	defer n.reading.Unlock()
@@ -48,7 +45,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 		expired := n.readDeadline.Expired()
 		switch {
 		case isDone(n.closed):
-			return 0, errNetConnClosed
+			return 0, errClosed
 		case isDone(expired):
 			return 0, os.ErrDeadlineExceeded
 		case len(p) == 0:
@@ -63,8 +60,8 @@ func (n *netConn) Read(p []byte) (int, error) {
 		err := n.c.waitReadable()
 		n.c.owner.unlock()
 		switch {
-		case errors.Is(err, io.EOF):
-			return 0, io.EOF
+		case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+			return 0, io.EOF // itself, as an io.Reader has to
 		case err != nil:
 			return 0, err
 		}
@@ -97,7 +94,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 		expired := n.writeDeadline.Expired()
 		switch {
 		case isDone(n.closed):
-			return written, errNetConnClosed
+			return written, errClosed
 		case isDone(expired):
 			return written, os.ErrDeadlineExceeded
 		case written == len(p):
@@ -117,9 +114,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 		case written == len(p):
 			return written, nil
 		case isDone(n.closed):
-			return written, errNetConnClosed
-		case errors.Is(err, errClosed):
-			return written, io.ErrClosedPipe
+			return written, errClosed
 		case err != nil:
 			return written, err
 		case wait:

@@ -88,9 +88,11 @@ type PeerConnection struct {
 	// The end: close.go.
 	closing  bool      // Close was called, or the connection ended by itself
 	closeBy  time.Time // when the peer is not waited for any longer
-	unacked  int       // bytes that were not acknowledged yet when closeBy was set
-	shutdown bool      // the association was told to shut down
-	ended    bool      // the transports are let go of
+	linger   lingering
+	shutdown bool  // the association was told to shut down
+	ended    bool  // the transports are let go of
+	endedBy  error // why the peer's end of the connection was not in order
+	final    finalStats
 	done     chan struct{}
 	readers  sync.WaitGroup
 	deliverP func(plaintext []byte) // receivePlaintext, bound once
@@ -104,15 +106,15 @@ type output struct {
 
 // tuning holds what tests change: timers, and the cipher suites of DTLS.
 type tuning struct {
-	cipherSuites                                 []uint16
-	ice                                          ice.Config
-	closeLinger, releaseDelay, candidatesTimeout time.Duration
-	carry                                        func(packet []byte) // takes the SCTP packets instead of DTLS
+	cipherSuites                    []uint16
+	ice                             ice.Config
+	closeLinger, closeStall         time.Duration
+	closeTimeout                    time.Duration
+	releaseDelay, candidatesTimeout time.Duration
+	carry                           func(packet []byte) // takes the SCTP packets instead of DTLS
 }
 
 const (
-	// closeLinger is how long Close waits for the peer to acknowledge more of what is buffered.
-	closeLinger = 3 * time.Second
 	// releaseDelay is how long the sockets stay open that are not the agent's: those of the one that an ICE restart has
 	// replaced. The agent says itself when it has done with one of its own (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3).
 	releaseDelay = 3 * time.Second
@@ -123,6 +125,8 @@ const (
 
 func (t *tuning) setDefaults() {
 	t.closeLinger = cmp.Or(t.closeLinger, closeLinger)
+	t.closeStall = cmp.Or(t.closeStall, closeStall)
+	t.closeTimeout = cmp.Or(t.closeTimeout, closeTimeout)
 	t.releaseDelay = cmp.Or(t.releaseDelay, releaseDelay)
 	t.candidatesTimeout = cmp.Or(t.candidatesTimeout, candidatesTimeout)
 }
@@ -299,6 +303,7 @@ func (pc *PeerConnection) setState(s State) {
 	if pc.state != s && pc.state != StateClosed {
 		pc.log.Info("connection", "state", s)
 		pc.state = s
+		pc.setPathLost(s == StateFailed && !pc.ended)
 		pc.queue.push(event{target: pc, kind: eventState, value: int(s)})
 	}
 }

@@ -55,10 +55,19 @@ func TestRestartICEAfterFailure(t *testing.T) {
 		p.a.gather.sockets = nil
 		p.a.mu.Unlock()
 		eventually(t, want.String(), func() bool { return p.a.State() == want && p.b.State() == want })
-		require.NoError(t, b.SendText("sent while there was no path"))
+		err := b.SendText("sent while there was no path")
+		if want == StateFailed {
+			require.ErrorIs(t, err, ErrFailure)
+			require.ErrorIs(t, err, ErrPathLost)
+			require.True(t, b.IsOpen())
+		} else {
+			require.NoError(t, err)
+		}
 		require.NoError(t, p.a.RestartICE())
 		eventually(t, "connected again", func() bool { return p.a.State() == StateConnected && p.b.State() == StateConnected })
-		require.Equal(t, "sent while there was no path", string(next(t, a).Data))
+		if want == StateDisconnected {
+			require.Equal(t, "sent while there was no path", string(next(t, a).Data))
+		}
 		require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
 	}
 }

@@ -112,9 +112,11 @@ func (pc *PeerConnection) onAssociationClosed(err error) {
 	}
 	var abort *sctp.AbortError
 	switch {
-	case err == nil, errors.As(err, &abort) && abort.Remote:
-		pc.log.Debug("the association was closed", "reason", err)
-		pc.finish(StateClosed, nil)
+	case err == nil:
+		pc.closedByPeer(true, nil)
+	case errors.As(err, &abort) && abort.Remote:
+		pc.log.Debug("the association was aborted", "reason", err)
+		pc.closedByPeer(abort.AfterShutdown, err)
 	case pc.closing:
 		pc.finish(StateClosed, nil)
 	default:

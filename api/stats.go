@@ -18,6 +18,14 @@ type counters struct {
 	messages                         MessageStats
 }
 
+// finalStats is what the layers below forget when they end.
+type finalStats struct {
+	pair        ice.Pair  // selected last
+	undelivered int       // bytes that were given up: buffered when the peer closed their channel, or when the connection ended
+	agent       ice.Stats // of the last agent, when the connection ended
+	ice         ice.Stats // of agents that a restart replaced
+}
+
 // MessageStats counts the messages of data channels, and their bytes.
 type MessageStats struct {
 	MessagesSent, MessagesReceived uint64
@@ -34,7 +42,8 @@ func (s *MessageStats) received(size int) {
 	s.BytesReceived += uint64(size)
 }
 
-// Stats is a snapshot of a connection's counters. Those that count only grow.
+// Stats is a snapshot of a connection's counters. Those that count only grow, also through an ICE restart. After the
+// connection has ended, all keep their last values, except the states, BufferedAmount and Channels.
 type Stats struct {
 	State    State
 	ICEState ICEState
@@ -57,13 +66,17 @@ type Stats struct {
 	MessagesExpired uint64
 	// BufferedAmount is what the channels hold and the association has not taken, in bytes.
 	BufferedAmount int
+	// Undelivered is how much of what was sent the peer's association has not acknowledged, in bytes, BufferedAmount
+	// included. Messages of unreliable channels that were given up in time do not count. After the connection has ended it is
+	// what was lost: 0 means that everything has arrived, though not that the peer's program has read it.
+	Undelivered int
 	// Channels is the number of data channels.
 	Channels int
 
 	// RTT is the smoothed round-trip time that SCTP measures; 0 before there is one.
 	RTT time.Duration
 
-	// Local and Remote are the selected candidates; zero before there is a pair.
+	// Local and Remote are the candidates selected last; zero before there is a pair.
 	Local, Remote ice.Candidate
 	ICE           ice.Stats
 	SCTP          sctp.Stats
@@ -92,20 +105,52 @@ func (pc *PeerConnection) Stats() Stats {
 	for _, dc := range pc.channels.byStream {
 		s.BufferedAmount += dc.buffered
 	}
+	s.Local, s.Remote = pc.final.pair.Local, pc.final.pair.Remote
 	if pc.agent != nil {
 		s.ICE = pc.agent.Stats()
-		if pair, ok := pc.agent.Selected(); ok {
-			s.Local, s.Remote = pair.Local, pair.Remote
-		}
+	}
+	if pc.ended {
+		state := s.ICE.State
+		s.ICE = pc.final.agent
+		s.ICE.State = state
+	}
+	addICECounters(&s.ICE, &pc.final.ice)
+	s.Undelivered = pc.final.undelivered
+	if !pc.ended {
+		s.Undelivered += pc.unsent()
 	}
 	if pc.sctp != nil {
 		s.SCTP = pc.sctp.Stats()
 		s.RTT = s.SCTP.SRTT
 	}
-	if pc.dtlsUp {
+	if pc.dtls != nil && pc.dtls.CipherSuite() != 0 {
 		s.CipherSuite = dtlsconn.CipherSuiteName(pc.dtls.CipherSuite())
 	}
 	return s
+}
+
+// addICECounters adds what counts in other to s.
+func addICECounters(s, other *ice.Stats) {
+	s.RequestsSent += other.RequestsSent
+	s.Retransmissions += other.Retransmissions
+	s.ResponsesReceived += other.ResponsesReceived
+	s.RequestsReceived += other.RequestsReceived
+	s.ResponsesSent += other.ResponsesSent
+	s.ConsentRequestsSent += other.ConsentRequestsSent
+	s.GatheringRequestsSent += other.GatheringRequestsSent
+	s.IndicationsReceived += other.IndicationsReceived
+	s.RoleConflicts += other.RoleConflicts
+	s.Malformed += other.Malformed
+	s.Unauthenticated += other.Unauthenticated
+	s.Strangers += other.Strangers
+	s.Overflows += other.Overflows
+}
+
+// retire counts what an agent did that a restart replaced, or that was never used.
+func (s *finalStats) retire(agent *ice.Agent) {
+	counted := agent.Stats()
+	addICECounters(&s.ice, &counted)
+	agent.Close()
 }
 
 // Stats gives a snapshot of the channel's counters.

@@ -161,7 +161,7 @@ func (pc *PeerConnection) onHandshaked(err error) {
 	switch {
 	case pc.ended:
 	case err != nil:
-		pc.finish(StateFailed, wrapError(ErrFailure, err, "DTLS handshake"))
+		pc.finish(StateFailed, wrapError(ErrFailure, err, "DTLS"))
 	default:
 		pc.dtlsUp = true
 		pc.sctp.Connect(pc.now)
@@ -172,11 +172,14 @@ func (pc *PeerConnection) onHandshaked(err error) {
 func (pc *PeerConnection) onDTLSClosed(err error) {
 	pc.lock()
 	defer pc.unlock()
-	if err != nil {
-		pc.log.Warn("DTLS", "error", err)
-	}
 	pc.dtlsUp = false
-	pc.finish(StateClosed, nil)
+	switch {
+	case pc.ended:
+	case err != nil && !pc.closing:
+		pc.finish(StateFailed, wrapError(ErrFailure, err, "DTLS"))
+	default:
+		pc.closedByPeer(pc.sctp.State() == sctp.StateShutdownReceived || pc.sctp.State() == sctp.StateShutdownAckSent, nil)
+	}
 }
 
 // receive handles a batch of datagrams from one socket: the mutex is taken once for all of them.
@@ -332,6 +335,7 @@ func (pc *PeerConnection) onSelectedPair(pair ice.Pair) {
 	if remote.Addr().IsLinkLocalUnicast() && remote.Addr().Is6() {
 		remote = netip.AddrPortFrom(remote.Addr().WithZone(pair.Base.Addr().Zone()), remote.Port())
 	}
+	pc.final.pair = pair
 	next := &path{socket: s, remote: remote}
 	if last := pc.path.Swap(next); last != nil && *last != *next && pc.sctp != nil {
 		pc.sctp.PathChanged(pc.now)

@@ -65,9 +65,11 @@ func (ws *WebSocket) CloseAndWait() error {
 func (ws *WebSocket) close() {
 	switch ws.state {
 	case channelConnecting:
+		ws.ending = errClosed
 		ws.state = channelClosing
 		ws.cancel(errGivenUp) // who connects will finish
 	case channelOpen:
+		ws.ending = errClosed
 		if ws.closeCode == 0 {
 			ws.closeCode = websocket.StatusNormalClosure
 		}

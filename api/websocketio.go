@@ -28,9 +28,11 @@ const (
 
 // send buffers a message and wakes the writer.
 func (ws *WebSocket) send(data []byte, isText bool) error {
-	switch {
+	switch err := ws.writeError(); {
+	case err != nil:
+		return wrapError(ErrFailure, err, "send")
 	case ws.state != channelOpen:
-		return wrapError(ErrFailure, errNotOpen, "send")
+		return wrapError(ErrFailure, errNotOpenYet, "send")
 	case len(data) > ws.maximum:
 		return invalidf("send: message of %d bytes, at most %d", len(data), ws.maximum)
 	case isText && !utf8.Valid(data):

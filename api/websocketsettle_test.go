@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -240,7 +241,7 @@ func TestWebSocketNetConnAnswersLeaveBeforeTheEnd(t *testing.T) {
 				}
 				require.Equal(t, want, got)
 				peer.wantsEnd(end)
-				require.NoError(t, receive(t, copied, "end of the copy"))
+				require.ErrorIs(t, receive(t, copied, "end of the copy"), end.err)
 			})
 		})
 	}
@@ -264,7 +265,7 @@ func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 						require.Equal(t, fmt.Sprintf("q%d", i), string(m.Data))
 					}
 					_, err := ws.ReadMessage(context.Background())
-					require.ErrorIs(t, err, io.EOF)
+					require.ErrorIs(t, err, cmp.Or(end.err, io.EOF))
 				})
 			})
 			t.Run("does not come back from OnMessage", func(t *testing.T) {

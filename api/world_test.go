@@ -20,13 +20,15 @@ type world struct {
 	rng   *rand.Rand
 	delay time.Duration
 	lose  func(toB bool) bool
+
+	underWay map[bool][][]byte // by whether they go to b
 }
 
 // inWorld runs a test in virtual time, with a path of the given one-way delay that loses this share of the packets.
 func inWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, a, b Configuration, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{rng: rand.New(rand.NewPCG(seed, seed)), delay: delay}
+		w := &world{rng: rand.New(rand.NewPCG(seed, seed)), delay: delay, underWay: make(map[bool][][]byte)}
 		w.lose = func(bool) bool { return w.rng.Float64() < loss }
 		w.t = t
 		w.a = w.connection(a, true)
@@ -55,6 +57,9 @@ func (w *world) connection(c Configuration, toB bool) *PeerConnection {
 		if lost {
 			return
 		}
+		w.mu.Lock()
+		w.underWay[toB] = append(w.underWay[toB], packet)
+		w.mu.Unlock()
 		time.AfterFunc(w.delay, func() {
 			to := w.a
 			if toB {
@@ -62,6 +67,11 @@ func (w *world) connection(c Configuration, toB bool) *PeerConnection {
 			}
 			to.lock()
 			defer to.unlock()
+			// The functions of one instant run in any order, the packets arrive in theirs.
+			w.mu.Lock()
+			packet := w.underWay[toB][0]
+			w.underWay[toB] = w.underWay[toB][1:]
+			w.mu.Unlock()
 			if !to.ended {
 				to.sctp.Receive(to.now, packet)
 			}
