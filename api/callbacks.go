@@ -27,6 +27,7 @@ const (
 	eventError
 	eventMessages // and OnAvailable: what is called is decided when its turn comes
 	eventLow
+	eventStored // and nothing else: a callback was set for what happened before
 	eventClient // of a WebSocketServer
 )
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -425,4 +426,60 @@ func TestTheCallbackQueueDoesNotGrowUnderASteadyLoad(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	require.LessOrEqual(t, most, 8)
+}
+
+// What happened before a callback was set is delivered before what happened after it, however far the queue is.
+func TestStoredEventsKeepTheirOrder(t *testing.T) {
+	happen := []func(c *bareChannel){
+		func(c *bareChannel) { c.opened() },
+		func(c *bareChannel) { c.arrived(received{Message: Message{Data: []byte("m")}}) },
+		func(c *bareChannel) { c.closed(failuref("broken")) },
+	}
+	for delivered := range len(happen) + 1 {
+		synctest.Test(t, func(t *testing.T) {
+			c := newBareChannel(channelConnecting)
+			for _, f := range happen[:delivered] {
+				c.mu.Lock()
+				f(c)
+				c.mu.Unlock()
+			}
+			synctest.Wait() // these have had their turn, and nobody to call
+			// The rest waits in the queue while the callbacks are set.
+			busy := &busyTarget{begun: make(chan struct{}), end: make(chan struct{})}
+			c.mu.Lock()
+			c.calls.push(event{target: busy})
+			c.mu.Unlock()
+			<-busy.begun
+			c.mu.Lock()
+			for _, f := range happen[delivered:] {
+				f(c)
+			}
+			c.mu.Unlock()
+			var got []string
+			c.OnOpen(func() { got = append(got, "open") })
+			c.OnMessage(func(Message) { got = append(got, "message") })
+			c.OnError(func(error) { got = append(got, "error") })
+			c.OnClosed(func() { got = append(got, "closed") })
+			close(busy.end)
+			synctest.Wait()
+			// A message that found no callback is pending, not stored: it comes behind what waits, but before the end.
+			want := [...][]string{
+				{"open", "message", "error", "closed"},
+				{"open", "message", "error", "closed"},
+				{"open", "error", "message", "closed"},
+				{"open", "error", "closed", "message"},
+			}[delivered]
+			require.Equal(t, want, got, "%d had their turn before", delivered)
+		})
+	}
+}
+
+// busyTarget is a callback that takes until end.
+type busyTarget struct{ begun, end chan struct{} }
+
+func (b *busyTarget) deliver(q *callbackQueue, e event) {
+	q.enter(b, e.kind)
+	close(b.begun)
+	<-b.end
+	q.leave()
 }

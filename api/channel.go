@@ -183,9 +183,11 @@ func (c *channel) setSimple(kind eventKind, callback *func(), stored *bool, f fu
 		*stored = false
 		c.lowQueued = c.lowQueued && kind != eventLow
 		c.forget(kind)
-	case *stored:
+	case *stored && kind == eventLow:
 		*stored = false
-		c.push(event{kind: kind})
+		c.low()
+	case *stored:
+		c.push(event{kind: eventStored})
 	}
 }
 
@@ -199,8 +201,7 @@ func (c *channel) OnError(f func(error)) {
 		c.storedError = nil
 		c.forget(eventError)
 	case c.storedError != nil:
-		c.push(event{kind: eventError, err: c.storedError})
-		c.storedError = nil
+		c.push(event{kind: eventStored})
 	}
 }
 
@@ -277,6 +278,7 @@ func (c *channel) deliver(q *callbackQueue, e event) {
 		c.heldEvents = append(c.heldEvents, e)
 		return
 	}
+	c.deliverStored(q)
 	switch e.kind {
 	case eventOpen:
 		c.deliverSimple(q, e.kind, c.onOpen, &c.storedOpen)
@@ -297,13 +299,36 @@ func (c *channel) deliver(q *callbackQueue, e event) {
 		}
 		c.deliverSimple(q, e.kind, c.onClosed, &c.storedClosed)
 	case eventError:
-		if c.onError == nil {
-			c.storedError = e.err
-			return
-		}
-		f := c.onError
-		q.enter(c.owner, e.kind)
-		f(e.err)
+		c.deliverError(q, e.err)
+	}
+}
+
+// deliverStored delivers the open, error and closed events that had their turn while no callback was set, where there is one
+// now. It runs before every other event: what was stored is older than all that waits, and must not come behind it.
+func (c *channel) deliverStored(q *callbackQueue) {
+	c.deliverIfStored(q, eventOpen, c.onOpen, &c.storedOpen)
+	if err := c.storedError; err != nil && c.onError != nil {
+		c.storedError = nil
+		c.deliverError(q, err)
+	}
+	c.deliverIfStored(q, eventClosed, c.onClosed, &c.storedClosed)
+}
+
+func (c *channel) deliverIfStored(q *callbackQueue, kind eventKind, f func(), stored *bool) {
+	if *stored && f != nil {
+		*stored = false
+		c.deliverSimple(q, kind, f, stored)
+	}
+}
+
+func (c *channel) deliverError(q *callbackQueue, err error) {
+	switch f := c.onError; {
+	case c.silent:
+	case f == nil:
+		c.storedError = err
+	default:
+		q.enter(c.owner, eventError)
+		f(err)
 		q.leave()
 	}
 }
