@@ -39,6 +39,8 @@ type negotiation struct {
 	replacedUfrag string
 	// How many offers were rolled back for one of the peer: their answers are still to come, and mean nothing.
 	strayAnswers int
+	// The peer's answer to the local offer has come, and could not be used.
+	answerRefused bool
 }
 
 // gathered is what an agent has found.
@@ -157,6 +159,7 @@ func (pc *PeerConnection) setLocalOffer(init LocalDescriptionInit) error {
 	}
 	pc.session.version++
 	pc.session.pendingLocal = &described{DescriptionOffer, pc.buildOffer()}
+	pc.session.answerRefused = false
 	pc.session.setMid(pc.session.pendingLocal.Description)
 	pc.announceLocal()
 	pc.setSignalingState(SignalingStateHaveLocalOffer)
@@ -301,7 +304,9 @@ func (pc *PeerConnection) setRemote(t DescriptionType, d *sdp.Description) error
 	if offer {
 		return pc.setRemoteOffer(d)
 	}
-	return pc.setRemoteAnswer(t, d)
+	err := pc.setRemoteAnswer(t, d)
+	pc.session.answerRefused = err != nil && t == DescriptionAnswer
+	return err
 }
 
 func (pc *PeerConnection) setRemoteOffer(d *sdp.Description) error {
@@ -310,7 +315,7 @@ func (pc *PeerConnection) setRemoteOffer(d *sdp.Description) error {
 	if _, err := pc.buildAnswer(d); err != nil { // so that what cannot be answered is not set
 		return err
 	}
-	if glare {
+	if glare && !pc.session.answerRefused {
 		pc.session.strayAnswers++
 	}
 	pc.yieldRestart()

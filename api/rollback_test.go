@@ -243,6 +243,22 @@ func TestAnswerThatDoesNotRestart(t *testing.T) {
 	s.wantPath(t)
 }
 
+// An answer that was refused is not still to come when the peer's own offer rolls the local one back: that of the next
+// offer is no stray one.
+func TestAnswerThatDoesNotRestartBeforeAnOfferOfThePeer(t *testing.T) {
+	s := newRollbackTest(t)
+	old := must(s.b.LocalDescription())
+	require.NoError(t, s.a.RestartICE())
+	for range 3 {
+		require.NoError(t, s.a.SetLocalDescription(DescriptionOffer))
+		require.ErrorIs(t, s.a.SetRemoteDescription(SessionDescription{Type: DescriptionAnswer, SDP: old.SDP}), ErrInvalid)
+		s.negotiate(t, s.b, s.a)
+		s.wantTraffic(t, "after an offer of the peer")
+	}
+	s.negotiate(t, s.a, s.b)
+	s.wantPath(t)
+}
+
 // Credentials of the program's choice are those of the restart, also when an offer with others was made before.
 func TestCredentialsOfARestartCanBeChosen(t *testing.T) {
 	s := newRollbackTest(t)
