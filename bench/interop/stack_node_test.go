@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os/exec"
 	"testing"
-
-	rtc "github.com/rtcstack/rtcstack/api"
 )
 
 // startNode returns the start function of a stack of npm.
@@ -26,7 +24,9 @@ func startNode(name string) func(t *testing.T, o stackStart) *stackPeer {
 func requireModule(t *testing.T, module string) {
 	t.Helper()
 	node, err := exec.LookPath("node")
-	requirePeer(t, err)
+	if err != nil {
+		requirePeer(t, fmt.Errorf("%w (the packages nodejs and npm)", err))
+	}
 	load := exec.Command(node, "-e", fmt.Sprintf("require(%q)", module))
 	load.Dir = "testdata/stacks"
 	if output, err := load.CombinedOutput(); err != nil {
@@ -34,31 +34,25 @@ func requireModule(t *testing.T, module string) {
 	}
 }
 
-// TestLibwebrtc talks to libwebrtc without a browser around it.
-func TestLibwebrtc(t *testing.T) {
+// TestStackLibwebrtc talks to libwebrtc without a browser around it.
+func TestStackLibwebrtc(t *testing.T) {
 	t.Parallel()
 	requireModule(t, "@roamhq/wrtc")
 	testStack(t, &stack{
-		name:       "libwebrtc",
 		start:      startNode("libwebrtc"),
 		maxMessage: 256 << 10,
-		bulk:       20 << 20,
 		restarts:   true,
-		itsEnd:     rtc.StateClosed,
 	})
 }
 
-// TestLibdatachannel talks to libdatachannel, whose ICE agent is libjuice.
-func TestLibdatachannel(t *testing.T) {
+// TestStackLibdatachannel talks to libdatachannel, whose ICE agent is libjuice.
+func TestStackLibdatachannel(t *testing.T) {
 	t.Parallel()
 	requireModule(t, "node-datachannel")
 	testStack(t, &stack{
-		name:       "libdatachannel",
 		blind:      true, // its binding for Node.js has no function for it
 		start:      startNode("libdatachannel"),
 		maxMessage: 256 << 10,
-		bulk:       20 << 20,
 		restart:    restartRefused,
-		itsEnd:     rtc.StateClosed,
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rtcstack/rtcstack/bench/relay"
+	"github.com/rtcstack/rtcstack/ice"
 )
 
 // The two sides, as the relays number them.
@@ -88,7 +89,7 @@ func testStackPaths(t *testing.T, k *stack) {
 			sessions[name] = s
 		}
 	}
-	const hold = 7 * time.Second
+	const hold = ice.DefaultUnusedTimeout + 5*time.Second
 	for i, start := 0, time.Now(); time.Since(start) < hold; i++ {
 		text := fmt.Sprintf("message %d", i)
 		for name, s := range sessions {

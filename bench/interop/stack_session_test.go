@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -14,7 +15,6 @@ import (
 
 // stack is another implementation, and what it can and cannot do.
 type stack struct {
-	name string
 	// start runs the program that has a connection of it, with host candidates of the given addresses. With whole its
 	// descriptions have all candidates, and it tells of none.
 	start func(t *testing.T, o stackStart) *stackPeer
@@ -23,8 +23,6 @@ type stack struct {
 	whole bool
 	// maxMessage is the largest message in bytes that it can send and receive.
 	maxMessage int
-	// bulk is how many bytes go each way in one piece of work, as many as take it a few seconds.
-	bulk int
 	// ascii says that it cannot open channels with labels and protocols outside of ASCII.
 	ascii bool
 	// blind says that the interface of the stack does not tell how reliable the channels are that we opened.
@@ -33,13 +31,14 @@ type stack struct {
 	unreliableIsOrdered bool
 	// noEmpty says that it cannot send an empty message.
 	noEmpty bool
+	// emptySwapped says that it takes an empty text message for a binary one, and an empty binary message for text.
+	emptySwapped bool
 	// restart is what it does with an offer of ours that restarts ICE; restarts says that it can make one itself.
 	restart  stackRestart
 	restarts bool
-	// itsEnd is the state in which closing it leaves ours, ourEnd the state in which closing ours leaves it; "": it is told
-	// nothing, and only its channels close.
-	itsEnd rtc.State
-	ourEnd string
+	// silent says that it ends without a word, deaf that its program does not learn of our end.
+	silent bool
+	deaf   bool
 }
 
 // stackStart says how to start the program.
@@ -70,11 +69,15 @@ type stackSession struct {
 
 	accepted chan *rtc.DataChannel
 	pending  map[string]*rtc.DataChannel // accepted and not yet asked for
-	kept     *rtc.DataChannel            // the first channel
-	refused  chan error                  // the other stack refused our offer
+	kept     *rtc.DataChannel            // a channel that the side opened which offers
+	agreed   *rtc.DataChannel            // a channel that both sides created, with nothing sent to open it
+	refused  chan error                  // why there was no restart
 }
 
-// newStackSession connects. The side that offers has opened a channel with the label "kept".
+// agreedStream is the stream of the channel that both sides create.
+const agreedStream = 100
+
+// newStackSession connects, with two channels that are open on both sides.
 func newStackSession(t *testing.T, k *stack, o stackOptions) *stackSession {
 	t.Helper()
 	o.whole = o.whole || k.whole
@@ -115,21 +118,18 @@ func newStackSession(t *testing.T, k *stack, o stackOptions) *stackSession {
 		require.Zero(t, stats.SCTP.ErrorsReceived, "SCTP errors that the peer reported")
 		require.Zero(t, stats.UnknownDropped, "datagrams of no known protocol")
 	})
+	s.theirs.do("open", command{"label": "agreed", "negotiated": true, "stream": agreedStream})
 	if o.theyOffer {
 		s.theirs.do("open", command{"label": "kept"})
-		s.do(func() error {
-			offer, err := s.theirs.ask("offer", nil)
-			if err != nil {
-				return err
-			}
-			return s.fromTheirs(offer)
-		})
+		s.do(s.takeOffer)
 		s.kept = s.accept("kept")
 	} else {
 		s.kept = s.openOurs("kept", nil)
 		s.theirs.await("channel", "kept")
 	}
+	s.agreed = s.openOurs("agreed", &rtc.DataChannelInit{Negotiated: true, ManualStream: true, Stream: agreedStream})
 	s.theirs.await("open", "kept")
+	s.theirs.await("open", "agreed")
 	s.theirs.awaitState("connected")
 	return s
 }
@@ -151,8 +151,16 @@ func (s *stackSession) wire() {
 		})
 		return
 	}
+	incomplete := false // the last description lacks candidates
+	s.ours.OnLocalDescription(func(d rtc.SessionDescription) {
+		incomplete = !strings.Contains(d.SDP, "a=end-of-candidates")
+		if !incomplete {
+			s.do(func() error { return s.toTheirs(d) })
+		}
+	})
 	s.ours.OnGatheringStateChange(func(state rtc.GatheringState) {
-		if state == rtc.GatheringStateComplete {
+		if state == rtc.GatheringStateComplete && incomplete {
+			incomplete = false
 			s.do(func() error {
 				d, err := s.ours.LocalDescription()
 				if err != nil {
@@ -189,17 +197,28 @@ func (s *stackSession) signal() {
 func (s *stackSession) toTheirs(d rtc.SessionDescription) error {
 	answer, err := s.theirs.ask("remote", command{"type": d.Type.String(), "sdp": s.rewriteSDP(ourSide, d.SDP)})
 	switch {
-	case err != nil && d.Type == rtc.DescriptionOffer && s.stack.restart == restartRefused:
+	case d.Type == rtc.DescriptionAnswer:
+		return err
+	case err == nil:
+		err = s.fromTheirs(answer)
+	}
+	if err != nil && s.stack.restart != restartTaken && s.ours.State() == rtc.StateConnected {
 		select {
 		case s.refused <- err:
 			return nil
 		default:
-			return err
 		}
-	case err != nil || d.Type == rtc.DescriptionAnswer:
+	}
+	return err
+}
+
+// takeOffer sets an offer of the other stack.
+func (s *stackSession) takeOffer() error {
+	offer, err := s.theirs.ask("offer", nil)
+	if err != nil {
 		return err
 	}
-	return s.fromTheirs(answer)
+	return s.fromTheirs(offer)
 }
 
 // fromTheirs sets a description of the other stack.
@@ -247,8 +266,20 @@ func (s *stackSession) openOurs(label string, init *rtc.DataChannelInit) *rtc.Da
 	require.NoError(s.t, err)
 	open := newMilestone("our channel %q is open", label)
 	dc.OnOpen(open.reach)
-	open.within(s.t, stackPatience)
+	s.reach(open)
 	return dc
+}
+
+// reach waits for a milestone, as long as the other stack is there.
+func (s *stackSession) reach(m *milestone) {
+	s.t.Helper()
+	select {
+	case <-m.done:
+	case <-s.theirs.life.Done():
+		s.t.Fatalf("not reached: %s: %v", m.what, context.Cause(s.theirs.life))
+	case <-time.After(stackPatience):
+		s.t.Fatalf("not within %v: %s; ours is %v", stackPatience, m.what, s.ours.State())
+	}
 }
 
 // accept waits for a channel that the other side opens.
@@ -259,6 +290,8 @@ func (s *stackSession) accept(label string) *rtc.DataChannel {
 		select {
 		case dc := <-s.accepted:
 			s.pending[dc.Label()] = dc
+		case <-s.theirs.life.Done():
+			s.t.Fatalf("no channel %q: %v", label, context.Cause(s.theirs.life))
 		case <-limit:
 			s.t.Fatalf("not within %v: channel %q of the other stack; ours is %v", stackPatience, label, s.ours.State())
 		}

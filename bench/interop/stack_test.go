@@ -9,7 +9,8 @@ func testStack(t *testing.T, k *stack) {
 		bothRoles(t, func(t *testing.T, theyOffer bool) {
 			s := newStackSession(t, k, stackOptions{theyOffer: theyOffer})
 			testStackChannels(t, s)
-			testStackNegotiated(t, s)
+			s.greet(s.agreed)
+			testStackEmpty(t, s)
 			testStackReopen(t, s)
 			testTheyEnd(t, s)
 		})
