@@ -3,6 +3,7 @@ package sctp
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 )
 
 // acknowledged is called after each SACK.
@@ -108,6 +109,11 @@ func (r *resetState) renew() {
 func (a *Association) appendReConfig(t instant, dst []byte, limit int) []byte {
 	r := &a.reset
 	a.progressReconfig()
+	if len(r.answers) > 0 && r.kind != requestNone && r.attempts > 0 && !r.waits {
+		// The peer is heard again, and the request that was lost before need not wait for its timer, which has backed
+		// off: each side may be waiting in turn for the other's next attempt.
+		r.send = true
+	}
 	for len(r.answers) > 0 || r.send {
 		n := min(len(r.answers), 2)
 		request := r.send && (n == 0 || n == 1 && r.kind == requestReset)
@@ -159,7 +165,7 @@ func (a *Association) appendRequest(t instant, dst []byte) []byte {
 	for _, id := range r.requested {
 		dst = binary.BigEndian.AppendUint16(dst, id)
 	}
-	a.timers[timerReconfig] = t + a.rtt.rto
+	a.timers[timerReconfig] = t + a.reconfigInterval()
 	return endChunk(dst, p)
 }
 
@@ -184,9 +190,14 @@ func (a *Association) reconfigTimeout() {
 			}
 			return
 		}
-		a.rtt.backOff()
 	}
 	r.send = true
+}
+
+// reconfigInterval is how long T-reconfig runs. It backs off by itself: a request that is lost several times must not slow
+// down the data beside it, whose timer ends at another chunk's loss.
+func (a *Association) reconfigInterval() time.Duration {
+	return min(a.rtt.rto<<min(a.reset.attempts, 16), a.rtt.high)
 }
 
 // receiveReconfigResponse: section 5.2.7.
