@@ -112,6 +112,7 @@ type tuning struct {
 	closeTimeout                    time.Duration
 	releaseDelay, candidatesTimeout time.Duration
 	carry                           func(packet []byte) // takes the SCTP packets instead of DTLS
+	noInterleaving                  bool
 }
 
 const (

@@ -19,6 +19,7 @@ func (pc *PeerConnection) startSCTP(remote *sdp.MediaDescription) {
 		MaxMTU:          pc.maxSCTPMTU(),
 		MaxMessageSize:  max(pc.settings.MaxMessageSize, dcep.MaxMessageSize),
 		MaxStreams:      maxStreams,
+		NoInterleaving:  pc.tuning.noInterleaving,
 		ZeroChecksum:    true, // DTLS protects every packet
 		Logger:          pc.iceLogger(),
 	}

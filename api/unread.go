@@ -27,6 +27,9 @@ const (
 	readerPatience = 10 * time.Second
 	// readerPause is the same for an open one, when it is decided whether the window has to grow for others.
 	readerPause = time.Second
+	// unreadShare: channels that nobody reads hold at most one part in so many of the receive window, while it can grow.
+	// The rest has to have room for messages that arrive in turns, on many streams at once.
+	unreadShare = 4
 	// maxLateMessages and maxLateBytes bound what waits in a channel that the program has closed, of what arrives
 	// after that. What finds no room is dropped.
 	maxLateMessages = 1024
@@ -58,16 +61,16 @@ func (dc *DataChannel) discharge(n int) {
 	dc.pc.channels.unread.charged -= n
 }
 
-// growWindow lets the receive window grow when channels that nobody reads fill more than half of it while others are
+// growWindow lets the receive window grow when channels that nobody reads fill more than a quarter of it while others are
 // read. Where nothing is read at all it stays: the peer is to be slowed down.
 func (pc *PeerConnection) growWindow() {
 	u := &pc.channels.unread
 	window := pc.sctp.ReceiveWindow()
-	if u.charged < window/2 {
-		u.growAt = window / 2
+	if u.charged < window/unreadShare {
+		u.growAt = window / unreadShare
 		return
 	}
-	u.growAt = u.charged + window/8
+	u.growAt = u.charged + window/(2*unreadShare)
 	stalled, alive := 0, false
 	for _, dc := range pc.channels.byStream {
 		if dc.isRead() {
@@ -76,8 +79,8 @@ func (pc *PeerConnection) growWindow() {
 			stalled += dc.charged
 		}
 	}
-	if alive && 2*stalled > window {
-		pc.sctp.GrowReceiveWindow(2 * stalled)
+	if alive && unreadShare*stalled > window {
+		pc.sctp.GrowReceiveWindow(unreadShare * stalled)
 	}
 }
 

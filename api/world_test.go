@@ -27,12 +27,17 @@ type world struct {
 // inWorld runs a test in virtual time, with a path of the given one-way delay that loses this share of the packets.
 func inWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, a, b Configuration, f func(t *testing.T, w *world)) {
 	t.Helper()
+	inTunedWorld(t, seed, delay, loss, a, b, tuning{}, f)
+}
+
+func inTunedWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, a, b Configuration, tune tuning, f func(t *testing.T, w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{rng: rand.New(rand.NewPCG(seed, seed)), delay: delay, underWay: make(map[bool][][]byte)}
 		w.lose = func(bool) bool { return w.rng.Float64() < loss }
 		w.t = t
-		w.a = w.connection(a, true)
-		w.b = w.connection(b, false)
+		w.a = w.connection(a, tune, true)
+		w.b = w.connection(b, tune, false)
 		for _, pc := range []*PeerConnection{w.a, w.b} {
 			pc.lock()
 			pc.sctp.Connect(pc.now)
@@ -48,9 +53,9 @@ func inWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, a, b 
 	})
 }
 
-func (w *world) connection(c Configuration, toB bool) *PeerConnection {
+func (w *world) connection(c Configuration, tune tuning, toB bool) *PeerConnection {
 	c.DisableAutoNegotiation = true // it would gather candidates
-	pc, err := newPeerConnection(c, tuning{carry: func(packet []byte) {
+	tune.carry = func(packet []byte) {
 		w.mu.Lock()
 		lost := w.lose(toB)
 		w.mu.Unlock()
@@ -76,7 +81,8 @@ func (w *world) connection(c Configuration, toB bool) *PeerConnection {
 				to.sctp.Receive(to.now, packet)
 			}
 		})
-	}})
+	}
+	pc, err := newPeerConnection(c, tune)
 	require.NoError(w.t, err)
 	pc.remote.client = toB
 	pc.iceState = ICEStateConnected

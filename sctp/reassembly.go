@@ -101,8 +101,8 @@ type reassembly struct {
 	// bounded by the streams and the messages.
 	ready    ring.Queue[Message]
 	marked   streamSet
-	lent     int // messages that the reader has and did not release
 	held     int // bytes charged to the receive window
+	lent     int // bytes of them that the reader has and did not release
 	free     []*fragment
 	lastSize int    // of the last message put together, a guess for the next
 	roomy    int    // runs that were given room by that guess
@@ -601,7 +601,7 @@ func (a *Association) ReadMessage() (Message, bool) {
 		return Message{}, false
 	}
 	m, _ := a.reasm.ready.Pop()
-	a.reasm.lent++
+	a.reasm.lent += m.charge
 	a.stats.MessagesReceived++
 	return m, true
 }
@@ -616,7 +616,7 @@ func (a *Association) Release(now time.Time, m *Message) {
 	a.window.released(t, len(m.Data), &a.rtt)
 	m.buf.Free()
 	a.reasm.held -= m.charge
-	a.reasm.lent--
+	a.reasm.lent -= m.charge
 	*m = Message{}
 	if !a.acceptsData() {
 		return

@@ -217,8 +217,8 @@ func (a *Association) appendSack(dst []byte, limit int) []byte {
 
 // receiveWindow is the a_rwnd to advertise.
 func (a *Association) receiveWindow() int {
-	if a.reasm.ready.Len()+a.reasm.lent == 0 {
-		a.window.incomplete(a.reasm.held)
+	if a.reasm.ready.Len() == 0 {
+		a.window.incomplete(a.reasm.held-a.reasm.lent, a.reasm.lent)
 	}
 	return max(0, a.window.limit-a.reasm.held)
 }

@@ -45,6 +45,7 @@ func (w *receiveWindow) released(t instant, n int, rtt *rttState) {
 	if t-w.since < period {
 		return
 	}
+
 	w.limit = max(w.limit, min(windowGrowth*w.taken, w.max))
 	w.since, w.taken = t, 0
 }
@@ -62,10 +63,11 @@ func (a *Association) GrowReceiveWindow(size int) {
 // incomplete makes room when the reader has taken all that there is, so that what
 // is held waits for more from the peer: for a lost packet, or, with interleaving,
 // for the rest of a message on each of many streams. A window full of that could
-// never open again.
-func (w *receiveWindow) incomplete(held int) {
-	if held > w.limit/2 {
-		w.limit = max(w.limit, min(2*held, w.max))
+// never open again. What the reader has and did not release, lent, is its own
+// affair, and no reason to grow.
+func (w *receiveWindow) incomplete(size, lent int) {
+	if size > w.limit/2 {
+		w.limit = max(w.limit, min(lent+2*size, w.max))
 	}
 }
 
