@@ -13,8 +13,18 @@ type forwardState struct {
 	advancedPeerAck uint32 // Advanced.Peer.Ack.Point
 	send            bool   // a FORWARD-TSN is due
 	lastSent        instant
-	owed            bool // advancedPeerAck is ahead of the peer
+	named           uint32 // where the last one went to
+	owed            bool   // advancedPeerAck is ahead of the peer
 }
+
+const (
+	// minForwardInterval is the least time after which a FORWARD-TSN is sent
+	// again, however short the round trip is: each looks at many chunks.
+	minForwardInterval = 10 * time.Millisecond
+	// maxForwardTSNs bounds how far a FORWARD-TSN goes beyond the cumulative
+	// ack. The next one goes on when the peer has confirmed it.
+	maxForwardTSNs = 4096
+)
 
 // pending reports whether the peer has not confirmed the last FORWARD-TSN.
 func (f *forwardState) pending() bool { return f.owed }
@@ -22,7 +32,7 @@ func (f *forwardState) pending() bool { return f.owed }
 // resend asks for another FORWARD-TSN when the last one had the time to be
 // answered.
 func (f *forwardState) resend(t instant, srtt time.Duration) {
-	if f.owed && t-f.lastSent > srtt {
+	if f.owed && t-f.lastSent > max(srtt, minForwardInterval) {
 		f.send = true
 	}
 }
@@ -93,7 +103,7 @@ func (a *Association) advancePeerAck(t instant) {
 		// A peer that does not answer gets the next one when the retransmission
 		// timer expires: one for each message that expires until then would
 		// each name all that is outstanding.
-	case advanced:
+	case advanced, f.named == cum: // or it confirms the last one, and there is more
 		f.send = true
 	default:
 		f.resend(t, a.rtt.srtt)
@@ -119,8 +129,13 @@ func (a *Association) appendForwardTSN(t instant, dst []byte, limit int) []byte 
 	dst = appendChunkHeader(dst, typ, 0)
 	dst = binary.BigEndian.AppendUint32(dst, 0)
 	list := len(dst)
-	tsn := o.base
-	for ; serial.LessEqual32(tsn, f.advancedPeerAck); tsn++ {
+	var index forwardIndex
+	count, unorderedToo := 0, false
+	tsn, last := o.base, f.advancedPeerAck
+	if last-tsn >= maxForwardTSNs {
+		last = tsn + maxForwardTSNs - 1
+	}
+	for ; serial.LessEqual32(tsn, last); tsn++ {
 		c := o.at(tsn)
 		unordered := uint16(c.flags & flagUnordered >> 2)
 		if unordered != 0 && (!a.hand.interleaving || c.flags&(flagBeginning|flagEnd) == flagBeginning|flagEnd) {
@@ -129,36 +144,37 @@ func (a *Association) appendForwardTSN(t instant, dst []byte, limit int) []byte 
 			continue
 		}
 		// The largest number of each stream: a later one replaces the entry.
-		at := list
-		for ; at < len(dst); at += entry {
-			if binary.BigEndian.Uint16(dst[at:]) == c.stream && (entry == 4 || binary.BigEndian.Uint16(dst[at+2:]) == unordered) {
-				break
-			}
-		}
-		if at == len(dst) {
-			if len(dst)+entry > limit {
+		at := index.find(dst[list:], entry, c.stream, unordered)
+		if *at == 0 {
+			if len(dst)+entry > limit || count == maxForwardEntries {
 				break // the rest comes with the next FORWARD-TSN
 			}
-			dst = append(dst, 0, 0, 0, 0, 0, 0, 0, 0)[:at+entry]
+			dst = binary.BigEndian.AppendUint16(dst, c.stream)
+			if entry == 4 {
+				dst = binary.BigEndian.AppendUint16(dst, uint16(c.ordinal))
+			} else {
+				dst = binary.BigEndian.AppendUint16(dst, unordered)
+				dst = binary.BigEndian.AppendUint32(dst, c.ordinal)
+			}
+			count++
+			*at = uint16(count)
+			unorderedToo = unorderedToo || unordered != 0
+			continue
 		}
-		binary.BigEndian.PutUint16(dst[at:], c.stream)
+		e := dst[list+int(*at-1)*entry:]
 		if entry == 4 {
-			binary.BigEndian.PutUint16(dst[at+2:], uint16(c.ordinal))
+			binary.BigEndian.PutUint16(e[2:], uint16(c.ordinal))
 		} else {
-			binary.BigEndian.PutUint16(dst[at+2:], unordered)
 			// Fragments of several messages alternate, so that a later TSN
 			// may be of an earlier message.
-			mid := binary.BigEndian.Uint32(dst[at+4:])
-			if at+entry == len(dst) && mid == 0 {
-				mid = c.ordinal
-			}
-			binary.BigEndian.PutUint32(dst[at+4:], serial.Max32(mid, c.ordinal))
+			binary.BigEndian.PutUint32(e[4:], serial.Max32(binary.BigEndian.Uint32(e[4:]), c.ordinal))
 		}
 	}
-	if a.hand.interleaving {
-		a.spareUnordered(dst[list:], tsn)
+	if unorderedToo {
+		a.spareUnordered(&index, dst[list:], tsn)
 	}
-	binary.BigEndian.PutUint32(dst[list-4:], tsn-1)
+	f.named = tsn - 1
+	binary.BigEndian.PutUint32(dst[list-4:], f.named)
 	a.stats.ForwardTSNsSent++
 	return endChunk(dst, start)
 }
@@ -166,20 +182,44 @@ func (a *Association) appendForwardTSN(t instant, dst []byte, limit int) []byte 
 // spareUnordered lowers the unordered MIDs of an I-FORWARD-TSN's entries below
 // those of messages that are still being sent: the peer drops all up to the one
 // named. from is the first TSN beyond the new cumulative one.
-func (a *Association) spareUnordered(entries []byte, from uint32) {
+func (a *Association) spareUnordered(index *forwardIndex, entries []byte, from uint32) {
 	o := &a.out
-	for e := entries; len(e) >= 8; e = e[8:] {
-		if e[3]&1 == 0 {
+	for tsn := from; tsn != o.next; tsn++ {
+		c := o.at(tsn)
+		if c.flags&flagUnordered == 0 || c.state == chunkAbandoned {
 			continue
 		}
-		stream, mid := binary.BigEndian.Uint16(e), binary.BigEndian.Uint32(e[4:])
-		for tsn := from; tsn != o.next; tsn++ {
-			c := o.at(tsn)
-			if c.stream == stream && c.flags&flagUnordered != 0 && c.state != chunkAbandoned && serial.LessEqual32(c.ordinal, mid) {
-				mid = c.ordinal - 1
-			}
+		n := *index.find(entries, 8, c.stream, 1)
+		if n == 0 {
+			continue
 		}
-		binary.BigEndian.PutUint32(e[4:], mid)
+		if e := entries[(n-1)*8:]; serial.LessEqual32(c.ordinal, binary.BigEndian.Uint32(e[4:])) {
+			binary.BigEndian.PutUint32(e[4:], c.ordinal-1)
+		}
+	}
+}
+
+// forwardIndex finds the entries of a FORWARD-TSN by their streams: a hash table
+// of their numbers, counted from 1, with linear probing. The peer decides how
+// many chunks and how many streams there are to name.
+type forwardIndex [2 * maxForwardEntries]uint16
+
+// maxForwardEntries bounds the entries of a FORWARD-TSN. It is a power of two,
+// and more than a packet of 1,500 bytes has room for.
+const maxForwardEntries = 512
+
+// find returns the place of the entry's number, which is 0 if there is no such entry.
+func (x *forwardIndex) find(entries []byte, size int, stream, unordered uint16) *uint16 {
+	hash := (uint32(stream)<<1 | uint32(unordered)) * 0x9e3779b1 >> 16
+	for ; ; hash++ {
+		n := &x[hash%uint32(len(x))]
+		if *n == 0 {
+			return n
+		}
+		e := entries[int(*n-1)*size:]
+		if binary.BigEndian.Uint16(e) == stream && (size == 4 || binary.BigEndian.Uint16(e[2:]) == unordered) {
+			return n
+		}
 	}
 }
 

@@ -51,11 +51,13 @@ type outstanding struct {
 	lost   tsnList
 	header int // size of a DATA or I-DATA chunk's header
 
-	inFlight     int // bytes of chunks in flight, headers included
-	payloadSum   int // bytes of payload in flight, as the peer's window counts
-	peerWindow   int // a_rwnd of the newest SACK
-	sacked       []tsnRange
+	inFlight     int        // bytes of chunks in flight, headers included
+	payloadSum   int        // bytes of payload in flight, as the peer's window counts
+	peerWindow   int        // a_rwnd of the newest SACK
+	sacked       []tsnRange // the gap ack blocks of the last SACK
 	scratch      []tsnRange
+	gapAcked     tsnSet // what gap ack blocks have named of [base, gapHigh]; the rest of it is empty
+	gapHigh      uint32 // base-1 if they have named nothing
 	rate         rateState
 	highestAcked uint32 // the highest TSN acknowledged in any way
 	lastSent     instant
@@ -74,7 +76,7 @@ const (
 )
 
 func (o *outstanding) init(tsn uint32) {
-	*o = outstanding{header: dataHeaderSize, base: tsn, next: tsn, highestAcked: tsn - 1, peerWindow: o.peerWindow}
+	*o = outstanding{header: dataHeaderSize, base: tsn, next: tsn, highestAcked: tsn - 1, gapHigh: tsn - 1, peerWindow: o.peerWindow}
 }
 
 // wireSize is what a chunk counts in the congestion window.
@@ -207,13 +209,13 @@ func (o *outstanding) release(s *sendQueue) {
 	for o.base != o.next {
 		o.pop(s)
 	}
-	o.ring, o.sacked, o.scratch = nil, nil, nil
+	o.ring, o.sacked, o.scratch, o.gapAcked.words, o.gapHigh = nil, nil, nil, nil, o.base-1
 }
 
 // shrink gives the ring back while nothing is outstanding.
 func (o *outstanding) shrink() {
 	if o.base == o.next {
-		o.ring, o.sacked, o.scratch = nil, nil, nil
+		o.ring, o.sacked, o.scratch, o.gapAcked.words = nil, nil, nil, nil
 	}
 }
 
@@ -267,6 +269,13 @@ func (o *outstanding) acknowledge(t instant, tsn uint32, c *sentChunk, sum *ackT
 
 // cumulative acknowledges everything up to and including tsn.
 func (o *outstanding) cumulative(t instant, tsn uint32, s *sendQueue, sum *ackTotals) {
+	if serial.LessEqual32(o.base, o.gapHigh) && serial.LessEqual32(o.base, tsn) {
+		last := tsn
+		if serial.Less32(o.gapHigh, tsn) {
+			last = o.gapHigh
+		}
+		o.gapAcked.clear(o.base, last)
+	}
 	for serial.LessEqual32(o.base, tsn) {
 		c := o.at(o.base)
 		if c.state == chunkInFlight || c.state == chunkLost {
@@ -275,38 +284,34 @@ func (o *outstanding) cumulative(t instant, tsn uint32, s *sendQueue, sum *ackTo
 		o.pop(s)
 	}
 	o.highestAcked = serial.Max32(o.highestAcked, tsn)
+	o.gapHigh = serial.Max32(o.gapHigh, tsn)
 }
 
 // gaps acknowledges the chunks of the gap ack blocks, which are ascending and
-// within (base, next). Only what the last SACK did not name already is looked
-// at, so that the cost is that of what is new.
+// within (base, next). What any SACK has named before is passed 64 TSNs at a
+// time, so that a peer that names now these and now those costs no more than one
+// that only adds to what it has named.
 func (o *outstanding) gaps(t instant, blocks []tsnRange, sum *ackTotals) {
-	old := o.sacked
+	// The blocks become the last SACK's; the two slices change places.
+	o.scratch, o.sacked = o.sacked[:0], blocks
+	if len(blocks) == 0 {
+		return
+	}
+	high := blocks[len(blocks)-1].last
+	if serial.Less32(o.gapHigh, high) {
+		o.gapAcked.grow(o.base, o.gapHigh, high)
+		o.gapHigh = high
+	}
 	for _, b := range blocks {
-		for tsn := b.first; serial.LessEqual32(tsn, b.last); {
-			for len(old) > 0 && serial.Less32(old[0].last, tsn) {
-				old = old[1:]
-			}
-			end := b.last + 1
-			if len(old) > 0 && serial.LessEqual32(old[0].first, tsn) {
-				tsn = old[0].last + 1
-				continue
-			} else if len(old) > 0 && serial.Less32(old[0].first, end) {
-				end = old[0].first
-			}
-			for ; tsn != end; tsn++ {
-				if c := o.at(tsn); c.state == chunkInFlight || c.state == chunkLost {
-					o.acknowledge(t, tsn, c, sum)
-					o.setState(tsn, chunkAcked)
-				}
+		for tsn := o.gapAcked.next(false, b.first, b.last); tsn != b.last+1; tsn = o.gapAcked.next(false, tsn+1, b.last) {
+			o.gapAcked.add(tsn)
+			if c := o.at(tsn); c.state == chunkInFlight || c.state == chunkLost {
+				o.acknowledge(t, tsn, c, sum)
+				o.setState(tsn, chunkAcked)
 			}
 		}
 	}
-	if n := len(blocks); n > 0 {
-		o.highestAcked = serial.Max32(o.highestAcked, blocks[n-1].last)
-	}
-	// The blocks become the last SACK's; the two slices change places.
-	o.scratch, o.sacked = o.sacked[:0], blocks
+	o.highestAcked = serial.Max32(o.highestAcked, high)
 }
 
 // reneged marks as lost what an earlier SACK's gap ack blocks acknowledged and
@@ -324,6 +329,7 @@ func (o *outstanding) reneged(timeouts int) {
 		}
 		if o.at(tsn).state == chunkAcked && (len(sacked) == 0 || serial.Less32(tsn, sacked[0].first)) {
 			o.setState(tsn, chunkLost)
+			o.gapAcked.clear(tsn, tsn)
 		}
 	}
 }

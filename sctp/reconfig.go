@@ -81,6 +81,7 @@ type resetState struct {
 	answers          []answer  // to be sent
 	peerWantsReset   bool      // its SSN/TSN reset waits until all is acknowledged
 	peerWantsResetAt instant
+	resettingAll     bool // it has asked for a reset of all our streams, and some are still wanted
 	isDeferred       bool // its outgoing reset waits for missing data, up to deferredTSN
 	deferredAll      bool
 	deferredTSN      uint32
@@ -97,6 +98,9 @@ const (
 	// maxResetStreams is how many streams one request names: it fits in the
 	// smallest packet beside two answers and a SACK.
 	maxResetStreams = 128
+	// maxIdleLooks is how many of the streams that are to be reset are looked
+	// at for each SACK.
+	maxIdleLooks = 2 * maxResetStreams
 	// maxStreams is the most that the 16-bit counts of INIT allow.
 	maxStreams = 0xffff
 	// staleRounds is how often a peer may say "In progress" of what it can

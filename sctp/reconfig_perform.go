@@ -82,6 +82,7 @@ func (a *Association) associationReset(senderNext, receiverNext uint32) bool {
 	a.resetNumbers()
 	o := &a.out
 	o.base, o.next, o.highestAcked, o.sacked = receiverNext, receiverNext, receiverNext-1, o.sacked[:0]
+	o.gapHigh = receiverNext - 1
 	a.fwd.advancedPeerAck = receiverNext - 1
 	a.loss.recovering, a.loss.probeOut = false, false
 	return true

@@ -264,9 +264,17 @@ func (a *Association) receiveIncomingReset(seq uint32, v []byte) (result uint32,
 		return resetInProgress, false
 	}
 	var ids []uint16
-	if len(v) < 2 {
-		for id := range a.send.streams {
-			ids = append(ids, id)
+	all := len(v) < 2
+	if all {
+		if r.resettingAll {
+			return resetInProgressNow, false // which looks at all streams once
+		}
+		for id, s := range a.send.streams {
+			if s.used || s.head != nil || s.resetting {
+				ids = append(ids, id)
+			} else if s.priority == DefaultPriority {
+				delete(a.send.streams, id) // as if it had never been: not looked at again
+			}
 		}
 		slices.Sort(ids)
 	}
@@ -292,6 +300,7 @@ func (a *Association) receiveIncomingReset(seq uint32, v []byte) (result uint32,
 	if !todo {
 		return resetNothingToDo, false
 	}
+	r.resettingAll = r.resettingAll || all
 	a.progressReconfig()
 	return resetInProgressNow, r.kind == requestReset && r.send && r.responseSeq == seq
 }

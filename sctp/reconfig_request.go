@@ -47,12 +47,17 @@ func (a *Association) progressReconfig() {
 	}
 }
 
-// takeIdle moves the streams whose data has all been acknowledged from wanted
-// to requested, and reports whether there are any.
+// takeIdle moves streams whose data has all been acknowledged from wanted to
+// requested, and reports whether there are any. The peer may have asked for a
+// reset of all streams, and each SACK leads here, so that a few of them are
+// looked at each time, in turn. None is forgotten: a stream that is not idle
+// brings another SACK.
 func (a *Association) takeIdle() bool {
 	r := &a.reset
-	rest := r.wanted[:0]
-	for _, id := range r.wanted {
+	n := min(len(r.wanted), maxIdleLooks)
+	first, others := r.wanted[:n], r.wanted[n:]
+	rest := first[:0]
+	for _, id := range first {
 		s := a.send.streams[id]
 		if idle := s.head == nil && (!s.used || !a.outstandingTSN(s.lastTSN)); idle && len(r.requested) < maxResetStreams {
 			r.requested = append(r.requested, id)
@@ -60,7 +65,9 @@ func (a *Association) takeIdle() bool {
 			rest = append(rest, id)
 		}
 	}
-	r.wanted = rest
+	if r.wanted = rest; len(others) > 0 {
+		r.wanted = append(others, rest...)
+	}
 	return len(r.requested) > 0
 }
 
@@ -322,4 +329,5 @@ func (a *Association) finishRequest(err error) {
 		}
 	}
 	r.requested = r.requested[:0]
+	r.resettingAll = r.resettingAll && len(r.wanted) > 0
 }
