@@ -60,8 +60,15 @@ func testTheyEnd(t *testing.T, s *stackSession) {
 // testWeEnd closes our connection.
 func testWeEnd(t *testing.T, s *stackSession) {
 	require.NoError(t, s.kept.SendText("the last one"))
+	if s.stack.forgets {
+		s.theirs.await("message", "kept")
+	}
 	require.NoError(t, s.ours.Close())
-	s.theirs.await("message", "kept")
+	awaitState(t, s.ours, rtc.StateClosed)
+	require.Zero(t, s.ours.Stats().Undelivered)
+	if !s.stack.forgets {
+		s.theirs.await("message", "kept")
+	}
 	if !s.stack.deaf {
 		s.theirs.await("closed", "kept")
 	}

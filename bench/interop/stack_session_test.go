@@ -39,6 +39,9 @@ type stack struct {
 	// silent says that it ends without a word, deaf that its program does not learn of our end.
 	silent bool
 	deaf   bool
+	// forgets says that it drops messages that its SCTP has acknowledged and its program has not seen yet, when the peer
+	// closes the connection.
+	forgets bool
 }
 
 // stackStart says how to start the program.
