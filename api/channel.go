@@ -53,7 +53,7 @@ type Channel interface {
 	// SendText sends a text message.
 	SendText(text string) error
 	// Receive takes the next pending message; ErrNotAvailable where there is none, or while OnMessage is set.
-	// It works after the channel closed, too.
+	// It works after the channel closed, too, until newer closed channels of the connection need the room.
 	Receive() (Message, error)
 	// ReceiveInto copies the next pending message into buf and gives its size. When buf is too small the error is
 	// ErrTooSmall, n is the size needed, and the message stays pending.
