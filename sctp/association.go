@@ -144,11 +144,12 @@ type EventKind uint8
 const (
 	// EventConnected: the association is established; Send works.
 	EventConnected EventKind = iota + 1
-	// EventClosed: the association is over, and this is its last event. Err is
-	// nil after a graceful shutdown; otherwise an *AbortError,
-	// ErrHandshakeTimeout, ErrPeerUnreachable or ErrStaleCookie. The owner
-	// drains Transmit once more, and keeps the association until Deadline is
-	// zero, in case the last packet was lost: see [Association.Shutdown].
+	// EventClosed: the association is over. Only EventStreamReset may follow,
+	// in order with the messages that are left to be read. Err is nil after a
+	// graceful shutdown; otherwise an *AbortError, ErrHandshakeTimeout,
+	// ErrPeerUnreachable or ErrStaleCookie. The owner drains Transmit once
+	// more, and keeps the association until Deadline is zero, in case the last
+	// packet was lost: see [Association.Shutdown].
 	EventClosed
 	// EventStreamReset: the peer has reset its outgoing stream Stream. It comes
 	// when all messages that were sent on the stream before have been read, and

@@ -526,3 +526,27 @@ func TestOddShutdowns(t *testing.T) {
 	s.wantEvents("connected")
 	s.wantAlive()
 }
+
+// What had arrived is read in its order after the end, too: messages, and the resets between them.
+func TestResetsAfterTheEnd(t *testing.T) {
+	s := established(t, Config{})
+	s.receive(data(peerTSN, 1, 0, "BE", "old"))
+	s.receive(outgoingReset(peerTSN, peerTSN, 1))
+	s.receive(data(peerTSN+1, 1, 0, "BE", "new"))
+	s.receive(rawChunk(6, 0)) // ABORT
+	e, ok := s.a.Event()
+	require.True(t, ok)
+	require.Equal(t, EventClosed, e.Kind)
+	var order []string
+	for {
+		if m, ok := s.a.ReadMessage(); ok {
+			order = append(order, string(m.Data))
+		} else if e, ok := s.a.Event(); ok {
+			require.Equal(t, Event{Kind: EventStreamReset, Stream: 1}, e)
+			order = append(order, "reset")
+		} else {
+			break
+		}
+	}
+	require.Equal(t, []string{"old", "reset", "new"}, order)
+}
