@@ -6,7 +6,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -73,9 +72,8 @@ func errorTexts(t *testing.T, dir string) (texts []string) {
 	t.Helper()
 	// The argument that is the text of the error.
 	text := map[string]int{"invalidf": 0, "failuref": 0, "notAvailablef": 0, "wrapError": 2, "New": 0, "Errorf": 0}
-	isTest := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }
-	packages, err := parser.ParseDir(token.NewFileSet(), dir, isTest, 0)
-	require.NoError(t, err)
+	files := must(filepath.Glob(filepath.Join(dir, "*.go")))
+	require.NotEmpty(t, files)
 	places := 0
 	add := func(e ast.Expr) {
 		if literal, ok := e.(*ast.BasicLit); ok && literal.Kind == token.STRING {
@@ -86,8 +84,12 @@ func errorTexts(t *testing.T, dir string) (texts []string) {
 			texts = append(texts, text)
 		}
 	}
-	for _, p := range packages {
-		ast.Inspect(p, func(n ast.Node) bool {
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file := must(parser.ParseFile(token.NewFileSet(), name, nil, 0))
+		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.CallExpr:
 				name := ""

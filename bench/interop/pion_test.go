@@ -22,15 +22,12 @@ const (
 	pionMaxMessageSize = 1 << 20
 )
 
-// pionSession is a connection between the two implementations, with its signalling: what each side says to the
-// other is a job, and one goroutine does the jobs in order, as a signalling server would.
+// pionSession is a connection between the two implementations, with its signalling.
 type pionSession struct {
-	t       *testing.T
+	signalling
 	ours    *rtc.PeerConnection
 	pion    *webrtc.PeerConnection
 	trickle bool
-	jobs    chan func() error
-	ended   chan struct{}
 	forge   bool // falsify the fingerprint in pion's descriptions
 
 	negotiations atomic.Int32 // offers that were answered
@@ -50,7 +47,7 @@ type pionOptions struct {
 
 func newPionSession(t *testing.T, o pionOptions) *pionSession {
 	s := &pionSession{
-		t: t, trickle: !o.whole, jobs: make(chan func() error, 1024), ended: make(chan struct{}),
+		signalling: newSignalling(t), trickle: !o.whole,
 		oursConnected: newMilestone("our side connected"), oursClosed: newMilestone("our side closed"),
 		pionConnected: newMilestone("pion connected"), pionClosed: newMilestone("pion closed"),
 	}
@@ -146,27 +143,6 @@ func (s *pionSession) wire() {
 			})
 		}
 	})
-}
-
-// do hands a job to the signalling.
-func (s *pionSession) do(job func() error) {
-	select {
-	case s.jobs <- job:
-	case <-s.ended:
-	}
-}
-
-func (s *pionSession) signal() {
-	for {
-		select {
-		case job := <-s.jobs:
-			if err := job(); err != nil {
-				s.t.Errorf("signalling: %v", err)
-			}
-		case <-s.ended:
-			return
-		}
-	}
 }
 
 // toPion brings our description to pion, and, if it is an offer, pion's answer back.

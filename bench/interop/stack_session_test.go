@@ -59,16 +59,13 @@ type stackOptions struct {
 	paths     *stackPaths // what lies between the two; nil: nothing
 }
 
-// stackSession is a connection between ours and another stack, with its signalling: what each side has to say to the other
-// is a job, and one goroutine does the jobs in order, as a signalling server would.
+// stackSession is a connection between ours and another stack, with its signalling.
 type stackSession struct {
-	t      *testing.T
+	signalling
 	stack  *stack
 	o      stackOptions
 	ours   *rtc.PeerConnection
 	theirs *stackPeer
-	jobs   chan func() error
-	ended  chan struct{}
 
 	accepted chan *rtc.DataChannel
 	pending  map[string]*rtc.DataChannel // accepted and not yet asked for
@@ -85,7 +82,7 @@ func newStackSession(t *testing.T, k *stack, o stackOptions) *stackSession {
 	t.Helper()
 	o.whole = o.whole || k.whole
 	s := &stackSession{
-		t: t, stack: k, o: o, jobs: make(chan func() error, 1024), ended: make(chan struct{}),
+		signalling: newSignalling(t), stack: k, o: o,
 		accepted: make(chan *rtc.DataChannel, 64), pending: make(map[string]*rtc.DataChannel), refused: make(chan error, 1),
 	}
 	addresses := []string{"127.0.0.1"}
@@ -107,13 +104,13 @@ func newStackSession(t *testing.T, k *stack, o stackOptions) *stackSession {
 	s.ours, err = rtc.NewPeerConnection(o.ours)
 	require.NoError(t, err)
 	s.wire()
-	var signalling sync.WaitGroup
-	signalling.Go(s.signal)
+	var done sync.WaitGroup
+	done.Go(s.signal)
 	t.Cleanup(func() {
 		stats := s.ours.Stats()
 		_ = s.ours.CloseAndWait()
 		close(s.ended)
-		signalling.Wait()
+		done.Wait()
 		// Whatever the test was about, we must have understood all that the other stack sent.
 		require.Zero(t, stats.SCTP.ChecksumErrors, "SCTP checksums that we found wrong")
 		require.Zero(t, stats.SCTP.PacketsInvalid, "SCTP packets that we could not read")
@@ -173,27 +170,6 @@ func (s *stackSession) wire() {
 			})
 		}
 	})
-}
-
-// do hands a job to the signalling.
-func (s *stackSession) do(job func() error) {
-	select {
-	case s.jobs <- job:
-	case <-s.ended:
-	}
-}
-
-func (s *stackSession) signal() {
-	for {
-		select {
-		case job := <-s.jobs:
-			if err := job(); err != nil {
-				s.t.Errorf("signalling: %v", err)
-			}
-		case <-s.ended:
-			return
-		}
-	}
 }
 
 // toTheirs brings our description to the other stack, and, if it is an offer, the answer back.
