@@ -2,6 +2,7 @@ package rtc
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/rtcstack/rtcstack/internal/ring"
@@ -85,6 +86,15 @@ func (q *callbackQueue) push(e event) {
 	if !q.running {
 		q.running = true
 		go q.run()
+	}
+}
+
+// pushFront queues events in front of all others, in their order. It is called by the dispatcher.
+func (q *callbackQueue) pushFront(events []event) {
+	for _, e := range slices.Backward(events) {
+		if !q.stopped {
+			q.events.PushFront(e)
+		}
 	}
 }
 

@@ -111,7 +111,8 @@ type channelOwner interface {
 	// released is called after messages have left the receive queue, and their buffers can be given back.
 	released(messages []received)
 	maxMessageSize() int
-	// reconsider is called when it may have become impossible that the program reads what is in the receive queue.
+	// reconsider is called when the program has begun to read, or when it may have become impossible that it reads what is in
+	// the receive queue.
 	reconsider()
 }
 
@@ -224,13 +225,15 @@ func (c *channel) OnAvailable(f func()) {
 // OnMessage sets the function that is called with every message, and delivers the pending ones to it. Clearing it
 // makes later messages pending again.
 func (c *channel) OnMessage(f func(Message)) {
-	c.queue.mu.Lock()
-	defer c.queue.mu.Unlock()
+	c.owner.lock()
+	defer c.owner.unlock()
 	c.onMessage = f
 	c.revoke()
 	if f == nil {
 		c.queue.wait(c.owner, eventMessages)
-		c.owner.reconsider()
+	}
+	c.owner.reconsider()
+	if f == nil {
 		return
 	}
 	c.storedAvailable = false
@@ -256,9 +259,7 @@ func (c *channel) push(e event) {
 // introduce lets the events go that waited until the user knows the channel.
 func (c *channel) introduce() {
 	c.held = false
-	for _, e := range c.heldEvents {
-		c.queue.push(e)
-	}
+	c.queue.pushFront(c.heldEvents) // before what has happened since
 	c.heldEvents = nil
 }
 

@@ -139,6 +139,7 @@ func (c *channel) waitReadable() error {
 		return wrapError(ErrFailure, err, "read message")
 	}
 	c.readers.join()
+	c.owner.reconsider()
 	return nil
 }
 
@@ -215,8 +216,8 @@ func (c *channel) Close() error {
 // that it is called from.
 func (c *channel) CloseAndWait() error {
 	_ = c.Close()
-	c.queue.mu.Lock()
-	defer c.queue.mu.Unlock()
+	c.owner.lock()
+	defer c.owner.unlock()
 	c.silence()
 	return nil
 }

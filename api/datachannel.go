@@ -32,7 +32,8 @@ type DataChannelInit struct {
 	Protocol string
 	// Negotiated says that both programs create the channel, with the same stream: nothing is sent to open it.
 	Negotiated bool
-	// ManualStream uses Stream as the stream id; otherwise a free one is taken when the connection is up.
+	// ManualStream uses Stream as the stream id; otherwise a free one is taken when the connection is up. On a stream that was
+	// used before, what the peer sends until it has closed its side, or for 30 s, is of the earlier channel and dropped.
 	ManualStream bool
 	Stream       uint16
 }
@@ -49,7 +50,6 @@ type DataChannel struct {
 	theirs      bool  // the peer opened it
 	acked       bool  // the peer knows the channel: messages may go unordered
 	confirmed   bool  // the peer has the same channel: it is negotiated, the peer's, or acknowledged
-	heard       bool  // the peer has sent something in this life of the stream
 	suspended   bool  // our reset of the stream's last life is not answered: nothing can be sent
 	resetting   bool  // our side of closing has begun
 	peerReset   bool  // the peer's side is complete
@@ -61,7 +61,9 @@ type DataChannel struct {
 	shelved     int   // bytes
 	lastRead    time.Time
 	outbox      ring.Queue[outMessage]
-	partial     []byte // of a message in the deprecated form with several parts
+	partial     []byte       // of a message in the deprecated form with several parts
+	parts       sctp.Message // the first of them, charged for all
+	last        *life        // of the stream, if the peer had not reset it when this channel took it
 	counters    MessageStats
 }
 
@@ -102,7 +104,7 @@ func (pc *PeerConnection) CreateDataChannel(label string, init *DataChannelInit)
 	switch {
 	case !init.ManualStream:
 		if t.up && !t.assign(dc, pc.remote.client, pc.now) {
-			return nil, wrapError(ErrFailure, t.unavailable(), "create data channel")
+			return nil, wrapError(ErrFailure, t.unavailable(pc.remote.client), "create data channel")
 		}
 	case int(init.Stream) > t.maxStream:
 		return nil, invalidf("create data channel: stream %d is above %d", init.Stream, t.maxStream)
@@ -256,6 +258,7 @@ func (dc *DataChannel) fail(err error) {
 // closed is the end of the channel.
 func (dc *DataChannel) closed(err error) {
 	dc.channel.closed(err)
+	dc.dropParts()
 	dc.reconsider()
 }
 

@@ -137,10 +137,13 @@ func (pc *PeerConnection) expireBuffered() {
 		if lifetime == 0 || dc.outbox.Len() == 0 {
 			continue
 		}
+		var control []outMessage // of the establishment protocol, in front
 		for dc.outbox.Len() > 0 {
 			m := dc.outbox.Front()
-			if m.since.IsZero() { // of the establishment protocol
-				break
+			if m.since.IsZero() {
+				control = append(control, *m)
+				dc.outbox.Pop()
+				continue
 			}
 			if ends := m.since.Add(lifetime); ends.After(pc.now) {
 				t.expireAt = earlier(t.expireAt, ends)
@@ -148,6 +151,9 @@ func (pc *PeerConnection) expireBuffered() {
 			}
 			pc.counters.expired++
 			dc.dropFirst()
+		}
+		for _, m := range slices.Backward(control) {
+			dc.outbox.PushFront(m)
 		}
 		if dc.outbox.Len() == 0 {
 			t.blocked = slices.DeleteFunc(t.blocked, func(other *DataChannel) bool { return other == dc })
@@ -177,7 +183,7 @@ func (dc *DataChannel) dropOutbox() {
 func (dc *DataChannel) receive(m sctp.Message) {
 	// The peer sends on the channel, so it knows it, even if its ACK was late
 	// (https://www.rfc-editor.org/rfc/rfc8832.html#section-6-10).
-	dc.acked, dc.heard = true, true
+	dc.acked = true
 	dc.charge(m.Charge())
 	r := received{Message: Message{Data: m.Data}, source: m}
 	switch m.PPID {
@@ -189,8 +195,7 @@ func (dc *DataChannel) receive(m sctp.Message) {
 	case dcep.PPIDStringEmpty:
 		r.Data, r.IsText = nil, true
 	case dcep.PPIDBinaryPartial, dcep.PPIDStringPartial:
-		dc.receivePart(m.Data)
-		dc.give(&r)
+		dc.receivePart(&m)
 		return
 	default:
 		dc.pc.log.Debug("message of an unknown kind dropped", "ppid", m.PPID)
@@ -198,12 +203,11 @@ func (dc *DataChannel) receive(m sctp.Message) {
 		return
 	}
 	if dc.partial != nil {
-		dc.receivePart(m.Data)
-		isText := r.IsText
-		dc.give(&r)
-		r = received{Message: Message{Data: dc.partial, IsText: isText}}
-		dc.partial = nil
+		dc.receivePart(&m)
+		r = received{Message: Message{Data: dc.partial, IsText: r.IsText}, source: dc.parts}
+		dc.partial, dc.parts = nil, sctp.Message{}
 		if len(r.Data) > dc.pc.settings.MaxMessageSize {
+			dc.give(&r)
 			return
 		}
 	}
@@ -223,8 +227,24 @@ func (dc *DataChannel) receive(m sctp.Message) {
 }
 
 // receivePart collects the parts of a message that the peer split, which RFC 8831 section 6.6 deprecates. One byte above
-// the maximum marks a message that is too large.
-func (dc *DataChannel) receivePart(part []byte) {
+// the maximum marks a message that is too large. All that is collected counts in the receive window.
+func (dc *DataChannel) receivePart(m *sctp.Message) {
 	room := dc.pc.settings.MaxMessageSize + 1 - len(dc.partial)
-	dc.partial = append(dc.partial, part[:min(room, len(part))]...)
+	dc.partial = append(dc.partial, m.Data[:min(room, len(m.Data))]...)
+	switch {
+	case dc.parts.Data == nil:
+		dc.parts = *m
+	case room == 0: // nothing more is kept
+		r := received{source: *m}
+		dc.give(&r)
+	default:
+		dc.pc.sctp.Absorb(&dc.parts, m)
+	}
+}
+
+// dropParts forgets the parts of a message that does not end.
+func (dc *DataChannel) dropParts() {
+	r := received{source: dc.parts}
+	dc.give(&r)
+	dc.partial, dc.parts = nil, sctp.Message{}
 }

@@ -2,6 +2,7 @@ package rtc
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/rtcstack/rtcstack/internal/udp"
@@ -174,7 +175,7 @@ func TestSocketsOfTheAgentStayOpen(t *testing.T) {
 		divert(t, pc, peer)
 		pc.lock()
 		pc.releaseSockets()
-		require.Contains(t, pc.gather.sockets, other)
+		require.True(t, slices.Contains(pc.gather.sockets, other))
 		pc.unlock()
 	}
 	require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))

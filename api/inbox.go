@@ -14,6 +14,9 @@ type received struct {
 	buffer *bufpool.Buffer // of a WebSocket: what holds the bytes
 }
 
+// maxIdleInbox is the largest queue, in messages, that is kept when it is empty.
+const maxIdleInbox = 1024
+
 // inbox is the queue of received messages of a channel.
 type inbox struct {
 	queue  ring.Queue[received]
@@ -37,6 +40,9 @@ func (q *inbox) front() *received { return q.queue.Front() }
 func (q *inbox) take() received {
 	m, _ := q.queue.Pop()
 	q.bytes -= len(m.Data)
+	if q.queue.Len() == 0 && q.queue.Cap() > maxIdleInbox {
+		q.queue.Clear()
+	}
 	return m
 }
 

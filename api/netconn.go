@@ -45,8 +45,10 @@ func (n *netConn) Read(p []byte) (int, error) {
 		expired := n.readDeadline.Expired()
 		switch {
 		case isDone(n.closed):
+			n.passOn(&n.c.readers)
 			return 0, errClosed
 		case isDone(expired):
+			n.passOn(&n.c.readers)
 			return 0, os.ErrDeadlineExceeded
 		case len(p) == 0:
 			return 0, nil
@@ -67,6 +69,13 @@ func (n *netConn) Read(p []byte) (int, error) {
 		}
 		n.c.readers.wait(expired, n.closed)
 	}
+}
+
+// passOn wakes the next who waits: the wake-up that brought this one here may have been meant for another.
+func (n *netConn) passOn(w *waiters) {
+	n.c.owner.lock()
+	w.wake()
+	n.c.owner.unlock()
 }
 
 // readSome moves bytes of the first message that is not empty to p. What is left of the message stays the first.
@@ -94,8 +103,10 @@ func (n *netConn) Write(p []byte) (int, error) {
 		expired := n.writeDeadline.Expired()
 		switch {
 		case isDone(n.closed):
+			n.passOn(&n.c.writers)
 			return written, errClosed
 		case isDone(expired):
+			n.passOn(&n.c.writers)
 			return written, os.ErrDeadlineExceeded
 		case written == len(p):
 			return written, nil

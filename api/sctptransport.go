@@ -90,9 +90,16 @@ func (pc *PeerConnection) onAssociationUp() {
 		if dc.state != channelConnecting {
 			continue
 		}
-		if dc.stream < 0 && !t.assign(dc, pc.remote.client, pc.now) || int(dc.stream) > t.maxStream {
+		var err error
+		switch {
+		case int(dc.stream) > t.maxStream:
+			err = failuref("stream %d: the peer takes streams up to %d", dc.stream, t.maxStream)
+		case dc.stream < 0 && !t.assign(dc, pc.remote.client, pc.now):
+			err = t.unavailable(pc.remote.client)
+		}
+		if err != nil {
 			t.remove(dc)
-			dc.closed(wrapError(ErrFailure, t.unavailable(), "data channel %q", dc.label))
+			dc.closed(wrapError(ErrFailure, err, "data channel %q", dc.label))
 			continue
 		}
 		dc.open()
@@ -138,6 +145,8 @@ func (pc *PeerConnection) onMessage(m sctp.Message) {
 		pc.sctp.Abort(pc.now, "message is larger than allowed")
 	case dc == nil || dc.peerReset: // or of the stream's next life
 		pc.onEarly(m)
+	case dc.last.owes(pc.now):
+		pc.sctp.Release(pc.now, &m)
 	default:
 		dc.receive(m)
 	}
@@ -147,8 +156,8 @@ func (pc *PeerConnection) onMessage(m sctp.Message) {
 // (https://www.rfc-editor.org/rfc/rfc8832.html#section-6).
 func (pc *PeerConnection) onControl(dc *DataChannel, m sctp.Message) {
 	if dcep.IsAck(m.Data) {
-		if dc != nil && !dc.peerReset {
-			dc.acked, dc.confirmed, dc.heard = true, true, true
+		if dc != nil && !dc.peerReset && !dc.last.owes(pc.now) {
+			dc.acked, dc.confirmed = true, true
 		}
 		return
 	}
@@ -175,8 +184,11 @@ func (pc *PeerConnection) onControl(dc *DataChannel, m sctp.Message) {
 		dc.fail(failuref("data channel %q: stream %d was opened by both sides", dc.label, m.Stream))
 		return
 	}
-	if l := t.lives[m.Stream]; l != nil && l.owed { // a peer that does not reset its streams
-		l.owed = false
+	if l := t.lives[m.Stream]; l != nil {
+		if l.early.reset {
+			pc.endEarly(m.Stream, l)
+		}
+		l.owed = false // a peer that does not reset its streams
 		t.settle(m.Stream, l)
 	}
 	names := len(open.Label) + len(open.Protocol)
@@ -190,7 +202,7 @@ func (pc *PeerConnection) onControl(dc *DataChannel, m sctp.Message) {
 // accept takes a channel that the peer opened.
 func (pc *PeerConnection) accept(stream uint16, open dcep.Open) {
 	dc := newDataChannel(pc, open.Label, open.Protocol, reliabilityOf(open))
-	dc.acked, dc.confirmed, dc.heard, dc.theirs = true, true, true, true
+	dc.acked, dc.confirmed, dc.theirs = true, true, true
 	dc.held = true
 	dc.nameBytes = len(open.Label) + len(open.Protocol)
 	pc.channels.nameBytes += dc.nameBytes

@@ -64,6 +64,12 @@ type earlyMessages struct {
 	reset    bool // the peer has closed its channel since
 }
 
+// owes reports whether what the peer sends on the stream is still of the life that is over here: until it resets its side, or for
+// streamReuseDelay at most.
+func (l *life) owes(now time.Time) bool {
+	return l != nil && l.owed && now.Sub(l.ended) < streamReuseDelay
+}
+
 func (l *life) idle() bool {
 	return !l.resetting && !l.owed && len(l.early.messages) == 0 && !l.early.reset
 }
@@ -93,16 +99,11 @@ func (t *channelTable) settle(stream uint16, l *life) {
 	}
 }
 
-// assign gives a channel the first free stream: even for the DTLS client, odd for the server
-// (https://www.rfc-editor.org/rfc/rfc8832.html#section-6). Where none is free, it takes the one that has waited longest for
-// a peer that does not reset its side.
+// assign gives a channel the first free stream. Where none is free, it takes the one that has waited longest for a peer that
+// does not reset its side.
 func (t *channelTable) assign(dc *DataChannel, client bool, now time.Time) bool {
-	first := 1
-	if client {
-		first = 0
-	}
 	oldest, since := -1, now.Add(-streamReuseDelay)
-	for id := first; id <= t.maxStream; id += 2 {
+	for id := firstStream(client); id <= t.maxStream; id += 2 {
 		if _, used := t.byStream[uint16(id)]; used {
 			continue
 		}
@@ -127,22 +128,32 @@ func (t *channelTable) take(dc *DataChannel, stream uint16) {
 	dc.stream = int32(stream)
 	t.byStream[stream] = dc
 	if l := t.lives[stream]; l != nil {
-		dc.suspended = l.resetting
+		dc.suspended, dc.last = l.resetting, l
 	}
 }
 
 // unavailable says why no stream can be assigned.
-func (t *channelTable) unavailable() error {
-	waiting := 0
-	for _, l := range t.lives {
-		if l.owed {
+func (t *channelTable) unavailable(client bool) error {
+	all, waiting := 0, 0
+	for id := firstStream(client); id <= t.maxStream; id += 2 {
+		all++
+		if l := t.lives[uint16(id)]; l != nil && l.owed && t.byStream[uint16(id)] == nil {
 			waiting++
 		}
 	}
 	if waiting == 0 {
-		return failuref("all %d streams are in use", t.maxStream+1)
+		return failuref("all %d streams of this side are in use", all)
 	}
-	return failuref("all %d streams are in use, %d of them because the peer has not closed its side", t.maxStream+1, waiting)
+	return failuref("all %d streams of this side are in use, %d of them because the peer has not closed its side", all, waiting)
+}
+
+// firstStream is the first of the streams that a side assigns, which are every second one: even for the DTLS client, odd for the
+// server (https://www.rfc-editor.org/rfc/rfc8832.html#section-6).
+func firstStream(client bool) int {
+	if client {
+		return 0
+	}
+	return 1
 }
 
 // remove forgets a channel.
@@ -169,8 +180,8 @@ func (t *channelTable) releaseName(dc *DataChannel) {
 func (pc *PeerConnection) refuse(stream uint16) {
 	t := &pc.channels
 	l := t.life(stream)
+	l.owed, l.ended = !l.early.reset, pc.now
 	pc.dropEarly(l)
-	l.owed, l.ended = true, pc.now
 	if l.resetting {
 		l.again = true
 		return
@@ -193,9 +204,10 @@ func (pc *PeerConnection) onStreamReset(stream uint16) {
 	t := &pc.channels
 	dc, l := t.byStream[stream], t.lives[stream]
 	if l != nil && l.owed {
+		earlier := dc == nil || l.owes(pc.now)
 		l.owed = false
-		defer t.settle(stream, l)
-		if dc == nil || !dc.heard {
+		t.settle(stream, l)
+		if earlier {
 			return // it is of an earlier life
 		}
 	}
@@ -207,8 +219,11 @@ func (pc *PeerConnection) onStreamReset(stream uint16) {
 		}
 		dc.dropOutbox()
 		dc.reset()
+	case dc != nil:
 	case l != nil && len(l.early.messages) > 0:
 		l.early.reset = true
+	case l == nil: // a channel that this side never had: ours is reset, too, so that the peer can use the stream again
+		pc.resetStream(stream, t.life(stream))
 	}
 }
 
@@ -236,7 +251,7 @@ func (pc *PeerConnection) onResetComplete(stream uint16, err error) {
 		dc.resume()
 	case dc.resetting:
 		t.remove(dc)
-		if !dc.peerReset {
+		if !dc.peerReset && err == nil {
 			l.owed, l.ended = true, pc.now
 		}
 		dc.closed(dc.failure)
@@ -247,9 +262,12 @@ func (pc *PeerConnection) onResetComplete(stream uint16, err error) {
 func (pc *PeerConnection) onEarly(m sctp.Message) {
 	t := &pc.channels
 	l := t.life(m.Stream)
-	if l.owed { // the channel is gone, and the peer does not know it yet
+	if l.owes(pc.now) { // the channel is gone, and the peer does not know it yet
 		pc.sctp.Release(pc.now, &m)
 		return
+	}
+	if l.early.reset { // those were of a life that has ended, and nobody came for it
+		pc.endEarly(m.Stream, l)
 	}
 	if t.earlyBytes += m.Charge(); t.earlyBytes > maxEarlyBytes {
 		t.earlyBytes -= m.Charge()
@@ -286,6 +304,14 @@ func (pc *PeerConnection) takeEarly(dc *DataChannel) {
 	}
 }
 
+// endEarly drops the messages of a life that the peer has ended before there was a channel for it, and resets our side.
+func (pc *PeerConnection) endEarly(stream uint16, l *life) {
+	pc.dropEarly(l)
+	if !l.resetting {
+		pc.resetStream(stream, l)
+	}
+}
+
 func (pc *PeerConnection) dropEarly(l *life) {
 	for i := range l.early.messages {
 		pc.sctp.Release(pc.now, &l.early.messages[i])
@@ -314,11 +340,14 @@ func (pc *PeerConnection) expireEarly() {
 }
 
 // deadline is when onChannelTimer has something to do; zero: never.
-func (t *channelTable) deadline() time.Time { return earlier(t.earlyAt, t.expireAt) }
+func (t *channelTable) deadline() time.Time {
+	return earlier(earlier(t.earlyAt, t.expireAt), t.unread.lookAt)
+}
 
 // onChannelTimer does what time alone brings about.
 func (pc *PeerConnection) onChannelTimer() {
 	pc.expireEarly()
 	pc.expireBuffered()
 	pc.shelvePending()
+	pc.growWindow()
 }

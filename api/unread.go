@@ -30,6 +30,8 @@ const (
 	// unreadShare: channels that nobody reads hold at most one part in so many of the receive window, while it can grow.
 	// The rest has to have room for messages that arrive in turns, on many streams at once.
 	unreadShare = 4
+	// growInterval is how often the channels are looked through for that, at most.
+	growInterval = 10 * time.Millisecond
 	// maxLateMessages and maxLateBytes bound what waits in a channel that the program has closed, of what arrives
 	// after that. What finds no room is dropped.
 	maxLateMessages = 1024
@@ -38,8 +40,9 @@ const (
 
 // unreadState accounts for messages that the program has not read, over all channels of a connection.
 type unreadState struct {
-	charged int // bytes that are counted in the receive window
-	growAt  int // of them, when growWindow looks again
+	charged int       // bytes that are counted in the receive window
+	looked  time.Time // when growWindow looked last
+	lookAt  time.Time // when it has to look again; zero: there is no need
 	shelf   []*DataChannel
 	shelved int            // bytes
 	pending []*DataChannel // closed, and still counted in the window, for want of room on the shelf
@@ -50,10 +53,8 @@ var errDropped = failuref("unread messages of the closed channel were dropped: t
 // charge and discharge account for a message that is in the receive window, and no longer.
 func (dc *DataChannel) charge(n int) {
 	dc.charged += n
-	u := &dc.pc.channels.unread
-	if u.charged += n; u.charged >= u.growAt {
-		dc.pc.growWindow()
-	}
+	dc.pc.channels.unread.charged += n
+	dc.pc.growWindow()
 }
 
 func (dc *DataChannel) discharge(n int) {
@@ -62,15 +63,19 @@ func (dc *DataChannel) discharge(n int) {
 }
 
 // growWindow lets the receive window grow when channels that nobody reads fill more than a quarter of it while others are
-// read. Where nothing is read at all it stays: the peer is to be slowed down.
+// read. Where nothing is read at all it stays: the peer is to be slowed down. It looks at the channels every growInterval at
+// most.
 func (pc *PeerConnection) growWindow() {
 	u := &pc.channels.unread
-	window := pc.sctp.ReceiveWindow()
-	if u.charged < window/unreadShare {
-		u.growAt = window / unreadShare
+	u.lookAt = time.Time{}
+	if pc.ended || u.charged == 0 || unreadShare*u.charged < pc.sctp.ReceiveWindow() {
 		return
 	}
-	u.growAt = u.charged + window/(2*unreadShare)
+	if next := u.looked.Add(growInterval); pc.now.Before(next) {
+		u.lookAt = next
+		return
+	}
+	u.looked = pc.now
 	stalled, alive := 0, false
 	for _, dc := range pc.channels.byStream {
 		if dc.isRead() {
@@ -79,7 +84,7 @@ func (pc *PeerConnection) growWindow() {
 			stalled += dc.charged
 		}
 	}
-	if alive && unreadShare*stalled > window {
+	if alive && unreadShare*stalled > pc.sctp.ReceiveWindow() {
 		pc.sctp.GrowReceiveWindow(unreadShare * stalled)
 	}
 }
@@ -89,8 +94,10 @@ func (dc *DataChannel) isRead() bool {
 	return dc.onMessage != nil || dc.readers.n.Load() > 0 || dc.pc.now.Sub(dc.lastRead) < readerPause
 }
 
-// reconsider is called when it may have become impossible, or less likely, that the program reads what the channel holds.
+// reconsider is called when the program has begun to read the channel, or when it may have become impossible, or less likely,
+// that it reads what the channel holds.
 func (dc *DataChannel) reconsider() {
+	dc.pc.growWindow()
 	switch {
 	case dc.inbox.len() == 0:
 	case dc.unreadable():
@@ -100,28 +107,36 @@ func (dc *DataChannel) reconsider() {
 	}
 }
 
-// shelve copies the messages of a closed channel out of the receive window. If there is no room, those that have waited
-// longest of channels that nobody reads are dropped; if all are read, the messages stay where they are.
+// shelve copies the messages of a closed channel out of the receive window. If there is no room, they stay where they are.
 func (pc *PeerConnection) shelve(dc *DataChannel) {
 	u := &pc.channels.unread
-	size := dc.inbox.bytes + messageOverhead*dc.inbox.len()
-	for i := 0; u.shelved > 0 && u.shelved-dc.shelved+size > maxShelved; {
-		for i < len(u.shelf) && (u.shelf[i] == dc || pc.now.Sub(u.shelf[i].lastRead) < readerPatience) {
-			i++
+	if !pc.makeRoom(dc, dc.inbox.bytes+messageOverhead*dc.inbox.len()) {
+		if !slices.Contains(u.pending, dc) {
+			u.pending = append(u.pending, dc)
 		}
-		if i == len(u.shelf) {
-			if !slices.Contains(u.pending, dc) {
-				u.pending = append(u.pending, dc)
-			}
-			return
-		}
-		u.shelf[i].dropUnread()
+		return
 	}
 	for i := range dc.inbox.len() {
 		dc.detach(dc.inbox.queue.At(i))
 	}
 	dc.onShelf = true
 	dc.account()
+}
+
+// makeRoom reports whether a channel may hold size bytes on the shelf, or the shelf is empty but for it. What has waited
+// longest in other channels that nobody reads is dropped for that.
+func (pc *PeerConnection) makeRoom(dc *DataChannel, size int) bool {
+	u := &pc.channels.unread
+	for i := 0; u.shelved > dc.shelved && u.shelved-dc.shelved+size > maxShelved; {
+		for i < len(u.shelf) && (u.shelf[i] == dc || pc.now.Sub(u.shelf[i].lastRead) < readerPatience) {
+			i++
+		}
+		if i == len(u.shelf) {
+			return false
+		}
+		u.shelf[i].dropUnread()
+	}
+	return true
 }
 
 // shelvePending tries again what found no room.
@@ -160,7 +175,8 @@ func (dc *DataChannel) dropUnread() {
 
 // late decides about a message that arrives when the channel is closed here, and reports whether to keep it.
 func (dc *DataChannel) late(r *received) bool {
-	if dc.inbox.len() >= maxLateMessages || dc.inbox.bytes >= maxLateBytes {
+	size := channelOverhead + dc.inbox.bytes + len(r.Data) + messageOverhead*(dc.inbox.len()+1)
+	if dc.inbox.len() >= maxLateMessages || dc.inbox.bytes >= maxLateBytes || !dc.pc.makeRoom(dc, size) {
 		dc.give(r)
 		return false
 	}

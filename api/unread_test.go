@@ -366,7 +366,7 @@ func TestLifetimeCountsFromSend(t *testing.T) {
 				case kind == 0:
 					w.losing(everything)
 				case kind == 1:
-					w.losing(func(bool) bool { return w.rng.Float64() < 0.3 })
+					w.losing(func(bool) bool { return w.loss.Float64() < 0.3 })
 				default:
 					w.losing(nothing)
 				}

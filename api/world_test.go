@@ -17,7 +17,8 @@ import (
 type world struct {
 	pair
 	mu    sync.Mutex
-	rng   *rand.Rand
+	rng   *rand.Rand // of the test
+	loss  *rand.Rand // of lose, which mu guards
 	delay time.Duration
 	lose  func(toB bool) bool
 
@@ -33,8 +34,8 @@ func inWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, a, b 
 func inTunedWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, a, b Configuration, tune tuning, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{rng: rand.New(rand.NewPCG(seed, seed)), delay: delay, underWay: make(map[bool][][]byte)}
-		w.lose = func(bool) bool { return w.rng.Float64() < loss }
+		w := &world{rng: rand.New(rand.NewPCG(seed, seed)), loss: rand.New(rand.NewPCG(seed, ^seed)), delay: delay, underWay: make(map[bool][][]byte)}
+		w.lose = func(bool) bool { return w.loss.Float64() < loss }
 		w.t = t
 		w.a = w.connection(a, tune, true)
 		w.b = w.connection(b, tune, false)

@@ -606,6 +606,17 @@ func (a *Association) ReadMessage() (Message, bool) {
 	return m, true
 }
 
+// Absorb gives the memory of part back as Release does, but what it was charged
+// goes on counting, as a share of m: for an owner that joins messages.
+func (a *Association) Absorb(m, part *Message) {
+	if part.buf == nil {
+		return
+	}
+	m.charge += part.charge
+	part.buf.Free()
+	*part = Message{}
+}
+
 // Release gives a message's memory back, whose Data must not be used after, and
 // reopens the receive window by it. Releasing a message twice does nothing.
 func (a *Association) Release(now time.Time, m *Message) {

@@ -1,0 +1,302 @@
+package rtc
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/sctp"
+	"github.com/rtcstack/rtcstack/sctp/dcep"
+)
+
+// A stream that is used again has nothing of its earlier life, on either side, however the two overlap.
+
+var negotiated10 = &DataChannelInit{Negotiated: true, ManualStream: true, Stream: 10}
+
+// negotiate creates one side of the channel that both programs create.
+func negotiate(t *testing.T, pc *PeerConnection) (*DataChannel, *recorder) {
+	t.Helper()
+	dc, err := pc.CreateDataChannel("x", negotiated10)
+	require.NoError(t, err)
+	got := new(recorder)
+	dc.OnMessage(func(m Message) { got.add(string(m.Data)) })
+	return dc, got
+}
+
+func inPlainWorld(t *testing.T, f func(t *testing.T, w *world)) {
+	t.Helper()
+	inWorld(t, 1, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
+		time.Sleep(time.Second)
+		f(t, w)
+		time.Sleep(time.Minute)
+		for _, pc := range []*PeerConnection{w.a, w.b} {
+			require.Empty(t, pc.channels.lives)
+			require.Zero(t, pc.channels.earlyBytes)
+			require.Zero(t, pc.channels.unread.charged)
+			require.Zero(t, pc.Stats().SCTP.Held)
+		}
+	})
+}
+
+// bothWork checks two sides of the negotiated channel, and closes it by one of them.
+func bothWork(t *testing.T, a, b *DataChannel, gotA, gotB *recorder) {
+	t.Helper()
+	time.Sleep(time.Second)
+	require.NoError(t, a.SendText("to b"))
+	require.NoError(t, b.SendText("to a"))
+	time.Sleep(time.Second)
+	require.Equal(t, []string{"to b"}, gotB.all())
+	require.Equal(t, []string{"to a"}, gotA.all())
+	require.True(t, a.IsOpen())
+	require.True(t, b.IsOpen())
+	require.NoError(t, b.Close())
+	time.Sleep(time.Second)
+	require.True(t, a.IsClosed())
+	require.True(t, b.IsClosed())
+}
+
+// The peer never had the channel, and nothing was sent on it.
+func TestChannelThatOnlyOneSideHad(t *testing.T) {
+	for _, later := range []time.Duration{time.Second, 10 * time.Minute} {
+		inPlainWorld(t, func(t *testing.T, w *world) {
+			dc, _ := negotiate(t, w.a)
+			time.Sleep(time.Second)
+			require.NoError(t, dc.Close())
+			time.Sleep(later)
+			require.True(t, dc.IsClosed())
+			require.Empty(t, w.a.channels.lives, "the peer has reset its side, too")
+			b, gotB := negotiate(t, w.b)
+			require.NoError(t, b.SendText("early"))
+			time.Sleep(100 * time.Millisecond)
+			a, gotA := negotiate(t, w.a)
+			time.Sleep(time.Second)
+			require.Equal(t, []string{"early"}, gotA.all())
+			gotA.lines = nil
+			bothWork(t, a, b, gotA, gotB)
+		})
+	}
+}
+
+// A life that has begun and ended before its channel was there, and that nobody came for.
+func TestEarlyLifeThatEnds(t *testing.T) {
+	inPlainWorld(t, func(t *testing.T, w *world) {
+		dc, _ := negotiate(t, w.a)
+		time.Sleep(time.Second)
+		require.NoError(t, dc.SendText("first life"))
+		require.NoError(t, dc.Close())
+		time.Sleep(10 * time.Second)
+		require.True(t, dc.IsClosed())
+		require.Empty(t, w.b.channels.lives)
+		a, gotA := negotiate(t, w.a)
+		b, gotB := negotiate(t, w.b)
+		bothWork(t, a, b, gotA, gotB)
+	})
+}
+
+// Two lives before there is a channel: it gets the second.
+func TestTwoEarlyLives(t *testing.T) {
+	for _, open := range []bool{false, true} {
+		inPlainWorld(t, func(t *testing.T, w *world) {
+			dc, _ := negotiate(t, w.a)
+			time.Sleep(time.Second)
+			require.NoError(t, dc.SendText("first life"))
+			require.NoError(t, dc.Close())
+			time.Sleep(time.Second)
+			var b *DataChannel
+			gotB := new(recorder)
+			w.b.OnDataChannel(func(dc *DataChannel) {
+				b = dc
+				dc.OnMessage(func(m Message) { gotB.add(string(m.Data)) })
+			})
+			a, err := w.a.CreateDataChannel("x", &DataChannelInit{Negotiated: !open, ManualStream: true, Stream: 10})
+			require.NoError(t, err)
+			gotA := new(recorder)
+			a.OnMessage(func(m Message) { gotA.add(string(m.Data)) })
+			opened(t, a)
+			require.NoError(t, a.SendText("second life"))
+			time.Sleep(100 * time.Millisecond)
+			if !open {
+				b, gotB = negotiate(t, w.b)
+			}
+			time.Sleep(time.Second)
+			require.Equal(t, []string{"second life"}, gotB.all())
+			gotB.lines = nil
+			bothWork(t, a, b, gotA, gotB)
+		})
+	}
+}
+
+// A channel that is made again at its end, while the peer's last messages and its reset are still under way.
+func TestChannelMadeAgainAtItsEnd(t *testing.T) {
+	inPlainWorld(t, func(t *testing.T, w *world) {
+		a, _ := negotiate(t, w.a)
+		b, _ := negotiate(t, w.b)
+		time.Sleep(time.Second)
+		var again *DataChannel
+		var got *recorder
+		a.OnClosed(func() { again, got = negotiate(t, w.a) })
+		for range 100 {
+			require.NoError(t, b.Send(make([]byte, 10_000)))
+		}
+		require.NoError(t, a.Close())
+		time.Sleep(5 * time.Second)
+		require.True(t, b.IsClosed())
+		require.True(t, again.IsOpen(), "the reset was of the one before")
+		require.Empty(t, got.all(), "the messages, too")
+		b, gotB := negotiate(t, w.b)
+		bothWork(t, again, b, got, gotB)
+	})
+}
+
+// The same under loss, with the channel opened in band: an acknowledgement of the earlier life is none of the later.
+func TestManualStreamsReopenUnderLoss(t *testing.T) {
+	inPlainWorld(t, func(t *testing.T, w *world) {
+		init := &DataChannelInit{ManualStream: true, Stream: 10}
+		for range 60 {
+			w.losing(func(bool) bool { return w.loss.Float64() < 0.15 })
+			a, err := w.a.CreateDataChannel("x", init)
+			require.NoError(t, err)
+			var again *DataChannel
+			a.OnClosed(func() {
+				again, err = w.a.CreateDataChannel("x", init)
+				require.NoError(t, err)
+			})
+			time.Sleep(10 * time.Millisecond)
+			require.NoError(t, a.Close())
+			time.Sleep(30 * time.Second)
+			w.losing(nothing)
+			time.Sleep(time.Minute)
+			require.True(t, again.IsOpen())
+			require.NoError(t, again.Close())
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+// What arrives after a close is bounded over all channels, too.
+func TestLateMessagesAreBounded(t *testing.T) {
+	inWorld(t, 1, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
+		time.Sleep(time.Second)
+		w.b.OnDataChannel(func(dc *DataChannel) { _ = dc.Close() })
+		for range 60 {
+			dc, err := w.a.CreateDataChannel("x", nil)
+			require.NoError(t, err)
+			time.Sleep(15 * time.Millisecond)
+			for range 60 {
+				_ = dc.Send(make([]byte, 16<<10))
+			}
+			time.Sleep(2 * time.Second)
+			require.True(t, dc.IsClosed())
+			require.LessOrEqual(t, w.b.channels.unread.shelved, maxShelved)
+		}
+		require.Greater(t, w.b.channels.unread.shelved, maxShelved/2, "the test is about something")
+		require.Zero(t, w.b.Stats().SCTP.Held)
+	})
+}
+
+// The parts of a message that the peer has split count in the receive window, while they are collected and when it is whole.
+func TestPartsAreCounted(t *testing.T) {
+	inWorld(t, 1, time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
+		_, b := w.connect("x", nil)
+		send := func(ppid uint32, size int) {
+			w.a.lock()
+			defer w.a.unlock()
+			err := w.a.sctp.Send(w.a.now, uint16(b.stream), ppid, make([]byte, size), sctp.SendOptions{})
+			if err != nil {
+				require.ErrorIs(t, err, sctp.ErrSendBufferFull)
+			}
+		}
+		for range 100 {
+			send(dcep.PPIDBinaryPartial, 50_000)
+			send(dcep.PPIDBinaryPartial, 50_000)
+			send(dcep.PPIDBinary, 1)
+			time.Sleep(100 * time.Millisecond)
+		}
+		require.Less(t, b.AvailableAmount(), 3*sctp.InitialBuffer, "the sender is held back")
+		require.Positive(t, b.AvailableAmount())
+		n := 0
+		for received := time.Now(); time.Since(received) < 5*time.Second; time.Sleep(time.Millisecond) {
+			if m, err := b.Receive(); err == nil {
+				require.NotEmpty(t, m.Data)
+				n, received = n+1, time.Now()
+			}
+		}
+		require.Greater(t, n, 10)
+		b.OnMessage(func(Message) {})
+		for range 100 { // more than a message may have
+			send(dcep.PPIDBinaryPartial, 50_000)
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		require.Less(t, w.b.channels.unread.charged, 2*DefaultMaxMessageSize)
+		require.NoError(t, b.Close())
+		time.Sleep(time.Second)
+		require.Zero(t, w.b.channels.unread.charged)
+		require.Zero(t, w.b.Stats().SCTP.Held)
+	})
+}
+
+// The window grows for a channel that is read as soon as there is one, whichever was first.
+func TestWindowGrowsInTime(t *testing.T) {
+	for name, size := range map[string]int{"large messages": 16 << 10, "small messages": 1000} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 1, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
+				stuck, _ := w.connect("stuck", nil)
+				for range 5 << 20 / size {
+					require.NoError(t, stuck.Send(make([]byte, size)))
+				}
+				time.Sleep(time.Minute)
+				a, _ := negotiate(t, w.a)
+				b, _ := negotiate(t, w.b)
+				echo(b)
+				a.OnMessage(nil)
+				opened(t, a)
+				alive(t, a, 10*time.Second) // a window that has long been closed is probed rarely
+				for range 20 {
+					alive(t, a, time.Second)
+				}
+			})
+		})
+	}
+}
+
+// A message whose lifetime has ended leaves the channel, also behind one that opens it.
+func TestExpiryBehindAnOpening(t *testing.T) {
+	inWorld(t, 1, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
+		reliable, _ := w.connect("x", nil)
+		w.losing(everything)
+		fillWith(t, reliable, 4<<20)
+		dc, err := w.a.CreateDataChannel("timed", &DataChannelInit{Reliability: Reliability{Unreliable: true, MaxPacketLifeTime: 200}})
+		require.NoError(t, err)
+		fillWith(t, dc, 1<<20)
+		require.Equal(t, 1<<20, dc.BufferedAmount())
+		time.Sleep(300 * time.Millisecond)
+		require.Zero(t, dc.BufferedAmount())
+		w.losing(nothing)
+		time.Sleep(10 * time.Second)
+		require.True(t, dc.IsOpen())
+		require.Equal(t, 2, w.b.Stats().Channels)
+	})
+}
+
+// What a channel had to say before the program was given it comes before what happened while it was.
+func TestEventsOfAChannelThatWasKept(t *testing.T) {
+	inWorld(t, 1, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
+		a, err := w.a.CreateDataChannel("x", nil)
+		require.NoError(t, err)
+		opened(t, a)
+		require.NoError(t, a.SendText("one"))
+		time.Sleep(time.Second)
+		var got recorder
+		w.b.OnDataChannel(func(dc *DataChannel) {
+			dc.OnOpen(func() { got.add("open") })
+			dc.OnMessage(func(m Message) { got.add("message") })
+			dc.OnClosed(func() { got.add("closed") })
+			_ = a.Close()
+			time.Sleep(time.Second)
+		})
+		time.Sleep(10 * time.Second)
+		require.Equal(t, []string{"open", "message", "closed"}, got.all())
+	})
+}
