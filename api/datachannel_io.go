@@ -88,7 +88,7 @@ func (dc *DataChannel) sendOrBuffer(ppid uint32, data []byte) error {
 	return nil
 }
 
-// sendNext gives the association the first buffered message, and reports whether it took it.
+// sendNext sends the first buffered message and reports whether the association accepted it.
 func (dc *DataChannel) sendNext() bool {
 	m := dc.outbox.Front()
 	err := dc.pc.sctp.Send(dc.pc.now, uint16(dc.stream), m.ppid, m.data.B, dc.options(m.ppid, m.since))
@@ -214,7 +214,7 @@ func (dc *DataChannel) receive(m sctp.Message) {
 	dc.counters.received(len(r.Data))
 	dc.pc.counters.messages.received(len(r.Data))
 	switch {
-	case dc.unreadable(), dc.failure != nil: // what comes after a failure is for another channel
+	case dc.unreadable(), dc.failure != nil: // messages after a failure are for another channel
 		dc.give(&r)
 		return
 	case dc.state >= channelClosing && dc.onMessage == nil && !dc.late(&r):

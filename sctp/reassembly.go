@@ -606,8 +606,9 @@ func (a *Association) ReadMessage() (Message, bool) {
 	return m, true
 }
 
-// Absorb gives the memory of part back as Release does, but what it was charged
-// goes on counting, as a share of m: for an owner that joins messages.
+// Absorb frees the memory of part, whose Data must not be used after, and moves its
+// charge to m: for an owner that joins several messages into one and releases m
+// when that has been read.
 func (a *Association) Absorb(m, part *Message) {
 	if part.buf == nil {
 		return
