@@ -27,9 +27,9 @@ func negotiate(t *testing.T, pc *PeerConnection) (*DataChannel, *recorder) {
 func inPlainWorld(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
 	inWorld(t, 1, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
-		time.Sleep(time.Second)
+		pause(time.Second)
 		f(t, w)
-		time.Sleep(time.Minute)
+		pause(time.Minute)
 		for _, pc := range []*PeerConnection{w.a, w.b} {
 			require.Empty(t, pc.channels.lives)
 			require.Zero(t, pc.channels.earlyBytes)
@@ -42,16 +42,16 @@ func inPlainWorld(t *testing.T, f func(t *testing.T, w *world)) {
 // bothWork checks two sides of the negotiated channel, and closes it by one of them.
 func bothWork(t *testing.T, a, b *DataChannel, gotA, gotB *recorder) {
 	t.Helper()
-	time.Sleep(time.Second)
+	pause(time.Second)
 	require.NoError(t, a.SendText("to b"))
 	require.NoError(t, b.SendText("to a"))
-	time.Sleep(time.Second)
+	pause(time.Second)
 	require.Equal(t, []string{"to b"}, gotB.all())
 	require.Equal(t, []string{"to a"}, gotA.all())
 	require.True(t, a.IsOpen())
 	require.True(t, b.IsOpen())
 	require.NoError(t, b.Close())
-	time.Sleep(time.Second)
+	pause(time.Second)
 	require.True(t, a.IsClosed())
 	require.True(t, b.IsClosed())
 }
@@ -61,16 +61,16 @@ func TestChannelThatOnlyOneSideHad(t *testing.T) {
 	for _, later := range []time.Duration{time.Second, 10 * time.Minute} {
 		inPlainWorld(t, func(t *testing.T, w *world) {
 			dc, _ := negotiate(t, w.a)
-			time.Sleep(time.Second)
+			pause(time.Second)
 			require.NoError(t, dc.Close())
-			time.Sleep(later)
+			pause(later)
 			require.True(t, dc.IsClosed())
 			require.Empty(t, w.a.channels.lives, "the peer has reset its side, too")
 			b, gotB := negotiate(t, w.b)
 			require.NoError(t, b.SendText("early"))
-			time.Sleep(100 * time.Millisecond)
+			pause(100 * time.Millisecond)
 			a, gotA := negotiate(t, w.a)
-			time.Sleep(time.Second)
+			pause(time.Second)
 			require.Equal(t, []string{"early"}, gotA.all())
 			gotA.lines = nil
 			bothWork(t, a, b, gotA, gotB)
@@ -82,10 +82,10 @@ func TestChannelThatOnlyOneSideHad(t *testing.T) {
 func TestEarlyLifeThatEnds(t *testing.T) {
 	inPlainWorld(t, func(t *testing.T, w *world) {
 		dc, _ := negotiate(t, w.a)
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.NoError(t, dc.SendText("first life"))
 		require.NoError(t, dc.Close())
-		time.Sleep(10 * time.Second)
+		pause(10 * time.Second)
 		require.True(t, dc.IsClosed())
 		require.Empty(t, w.b.channels.lives)
 		a, gotA := negotiate(t, w.a)
@@ -99,10 +99,10 @@ func TestTwoEarlyLives(t *testing.T) {
 	for _, open := range []bool{false, true} {
 		inPlainWorld(t, func(t *testing.T, w *world) {
 			dc, _ := negotiate(t, w.a)
-			time.Sleep(time.Second)
+			pause(time.Second)
 			require.NoError(t, dc.SendText("first life"))
 			require.NoError(t, dc.Close())
-			time.Sleep(time.Second)
+			pause(time.Second)
 			var b *DataChannel
 			gotB := new(recorder)
 			w.b.OnDataChannel(func(dc *DataChannel) {
@@ -115,11 +115,11 @@ func TestTwoEarlyLives(t *testing.T) {
 			a.OnMessage(func(m Message) { gotA.add(string(m.Data)) })
 			opened(t, a)
 			require.NoError(t, a.SendText("second life"))
-			time.Sleep(100 * time.Millisecond)
+			pause(100 * time.Millisecond)
 			if !open {
 				b, gotB = negotiate(t, w.b)
 			}
-			time.Sleep(time.Second)
+			pause(time.Second)
 			require.Equal(t, []string{"second life"}, gotB.all())
 			gotB.lines = nil
 			bothWork(t, a, b, gotA, gotB)
@@ -132,7 +132,7 @@ func TestChannelMadeAgainAtItsEnd(t *testing.T) {
 	inPlainWorld(t, func(t *testing.T, w *world) {
 		a, _ := negotiate(t, w.a)
 		b, _ := negotiate(t, w.b)
-		time.Sleep(time.Second)
+		pause(time.Second)
 		var again *DataChannel
 		var got *recorder
 		a.OnClosed(func() { again, got = negotiate(t, w.a) })
@@ -140,7 +140,7 @@ func TestChannelMadeAgainAtItsEnd(t *testing.T) {
 			require.NoError(t, b.Send(make([]byte, 10_000)))
 		}
 		require.NoError(t, a.Close())
-		time.Sleep(5 * time.Second)
+		pause(5 * time.Second)
 		require.True(t, b.IsClosed())
 		require.True(t, again.IsOpen(), "the reset was of the one before")
 		require.Empty(t, got.all(), "the messages, too")
@@ -162,14 +162,14 @@ func TestManualStreamsReopenUnderLoss(t *testing.T) {
 				again, err = w.a.CreateDataChannel("x", init)
 				require.NoError(t, err)
 			})
-			time.Sleep(10 * time.Millisecond)
+			pause(10 * time.Millisecond)
 			require.NoError(t, a.Close())
-			time.Sleep(30 * time.Second)
+			pause(30 * time.Second)
 			w.losing(nothing)
-			time.Sleep(time.Minute)
+			pause(time.Minute)
 			require.True(t, again.IsOpen())
 			require.NoError(t, again.Close())
-			time.Sleep(time.Minute)
+			pause(time.Minute)
 		}
 	})
 }
@@ -177,16 +177,16 @@ func TestManualStreamsReopenUnderLoss(t *testing.T) {
 // What arrives after a close is bounded over all channels, too.
 func TestLateMessagesAreBounded(t *testing.T) {
 	inWorld(t, 1, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
-		time.Sleep(time.Second)
+		pause(time.Second)
 		w.b.OnDataChannel(func(dc *DataChannel) { _ = dc.Close() })
 		for range 60 {
 			dc, err := w.a.CreateDataChannel("x", nil)
 			require.NoError(t, err)
-			time.Sleep(15 * time.Millisecond)
+			pause(15 * time.Millisecond)
 			for range 60 {
 				_ = dc.Send(make([]byte, 16<<10))
 			}
-			time.Sleep(2 * time.Second)
+			pause(2 * time.Second)
 			require.True(t, dc.IsClosed())
 			require.LessOrEqual(t, w.b.channels.unread.shelved, maxShelved)
 		}
@@ -211,12 +211,12 @@ func TestPartsAreCounted(t *testing.T) {
 			send(dcep.PPIDBinaryPartial, 50_000)
 			send(dcep.PPIDBinaryPartial, 50_000)
 			send(dcep.PPIDBinary, 1)
-			time.Sleep(100 * time.Millisecond)
+			pause(100 * time.Millisecond)
 		}
 		require.Less(t, b.AvailableAmount(), 3*sctp.InitialBuffer, "the sender is held back")
 		require.Positive(t, b.AvailableAmount())
 		n := 0
-		for received := time.Now(); time.Since(received) < 5*time.Second; time.Sleep(time.Millisecond) {
+		for received := time.Now(); time.Since(received) < 5*time.Second; pause(time.Millisecond) {
 			if m, err := b.Receive(); err == nil {
 				require.NotEmpty(t, m.Data)
 				n, received = n+1, time.Now()
@@ -226,12 +226,12 @@ func TestPartsAreCounted(t *testing.T) {
 		b.OnMessage(func(Message) {})
 		for range 100 { // more than a message may have
 			send(dcep.PPIDBinaryPartial, 50_000)
-			time.Sleep(10 * time.Millisecond)
+			pause(10 * time.Millisecond)
 		}
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.Less(t, w.b.channels.unread.charged, 2*DefaultMaxMessageSize)
 		require.NoError(t, b.Close())
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.Zero(t, w.b.channels.unread.charged)
 		require.Zero(t, w.b.Stats().SCTP.Held)
 	})
@@ -246,7 +246,7 @@ func TestWindowGrowsInTime(t *testing.T) {
 				for range 5 << 20 / size {
 					require.NoError(t, stuck.Send(make([]byte, size)))
 				}
-				time.Sleep(time.Minute)
+				pause(time.Minute)
 				a, _ := negotiate(t, w.a)
 				b, _ := negotiate(t, w.b)
 				echo(b)
@@ -271,10 +271,10 @@ func TestExpiryBehindAnOpening(t *testing.T) {
 		require.NoError(t, err)
 		fillWith(t, dc, 1<<20)
 		require.Equal(t, 1<<20, dc.BufferedAmount())
-		time.Sleep(300 * time.Millisecond)
+		pause(300 * time.Millisecond)
 		require.Zero(t, dc.BufferedAmount())
 		w.losing(nothing)
-		time.Sleep(10 * time.Second)
+		pause(10 * time.Second)
 		require.True(t, dc.IsOpen())
 		require.Equal(t, 2, w.b.Stats().Channels)
 	})
@@ -287,7 +287,7 @@ func TestEventsOfAChannelThatWasKept(t *testing.T) {
 		require.NoError(t, err)
 		opened(t, a)
 		require.NoError(t, a.SendText("one"))
-		time.Sleep(time.Second)
+		pause(time.Second)
 		var got recorder
 		w.b.OnDataChannel(func(dc *DataChannel) {
 			dc.OnOpen(func() { got.add("open") })
@@ -296,7 +296,7 @@ func TestEventsOfAChannelThatWasKept(t *testing.T) {
 			_ = a.Close()
 			time.Sleep(time.Second)
 		})
-		time.Sleep(10 * time.Second)
+		pause(10 * time.Second)
 		require.Equal(t, []string{"open", "message", "closed"}, got.all())
 	})
 }

@@ -68,11 +68,11 @@ func testReopening(t *testing.T, w *world) {
 		theirs := soon(t, accepted, "channel "+label)
 		soon(t, closed, "end of channel "+label)
 		require.Equal(t, []string{"welcome", "request"}, got)
-		for end := time.Now().Add(10 * time.Minute); !theirs.IsClosed(); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(10 * time.Minute); !theirs.IsClosed(); pause(time.Millisecond) {
 			require.True(t, time.Now().Before(end), "channel %s is still open at the acceptor", label)
 		}
 	}
-	time.Sleep(time.Minute)
+	pause(time.Minute)
 	for _, pc := range []*PeerConnection{w.a, w.b} {
 		require.Zero(t, pc.Stats().Channels)
 		require.Empty(t, pc.channels.lives)
@@ -94,7 +94,7 @@ func soon[T any](t *testing.T, c <-chan T, what string) (v T) {
 // opened waits until a channel is open.
 func opened(t *testing.T, dc *DataChannel) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Minute); !dc.IsOpen(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Minute); !dc.IsOpen(); pause(time.Millisecond) {
 		require.True(t, time.Now().Before(end), "channel %s is not open", dc.Label())
 	}
 }
@@ -134,7 +134,7 @@ func TestChannelWaitsForTheLastLifeOfItsStream(t *testing.T) {
 				case "by the peer":
 					require.NoError(t, second.Close())
 				}
-				time.Sleep(time.Second)
+				pause(time.Second)
 				require.Zero(t, second.AvailableAmount())
 				require.Equal(t, "hello", string(must(secondB.Receive()).Data))
 				require.Equal(t, closing != "by the peer", second.IsOpen(), "no reset of b's can be on its way yet")
@@ -142,7 +142,7 @@ func TestChannelWaitsForTheLastLifeOfItsStream(t *testing.T) {
 				p.b.lock()
 				p.b.onResetComplete(stream, nil) // the late answer
 				p.b.unlock()
-				time.Sleep(time.Second)
+				pause(time.Second)
 				switch closing {
 				case "later":
 					require.True(t, second.IsOpen())
@@ -152,7 +152,7 @@ func TestChannelWaitsForTheLastLifeOfItsStream(t *testing.T) {
 				case "while it waits":
 					require.Equal(t, "welcome", string(must(second.Receive()).Data))
 				}
-				time.Sleep(time.Second)
+				pause(time.Second)
 				require.True(t, second.IsClosed())
 				require.True(t, secondB.IsClosed())
 				require.Empty(t, p.a.channels.lives)
@@ -170,7 +170,7 @@ func TestTheResetOfAnEarlierLifeComesLate(t *testing.T) {
 		firstB.resetting = true // it does not answer by closing
 		w.b.unlock()
 		require.NoError(t, first.Close())
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.True(t, first.IsClosed())
 		w.a.lock()
 		require.True(t, w.a.channels.lives[7].owed)
@@ -183,7 +183,7 @@ func TestTheResetOfAnEarlierLifeComesLate(t *testing.T) {
 		firstB.resetting = false
 		firstB.reset()
 		w.b.unlock()
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.True(t, second.IsOpen())
 		require.True(t, firstB.IsClosed())
 		secondB, err := w.b.CreateDataChannel("second", &DataChannelInit{ManualStream: true, Stream: 7, Negotiated: true})
@@ -191,11 +191,11 @@ func TestTheResetOfAnEarlierLifeComesLate(t *testing.T) {
 		for i, dc := range []*DataChannel{second, secondB} {
 			other := []*DataChannel{secondB, second}[i]
 			require.NoError(t, dc.SendText("x"))
-			time.Sleep(time.Second)
+			pause(time.Second)
 			require.Equal(t, "x", string(must(other.Receive()).Data))
 		}
 		require.NoError(t, secondB.Close())
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.True(t, second.IsClosed(), "this one is of the second channel")
 	})
 }
@@ -209,7 +209,7 @@ func TestPeerThatNeverResets(t *testing.T) {
 			dc.resetting = true
 			w.b.unlock()
 		})
-		time.Sleep(time.Second)
+		pause(time.Second)
 		w.a.mu.Lock()
 		w.a.channels.maxStream = 5
 		w.a.mu.Unlock()
@@ -217,15 +217,15 @@ func TestPeerThatNeverResets(t *testing.T) {
 		for range 3 { // streams 0, 2 and 4
 			dc, err := open()
 			require.NoError(t, err)
-			time.Sleep(time.Second)
+			pause(time.Second)
 			require.NoError(t, dc.Close())
-			time.Sleep(time.Second)
+			pause(time.Second)
 			require.True(t, dc.IsClosed())
 		}
 		_, err := open()
 		require.ErrorIs(t, err, ErrFailure)
 		require.ErrorContains(t, err, "3 of them because the peer has not closed its side")
-		time.Sleep(streamReuseDelay)
+		pause(streamReuseDelay)
 		dc, err := open()
 		require.NoError(t, err)
 		require.EqualValues(t, 0, must(dc.Stream()), "the one that has waited longest")
@@ -241,7 +241,7 @@ func TestNegotiatedChannelMadeLater(t *testing.T) {
 			inWorld(t, 1, 10*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 				dc, err := w.a.CreateDataChannel("x", negotiated)
 				require.NoError(t, err)
-				time.Sleep(time.Second)
+				pause(time.Second)
 				require.True(t, dc.IsOpen())
 				f(t, w, dc)
 			})
@@ -251,26 +251,26 @@ func TestNegotiatedChannelMadeLater(t *testing.T) {
 		for i := range 100 {
 			require.NoError(t, dc.SendText(fmt.Sprint(i)))
 		}
-		time.Sleep(maxEarlyTime - time.Second)
+		pause(maxEarlyTime - time.Second)
 		other, err := w.b.CreateDataChannel("x", negotiated)
 		require.NoError(t, err)
 		require.NoError(t, dc.SendText("100"))
-		time.Sleep(time.Second)
+		pause(time.Second)
 		for i := range 101 {
 			require.Equal(t, fmt.Sprint(i), string(must(other.Receive()).Data))
 		}
 		require.NoError(t, other.SendText("back"))
-		time.Sleep(5 * time.Second)
+		pause(5 * time.Second)
 		require.Equal(t, "back", string(must(dc.Receive()).Data))
 		require.True(t, other.IsOpen())
 	})
 	run("closed meanwhile", func(t *testing.T, w *world, dc *DataChannel) {
 		require.NoError(t, dc.SendText("all that there is"))
 		require.NoError(t, dc.Close())
-		time.Sleep(time.Second)
+		pause(time.Second)
 		other, err := w.b.CreateDataChannel("x", negotiated)
 		require.NoError(t, err)
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.True(t, other.IsClosed())
 		require.Equal(t, "all that there is", string(must(other.Receive()).Data))
 		require.True(t, dc.IsClosed())
@@ -278,21 +278,21 @@ func TestNegotiatedChannelMadeLater(t *testing.T) {
 	})
 	run("too late", func(t *testing.T, w *world, dc *DataChannel) {
 		require.NoError(t, dc.SendText("x"))
-		time.Sleep(maxEarlyTime + time.Second)
+		pause(maxEarlyTime + time.Second)
 		require.True(t, dc.IsClosed(), "the peer has refused it")
 		require.Zero(t, w.b.Stats().SCTP.Held)
 		require.Empty(t, w.b.channels.lives)
 		// The stream can be used again.
 		again, other := w.connect("again", &DataChannelInit{ManualStream: true, Stream: 10})
 		require.NoError(t, again.SendText("x"))
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.Equal(t, "x", string(must(other.Receive()).Data))
 	})
 	run("too much", func(t *testing.T, w *world, dc *DataChannel) {
 		for range 30 {
 			require.NoError(t, dc.Send(make([]byte, 10_000)))
 		}
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.True(t, dc.IsClosed())
 		require.Zero(t, w.b.Stats().SCTP.Held)
 		require.Zero(t, w.b.channels.earlyBytes)
@@ -300,7 +300,7 @@ func TestNegotiatedChannelMadeLater(t *testing.T) {
 	run("in the callback of the connection", func(t *testing.T, w *world, dc *DataChannel) {
 		// The state callback of this side is called when the peer's messages are here already.
 		require.NoError(t, dc.SendText("first"))
-		time.Sleep(time.Second)
+		pause(time.Second)
 		got := make(chan string, 1)
 		w.b.OnStateChange(func(State) {
 			other, err := w.b.CreateDataChannel("x", negotiated)
@@ -327,7 +327,7 @@ func TestBothSidesOpenTheSameStream(t *testing.T) {
 						}
 					})
 				}
-				time.Sleep(time.Second)
+				pause(time.Second)
 				var ends [2]*DataChannel
 				var logs [2]recorder
 				for i, pc := range []*PeerConnection{w.a, w.b} {
@@ -339,7 +339,7 @@ func TestBothSidesOpenTheSameStream(t *testing.T) {
 					require.NoError(t, dc.SendText("for my own channel"))
 					ends[i] = dc
 				}
-				time.Sleep(10 * time.Second)
+				pause(10 * time.Second)
 				for i := range ends {
 					got := logs[i].all()
 					for len(got) > 0 && strings.HasPrefix(got[0], "message") {
@@ -356,7 +356,7 @@ func TestBothSidesOpenTheSameStream(t *testing.T) {
 				require.Empty(t, w.b.channels.lives)
 				again, err := w.a.CreateDataChannel("again", &DataChannelInit{ManualStream: true, Stream: 9})
 				require.NoError(t, err)
-				time.Sleep(time.Second)
+				pause(time.Second)
 				require.True(t, again.IsOpen())
 				require.Equal(t, 1, w.b.Stats().Channels)
 			})
@@ -397,13 +397,13 @@ func TestLongNamesAndSmallMessages(t *testing.T) {
 // The names of all channels that a peer has opened are bounded, not only each.
 func TestNamesAreBounded(t *testing.T) {
 	inWorld(t, 1, time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
-		time.Sleep(time.Second)
+		pause(time.Second)
 		n := maxNameBytes / 50_000
 		var refused, open []*DataChannel
 		for range n + 5 {
 			dc, err := w.a.CreateDataChannel(strings.Repeat("x", 50_000), nil)
 			require.NoError(t, err)
-			time.Sleep(100 * time.Millisecond)
+			pause(100 * time.Millisecond)
 			if dc.IsOpen() {
 				open = append(open, dc)
 			} else {
@@ -418,17 +418,17 @@ func TestNamesAreBounded(t *testing.T) {
 		require.ErrorContains(t, failure, "the peer refused it")
 		// Those that nobody has been given yet count, too, when they are closed.
 		require.NoError(t, open[0].Close())
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.NotZero(t, w.b.channels.nameBytes)
 		w.b.OnDataChannel(func(*DataChannel) {})
 		for _, dc := range open {
 			require.NoError(t, dc.Close())
 		}
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.Zero(t, w.b.channels.nameBytes)
 		dc, err := w.a.CreateDataChannel("x", nil)
 		require.NoError(t, err)
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.True(t, dc.IsOpen())
 	})
 }
@@ -447,7 +447,7 @@ func TestStreamsAreReusedWhileTheReaderLags(t *testing.T) {
 				<-leave // a program that is busy
 			}
 		})
-		time.Sleep(time.Second)
+		pause(time.Second)
 		var want []string
 		for i := range n {
 			dc, err := w.a.CreateDataChannel(fmt.Sprint(i), nil)
@@ -459,12 +459,12 @@ func TestStreamsAreReusedWhileTheReaderLags(t *testing.T) {
 			}
 			want = append(want, fmt.Sprintf("%d closed", i))
 			require.NoError(t, dc.Close())
-			time.Sleep(time.Second)
+			pause(time.Second)
 			require.True(t, dc.IsClosed())
 		}
 		<-enter
 		close(leave)
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.Equal(t, want, got.all())
 	})
 }
@@ -478,7 +478,7 @@ func TestPeerThatOpensWithoutReset(t *testing.T) {
 		first.resetting = true // it never answers
 		w.a.unlock()
 		require.NoError(t, firstB.Close())
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.True(t, firstB.IsClosed())
 		accepted := make(chan *DataChannel, 1)
 		w.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
@@ -489,7 +489,7 @@ func TestPeerThatOpensWithoutReset(t *testing.T) {
 		require.NoError(t, w.a.sctp.Send(w.a.now, stream, dcep.PPIDString, []byte("x"), sctp.SendOptions{}))
 		w.a.unlock()
 		dc := soon(t, accepted, "channel")
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.Equal(t, "second", dc.Label())
 		require.Equal(t, "x", string(must(dc.Receive()).Data))
 	})

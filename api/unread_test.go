@@ -100,13 +100,13 @@ func TestChannelsThatAreGoneHoldNothing(t *testing.T) {
 					opened(t, dc)
 					fillWith(t, dc, size)
 					later := soon(t, accepted, "channel")
-					time.Sleep(time.Second)
+					pause(time.Second)
 					if later != nil {
 						later()
 					}
 					require.NoError(t, dc.Close())
 					alive(t, control, time.Second)
-					time.Sleep(time.Second)
+					pause(time.Second)
 					require.True(t, dc.IsClosed())
 				}
 				require.Zero(t, w.b.Stats().SCTP.Held)
@@ -130,7 +130,7 @@ func TestIgnoredChannelsHoldNothing(t *testing.T) {
 			opened(t, dc)
 			fillWith(t, dc, 1<<20)
 			require.NoError(t, dc.Close())
-			time.Sleep(time.Second)
+			pause(time.Second)
 			alive(t, control, time.Second)
 		}
 		require.Zero(t, w.b.Stats().SCTP.Held)
@@ -142,13 +142,13 @@ func TestIgnoredChannelsHoldNothing(t *testing.T) {
 			opened(t, dc)
 			ignored = append(ignored, dc)
 			fillWith(t, dc, 2<<20)
-			time.Sleep(time.Second)
+			pause(time.Second)
 			alive(t, control, time.Second)
 		}
 		// At last the program takes what there is.
 		accepted := make(chan *DataChannel, 100)
 		w.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.Len(t, accepted, 43)
 		received := 0
 		for range 43 {
@@ -159,7 +159,7 @@ func TestIgnoredChannelsHoldNothing(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(time.Second)
+		pause(time.Second)
 		require.Equal(t, len(ignored)*2<<20, received)
 		require.Zero(t, w.b.Stats().SCTP.Held)
 		require.Zero(t, w.b.channels.unread.shelved)
@@ -175,9 +175,9 @@ func TestUnreadMessagesOfClosedChannels(t *testing.T) {
 			for range n {
 				a, b := w.connect("x", nil)
 				fillWith(t, a, size)
-				time.Sleep(time.Second)
+				pause(time.Second)
 				require.NoError(t, []*DataChannel{a, b}[len(all)%2].Close())
-				time.Sleep(time.Second)
+				pause(time.Second)
 				require.True(t, b.IsClosed())
 				all = append(all, b)
 			}
@@ -227,16 +227,16 @@ func TestClosedChannelThatIsReadKeepsItsMessages(t *testing.T) {
 		slow, slowB := w.connect("slow", nil)
 		fillWith(t, slow, 1<<20)
 		require.NoError(t, slow.Close())
-		time.Sleep(time.Second)
+		pause(time.Second)
 		for range 64 { // one message each round
 			m, err := slowB.Receive()
 			require.NoError(t, err)
 			require.Len(t, m.Data, 16<<10)
 			a, b := w.connect("x", nil)
 			fillWith(t, a, 1<<20)
-			time.Sleep(time.Second)
+			pause(time.Second)
 			require.NoError(t, b.Close())
-			time.Sleep(time.Second)
+			pause(time.Second)
 		}
 		_, err := slowB.ReadMessage(context.Background())
 		require.ErrorIs(t, err, io.EOF)
@@ -262,7 +262,7 @@ func TestUnreadChannelStopsNobodyElse(t *testing.T) {
 						require.NoError(t, stuck.Send(message))
 					}
 					// While the sender's buffers are full of it, others take turns with it; then it is quiet.
-					time.Sleep(10 * time.Second)
+					pause(10 * time.Second)
 					for range 100 {
 						alive(t, other, time.Second)
 					}
@@ -273,7 +273,7 @@ func TestUnreadChannelStopsNobodyElse(t *testing.T) {
 					got := 0
 					bulkB.OnMessage(func(m Message) { got += len(m.Data) })
 					fillWith(t, bulk, 8<<20)
-					time.Sleep(20 * time.Second)
+					pause(20 * time.Second)
 					require.Equal(t, 8<<20, got)
 					require.LessOrEqual(t, w.b.Stats().SCTP.Held, sctp.DefaultMaxBuffer)
 					// Nothing is lost: when the program comes back it finds everything, in order.
@@ -300,8 +300,8 @@ func TestWindowThatIsFullOpensAgain(t *testing.T) {
 				echo(otherB)
 				stuck, stuckB := w.connect("stuck", nil)
 				fillWith(t, stuck, 48<<20)
-				time.Sleep(time.Second)
-				for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
+				pause(time.Second)
+				for end := time.Now().Add(time.Minute); time.Now().Before(end); pause(time.Second) {
 					_ = other.SendText("x") // so that it counts as being read
 				}
 				require.Positive(t, stuck.BufferedAmount(), "the sender is held back")
@@ -333,7 +333,7 @@ func TestWindowDoesNotGrowForUnreadChannels(t *testing.T) {
 			stuck, _ := w.connect("stuck", nil)
 			fillWith(t, stuck, 4<<20)
 		}
-		time.Sleep(time.Minute)
+		pause(time.Minute)
 		require.Equal(t, sctp.InitialBuffer, w.b.sctp.ReceiveWindow())
 		require.Less(t, w.b.Stats().SCTP.Held, 3*sctp.InitialBuffer)
 	})
@@ -349,7 +349,7 @@ func TestLifetimeCountsFromSend(t *testing.T) {
 			dc, dcB := w.connect("x", &DataChannelInit{Reliability: Reliability{
 				Unordered: seed%2 == 0, Unreliable: true, MaxPacketLifeTime: uint(lifetime.Milliseconds()),
 			}})
-			time.Sleep(time.Second) // until the channel is acknowledged its messages are ordered
+			pause(time.Second) // until the channel is acknowledged its messages are ordered
 			arrived := 0
 			dcB.OnMessage(func(m Message) {
 				arrived++
@@ -375,12 +375,12 @@ func TestLifetimeCountsFromSend(t *testing.T) {
 					binary.BigEndian.PutUint64(message, uint64(time.Since(start)))
 					require.NoError(t, dc.Send(message))
 					sent++
-					time.Sleep(time.Duration(w.rng.IntN(5)) * time.Millisecond)
+					pause(time.Duration(w.rng.IntN(5)) * time.Millisecond)
 				}
 				require.LessOrEqual(t, dc.BufferedAmount(), 210*30_000, "what was sent within a lifetime")
 			}
 			w.losing(nothing)
-			time.Sleep(10 * time.Second)
+			pause(10 * time.Second)
 			require.Zero(t, dc.BufferedAmount())
 			require.Greater(t, arrived, sent/10)
 			stats := w.a.Stats()
@@ -391,7 +391,7 @@ func TestLifetimeCountsFromSend(t *testing.T) {
 			message := make([]byte, 8)
 			binary.BigEndian.PutUint64(message, uint64(time.Since(start)))
 			require.NoError(t, dc.Send(message))
-			time.Sleep(time.Second)
+			pause(time.Second)
 			require.Equal(t, before+1, arrived)
 		})
 	})
@@ -413,7 +413,7 @@ func TestExpiredMessagesLeaveTheChannel(t *testing.T) {
 		defer cancel()
 		require.NoError(t, dc.WriteMessage(ctx, Message{Data: []byte("x")}))
 		require.InDelta(t, 200, time.Since(start).Milliseconds(), 10)
-		time.Sleep(300 * time.Millisecond)
+		pause(300 * time.Millisecond)
 		require.Zero(t, dc.BufferedAmount())
 		require.InDelta(t, 200, low.Milliseconds(), 10)
 		require.Positive(t, reliable.BufferedAmount(), "what has no lifetime waits")
@@ -421,7 +421,7 @@ func TestExpiredMessagesLeaveTheChannel(t *testing.T) {
 		fillWith(t, dc, 1<<20)
 		require.NoError(t, dc.Close())
 		w.losing(nothing)
-		time.Sleep(10 * time.Second)
+		pause(10 * time.Second)
 		require.True(t, dc.IsClosed())
 		require.True(t, dcB.IsClosed())
 		for range 2 << 20 / (16 << 10) {
@@ -477,7 +477,7 @@ func TestNetConnCloseEndsWhatIsBlocked(t *testing.T) {
 						}
 						ends <- err
 					}()
-					time.Sleep(5 * time.Second)
+					pause(5 * time.Second)
 					require.Empty(t, ends)
 					start := time.Now()
 					require.NoError(t, conn.Close())
