@@ -45,8 +45,9 @@ func alive(t *testing.T, dc *DataChannel, within time.Duration) {
 // Whatever a program leaves unread in channels that are gone, the receive window gets it back: more than the largest one
 // goes by, and the connection carries on.
 func TestChannelsThatAreGoneHoldNothing(t *testing.T) {
-	const rounds, size = 36, 1 << 20
-	require.Greater(t, rounds*size, 2*sctp.DefaultMaxBuffer)
+	const rounds, size, window = 12, 512 << 10, 2 << 20
+	require.Greater(t, rounds*size, 2*window)
+	small := Configuration{SCTP: &SCTPSettings{ReceiveBufferSize: window}}
 	// Each is given a channel at its receiver, who may return what to do when the messages are there.
 	ways := map[string]func(dc *DataChannel) (later func()){
 		"closed by the receiver": func(dc *DataChannel) func() { return func() { _ = dc.Close() } },
@@ -89,7 +90,7 @@ func TestChannelsThatAreGoneHoldNothing(t *testing.T) {
 	}
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, 1, time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
+			inWorld(t, 1, time.Millisecond, 0, small, small, func(t *testing.T, w *world) {
 				control, controlB := w.connect("control", nil)
 				echo(controlB)
 				accepted := make(chan func(), 1)
@@ -343,7 +344,7 @@ func TestWindowDoesNotGrowForUnreadChannels(t *testing.T) {
 // within its lifetime and the delay of the path, or not at all.
 func TestLifetimeCountsFromSend(t *testing.T) {
 	const lifetime, delay = 200 * time.Millisecond, 20 * time.Millisecond
-	netsim.Seeds(t, 6, func(t *testing.T, seed uint64) {
+	netsim.Seeds(t, 4, func(t *testing.T, seed uint64) {
 		inWorld(t, seed, delay, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 			start := time.Now()
 			dc, dcB := w.connect("x", &DataChannelInit{Reliability: Reliability{
@@ -360,7 +361,7 @@ func TestLifetimeCountsFromSend(t *testing.T) {
 				}
 			})
 			sent := 0
-			for round := range 15 {
+			for round := range 12 {
 				switch kind := w.rng.IntN(4); {
 				case round < 3: // first the association learns what the path carries
 				case kind == 0:
