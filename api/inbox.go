@@ -14,8 +14,9 @@ type received struct {
 	buffer *bufpool.Buffer // of a WebSocket: what holds the bytes
 }
 
-// maxIdleInbox is the largest queue, in messages, that is kept when it is empty.
-const maxIdleInbox = 1024
+// maxEmptyInbox is the largest queue, in messages, that is kept when it runs empty under load: far above what a reader that
+// keeps up lets pile up, so that the queue is not made again with each burst.
+const maxEmptyInbox = 16384
 
 // inbox is the queue of received messages of a channel.
 type inbox struct {
@@ -40,7 +41,7 @@ func (q *inbox) front() *received { return q.queue.Front() }
 func (q *inbox) take() received {
 	m, _ := q.queue.Pop()
 	q.bytes -= len(m.Data)
-	if q.queue.Len() == 0 && q.queue.Cap() > maxIdleInbox {
+	if q.queue.Len() == 0 && q.queue.Cap() > maxEmptyInbox {
 		q.queue.Clear()
 	}
 	return m
