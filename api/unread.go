@@ -110,7 +110,7 @@ func (dc *DataChannel) reconsider() {
 // shelve copies the messages of a closed channel out of the receive window. If there is no room, they stay where they are.
 func (pc *PeerConnection) shelve(dc *DataChannel) {
 	u := &pc.channels.unread
-	if !pc.makeRoom(dc, dc.inbox.bytes+messageOverhead*dc.inbox.len()) {
+	if !pc.makeRoom(dc, channelOverhead+dc.inbox.bytes+messageOverhead*dc.inbox.len()) {
 		if !slices.Contains(u.pending, dc) {
 			u.pending = append(u.pending, dc)
 		}

@@ -130,7 +130,7 @@ func (p *channelPeer) receive() {
 	}
 }
 
-// do calls f, and takes what comes out of the association.
+// do calls f, then handles the messages and events that the association has, and sends its packets.
 func (p *channelPeer) do(f func(now time.Time)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

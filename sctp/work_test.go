@@ -78,7 +78,7 @@ func (f *flood) transmit() {
 	}
 }
 
-// receive hands over a packet of its own, and takes some of what comes out: what is sent again is
+// receive delivers the chunks in one packet, and takes some of the packets to send: what is sent again is
 // sent as fast as the path allows, not as fast as it is asked for.
 func (f *flood) receive(chunks ...[]byte) {
 	f.s.now = f.s.now.Add(10 * time.Microsecond)

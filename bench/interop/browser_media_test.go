@@ -12,7 +12,7 @@ import (
 // TestBrowserMedia connects with pages that have media besides their data channels. We take no media, and the channels live
 // whatever the page does with it.
 //
-// What no answer can help is not here: Chromium gives the channels a new transport, with a DTLS handshake and an SCTP association
+// One case is missing, because no answer avoids it: Chromium gives the channels a new transport, with a DTLS handshake and an SCTP association
 // of their own, when its offer ends the first section of the group ("Rejecting a BUNDLE group's first mid means we are
 // rejecting the entire group") or puts another before it.
 func TestBrowserMedia(t *testing.T) {
