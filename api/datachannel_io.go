@@ -52,6 +52,9 @@ func (dc *DataChannel) send(data []byte, isText bool) error {
 		ppid, data = dcep.PPIDBinaryEmpty, emptyMessage
 	}
 	if err := dc.sendOrBuffer(ppid, data); err != nil {
+		if errors.Is(err, sctp.ErrClosed) {
+			err = errUnread // the peer has ended the association; the channel closes once it has everything
+		}
 		return wrapError(ErrFailure, err, "send")
 	}
 	dc.pc.cork()
@@ -97,6 +100,7 @@ func (dc *DataChannel) sendNext() bool {
 	}
 	if err != nil {
 		dc.pc.log.Warn("buffered message lost", "channel", dc.label, "error", err)
+		dc.pc.final.undelivered += m.size()
 	}
 	dc.dropFirst()
 	return true

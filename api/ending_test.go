@@ -117,6 +117,7 @@ func TestUndelivered(t *testing.T) {
 		"CloseAndWait of the peer": func(t *testing.T, w *world, _, _ *DataChannel) {
 			require.NoError(t, w.b.CloseAndWait())
 		},
+		"Close of the peer":           func(t *testing.T, w *world, _, _ *DataChannel) { require.NoError(t, w.b.Close()) },
 		"the peer closes the channel": func(t *testing.T, _ *world, _, b *DataChannel) { require.NoError(t, b.Close()) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -253,6 +254,32 @@ func TestWhatABlockedWriterIsTold(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A peer that closes has ended the association before the channel is: it waits for what is under way.
+func TestSendingWhileThePeerCloses(t *testing.T) {
+	inOpenWorld(t, func(t *testing.T, w *world, a, b *DataChannel) {
+		b.OnMessage(func(Message) {})
+		var refused []error
+		while := func(d time.Duration) {
+			for range d / time.Millisecond {
+				if err := a.Send(make([]byte, 1000)); err != nil {
+					require.False(t, len(refused) == 0 && a.IsClosed(), "the first refusal comes before the end")
+					refused = append(refused, err)
+				}
+				pause(time.Millisecond)
+			}
+		}
+		while(time.Second)
+		require.Empty(t, refused)
+		require.NoError(t, w.b.Close())
+		while(time.Second)
+		require.True(t, a.IsClosed())
+		for _, err := range refused {
+			wantErrors(t, err, closedThere.write, closedThere.notWrite)
+			require.Equal(t, refused[0].Error(), err.Error(), "the same before the end and after it")
+		}
+	})
 }
 
 // The calls work again when there is a path again.

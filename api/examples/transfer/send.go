@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,9 @@ func send(ctx context.Context, dc *rtc.DataChannel, file *source, chunk int, tak
 	// or receiver makes it wait, and the file is read no faster than it goes out.
 	write := func(m rtc.Message) error {
 		err := dc.WriteMessage(ctx, m)
+		if errors.Is(err, net.ErrClosed) {
+			<-ctx.Done() // until the callbacks have seen what the other side said before
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx) // says more than that the channel is closed
 		}
