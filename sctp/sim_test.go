@@ -172,7 +172,9 @@ func payload(stream uint16, n uint32, size int) []byte {
 
 // checkPayload returns what the message says it is.
 func checkPayload(t testing.TB, b []byte) (stream uint16, n uint32) {
-	require.GreaterOrEqual(t, len(b), 10)
+	if len(b) < 10 {
+		t.Fatalf("message of %d bytes", len(b))
+	}
 	stream, n = binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:])
 	if want := payload(stream, n, len(b)); !bytes.Equal(want, b) {
 		require.Equal(t, want, b)
@@ -337,15 +339,18 @@ func (f *flow) pump(now time.Time) {
 
 func (f *flow) receive(m Message) {
 	stream, n := checkPayload(f.t, m.Data)
-	require.Equal(f.t, m.Stream, stream)
 	key := [2]uint32{uint32(stream), n}
 	plan, ok := f.sent[key]
-	require.True(f.t, ok, "never sent")
-	require.False(f.t, f.got[key], "delivered twice")
-	require.Equal(f.t, plan.opt.Unordered, m.Unordered)
+	switch {
+	case !ok || m.Stream != stream || m.Unordered != plan.opt.Unordered:
+		f.t.Fatalf("message %d of stream %d was never sent on stream %d", n, stream, m.Stream)
+	case f.got[key]:
+		f.t.Fatalf("message %d of stream %d was delivered twice", n, stream)
+	case !m.Unordered && n < f.next[stream]:
+		f.t.Fatalf("message %d of stream %d is out of order: %d is due", n, stream, f.next[stream])
+	}
 	f.got[key] = true
-	if !plan.opt.Unordered {
-		require.GreaterOrEqual(f.t, n, f.next[stream], "out of order")
+	if !m.Unordered {
 		f.next[stream] = n + 1
 	}
 }
