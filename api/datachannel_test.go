@@ -197,16 +197,22 @@ func TestNegotiatedChannels(t *testing.T) {
 	eventually(t, "both open", func() bool { return a.IsOpen() && b.IsOpen() })
 	require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
 	require.Equal(t, "y", string(exchange(t, b, a, Message{Data: []byte("y")}).Data))
+}
 
-	// "if the peer has no such channel it is reset and closes when used"
-	alone, err := p.a.CreateDataChannel("a", &DataChannelInit{Negotiated: true, ManualStream: true, Stream: 8})
-	require.NoError(t, err)
-	require.True(t, alone.IsOpen())
-	closed := make(chan struct{})
-	alone.OnClosed(func() { close(closed) })
-	require.NoError(t, alone.Send([]byte("anybody?")))
-	receive(t, closed, "closed callback")
-	require.True(t, a.IsOpen())
+// "if the peer has no such channel it is reset and closes when used"
+func TestNegotiatedChannelOfOneSide(t *testing.T) {
+	inOpenWorld(t, func(t *testing.T, w *world, other, _ *DataChannel) {
+		alone, err := w.a.CreateDataChannel("a", &DataChannelInit{Negotiated: true, ManualStream: true, Stream: 8})
+		require.NoError(t, err)
+		pause(time.Minute)
+		require.True(t, alone.IsOpen())
+		closed := 0
+		alone.OnClosed(func() { closed++ })
+		require.NoError(t, alone.Send([]byte("anybody?")))
+		pause(10 * time.Second)
+		require.Equal(t, 1, closed)
+		require.True(t, other.IsOpen())
+	})
 }
 
 func TestClosingAChannel(t *testing.T) {

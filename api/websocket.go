@@ -21,8 +21,8 @@ import (
 // peer is slowed down by TCP.
 //
 // When the peer closes, what it has sent before is handled first: it gets its answer to the close when OnMessage has
-// returned for the last message, and what was sent until then has left, or after 10 seconds without progress. A program that takes messages
-// by Receive, ReadMessage or NetConn has 2 seconds for each instead, or until it asks for another.
+// returned for the last message, and what was sent until then has left, or after 10 seconds without progress. A program that
+// takes messages by Receive, ReadMessage or NetConn has half a second for each instead, or until it asks for another.
 type WebSocket struct {
 	channel
 	mu        sync.Mutex

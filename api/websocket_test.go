@@ -256,6 +256,7 @@ func TestWebSocketManyAtOnce(t *testing.T) {
 	}
 	for i, c := range clients {
 		require.Equal(t, fmt.Sprint(i), string(next(t, c).Data))
+		c.OnMessage(func(Message) {}) // it has been handled
 	}
 }
 

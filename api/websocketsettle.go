@@ -3,9 +3,9 @@ package rtc
 import "time"
 
 // webSocketReadGrace is how long a program that takes messages by Receive, ReadMessage or NetConn may be away with the
-// last one, or leave one lying, after the peer has closed: whether it will answer, or will come at all, cannot be seen. It is
-// less than the 5 to 10 seconds that most peers wait for the answer to their close frame.
-const webSocketReadGrace = 2 * time.Second
+// last one, or leave one lying, after the peer has closed: whether it will answer, or will come at all, cannot be seen. Much
+// longer than an answer takes to be made, and shorter than the end of an idle connection may be late.
+const webSocketReadGrace = 500 * time.Millisecond
 
 // settle is called by the connection when the peer has closed, has broken the protocol or has ended its side of the stream,
 // before it answers: RFC 6455 has no half-closed state, and nothing may be sent behind our own close frame. The messages

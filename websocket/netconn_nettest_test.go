@@ -14,7 +14,7 @@ import (
 // holds: messages are where Write was called and cannot be seen by Read.
 func TestNetConnIsANetConn(t *testing.T) {
 	https := httptest.NewTLSServer(nil) // for its certificate
-	defer https.Close()
+	t.Cleanup(https.Close)
 	for name, wrap := range map[string]func(client, server net.Conn) (net.Conn, net.Conn){
 		"socket": func(client, server net.Conn) (net.Conn, net.Conn) { return client, server },
 		"stream": func(client, server net.Conn) (net.Conn, net.Conn) { return onlyConn{client}, onlyConn{server} },
@@ -36,6 +36,7 @@ func TestNetConnIsANetConn(t *testing.T) {
 	} {
 		for _, fromServer := range []bool{false, true} {
 			t.Run(name+map[bool]string{false: " client", true: " server"}[fromServer], func(t *testing.T) {
+				t.Parallel() // most of the time it waits
 				nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 					a, b := tcpPair(t, connConfig{}, connConfig{})
 					client, server := wrap(a.stream, b.stream)

@@ -40,6 +40,7 @@ func TestLostLastFlight(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		for _, loser := range []string{"client", "server", "both"} {
 			t.Run(fmt.Sprintf("%v/%s", suite, loser), func(t *testing.T) {
+				t.Parallel() // most of the time it waits
 				adjust := func(c *Config) {
 					c.CipherSuites = []uint16{uint16(suite)}
 					c.RetransmitInterval = shortInterval
@@ -84,6 +85,7 @@ func TestLostLastFlightWithPion(t *testing.T) {
 		for _, client := range []bool{true, false} {
 			for _, oursIsLost := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%v/client=%v/oursIsLost=%v", suite, client, oursIsLost), func(t *testing.T) {
+					t.Parallel()
 					e := newEndpoint(t, client, func(c *Config) {
 						c.CipherSuites = []uint16{uint16(suite)}
 						c.RetransmitInterval = shortInterval
