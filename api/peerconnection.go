@@ -111,7 +111,7 @@ type tuning struct {
 	closeLinger, closeStall         time.Duration
 	closeTimeout                    time.Duration
 	releaseDelay, candidatesTimeout time.Duration
-	carry                           func(packet []byte) // takes the SCTP packets instead of DTLS
+	carry                           func(packet []byte) // takes the SCTP packets instead of DTLS, for the time of the call
 	noInterleaving                  bool
 }
 

@@ -467,7 +467,8 @@ func (pc *PeerConnection) drainSCTP() (more bool) {
 
 func (pc *PeerConnection) transmitSCTP() {
 	if carry := pc.tuning.carry; carry != nil {
-		for packet, ok := pc.sctp.Transmit(pc.now, nil); ok; packet, ok = pc.sctp.Transmit(pc.now, nil) {
+		buf := make([]byte, 0, 2048)
+		for packet, ok := pc.sctp.Transmit(pc.now, buf); ok; packet, ok = pc.sctp.Transmit(pc.now, buf) {
 			carry(packet)
 		}
 		return

@@ -2,6 +2,7 @@ package rtc
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,7 +23,12 @@ type world struct {
 	delay time.Duration
 	lose  func(toB bool) bool
 
-	underWay map[bool][][]byte // by whether they go to b
+	underWay map[bool][]carried // by whether they go to b
+}
+
+type carried struct {
+	packet []byte
+	at     time.Time
 }
 
 // inWorld runs a test in virtual time, with a path of the given one-way delay that loses this share of the packets.
@@ -34,7 +40,7 @@ func inWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, a, b 
 func inTunedWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, a, b Configuration, tune tuning, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{rng: rand.New(rand.NewPCG(seed, seed)), loss: rand.New(rand.NewPCG(seed, ^seed)), delay: delay, underWay: make(map[bool][][]byte)}
+		w := &world{rng: rand.New(rand.NewPCG(seed, seed)), loss: rand.New(rand.NewPCG(seed, ^seed)), delay: delay, underWay: make(map[bool][]carried)}
 		w.lose = func(bool) bool { return w.loss.Float64() < loss }
 		w.t = t
 		w.a = w.connection(a, tune, true)
@@ -58,30 +64,14 @@ func (w *world) connection(c Configuration, tune tuning, toB bool) *PeerConnecti
 	c.DisableAutoNegotiation = true // it would gather candidates
 	tune.carry = func(packet []byte) {
 		w.mu.Lock()
-		lost := w.lose(toB)
-		w.mu.Unlock()
-		if lost {
+		defer w.mu.Unlock()
+		if w.lose(toB) {
 			return
 		}
-		w.mu.Lock()
-		w.underWay[toB] = append(w.underWay[toB], packet)
-		w.mu.Unlock()
-		time.AfterFunc(w.delay, func() {
-			to := w.a
-			if toB {
-				to = w.b
-			}
-			to.lock()
-			defer to.unlock()
-			// The functions of one instant run in any order, the packets arrive in theirs.
-			w.mu.Lock()
-			packet := w.underWay[toB][0]
-			w.underWay[toB] = w.underWay[toB][1:]
-			w.mu.Unlock()
-			if !to.ended {
-				to.sctp.Receive(to.now, packet)
-			}
-		})
+		w.underWay[toB] = append(w.underWay[toB], carried{slices.Clone(packet), time.Now().Add(w.delay)})
+		if len(w.underWay[toB]) == 1 {
+			time.AfterFunc(w.delay, func() { w.arrive(toB) })
+		}
 	}
 	pc, err := newPeerConnection(c, tune)
 	require.NoError(w.t, err)
@@ -89,6 +79,32 @@ func (w *world) connection(c Configuration, tune tuning, toB bool) *PeerConnecti
 	pc.iceState = ICEStateConnected
 	pc.startSCTP(&sdp.MediaDescription{})
 	return pc
+}
+
+// arrive delivers the packets that are due, all at once, as a socket does.
+func (w *world) arrive(toB bool) {
+	to := w.a
+	if toB {
+		to = w.b
+	}
+	to.lock()
+	defer to.unlock()
+	w.mu.Lock()
+	all := w.underWay[toB]
+	due := 0
+	for due < len(all) && !all[due].at.After(time.Now()) {
+		due++
+	}
+	w.underWay[toB] = all[due:]
+	if due < len(all) {
+		time.AfterFunc(time.Until(all[due].at), func() { w.arrive(toB) })
+	}
+	w.mu.Unlock()
+	for _, c := range all[:due] {
+		if !to.ended {
+			to.sctp.Receive(to.now, c.packet)
+		}
+	}
 }
 
 // losing changes which packets are lost.
