@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -147,9 +148,12 @@ func (p *pair) run(done func() bool, limit time.Duration) {
 }
 
 // payload makes a message that says what it is, so that the receiver can check
-// every byte: stream, number in the stream, size, and bytes that follow.
+// every byte: stream, number in the stream, size, and bytes that follow. It is
+// valid until the next call: fresh memory costs more than the bytes.
 func payload(stream uint16, n uint32, size int) []byte {
-	b := make([]byte, max(size, 10))
+	size = max(size, 10)
+	lastPayload = slices.Grow(lastPayload[:0], size)
+	b := lastPayload[:size]
 	binary.BigEndian.PutUint16(b, stream)
 	binary.BigEndian.PutUint32(b[2:], n)
 	binary.BigEndian.PutUint32(b[6:], uint32(len(b)))
@@ -169,6 +173,8 @@ func payload(stream uint16, n uint32, size int) []byte {
 	}
 	return b
 }
+
+var lastPayload []byte
 
 // checkPayload returns what the message says it is.
 func checkPayload(t testing.TB, b []byte) (stream uint16, n uint32) {
