@@ -69,13 +69,13 @@ func TestSetConfigDuringRun(t *testing.T) {
 }
 
 func TestLoss(t *testing.T) {
-	_, stats := oneWay(t, 100, 100_000, 0, LinkConfig{Loss: 0.05})
+	_, stats := oneWay(t, 100, 100_000, time.Microsecond, LinkConfig{Loss: 0.05})
 	require.InDelta(t, 5000, stats.Lost, 300)
 }
 
 func TestBurstLoss(t *testing.T) {
 	// The bad state lasts 1/0.25 = 4 packets and the link spends 0.01/(0.01+0.25) of the time in it.
-	b, stats := oneWay(t, 100, 100_000, 0, LinkConfig{Burst: Burst{PGoodToBad: 0.01, PBadToGood: 0.25}})
+	b, stats := oneWay(t, 100, 100_000, time.Microsecond, LinkConfig{Burst: Burst{PGoodToBad: 0.01, PBadToGood: 0.25}})
 	require.InDelta(t, 100_000*0.01/0.26, stats.Lost, 500)
 	bursts := 0
 	for i := 1; i < len(b.got); i++ {
@@ -85,7 +85,7 @@ func TestBurstLoss(t *testing.T) {
 	}
 	require.InDelta(t, 4, float64(stats.Lost)/float64(bursts), 0.4)
 
-	_, stats = oneWay(t, 100, 100_000, 0, LinkConfig{Loss: 0.01, Burst: Burst{PGoodToBad: 0.5, PBadToGood: 0.5, LossBad: 0.1}})
+	_, stats = oneWay(t, 100, 100_000, time.Microsecond, LinkConfig{Loss: 0.01, Burst: Burst{PGoodToBad: 0.5, PBadToGood: 0.5, LossBad: 0.1}})
 	require.InDelta(t, 100_000*(0.5*0.1+0.01), stats.Lost, 600)
 }
 
