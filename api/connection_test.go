@@ -137,6 +137,7 @@ func impatient(consentTimeout time.Duration) tuning {
 }
 
 func TestPeerVanishes(t *testing.T) {
+	t.Parallel() // it waits for 3 s, and so does TestRestartICEAfterFailure
 	p := newTunedPair(t, Configuration{}, Configuration{}, impatient(3*time.Second))
 	states := make(chan State, 1000)
 	p.a.OnStateChange(func(s State) { states <- s })

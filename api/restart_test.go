@@ -45,6 +45,7 @@ func TestRestartICE(t *testing.T) {
 
 // A network is gone, and the connection with it; on another network it goes on where it was.
 func TestRestartICEAfterFailure(t *testing.T) {
+	t.Parallel() // it waits for 3 s, and so does TestPeerVanishes
 	for want, consentTimeout := range map[State]time.Duration{StateDisconnected: time.Hour, StateFailed: 3 * time.Second} {
 		p := newTunedPair(t, Configuration{}, Configuration{}, impatient(consentTimeout))
 		a, b := p.connect("x", nil)
