@@ -259,7 +259,8 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 		return ErrMessageTooLarge
 	}
 	q := &a.send
-	if s := q.streams[stream]; s != nil && s.resetting {
+	s := q.streams[stream]
+	if s != nil && s.resetting {
 		return ErrStreamClosing
 	}
 	var expires instant
@@ -273,6 +274,9 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 	if !a.sendRoom(len(data), q.buffered, q.unsent) && !(opt.Expendable && a.makeRoom(t, len(data), opt.Rank)) {
 		q.refused = true
 		return ErrSendBufferFull
+	}
+	if s == nil {
+		s = q.stream(stream)
 	}
 	m := messagePool.Get().(*outMessage)
 	m.buf = bufpool.Get(len(data))
@@ -291,7 +295,7 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 	}
 	q.unsent += len(data)
 	q.buffered += len(data)
-	q.push(q.stream(stream), m)
+	q.push(s, m)
 	a.stats.MessagesSent++
 	return nil
 }
