@@ -56,16 +56,16 @@ type eventTarget interface {
 type callbackQueue struct {
 	mu      *sync.Mutex // the connection's one mutex; guards everything here
 	events  ring.Queue[event]
-	running bool     // a dispatcher goroutine exists
 	run     func()   // dispatch, bound once
 	stack   [64]byte // the dispatcher's, to read its id
 	id      uint64   // its goroutine id
-	calling bool     // it is inside a user's function, of target and kind
-	target  eventTarget
+	running bool     // a dispatcher goroutine exists
+	calling bool     // it is inside a user's function, of kind and target
 	kind    eventKind
-	stopped bool
+	stopped bool // nothing is called any more
+	full    bool // somebody waits for room
+	target  eventTarget
 	batch   []received // the messages being delivered, for reuse
-	full    bool       // somebody waits for room
 	room    func()     // is called, with the mutex held, when there is
 	changed sync.Cond  // a user's function returned, or the dispatcher ended
 }

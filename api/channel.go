@@ -121,7 +121,6 @@ type channelOwner interface {
 type channel struct {
 	owner channelOwner
 	queue *callbackQueue
-	state channelState
 
 	onOpen, onClosed, onLow, onAvailable func()
 	onError                              func(error)
@@ -135,8 +134,9 @@ type channel struct {
 	storedOpen, storedClosed, storedLow, storedAvailable bool
 	storedError                                          error
 
-	held           bool // the user has not been given the channel yet
 	heldEvents     []event
+	state          channelState
+	held           bool  // the user has not been given the channel yet
 	announced      bool  // the turn of the open event has come: messages may be delivered
 	messagesQueued bool  // an eventMessages is in the queue
 	lowQueued      bool  // an eventLow is in the queue

@@ -78,7 +78,7 @@ func (pc *PeerConnection) beginClosing() {
 			}
 			dc.reconsider()
 		}
-		pc.linger = lingering{began: pc.now, unacked: pc.unsent(), acked: pc.now, open: pc.now}
+		pc.linger = &lingering{began: pc.now, unacked: pc.unsent(), acked: pc.now, open: pc.now}
 		pc.closeBy = pc.now.Add(pc.tuning.closeLinger)
 	default:
 		pc.closing = true
@@ -101,7 +101,7 @@ func (pc *PeerConnection) unsent() int {
 // continueClosing waits for what is buffered while the peer takes it, then shuts the association down. It reports
 // whether it did something.
 func (pc *PeerConnection) continueClosing() bool {
-	l, tune := &pc.linger, &pc.tuning
+	l, tune := pc.linger, pc.tuning
 	n := pc.unsent()
 	if n < l.unacked {
 		l.unacked, l.acked = n, pc.now
@@ -140,7 +140,7 @@ func (pc *PeerConnection) finish(state State, err error) {
 	owed := pc.unsent()
 	if owed > 0 {
 		pc.log.Warn("connection ended before everything was acknowledged", "bytes", owed)
-		pc.final.undelivered += owed
+		pc.counters.undelivered += owed
 	}
 	if pc.sctp != nil {
 		pc.farewell(owed)
@@ -158,7 +158,8 @@ func (pc *PeerConnection) finish(state State, err error) {
 		pc.timer.Stop()
 	}
 	if pc.agent != nil {
-		pc.final.agent = pc.agent.Stats()
+		last := pc.remember(pc.agent)
+		pc.past.last = last
 	}
 	pc.agents((*ice.Agent).Close)
 	if state == StateClosed {

@@ -54,16 +54,15 @@ type DataChannel struct {
 	resetting   bool  // our side of closing has begun
 	peerReset   bool  // the peer's side is complete
 	removed     bool  // it has no stream any more
+	onShelf     bool  // what it holds is not in the receive window: unread.go
 	failure     error // why the channel closes, if it is not because somebody closed it
 	nameBytes   int   // counted in channelTable.nameBytes
 	charged     int   // bytes in the receive window
-	onShelf     bool  // what it holds is not in the receive window: unread.go
 	shelved     int   // bytes
 	lastRead    time.Time
 	outbox      ring.Queue[outMessage]
-	partial     []byte       // of a message in the deprecated form with several parts
-	parts       sctp.Message // the first of them, charged for all
-	last        *life        // of the stream, if the peer had not reset it when this channel took it
+	parts       *parts // of a message in the deprecated form that has several
+	last        *life  // of the stream, if the peer had not reset it when this channel took it
 	counters    MessageStats
 }
 

@@ -100,7 +100,7 @@ func (dc *DataChannel) sendNext() bool {
 	}
 	if err != nil {
 		dc.pc.log.Warn("buffered message lost", "channel", dc.label, "error", err)
-		dc.pc.final.undelivered += m.size()
+		dc.pc.counters.undelivered += m.size()
 	}
 	dc.dropFirst()
 	return true
@@ -176,7 +176,7 @@ func (dc *DataChannel) dropOutbox() {
 		m.data.Free()
 	}
 	if !dc.pc.ended {
-		dc.pc.final.undelivered += dc.buffered
+		dc.pc.counters.undelivered += dc.buffered
 	}
 	dc.buffered = 0
 	t := &dc.pc.channels
@@ -206,10 +206,10 @@ func (dc *DataChannel) receive(m sctp.Message) {
 		dc.give(&r)
 		return
 	}
-	if dc.partial != nil {
+	if dc.parts != nil {
 		dc.receivePart(&m)
-		r = received{Message: Message{Data: dc.partial, IsText: r.IsText}, source: dc.parts}
-		dc.partial, dc.parts = nil, sctp.Message{}
+		r = received{Message: Message{Data: dc.parts.data, IsText: r.IsText}, source: dc.parts.first}
+		dc.parts = nil
 		if len(r.Data) > dc.pc.settings.MaxMessageSize {
 			dc.give(&r)
 			return
@@ -233,22 +233,35 @@ func (dc *DataChannel) receive(m sctp.Message) {
 // receivePart collects the parts of a message that the peer split, which RFC 8831 section 6.6 deprecates. One byte above
 // the maximum marks a message that is too large. All that is collected counts in the receive window.
 func (dc *DataChannel) receivePart(m *sctp.Message) {
-	room := dc.pc.settings.MaxMessageSize + 1 - len(dc.partial)
-	dc.partial = append(dc.partial, m.Data[:min(room, len(m.Data))]...)
+	first := dc.parts == nil
+	if first {
+		dc.parts = &parts{first: *m}
+	}
+	p := dc.parts
+	room := dc.pc.settings.MaxMessageSize + 1 - len(p.data)
+	p.data = append(p.data, m.Data[:min(room, len(m.Data))]...)
 	switch {
-	case dc.parts.Data == nil:
-		dc.parts = *m
+	case first:
 	case room == 0: // nothing more is kept
 		r := received{source: *m}
 		dc.give(&r)
 	default:
-		dc.pc.sctp.Absorb(&dc.parts, m)
+		dc.pc.sctp.Absorb(&p.first, m)
 	}
+}
+
+// parts are those that have come of a message.
+type parts struct {
+	data  []byte
+	first sctp.Message // charged for all
 }
 
 // dropParts forgets the parts of a message that does not end.
 func (dc *DataChannel) dropParts() {
-	r := received{source: dc.parts}
+	if dc.parts == nil {
+		return
+	}
+	r := received{source: dc.parts.first}
 	dc.give(&r)
-	dc.partial, dc.parts = nil, sctp.Message{}
+	dc.parts = nil
 }

@@ -191,7 +191,7 @@ func TestWhatTheEndsAreCalled(t *testing.T) {
 		{"an abort, as browsers close", func(t *testing.T, w *world, _, _ *DataChannel) {
 			w.a.lock()
 			defer w.a.unlock()
-			w.a.closing = true
+			w.a.beginClosing()
 			w.a.sctp.Abort(w.a.now, "the page was closed")
 		}, closedHere, cutThere},
 		{"a lost path", func(t *testing.T, w *world, _, _ *DataChannel) {

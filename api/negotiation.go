@@ -35,12 +35,12 @@ type negotiation struct {
 	// back because the peer's offer crossed it. The peer may have taken that offer before it knew: the agent stays, to
 	// answer its checks, and serves the next restart, so that both sides end up with the same generation.
 	yielded bool
+	// The peer's answer to the local offer has come, and could not be used.
+	answerRefused bool
 	// The remote ufrag that the last restart replaced.
 	replacedUfrag string
 	// How many offers were rolled back for one of the peer: their answers are still to come, and mean nothing.
 	strayAnswers int
-	// The peer's answer to the local offer has come, and could not be used.
-	answerRefused bool
 }
 
 // gathered is what an agent has found.

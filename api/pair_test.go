@@ -30,6 +30,7 @@ func newTunedPair(t testing.TB, a, b Configuration, tune tuning) *pair {
 	t.Helper()
 	// A peer that is slow because the machine is busy is not given up, where the test is not about that.
 	tune.closeLinger = cmp.Or(tune.closeLinger, patience)
+	tune = tune.withDefaults()
 	p := &pair{t: t}
 	for _, side := range []struct {
 		pc **PeerConnection
@@ -38,7 +39,7 @@ func newTunedPair(t testing.TB, a, b Configuration, tune tuning) *pair {
 		if side.c.BindAddress == "" {
 			side.c.BindAddress = "127.0.0.1"
 		}
-		pc, err := newPeerConnection(side.c, tune)
+		pc, err := newPeerConnection(side.c, &tune)
 		require.NoError(t, err)
 		*side.pc = pc
 	}

@@ -43,7 +43,7 @@ type PeerConnection struct {
 	settings settings
 	log      *slog.Logger
 	queue    callbackQueue
-	tuning   tuning
+	tuning   *tuning
 
 	onDescription    func(SessionDescription)
 	onCandidate      func(Candidate)
@@ -86,13 +86,13 @@ type PeerConnection struct {
 	channels channelTable // sctptransport.go
 
 	// The end: close.go.
-	closing  bool      // Close was called, or the connection ended by itself
-	closeBy  time.Time // when the peer is not waited for any longer
-	linger   lingering
-	shutdown bool  // the association was told to shut down
-	ended    bool  // the transports are let go of
-	endedBy  error // why the peer's end of the connection was not in order
-	final    finalStats
+	closing  bool        // Close was called, or the connection ended by itself
+	shutdown bool        // the association was told to shut down
+	ended    bool        // the transports are let go of
+	closeBy  time.Time   // when the peer is not waited for any longer
+	linger   *lingering  // while closing, until ended
+	endedBy  error       // why the peer's end of the connection was not in order
+	past     *pastAgents // nil until an agent ends
 	done     chan struct{}
 	readers  sync.WaitGroup
 	deliverP func(plaintext []byte) // receivePlaintext, bound once
@@ -124,21 +124,24 @@ const (
 	candidatesTimeout = 10 * time.Second
 )
 
-func (t *tuning) setDefaults() {
+func (t tuning) withDefaults() tuning {
 	t.closeLinger = cmp.Or(t.closeLinger, closeLinger)
 	t.closeStall = cmp.Or(t.closeStall, closeStall)
 	t.closeTimeout = cmp.Or(t.closeTimeout, closeTimeout)
 	t.releaseDelay = cmp.Or(t.releaseDelay, releaseDelay)
 	t.candidatesTimeout = cmp.Or(t.candidatesTimeout, candidatesTimeout)
+	return t
 }
 
 // NewPeerConnection makes a connection. Nothing is sent, and no goroutine runs, before a description is set. The error
 // is ErrInvalid for a configuration that cannot be right. The connection must be closed at the end.
 func NewPeerConnection(configuration Configuration) (*PeerConnection, error) {
-	return newPeerConnection(configuration, tuning{})
+	return newPeerConnection(configuration, &untuned)
 }
 
-func newPeerConnection(configuration Configuration, t tuning) (*PeerConnection, error) {
+var untuned = tuning{}.withDefaults()
+
+func newPeerConnection(configuration Configuration, t *tuning) (*PeerConnection, error) {
 	s, err := configuration.validate()
 	if err != nil {
 		return nil, err
@@ -149,7 +152,6 @@ func newPeerConnection(configuration Configuration, t tuning) (*PeerConnection, 
 		tuning:   t,
 		done:     make(chan struct{}),
 	}
-	pc.tuning.setDefaults()
 	if pc.certificate, pc.fingerprint, err = certificateFor(s); err != nil {
 		return nil, err
 	}

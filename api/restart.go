@@ -82,7 +82,7 @@ func (pc *PeerConnection) cancelRestart() {
 	}
 	pc.yieldRestart()
 	pc.session.yielded, pc.session.other = false, gathered{}
-	pc.final.retire(pc.next)
+	pc.retire(pc.next)
 	pc.next = nil
 	pc.releaseAt = pc.now.Add(pc.tuning.releaseDelay) // of the sockets that only it had
 }
@@ -136,7 +136,7 @@ func (pc *PeerConnection) ignoreStrayAnswer(d *sdp.Description) {
 func (pc *PeerConnection) restarted() {
 	pc.log.Info("ICE restart")
 	pc.next.SetControlling(pc.agent.Controlling())
-	pc.final.retire(pc.agent)
+	pc.retire(pc.agent)
 	pc.agent, pc.next = pc.next, nil
 	pc.session.restart = false
 	pc.session.other = gathered{}

@@ -15,15 +15,15 @@ type counters struct {
 	strangersDropped, unknownDropped uint64
 	sendErrors                       uint64
 	expired                          uint64
+	undelivered                      int // bytes that were given up: buffered when the peer closed their channel, or when the connection ended
 	messages                         MessageStats
 }
 
-// finalStats is what the layers below forget when they end.
-type finalStats struct {
-	pair        ice.Pair  // selected last
-	undelivered int       // bytes that were given up: buffered when the peer closed their channel, or when the connection ended
-	agent       ice.Stats // of the last agent, when the connection ended
-	ice         ice.Stats // of agents that a restart replaced
+// pastAgents is what agents leave behind that have ended.
+type pastAgents struct {
+	pair ice.Pair  // selected last
+	last ice.Stats // of the last agent, when the connection ended
+	ice  ice.Stats // of those that a restart replaced, or did not use
 }
 
 // MessageStats counts the messages of data channels, and their bytes.
@@ -105,17 +105,23 @@ func (pc *PeerConnection) Stats() Stats {
 	for _, dc := range pc.channels.byStream {
 		s.BufferedAmount += dc.buffered
 	}
-	s.Local, s.Remote = pc.final.pair.Local, pc.final.pair.Remote
 	if pc.agent != nil {
 		s.ICE = pc.agent.Stats()
+		pair, _ := pc.agent.Selected()
+		s.Local, s.Remote = pair.Local, pair.Remote
 	}
-	if pc.ended {
-		state := s.ICE.State
-		s.ICE = pc.final.agent
-		s.ICE.State = state
+	if past := pc.past; past != nil {
+		if pc.ended {
+			state := s.ICE.State
+			s.ICE = past.last
+			s.ICE.State = state
+		}
+		if !s.Local.Addr.IsValid() {
+			s.Local, s.Remote = past.pair.Local, past.pair.Remote
+		}
+		addICECounters(&s.ICE, &past.ice)
 	}
-	addICECounters(&s.ICE, &pc.final.ice)
-	s.Undelivered = pc.final.undelivered
+	s.Undelivered = pc.counters.undelivered
 	if !pc.ended {
 		s.Undelivered += pc.unsent()
 	}
@@ -146,11 +152,22 @@ func addICECounters(s, other *ice.Stats) {
 	s.Overflows += other.Overflows
 }
 
-// retire counts what an agent did that a restart replaced, or that was never used.
-func (s *finalStats) retire(agent *ice.Agent) {
-	counted := agent.Stats()
-	addICECounters(&s.ice, &counted)
+// retire ends an agent that a restart has replaced, or did not use.
+func (pc *PeerConnection) retire(agent *ice.Agent) {
+	counted := pc.remember(agent)
+	addICECounters(&pc.past.ice, &counted)
 	agent.Close()
+}
+
+// remember notes what an agent has selected before it ends, and returns its counters.
+func (pc *PeerConnection) remember(agent *ice.Agent) ice.Stats {
+	if pc.past == nil {
+		pc.past = new(pastAgents) // most connections have one agent
+	}
+	if pair, _ := agent.Selected(); pair.Base.IsValid() && agent == pc.agent {
+		pc.past.pair = pair
+	}
+	return agent.Stats()
 }
 
 // Stats gives a snapshot of the channel's counters.

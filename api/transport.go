@@ -335,7 +335,6 @@ func (pc *PeerConnection) onSelectedPair(pair ice.Pair) {
 	if remote.Addr().IsLinkLocalUnicast() && remote.Addr().Is6() {
 		remote = netip.AddrPortFrom(remote.Addr().WithZone(pair.Base.Addr().Zone()), remote.Port())
 	}
-	pc.final.pair = pair
 	next := &path{socket: s, remote: remote}
 	if last := pc.path.Swap(next); last != nil && *last != *next && pc.sctp != nil {
 		pc.sctp.PathChanged(pc.now)

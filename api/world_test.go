@@ -73,7 +73,8 @@ func (w *world) connection(c Configuration, tune tuning, toB bool) *PeerConnecti
 			time.AfterFunc(w.delay, func() { w.arrive(toB) })
 		}
 	}
-	pc, err := newPeerConnection(c, tune)
+	tune = tune.withDefaults()
+	pc, err := newPeerConnection(c, &tune)
 	require.NoError(w.t, err)
 	pc.remote.client = toB
 	pc.iceState = ICEStateConnected

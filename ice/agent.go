@@ -47,7 +47,8 @@ type Agent struct {
 	responses ring.Queue[response]
 
 	selected   *candidatePair
-	selectedAt time.Time // when it was selected, or nominated since
+	last       *candidatePair // selected last, while none is
+	selectedAt time.Time      // when it was selected, or nominated since
 	following  following
 	nominating *candidatePair // the pair whose check with USE-CANDIDATE is due or under way
 	graceEnds  time.Time      // when a controlling agent nominates the best valid pair it has; zero without one
@@ -262,7 +263,8 @@ func (a *Agent) Close() {
 // stop ends the agent in a final state and lets go of what it holds.
 func (a *Agent) stop(s State) {
 	a.setState(s)
-	a.selected, a.nominating, a.consent, a.following = nil, nil, consent{}, following{}
+	a.deselect()
+	a.nominating, a.following = nil, following{}
 	a.checkList = checkList{}
 	a.responses.Clear()
 	a.idle, a.deadline = true, time.Time{}
@@ -274,13 +276,24 @@ func (a *Agent) ended() bool { return a.state == StateFailed || a.state == State
 // State returns the agent's state.
 func (a *Agent) State() State { return a.state }
 
-// Selected returns the pair that application data should take, and false while there is none. Data is sent from the
-// socket pair.Base to pair.Remote.Addr.
+// Selected returns the pair that application data should take: it is sent from the socket pair.Base to pair.Remote.Addr.
+// ok is false while there is none; pair is then the one that was selected last, also after the end, and zero if none was.
 func (a *Agent) Selected() (pair Pair, ok bool) {
-	if a.selected == nil {
-		return Pair{}, false
+	switch {
+	case a.selected != nil:
+		return a.selected.pair(), true
+	case a.last != nil:
+		return a.last.pair(), false
 	}
-	return a.selected.pair(), true
+	return Pair{}, false
+}
+
+// deselect leaves the agent without a pair for data.
+func (a *Agent) deselect() {
+	if a.selected != nil {
+		a.last = a.selected
+	}
+	a.selected, a.consent = nil, consent{}
 }
 
 // Permits reports whether application data may be accepted from remote on the socket local: a pair of them is valid, or the

@@ -420,8 +420,8 @@ func (c *Conn) Stats() ConnStats {
 	return s
 }
 
-// Selected returns the selected pair, and false while there is none.
-func (c *Conn) Selected() (Pair, bool) {
+// Selected returns the selected pair; ok is false while there is none, and pair is then the one that was selected last.
+func (c *Conn) Selected() (pair Pair, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.agent.Selected()

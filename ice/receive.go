@@ -337,7 +337,7 @@ func (a *Agent) fail(p *candidatePair, why string) {
 		a.nominating = nil
 	}
 	if a.selected == p {
-		a.selected, a.consent = nil, consent{}
+		a.deselect()
 		a.selectBest()
 	}
 }

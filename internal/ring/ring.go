@@ -10,7 +10,7 @@ type Queue[T any] struct {
 }
 
 // minSize is the number of elements of the first ring.
-const minSize = 4
+const minSize = 1
 
 // Len returns the number of elements.
 func (q *Queue[T]) Len() int { return q.n }
