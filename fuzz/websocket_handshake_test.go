@@ -72,6 +72,7 @@ func FuzzWebSocketRequest(f *testing.F) {
 		"\r\n" + websocketRequest + "\r\n",
 		strings.Replace(websocketRequest, "/chat", "://", 1) + "\r\n",
 		strings.Replace(websocketRequest, "/chat", "/%", 1) + "\r\n",
+		strings.Replace(websocketRequest, "/chat", "http://example.org:hhhh80", 1) + "\r\n",
 		websocketRequest + "Sec-WebSocket-Protocol: bearer.YQ==, chat\r\nSec-WebSocket-Extensions: a; b=\"c, d\"\r\n\r\n",
 	} {
 		f.Add(seed)

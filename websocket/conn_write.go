@@ -404,17 +404,22 @@ func (c *Conn) writeMasked(ctx context.Context, typ MessageType, p []byte) error
 
 // writeCompressed compresses a large message without the mutex, and writes it.
 func (c *Conn) writeCompressed(ctx context.Context, typ MessageType, p []byte) error {
-	o := &c.out
-	o.inMessage = true
-	c.leave()
-	c.mu.Unlock()
-	b := bufpool.Get(compressBound(len(p)) + MaxFrameHeader)
-	b.B = o.sender.AppendMessage(b.B, typ, p)
-	c.mu.Lock()
+	b := c.compress(typ, p)
 	err := c.writeFrames(ctx, b.B)
 	b.Free()
 	c.endMessage()
 	return err
+}
+
+// compress returns the frames of a large message, made without the mutex. The messages of others wait until endMessage.
+func (c *Conn) compress(typ MessageType, p []byte) *bufpool.Buffer {
+	c.out.inMessage = true
+	c.leave()
+	c.mu.Unlock()
+	b := bufpool.Get(compressBound(len(p)) + MaxFrameHeader)
+	b.B = c.out.sender.AppendMessage(b.B, typ, p)
+	c.mu.Lock()
+	return b
 }
 
 // endMessage ends the time that messages of others have to wait.

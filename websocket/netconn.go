@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rtcstack/rtcstack/internal/bufpool"
 )
 
 // NetConn returns a stream of bytes over the messages of c, which nothing else
@@ -198,20 +197,14 @@ func (n *netConn) admit() error {
 
 // appendCompressed compresses a large message without the mutex, and appends it to the pending frames.
 func (c *Conn) appendCompressed(typ MessageType, p []byte) error {
-	o := &c.out
-	o.inMessage = true
-	c.leave()
-	c.mu.Unlock()
-	b := bufpool.Get(compressBound(len(p)) + MaxFrameHeader)
-	b.B = o.sender.AppendMessage(b.B, typ, p)
-	c.mu.Lock()
+	b := c.compress(typ, p)
 	defer b.Free()
 	defer c.endMessage()
 	if err := c.writeError(); err != nil {
 		return err
 	}
-	o.grow(len(b.B))
-	o.pending.B = append(o.pending.B, b.B...)
+	c.out.grow(len(b.B))
+	c.out.pending.B = append(c.out.pending.B, b.B...)
 	return nil
 }
 
