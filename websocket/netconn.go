@@ -9,7 +9,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
 )
 
 // NetConn returns a stream of bytes over the messages of c, which nothing else
