@@ -115,10 +115,15 @@ func (a *Association) advancePeerAck(t instant) {
 // (https://www.rfc-editor.org/rfc/rfc8260.html#section-2.3.1), whose entries
 // name unordered messages, too.
 func (a *Association) appendForwardTSN(t instant, dst []byte, limit int) []byte {
-	f, o := &a.fwd, &a.out
-	if !f.send || len(dst)+chunkHeaderSize+8 > limit {
+	if !a.fwd.send || len(dst)+chunkHeaderSize+8 > limit {
 		return dst
 	}
+	return a.encodeForwardTSN(t, dst, limit)
+}
+
+// encodeForwardTSN does it. Its frame of 2 KiB would make the stack of every new goroutine grow that sends something.
+func (a *Association) encodeForwardTSN(t instant, dst []byte, limit int) []byte {
+	f, o := &a.fwd, &a.out
 	f.send = false
 	f.lastSent = t
 	typ, entry := chunkForwardTSN, 4
