@@ -138,6 +138,21 @@ func TestUndelivered(t *testing.T) {
 	}
 }
 
+// Nor is what the peer's shutdown finds on its way from the channel to the association.
+func TestUndeliveredWhenAPeerThatReadsCloses(t *testing.T) {
+	for wait := range 10 {
+		inOpenWorld(t, func(t *testing.T, w *world, a, b *DataChannel) {
+			b.OnMessage(func(Message) {})
+			sent := fill(t, a, 4<<20)
+			pause(time.Duration(wait) * 15 * time.Millisecond)
+			require.NoError(t, w.b.Close())
+			time.Sleep(time.Minute)
+			require.Zero(t, w.a.Stats().BufferedAmount)
+			require.GreaterOrEqual(t, w.a.Stats().Undelivered, sent-int(w.b.Stats().Messages.BytesReceived))
+		})
+	}
+}
+
 // endOf has what reading and writing a channel return after an end.
 type endOf struct {
 	read, write       []error // all of which the errors match

@@ -187,6 +187,23 @@ func TestPeerReflexiveBecomesSignalled(t *testing.T) {
 	s.wantNomination(local1, remote1) // a direct pair now: no need to wait
 }
 
+// What was selected last is known after the end.
+func TestSelectedAfterTheEnd(t *testing.T) {
+	s := newScript(t, Config{Controlling: true}, local1)
+	s.setRemote()
+	last, ok := s.a.Selected()
+	require.False(t, ok)
+	require.Zero(t, last)
+	s.wantSuccess(s.check(local1, remote1, peerCheck{priority: 7}))
+	s.answer(s.wantCheck(local1, remote1), local1)
+	pair, ok := s.a.Selected()
+	require.True(t, ok)
+	s.a.Close()
+	last, ok = s.a.Selected()
+	require.False(t, ok)
+	require.Equal(t, pair, last)
+}
+
 // The order of the check list follows priorities that change.
 func TestCheckListOrderFollowsPriorities(t *testing.T) {
 	s := newScript(t, Config{}, local1, local2)

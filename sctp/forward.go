@@ -121,7 +121,8 @@ func (a *Association) appendForwardTSN(t instant, dst []byte, limit int) []byte 
 	return a.encodeForwardTSN(t, dst, limit)
 }
 
-// encodeForwardTSN does it. Its frame of 2 KiB would make the stack of every new goroutine grow that sends something.
+// encodeForwardTSN is the rest of appendForwardTSN, for which each packet asks. Its index takes 2 KiB of stack: in one
+// function, the stack of every new goroutine that sends something would have to grow.
 func (a *Association) encodeForwardTSN(t instant, dst []byte, limit int) []byte {
 	f, o := &a.fwd, &a.out
 	f.send = false

@@ -12,9 +12,9 @@ import (
 // TestBrowserMedia connects with pages that have media besides their data channels. We take no media, and the channels live
 // whatever the page does with it.
 //
-// One case is missing, because no answer avoids it: Chromium gives the channels a new transport, with a DTLS handshake and an SCTP association
-// of their own, when its offer ends the first section of the group ("Rejecting a BUNDLE group's first mid means we are
-// rejecting the entire group") or puts another before it.
+// Two changes are not tested: an offer of Chromium's that ends the first section of the group ("Rejecting a BUNDLE group's
+// first mid means we are rejecting the entire group"), and one that puts another section before it. With either, Chromium
+// moves the channels to a new transport, with its own DTLS handshake and SCTP association, whatever the answer says.
 func TestBrowserMedia(t *testing.T) {
 	b := startBrowser(t, false)
 	for _, policy := range []string{"balanced", "max-bundle", "max-compat"} {
