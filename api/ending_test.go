@@ -300,6 +300,8 @@ func TestSendingWhileThePeerCloses(t *testing.T) {
 // The calls work again when there is a path again.
 func TestLostPathThatIsFound(t *testing.T) {
 	inOpenWorld(t, func(t *testing.T, w *world, a, b *DataChannel) {
+		accepted := make(chan *DataChannel, 1)
+		w.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
 		for _, s := range []State{StateFailed, StateConnected} {
 			for _, pc := range []*PeerConnection{w.a, w.b} {
 				pc.lock()
@@ -318,6 +320,7 @@ func TestLostPathThatIsFound(t *testing.T) {
 		m, err := b.ReadMessage(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, "hello", string(m.Data))
+		require.Equal(t, "late", receive(t, accepted, "the channel made meanwhile").Label())
 	})
 }
 

@@ -71,7 +71,7 @@ func (p *pair) connect(label string, init *DataChannelInit) (a, b *DataChannel) 
 	p.t.Helper()
 	accepted := make(chan *DataChannel, 1)
 	p.b.OnDataChannel(func(dc *DataChannel) {
-		if !dc.IsOpen() { // nobody closes it before this function returns
+		if dc.Label() == label && !dc.IsOpen() { // nobody closes it before this function returns; later ones may be
 			p.t.Error("a received channel is not open")
 		}
 		accepted <- dc
