@@ -157,10 +157,6 @@ func (pc *PeerConnection) finish(state State, err error) {
 	if pc.timer != nil {
 		pc.timer.Stop()
 	}
-	if pc.agent != nil {
-		last := pc.remember(pc.agent)
-		pc.past.last = last
-	}
 	pc.agents((*ice.Agent).Close)
 	if state == StateClosed {
 		pc.closed()

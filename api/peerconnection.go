@@ -92,7 +92,7 @@ type PeerConnection struct {
 	closeBy  time.Time   // when the peer is not waited for any longer
 	linger   *lingering  // while closing, until ended
 	endedBy  error       // why the peer's end of the connection was not in order
-	past     *pastAgents // nil until an agent ends
+	past     *pastAgents // nil until there is a second agent
 	done     chan struct{}
 	readers  sync.WaitGroup
 	deliverP func(plaintext []byte) // receivePlaintext, bound once

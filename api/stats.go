@@ -19,11 +19,10 @@ type counters struct {
 	messages                         MessageStats
 }
 
-// pastAgents is what agents leave behind that have ended.
+// pastAgents is what is left of the agents that a restart has replaced, or did not use.
 type pastAgents struct {
-	pair ice.Pair  // selected last
-	last ice.Stats // of the last agent, when the connection ended
-	ice  ice.Stats // of those that a restart replaced, or did not use
+	pair  ice.Pair // selected last
+	stats ice.Stats
 }
 
 // MessageStats counts the messages of data channels, and their bytes.
@@ -111,15 +110,10 @@ func (pc *PeerConnection) Stats() Stats {
 		s.Local, s.Remote = pair.Local, pair.Remote
 	}
 	if past := pc.past; past != nil {
-		if pc.ended {
-			state := s.ICE.State
-			s.ICE = past.last
-			s.ICE.State = state
-		}
 		if !s.Local.Addr.IsValid() {
 			s.Local, s.Remote = past.pair.Local, past.pair.Remote
 		}
-		addICECounters(&s.ICE, &past.ice)
+		addICECounters(&s.ICE, &past.stats)
 	}
 	s.Undelivered = pc.counters.undelivered
 	if !pc.ended {
@@ -154,20 +148,15 @@ func addICECounters(s, other *ice.Stats) {
 
 // retire ends an agent that a restart has replaced, or did not use.
 func (pc *PeerConnection) retire(agent *ice.Agent) {
-	counted := pc.remember(agent)
-	addICECounters(&pc.past.ice, &counted)
-	agent.Close()
-}
-
-// remember notes what an agent has selected before it ends, and returns its counters.
-func (pc *PeerConnection) remember(agent *ice.Agent) ice.Stats {
 	if pc.past == nil {
 		pc.past = new(pastAgents) // most connections have one agent
 	}
+	agent.Close()
 	if pair, _ := agent.Selected(); pair.Base.IsValid() && agent == pc.agent {
 		pc.past.pair = pair
 	}
-	return agent.Stats()
+	counted := agent.Stats()
+	addICECounters(&pc.past.stats, &counted)
 }
 
 // Stats gives a snapshot of the channel's counters.

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rtcstack/rtcstack/websocket"
@@ -18,14 +18,20 @@ import (
 // wirePeer is the other end of a WebSocket, whose frames a test writes and reads by itself.
 type wirePeer struct {
 	t        testing.TB
-	stream   *net.TCPConn
+	stream   halfCloser
 	sender   *websocket.Sender
 	receiver *websocket.Receiver
 	in       []byte
 	buf      [64 << 10]byte
 }
 
-// wirePeers runs a test against a server and against a client.
+// halfCloser is a stream whose one direction can be ended.
+type halfCloser interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// wirePeers runs a test against a server and against a client, over TCP.
 func wirePeers(t *testing.T, tune webSocketTuning, test func(t *testing.T, ws *WebSocket, peer *wirePeer)) {
 	t.Run("server", func(t *testing.T) {
 		s := newTunedTestServer(t, WebSocketServerConfiguration{}, webSocketServerTuning{webSocketTuning: tune})
@@ -37,22 +43,91 @@ func wirePeers(t *testing.T, tune webSocketTuning, test func(t *testing.T, ws *W
 		ws := receive(t, s.accepted, "client callback")
 		defer ws.CloseAndWait()
 		eventually(t, "open", ws.IsOpen)
-		test(t, ws, newWirePeer(t, conn, true))
+		test(t, ws, newWirePeer(t, conn.UnderlyingConn(), true))
 	})
 	t.Run("client", func(t *testing.T) {
 		ws, stream := silentPeer(t, tune)
-		test(t, ws, &wirePeer{
-			t: t, stream: stream.(*net.TCPConn),
-			sender:   websocket.NewSender(websocket.Config{}, nil),
-			receiver: websocket.NewReceiver(websocket.Config{}),
+		test(t, ws, newWirePeer(t, stream, false))
+	})
+}
+
+// wirePeersInMemory is wirePeers in virtual time, over streams that hold nothing: a write ends when all of it is read.
+func wirePeersInMemory(t *testing.T, test func(t *testing.T, ws *WebSocket, peer *wirePeer)) {
+	t.Run("server", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := memoryStreams()
+			listener := make(memoryListener, 1)
+			listener <- ours
+			s := newTunedTestServer(t, WebSocketServerConfiguration{}, webSocketServerTuning{
+				listen: func(string, string) (net.Listener, error) { return listener, nil },
+			})
+			conn, err := websocket.Dial(t.Context(), "ws://server/", &websocket.DialOptions{
+				DialContext: func(context.Context, string, string) (net.Conn, error) { return theirs, nil },
+			})
+			require.NoError(t, err)
+			defer conn.CloseNow()
+			ws := receive(t, s.accepted, "client callback")
+			defer ws.CloseAndWait()
+			eventually(t, "open", ws.IsOpen)
+			test(t, ws, newWirePeer(t, conn.UnderlyingConn(), true))
+		})
+	})
+	t.Run("client", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := memoryStreams()
+			ws := dial(t, "ws://server/", &WebSocketConfiguration{
+				DialContext: func(context.Context, string, string) (net.Conn, error) { return ours, nil },
+			})
+			conn, _, err := websocket.Handshake(t.Context(), theirs, nil)
+			require.NoError(t, err)
+			defer conn.CloseNow()
+			eventually(t, "open", ws.IsOpen)
+			test(t, ws, newWirePeer(t, conn.UnderlyingConn(), false))
 		})
 	})
 }
 
-func newWirePeer(t testing.TB, conn *websocket.Conn, client bool) *wirePeer {
+// memoryStream is one end of a stream in memory, a pipe for each direction.
+type memoryStream struct {
+	net.Conn // what the other end writes
+	out      net.Conn
+}
+
+func memoryStreams() (a, b *memoryStream) {
+	aIn, bOut := net.Pipe()
+	bIn, aOut := net.Pipe()
+	return &memoryStream{aIn, aOut}, &memoryStream{bIn, bOut}
+}
+
+func (s *memoryStream) Write(b []byte) (int, error)        { return s.out.Write(b) }
+func (s *memoryStream) CloseWrite() error                  { return s.out.Close() }
+func (s *memoryStream) Close() error                       { return errors.Join(s.Conn.Close(), s.out.Close()) }
+func (s *memoryStream) SetWriteDeadline(t time.Time) error { _ = s.out.SetWriteDeadline(t); return nil }
+
+// SetReadDeadline is no error on a stream that the other end has closed, as on TCP.
+func (s *memoryStream) SetReadDeadline(t time.Time) error { _ = s.Conn.SetReadDeadline(t); return nil }
+
+func (s *memoryStream) SetDeadline(t time.Time) error {
+	return errors.Join(s.SetReadDeadline(t), s.SetWriteDeadline(t))
+}
+
+// memoryListener accepts the streams that it is sent.
+type memoryListener chan net.Conn
+
+func (l memoryListener) Accept() (net.Conn, error) {
+	if stream, ok := <-l; ok {
+		return stream, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l memoryListener) Close() error   { close(l); return nil }
+func (l memoryListener) Addr() net.Addr { return new(net.TCPAddr) }
+
+func newWirePeer(t testing.TB, stream net.Conn, client bool) *wirePeer {
 	c := websocket.Config{Client: client}
 	return &wirePeer{
-		t: t, stream: conn.UnderlyingConn().(*net.TCPConn),
+		t: t, stream: stream.(halfCloser),
 		sender: websocket.NewSender(c, nil), receiver: websocket.NewReceiver(c),
 	}
 }
@@ -253,11 +328,13 @@ func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 	for _, end := range webSocketEnds {
 		t.Run(end.name, func(t *testing.T) {
 			t.Run("never reads", func(t *testing.T) {
-				wirePeers(t, webSocketTuning{readGrace: 50 * time.Millisecond}, func(t *testing.T, ws *WebSocket, peer *wirePeer) {
+				wirePeersInMemory(t, func(t *testing.T, ws *WebSocket, peer *wirePeer) {
 					ended := watch(ws)
+					began := time.Now()
 					peer.sends(3, end)
 					peer.wants(0, end)
 					require.ErrorIs(t, ended.wait(t), end.err)
+					require.Equal(t, webSocketReadGrace, time.Since(began))
 					// "It works after the channel closed, too."
 					for i := range 3 {
 						m, err := ws.Receive()
@@ -269,11 +346,7 @@ func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 				})
 			})
 			t.Run("does not come back from OnMessage", func(t *testing.T) {
-				if end.code != 4001 {
-					t.Skip("the time is the same for all ends")
-				}
-				// In this time the first answer has to be made.
-				wirePeers(t, webSocketTuning{closeTimeout: 300 * time.Millisecond}, func(t *testing.T, ws *WebSocket, peer *wirePeer) {
+				wirePeersInMemory(t, func(t *testing.T, ws *WebSocket, peer *wirePeer) {
 					late := make(chan error, 1)
 					ws.OnMessage(func(m Message) {
 						if string(m.Data) == "q0" {
@@ -284,20 +357,15 @@ func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 							late <- ws.SendText("late")
 						}
 					})
+					began := time.Now()
 					peer.sends(2, end)
 					peer.wants(1, end)
 					require.ErrorIs(t, receive(t, late, "the end"), ErrFailure)
+					require.Equal(t, webSocketCloseTimeout, time.Since(began))
 				})
 			})
 			t.Run("sends and sends", func(t *testing.T) {
-				if end.code != 4001 {
-					t.Skip("takes seconds, and is the same for all ends")
-				}
-				// Progress is what the system tells: some megabytes at a time.
-				wirePeers(t, webSocketTuning{closeTimeout: time.Second}, func(t *testing.T, ws *WebSocket, peer *wirePeer) {
-					if strings.HasSuffix(t.Name(), "client") {
-						t.Skip("takes a second, and a client writes as a server does")
-					}
+				wirePeersInMemory(t, func(t *testing.T, ws *WebSocket, peer *wirePeer) {
 					stuck := make(chan struct{})
 					defer close(stuck)
 					ws.OnMessage(func(Message) { <-stuck })
@@ -309,6 +377,7 @@ func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 						}
 						sent <- n
 					}()
+					began := time.Now()
 					peer.sends(1, end)
 					got := 0
 					for {
@@ -316,19 +385,22 @@ func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 						if closed != nil || err != nil {
 							break
 						}
-						if got++; got%100 == 0 {
-							time.Sleep(time.Millisecond) // there is always more than it takes
+						if got++; got%10 == 0 {
+							time.Sleep(50 * time.Millisecond) // there is always more than it takes
 						}
 					}
 					require.Equal(t, receive(t, sent, "the end of sending"), got, "what Send has taken is sent")
+					require.GreaterOrEqual(t, time.Since(began), webSocketCloseTimeout)
 				})
 			})
 			t.Run("and a peer that does not take the answers", func(t *testing.T) {
-				wirePeers(t, webSocketTuning{closeTimeout: 50 * time.Millisecond}, func(t *testing.T, ws *WebSocket, peer *wirePeer) {
+				wirePeersInMemory(t, func(t *testing.T, ws *WebSocket, peer *wirePeer) {
 					ended := watch(ws)
 					fillSocket(t, ws)
+					began := time.Now()
 					peer.sends(0, end)
 					require.ErrorIs(t, ended.wait(t), end.err)
+					require.Equal(t, webSocketCloseTimeout, time.Since(began))
 				})
 			})
 		})

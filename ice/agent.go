@@ -262,6 +262,7 @@ func (a *Agent) Close() {
 
 // stop ends the agent in a final state and lets go of what it holds.
 func (a *Agent) stop(s State) {
+	a.stats = a.Stats()
 	a.setState(s)
 	a.deselect()
 	a.nominating, a.following = nil, following{}

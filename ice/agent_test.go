@@ -187,7 +187,7 @@ func TestPeerReflexiveBecomesSignalled(t *testing.T) {
 	s.wantNomination(local1, remote1) // a direct pair now: no need to wait
 }
 
-// What was selected last is known after the end.
+// What was selected last, and what there was of pairs, is known after the end.
 func TestSelectedAfterTheEnd(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.setRemote()
@@ -198,10 +198,16 @@ func TestSelectedAfterTheEnd(t *testing.T) {
 	s.answer(s.wantCheck(local1, remote1), local1)
 	pair, ok := s.a.Selected()
 	require.True(t, ok)
-	s.a.Close()
-	last, ok = s.a.Selected()
-	require.False(t, ok)
-	require.Equal(t, pair, last)
+	stats := s.a.Stats()
+	require.Equal(t, 1, stats.ValidPairs)
+	for range 2 {
+		s.a.Close()
+		last, ok = s.a.Selected()
+		require.False(t, ok)
+		require.Equal(t, pair, last)
+		stats.State = StateClosed
+		require.Equal(t, stats, s.a.Stats())
+	}
 }
 
 // The order of the check list follows priorities that change.

@@ -28,10 +28,14 @@ type Stats struct {
 	Overflows       uint64 // one of the limits was reached
 }
 
-// Stats returns a snapshot.
+// Stats returns a snapshot. After the end the pairs and their round trip time are those that there were last.
 func (a *Agent) Stats() Stats {
 	s := a.stats
-	s.State, s.Controlling, s.Pairs = a.state, a.controlling, len(a.checkList.pairs)
+	s.State, s.Controlling = a.state, a.controlling
+	if a.ended() {
+		return s
+	}
+	s.Pairs = len(a.checkList.pairs)
 	for _, p := range a.checkList.pairs {
 		if p.state == pairSucceeded {
 			s.ValidPairs++
