@@ -409,13 +409,17 @@ func TestStatsAfterTheEnd(t *testing.T) {
 	}
 }
 
-// Counters do not begin again with an ICE restart.
+// Counters do not begin again with an ICE restart, and the pair is the last one until there is another.
 func TestStatsOverARestart(t *testing.T) {
 	s := newRollbackTest(t)
 	for range 3 {
 		before := s.a.Stats().ICE
 		require.NoError(t, s.a.RestartICE())
 		s.negotiate(t, s.a, s.b)
+		for _, pc := range []*PeerConnection{s.a, s.b} {
+			stats := pc.Stats()
+			require.True(t, stats.Local.Addr.IsValid() && stats.Remote.Addr.IsValid())
+		}
 		s.wantPath(t)
 		after := s.a.Stats().ICE
 		require.Greater(t, after.RequestsSent, before.RequestsSent)

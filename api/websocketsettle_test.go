@@ -386,7 +386,7 @@ func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 							break
 						}
 						if got++; got%10 == 0 {
-							time.Sleep(50 * time.Millisecond) // there is always more than it takes
+							time.Sleep(200 * time.Millisecond) // there is always more than it takes, and the rest takes longer than the time without progress
 						}
 					}
 					require.Equal(t, receive(t, sent, "the end of sending"), got, "what Send has taken is sent")
