@@ -35,7 +35,7 @@ func TestOneFormOfAddresses(t *testing.T) {
 		for _, form := range forms {
 			local, remote := form(base.local), form(base.remote)
 			s := newScript(t, Config{STUNServers: []netip.AddrPort{form(server), server}})
-			s.a.localComplete, s.a.gathered = false, false // its base is yet to come
+			s.a.current.localComplete, s.a.current.gathered = false, false // its base is yet to come
 			require.NoError(t, s.a.AddLocal(s.now, local))
 			require.ErrorIs(t, s.a.AddLocal(s.now, base.local), ErrDuplicate)
 			require.Len(t, s.a.config.STUNServers, 1)
@@ -57,9 +57,9 @@ func TestOneFormOfAddresses(t *testing.T) {
 			c := s.hostCandidate(remote)
 			c.Related = form(remote2)
 			require.NoError(t, s.a.AddRemoteCandidate(s.now, c))
-			require.Len(t, s.a.remotes, 1)
-			require.Equal(t, base.remote, s.a.remotes[0].Addr)
-			require.Equal(t, remote2, s.a.remotes[0].Related)
+			require.Len(t, s.a.current.remotes, 1)
+			require.Equal(t, base.remote, s.a.current.remotes[0].Addr)
+			require.Equal(t, remote2, s.a.current.remotes[0].Related)
 			check := s.wantCheck(base.local, base.to)
 			check.local, check.remote = local, remote
 			s.answer(check, form(mapped1))

@@ -13,65 +13,102 @@ func (a *Agent) Advance(now time.Time) { a.touch(now) }
 // touch brings everything that depends on time or on what has just happened up to date. Every input ends with it.
 func (a *Agent) touch(now time.Time) {
 	a.now, a.idle = now, false
-	if a.ended() {
+	if a.closed() {
 		return
 	}
 	a.advanceGathering(now)
-	a.advanceChecks(now)
-	a.advanceConsent(now)
-	if a.ended() {
-		return
+	if g := a.current; g.remoteKey != nil && !g.ended {
+		g.advanceChecks(now)
+		g.advanceConsent(now)
+		g.advanceMoving(now)
+		g.nominate(now)
 	}
-	a.nominate(now)
+	if a.previous != nil {
+		a.previous.advancePrevious(now)
+	}
 	a.freeBases(now)
+	a.reportPathLost()
 	a.advanceState(now)
 }
 
+// advancePrevious ends the previous generation when it is not needed any more, and notices silence on its path.
+func (g *generation) advancePrevious(now time.Time) {
+	if ends := g.agent.previousEnds(); !now.Before(ends) {
+		g.agent.dropPrevious()
+		return
+	}
+	if from := g.silentFrom(); !from.IsZero() && !now.Before(from) {
+		g.consent.silent = true
+	}
+}
+
 // advanceChecks ends checks without an answer: https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.2.3.
-func (a *Agent) advanceChecks(now time.Time) {
-	for _, p := range a.checkList.pairs {
+func (g *generation) advanceChecks(now time.Time) {
+	for _, p := range g.checkList.pairs {
 		p.cancelled.Advance(now)
 		if p.check.State() != stun.TransactionWaiting {
 			continue
 		}
 		if p.check.Advance(now); p.check.State() == stun.TransactionTimedOut {
-			a.fail(p, "timeout")
+			g.fail(p, "timeout")
 		}
 	}
 }
 
 // advanceState derives the state from the selected pair, and fails when there is nothing to hope for.
 func (a *Agent) advanceState(now time.Time) {
-	switch s := a.selected; {
-	case a.remoteKey == nil:
+	g := a.current
+	if g.remoteKey == nil || g.ended {
 		return
-	case s == nil:
-		if a.state > StateChecking {
+	}
+	switch p := a.selected(); {
+	case p == nil:
+		if g.connected {
 			a.setState(StateDisconnected)
+		} else {
+			a.setState(StateChecking)
 		}
-		if !a.patience.IsZero() && !now.Before(a.patience) && a.hopeless() {
-			a.stop(StateFailed)
+		if !g.patience.IsZero() && !now.Before(g.patience) && g.hopeless() {
+			a.fail()
 		}
-	case a.consent.silent:
+	case p != g.selected && a.previous.consent.silent:
+		a.setState(StateChecking)
+	case p == g.selected && g.consent.silent:
 		a.setState(StateDisconnected)
 	default:
-		if a.state != StateCompleted {
+		if a.state != StateCompleted || p != g.selected || !p.nominated {
 			a.setState(StateConnected)
 		}
-		if s.nominated {
+		if p == g.selected && p.nominated {
 			a.setState(StateCompleted)
 		}
+	}
+}
+
+// fail ends the current generation without a path: only a restart can bring one.
+func (a *Agent) fail() {
+	a.stats = a.Stats()
+	a.current.end()
+	a.reportPathLost()
+	a.setState(StateFailed)
+}
+
+// reportPathLost reports that there is no path any more, after one that was reported.
+func (a *Agent) reportPathLost() {
+	if a.pathReported && a.selected() == nil {
+		a.pathReported = false
+		a.addEvent(EventPathLost{})
 	}
 }
 
 // hopeless reports whether no pair can become valid any more, once Patience is over. By then a pair has had all its requests
 // but if the check list was long, which makes the RTO long as well: a check still under way counts only if the peer
 // was heard on the pair.
-func (a *Agent) hopeless() bool {
-	if !a.gathered || !a.remoteComplete && len(a.remotes) == 0 {
+func (g *generation) hopeless() bool {
+	if !g.gathered || !g.remoteComplete && len(g.remotes) == 0 {
 		return false // candidates are to come
 	}
-	for _, p := range a.checkList.pairs {
+	for _, p := range g.checkList.pairs {
 		if p.permitted && p.waits() {
 			return false
 		}
@@ -88,33 +125,44 @@ func (a *Agent) Deadline() time.Time {
 }
 
 func (a *Agent) nextDeadline() (d time.Time) {
-	if a.ended() {
+	if a.closed() {
 		return time.Time{}
 	}
 	if a.responses.Len() > 0 {
 		return a.now
 	}
 	d = a.gatheringDeadline()
-	if a.remoteKey == nil {
-		return d
+	if a.previous != nil {
+		d = earlier(d, a.previousEnds())
+		if a.current.selected == nil {
+			d = earlier(d, a.previous.consentDeadline())
+		}
 	}
-	for _, p := range a.checkList.pairs {
+	if g := a.current; g.remoteKey != nil && !g.ended {
+		d = earlier(d, g.deadline())
+	}
+	return earlier(d, a.freeDeadline())
+}
+
+// deadline returns when the checks and the consent of the current generation have something to do.
+func (g *generation) deadline() (d time.Time) {
+	for _, p := range g.checkList.pairs {
 		d = earlier(d, p.check.Deadline())
 		d = earlier(d, p.cancelled.Deadline())
 	}
-	if p := a.nominating; p != nil && p.check.State() != stun.TransactionWaiting {
-		d = earlier(d, a.now)
+	if p := g.nominating; p != nil && p.check.State() != stun.TransactionWaiting {
+		d = earlier(d, g.agent.now)
 	}
-	if a.checkList.wanting() {
-		d = earlier(d, a.notBefore(a.pacer.next()))
+	if g.checkList.wanting() {
+		d = earlier(d, g.agent.notBefore(g.agent.pacer.next()))
 	}
-	if a.awaitsGrace() {
-		d = earlier(d, a.graceEnds)
+	if g.awaitsGrace() {
+		d = earlier(d, g.graceEnds)
 	}
-	if a.selected == nil && a.patience.After(a.now) {
-		d = earlier(d, a.patience)
+	if g.agent.selected() == nil && g.patience.After(g.agent.now) {
+		d = earlier(d, g.patience)
 	}
-	return earlier(earlier(d, a.consentDeadline()), a.freeDeadline())
+	return earlier(earlier(d, g.consentDeadline()), g.moveTime())
 }
 
 // earlier returns the earlier of two times, zero being never.

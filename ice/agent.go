@@ -23,37 +23,23 @@ type Agent struct {
 	rand   *rand.ChaCha8
 	log    *slog.Logger
 
-	localUfrag, localPwd string
-	localKey             *stun.Key // of requests to us and our responses
-	remoteUfrag          string
-	remoteKey            *stun.Key // of our requests and their responses; nil until SetRemote
-	username             string    // in our requests: "remote:local"
-	remoteLite           bool
-
 	controlling bool
 	tieBreaker  uint64
 
-	bases          []*base
-	remotes        []*Candidate
-	prflxNo        int // peer-reflexive remote candidates made, for their foundations
-	early          int // of them, those made before SetRemote
-	localComplete  bool
-	remoteComplete bool
-	gathered       bool // EventGatheringComplete was given
+	bases    []*base
+	lastBase BaseID
 
-	checkList checkList
+	// The generations, see restart.go. Only current is always there.
+	current  *generation // whose candidates are checked, and whose pair carries data as soon as there is one
+	previous *generation // the one before a restart, whose pair carries data until then; nil: none
+	next     *generation // of the credentials that Restart has set and SetRemote has not answered yet; nil: none
+
 	pacer     pacer // of checks
 	gatherers pacer // of requests to STUN servers
 	responses ring.Queue[response]
 
-	selected   *candidatePair
-	last       *candidatePair // selected last, while none is
-	selectedAt time.Time      // when it was selected, or nominated since
-	following  following
-	nominating *candidatePair // the pair whose check with USE-CANDIDATE is due or under way
-	graceEnds  time.Time      // when a controlling agent nominates the best valid pair it has; zero without one
-	patience   time.Time      // until when the agent does not fail; zero before SetRemote
-	consent    consent
+	last         *candidatePair // the last that was deselected
+	pathReported bool           // the last report of a path was EventSelectedPair, not EventPathLost
 
 	state  State
 	events []Event
@@ -77,14 +63,12 @@ func NewAgent(config Config) (*Agent, error) {
 	config.Rand = nil
 	a := &Agent{
 		config: config, rand: rand.NewChaCha8(seed), log: config.Logger,
-		localUfrag: config.Ufrag, localPwd: config.Pwd, controlling: config.Controlling,
-		pacer: pacer{interval: config.CheckInterval}, gatherers: pacer{interval: config.CheckInterval},
+		controlling: config.Controlling,
+		pacer:       pacer{interval: config.CheckInterval}, gatherers: pacer{interval: config.CheckInterval},
 	}
-	if a.localUfrag == "" && a.localPwd == "" {
-		a.localUfrag, a.localPwd = a.randomICEChars(generatedUfragLength), a.randomICEChars(generatedPwdLength)
-	}
-	if !validCredentials(a.localUfrag, a.localPwd) {
-		return nil, fmt.Errorf("ice: local credentials: %w", ErrCredentials)
+	var err error
+	if a.current, err = a.newGeneration(config.Ufrag, config.Pwd); err != nil {
+		return nil, err
 	}
 	a.config.STUNServers = nil
 	for _, s := range config.STUNServers {
@@ -92,7 +76,6 @@ func NewAgent(config Config) (*Agent, error) {
 			a.config.STUNServers = append(a.config.STUNServers, s)
 		}
 	}
-	a.localKey = stun.NewKey([]byte(a.localPwd))
 	a.tieBreaker = a.rand.Uint64()
 	return a, nil
 }
@@ -137,17 +120,20 @@ func (a *Agent) newTransactionID() (id stun.TransactionID) {
 	return id
 }
 
-// LocalCredentials returns the ufrag and pwd to be signalled to the peer.
-func (a *Agent) LocalCredentials() (ufrag, pwd string) { return a.localUfrag, a.localPwd }
+// LocalCredentials returns the ufrag and pwd to be signalled to the peer: those of the last Restart, or else of NewAgent.
+func (a *Agent) LocalCredentials() (ufrag, pwd string) {
+	g := a.latest()
+	return g.localUfrag, g.localPwd
+}
 
 // Controlling returns the agent's role, which a conflict with the peer may have changed.
 func (a *Agent) Controlling() bool { return a.controlling }
 
 // SetControlling sets the agent's role, for an owner that learns it after NewAgent.
-func (a *Agent) SetControlling(controlling bool) {
+func (a *Agent) SetControlling(now time.Time, controlling bool) {
 	if controlling != a.controlling {
 		a.setRole(controlling)
-		a.touch(a.now)
+		a.touch(now)
 	}
 }
 
@@ -156,53 +142,103 @@ func (a *Agent) SetControlling(controlling bool) {
 func (a *Agent) setRole(controlling bool) {
 	a.debug("role", "controlling", controlling)
 	a.controlling = controlling
-	a.nominating, a.graceEnds = nil, time.Time{}
-	for _, p := range a.checkList.pairs {
-		p.setPriority(controlling)
-		// A retransmission has to be the same request, and that now claims the wrong role.
-		if p.state == pairInProgress {
-			a.cancel(p)
-			a.checkList.trigger(p)
+	for _, g := range a.generations() {
+		if g != nil {
+			g.roleChanged()
 		}
 	}
-	a.checkList.sort()
 }
 
-// AddLocal makes the host candidate of one bound UDP socket, pairs it, and starts to ask the STUN servers of its address
-// family. The address is the one that Receive and Transmit name the socket by, with the zone if it has one; it must not be the
-// wildcard address. IPv4 mapped into IPv6 is the same as IPv4 wherever the agent takes an address; it returns the latter.
-// The error wraps ErrAddress, ErrDuplicate, ErrLimit or ErrState.
-func (a *Agent) AddLocal(now time.Time, addr netip.AddrPort) error {
-	addr = canonical(addr)
-	switch {
-	case a.ended() || a.localComplete:
-		return fmt.Errorf("ice: add local address %v: %w", addr, ErrState)
-	case !usable(addr):
-		return fmt.Errorf("ice: add local address %v: %w", addr, ErrAddress)
-	case a.base(addr) != nil:
-		return fmt.Errorf("ice: add local address %v: %w", addr, ErrDuplicate)
-	case len(a.bases) == maxLocalAddresses:
-		return fmt.Errorf("ice: add local address %v: %w", addr, ErrLimit)
+// Local is a transport address of this host that the agent may use: a bound socket.
+type Local struct {
+	// Transport is UDP; TCP is not supported yet.
+	Transport Transport
+	// Addr is the bound address, with the zone if it has one. It must not be the wildcard address.
+	Addr netip.AddrPort
+}
+
+// AddLocal adds a base, makes its host candidate, pairs it, and starts to ask the STUN servers of its address family. It may be
+// called at any time, also while connected and after a failure. The identity that it returns names the base in a Path.
+// IPv4 mapped into IPv6 is the same as IPv4 wherever the agent takes an address; it returns the latter.
+// The error wraps ErrAddress, ErrUnsupportedTransport, ErrDuplicate, ErrLimit or, after Close, ErrState.
+func (a *Agent) AddLocal(now time.Time, l Local) (BaseID, error) {
+	l.Addr = canonical(l.Addr)
+	if err := a.checkLocal(l); err != nil {
+		return 0, fmt.Errorf("ice: add local address %v/%v: %w", l.Addr, l.Transport, err)
 	}
-	b := &base{addr: addr}
-	b.preference = localPreference(addr.Addr(), a.countSimilar(addr.Addr()))
+	a.lastBase++
+	addr := l.Addr.Addr()
+	b := &base{id: a.lastBase, transport: l.Transport, addr: l.Addr, added: now}
+	b.preference = localPreference(addr, a.countSimilar(addr))
 	b.prflxPriority = candidatePriority(PeerReflexive, b.preference, component)
 	b.host = Candidate{
-		Foundation: a.foundation(Host, addr.Addr(), netip.Addr{}), Component: component, Addr: plain(addr), Type: Host,
+		Foundation: a.foundation(Host, addr, netip.Addr{}), Component: component, Addr: plain(l.Addr), Type: Host,
 		Priority: candidatePriority(Host, b.preference, component),
 	}
 	a.bases = append(a.bases, b)
-	a.addEvent(EventLocalCandidate{b.host})
-	for _, c := range a.remotes {
-		a.addPair(b, c)
+	a.addEvent(EventLocalCandidate{b.host, a.latest().localUfrag})
+	for _, g := range [...]*generation{a.current, a.next} {
+		if g != nil && !g.ended {
+			for _, c := range g.remotes {
+				g.addPair(b, c)
+			}
+		}
 	}
 	a.startGathering(now, b)
 	a.touch(now)
+	return b.id, nil
+}
+
+func (a *Agent) checkLocal(l Local) error {
+	switch {
+	case a.closed():
+		return ErrState
+	case l.Transport != UDP:
+		return ErrUnsupportedTransport
+	case !usable(l.Addr):
+		return ErrAddress
+	case slices.ContainsFunc(a.bases, func(b *base) bool { return b.transport == l.Transport && b.addr == l.Addr }):
+		return ErrDuplicate
+	case len(a.bases) == maxLocalAddresses:
+		return ErrLimit
+	}
 	return nil
 }
 
-// HasLocal reports whether addr was given to AddLocal, and not freed since (see EventBaseFreed).
-func (a *Agent) HasLocal(addr netip.AddrPort) bool { return a.base(canonical(addr)) != nil }
+// RemoveLocal removes a base that cannot be used any more: its socket has failed, or its network is gone. If data takes a pair of it, the
+// best other valid pair takes its place at once; if there is none, EventPathLost says so, and the pairs that once worked are
+// checked again. It reports whether the agent had the base.
+func (a *Agent) RemoveLocal(now time.Time, id BaseID) bool {
+	i := slices.IndexFunc(a.bases, func(b *base) bool { return b.id == id })
+	if i < 0 {
+		return false
+	}
+	a.removeBase(i)
+	a.touch(now)
+	return true
+}
+
+// removeBase forgets a base and its pairs.
+func (a *Agent) removeBase(i int) {
+	b := a.bases[i]
+	a.debug("base removed", "base", b.addr)
+	a.bases = slices.Concat(a.bases[:i], a.bases[i+1:])
+	for _, g := range a.generations() {
+		if g != nil {
+			g.removeBase(b)
+		}
+	}
+	// Responses that wait for Transmit have nowhere to go.
+	for n := a.responses.Len(); n > 0; n-- {
+		if r, _ := a.responses.Pop(); r.base != b {
+			a.responses.Push(r)
+		}
+	}
+}
+
+// HasLocal reports whether the agent has the base: AddLocal has returned it, and neither RemoveLocal nor the agent itself (see
+// EventBaseFreed) has removed it since.
+func (a *Agent) HasLocal(id BaseID) bool { return a.base(id) != nil }
 
 // component is the identifier of the only component.
 const component = 1
@@ -213,10 +249,10 @@ func usable(addr netip.AddrPort) bool {
 	return ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && addr.Port() != 0 && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
-// base returns the base with that address.
-func (a *Agent) base(addr netip.AddrPort) *base {
+// base returns the base with that identity, and nil if there is none.
+func (a *Agent) base(id BaseID) *base {
 	for _, b := range a.bases {
-		if b.addr == addr {
+		if b.id == id {
 			return b
 		}
 	}
@@ -248,73 +284,72 @@ func (a *Agent) foundation(t CandidateType, baseAddr, server netip.Addr) string 
 	return strconv.Itoa(n)
 }
 
-// SetLocalComplete says that no more bases will be added. EventGatheringComplete comes when the STUN servers
-// have answered too, or are given up.
+// SetLocalComplete says that the bases are known for now. EventGatheringComplete comes when the STUN servers have answered
+// too, or are given up. Candidates of bases that are added later are reported all the same.
 func (a *Agent) SetLocalComplete(now time.Time) {
-	a.localComplete = true
+	a.latest().localComplete = true
 	a.touch(now)
 }
 
 // Close ends the agent: it sends nothing more and its state is StateClosed. It may be called again.
 func (a *Agent) Close() {
-	a.stop(StateClosed)
-}
-
-// stop ends the agent in a final state and lets go of what it holds.
-func (a *Agent) stop(s State) {
+	if a.closed() {
+		return
+	}
 	a.stats = a.Stats()
-	a.setState(s)
-	a.deselect()
-	a.nominating, a.following = nil, following{}
-	a.checkList = checkList{}
+	a.setState(StateClosed)
+	for _, g := range a.generations() {
+		if g != nil {
+			g.end()
+		}
+	}
+	a.previous, a.next = nil, nil
 	a.responses.Clear()
 	a.idle, a.deadline = true, time.Time{}
 }
 
-// ended reports whether the agent is in a final state.
-func (a *Agent) ended() bool { return a.state == StateFailed || a.state == StateClosed }
+// closed reports whether the agent has ended.
+func (a *Agent) closed() bool { return a.state == StateClosed }
 
 // State returns the agent's state.
 func (a *Agent) State() State { return a.state }
 
-// Selected returns the pair that application data should take: it is sent from the socket pair.Base to pair.Remote.Addr.
-// ok is false while there is none; pair is then the one that was selected last, also after the end, and zero if none was.
+// Selected returns the pair that application data should take: it is sent on pair.Path. ok is false while there is none, and then
+// nothing but what Transmit returns may be sent; pair is then the one that was selected last, also after the end, and zero
+// if none was.
 func (a *Agent) Selected() (pair Pair, ok bool) {
-	switch {
-	case a.selected != nil:
-		return a.selected.pair(), true
+	switch p := a.selected(); {
+	case p != nil:
+		return p.pair(), true
 	case a.last != nil:
 		return a.last.pair(), false
 	}
 	return Pair{}, false
 }
 
-// deselect leaves the agent without a pair for data.
-func (a *Agent) deselect() {
-	if a.selected != nil {
-		a.last = a.selected
+// selected returns the pair that data takes: that of the current generation, or in a restart that of the previous one.
+func (a *Agent) selected() *candidatePair {
+	if p := a.current.selected; p != nil || a.previous == nil {
+		return p
 	}
-	a.selected, a.consent = nil, consent{}
+	return a.previous.selected
 }
 
-// Permits reports whether application data may be accepted from remote on the socket local: a pair of them is valid, or the
-// peer has proven with an authenticated check to be there. It does not allocate.
-func (a *Agent) Permits(local, remote netip.AddrPort) bool {
-	if p := a.selected; p != nil && p.base.addr == local && p.to == remote {
+// Permits reports whether application data may be accepted on a path: it is a valid pair, or the peer has proven with an
+// authenticated check to be there, and no consent has expired on it. It does not allocate.
+func (a *Agent) Permits(path Path) bool {
+	if p := a.current.selected; p != nil && p.path == path {
 		return true
 	}
-	p := a.pairAt(canonical(local), plain(remote))
-	return p != nil && p.carriesData()
-}
-
-// pairAt returns the pair of two addresses, the first canonical and the second plain.
-func (a *Agent) pairAt(local, remote netip.AddrPort) *candidatePair {
-	for _, p := range a.checkList.pairs {
-		if p.remote.Addr == remote && p.base.addr == local {
-			return p
+	path.Remote = plain(path.Remote)
+	for _, g := range a.generations() {
+		if g != nil {
+			if p := g.pairAt(path); p != nil && p.carriesData() {
+				return true
+			}
 		}
 	}
-	return nil
+	return false
 }
 
 // Event returns the next event, in the order of what happened, and false if there is none.
@@ -334,7 +369,7 @@ func (a *Agent) addEvent(e Event) { a.events = append(a.events, e) }
 
 // setState changes the state and reports it.
 func (a *Agent) setState(s State) {
-	if s == a.state || a.state == StateClosed {
+	if s == a.state || a.closed() {
 		return
 	}
 	if a.log != nil {

@@ -24,7 +24,7 @@ func TestNewAgent(t *testing.T) {
 	require.NotEqual(t, pwdA, pwdB)
 	require.NotEqual(t, a.tieBreaker, b.tieBreaker)
 	require.True(t, a.Deadline().IsZero())
-	_, _, _, ok := a.Transmit(time.Time{}, nil)
+	_, _, ok := a.Transmit(time.Time{}, nil)
 	require.False(t, ok)
 
 	for _, c := range []Config{
@@ -40,8 +40,6 @@ func TestNewAgent(t *testing.T) {
 
 func TestInputsThatAreRefused(t *testing.T) {
 	s := newScript(t, Config{}, local1)
-	require.ErrorIs(t, s.a.AddLocal(s.now, local2), ErrState, "after SetLocalComplete")
-	s.a.localComplete = false
 	require.ErrorIs(t, s.a.AddLocal(s.now, local1), ErrDuplicate)
 	for _, bad := range []string{"0.0.0.0:1", "[::]:1", "192.0.2.1:0", "224.0.0.1:1", "255.255.255.255:1", "[ff02::1]:1"} {
 		addr := netip.MustParseAddrPort(bad)
@@ -70,11 +68,12 @@ func TestInputsThatAreRefused(t *testing.T) {
 		change.f(&bad)
 		require.ErrorIs(t, s.a.AddRemoteCandidate(s.now, bad), change.want)
 	}
-	require.Empty(t, s.a.remotes)
+	require.Empty(t, s.a.current.remotes)
 
 	require.ErrorIs(t, s.a.SetRemote(s.now, RemoteParameters{Ufrag: "abc", Pwd: peerPwd}), ErrCredentials)
 	s.setRemote()
-	require.ErrorIs(t, s.a.SetRemote(s.now, RemoteParameters{Ufrag: peerUfrag, Pwd: peerPwd}), ErrState)
+	_, err := s.a.Agent.AddLocal(s.now, Local{Transport: TCP, Addr: local2})
+	require.ErrorIs(t, err, ErrUnsupportedTransport)
 
 	s.a.Close()
 	s.a.Close()
@@ -97,7 +96,7 @@ func TestRemoteCandidatesAreBounded(t *testing.T) {
 	require.NoError(t, s.a.AddRemoteCandidate(s.now, s.hostCandidate(netip.AddrPortFrom(remote1.Addr(), 1))), "known already")
 	s.check(local1, remote2, peerCheck{})
 	require.Equal(t, uint64(1), s.a.Stats().Overflows)
-	require.Len(t, s.a.remotes, maxRemoteCandidates)
+	require.Len(t, s.a.current.remotes, maxRemoteCandidates)
 }
 
 // A peer whose NAT gives it a new port each second does not exhaust the table.
@@ -108,15 +107,15 @@ func TestPeerReflexiveCandidatesAreForgotten(t *testing.T) {
 		addr := netip.AddrPortFrom(remote2.Addr(), uint16(1+i))
 		s.check(local1, addr, peerCheck{})
 		require.True(t, s.a.Permits(local1, addr))
-		p := s.a.checkList.find(s.a.bases[0], addr)
-		s.a.fail(p, "test")
+		p := s.a.current.checkList.find(s.a.bases[0], addr)
+		s.a.current.fail(p, "test")
 		for {
 			if _, ok := s.transmitted(); !ok {
 				break
 			}
 		}
 	}
-	require.LessOrEqual(t, len(s.a.remotes), maxRemoteCandidates)
+	require.LessOrEqual(t, len(s.a.current.remotes), maxRemoteCandidates)
 	require.Zero(t, s.a.Stats().Overflows)
 	pair, _ := s.a.Selected()
 	require.Equal(t, remote1, pair.Remote.Addr)
@@ -134,22 +133,22 @@ func TestPairsAreBounded(t *testing.T) {
 		c.Priority = uint32(1000 + i) // each better than those before
 		require.NoError(t, s.a.AddRemoteCandidate(s.now, c))
 	}
-	require.Len(t, s.a.checkList.pairs, maxPairs)
-	for i, p := range s.a.checkList.pairs {
+	require.Len(t, s.a.current.checkList.pairs, maxPairs)
+	for i, p := range s.a.current.checkList.pairs {
 		require.GreaterOrEqual(t, p.remote.Priority, uint32(1010), "the worse half was discarded")
 		if i > 0 {
-			require.LessOrEqual(t, p.priority, s.a.checkList.pairs[i-1].priority)
+			require.LessOrEqual(t, p.priority, s.a.current.checkList.pairs[i-1].priority)
 		}
 	}
 	c := s.hostCandidate(remote2)
 	c.Priority = 1
 	require.NoError(t, s.a.AddRemoteCandidate(s.now, c))
-	require.Nil(t, s.a.checkList.find(s.a.bases[0], remote2))
+	require.Nil(t, s.a.current.checkList.find(s.a.bases[0], remote2))
 	// What the peer vouches for finds room all the same.
 	s.setRemote()
 	s.wantSuccess(s.check(s.a.bases[0].addr, remote2, peerCheck{}))
 	s.wantCheck(s.a.bases[0].addr, remote2)
-	require.Len(t, s.a.checkList.pairs, maxPairs)
+	require.Len(t, s.a.current.checkList.pairs, maxPairs)
 }
 
 func TestPairing(t *testing.T) {
@@ -158,7 +157,7 @@ func TestPairing(t *testing.T) {
 	s.setRemote()
 	remoteV6, remoteLinkLocal := netip.MustParseAddrPort("[2001:db8::2]:1"), netip.MustParseAddrPort("[fe80::2]:1")
 	s.addRemote(remoteV6, remote1, remoteLinkLocal)
-	require.Len(t, s.a.checkList.pairs, 3)
+	require.Len(t, s.a.current.checkList.pairs, 3)
 	s.wantCheck(v6, remoteV6)
 	s.wantCheck(local1, remote1)
 	// A link-local address means nothing without its link: ours.
@@ -168,7 +167,7 @@ func TestPairing(t *testing.T) {
 	s.answer(c, netip.MustParseAddrPort("[fe80::1]:2"))
 	require.True(t, s.a.Permits(linkLocal, zoned))
 	s.wantSuccess(s.check(linkLocal, zoned, peerCheck{}))
-	require.Len(t, s.a.remotes, 3, "known, whatever its zone")
+	require.Len(t, s.a.current.remotes, 3, "known, whatever its zone")
 }
 
 // Trickle: a check overtakes the candidate that it comes from (RFC 8838, 11.4).
@@ -180,10 +179,10 @@ func TestPeerReflexiveBecomesSignalled(t *testing.T) {
 	c := s.hostCandidate(remote1)
 	c.Extensions = []Extension{{"generation", "0"}}
 	require.NoError(t, s.a.AddRemoteCandidate(s.now, c))
-	require.Len(t, s.a.remotes, 1)
+	require.Len(t, s.a.current.remotes, 1)
 	pair, _ := s.a.Selected()
 	require.Equal(t, c, pair.Remote)
-	require.Equal(t, pairPriority(s.a.bases[0].host.Priority, c.Priority), s.a.checkList.pairs[0].priority)
+	require.Equal(t, pairPriority(s.a.bases[0].host.Priority, c.Priority), s.a.current.checkList.pairs[0].priority)
 	s.wantNomination(local1, remote1) // a direct pair now: no need to wait
 }
 
@@ -215,7 +214,7 @@ func TestCheckListOrderFollowsPriorities(t *testing.T) {
 	s := newScript(t, Config{}, local1, local2)
 	s.setRemote()
 	order := func() (got []netip.AddrPort) {
-		for _, p := range s.a.checkList.pairs {
+		for _, p := range s.a.current.checkList.pairs {
 			got = append(got, p.remote.Addr)
 		}
 		return got
@@ -234,11 +233,11 @@ func TestCheckListOrderFollowsPriorities(t *testing.T) {
 		require.NoError(t, s.a.AddRemoteCandidate(s.now, c))
 	}
 	middle := func() [2]netip.AddrPort {
-		p := s.a.checkList.pairs
+		p := s.a.current.checkList.pairs
 		return [2]netip.AddrPort{p[1].remote.Addr, p[2].remote.Addr}
 	}
 	require.Equal(t, [2]netip.AddrPort{remote2, remote1}, middle())
-	s.a.SetControlling(true)
+	s.a.SetControlling(s.now, true)
 	require.Equal(t, [2]netip.AddrPort{remote1, remote2}, middle())
 }
 
@@ -285,11 +284,11 @@ func TestSetControlling(t *testing.T) {
 	s.addRemote(remote1)
 	_, err := s.wantCheck(local1, remote1).ICEControlling()
 	require.NoError(t, err)
-	priority := s.a.checkList.pairs[0].priority
-	s.a.SetControlling(true) // no change
+	priority := s.a.current.checkList.pairs[0].priority
+	s.a.SetControlling(s.now, true) // no change
 	s.wantNothing()
-	s.a.SetControlling(false)
-	require.NotEqual(t, priority, s.a.checkList.pairs[0].priority)
+	s.a.SetControlling(s.now, false)
+	require.NotEqual(t, priority, s.a.current.checkList.pairs[0].priority)
 	// The check under way claims the old role: it is made anew.
 	_, err = s.wantCheck(local1, remote1).ICEControlled()
 	require.NoError(t, err)

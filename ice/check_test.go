@@ -13,7 +13,7 @@ import (
 func TestCheckAndNomination(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	host := s.a.bases[0].host
-	s.wantEvents(EventLocalCandidate{host}, EventGatheringComplete{})
+	s.wantEvents(EventLocalCandidate{host, agentUfrag}, EventGatheringComplete{agentUfrag})
 	s.setRemote()
 	s.wantEvents(EventState{StateChecking})
 	s.wantNothing()
@@ -44,7 +44,7 @@ func TestCheckAndNomination(t *testing.T) {
 	s.answer(c, local1)
 	pair, ok := s.a.Selected()
 	require.True(t, ok)
-	require.Equal(t, Pair{Local: host, Remote: *s.a.remotes[0], Base: local1}, pair)
+	require.Equal(t, Pair{Local: host, Remote: *s.a.current.remotes[0], Path: Path{s.a.at(local1), remote1}, Base: local1}, pair)
 	s.wantEvents(EventSelectedPair{pair}, EventState{StateConnected})
 	require.True(t, s.a.Permits(local1, remote1))
 	require.Equal(t, 20*time.Millisecond, s.a.Stats().RTT)
@@ -86,7 +86,7 @@ func TestCheckRTOGrowsWithTheList(t *testing.T) {
 		s.addRemote(netip.AddrPortFrom(remote1.Addr(), uint16(1000+i)))
 	}
 	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 1000))
-	require.Equal(t, s.now.Add(40*50*time.Millisecond), s.a.checkList.pairs[0].check.Deadline())
+	require.Equal(t, s.now.Add(40*50*time.Millisecond), s.a.current.checkList.pairs[0].check.Deadline())
 }
 
 func TestPacing(t *testing.T) {

@@ -112,6 +112,9 @@ func (l *checkList) setInitialState(p *candidatePair) {
 // trigger puts a pair on the triggered-check queue
 // (https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.4.1).
 func (l *checkList) trigger(p *candidatePair) {
+	if p.expired {
+		return
+	}
 	p.state = pairWaiting
 	if !p.triggered {
 		p.triggered = true

@@ -73,7 +73,7 @@ func TestAgentsConnect(t *testing.T) {
 		require.True(t, b.Permits(pb.Base, pb.Remote.Addr))
 		require.True(t, pa.Nominated && pb.Nominated)
 		for _, p := range []*peer{a, b} {
-			require.LessOrEqual(t, len(p.checkList.pairs), maxPairs)
+			require.LessOrEqual(t, len(p.current.checkList.pairs), maxPairs)
 			require.Equal(t, StateChecking, p.states[0])
 			require.Equal(t, StateConnected, p.states[1])
 			require.Contains(t, p.states, StateCompleted)

@@ -1,7 +1,7 @@
 package ice
 
 import (
-	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rtcstack/rtcstack/stun"
@@ -38,18 +38,18 @@ const (
 
 // startConsent begins with a pair that has just become the selected one. A check has succeeded on it, which is consent from
 // then on; if that was a while ago, it is asked for again at once.
-func (a *Agent) startConsent(now time.Time, p *candidatePair) {
-	a.consent = consent{expires: p.confirmed.Add(a.config.ConsentTimeout), heard: now, next: now}
-	if now.Sub(p.confirmed) < a.config.ConsentInterval {
-		a.consent.next = now.Add(a.jitter(a.config.ConsentInterval))
+func (g *generation) startConsent(now time.Time, p *candidatePair) {
+	g.consent = consent{expires: p.confirmed.Add(g.agent.config.ConsentTimeout), heard: now, next: now}
+	if now.Sub(p.confirmed) < g.agent.config.ConsentInterval {
+		g.consent.next = now.Add(g.agent.jitter(g.agent.config.ConsentInterval))
 	}
 }
 
 // consents reports whether the valid pair p, not the selected one, may be selected as it is. An answer on it lasts for
 // ConsentTimeout; the second half of that is left for the next one to arrive. A pair without is checked again first: neither the peer's
 // data nor its USE-CANDIDATE is consent (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
-func (a *Agent) consents(now time.Time, p *candidatePair) bool {
-	return p.state == pairSucceeded && now.Sub(p.confirmed) < a.config.ConsentTimeout/2
+func (g *generation) consents(now time.Time, p *candidatePair) bool {
+	return p.state == pairSucceeded && now.Sub(p.confirmed) < g.agent.config.ConsentTimeout/2
 }
 
 // jitter returns 0.8 to 1.2 times d, "to prevent synchronization"
@@ -69,49 +69,60 @@ func (c *consent) matches(id stun.TransactionID) bool {
 }
 
 // receiveConsent handles a success response to a consent check.
-func (a *Agent) receiveConsent(now time.Time, id stun.TransactionID) {
-	c, p := &a.consent, a.selected
+func (g *generation) receiveConsent(now time.Time, m stun.Message) {
+	c, p := &g.consent, g.selected
 	nominates := false
 	for i := range c.recent {
-		if c.recent[i].id == id {
+		if c.recent[i].id == m.TransactionID() {
 			p.rtt = now.Sub(c.recent[i].sent)
 			nominates = c.recent[i].nominates
 		}
 	}
 	p.confirmed = now
-	*c = consent{next: now.Add(a.jitter(a.config.ConsentInterval)), expires: now.Add(a.config.ConsentTimeout), heard: now}
-	if nominates && a.controlling && a.nominating == p {
+	if mapped, err := m.XORMappedAddress(); err == nil {
+		p.mapped = plain(mapped) // another one if our NAT has changed it
+	}
+	config := &g.agent.config
+	*c = consent{next: now.Add(g.agent.jitter(config.ConsentInterval)), expires: now.Add(config.ConsentTimeout), heard: now}
+	if nominates && g.agent.controlling && g.nominating == p {
 		p.check.Complete(now)
-		a.nominated(now, p)
+		g.nominated(now, p)
 	}
 }
 
-// transmitConsent appends a consent check if one is due.
-func (a *Agent) transmitConsent(now time.Time, dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
-	c, p := &a.consent, a.selected
-	if p == nil || now.Before(c.next) {
-		return dst, local, remote, false
+// transmitConsent appends a consent check on the path of data if one is due.
+func (a *Agent) transmitConsent(now time.Time, dst []byte) (packet []byte, path Path, ok bool) {
+	if a.previous != nil && a.current.selected == nil {
+		return a.previous.transmitConsent(now, dst)
 	}
-	interval := a.config.ConsentInterval
+	return a.current.transmitConsent(now, dst)
+}
+
+func (g *generation) transmitConsent(now time.Time, dst []byte) (packet []byte, path Path, ok bool) {
+	c, p := &g.consent, g.selected
+	if p == nil || now.Before(c.next) {
+		return dst, path, false
+	}
+	interval := g.agent.config.ConsentInterval
 	if !c.silent {
 		interval /= probesPerInterval
 	}
-	c.next = now.Add(a.jitter(interval))
+	c.next = now.Add(g.agent.jitter(interval))
 	// A nominating check that is not answered yet gets help. After nomination, USE-CANDIDATE is there so that a controlled agent that
 	// sees us at a new address, our NAT having forgotten us, knows that this is the pair.
-	nominates := p.nominated || a.nominating == p
+	nominates := p.nominated || g.nominating == p
 	copy(c.recent[1:], c.recent[:])
-	c.recent[0] = consentCheck{a.newTransactionID(), now, nominates}
+	c.recent[0] = consentCheck{g.agent.newTransactionID(), now, nominates}
 	if c.since.IsZero() {
 		c.since = now
 	}
-	a.stats.ConsentRequestsSent++
-	return a.appendRequest(dst, p, c.recent[0].id, nominates), p.base.addr, p.to, true
+	g.agent.stats.ConsentRequestsSent++
+	return g.appendRequest(dst, p, c.recent[0].id, nominates), p.path, true
 }
 
 // silentFrom returns when the pair is silent if nothing more is heard; zero while no check is unanswered.
-func (a *Agent) silentFrom() time.Time {
-	c, timeout := &a.consent, a.config.DisconnectedTimeout
+func (g *generation) silentFrom() time.Time {
+	c, timeout := &g.consent, g.agent.config.DisconnectedTimeout
 	if c.since.IsZero() {
 		return time.Time{}
 	}
@@ -122,34 +133,42 @@ func (a *Agent) silentFrom() time.Time {
 }
 
 // advanceConsent notices silence, and the end of consent.
-func (a *Agent) advanceConsent(now time.Time) {
-	c, p := &a.consent, a.selected
+func (g *generation) advanceConsent(now time.Time) {
+	c, p := &g.consent, g.selected
 	if p == nil {
 		return
 	}
-	if from := a.silentFrom(); !c.silent && !from.IsZero() && !now.Before(from) {
+	if from := g.silentFrom(); !c.silent && !from.IsZero() && !now.Before(from) {
 		c.silent = true
-		a.recheckOthers()
+		g.recheckOthers()
 	}
 	if now.Before(c.expires) {
 		return
 	}
-	// "the endpoint MUST cease transmission on that 5-tuple": https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1.
-	if p.nominated {
-		a.stop(StateFailed)
-		return
+	nominated := p.nominated
+	g.expire()
+	// What had been found to work was checked again when the pair fell silent. Without an answer there, or a check of the peer lately, there
+	// is nothing to wait for.
+	if nominated && g.agent.selected() == nil && !g.heardLately(now) {
+		g.agent.fail()
 	}
-	a.fail(p, "consent expired")
 }
 
 // consentDeadline returns when consent has something to do.
-func (a *Agent) consentDeadline() time.Time {
-	if a.selected == nil {
+func (g *generation) consentDeadline() time.Time {
+	if g.selected == nil {
 		return time.Time{}
 	}
-	d := earlier(a.consent.next, a.consent.expires)
-	if !a.consent.silent {
-		d = earlier(d, a.silentFrom())
+	d := earlier(g.consent.next, g.consent.expires)
+	if !g.consent.silent {
+		d = earlier(d, g.silentFrom())
 	}
 	return d
+}
+
+// heardLately reports whether the peer has sent a check on a pair that is being checked in turn.
+func (g *generation) heardLately(now time.Time) bool {
+	return slices.ContainsFunc(g.checkList.pairs, func(p *candidatePair) bool {
+		return p.waits() && !p.heard.IsZero() && now.Sub(p.heard) < g.agent.config.DisconnectedTimeout
+	})
 }

@@ -68,7 +68,7 @@ func TestConsentExpires(t *testing.T) {
 	// "Consent expires after 30 seconds" (RFC 7675, 5.1), and then nothing may be sent.
 	require.Equal(t, 30*time.Second, s.now.Sub(began))
 	require.Equal(t, StateFailed, s.a.State())
-	s.wantEvents(EventState{StateFailed})
+	s.wantEvents(EventPathLost{}, EventState{StateFailed})
 	_, ok := s.a.Selected()
 	require.False(t, ok)
 	require.False(t, s.a.Permits(local1, remote1))
@@ -222,7 +222,7 @@ func TestNominatesASubstitute(t *testing.T) {
 	require.Equal(t, remote2, pair.Remote.Addr)
 	require.True(t, pair.Nominated)
 	require.Equal(t, StateCompleted, s.a.State())
-	require.False(t, s.a.checkList.find(s.a.bases[0], remote1).nominated)
+	require.False(t, s.a.current.checkList.find(s.a.bases[0], remote1).nominated)
 }
 
 // consentRound returns a function that makes the agent send a consent check, answers it, and has it answer one of the peer.

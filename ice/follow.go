@@ -1,9 +1,6 @@
 package ice
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
 // Which pair a controlled agent selects is up to its peer, and the peer has two ways to say so: USE-CANDIDATE in its checks, and
 // the application data it sends.
@@ -45,7 +42,7 @@ const (
 	nominationSpread = 2 * time.Second
 )
 
-// ReceivedData tells the agent that application data of the peer arrived from remote on the socket local. Its owner calls it for
+// ReceivedData tells the agent that application data of the peer arrived on a path. Its owner calls it for
 // datagrams on other paths than the selected pair's, whose data tells nothing new, and only
 //
 //   - for data that the layer above has authenticated, and that is newer than all before on whatever path, where the layer
@@ -55,9 +52,11 @@ const (
 //
 // A controlled agent selects the pair if it is valid. The worst that forged data could do is to have the agent choose another pair
 // that the peer has proven to receive on. It costs a search of the check list, and nothing is allocated unless the pair changes.
-func (a *Agent) ReceivedData(now time.Time, local, remote netip.AddrPort) {
-	p := a.pairAt(canonical(local), plain(remote))
-	if a.ended() || p == nil || !p.carriesData() {
+func (a *Agent) ReceivedData(now time.Time, path Path) {
+	g := a.current
+	path.Remote = plain(path.Remote)
+	p := g.pairAt(path)
+	if g.ended || p == nil || !p.carriesData() {
 		return
 	}
 	p.base.heard = now
@@ -66,57 +65,57 @@ func (a *Agent) ReceivedData(now time.Time, local, remote netip.AddrPort) {
 	} else {
 		p.overruled = now
 	}
-	if !a.controlling && p != a.selected && a.believes(now, p) && a.follow(now, p) {
+	if !a.controlling && p != g.selected && g.believes(now, p) && g.follow(now, p) {
 		a.touch(now)
 	}
 }
 
 // believes reports whether data on p may select it.
-func (a *Agent) believes(now time.Time, p *candidatePair) bool {
-	switch s := a.selected; {
-	case a.remoteKey == nil:
+func (g *generation) believes(now time.Time, p *candidatePair) bool {
+	switch s := g.selected; {
+	case g.remoteKey == nil:
 		return false
-	case s == nil || a.consent.silent:
+	case s == nil || g.consent.silent:
 		return true
-	case now.Sub(a.following.at) < followInterval:
+	case now.Sub(g.following.at) < followInterval:
 		return false
 	default:
-		return p.overruled.IsZero() || p.useCandidate.After(s.useCandidate) || a.abandoned(now, s)
+		return p.overruled.IsZero() || p.useCandidate.After(s.useCandidate) || g.abandoned(now, s)
 	}
 }
 
 // follow selects p, or has it checked if its consent is too old, and reports whether it did either.
-func (a *Agent) follow(now time.Time, p *candidatePair) bool {
-	if !a.consents(now, p) {
+func (g *generation) follow(now time.Time, p *candidatePair) bool {
+	if !g.consents(now, p) {
 		if p.waits() {
 			return false
 		}
 		p.permitted = true // the peer has vouched for it by the data, and did so by a check if it was not valid
-		a.checkList.trigger(p)
+		g.checkList.trigger(p)
 		return true
 	}
-	a.debug("following the peer's data", "local", p.base.addr, "remote", p.to)
-	if s := a.selected; s != nil {
+	g.agent.debug("following the peer's data", "local", p.base.addr, "remote", p.path.Remote)
+	if s := g.selected; s != nil {
 		p.nominated, s.nominated = s.nominated, false
 	}
 	p.overruled = time.Time{}
-	a.following = following{p, now}
-	a.selectPair(now, p)
+	g.following = following{p, now}
+	g.selectPair(now, p)
 	return true
 }
 
 // obeys reports whether the peer's nomination of the valid pair p takes the place of the selected pair, which was nominated before.
-func (a *Agent) obeys(now time.Time, p *candidatePair) bool {
-	s := a.selected
-	followed := a.following.pair == s
-	if !followed && p.priority > s.priority || a.consent.silent {
+func (g *generation) obeys(now time.Time, p *candidatePair) bool {
+	s := g.selected
+	followed := g.following.pair == s
+	if !followed && p.priority > s.priority || g.consent.silent {
 		return true
 	}
-	if followed && now.Sub(a.following.at) < nominationSpread {
+	if followed && now.Sub(g.following.at) < nominationSpread {
 		return false // it may have been sent before the data that is here already
 	}
 	changed := !s.useCandidate.IsZero() && p.firstNamed.Sub(s.useCandidate) > nominationSpread
-	if !changed && !a.abandoned(now, s) {
+	if !changed && !g.abandoned(now, s) {
 		return false
 	}
 	// That p is nominated for the first time can be the end of a slow round of aggressive checks: data may still prove it wrong.
@@ -127,8 +126,8 @@ func (a *Agent) obeys(now time.Time, p *candidatePair) bool {
 }
 
 // abandoned reports whether the peer has not nominated s for long, although some repeat it with every consent check.
-func (a *Agent) abandoned(now time.Time, s *candidatePair) bool {
-	return now.Sub(s.useCandidate) > a.config.ConsentTimeout/2
+func (g *generation) abandoned(now time.Time, s *candidatePair) bool {
+	return now.Sub(s.useCandidate) > g.agent.config.ConsentTimeout/2
 }
 
 // freeBases gives up the bases that neither agent uses any more
@@ -138,22 +137,29 @@ func (a *Agent) freeBases(now time.Time) {
 		return
 	}
 	for i := 0; i < len(a.bases); {
-		if b := a.bases[i]; b == a.selected.base || now.Before(a.freeTime(b)) || a.checkList.waitsOn(b) {
+		if b := a.bases[i]; b == a.current.selected.base || now.Before(a.freeTime(b)) || a.current.checkList.waitsOn(b) {
 			i++
-			continue
+		} else {
+			a.removeBase(i)
+			a.addEvent(EventBaseFreed{b.id})
 		}
-		a.removeBase(i)
 	}
 }
 
-// freesBases reports whether bases may be freed, all in good time. While the selected pair is silent, another may have to take its place.
+// freesBases reports whether bases may be freed, all in good time. While the selected pair is silent, another may have to take its place;
+// in a restart, the other generation may.
 func (a *Agent) freesBases() bool {
-	return len(a.bases) > 1 && a.gathered && a.selected != nil && a.selected.nominated && a.nominating == nil && !a.consent.silent
+	g := a.current
+	return len(a.bases) > 1 && a.next == nil && a.previous == nil && g.gathered && g.nominating == nil &&
+		g.selected != nil && g.selected.nominated && !g.consent.silent
 }
 
 // freeTime returns when b, not the selected pair's, has been unused for long enough.
 func (a *Agent) freeTime(b *base) time.Time {
-	since := a.selectedAt
+	since := a.current.selectedAt
+	if b.added.After(since) {
+		since = b.added
+	}
 	if b.heard.After(since) {
 		since = b.heard
 	}
@@ -166,18 +172,9 @@ func (a *Agent) freeDeadline() (d time.Time) {
 		return d
 	}
 	for _, b := range a.bases {
-		if at := a.freeTime(b); b != a.selected.base && at.After(a.now) {
+		if at := a.freeTime(b); b != a.current.selected.base && at.After(a.now) {
 			d = earlier(d, at)
 		}
 	}
 	return d
-}
-
-// removeBase forgets a base and its pairs, none of which is selected.
-func (a *Agent) removeBase(i int) {
-	b := a.bases[i]
-	a.debug("base freed", "base", b.addr)
-	a.checkList.removeBase(b)
-	a.bases = append(a.bases[:i:i], a.bases[i+1:]...)
-	a.addEvent(EventBaseFreed{b.addr})
 }

@@ -260,7 +260,7 @@ func TestDataOfAPairThatIsNotValid(t *testing.T) {
 	s.a.ReceivedData(s.now, netip.AddrPort{}, netip.AddrPort{})
 	pair, _ := s.a.Selected()
 	require.Equal(t, remote1, pair.Remote.Addr)
-	require.Len(t, s.a.checkList.pairs, 2)
+	require.Len(t, s.a.current.checkList.pairs, 2)
 }
 
 // "consent … expires after 30 seconds" (RFC 7675, 5.1): neither data nor a nomination selects a pair on which the peer has not answered for
@@ -270,6 +270,7 @@ func TestPairWithoutConsentIsNotSelected(t *testing.T) {
 		"data": func(s *script) { s.a.ReceivedData(s.now, local1, remote2) },
 		"USE-CANDIDATE": func(s *script) {
 			s.wantSuccess(s.check(local1, remote2, peerCheck{controlling: true, useCandidate: true}))
+			s.wantCheck(local1, remote1) // is the peer still there?
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -296,7 +297,7 @@ func TestSelectionIsNoConsent(t *testing.T) {
 	s.answerConsents(remote1, DefaultConsentTimeout/2-time.Millisecond)
 	s.a.ReceivedData(s.now, local1, remote2)
 	s.wantSelected(local1, remote2)
-	for !s.a.ended() {
+	for s.a.State() != StateFailed {
 		s.advanceToDeadline(time.Minute)
 		for ok := true; ok; {
 			_, ok = s.transmitted()
@@ -437,17 +438,18 @@ func TestBasesAreFreed(t *testing.T) {
 			}
 			s.dropEvents()
 		}
+		id1, id2 := s.a.at(local1), s.a.at(local2)
 		for s.a.HasLocal(local1) && s.a.HasLocal(local2) {
 			s.step(remote1)
 		}
 		require.GreaterOrEqual(t, s.now.Sub(last), DefaultUnusedTimeout)
 		require.Less(t, s.now.Sub(last), DefaultUnusedTimeout+DefaultUnusedTimeout/2)
 		pair, _ := s.a.Selected()
-		freed := local1
+		freed, id := local1, id1
 		if pair.Base == local1 {
-			freed = local2
+			freed, id = local2, id2
 		}
-		s.wantEvents(EventBaseFreed{freed})
+		s.wantEvents(EventBaseFreed{id})
 		require.False(t, s.a.HasLocal(freed))
 		require.False(t, s.a.Permits(freed, remote1))
 		strangers := s.a.Stats().Strangers

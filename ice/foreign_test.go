@@ -245,7 +245,7 @@ func (f *foreign) Transmit(_ time.Time, dst []byte) (packet []byte, local, remot
 // owner is an agent with what an owner does: it closes the sockets that the agent frees, takes data from paths that are
 // permitted, and tells the agent of data that is newer than all before.
 type owner struct {
-	*Agent
+	addressed
 	t        *testing.T
 	sim      *netsim.Sim
 	newest   uint64
@@ -254,7 +254,7 @@ type owner struct {
 	refused  int    // data that Permits does not accept
 	deaf     int    // anything that arrives on closed sockets
 	selected []Pair // changes of path
-	freed    []netip.AddrPort
+	freed    []BaseID
 	states   []State
 	data     []foreignPacket
 }
@@ -264,7 +264,7 @@ func (o *owner) Receive(now time.Time, local, remote netip.AddrPort, packet []by
 	case !o.HasLocal(local):
 		o.deaf++
 	case stun.Is(packet):
-		o.Agent.Receive(now, local, remote, packet)
+		o.addressed.Receive(now, local, remote, packet)
 	case !o.Permits(local, remote):
 		o.refused++
 	default:
@@ -284,7 +284,7 @@ func (o *owner) Receive(now time.Time, local, remote netip.AddrPort, packet []by
 func (o *owner) sendData() {
 	if pair, ok := o.Selected(); ok {
 		// "consent … expires after 30 seconds" (RFC 7675, 5.1), whatever made the agent select the pair.
-		if since := o.sim.Now().Sub(o.Agent.selected.confirmed); since >= DefaultConsentTimeout { // require takes longer than the rest
+		if since := o.sim.Now().Sub(o.Agent.current.selected.confirmed); since >= DefaultConsentTimeout { // require takes longer than the rest
 			o.t.Fatalf("consent was confirmed %v ago", since)
 		}
 		o.sent++
@@ -318,7 +318,7 @@ func (o *owner) Transmit(now time.Time, dst []byte) (packet []byte, local, remot
 		o.data = o.data[1:]
 		return append(dst, p.data...), p.local, p.remote, true
 	}
-	packet, local, remote, ok = o.Agent.Transmit(now, dst)
+	packet, local, remote, ok = o.addressed.Transmit(now, dst)
 	if ok && !o.HasLocal(local) {
 		o.t.Fatal("a packet from a socket that was freed:", local)
 	}
@@ -341,12 +341,12 @@ func meet(t *testing.T, seed uint64, config Config, h habits, ours, theirs []str
 	config.Rand, config.Ufrag, config.Pwd, config.Controlling = sim.RandReader(), agentUfrag, agentPwd, !h.controlling
 	agent, err := NewAgent(config)
 	require.NoError(t, err)
-	e := &encounter{t: t, sim: sim, o: &owner{Agent: agent, t: t, sim: sim}, f: &foreign{habits: h, t: t, sim: sim}}
+	e := &encounter{t: t, sim: sim, o: &owner{addressed: addressed{agent}, t: t, sim: sim}, f: &foreign{habits: h, t: t, sim: sim}}
 	var locals []netip.AddrPort
 	for i, s := range ours {
 		addr := netip.AddrPortFrom(netip.MustParseAddr(s), uint16(5000+i))
 		network.Attach(e.o, netsim.Interface{Addr: addr.Addr()})
-		require.NoError(t, agent.AddLocal(sim.Now(), addr))
+		require.NoError(t, e.o.AddLocal(sim.Now(), addr))
 		locals = append(locals, addr)
 	}
 	agent.SetLocalComplete(sim.Now())

@@ -46,7 +46,7 @@ func (a *Agent) AddSTUNServer(now time.Time, server netip.AddrPort) error {
 	server = plain(server)
 	var err error
 	switch {
-	case a.ended() || a.gathered:
+	case a.closed() || a.latest().gathered:
 		err = ErrState
 	case !usable(server):
 		err = ErrAddress
@@ -115,19 +115,23 @@ func (a *Agent) addReflexive(b *base, server, mapped netip.AddrPort) bool {
 	if !usable(mapped) || mapped.Addr().Is4() != b.addr.Addr().Is4() || mapped == b.host.Addr {
 		return false
 	}
-	for _, c := range b.reflexive {
-		if c.Addr == mapped {
-			return false
+	ufrag := a.latest().localUfrag
+	for i := range b.reflexive {
+		if r := &b.reflexive[i]; r.Addr == mapped {
+			if r.ufrag == ufrag {
+				return false
+			}
+			r.ufrag = ufrag
+			a.addEvent(EventLocalCandidate{r.Candidate, ufrag})
+			return true
 		}
 	}
 	c := Candidate{
 		Foundation: a.foundation(ServerReflexive, b.addr.Addr(), server.Addr()), Component: component, Addr: mapped,
 		Priority: candidatePriority(ServerReflexive, b.preference, component), Type: ServerReflexive, Related: b.host.Addr,
 	}
-	b.reflexive = append(b.reflexive, c)
-	if !a.ended() {
-		a.addEvent(EventLocalCandidate{c})
-	}
+	b.reflexive = append(b.reflexive, reflexive{c, ufrag})
+	a.addEvent(EventLocalCandidate{c, ufrag})
 	return true
 }
 
@@ -145,17 +149,20 @@ func (a *Agent) advanceGathering(now time.Time) {
 			outstanding = outstanding || !g.done
 		}
 	}
-	if a.localComplete && !outstanding && !a.gathered {
-		a.gathered = true
-		a.addEvent(EventGatheringComplete{})
+	if g := a.latest(); g.localComplete && !outstanding && !g.gathered {
+		g.gathered = true
+		a.addEvent(EventGatheringComplete{g.localUfrag})
 	}
 }
 
 // keepsMappings reports whether server-reflexive candidates may still come into use.
-func (a *Agent) keepsMappings() bool { return a.selected == nil || !a.selected.nominated }
+func (a *Agent) keepsMappings() bool {
+	g := a.latest()
+	return !g.ended && (g.selected == nil || !g.selected.nominated)
+}
 
 // transmitGathering appends a due request to a STUN server.
-func (a *Agent) transmitGathering(now time.Time, dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
+func (a *Agent) transmitGathering(now time.Time, dst []byte) (packet []byte, path Path, ok bool) {
 	for _, b := range a.bases {
 		for i := range b.gatherings {
 			g := &b.gatherings[i]
@@ -181,10 +188,10 @@ func (a *Agent) transmitGathering(now time.Time, dst []byte) (packet []byte, loc
 			m := stun.NewBuilder(dst, stun.NewType(stun.MethodBinding, stun.ClassRequest), id)
 			m.AddFingerprint()
 			a.stats.GatheringRequestsSent++
-			return m.Bytes(), b.addr, b.zoned(g.server), true
+			return m.Bytes(), b.pathTo(g.server), true
 		}
 	}
-	return dst, local, remote, false
+	return dst, path, false
 }
 
 // gatheringDeadline returns when a gathering has something to do.

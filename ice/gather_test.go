@@ -36,7 +36,7 @@ func (s *script) serverAnswers(p packet, mapped netip.AddrPort) {
 
 func TestGathering(t *testing.T) {
 	s := newScript(t, Config{Controlling: true, STUNServers: []netip.AddrPort{stun1, stun2, stun6}}, local1)
-	s.wantEvents(EventLocalCandidate{s.a.bases[0].host})
+	s.wantEvents(EventLocalCandidate{s.a.bases[0].host, agentUfrag})
 	g1, g2 := s.wantGathering(local1, stun1), s.wantGathering(local1, stun2)
 	s.wantNothing() // the server of the other family is not asked
 	s.serverAnswers(g1, mapped1)
@@ -44,10 +44,10 @@ func TestGathering(t *testing.T) {
 	// "the base … related address"; "type preference … 100" (RFC 8445, 5.1.1.2, 5.1.2.2).
 	want := Candidate{Foundation: "2", Component: 1, Type: ServerReflexive, Addr: mapped1, Related: local1,
 		Priority: host.Priority - (126-100)<<24}
-	s.wantEvents(EventLocalCandidate{want})
+	s.wantEvents(EventLocalCandidate{want, agentUfrag})
 	// "A candidate is redundant if and only if its transport address and base equal those of another candidate" (5.1.3).
 	s.serverAnswers(g2, mapped1)
-	s.wantEvents(EventGatheringComplete{})
+	s.wantEvents(EventGatheringComplete{agentUfrag})
 	s.serverAnswers(g2, mapped1) // a duplicate
 	s.wantEvents()
 	require.Equal(t, uint64(1), s.a.Stats().Strangers)
@@ -70,7 +70,7 @@ func TestGathering(t *testing.T) {
 func TestGatheringOnAPublicAddress(t *testing.T) {
 	s := newScript(t, Config{STUNServers: []netip.AddrPort{stun1}}, local1)
 	s.serverAnswers(s.wantGathering(local1, stun1), local1)
-	s.wantEvents(EventLocalCandidate{s.a.bases[0].host}, EventGatheringComplete{})
+	s.wantEvents(EventLocalCandidate{s.a.bases[0].host, agentUfrag}, EventGatheringComplete{agentUfrag})
 	require.True(t, s.a.Deadline().IsZero(), "nothing to keep alive")
 }
 
@@ -83,7 +83,7 @@ func TestGatheringTimeout(t *testing.T) {
 		s.wantGathering(local1, stun1)
 	}
 	require.Equal(t, 1500*time.Millisecond, s.advanceToDeadline(time.Minute))
-	s.wantEvents(EventGatheringComplete{})
+	s.wantEvents(EventGatheringComplete{agentUfrag})
 	s.wantNothing()
 	require.True(t, s.a.Deadline().IsZero())
 }
@@ -99,7 +99,7 @@ func TestGatheringAnswersThatDoNotCount(t *testing.T) {
 	b := stun.NewBuilder(nil, stun.NewType(stun.MethodBinding, stun.ClassError), g.TransactionID())
 	b.AddErrorCode(stun.CodeServerError, "")
 	s.a.Receive(s.now, local1, stun1, b.Bytes())
-	s.wantEvents(EventGatheringComplete{})
+	s.wantEvents(EventGatheringComplete{agentUfrag})
 	require.Empty(t, s.a.bases[0].reflexive)
 }
 
@@ -143,5 +143,5 @@ func TestGatheringWhereItMakesSense(t *testing.T) {
 	s.wantNothing()
 	require.Equal(t, netip.MustParseAddrPort("[fe80::1]:1"), s.a.bases[1].host.Addr, "the zone is ours alone")
 	s.dropEvents()
-	require.True(t, s.a.gathered)
+	require.True(t, s.a.current.gathered)
 }

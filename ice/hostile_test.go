@@ -59,9 +59,9 @@ func (h *hostile) attack() {
 // wantBounded looks at all that grows with what a peer sends.
 func (h *hostile) wantBounded() {
 	h.t.Helper()
-	require.LessOrEqual(h.t, len(h.a.checkList.pairs), maxPairs)
-	require.LessOrEqual(h.t, len(h.a.checkList.triggered), maxPairs)
-	require.LessOrEqual(h.t, len(h.a.remotes), maxRemoteCandidates)
+	require.LessOrEqual(h.t, len(h.a.current.checkList.pairs), maxPairs)
+	require.LessOrEqual(h.t, len(h.a.current.checkList.triggered), maxPairs)
+	require.LessOrEqual(h.t, len(h.a.current.remotes), maxRemoteCandidates)
 	require.LessOrEqual(h.t, h.a.responses.Cap(), maxResponses)
 }
 

@@ -29,7 +29,7 @@ func TestNominatesTheBestAtOnce(t *testing.T) {
 	require.Equal(t, StateCompleted, s.a.State())
 	// "Once a candidate pair … has been nominated, … remove all candidate pairs … from the checklist and the triggered-check queue"
 	// (RFC 8445, 8.1.2).
-	require.Len(t, s.a.checkList.pairs, 1)
+	require.Len(t, s.a.current.checkList.pairs, 1)
 	s.advance(400 * time.Millisecond)
 	s.wantNothing()
 }
@@ -137,6 +137,7 @@ func TestControlledWithAggressivePeer(t *testing.T) {
 	s.wantSuccess(s.check(local1, remote2, nominate))
 	pair, _ = s.a.Selected()
 	require.Equal(t, remote1, pair.Remote.Addr)
+	s.wantCheck(local1, remote1) // is the peer still there?
 	s.answer(s.wantCheck(local1, remote2), local1)
 	pair, _ = s.a.Selected()
 	require.Equal(t, remote2, pair.Remote.Addr)
@@ -258,7 +259,7 @@ func TestCandidatesAfterNomination(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.nominate()
 	s.addRemote(remote2)
-	require.Len(t, s.a.checkList.pairs, 1)
+	require.Len(t, s.a.current.checkList.pairs, 1)
 	s.wantNothing()
 }
 

@@ -12,15 +12,24 @@ import (
 // are sent from bases, so a pair of the check list is a base and a remote candidate; the reflexive candidates of a
 // base are addresses that others see it by.
 type base struct {
+	id         BaseID
+	transport  Transport
 	addr       netip.AddrPort // canonical
 	host       Candidate
 	preference uint16
 	// prflxPriority is PRIORITY in the checks from here: the priority of the peer-reflexive candidate that the peer may
 	// learn from it (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.1.1).
 	prflxPriority uint32
-	reflexive     []Candidate
+	reflexive     []reflexive
 	gatherings    []gathering
+	added         time.Time
 	heard         time.Time // the last authenticated check, or application data, of the peer; zero: none
+}
+
+// reflexive is a server-reflexive candidate, an address that a STUN server has seen a base by.
+type reflexive struct {
+	Candidate
+	ufrag string // the credentials that it was last reported for
 }
 
 // pairState is the state of a pair in the check list
@@ -62,8 +71,8 @@ type check struct {
 // response; here that address is kept in the pair whose check it answered, which is the pair data is sent on.
 type candidatePair struct {
 	base     *base
-	remote   *Candidate     // shared by pairs, so that a peer-reflexive one that turns out to be signalled changes in one place
-	to       netip.AddrPort // remote.Addr with the zone it has from base
+	remote   *Candidate // shared by pairs, so that a peer-reflexive one that turns out to be signalled changes in one place
+	path     Path       // the base, and remote.Addr with the zone it has from there
 	priority uint64
 	state    pairState
 
@@ -75,10 +84,12 @@ type candidatePair struct {
 	triggered    bool      // in the triggered-check queue
 	permitted    bool      // the peer has sent an authenticated check on it
 	nominated    bool      // it is the selected pair, and nominated by the controlling agent
+	expired      bool      // consent has expired on it: these credentials are not used on it any more
 	firstNamed   time.Time // when the peer, controlling, first sent USE-CANDIDATE on it; zero: never
 	useCandidate time.Time // … and last
 	overruled    time.Time // when a nomination went against data on it, or data arrived since; zero: none has, or the data ceased
 
+	heard     time.Time      // the last authenticated check of the peer on it
 	mapped    netip.AddrPort // where the peer sees base, of the last success response
 	confirmed time.Time      // when that came
 	rtt       time.Duration  // of the last check, zero if not known
@@ -92,7 +103,9 @@ func (p *candidatePair) waits() bool {
 }
 
 // carriesData reports whether application data may be accepted on the pair.
-func (p *candidatePair) carriesData() bool { return p.permitted || p.state == pairSucceeded }
+func (p *candidatePair) carriesData() bool {
+	return !p.expired && (p.permitted || p.state == pairSucceeded)
+}
 
 // sameFoundation compares pair foundations
 // (https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.2.6).
@@ -118,7 +131,7 @@ func (p *candidatePair) setPriority(controlling bool) {
 // pair returns the pair as its owner sees it. The local candidate is the one of the mapped address: the valid pair of
 // https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.3.2.
 func (p *candidatePair) pair() Pair {
-	return Pair{Local: p.base.candidateAt(p.mapped), Remote: *p.remote, Base: p.base.addr, Nominated: p.nominated}
+	return Pair{Local: p.base.candidateAt(p.mapped), Remote: *p.remote, Path: p.path, Base: p.base.addr, Nominated: p.nominated}
 }
 
 // candidateAt returns the candidate of b with that address, made on the spot if it is a peer-reflexive one
@@ -129,7 +142,7 @@ func (b *base) candidateAt(mapped netip.AddrPort) Candidate {
 	}
 	for _, c := range b.reflexive {
 		if c.Addr == mapped {
-			return c
+			return c.Candidate
 		}
 	}
 	return Candidate{
@@ -137,6 +150,9 @@ func (b *base) candidateAt(mapped netip.AddrPort) Candidate {
 		Priority: b.prflxPriority, Addr: mapped, Type: PeerReflexive, Related: b.host.Addr,
 	}
 }
+
+// pathTo returns the path from b to remote.
+func (b *base) pathTo(remote netip.AddrPort) Path { return Path{b.id, b.zoned(remote)} }
 
 // zoned returns remote with the zone that a link-local address has on b's link.
 func (b *base) zoned(remote netip.AddrPort) netip.AddrPort {

@@ -9,14 +9,14 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// Receive handles a STUN datagram (see stun.Is) that arrived on the socket local from remote. The packet is borrowed for
+// Receive handles a STUN datagram (see stun.Is) that arrived on a path. The packet is borrowed for
 // the call. What is malformed, not authenticated or not for this agent is counted and dropped.
-func (a *Agent) Receive(now time.Time, local, remote netip.AddrPort, packet []byte) {
-	if a.ended() {
+func (a *Agent) Receive(now time.Time, path Path, packet []byte) {
+	if a.closed() {
 		return
 	}
-	b := a.base(canonical(local))
-	remote = plain(remote)
+	b := a.base(path.Base)
+	remote := plain(path.Remote)
 	if b == nil || !remote.IsValid() {
 		a.stats.Strangers++
 		return
@@ -69,7 +69,11 @@ func knownInResponse(t stun.AttributeType) bool {
 // receiveRequest handles a connectivity check of the peer: the STUN server of
 // https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.
 func (a *Agent) receiveRequest(now time.Time, b *base, remote netip.AddrPort, m stun.Message) {
-	if a.responses.Len() >= maxResponses {
+	switch {
+	case a.current.ended && a.next == nil:
+		a.stats.Strangers++
+		return
+	case a.responses.Len() >= maxResponses:
 		a.stats.Overflows++
 		return
 	}
@@ -80,14 +84,15 @@ func (a *Agent) receiveRequest(now time.Time, b *base, remote netip.AddrPort, m 
 		return
 	}
 	r := response{id: m.TransactionID(), base: b, remote: remote}
-	ufrag, code := a.authenticate(m)
+	g, ufrag, code := a.authenticate(m)
 	if code != 0 {
 		a.stats.Unauthenticated++
-		r.code, r.unauthenticated = code, true
+		r.code = code
 		a.respond(r)
 		return
 	}
 	a.stats.RequestsReceived++
+	r.key = g.localKey
 	if unknown := m.UnknownRequired(nil, knownInRequest); len(unknown) > 0 {
 		r.code, r.unknown = stun.CodeUnknownAttribute, unknown
 		a.respond(r)
@@ -95,82 +100,101 @@ func (a *Agent) receiveRequest(now time.Time, b *base, remote netip.AddrPort, m 
 	}
 	// After a role conflict the RFC's server is done. But the peer is authenticated and has just opened its NAT for us: our own
 	// check on the pair settles the conflict one round trip sooner, and at all if the error response is lost.
-	if a.losesConflict(m) {
+	if g.losesConflict(m) {
 		r.code = stun.CodeRoleConflict
 	}
-	p := a.pairOfRequest(b, remote, m)
+	p := g.pairOfRequest(b, remote, m)
 	if p == nil {
 		a.stats.Overflows++
 		return
 	}
+	if p.expired {
+		// "After consent is lost, the same ICE credentials MUST NOT be used on the affected 5-tuple again"
+		// (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
+		a.stats.Strangers++
+		return
+	}
 	a.respond(r)
-	p.permitted, b.heard = true, now
-	if a.remoteKey == nil {
+	moved := g.movedTo(now, p)
+	p.permitted, p.heard, b.heard = true, now, now
+	if g.remoteKey == nil {
 		p.earlyUfrag = string(ufrag)
 	}
-	if p == a.selected {
-		a.consent.heard = now
+	if p == g.selected {
+		g.consent.heard = now
+		g.moving = moving{}
 	}
-	a.triggerCheck(now, p, m.UseCandidate())
+	if g == a.previous {
+		return // nothing new begins there
+	}
+	g.triggerCheck(now, p, m.UseCandidate(), moved)
 }
 
 // authenticate checks USERNAME and MESSAGE-INTEGRITY
-// (https://www.rfc-editor.org/rfc/rfc8489.html#section-9.1.3) and returns the peer's ufrag in it, a view of m, or the
-// error code to answer with.
-func (a *Agent) authenticate(m stun.Message) (remoteUfrag []byte, code int) {
+// (https://www.rfc-editor.org/rfc/rfc8489.html#section-9.1.3) and returns the generation that they are of and the peer's ufrag, a view of
+// m, or the error code to answer with.
+func (a *Agent) authenticate(m stun.Message) (g *generation, remoteUfrag []byte, code int) {
 	username, ok := m.Get(stun.AttributeUsername)
 	if _, hasIntegrity := m.Get(stun.AttributeMessageIntegrity); !ok || !hasIntegrity {
-		return nil, stun.CodeBadRequest
+		return nil, nil, stun.CodeBadRequest
 	}
 	localUfrag, remoteUfrag, ok := bytes.Cut(username, []byte{':'})
-	if !ok || string(localUfrag) != a.localUfrag || a.remoteKey != nil && string(remoteUfrag) != a.remoteUfrag ||
-		m.CheckIntegrity(a.localKey) != nil {
-		return nil, stun.CodeUnauthenticated
+	if !ok {
+		return nil, nil, stun.CodeUnauthenticated
 	}
-	return remoteUfrag, 0
+	for _, g := range a.generations() {
+		if g != nil && !g.ended && string(localUfrag) == g.localUfrag &&
+			(g.remoteKey == nil || string(remoteUfrag) == g.remoteUfrag) {
+			if m.CheckIntegrity(g.localKey) != nil {
+				break
+			}
+			return g, remoteUfrag, 0
+		}
+	}
+	return nil, nil, stun.CodeUnauthenticated
 }
 
 // losesConflict detects and repairs role conflicts. It reports whether the peer has to change its role; else the agent has
 // changed its own if that was necessary (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.1).
-func (a *Agent) losesConflict(m stun.Message) bool {
-	if a.remoteLite {
+func (g *generation) losesConflict(m stun.Message) bool {
+	if g.remoteLite {
 		return false // its role is fixed
 	}
 	theirs, err := m.ICEControlling()
-	if !a.controlling {
+	if !g.agent.controlling {
 		theirs, err = m.ICEControlled()
 	}
 	if err != nil {
 		return false // the roles differ, or the peer says nothing (RFC 3489)
 	}
-	a.stats.RoleConflicts++
+	g.agent.stats.RoleConflicts++
 	// The greater tie-breaker is controlling.
-	if (a.tieBreaker >= theirs) == a.controlling {
+	if (g.agent.tieBreaker >= theirs) == g.agent.controlling {
 		return true
 	}
-	a.setRole(!a.controlling)
+	g.agent.setRole(!g.agent.controlling)
 	return false
 }
 
 // pairOfRequest finds the pair that a check came on, or makes it. It returns nil if there is no room, and if the check
 // lacks the PRIORITY that a new peer-reflexive candidate would get.
-func (a *Agent) pairOfRequest(b *base, remote netip.AddrPort, m stun.Message) *candidatePair {
-	if p := a.checkList.find(b, remote); p != nil {
+func (g *generation) pairOfRequest(b *base, remote netip.AddrPort, m stun.Message) *candidatePair {
+	if p := g.checkList.find(b, remote); p != nil {
 		return p
 	}
-	c := a.remote(remote)
+	c := g.remote(remote)
 	if c == nil {
 		priority, err := m.Priority()
 		if err != nil || !usable(remote) {
 			return nil
 		}
-		if c = a.learnRemote(remote, priority); c == nil {
+		if c = g.learnRemote(remote, priority); c == nil {
 			return nil
 		}
 	}
-	p := &candidatePair{base: b, remote: c, to: b.zoned(remote), permitted: true}
-	p.setPriority(a.controlling)
-	if !canPair(b, remote.Addr()) || !a.checkList.insert(p) {
+	p := &candidatePair{base: b, remote: c, path: b.pathTo(remote), permitted: true}
+	p.setPriority(g.agent.controlling)
+	if !canPair(b, remote.Addr()) || !g.checkList.insert(p) {
 		return nil
 	}
 	p.state = pairFailed // until it is triggered
@@ -179,8 +203,8 @@ func (a *Agent) pairOfRequest(b *base, remote netip.AddrPort, m stun.Message) *c
 
 // triggerCheck does what an authenticated check of the peer asks for: a check in the other direction, and nomination
 // (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.4 and #section-7.3.1.5).
-func (a *Agent) triggerCheck(now time.Time, p *candidatePair, useCandidate bool) {
-	if useCandidate && !a.controlling {
+func (g *generation) triggerCheck(now time.Time, p *candidatePair, useCandidate, moved bool) {
+	if useCandidate && !g.agent.controlling {
 		if p.firstNamed.IsZero() {
 			p.firstNamed = now
 		}
@@ -188,25 +212,24 @@ func (a *Agent) triggerCheck(now time.Time, p *candidatePair, useCandidate bool)
 	}
 	switch p.state {
 	case pairSucceeded:
-		switch {
-		case !useCandidate || a.controlling:
-		case p == a.selected || a.consents(now, p):
-			a.nominated(now, p)
-		default:
-			a.checkList.trigger(p)
+		obeying := useCandidate && !g.agent.controlling
+		if obeying && (p == g.selected || g.consents(now, p)) {
+			g.nominated(now, p)
+		} else if obeying || moved {
+			g.checkList.trigger(p)
 		}
 	case pairInProgress:
 		// "The agent cancels the in-progress transaction … and creates a new check": the peer's NAT may have dropped ours,
 		// and the peer's check has opened it.
-		a.cancel(p)
-		a.checkList.trigger(p)
+		g.cancel(p)
+		g.checkList.trigger(p)
 	default:
-		a.checkList.trigger(p)
+		g.checkList.trigger(p)
 	}
 }
 
 // cancel stops the retransmission of a pair's check; a response still counts.
-func (a *Agent) cancel(p *candidatePair) {
+func (g *generation) cancel(p *candidatePair) {
 	p.check.StopRetransmitting()
 	p.cancelled = p.check
 	p.check = check{}
@@ -214,35 +237,46 @@ func (a *Agent) cancel(p *candidatePair) {
 
 // receiveResponse handles a response to a check: https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.
 func (a *Agent) receiveResponse(now time.Time, b *base, remote netip.AddrPort, m stun.Message) {
-	if a.remoteKey == nil {
-		a.stats.Strangers++
-		return
-	}
-	consent := a.consent.matches(m.TransactionID())
-	p, c := a.selected, (*check)(nil)
-	if !consent {
-		if p, c = a.checkOf(m); p == nil {
-			a.stats.Strangers++
+	for _, g := range [...]*generation{a.current, a.previous} {
+		if g != nil && g.receiveResponse(now, b, remote, m) {
 			return
 		}
 	}
+	a.stats.Strangers++
+}
+
+// receiveResponse reports whether m is a response to a check of the generation.
+func (g *generation) receiveResponse(now time.Time, b *base, remote netip.AddrPort, m stun.Message) bool {
+	consent := g.consent.matches(m.TransactionID())
+	p, c := g.selected, (*check)(nil)
+	if !consent {
+		if p, c = g.checkOf(m); p == nil {
+			return false
+		}
+	}
+	g.receiveCheckResponse(now, p, c, b, remote, m)
+	return true
+}
+
+// receiveCheckResponse handles the response to the check c of p, or if c is nil to a consent check.
+func (g *generation) receiveCheckResponse(now time.Time, p *candidatePair, c *check, b *base, remote netip.AddrPort, m stun.Message) {
 	// "If the response does not contain MESSAGE-INTEGRITY or it is wrong, it MUST be discarded, as if it had never been
 	// received" (https://www.rfc-editor.org/rfc/rfc8489.html#section-9.1.4): retransmission goes on.
-	if m.CheckIntegrity(a.remoteKey) != nil {
-		a.stats.Unauthenticated++
+	if m.CheckIntegrity(g.remoteKey) != nil {
+		g.agent.stats.Unauthenticated++
 		return
 	}
 	if err := m.CheckFingerprint(); err != nil && !errors.Is(err, stun.ErrAttributeNotFound) {
-		a.stats.Malformed++
+		g.agent.stats.Malformed++
 		return
 	}
-	a.stats.ResponsesReceived++
+	g.agent.stats.ResponsesReceived++
 	symmetric := b == p.base && remote == p.remote.Addr
-	if consent {
+	if c == nil {
 		// "a response that … is authenticated": an error is one as well, but gives no consent
 		// (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
 		if symmetric && m.Type().Class() == stun.ClassSuccess {
-			a.receiveConsent(now, m.TransactionID())
+			g.receiveConsent(now, m)
 		}
 		return
 	}
@@ -253,24 +287,24 @@ func (a *Agent) receiveResponse(now time.Time, b *base, remote netip.AddrPort, m
 	switch {
 	case !symmetric:
 		// https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.2.1
-		a.fail(p, "response from another address")
+		g.fail(p, "response from another address")
 	case m.Type().Class() == stun.ClassError:
-		a.receiveError(p, c, m)
+		g.receiveError(p, c, m)
 	case len(m.UnknownRequired(nil, knownInResponse)) > 0:
-		a.fail(p, "response with an unknown attribute")
+		g.fail(p, "response with an unknown attribute")
 	default:
 		mapped, err := m.XORMappedAddress()
 		if err != nil {
-			a.fail(p, "response without XOR-MAPPED-ADDRESS")
+			g.fail(p, "response without XOR-MAPPED-ADDRESS")
 			return
 		}
-		a.succeed(now, p, c, plain(mapped))
+		g.succeed(now, p, c, plain(mapped))
 	}
 }
 
 // checkOf finds the check that m is a response to.
-func (a *Agent) checkOf(m stun.Message) (*candidatePair, *check) {
-	for _, p := range a.checkList.pairs {
+func (g *generation) checkOf(m stun.Message) (*candidatePair, *check) {
+	for _, p := range g.checkList.pairs {
 		if p.check.Matches(m) {
 			return p, &p.check
 		}
@@ -282,75 +316,88 @@ func (a *Agent) checkOf(m stun.Message) (*candidatePair, *check) {
 }
 
 // receiveError handles an authenticated error response.
-func (a *Agent) receiveError(p *candidatePair, c *check, m stun.Message) {
+func (g *generation) receiveError(p *candidatePair, c *check, m stun.Message) {
 	code, reason, _ := m.ErrorCode()
-	if code != stun.CodeRoleConflict || a.remoteLite {
+	if code != stun.CodeRoleConflict || g.remoteLite {
 		// https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.2.4
-		a.debug("check refused", "local", p.base.addr, "remote", p.to, "code", code, "reason", reason)
-		a.fail(p, "error response")
+		g.agent.debug("check refused", "local", p.base.addr, "remote", p.path.Remote, "code", code, "reason", reason)
+		g.fail(p, "error response")
 		return
 	}
 	// https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.1. If the role is not any more the one that the request
 	// had, a check of the peer has settled the conflict already.
-	a.stats.RoleConflicts++
-	if c.controlling == a.controlling {
+	g.agent.stats.RoleConflicts++
+	if c.controlling == g.agent.controlling {
 		// "prior to performing the check, the agent MUST change the tiebreaker value": equal ones cannot conflict for ever.
-		a.tieBreaker = a.rand.Uint64()
-		a.setRole(!a.controlling)
+		g.agent.tieBreaker = g.agent.rand.Uint64()
+		g.agent.setRole(!g.agent.controlling)
 	}
 	if p.state != pairSucceeded {
-		a.checkList.trigger(p)
+		g.checkList.trigger(p)
 	}
 }
 
 // succeed handles a success response: https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.3.
-func (a *Agent) succeed(now time.Time, p *candidatePair, c *check, mapped netip.AddrPort) {
-	a.debug("check succeeded", "local", p.base.addr, "remote", p.to, "mapped", mapped, "rtt", p.rtt)
-	nominates := c.useCandidate && a.controlling
+func (g *generation) succeed(now time.Time, p *candidatePair, c *check, mapped netip.AddrPort) {
+	g.agent.debug("check succeeded", "local", p.base.addr, "remote", p.path.Remote, "mapped", mapped, "rtt", p.rtt)
+	nominates := c.useCandidate && g.agent.controlling
 	if p.state != pairSucceeded {
 		p.state = pairSucceeded
-		a.checkList.untrigger(p)
-		a.checkList.thaw(p)
+		g.checkList.untrigger(p)
+		g.checkList.thaw(p)
 		if c != &p.check {
 			p.check.Complete(now) // the new check is not needed any more
 		}
 	}
 	p.mapped, p.confirmed = mapped, now
-	if nominates || !p.useCandidate.IsZero() && !a.controlling {
-		a.nominated(now, p)
-	} else if s := a.selected; s == nil || !s.nominated && s.priority < p.priority {
-		a.selectPair(now, p)
+	if nominates || !p.useCandidate.IsZero() && !g.agent.controlling {
+		g.nominated(now, p)
+		return
+	}
+	switch s := g.selected; {
+	case s == nil || !s.nominated && s.priority < p.priority:
+		g.selectPair(now, p)
+	case s != p && g.consent.silent:
+		g.substitute(now, p)
 	}
 }
 
 // fail ends a pair: https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.2.
-func (a *Agent) fail(p *candidatePair, why string) {
+func (g *generation) fail(p *candidatePair, why string) {
 	if p.nominated {
 		return // only consent decides about a pair in use
 	}
-	a.debug("check failed", "local", p.base.addr, "remote", p.to, "why", why)
+	g.agent.debug("check failed", "local", p.base.addr, "remote", p.path.Remote, "why", why)
 	p.state = pairFailed
-	a.checkList.untrigger(p)
-	p.check.Complete(a.now)
-	p.cancelled.Complete(a.now)
-	if a.nominating == p {
-		a.nominating = nil
+	g.checkList.untrigger(p)
+	p.check.Complete(g.agent.now)
+	p.cancelled.Complete(g.agent.now)
+	if g.nominating == p {
+		g.nominating = nil
 	}
-	if a.selected == p {
-		a.deselect()
-		a.selectBest()
+	if g.selected == p {
+		g.deselect()
+		g.selectBest()
 	}
 }
 
+// expire ends the selected pair, whose consent has expired: "the endpoint MUST cease transmission on that 5-tuple", and "the same ICE
+// credentials MUST NOT be used on the affected 5-tuple again" (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
+func (g *generation) expire() {
+	p := g.selected
+	p.nominated, p.permitted, p.expired = false, false, true
+	g.fail(p, "consent expired")
+}
+
 // selectBest selects the valid pair of the highest priority that has consent, and has those before it checked again.
-func (a *Agent) selectBest() {
-	for _, p := range a.checkList.pairs {
-		if a.consents(a.now, p) {
-			a.selectPair(a.now, p)
+func (g *generation) selectBest() {
+	for _, p := range g.checkList.pairs {
+		if g.consents(g.agent.now, p) {
+			g.selectPair(g.agent.now, p)
 			return
 		}
 		if p.state == pairSucceeded {
-			a.checkList.trigger(p)
+			g.checkList.trigger(p)
 		}
 	}
 }

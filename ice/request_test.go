@@ -18,9 +18,9 @@ func TestRequestAnswered(t *testing.T) {
 	id := s.check(local1, remote1, peerCheck{controlling: true, priority: 12345})
 	// "If the source transport address … does not match any existing remote candidates, it represents a new peer-reflexive remote
 	// candidate. The priority is the PRIORITY of the request" (RFC 8445, 7.3.1.3).
-	require.Len(t, s.a.remotes, 1)
-	require.Equal(t, PeerReflexive, s.a.remotes[0].Type)
-	require.Equal(t, uint32(12345), s.a.remotes[0].Priority)
+	require.Len(t, s.a.current.remotes, 1)
+	require.Equal(t, PeerReflexive, s.a.current.remotes[0].Type)
+	require.Equal(t, uint32(12345), s.a.current.remotes[0].Priority)
 	require.True(t, s.a.Permits(local1, remote1))
 	require.False(t, s.a.Permits(local1, remote2))
 	require.False(t, s.a.Permits(remote1, local1))
@@ -59,7 +59,7 @@ func TestRequestRefused(t *testing.T) {
 			test.check.controlling = true
 			id := s.check(local1, remote1, test.check)
 			require.False(t, s.a.Permits(local1, remote1))
-			require.Empty(t, s.a.checkList.pairs)
+			require.Empty(t, s.a.current.checkList.pairs)
 			if test.code != 0 {
 				r := s.wantError(id, test.code)
 				_, has := r.Get(stun.AttributeMessageIntegrity)
@@ -164,7 +164,7 @@ func TestRoleConflictInRequest(t *testing.T) {
 			_, err := after.ICEControlling()
 			require.Equal(t, test.controllingAfter, err == nil)
 			s.wantNothing()
-			p := s.a.checkList.pairs[0]
+			p := s.a.current.checkList.pairs[0]
 			priority := p.priority
 			p.setPriority(test.controllingAfter)
 			require.Equal(t, priority, p.priority, "recomputed for the new role")
@@ -218,7 +218,7 @@ func TestRequestsBeforeSetRemote(t *testing.T) {
 
 	s.setRemote()
 	require.False(t, s.a.Permits(local1, remote3))
-	require.True(t, s.a.checkList.find(s.a.bases[0], remote3).useCandidate.IsZero())
+	require.True(t, s.a.current.checkList.find(s.a.bases[0], remote3).useCandidate.IsZero())
 	c := s.wantCheck(local1, remote1)
 	s.wantCheck(local1, remote3)
 	s.wantNothing() // the answer came from one, the other is forgotten
@@ -260,10 +260,10 @@ func TestPacketSize(t *testing.T) {
 	a, err := NewAgent(Config{Ufrag: long, Pwd: long})
 	require.NoError(t, err)
 	now := time.Unix(1, 0)
-	require.NoError(t, a.AddLocal(now, local1))
+	require.NoError(t, addressed{a}.AddLocal(now, local1))
 	require.NoError(t, a.SetRemote(now, RemoteParameters{Ufrag: long, Pwd: long}))
 	require.NoError(t, a.AddRemoteCandidate(now, Candidate{Foundation: "1", Component: 1, Type: Host, Addr: remote1, Priority: 1}))
-	b, _, _, ok := a.Transmit(now, nil)
+	b, _, ok := a.Transmit(now, nil)
 	require.True(t, ok)
 	require.Less(t, len(b), 700)
 }

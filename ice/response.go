@@ -8,12 +8,12 @@ import (
 
 // response is what Transmit needs to make a response of: it is made there, in the caller's buffer.
 type response struct {
-	id              stun.TransactionID
-	base            *base
-	remote          netip.AddrPort
-	code            int                  // zero: success
-	unknown         []stun.AttributeType // with CodeUnknownAttribute
-	unauthenticated bool
+	id      stun.TransactionID
+	base    *base
+	remote  netip.AddrPort
+	code    int                  // zero: success
+	unknown []stun.AttributeType // with CodeUnknownAttribute
+	key     *stun.Key            // nil: the request was not authenticated
 }
 
 // keptResponses is how many places of the queue an agent keeps when it is empty; the set-up of a connection may have needed more.
@@ -23,19 +23,19 @@ const keptResponses = 4
 func (a *Agent) respond(r response) { a.responses.Push(r) }
 
 // transmitResponse appends the next response.
-func (a *Agent) transmitResponse(dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
+func (a *Agent) transmitResponse(dst []byte) (packet []byte, path Path, ok bool) {
 	r, ok := a.responses.Pop()
 	if !ok {
 		if a.responses.Cap() > keptResponses {
 			a.responses.Clear()
 		}
-		return dst, local, remote, false
+		return dst, path, false
 	}
 	a.stats.ResponsesSent++
-	return a.appendResponse(dst, &r), r.base.addr, r.base.zoned(r.remote), true
+	return appendResponse(dst, &r), r.base.pathTo(r.remote), true
 }
 
-func (a *Agent) appendResponse(dst []byte, r *response) []byte {
+func appendResponse(dst []byte, r *response) []byte {
 	class := stun.ClassSuccess
 	if r.code != 0 {
 		class = stun.ClassError
@@ -52,8 +52,8 @@ func (a *Agent) appendResponse(dst []byte, r *response) []byte {
 	}
 	// "The server MUST NOT include MESSAGE-INTEGRITY" in the response to a request that failed authentication
 	// (https://www.rfc-editor.org/rfc/rfc8489.html#section-9.1.3).
-	if !r.unauthenticated {
-		b.AddIntegrity(a.localKey)
+	if r.key != nil {
+		b.AddIntegrity(r.key)
 	}
 	b.AddFingerprint()
 	return b.Bytes()

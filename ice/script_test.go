@@ -14,7 +14,7 @@ import (
 // script is one agent and, in the place of the network, the test: its verbs say what arrives and what must go out.
 type script struct {
 	t    testing.TB
-	a    *Agent
+	a    addressed
 	now  time.Time
 	next byte // of the peer's transaction identifiers
 }
@@ -38,9 +38,9 @@ func newScript(t testing.TB, config Config, locals ...netip.AddrPort) *script {
 	config.Rand = bytes.NewReader(make([]byte, 32))
 	a, err := NewAgent(config)
 	require.NoError(t, err)
-	s := &script{t: t, a: a, now: time.Unix(1_700_000_000, 0)}
+	s := &script{t: t, a: addressed{a}, now: time.Unix(1_700_000_000, 0)}
 	for _, l := range locals {
-		require.NoError(t, a.AddLocal(s.now, l))
+		require.NoError(t, s.a.AddLocal(s.now, l))
 	}
 	a.SetLocalComplete(s.now)
 	return s
@@ -59,7 +59,7 @@ func (s *script) addRemote(addrs ...netip.AddrPort) {
 }
 
 func (s *script) hostCandidate(addr netip.AddrPort) Candidate {
-	n := len(s.a.remotes)
+	n := len(s.a.current.remotes)
 	return Candidate{
 		Foundation: "h" + addr.Addr().String()[:1] + string(rune('A'+n)), Component: 1, Addr: addr, Type: Host,
 		Priority: candidatePriority(Host, uint16(60000-n), 1),
@@ -268,7 +268,7 @@ func (s *script) nominate() {
 // pairState returns the state of the pair.
 func (s *script) pairState(local, remote netip.AddrPort) pairState {
 	s.t.Helper()
-	p := s.a.checkList.find(s.a.base(local), remote)
+	p := s.a.current.checkList.find(s.a.base(s.a.at(local)), remote)
 	require.NotNil(s.t, p)
 	return p.state
 }

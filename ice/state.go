@@ -21,7 +21,7 @@ const (
 	// StateDisconnected: the peer has not answered for DisconnectedTimeout. It may come back: then StateConnected, and
 	// StateCompleted if the pair is nominated.
 	StateDisconnected
-	// StateFailed: there is no path, or consent has expired. Nothing is sent any more.
+	// StateFailed: there is no path, or consent has expired. Nothing is sent, until Restart and SetRemote begin anew.
 	StateFailed
 	// StateClosed: Close was called.
 	StateClosed
@@ -48,44 +48,66 @@ func (s State) String() string {
 	return "State(" + strconv.Itoa(int(s)) + ")"
 }
 
+// BaseID is the identity of a base of an agent, which AddLocal returns: a socket, say. Two bases may have the same address, as an UDP
+// socket and a TCP listener can. It is never zero, and not used again by the same agent.
+type BaseID uint32
+
+// Path is how a packet comes and goes: through one of the agent's bases, to or from an address of the peer.
+type Path struct {
+	Base BaseID
+	// Remote has the zone of the base's link if it is an IPv6 link-local address.
+	Remote netip.AddrPort
+}
+
 // Pair is a pair of candidates.
 type Pair struct {
-	// Local is the candidate that the peer sees: for a host behind a NAT it is reflexive. Its base, the socket to use, is
-	// Base.
+	// Local is the candidate that the peer sees: for a host behind a NAT it is reflexive.
 	Local Candidate
 	// Remote is the peer's candidate.
 	Remote Candidate
-	// Base is the local address of the socket that the pair sends from and receives on.
+	// Path is what the pair's packets are sent on and come from.
+	Path Path
+	// Base is the local address of the base: of the socket that the pair uses.
 	Base netip.AddrPort
 	// Nominated tells whether the controlling agent has decided for the pair.
 	Nominated bool
 }
 
 // Event is something the owner of an agent should know: one of EventState, EventLocalCandidate,
-// EventGatheringComplete, EventSelectedPair and EventBaseFreed.
+// EventGatheringComplete, EventSelectedPair, EventPathLost and EventBaseFreed.
 type Event interface{ event() }
 
 // EventState reports that the agent's state has changed to State.
 type EventState struct{ State State }
 
-// EventLocalCandidate reports a new local candidate, to be signalled to the peer.
-type EventLocalCandidate struct{ Candidate Candidate }
+// EventLocalCandidate reports a new local candidate, to be signalled to the peer. It belongs to the credentials with that Ufrag.
+type EventLocalCandidate struct {
+	Candidate Candidate
+	Ufrag     string
+}
 
-// EventGatheringComplete reports that no local candidate will follow: end-of-candidates
-// (https://www.rfc-editor.org/rfc/rfc8838.html#section-13).
-type EventGatheringComplete struct{}
+// EventGatheringComplete reports that no local candidate will follow for the credentials with that Ufrag, unless a base is added:
+// end-of-candidates (https://www.rfc-editor.org/rfc/rfc8838.html#section-13).
+type EventGatheringComplete struct{ Ufrag string }
 
 // EventSelectedPair reports the pair that application data should take from now on. It comes when the first pair is valid,
-// when a better one is, when the pair is nominated, and when the peer turns to another one.
+// when a better one is, when the pair is nominated, when the peer turns to another one, and when there is a path again after
+// EventPathLost.
 type EventSelectedPair struct{ Pair Pair }
 
-// EventBaseFreed reports that the agent does not need the socket named Base any more: a pair of another one is nominated, and the
-// peer has not used this one for Config.UnusedTimeout. The agent has forgotten it, and its owner may close it
+// EventPathLost reports that there is no pair any more that application data may take: consent has expired
+// (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1), or the base is gone. Nothing may be sent but what Transmit returns,
+// until EventSelectedPair.
+type EventPathLost struct{}
+
+// EventBaseFreed reports that the agent does not need a base any more: a pair of another one is nominated, and the
+// peer has not used this one for Config.UnusedTimeout. The agent has forgotten it, and its owner may close the socket
 // (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3).
-type EventBaseFreed struct{ Base netip.AddrPort }
+type EventBaseFreed struct{ Base BaseID }
 
 func (EventState) event()             {}
 func (EventLocalCandidate) event()    {}
 func (EventGatheringComplete) event() {}
 func (EventSelectedPair) event()      {}
+func (EventPathLost) event()          {}
 func (EventBaseFreed) event()         {}

@@ -32,17 +32,18 @@ type Stats struct {
 func (a *Agent) Stats() Stats {
 	s := a.stats
 	s.State, s.Controlling = a.state, a.controlling
-	if a.ended() {
+	g := a.current
+	if g.ended {
 		return s
 	}
-	s.Pairs = len(a.checkList.pairs)
-	for _, p := range a.checkList.pairs {
+	s.Pairs, s.ValidPairs, s.RTT = len(g.checkList.pairs), 0, 0
+	for _, p := range g.checkList.pairs {
 		if p.state == pairSucceeded {
 			s.ValidPairs++
 		}
 	}
-	if a.selected != nil {
-		s.RTT = a.selected.rtt
+	if p := a.selected(); p != nil {
+		s.RTT = p.rtt
 	}
 	return s
 }

@@ -1,96 +1,95 @@
 package ice
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// Transmit appends the next packet to send to dst and names its path: the socket local and the destination remote. It is to be
+// Transmit appends the next packet to send to dst and names its path. It is to be
 // called, after every call of another method that takes the time, until ok is false. A packet takes less than
 // 700 bytes even with the longest credentials; nothing is allocated if dst has room for it.
-func (a *Agent) Transmit(now time.Time, dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
+func (a *Agent) Transmit(now time.Time, dst []byte) (packet []byte, path Path, ok bool) {
 	if a.idle && (a.deadline.IsZero() || now.Before(a.deadline)) {
-		return dst, local, remote, false
+		return dst, path, false
 	}
-	if !a.ended() {
+	if !a.closed() {
 		// A response that is late makes the peer repeat its request; then what the RTO has made due; then the pacer decides.
-		if packet, local, remote, ok = a.transmitResponse(dst); ok {
-			return packet, local, remote, true
+		if packet, path, ok = a.transmitResponse(dst); ok {
+			return packet, path, true
 		}
-		if packet, local, remote, ok = a.transmitConsent(now, dst); ok {
-			return packet, local, remote, true
+		if packet, path, ok = a.transmitConsent(now, dst); ok {
+			return packet, path, true
 		}
-		if packet, local, remote, ok = a.transmitGathering(now, dst); ok {
-			return packet, local, remote, true
+		if packet, path, ok = a.transmitGathering(now, dst); ok {
+			return packet, path, true
 		}
-		if packet, local, remote, ok = a.transmitCheck(now, dst); ok {
-			return packet, local, remote, true
+		if packet, path, ok = a.current.transmitCheck(now, dst); ok {
+			return packet, path, true
 		}
 	}
 	a.idle, a.deadline = true, a.nextDeadline()
-	return dst, local, remote, false
+	return dst, path, false
 }
 
 // transmitCheck appends a check: retransmissions that are due, and new ones as the pacer allows, first nominating and
 // triggered checks, then the check list in order.
-func (a *Agent) transmitCheck(now time.Time, dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
-	if a.remoteKey == nil {
-		return dst, local, remote, false
+func (g *generation) transmitCheck(now time.Time, dst []byte) (packet []byte, path Path, ok bool) {
+	if g.remoteKey == nil {
+		return dst, path, false
 	}
-	for _, p := range a.checkList.pairs {
+	for _, p := range g.checkList.pairs {
 		if p.check.Transmit(now) {
-			a.stats.Retransmissions++
-			return a.appendCheck(dst, p), p.base.addr, p.to, true
+			g.agent.stats.Retransmissions++
+			return g.appendCheck(dst, p), p.path, true
 		}
 	}
-	// There is one nomination in the life of an agent: it may overdraw the pacer.
-	if p := a.nominating; p != nil && p.check.State() != stun.TransactionWaiting {
-		a.startCheck(now, p, true)
-		return a.appendCheck(dst, p), p.base.addr, p.to, true
+	// Nominations are few: it may overdraw the pacer.
+	if p := g.nominating; p != nil && p.check.State() != stun.TransactionWaiting {
+		g.startCheck(now, p, true)
+		return g.appendCheck(dst, p), p.path, true
 	}
-	if a.pacer.ready(now) {
-		if p := a.checkList.next(); p != nil {
+	if g.agent.pacer.ready(now) {
+		if p := g.checkList.next(); p != nil {
 			p.state = pairInProgress
-			a.startCheck(now, p, false)
-			return a.appendCheck(dst, p), p.base.addr, p.to, true
+			g.startCheck(now, p, false)
+			return g.appendCheck(dst, p), p.path, true
 		}
 	}
-	return dst, local, remote, false
+	return dst, path, false
 }
 
 // startCheck begins a transaction, whose first request the caller sends now.
-func (a *Agent) startCheck(now time.Time, p *candidatePair, useCandidate bool) {
-	a.pacer.take(now)
+func (g *generation) startCheck(now time.Time, p *candidatePair, useCandidate bool) {
+	g.agent.pacer.take(now)
 	// https://www.rfc-editor.org/rfc/rfc8445.html#section-14.3: RTO = MAX(500 ms, Ta × (waiting + in progress)).
-	rto := max(a.config.RTO, a.config.CheckInterval*time.Duration(a.checkList.active()))
-	p.check.Start(now, a.newTransactionID(), stun.Timing{RTO: rto})
-	p.check.controlling, p.check.useCandidate = a.controlling, useCandidate
+	rto := max(g.agent.config.RTO, g.agent.config.CheckInterval*time.Duration(g.checkList.active()))
+	p.check.Start(now, g.agent.newTransactionID(), stun.Timing{RTO: rto})
+	p.check.controlling, p.check.useCandidate = g.agent.controlling, useCandidate
 	p.check.Transmit(now)
-	a.debug("check", "local", p.base.addr, "remote", p.to, "use-candidate", useCandidate)
+	g.agent.debug("check", "local", p.base.addr, "remote", p.path.Remote, "use-candidate", useCandidate)
 }
 
 // appendCheck appends the Binding request of a pair's check.
-func (a *Agent) appendCheck(dst []byte, p *candidatePair) []byte {
-	a.stats.RequestsSent++
-	return a.appendRequest(dst, p, p.check.ID(), p.check.useCandidate)
+func (g *generation) appendCheck(dst []byte, p *candidatePair) []byte {
+	g.agent.stats.RequestsSent++
+	return g.appendRequest(dst, p, p.check.ID(), p.check.useCandidate)
 }
 
 // appendRequest appends a Binding request of a check: https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.4.
-func (a *Agent) appendRequest(dst []byte, p *candidatePair, id stun.TransactionID, useCandidate bool) []byte {
+func (g *generation) appendRequest(dst []byte, p *candidatePair, id stun.TransactionID, useCandidate bool) []byte {
 	b := stun.NewBuilder(dst, stun.NewType(stun.MethodBinding, stun.ClassRequest), id)
-	b.AddString(stun.AttributeUsername, a.username)
+	b.AddString(stun.AttributeUsername, g.username)
 	b.AddUint32(stun.AttributePriority, p.base.prflxPriority)
-	if a.controlling {
-		b.AddUint64(stun.AttributeICEControlling, a.tieBreaker)
+	if g.agent.controlling {
+		b.AddUint64(stun.AttributeICEControlling, g.agent.tieBreaker)
 		if useCandidate {
 			b.AddFlag(stun.AttributeUseCandidate)
 		}
 	} else {
-		b.AddUint64(stun.AttributeICEControlled, a.tieBreaker)
+		b.AddUint64(stun.AttributeICEControlled, g.agent.tieBreaker)
 	}
-	b.AddIntegrity(a.remoteKey)
+	b.AddIntegrity(g.remoteKey)
 	b.AddFingerprint()
 	return b.Bytes()
 }

@@ -28,7 +28,7 @@ type world struct {
 
 // peer is an agent in the world, with its signalling channel to the other.
 type peer struct {
-	*Agent
+	addressed
 	w        *world
 	name     string
 	other    *peer
@@ -80,7 +80,7 @@ func (w *world) addPeer(name string, config Config, behind *netsim.NAT, link net
 	}
 	agent, err := NewAgent(config)
 	require.NoError(w.t, err)
-	p := &peer{Agent: agent, w: w, name: name, behind: behind, trickleDelay: func() time.Duration { return 0 }}
+	p := &peer{addressed: addressed{agent}, w: w, name: name, behind: behind, trickleDelay: func() time.Duration { return 0 }}
 	for _, s := range addrs {
 		addr := netip.MustParseAddr(s)
 		i := netsim.Interface{Addr: addr, Up: link, Down: link}
@@ -151,7 +151,7 @@ func (w *world) await(done func() bool, limit time.Duration) {
 // Transmit takes the events as well: the simulation calls it after every input.
 func (p *peer) Transmit(now time.Time, dst []byte) ([]byte, netip.AddrPort, netip.AddrPort, bool) {
 	p.drain()
-	return p.Agent.Transmit(now, dst)
+	return p.addressed.Transmit(now, dst)
 }
 
 // drain records events and signals candidates.
@@ -174,7 +174,7 @@ func (p *peer) drain() {
 				c, err := ParseCandidate(line)
 				require.NoError(p.w.t, err)
 				err = p.other.AddRemoteCandidate(p.w.sim.Now(), c)
-				if err != nil && !p.other.ended() {
+				if err != nil && !p.other.current.ended {
 					require.NoError(p.w.t, err)
 				}
 				p.w.sim.Poke(p.other)
@@ -204,8 +204,8 @@ func (w *world) mirrored() bool {
 func (p *peer) describe() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s: %v controlling=%v states=%v stats=%+v\n", p.name, p.State(), p.Controlling(), p.states, p.Stats())
-	for _, c := range p.checkList.pairs {
-		fmt.Fprintf(&s, "  %v -> %v %v prio %x valid-as %v nominated=%v permitted=%v check=%v/%d\n", c.base.addr, c.to, c.state,
+	for _, c := range p.current.checkList.pairs {
+		fmt.Fprintf(&s, "  %v -> %v %v prio %x valid-as %v nominated=%v permitted=%v check=%v/%d\n", c.base.addr, c.path.Remote, c.state,
 			c.priority, c.mapped, c.nominated, c.permitted, c.check.State(), c.check.Requests())
 	}
 	return s.String()
