@@ -52,6 +52,8 @@ func (g *generation) awaitsGrace() bool {
 func (g *generation) substitute(now time.Time, p *candidatePair) {
 	if g.agent.controlling {
 		g.nominating = p
+	} else {
+		p.nominated = !p.useCandidate.IsZero() && !g.abandoned(now, p)
 	}
 	g.selected.nominated = false
 	g.following = following{}

@@ -36,6 +36,7 @@ type peer struct {
 	links    []*netsim.Attachment
 	behind   *netsim.NAT
 	states   []State
+	lostPath int  // EventPathLost
 	complete bool // was told EventGatheringComplete
 
 	signalDelay  time.Duration // of the credentials
@@ -161,14 +162,18 @@ func (p *peer) drain() {
 		if !ok {
 			return
 		}
-		if s, ok := e.(EventState); ok {
-			p.states = append(p.states, s.State)
+		switch e := e.(type) {
+		case EventState:
+			p.states = append(p.states, e.State)
+		case EventPathLost:
+			p.lostPath++
 		}
 		if p.other == nil { // a lite agent, which wants no candidates
 			continue
 		}
 		switch e := e.(type) {
 		case EventLocalCandidate:
+			e.Candidate.Extensions = []Extension{{"ufrag", e.Ufrag}}
 			line := e.Candidate.String()
 			p.w.sim.After(p.trickleDelay(), func() {
 				c, err := ParseCandidate(line)
