@@ -326,7 +326,7 @@ func TestRestartsConverge(t *testing.T) {
 		require.NoError(t, w.sim.RunFor(time.Minute))
 		require.Nil(t, a.previous)
 		require.Nil(t, b.previous)
-		require.True(t, w.completed())
+		w.await(w.completed, 30*time.Second)
 	})
 }
 
