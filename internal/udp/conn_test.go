@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/link"
 )
 
 // newOver makes a socket of a conn of the program.
@@ -36,8 +38,8 @@ func listenUDP(t *testing.T, network, addr string) *net.UDPConn {
 
 // echo returns what a socket receives to where it came from.
 func echo(t *testing.T, s *Socket) {
-	var w Writer
-	serve(t, s, func(b *Batch) {
+	var w link.Outbound
+	serve(t, s, func(b *link.Inbound) {
 		for i := range b.Len() {
 			data, from := b.At(i)
 			w.Commit(append(w.Reserve(len(data)), data...), from)
@@ -53,7 +55,7 @@ func wantEcho(t *testing.T, client *Socket, to netip.AddrPort) {
 	t.Helper()
 	in := newInbox(t, client)
 	const count = 30
-	var w Writer
+	var w link.Outbound
 	for i := range count {
 		w.Commit(numbered(i, 900), to)
 	}
@@ -83,7 +85,7 @@ func TestConnOfTheProgram(t *testing.T) {
 				echo(t, server)
 				wantEcho(t, reference, server.LocalAddr())
 
-				var w Writer
+				var w link.Outbound
 				other := netip.MustParseAddrPort("127.0.0.1:9")
 				if server.LocalAddr().Addr().Is4() {
 					other = netip.MustParseAddrPort("[::1]:9")
@@ -135,15 +137,15 @@ func TestConnThatCannotBeUsed(t *testing.T) {
 func TestBuffersOfAConnOfTheProgram(t *testing.T) {
 	conn := listenUDP(t, "udp4", "127.0.0.1:0")
 	large := newOver(t, conn, Options{ReadBuffer: DefaultBuffer * 2, WriteBuffer: DefaultBuffer * 2})
-	read, write := large.Buffers()
+	read, write := large.buffers()
 	again := newOver(t, conn, Options{})
-	gotRead, gotWrite := again.Buffers()
+	gotRead, gotWrite := again.buffers()
 	if large.Stats().Batch { // elsewhere Buffers gives what was asked for
 		require.Equal(t, read, gotRead)
 		require.Equal(t, write, gotWrite)
 	}
 	small := newOver(t, conn, Options{ReadBuffer: 100_000, WriteBuffer: 50_000})
-	read, write = small.Buffers()
+	read, write = small.buffers()
 	require.Equal(t, 100_000, read)
 	require.Equal(t, 50_000, write)
 }
@@ -203,7 +205,7 @@ func TestConnOfAnotherKind(t *testing.T) {
 		r.peer = peer
 		s := newOver(t, r, Options{})
 		require.Equal(t, netip.MustParseAddrPort("[2001:db8::1]:1234"), s.LocalAddr())
-		read, write := s.Buffers()
+		read, write := s.buffers()
 		require.Zero(t, read+write)
 		in := newInbox(t, s)
 		r.in <- "one"
@@ -212,7 +214,7 @@ func TestConnOfAnotherKind(t *testing.T) {
 		require.Equal(t, []netip.AddrPort{want, want}, in.from)
 
 		if peer.String() == want.String() {
-			var w Writer
+			var w link.Outbound
 			w.Commit([]byte("three"), want)
 			w.Commit([]byte("refused"), netip.MustParseAddrPort("192.0.2.8:77"))
 			w.Commit([]byte("four"), want)
@@ -239,7 +241,7 @@ func TestSenderWithoutAnAddress(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		require.NoError(t, s.Serve(func(*Batch) { t.Error("heard") }))
+		require.NoError(t, s.Serve(func(*link.Inbound) { t.Error("heard") }))
 	}()
 	for deadline := time.Now().Add(patience); len(r.in) > 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
@@ -252,5 +254,5 @@ func TestSenderWithoutAnAddress(t *testing.T) {
 func TestBrokenConn(t *testing.T) {
 	r := &relay{addr: textAddr("[::1]:1"), closed: make(chan struct{}), failures: maxReadErrors + 1}
 	s := newOver(t, r, Options{})
-	require.ErrorContains(t, s.Serve(func(*Batch) {}), "for once")
+	require.ErrorContains(t, s.Serve(func(*link.Inbound) {}), "for once")
 }

@@ -8,7 +8,7 @@
 //
 //	s, err := udp.Listen(netip.MustParseAddrPort("192.0.2.1:0"), udp.Options{})
 //	go s.Serve(func(b *udp.Batch) {
-//		var w udp.Writer
+//		var w link.Outbound
 //		for i := range b.Len() {
 //			packet, from := b.At(i)
 //			w.Commit(append(w.Reserve(len(packet)), packet...), from) // an echo
@@ -19,7 +19,7 @@
 // [New] does the same over a conn that the program has. A socket that many connections share sends to any number of peers with one Flush:
 // each run of datagrams to one of them is a message, 64 messages are a system call.
 //
-// An idle socket holds no buffers: a reader takes them from a pool when there is something to read, and a [Writer]
+// An idle socket holds no buffers: a reader takes them from a pool when there is something to read, and a [link.Outbound]
 // gives them back when it is flushed.
 //
 // Datagrams are never fragmented (the DF bit is set where the system knows how), and the kernel's own

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/rtcstack/rtcstack/internal/link"
 )
 
 // listenOn is Listen on a system with other system calls.
@@ -95,7 +97,7 @@ func TestKernelsWithoutTheOptions(t *testing.T) {
 			require.Equal(t, tt.gso, stats.GSO)
 			require.Equal(t, tt.gro, stats.GRO)
 			in := newInbox(t, to)
-			var w Writer
+			var w link.Outbound
 			for i := range 40 {
 				w.Commit(numbered(i, 1200), to.LocalAddr())
 			}
@@ -115,7 +117,7 @@ func TestSystemWithoutAnyOption(t *testing.T) {
 	system.setsockoptInt = func(int, int, int, int) error { return unix.EPERM }
 	s := listenOn(t, system, Options{})
 	in := newInbox(t, s)
-	var w Writer
+	var w link.Outbound
 	w.Commit([]byte("hello"), s.LocalAddr())
 	require.NoError(t, w.Flush(s))
 	require.Equal(t, []string{"hello"}, in.wait(t, 1))
@@ -133,7 +135,7 @@ func TestSystemWithoutBatches(t *testing.T) {
 				s := listenOn(t, system, Options{})
 				require.Equal(t, Stats{}, s.Stats(), "no level in use")
 				best := listen(t, netip.MustParseAddrPort("127.0.0.1:0"), Options{})
-				var w Writer
+				var w link.Outbound
 				for i := range 20 {
 					w.Commit(numbered(i, 500), s.LocalAddr())
 				}
@@ -166,7 +168,7 @@ func TestReadErrorsOfTheMoment(t *testing.T) {
 	}
 	s := listenOn(t, system, Options{})
 	in := newInbox(t, s)
-	var w Writer
+	var w link.Outbound
 	for i := range 20 {
 		w.Commit(numbered(i, 500+i), s.LocalAddr())
 	}
@@ -190,7 +192,7 @@ func TestBrokenSocketEndsServe(t *testing.T) {
 		return 0, unix.EIO
 	}
 	s := listenOn(t, system, Options{})
-	require.ErrorIs(t, s.Serve(func(*Batch) {}), unix.EIO)
+	require.ErrorIs(t, s.Serve(func(*link.Inbound) {}), unix.EIO)
 	require.Equal(t, maxReadErrors, calls)
 }
 
@@ -211,7 +213,7 @@ func TestTheReaderDoesNotCopy(t *testing.T) {
 	s := listenOn(t, system, Options{})
 	const count = 100
 	seen := make(chan int, count)
-	serve(t, s, func(b *Batch) {
+	serve(t, s, func(b *link.Inbound) {
 		for i := range b.Len() {
 			data, _ := b.At(i)
 			at := uintptr(unsafe.Pointer(unsafe.SliceData(data)))
@@ -225,7 +227,7 @@ func TestTheReaderDoesNotCopy(t *testing.T) {
 		}
 		seen <- b.Len()
 	})
-	var w Writer
+	var w link.Outbound
 	for i := range count {
 		w.Commit(numbered(i, 1000), s.LocalAddr())
 	}

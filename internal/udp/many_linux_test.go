@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/rtcstack/rtcstack/internal/link"
 )
 
 // counted makes a socket count its sendmmsg and the messages in them.
@@ -47,7 +49,7 @@ func TestOneBatchForManyPeers(t *testing.T) {
 	in := newInbox(t, to)
 	port := to.LocalAddr().Port()
 	c := count(from)
-	var w Writer
+	var w link.Outbound
 	total := 0
 	flush := func() {
 		t.Helper()
@@ -107,7 +109,7 @@ func TestOneFrameIsOneSystemCall(t *testing.T) {
 	}
 	in := newInbox(t, to)
 	c := count(from)
-	var w Writer
+	var w link.Outbound
 	const packets = 25 // 30 KB: a frame at 7 Mbit/s and 30 frames a second
 	for i := range packets {
 		size := 1200
@@ -130,7 +132,7 @@ func TestManyPeersDoNotAllocate(t *testing.T) {
 	payload := make([]byte, 100)
 	next := 0
 	round := func() {
-		var w Writer
+		var w link.Outbound
 		for range 100 {
 			next++
 			w.Commit(append(w.Reserve(len(payload)), payload...), peerAddr(next%5000, port))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+
+	"github.com/rtcstack/rtcstack/internal/link"
 )
 
 const (
@@ -17,9 +19,9 @@ const (
 )
 
 // servePortable reads one datagram a call.
-func (s *Socket) servePortable(handle func(*Batch)) error {
+func (s *Socket) servePortable(handle func(*link.Inbound)) error {
 	buf := make([]byte, maxDatagram)
-	var batch Batch
+	var batch link.Inbound
 	for failures := 0; ; {
 		n, from, err := s.readOne(buf)
 		if err != nil {
@@ -34,24 +36,34 @@ func (s *Socket) servePortable(handle func(*Batch)) error {
 		}
 		s.readCalls.Add(1)
 		s.received.Add(1)
-		batch.datagrams = batch.datagrams[:0]
-		batch.add(buf[:n:n], from)
+		batch.Reset()
+		batch.Add(buf[:n:n], from)
 		handle(&batch)
 	}
 }
 
-// sendPortable writes one datagram a call.
-func (s *Socket) sendPortable(datagrams []datagram) error {
+// sendPortable writes one datagram a call. A conn that is not the system's may wait in each, and therefore is written to by a goroutine of
+// its own.
+func (s *Socket) sendPortable(datagrams []link.Datagram) error {
+	if s.closed.Load() {
+		return fmt.Errorf("udp: send: %w", net.ErrClosed)
+	}
+	if s.packets != nil {
+		s.backlog.mu.Lock()
+		defer s.backlog.mu.Unlock()
+		s.keep(datagrams, s.drainOneByOne)
+		return nil
+	}
 	var failed *SendError
 	sent := 0
 	for i := range datagrams {
 		d := &datagrams[i]
-		to := netip.AddrPortFrom(d.to.Addr().Unmap(), d.to.Port())
+		to := netip.AddrPortFrom(d.To.Addr().Unmap(), d.To.Port())
 		var err error
 		if !s.families.speaks(to.Addr()) {
 			err = ErrAddressFamily
 		} else {
-			err = s.writeOne(d.data, to)
+			err = s.writeOne(d.Data, to)
 		}
 		if err != nil && (s.closed.Load() || errors.Is(err, net.ErrClosed)) {
 			return fmt.Errorf("udp: send: %w", err)
@@ -61,7 +73,7 @@ func (s *Socket) sendPortable(datagrams []datagram) error {
 			continue
 		}
 		if failed == nil {
-			failed = &SendError{To: d.to, Err: err}
+			failed = &SendError{To: d.To, Err: err}
 		}
 		failed.Count++
 	}

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rtcstack/rtcstack/internal/link"
 )
 
 const (
@@ -24,7 +26,7 @@ type readBuffers struct {
 	names    [readMessages]sockaddr
 	controls [readMessages]control32
 	data     []byte // readMessages times readMessageSize
-	batch    Batch
+	batch    link.Inbound
 }
 
 // control32 is room for the control messages of a read.
@@ -86,7 +88,7 @@ func (r *reader) read(fd uintptr) bool {
 	}
 }
 
-func (s *Socket) serve(handle func(*Batch)) error {
+func (s *Socket) serve(handle func(*link.Inbound)) error {
 	if !s.os.batch {
 		return s.servePortable(handle)
 	}
@@ -118,7 +120,7 @@ func (s *Socket) serve(handle func(*Batch)) error {
 
 // split makes a batch of the messages.
 func (r *reader) split(b *readBuffers) {
-	b.batch.datagrams = b.batch.datagrams[:0]
+	b.batch.Reset()
 	for i := range r.n {
 		m := &b.messages[i]
 		n := int(m.Len)
@@ -128,7 +130,7 @@ func (r *reader) split(b *readBuffers) {
 			if size := b.segmentSize(i); size > 0 {
 				segment = min(size, n)
 			}
-			b.batch.addSegments(data, segment, r.from(&b.names[i]))
+			b.batch.AddSegments(data, segment, r.from(&b.names[i]))
 		}
 		b.prepare(i)
 	}

@@ -1,12 +1,15 @@
 package udp
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rtcstack/rtcstack/internal/link"
 )
 
 const (
@@ -36,7 +39,7 @@ type control16 struct {
 // A sender is the state of one Flush: the datagrams, and the messages made of some of them.
 type sender struct {
 	socket    *Socket
-	datagrams []datagram
+	datagrams []link.Datagram
 	next      int // first datagram that is not in a message yet
 	sent      int // datagrams sent
 	calls     int
@@ -44,6 +47,7 @@ type sender struct {
 	try       func(fd uintptr) bool // w.write, made once
 
 	oneByOne int  // datagrams below this index are not merged
+	blocked  bool // the system has no room
 	refused  bool // those were refused as one message, and none of them since
 	resends  int  // of the message at done
 
@@ -75,18 +79,81 @@ var senderPool = sync.Pool{New: func() any {
 	return w
 }}
 
-func (s *Socket) send(datagrams []datagram) error {
-	if !s.os.batch {
+// send sends what the system has room for, and keeps the rest.
+func (s *Socket) send(datagrams []link.Datagram) error {
+	if s.packets != nil {
 		return s.sendPortable(datagrams)
 	}
+	s.backlog.mu.Lock()
+	defer s.backlog.mu.Unlock()
+	if s.backlog.active.Load() {
+		s.keep(datagrams, s.drain)
+		return nil
+	}
+	n, err := s.trySend(datagrams, s.os.raw.Write)
+	if n < len(datagrams) && (err == nil || errors.As(err, new(*SendError))) {
+		s.keep(datagrams[n:], s.drain)
+	}
+	return err
+}
+
+// drain sends the backlog, waiting for room in the system.
+func (s *Socket) drain() {
+	b := &s.backlog
+	var waiters []func()
+	err := s.os.raw.Write(func(fd uintptr) bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for l := b.next(); l != nil; l = b.next() {
+			all := l.out.Datagrams()[l.done:]
+			n, _ := s.trySend(all, func(try func(fd uintptr) bool) error {
+				try(fd)
+				return nil
+			})
+			l.done += n
+			if n < len(all) {
+				return false
+			}
+		}
+		waiters = b.clear()
+		return true
+	})
+	if err != nil { // closed
+		b.mu.Lock()
+		waiters = b.clear()
+		b.mu.Unlock()
+	}
+	for _, f := range waiters {
+		f()
+	}
+}
+
+// trySend sends datagrams until the system has no room, and returns how many are sent or given up. write calls what it is
+// given with the file descriptor.
+func (s *Socket) trySend(datagrams []link.Datagram, write func(func(fd uintptr) bool) error) (n int, err error) {
 	w := senderPool.Get().(*sender)
 	w.socket, w.datagrams = s, datagrams
-	err := s.os.raw.Write(w.try)
+	err = write(w.try)
 	failed := w.failed
 	s.writeCalls.Add(int64(w.calls))
 	s.sentCount.Add(int64(w.sent))
+	if n = len(datagrams); w.blocked {
+		n = w.unsent()
+	}
 	w.reset()
 	senderPool.Put(w)
+	return n, s.sendResult(failed, err)
+}
+
+// unsent returns the index of the first datagram that was not sent and not given up.
+func (w *sender) unsent() int {
+	if w.done < w.made {
+		return w.runs[w.done].first
+	}
+	return w.next
+}
+
+func (s *Socket) sendResult(failed *SendError, err error) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("udp: send: %w", err)
@@ -100,10 +167,10 @@ func (s *Socket) send(datagrams []datagram) error {
 func (w *sender) reset() {
 	w.socket, w.datagrams, w.failed = nil, nil, nil
 	w.next, w.sent, w.calls, w.oneByOne, w.resends, w.made, w.done = 0, 0, 0, 0, 0, 0, 0
-	w.refused = false
+	w.refused, w.blocked = false, false
 }
 
-// write sends until all is done. It returns false to wait for room, and goes on where it was when it is called again.
+// write sends until all is done or the system has no room. It never asks to be called again when there is.
 func (w *sender) write(fd uintptr) bool {
 	for {
 		for w.done == w.made {
@@ -112,7 +179,7 @@ func (w *sender) write(fd uintptr) bool {
 			}
 			w.makeMessages()
 		}
-		n, errno := w.socket.os.calls.sendmmsg(fd, w.messages[w.done:w.made])
+		n, errno := w.send(fd)
 		switch errno {
 		case 0:
 			w.calls++
@@ -121,12 +188,24 @@ func (w *sender) write(fd uintptr) bool {
 			}
 		case unix.EINTR:
 		case unix.EAGAIN:
-			return false
+			w.blocked = true
+			return true
 		default:
 			w.calls++
 			w.refusedBy(errno)
 		}
 	}
+}
+
+// send hands over the next messages, and returns how many the system has taken.
+func (w *sender) send(fd uintptr) (n int, errno unix.Errno) {
+	if w.socket.os.batch {
+		return w.socket.os.calls.sendmmsg(fd, w.messages[w.done:w.made])
+	}
+	if errno = w.socket.os.calls.sendmsg(fd, &w.messages[w.done].Hdr); errno != 0 {
+		return 0, errno
+	}
+	return 1, 0
 }
 
 // makeMessages makes messages of the next datagrams: of a run of equally large ones to the same destination, the last of which
@@ -138,20 +217,20 @@ func (w *sender) makeMessages() {
 	for w.made < writeMessages && w.next < len(w.datagrams) {
 		r := run{w.next, 1}
 		d := &w.datagrams[r.first]
-		to := netip.AddrPortFrom(d.to.Addr().Unmap(), d.to.Port())
+		to := netip.AddrPortFrom(d.To.Addr().Unmap(), d.To.Port())
 		if !w.socket.families.speaks(to.Addr()) {
 			w.fail(r, ErrAddressFamily)
 			w.next++
 			continue
 		}
-		size, total := len(d.data), len(d.data)
+		size, total := len(d.Data), len(d.Data)
 		if segmentation && r.first >= w.oneByOne {
 			r.count, total = w.extend(r.first)
 		}
 		m := w.made
 		h := &w.messages[m].Hdr
 		h.Namelen = w.names[m].set(to, os.inet6, &os.zones)
-		w.iovecs[m].Base = unsafe.SliceData(d.data)
+		w.iovecs[m].Base = unsafe.SliceData(d.Data)
 		w.iovecs[m].SetLen(total)
 		if r.count > 1 {
 			w.controls[m].size = uint16(size)
@@ -169,12 +248,12 @@ func (w *sender) makeMessages() {
 
 // extend finds how many datagrams from first on can be one message, and their size in all.
 func (w *sender) extend(first int) (count, total int) {
-	size := len(w.datagrams[first].data)
+	size := len(w.datagrams[first].Data)
 	count, total = 1, size
 	for i := first + 1; i < len(w.datagrams) && count < maxSegments; i++ {
 		d := &w.datagrams[i]
-		n := len(d.data)
-		if !d.follows || n > size || n == 0 || total+n > maxSegmentBytes {
+		n := len(d.Data)
+		if !d.Follows || n > size || n == 0 || total+n > maxSegmentBytes {
 			break
 		}
 		count++
@@ -236,7 +315,7 @@ func (w *sender) refusedBy(errno unix.Errno) {
 // fail counts datagrams that are given up.
 func (w *sender) fail(r run, err error) {
 	if w.failed == nil {
-		w.failed = &SendError{To: w.datagrams[r.first].to, Err: err}
+		w.failed = &SendError{To: w.datagrams[r.first].To, Err: err}
 	}
 	w.failed.Count += r.count
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/rtcstack/rtcstack/internal/link"
 )
 
 // A kernel stands in for sendmmsg: verdict says for each message what becomes of it, and what it takes is really sent.
@@ -58,7 +60,7 @@ type sendTest struct {
 	from, to *Socket
 	in       *inbox
 	sent     int
-	w        Writer
+	w        link.Outbound
 }
 
 func newSendTest(t *testing.T, k *kernel) *sendTest {
@@ -254,7 +256,7 @@ func TestRuns(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := listen(t, netip.MustParseAddrPort("127.0.0.1:0"), Options{})
 			s.os.gso.Store(true)
-			var o Writer
+			var o link.Outbound
 			for i, size := range tt.data {
 				to := a
 				if i%2 == 1 {
@@ -266,14 +268,14 @@ func TestRuns(t *testing.T) {
 				o.Commit(make([]byte, size), to)
 			}
 			w := senderPool.Get().(*sender)
-			w.socket, w.datagrams = s, o.b.datagrams
+			w.socket, w.datagrams = s, o.Datagrams()
 			w.makeMessages()
 			require.Equal(t, tt.want, w.runs[:w.made])
 			for i, r := range w.runs[:w.made] {
 				h := &w.messages[i].Hdr
 				require.Equal(t, r.count > 1, h.Control != nil)
 				if r.count > 1 {
-					require.EqualValues(t, len(w.datagrams[r.first].data), w.controls[i].size)
+					require.EqualValues(t, len(w.datagrams[r.first].Data), w.controls[i].size)
 				}
 			}
 		})

@@ -89,18 +89,6 @@ func (s *Socket) setBuffer(fd, option, force, size int, keepLarger bool) {
 	}
 }
 
-// Buffers returns the sizes of the socket's buffers in bytes, as the system has granted them; 0 where there are none.
-func (s *Socket) Buffers() (read, write int) {
-	if s.os.raw == nil {
-		return 0, 0
-	}
-	_ = s.os.raw.Control(func(fd uintptr) {
-		read, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
-		write, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF)
-	})
-	return read / 2, write / 2
-}
-
 func (s *Socket) levels() (batch, gso, gro bool) {
 	batch = s.os.batch
 	return batch, batch && s.os.gso.Load(), batch && s.os.gro

@@ -16,14 +16,11 @@ func (s *Socket) configure(options Options, _ bool) error {
 	return s.setDontFragment()
 }
 
-// Buffers returns the sizes of the socket's buffers in bytes, as asked for: what was granted is not known on this system.
-func (s *Socket) Buffers() (read, write int) { return s.os.readBuffer, s.os.writeBuffer }
-
 func (s *Socket) levels() (batch, gso, gro bool) { return false, false, false }
 
-func (s *Socket) serve(handle func(*Batch)) error { return s.servePortable(handle) }
+func (s *Socket) serve(handle func(*link.Inbound)) error { return s.servePortable(handle) }
 
-func (s *Socket) send(datagrams []datagram) error { return s.sendPortable(datagrams) }
+func (s *Socket) send(datagrams []link.Datagram) error { return s.sendPortable(datagrams) }
 
 // growBuffers asks for socket buffers by the portable calls. Some systems refuse what is too much instead
 // of granting what they can, so it goes down until they agree.

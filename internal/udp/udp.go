@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+
+	"github.com/rtcstack/rtcstack/internal/link"
 )
 
 // DefaultBuffer is the size that is asked for each of the two socket buffers. With Linux's own default of 208 KiB
@@ -17,7 +19,7 @@ const DefaultBuffer = 4 << 20
 // Options of a socket. The zero value is right but for tests.
 type Options struct {
 	// ReadBuffer and WriteBuffer are the sizes of the kernel's buffers in bytes; 0: DefaultBuffer, negative: the system's
-	// default. The system may grant less, see Socket.Buffers.
+	// default. The system may grant less.
 	ReadBuffer, WriteBuffer int
 
 	// What not to use although it is there. NoBatch is one datagram a system call and implies the other two.
@@ -31,6 +33,7 @@ type Stats struct {
 	WriteCalls int64 // system calls that took datagrams or refused one
 	Sent       int64 // datagrams that the system took
 	Unsent     int64 // datagrams that it refused
+	Dropped    int64 // datagrams that found the system and the socket's backlog full
 
 	Batch, GSO, GRO bool // what is in use
 }
@@ -61,8 +64,10 @@ type Socket struct {
 	families families
 	os       osSocket
 
-	closed                                             atomic.Bool
-	readCalls, received, writeCalls, sentCount, unsent atomic.Int64
+	backlog backlog
+
+	closed                                                      atomic.Bool
+	readCalls, received, writeCalls, sentCount, unsent, dropped atomic.Int64
 }
 
 // Listen binds a socket to an address of this host, or to an unspecified one, and a port (0: any). An IPv6 link-local address needs its zone.
@@ -107,7 +112,7 @@ func (o Options) complete() Options {
 // LocalAddr is the address that the socket is bound to, with the port that the system has chosen.
 func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
 
-// Close closes the socket. Serve returns, and Flush returns an error.
+// Close closes the socket. Serve returns, Send returns an error, and what is kept for later is dropped.
 func (s *Socket) Close() error {
 	if s.closed.Swap(true) {
 		return nil
@@ -120,13 +125,30 @@ func (s *Socket) Close() error {
 
 // Serve reads datagrams and calls handle with each batch of them, until the socket is closed: it returns nil then. The batch and its
 // datagrams are valid during the call; handle may change the datagrams' bytes. Errors that concern single datagrams, as those that ICMP brings, are ignored.
-func (s *Socket) Serve(handle func(*Batch)) error {
+func (s *Socket) Serve(handle func(*link.Inbound)) error {
 	err := s.serve(handle)
 	if s.closed.Load() {
 		return nil
 	}
 	return fmt.Errorf("udp: receive on %v: %w", s.local, err)
 }
+
+// Send sends datagrams, in their order but for what is kept for later, see Congested. It does not wait. Its error is a *[SendError] if
+// some could not be sent, and another one if the socket is closed.
+func (s *Socket) Send(o *link.Outbound) error { return s.send(o.Datagrams()) }
+
+// Transport returns link.UDP.
+func (s *Socket) Transport() link.Transport { return link.UDP }
+
+// PathTo returns the way to a peer, which has no headroom.
+func (s *Socket) PathTo(remote netip.AddrPort) link.Path {
+	return link.Path{Link: s, Remote: remote, To: remote, Overhead: link.IPUDPHeaders}
+}
+
+// Frame does nothing.
+func (s *Socket) Frame(*link.Path, []byte, []byte) {}
+
+var _ link.Link = (*Socket)(nil)
 
 // Stats returns the socket's counters.
 func (s *Socket) Stats() Stats {
@@ -136,6 +158,7 @@ func (s *Socket) Stats() Stats {
 		WriteCalls: s.writeCalls.Load(),
 		Sent:       s.sentCount.Load(),
 		Unsent:     s.unsent.Load(),
+		Dropped:    s.dropped.Load(),
 	}
 	st.Batch, st.GSO, st.GRO = s.levels()
 	return st

@@ -11,6 +11,8 @@ import (
 
 	"github.com/rtcstack/rtcstack/internal/race"
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/link"
 )
 
 // levels are the ways to talk to the system, from the plainest to the best. A system that does not know one falls back to the one before.
@@ -56,7 +58,7 @@ func listen(t testing.TB, addr netip.AddrPort, options Options) *Socket {
 }
 
 // serve runs Serve in a goroutine that the test waits for.
-func serve(t testing.TB, s *Socket, handle func(*Batch)) {
+func serve(t testing.TB, s *Socket, handle func(*link.Inbound)) {
 	t.Helper()
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(handle) }()
@@ -80,7 +82,7 @@ type inbox struct {
 
 func newInbox(t testing.TB, s *Socket) *inbox {
 	in := &inbox{}
-	serve(t, s, func(b *Batch) {
+	serve(t, s, func(b *link.Inbound) {
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		for i := range b.Len() {
@@ -121,8 +123,8 @@ func numbered(number, size int) []byte {
 func TestEcho(t *testing.T) {
 	everyLevel(t, func(t *testing.T, addr netip.AddrPort, options Options) {
 		server, client := listen(t, addr, options), listen(t, addr, options)
-		var echo Writer
-		serve(t, server, func(b *Batch) {
+		var echo link.Outbound
+		serve(t, server, func(b *link.Inbound) {
 			for i := range b.Len() {
 				data, from := b.At(i)
 				echo.Commit(append(echo.Reserve(len(data)), data...), from)
@@ -132,7 +134,7 @@ func TestEcho(t *testing.T) {
 			}
 		})
 		in := newInbox(t, client)
-		var w Writer
+		var w link.Outbound
 		for i := range 10 {
 			w.Commit(numbered(i, 100+i), server.LocalAddr())
 			require.NoError(t, w.Flush(client))
@@ -157,7 +159,7 @@ func TestMixedSizesAndDestinations(t *testing.T) {
 		// datagrams than one message and one system call take.
 		var want [3][]string
 		total := 0
-		var w Writer
+		var w link.Outbound
 		send := func(dst, size, count int) {
 			for range count {
 				p := numbered(total, size)
@@ -206,7 +208,7 @@ func TestEmptyAndLargestDatagram(t *testing.T) {
 		from, to := listen(t, addr, options), listen(t, addr, options)
 		in := newInbox(t, to)
 		largest := largestOf(to)
-		var w Writer
+		var w link.Outbound
 		w.Commit(nil, to.LocalAddr())
 		w.Commit(numbered(1, largest), to.LocalAddr())
 		w.Commit(numbered(2, largest), to.LocalAddr())
@@ -232,7 +234,7 @@ func TestSendErrorsAreTheDestinations(t *testing.T) {
 		if addr.Addr().Is4() {
 			otherFamily = netip.MustParseAddrPort("[::1]:9")
 		}
-		var w Writer
+		var w link.Outbound
 		good, bad := 0, 0
 		for range 3 {
 			for range 5 {
@@ -264,7 +266,7 @@ func TestICMPErrorsAreIgnored(t *testing.T) {
 		gone, from, to := listen(t, addr, options), listen(t, addr, options), listen(t, addr, options)
 		require.NoError(t, gone.Close())
 		in, back := newInbox(t, to), newInbox(t, from)
-		var w Writer
+		var w link.Outbound
 		for i := range 50 {
 			w.Commit(numbered(0, 100), gone.LocalAddr()) // "port unreachable"
 			w.Commit(numbered(i, 100), to.LocalAddr())
@@ -282,7 +284,7 @@ func TestIPv4MappedDestination(t *testing.T) {
 		from, to := listen(t, netip.MustParseAddrPort("127.0.0.1:0"), level.options), listen(t, netip.MustParseAddrPort("[::ffff:127.0.0.1]:0"), level.options)
 		require.True(t, to.LocalAddr().Addr().Is4())
 		in := newInbox(t, to)
-		var w Writer
+		var w link.Outbound
 		w.Commit([]byte("hello"), netip.AddrPortFrom(netip.AddrFrom16(to.LocalAddr().Addr().As16()), to.LocalAddr().Port()))
 		require.NoError(t, w.Flush(from))
 		in.wait(t, 1)
@@ -294,7 +296,7 @@ func TestClose(t *testing.T) {
 	everyLevel(t, func(t *testing.T, addr netip.AddrPort, options Options) {
 		s := listen(t, addr, options)
 		ended := make(chan error, 1)
-		go func() { ended <- s.Serve(func(*Batch) {}) }()
+		go func() { ended <- s.Serve(func(*link.Inbound) {}) }()
 		time.Sleep(5 * time.Millisecond) // most likely it waits by now; either way it must return
 		require.NoError(t, s.Close())
 		select {
@@ -304,8 +306,8 @@ func TestClose(t *testing.T) {
 			require.Fail(t, "Serve does not return")
 		}
 		require.NoError(t, s.Close())
-		require.NoError(t, s.Serve(func(*Batch) {}))
-		var w Writer
+		require.NoError(t, s.Serve(func(*link.Inbound) {}))
+		var w link.Outbound
 		w.Commit([]byte("late"), s.LocalAddr())
 		require.ErrorIs(t, w.Flush(s), net.ErrClosed)
 		require.Zero(t, w.Len())
@@ -315,10 +317,10 @@ func TestClose(t *testing.T) {
 func TestCloseFromHandler(t *testing.T) {
 	everyLevel(t, func(t *testing.T, addr netip.AddrPort, options Options) {
 		s := listen(t, addr, options)
-		var w Writer
+		var w link.Outbound
 		w.Commit([]byte("go"), s.LocalAddr())
 		require.NoError(t, w.Flush(s))
-		require.NoError(t, s.Serve(func(*Batch) { s.Close() }))
+		require.NoError(t, s.Serve(func(*link.Inbound) { s.Close() }))
 	})
 }
 
@@ -327,7 +329,7 @@ func TestConcurrentWriters(t *testing.T) {
 		from, to := listen(t, addr, options), listen(t, addr, options)
 		in := newInbox(t, to)
 		const writers, rounds, each = 4, 10, 20
-		var w [writers]Writer
+		var w [writers]link.Outbound
 		for r := range rounds {
 			var wg sync.WaitGroup
 			for n := range writers {
@@ -354,10 +356,10 @@ func TestConcurrentWriters(t *testing.T) {
 
 func TestBuffers(t *testing.T) {
 	addr := netip.MustParseAddrPort("127.0.0.1:0")
-	read, write := listen(t, addr, Options{ReadBuffer: 100_000, WriteBuffer: 50_000}).Buffers()
+	read, write := listen(t, addr, Options{ReadBuffer: 100_000, WriteBuffer: 50_000}).buffers()
 	require.Equal(t, 100_000, read)
 	require.Equal(t, 50_000, write)
-	read, write = listen(t, addr, Options{}).Buffers()
+	read, write = listen(t, addr, Options{}).buffers()
 	require.GreaterOrEqual(t, read, 100_000) // 4 MiB, or what the system allows
 	require.GreaterOrEqual(t, write, 100_000)
 	t.Logf("by default %d and %d bytes", read, write)
@@ -386,9 +388,9 @@ func TestIdleSocketsHoldNoBuffers(t *testing.T) {
 	got := make(chan struct{}, sockets)
 	for i := range in {
 		in[i] = listen(t, addr, Options{})
-		serve(t, in[i], func(*Batch) { got <- struct{}{} })
+		serve(t, in[i], func(*link.Inbound) { got <- struct{}{} })
 	}
-	writers := make([]Writer, sockets)
+	writers := make([]link.Outbound, sockets)
 	for i := range writers {
 		writers[i].Commit(numbered(i, 1200), in[i].LocalAddr())
 		require.NoError(t, writers[i].Flush(in[i]))
@@ -414,8 +416,8 @@ func pingPong(t testing.TB, options Options, size, count int) func() {
 	addr := netip.MustParseAddrPort("127.0.0.1:0")
 	from, to := listen(t, addr, options), listen(t, addr, options)
 	arrived := make(chan int, 1024)
-	serve(t, to, func(b *Batch) { arrived <- b.Len() })
-	var w Writer
+	serve(t, to, func(b *link.Inbound) { arrived <- b.Len() })
+	var w link.Outbound
 	payload := make([]byte, size)
 	dst := to.LocalAddr()
 	lost := time.NewTimer(time.Hour)
