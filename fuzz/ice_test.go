@@ -39,7 +39,7 @@ func FuzzICECandidate(f *testing.F) {
 			}
 			return
 		}
-		if (c.Transport == ice.TCP) != (c.TCPType != 0) || c.Addr.Addr().Zone() != "" {
+		if (c.Transport == ice.TransportTCP) != (c.TCPType != 0) || c.Addr.Addr().Zone() != "" {
 			t.Fatalf("%q became %+v", s, c)
 		}
 		// A description may have it.

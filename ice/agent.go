@@ -151,7 +151,7 @@ func (a *Agent) setRole(controlling bool) {
 
 // Local is a transport address of this host that the agent may use: a bound socket.
 type Local struct {
-	// Transport is UDP; TCP is not supported yet.
+	// Transport is TransportUDP; TCP is not supported yet.
 	Transport Transport
 	// Addr is the bound address, with the zone if it has one. It must not be the wildcard address.
 	Addr netip.AddrPort
@@ -170,10 +170,10 @@ func (a *Agent) AddLocal(now time.Time, l Local) (BaseID, error) {
 	addr := l.Addr.Addr()
 	b := &base{id: a.lastBase, transport: l.Transport, addr: l.Addr, added: now}
 	b.preference = localPreference(addr, a.countSimilar(addr))
-	b.prflxPriority = candidatePriority(PeerReflexive, b.preference, component)
+	b.prflxPriority = candidatePriority(CandidateTypePeerReflexive, b.preference, component)
 	b.host = Candidate{
-		Foundation: a.foundation(Host, addr, netip.Addr{}), Component: component, Addr: plain(l.Addr), Type: Host,
-		Priority: candidatePriority(Host, b.preference, component),
+		Foundation: a.foundation(CandidateTypeHost, addr, netip.Addr{}), Component: component, Addr: plain(l.Addr), Type: CandidateTypeHost,
+		Priority: candidatePriority(CandidateTypeHost, b.preference, component),
 	}
 	a.bases = append(a.bases, b)
 	a.addEvent(EventLocalCandidate{b.host, a.latest().localUfrag})
@@ -193,7 +193,7 @@ func (a *Agent) checkLocal(l Local) error {
 	switch {
 	case a.closed():
 		return ErrState
-	case l.Transport != UDP:
+	case l.Transport != TransportUDP:
 		return ErrUnsupportedTransport
 	case !usable(l.Addr):
 		return ErrAddress
@@ -278,7 +278,7 @@ func (a *Agent) foundation(t CandidateType, baseAddr, server netip.Addr) string 
 		n = len(a.bases)
 	}
 	n = 1 + n*(maxSTUNServers+1)
-	if t == ServerReflexive {
+	if t == CandidateTypeServerReflexive {
 		n += 1 + slices.IndexFunc(a.config.STUNServers, func(s netip.AddrPort) bool { return s.Addr() == server })
 	}
 	return strconv.Itoa(n)

@@ -57,10 +57,10 @@ func TestInputsThatAreRefused(t *testing.T) {
 		want error
 		f    func(*Candidate)
 	}{
-		{ErrUnsupportedTransport, func(c *Candidate) { c.Transport, c.TCPType = TCP, TCPActive }},
+		{ErrUnsupportedTransport, func(c *Candidate) { c.Transport, c.TCPType = TransportTCP, TCPTypeActive }},
 		{ErrUnsupportedComponent, func(c *Candidate) { c.Component = 2 }},
 		{ErrUnresolved, func(c *Candidate) {
-			*c = Candidate{Component: 1, Host: "x.local", HostPort: 1, Type: Host, Priority: 1}
+			*c = Candidate{Component: 1, Host: "x.local", HostPort: 1, Type: CandidateTypeHost, Priority: 1}
 		}},
 		{ErrCandidateType, func(c *Candidate) { c.Type = 0 }},
 	} {
@@ -72,7 +72,7 @@ func TestInputsThatAreRefused(t *testing.T) {
 
 	require.ErrorIs(t, s.a.SetRemote(s.now, RemoteParameters{Ufrag: "abc", Pwd: peerPwd}), ErrCredentials)
 	s.setRemote()
-	_, err := s.a.Agent.AddLocal(s.now, Local{Transport: TCP, Addr: local2})
+	_, err := s.a.Agent.AddLocal(s.now, Local{Transport: TransportTCP, Addr: local2})
 	require.ErrorIs(t, err, ErrUnsupportedTransport)
 
 	s.a.Close()

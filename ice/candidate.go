@@ -11,26 +11,26 @@ type CandidateType uint8
 
 // The four candidate types. The zero value is not a type: a Candidate must name one.
 const (
-	// Host is an address of the agent's own interface.
-	Host CandidateType = iota + 1
-	// ServerReflexive is the address a STUN server saw: the outside of a NAT.
-	ServerReflexive
-	// PeerReflexive is an address learned from a connectivity check. It is never signalled.
-	PeerReflexive
-	// Relayed is an address of a TURN server.
-	Relayed
+	// CandidateTypeHost is an address of the agent's own interface.
+	CandidateTypeHost CandidateType = iota + 1
+	// CandidateTypeServerReflexive is the address a STUN server saw: the outside of a NAT.
+	CandidateTypeServerReflexive
+	// CandidateTypePeerReflexive is an address learned from a connectivity check. It is never signalled.
+	CandidateTypePeerReflexive
+	// CandidateTypeRelayed is an address of a TURN server.
+	CandidateTypeRelayed
 )
 
 // String returns the word of SDP: "host", "srflx", "prflx" or "relay".
 func (t CandidateType) String() string {
 	switch t {
-	case Host:
+	case CandidateTypeHost:
 		return "host"
-	case ServerReflexive:
+	case CandidateTypeServerReflexive:
 		return "srflx"
-	case PeerReflexive:
+	case CandidateTypePeerReflexive:
 		return "prflx"
-	case Relayed:
+	case CandidateTypeRelayed:
 		return "relay"
 	}
 	return "CandidateType(" + strconv.Itoa(int(t)) + ")"
@@ -40,11 +40,11 @@ func (t CandidateType) String() string {
 // (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.2.2).
 func (t CandidateType) preference() uint32 {
 	switch t {
-	case Host:
+	case CandidateTypeHost:
 		return 126
-	case PeerReflexive:
+	case CandidateTypePeerReflexive:
 		return 110
-	case ServerReflexive:
+	case CandidateTypeServerReflexive:
 		return 100
 	}
 	return 0
@@ -56,16 +56,16 @@ type Transport uint8
 // The transports a candidate can have. The agent checks UDP candidates only; TCP candidates (RFC 6544)
 // are parsed and formatted, so that they survive a signalling layer.
 const (
-	UDP Transport = iota
-	TCP
+	TransportUDP Transport = iota
+	TransportTCP
 )
 
 // String returns "udp" or "tcp".
 func (t Transport) String() string {
 	switch t {
-	case UDP:
+	case TransportUDP:
 		return "udp"
-	case TCP:
+	case TransportTCP:
 		return "tcp"
 	}
 	return "Transport(" + strconv.Itoa(int(t)) + ")"
@@ -77,9 +77,9 @@ type TCPType uint8
 
 // The TCP candidate types.
 const (
-	TCPActive TCPType = iota + 1
-	TCPPassive
-	TCPSimultaneousOpen
+	TCPTypeActive TCPType = iota + 1
+	TCPTypePassive
+	TCPTypeSimultaneousOpen
 )
 
 // String returns "active", "passive" or "so", and "" for the zero value.
@@ -87,11 +87,11 @@ func (t TCPType) String() string {
 	switch t {
 	case 0:
 		return ""
-	case TCPActive:
+	case TCPTypeActive:
 		return "active"
-	case TCPPassive:
+	case TCPTypePassive:
 		return "passive"
-	case TCPSimultaneousOpen:
+	case TCPTypeSimultaneousOpen:
 		return "so"
 	}
 	return "TCPType(" + strconv.Itoa(int(t)) + ")"
@@ -105,7 +105,7 @@ type Candidate struct {
 	Foundation string
 	// Component is 1 for RTP, or for the only component; 2 for RTCP when it is not multiplexed. 1 to 256.
 	Component uint16
-	// Transport is UDP or TCP.
+	// Transport is TransportUDP or TransportTCP.
 	Transport Transport
 	// Priority orders the candidates of an agent: 1 to 2^31-1, the greater the better. That of a parsed candidate may be
 	// above, and counts as 2^31-1 then.

@@ -114,9 +114,9 @@ func parseCandidate(s string) (c Candidate, err error) {
 	var unsupported error
 	switch transport := f.next(); {
 	case strings.EqualFold(transport, "udp"):
-		c.Transport = UDP
+		c.Transport = TransportUDP
 	case strings.EqualFold(transport, "tcp"):
-		c.Transport = TCP
+		c.Transport = TransportTCP
 	case transport == "":
 		return c, ErrCandidateTruncated
 	default:
@@ -135,13 +135,13 @@ func parseCandidate(s string) (c Candidate, err error) {
 	}
 	switch f.next() {
 	case "host":
-		c.Type = Host
+		c.Type = CandidateTypeHost
 	case "srflx":
-		c.Type = ServerReflexive
+		c.Type = CandidateTypeServerReflexive
 	case "prflx":
-		c.Type = PeerReflexive
+		c.Type = CandidateTypePeerReflexive
 	case "relay":
-		c.Type = Relayed
+		c.Type = CandidateTypeRelayed
 	case "":
 		return c, ErrCandidateTruncated
 	default:
@@ -202,11 +202,11 @@ func (c *Candidate) parseAttributes(f *fields) error {
 		case "tcptype":
 			switch value {
 			case "active":
-				c.TCPType = TCPActive
+				c.TCPType = TCPTypeActive
 			case "passive":
-				c.TCPType = TCPPassive
+				c.TCPType = TCPTypePassive
 			case "so":
-				c.TCPType = TCPSimultaneousOpen
+				c.TCPType = TCPTypeSimultaneousOpen
 			default:
 				return ErrCandidateTCPType
 			}
@@ -232,13 +232,13 @@ func (c *Candidate) completeTCPType() {
 		port = c.HostPort
 	}
 	switch {
-	case c.Transport != TCP:
+	case c.Transport != TransportTCP:
 		c.TCPType = 0
 	case c.TCPType != 0:
 	case port == discardPort:
-		c.TCPType = TCPActive
+		c.TCPType = TCPTypeActive
 	default:
-		c.TCPType = TCPPassive
+		c.TCPType = TCPTypePassive
 	}
 }
 

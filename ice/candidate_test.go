@@ -18,52 +18,52 @@ func TestParseCandidate(t *testing.T) {
 	}{
 		{
 			name: "host", text: "candidate:1 1 udp 2130706431 203.0.113.141 8998 typ host",
-			want: Candidate{Foundation: "1", Component: 1, Priority: 2130706431, Type: Host,
+			want: Candidate{Foundation: "1", Component: 1, Priority: 2130706431, Type: CandidateTypeHost,
 				Addr: netip.MustParseAddrPort("203.0.113.141:8998")},
 		},
 		{
 			name: "RFC 8839's example", text: "a=candidate:2 1 UDP 1694498815 192.0.2.3 45664 typ srflx raddr 203.0.113.141 rport 8998\r\n",
-			want: Candidate{Foundation: "2", Component: 1, Priority: 1694498815, Type: ServerReflexive,
+			want: Candidate{Foundation: "2", Component: 1, Priority: 1694498815, Type: CandidateTypeServerReflexive,
 				Addr: netip.MustParseAddrPort("192.0.2.3:45664"), Related: netip.MustParseAddrPort("203.0.113.141:8998")},
 			canonical: "candidate:2 1 udp 1694498815 192.0.2.3 45664 typ srflx raddr 203.0.113.141 rport 8998",
 		},
 		{
 			name: "IPv6 relay", text: "candidate:abc+/XYZ 256 udp 1 2001:db8::1 1 typ relay raddr 2001:db8::2 rport 65535",
-			want: Candidate{Foundation: "abc+/XYZ", Component: 256, Priority: 1, Type: Relayed,
+			want: Candidate{Foundation: "abc+/XYZ", Component: 256, Priority: 1, Type: CandidateTypeRelayed,
 				Addr: netip.MustParseAddrPort("[2001:db8::1]:1"), Related: netip.MustParseAddrPort("[2001:db8::2]:65535")},
 		},
 		{
 			name: "extensions of a browser",
 			text: "candidate:842163049 1 udp 1677729535 192.0.2.5 46154 typ srflx raddr 0.0.0.0 rport 0 generation 0 ufrag EsAw network-id 1 network-cost 10",
-			want: Candidate{Foundation: "842163049", Component: 1, Priority: 1677729535, Type: ServerReflexive,
+			want: Candidate{Foundation: "842163049", Component: 1, Priority: 1677729535, Type: CandidateTypeServerReflexive,
 				Addr: netip.MustParseAddrPort("192.0.2.5:46154"), Related: netip.MustParseAddrPort("0.0.0.0:0"),
 				Extensions: []Extension{{"generation", "0"}, {"ufrag", "EsAw"}, {"network-id", "1"}, {"network-cost", "10"}}},
 		},
 		{
 			name: "mDNS name", text: "candidate:1 1 udp 2122260223 9b36eaac-bb2e-49bb-bb78-21c41c499900.local 55000 typ host",
-			want: Candidate{Foundation: "1", Component: 1, Priority: 2122260223, Type: Host,
+			want: Candidate{Foundation: "1", Component: 1, Priority: 2122260223, Type: CandidateTypeHost,
 				Host: "9b36eaac-bb2e-49bb-bb78-21c41c499900.local", HostPort: 55000},
 		},
 		{
 			name: "TCP", text: "candidate:1 1 tcp 1518280447 192.0.2.1 9 typ host tcptype active generation 0",
-			want: Candidate{Foundation: "1", Component: 1, Transport: TCP, Priority: 1518280447, Type: Host,
-				Addr: netip.MustParseAddrPort("192.0.2.1:9"), TCPType: TCPActive, Extensions: []Extension{{"generation", "0"}}},
+			want: Candidate{Foundation: "1", Component: 1, Transport: TransportTCP, Priority: 1518280447, Type: CandidateTypeHost,
+				Addr: netip.MustParseAddrPort("192.0.2.1:9"), TCPType: TCPTypeActive, Extensions: []Extension{{"generation", "0"}}},
 		},
 		{
 			name: "TCP, extension first", text: "candidate:1 1 TCP 1 192.0.2.1 9 typ host generation 0 tcptype so",
-			want: Candidate{Foundation: "1", Component: 1, Transport: TCP, Priority: 1, Type: Host,
-				Addr: netip.MustParseAddrPort("192.0.2.1:9"), TCPType: TCPSimultaneousOpen, Extensions: []Extension{{"generation", "0"}}},
+			want: Candidate{Foundation: "1", Component: 1, Transport: TransportTCP, Priority: 1, Type: CandidateTypeHost,
+				Addr: netip.MustParseAddrPort("192.0.2.1:9"), TCPType: TCPTypeSimultaneousOpen, Extensions: []Extension{{"generation", "0"}}},
 			canonical: "candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype so generation 0",
 		},
 		{
 			name: "IPv4 in IPv6, and too many spaces", text: "candidate:1  1 udp 5 ::ffff:192.0.2.1 9  typ prflx raddr host.example rport 7",
-			want: Candidate{Foundation: "1", Component: 1, Priority: 5, Type: PeerReflexive,
+			want: Candidate{Foundation: "1", Component: 1, Priority: 5, Type: CandidateTypePeerReflexive,
 				Addr: netip.MustParseAddrPort("192.0.2.1:9")},
 			canonical: "candidate:1 1 udp 5 192.0.2.1 9 typ prflx",
 		},
 		{
 			name: "an extension without value at the end", text: "candidate:1 1 udp 5 192.0.2.1 9 typ host x",
-			want: Candidate{Foundation: "1", Component: 1, Priority: 5, Type: Host,
+			want: Candidate{Foundation: "1", Component: 1, Priority: 5, Type: CandidateTypeHost,
 				Addr: netip.MustParseAddrPort("192.0.2.1:9"), Extensions: []Extension{{"x", ""}}},
 		},
 	} {
@@ -165,7 +165,7 @@ func TestParseCandidateOfAnotherKind(t *testing.T) {
 
 // Candidates that are not of the grammar, and whose meaning is clear.
 func TestParseCandidateAcceptsWhatIsMeant(t *testing.T) {
-	base := Candidate{Foundation: "1", Component: 1, Priority: 5, Type: Host, Addr: netip.MustParseAddrPort("192.0.2.1:4000")}
+	base := Candidate{Foundation: "1", Component: 1, Priority: 5, Type: CandidateTypeHost, Addr: netip.MustParseAddrPort("192.0.2.1:4000")}
 	with := func(change func(c *Candidate)) Candidate {
 		c := base
 		change(&c)
@@ -191,16 +191,16 @@ func TestParseCandidateAcceptsWhatIsMeant(t *testing.T) {
 			with(func(c *Candidate) { c.Addr = netip.MustParseAddrPort("[fe80::1]:4000") }), "candidate:1 1 udp 5 fe80::1 4000 typ host"},
 		// RFC 6544, section 4.5: the port of an active candidate is 9.
 		{"TCP of before RFC 6544, active", "candidate:1 1 tcp 5 192.0.2.1 9 typ host generation 0", with(func(c *Candidate) {
-			c.Addr, c.Transport, c.TCPType = netip.MustParseAddrPort("192.0.2.1:9"), TCP, TCPActive
+			c.Addr, c.Transport, c.TCPType = netip.MustParseAddrPort("192.0.2.1:9"), TransportTCP, TCPTypeActive
 			c.Extensions = []Extension{{"generation", "0"}}
 		}), "candidate:1 1 tcp 5 192.0.2.1 9 typ host tcptype active generation 0"},
 		{"TCP of before RFC 6544, passive", "candidate:1 1 tcp 5 192.0.2.1 4000 typ host",
-			with(func(c *Candidate) { c.Transport, c.TCPType = TCP, TCPPassive }), "candidate:1 1 tcp 5 192.0.2.1 4000 typ host tcptype passive"},
+			with(func(c *Candidate) { c.Transport, c.TCPType = TransportTCP, TCPTypePassive }), "candidate:1 1 tcp 5 192.0.2.1 4000 typ host tcptype passive"},
 		{"TCP of before RFC 6544, no port", "candidate:1 1 tcp 5 192.0.2.1 0 typ host", with(func(c *Candidate) {
-			c.Addr, c.Transport, c.TCPType = netip.MustParseAddrPort("192.0.2.1:0"), TCP, TCPPassive
+			c.Addr, c.Transport, c.TCPType = netip.MustParseAddrPort("192.0.2.1:0"), TransportTCP, TCPTypePassive
 		}), "candidate:1 1 tcp 5 192.0.2.1 0 typ host tcptype passive"},
 		{"TCP of before RFC 6544, a name", "candidate:1 1 tcp 5 a.example 9 typ host", with(func(c *Candidate) {
-			c.Addr, c.Host, c.HostPort, c.Transport, c.TCPType = netip.AddrPort{}, "a.example", 9, TCP, TCPActive
+			c.Addr, c.Host, c.HostPort, c.Transport, c.TCPType = netip.AddrPort{}, "a.example", 9, TransportTCP, TCPTypeActive
 		}), "candidate:1 1 tcp 5 a.example 9 typ host tcptype active"},
 		{"UDP with tcptype", "candidate:1 1 udp 5 192.0.2.1 4000 typ host tcptype passive", base, "candidate:1 1 udp 5 192.0.2.1 4000 typ host"},
 		{"related address is none", "candidate:1 1 udp 5 192.0.2.1 4000 typ host raddr 1%92.0 rport 61665", base, "candidate:1 1 udp 5 192.0.2.1 4000 typ host"},
@@ -252,15 +252,15 @@ func TestCandidateWithAddr(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	require.Equal(t, "host srflx prflx relay CandidateType(0)",
-		strings.Join([]string{Host.String(), ServerReflexive.String(), PeerReflexive.String(), Relayed.String(), CandidateType(0).String()}, " "))
+		strings.Join([]string{CandidateTypeHost.String(), CandidateTypeServerReflexive.String(), CandidateTypePeerReflexive.String(), CandidateTypeRelayed.String(), CandidateType(0).String()}, " "))
 	var states []string
 	for s := StateNew; s <= StateClosed+1; s++ {
 		states = append(states, s.String())
 	}
 	require.Equal(t, "new checking connected completed disconnected failed closed State(7)", strings.Join(states, " "))
-	require.Equal(t, "udp tcp Transport(2)", UDP.String()+" "+TCP.String()+" "+Transport(2).String())
+	require.Equal(t, "udp tcp Transport(2)", TransportUDP.String()+" "+TransportTCP.String()+" "+Transport(2).String())
 	require.Equal(t, "active passive so TCPType(4)",
-		strings.Join([]string{TCPActive.String(), TCPPassive.String(), TCPSimultaneousOpen.String(), TCPType(4).String()}, " "))
+		strings.Join([]string{TCPTypeActive.String(), TCPTypePassive.String(), TCPTypeSimultaneousOpen.String(), TCPType(4).String()}, " "))
 	require.Equal(t, "frozen waiting in-progress succeeded failed pairState(9)", strings.Join([]string{pairFrozen.String(),
 		pairWaiting.String(), pairInProgress.String(), pairSucceeded.String(), pairFailed.String(), pairState(9).String()}, " "))
 }

@@ -120,7 +120,7 @@ func TestFrozenPairs(t *testing.T) {
 	s.a.pacer.interval = time.Second // so that the bucket does not hide the order
 	s.setRemote()
 	add := func(port uint16, foundation string, priority uint32) {
-		require.NoError(t, s.a.AddRemoteCandidate(s.now, Candidate{Foundation: foundation, Component: 1, Type: Host,
+		require.NoError(t, s.a.AddRemoteCandidate(s.now, Candidate{Foundation: foundation, Component: 1, Type: CandidateTypeHost,
 			Addr: netip.AddrPortFrom(remote1.Addr(), port), Priority: priority}))
 	}
 	state := func(port uint16) pairState { return s.pairState(local1, netip.AddrPortFrom(remote1.Addr(), port)) }
@@ -149,7 +149,7 @@ func TestUnfreezesFoundationsThatHaveEnded(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
 	for i, foundation := range []string{"x", "x", "y", "y"} {
-		require.NoError(t, s.a.AddRemoteCandidate(s.now, Candidate{Foundation: foundation, Component: 1, Type: Host,
+		require.NoError(t, s.a.AddRemoteCandidate(s.now, Candidate{Foundation: foundation, Component: 1, Type: CandidateTypeHost,
 			Addr: netip.AddrPortFrom(remote1.Addr(), uint16(1+i)), Priority: []uint32{1000, 700, 900, 800}[i]}))
 	}
 	x := s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 1))
@@ -165,7 +165,7 @@ func TestFrozenPairsDoNotWaitForTimeouts(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
 	for port := range uint16(3) {
-		require.NoError(t, s.a.AddRemoteCandidate(s.now, Candidate{Foundation: "all", Component: 1, Type: Host,
+		require.NoError(t, s.a.AddRemoteCandidate(s.now, Candidate{Foundation: "all", Component: 1, Type: CandidateTypeHost,
 			Addr: netip.AddrPortFrom(remote1.Addr(), 10+port), Priority: 1000 - uint32(port)}))
 	}
 	for port := range uint16(3) {
@@ -247,7 +247,7 @@ func TestMappedAddressIsTheLocalCandidate(t *testing.T) {
 	priority, _ := c.Priority()
 	s.answer(c, mapped1)
 	pair, _ := s.a.Selected()
-	require.Equal(t, PeerReflexive, pair.Local.Type)
+	require.Equal(t, CandidateTypePeerReflexive, pair.Local.Type)
 	require.Equal(t, mapped1, pair.Local.Addr)
 	require.Equal(t, local1, pair.Local.Related)
 	require.Equal(t, local1, pair.Base)

@@ -357,7 +357,7 @@ func meet(t *testing.T, seed uint64, config Config, h habits, ours, theirs []str
 		network.Attach(e.f, netsim.Interface{Addr: addr.Addr(), Up: l, Down: l})
 		e.f.locals = append(e.f.locals, addr)
 		require.NoError(t, agent.AddRemoteCandidate(sim.Now(), Candidate{
-			Foundation: "f", Component: 1, Addr: addr, Type: Host, Priority: candidatePriority(Host, uint16(60000-i), 1),
+			Foundation: "f", Component: 1, Addr: addr, Type: CandidateTypeHost, Priority: candidatePriority(CandidateTypeHost, uint16(60000-i), 1),
 		}))
 	}
 	agent.SetRemoteComplete(sim.Now())

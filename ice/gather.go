@@ -127,8 +127,8 @@ func (a *Agent) addReflexive(b *base, server, mapped netip.AddrPort) bool {
 		}
 	}
 	c := Candidate{
-		Foundation: a.foundation(ServerReflexive, b.addr.Addr(), server.Addr()), Component: component, Addr: mapped,
-		Priority: candidatePriority(ServerReflexive, b.preference, component), Type: ServerReflexive, Related: b.host.Addr,
+		Foundation: a.foundation(CandidateTypeServerReflexive, b.addr.Addr(), server.Addr()), Component: component, Addr: mapped,
+		Priority: candidatePriority(CandidateTypeServerReflexive, b.preference, component), Type: CandidateTypeServerReflexive, Related: b.host.Addr,
 	}
 	b.reflexive = append(b.reflexive, reflexive{c, ufrag})
 	a.addEvent(EventLocalCandidate{c, ufrag})

@@ -42,7 +42,7 @@ func TestGathering(t *testing.T) {
 	s.serverAnswers(g1, mapped1)
 	host := s.a.bases[0].host
 	// "the base … related address"; "type preference … 100" (RFC 8445, 5.1.1.2, 5.1.2.2).
-	want := Candidate{Foundation: "2", Component: 1, Type: ServerReflexive, Addr: mapped1, Related: local1,
+	want := Candidate{Foundation: "2", Component: 1, Type: CandidateTypeServerReflexive, Addr: mapped1, Related: local1,
 		Priority: host.Priority - (126-100)<<24}
 	s.wantEvents(EventLocalCandidate{want, agentUfrag})
 	// "A candidate is redundant if and only if its transport address and base equal those of another candidate" (5.1.3).

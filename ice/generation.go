@@ -215,7 +215,7 @@ func (g *generation) forgetStrangers() {
 		if p.earlyUfrag == "" || p.earlyUfrag == g.remoteUfrag {
 			continue
 		}
-		if p.remote.Type == PeerReflexive {
+		if p.remote.Type == CandidateTypePeerReflexive {
 			g.checkList.remove(p)
 			g.remotes = slices.DeleteFunc(g.remotes, func(c *Candidate) bool { return c == p.remote })
 			continue

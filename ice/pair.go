@@ -116,7 +116,7 @@ func (p *candidatePair) sameFoundation(q *candidatePair) bool {
 // direct reports whether the pair runs between hosts, without a NAT or relay that shows: nothing better of another kind
 // can come.
 func (p *candidatePair) direct() bool {
-	return p.base.host.Type == Host && p.remote.Type == Host && p.mapped == p.base.host.Addr
+	return p.base.host.Type == CandidateTypeHost && p.remote.Type == CandidateTypeHost && p.mapped == p.base.host.Addr
 }
 
 // setPriority computes the pair's priority in the given role.
@@ -147,7 +147,7 @@ func (b *base) candidateAt(mapped netip.AddrPort) Candidate {
 	}
 	return Candidate{
 		Foundation: "prflx" + b.host.Foundation, Component: b.host.Component, Transport: b.host.Transport,
-		Priority: b.prflxPriority, Addr: mapped, Type: PeerReflexive, Related: b.host.Addr,
+		Priority: b.prflxPriority, Addr: mapped, Type: CandidateTypePeerReflexive, Related: b.host.Addr,
 	}
 }
 

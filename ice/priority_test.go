@@ -12,11 +12,11 @@ import (
 
 func TestCandidatePriority(t *testing.T) {
 	// The recommended type preferences of RFC 8445, 5.1.2.2; the numbers are those in the example of RFC 8839, 6.
-	require.Equal(t, uint32(2130706431), candidatePriority(Host, 65535, 1))
-	require.Equal(t, uint32(1694498815), candidatePriority(ServerReflexive, 65535, 1))
-	require.Equal(t, uint32(1862270975), candidatePriority(PeerReflexive, 65535, 1))
-	require.Equal(t, uint32(16777215), candidatePriority(Relayed, 65535, 1))
-	require.Equal(t, uint32(2130706430), candidatePriority(Host, 65535, 2))
+	require.Equal(t, uint32(2130706431), candidatePriority(CandidateTypeHost, 65535, 1))
+	require.Equal(t, uint32(1694498815), candidatePriority(CandidateTypeServerReflexive, 65535, 1))
+	require.Equal(t, uint32(1862270975), candidatePriority(CandidateTypePeerReflexive, 65535, 1))
+	require.Equal(t, uint32(16777215), candidatePriority(CandidateTypeRelayed, 65535, 1))
+	require.Equal(t, uint32(2130706430), candidatePriority(CandidateTypeHost, 65535, 2))
 }
 
 // "pair priority = 2^32*MIN(G,D) + 2*MAX(G,D) + (G>D?1:0)" (RFC 8445, 6.1.2.3).

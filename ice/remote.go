@@ -79,7 +79,7 @@ func (g *generation) addRemoteCandidate(now time.Time, c Candidate) error {
 	switch {
 	case g.ended:
 		return ErrState
-	case c.Transport != UDP:
+	case c.Transport != TransportUDP:
 		return ErrUnsupportedTransport
 	case c.Component != component:
 		return ErrUnsupportedComponent
@@ -87,7 +87,7 @@ func (g *generation) addRemoteCandidate(now time.Time, c Candidate) error {
 		return ErrUnresolved
 	case !usable(c.Addr):
 		return ErrAddress
-	case c.Type < Host || c.Type > Relayed:
+	case c.Type < CandidateTypeHost || c.Type > Relayed:
 		return ErrCandidateType
 	}
 	c.Priority = min(max(c.Priority, 1), maxPriority)
@@ -98,7 +98,7 @@ func (g *generation) addRemoteCandidate(now time.Time, c Candidate) error {
 	if known := g.remote(c.Addr); known != nil {
 		// A check may overtake signalling: then the candidate is already known as peer-reflexive, and now its real
 		// type and priority (https://www.rfc-editor.org/rfc/rfc8838.html#section-11.4).
-		if known.Type == PeerReflexive && c.Type != PeerReflexive {
+		if known.Type == CandidateTypePeerReflexive && c.Type != CandidateTypePeerReflexive {
 			*known = c
 			for _, p := range g.checkList.pairs {
 				p.setPriority(g.agent.controlling)
@@ -171,7 +171,7 @@ func (g *generation) learnRemote(addr netip.AddrPort, priority uint32) *Candidat
 		// "The foundation … MUST be different from the foundations of all other remote candidates": signalled ones do
 		// not usually look like this, and if one does, a pair is frozen for a moment.
 		Foundation: "prflx" + strconv.Itoa(g.prflxNo), Component: component, Addr: addr,
-		Priority: min(max(priority, 1), maxPriority), Type: PeerReflexive,
+		Priority: min(max(priority, 1), maxPriority), Type: CandidateTypePeerReflexive,
 	}
 	g.remotes = append(g.remotes, c)
 	return c
@@ -181,7 +181,7 @@ func (g *generation) learnRemote(addr netip.AddrPort, priority uint32) *Candidat
 // its address does not fill the table.
 func (g *generation) forgetUseless() bool {
 	for i, c := range g.remotes {
-		if c.Type != PeerReflexive || slices.ContainsFunc(g.checkList.pairs, func(p *candidatePair) bool {
+		if c.Type != CandidateTypePeerReflexive || slices.ContainsFunc(g.checkList.pairs, func(p *candidatePair) bool {
 			return p.remote == c && p.state != pairFailed
 		}) {
 			continue

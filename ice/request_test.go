@@ -19,7 +19,7 @@ func TestRequestAnswered(t *testing.T) {
 	// "If the source transport address … does not match any existing remote candidates, it represents a new peer-reflexive remote
 	// candidate. The priority is the PRIORITY of the request" (RFC 8445, 7.3.1.3).
 	require.Len(t, s.a.current.remotes, 1)
-	require.Equal(t, PeerReflexive, s.a.current.remotes[0].Type)
+	require.Equal(t, CandidateTypePeerReflexive, s.a.current.remotes[0].Type)
 	require.Equal(t, uint32(12345), s.a.current.remotes[0].Priority)
 	require.True(t, s.a.Permits(local1, remote1))
 	require.False(t, s.a.Permits(local1, remote2))
@@ -262,7 +262,7 @@ func TestPacketSize(t *testing.T) {
 	now := time.Unix(1, 0)
 	require.NoError(t, addressed{a}.AddLocal(now, local1))
 	require.NoError(t, a.SetRemote(now, RemoteParameters{Ufrag: long, Pwd: long}))
-	require.NoError(t, a.AddRemoteCandidate(now, Candidate{Foundation: "1", Component: 1, Type: Host, Addr: remote1, Priority: 1}))
+	require.NoError(t, a.AddRemoteCandidate(now, Candidate{Foundation: "1", Component: 1, Type: CandidateTypeHost, Addr: remote1, Priority: 1}))
 	b, _, ok := a.Transmit(now, nil)
 	require.True(t, ok)
 	require.Less(t, len(b), 700)

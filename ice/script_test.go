@@ -61,8 +61,8 @@ func (s *script) addRemote(addrs ...netip.AddrPort) {
 func (s *script) hostCandidate(addr netip.AddrPort) Candidate {
 	n := len(s.a.current.remotes)
 	return Candidate{
-		Foundation: "h" + addr.Addr().String()[:1] + string(rune('A'+n)), Component: 1, Addr: addr, Type: Host,
-		Priority: candidatePriority(Host, uint16(60000-n), 1),
+		Foundation: "h" + addr.Addr().String()[:1] + string(rune('A'+n)), Component: 1, Addr: addr, Type: CandidateTypeHost,
+		Priority: candidatePriority(CandidateTypeHost, uint16(60000-n), 1),
 	}
 }
 
@@ -196,7 +196,7 @@ func (s *script) check(local, remote netip.AddrPort, c peerCheck) stun.Transacti
 		b.AddString(stun.AttributeUsername, c.username)
 	}
 	if c.priority == 0 {
-		c.priority = candidatePriority(PeerReflexive, 60000, 1)
+		c.priority = candidatePriority(CandidateTypePeerReflexive, 60000, 1)
 	}
 	if !c.noPriority {
 		b.AddUint32(stun.AttributePriority, c.priority)

@@ -280,7 +280,7 @@ func TestBrowserHidesAddresses(t *testing.T) {
 			for _, c := range session.remoteCandidates() {
 				require.True(t, isLocalName(c), "the browser was to hide its addresses: %s", c)
 			}
-			require.Contains(t, []ice.CandidateType{ice.PeerReflexive, ice.Host}, pc.Stats().Remote.Type)
+			require.Contains(t, []ice.CandidateType{ice.CandidateTypePeerReflexive, ice.CandidateTypeHost}, pc.Stats().Remote.Type)
 			t.Logf("selected pair: %v – %v", pc.Stats().Local, pc.Stats().Remote)
 		})
 	}

@@ -1,7 +1,6 @@
 package udp
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -324,27 +323,4 @@ func TestSegmentSizeIsReadInEachForm(t *testing.T) {
 	h.SetControllen(unix.CmsgLen(4))
 	require.Zero(t, b.segmentSize(0))
 	b.prepare(0)
-}
-
-func TestFlushOfAClosedSocketEndsWaiting(t *testing.T) {
-	st := newSendTest(t, &kernel{verdict: func(message) unix.Errno { return unix.EAGAIN }})
-	waiting := make(chan struct{}, 1)
-	st.from.os.calls.sendmmsg = func(uintptr, []unix.Mmsghdr) (int, unix.Errno) {
-		select {
-		case waiting <- struct{}{}:
-		default:
-		}
-		return 0, unix.EAGAIN
-	}
-	ended := make(chan error, 1)
-	go func() {
-		st.w.Commit([]byte("x"), st.to.LocalAddr())
-		ended <- st.w.Flush(st.from)
-	}()
-	<-waiting
-	require.NoError(t, st.from.Close())
-	err := <-ended
-	require.Error(t, err)
-	var sendError *SendError
-	require.False(t, errors.As(err, &sendError))
 }
