@@ -87,7 +87,7 @@ func (g *generation) addRemoteCandidate(now time.Time, c Candidate) error {
 		return ErrUnresolved
 	case !usable(c.Addr):
 		return ErrAddress
-	case c.Type < CandidateTypeHost || c.Type > Relayed:
+	case c.Type < CandidateTypeHost || c.Type > CandidateTypeRelayed:
 		return ErrCandidateType
 	}
 	c.Priority = min(max(c.Priority, 1), maxPriority)
