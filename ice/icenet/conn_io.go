@@ -1,4 +1,4 @@
-package ice
+package icenet
 
 import (
 	"errors"
@@ -8,8 +8,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/rtcstack/rtcstack/ice"
 	"github.com/rtcstack/rtcstack/internal/bufpool"
-	"github.com/rtcstack/rtcstack/internal/udp"
+	"github.com/rtcstack/rtcstack/internal/link"
 	"github.com/rtcstack/rtcstack/stun"
 )
 
@@ -27,7 +28,7 @@ func passed(c <-chan struct{}) bool {
 }
 
 // Read waits for the next datagram and copies it to p. If p is too small, the rest is lost and the error is
-// io.ErrShortBuffer. After Close the error is net.ErrClosed, at once; after failure it is ErrFailed, when all that had arrived is read.
+// io.ErrShortBuffer. After Close the error is net.ErrClosed, at once; in StateFailed it is ErrFailed, when all that had arrived is read.
 func (c *Conn) Read(p []byte) (int, error) {
 	switch {
 	case passed(c.closed):
@@ -35,21 +36,27 @@ func (c *Conn) Read(p []byte) (int, error) {
 	case passed(c.readDeadline.Expired()):
 		return 0, errDeadline
 	}
-	select {
-	case b := <-c.queue:
-		return c.take(p, b)
-	case <-c.readDeadline.Expired():
-		return 0, errDeadline
-	case <-c.done:
-	}
-	if passed(c.closed) {
-		return 0, net.ErrClosed
-	}
-	select {
-	case b := <-c.queue:
-		return c.take(p, b)
-	default:
-		return 0, c.reason()
+	for {
+		c.mu.Lock()
+		failed := c.failed.c
+		c.mu.Unlock()
+		select {
+		case b := <-c.queue:
+			return c.take(p, b)
+		case <-c.readDeadline.Expired():
+			return 0, errDeadline
+		case <-c.closed:
+			return 0, net.ErrClosed
+		case <-failed:
+		}
+		select {
+		case b := <-c.queue:
+			return c.take(p, b)
+		default:
+		}
+		if c.State() == ice.StateFailed {
+			return 0, ErrFailed
+		}
 	}
 }
 
@@ -64,36 +71,65 @@ func (c *Conn) take(p []byte, b *bufpool.Buffer) (int, error) {
 	return n, nil
 }
 
-// Write sends p as one datagram on the selected pair. It does not wait for one: without, the error is ErrNotConnected. Other errors
-// are ErrLooksLikeSTUN, ErrLimit for more than 65,507 bytes, ErrFailed, net.ErrClosed, and what the socket says. A datagram that
-// is sent may still be lost.
+// Write sends p as one datagram on the selected pair. It does not wait for one: without, the error is ErrNotConnected. It waits while the
+// socket has no room for it. Other errors are ErrLooksLikeSTUN, ErrTooLarge, ErrFailed, net.ErrClosed, and what the socket says. A
+// datagram that is sent may still be lost.
 func (c *Conn) Write(p []byte) (int, error) {
 	switch {
-	case passed(c.closed):
-		return 0, net.ErrClosed
-	case passed(c.writeDeadline.Expired()):
-		return 0, errDeadline
 	case len(p) > maxDatagram:
-		return 0, fmt.Errorf("ice: datagram of %d bytes: %w", len(p), ErrLimit)
+		return 0, ErrTooLarge
 	case stun.Is(p):
 		return 0, ErrLooksLikeSTUN
 	}
+	for {
+		switch {
+		case passed(c.closed):
+			return 0, net.ErrClosed
+		case passed(c.writeDeadline.Expired()):
+			return 0, errDeadline
+		}
+		to, err := c.writePath()
+		if err != nil {
+			return 0, err
+		}
+		if !to.Link.Congested() {
+			return c.write(p, to)
+		}
+		room := make(chan struct{})
+		if !to.Link.NotifyClear(func() { close(room) }) {
+			continue
+		}
+		select {
+		case <-room:
+		case <-c.closed:
+		case <-c.writeDeadline.Expired():
+		}
+	}
+}
+
+// writePath returns the path that a datagram takes now.
+func (c *Conn) writePath() (link.Path, error) {
 	c.mu.Lock()
-	to, err := c.path, c.err
-	if err == nil && c.agent.selected == nil {
-		err = ErrNotConnected
+	defer c.mu.Unlock()
+	switch p := c.driver.Path(); {
+	case c.isClosed:
+		return link.Path{}, net.ErrClosed
+	case p != nil:
+		return *p, nil
+	case c.driver.Agent().State() == ice.StateFailed:
+		return link.Path{}, ErrFailed
 	}
-	c.mu.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	var w udp.Writer
-	w.Commit(append(w.Reserve(len(p)), p...), to.remote)
-	if err := w.Flush(to.socket); err != nil {
+	return link.Path{}, ErrNotConnected
+}
+
+func (c *Conn) write(p []byte, to link.Path) (int, error) {
+	var b link.Batch
+	b.Commit(&to, append(b.Reserve(&to, len(p)), p...))
+	if err := b.Flush(); err != nil {
 		if errors.Is(err, net.ErrClosed) || passed(c.closed) {
 			return 0, net.ErrClosed
 		}
-		return 0, fmt.Errorf("ice: %w", err)
+		return 0, fmt.Errorf("icenet: %w", err)
 	}
 	c.sent.Add(1)
 	return len(p), nil

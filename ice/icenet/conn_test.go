@@ -1,4 +1,4 @@
-package ice
+package icenet
 
 import (
 	"context"
@@ -7,45 +7,79 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rtcstack/rtcstack/ice"
 	"github.com/rtcstack/rtcstack/internal/bufpool"
-	"github.com/rtcstack/rtcstack/internal/udp"
 	"github.com/rtcstack/rtcstack/stun"
 )
 
 // patience is how long a test waits for what should come at once; a busy machine may take seconds.
 const patience = 20 * time.Second
 
-func loopbackConn(t *testing.T, config Config) *Conn {
-	c, err := NewConn(config, ConnOptions{BindAddress: netip.MustParseAddr("127.0.0.1"), ReceiveQueue: 4})
+const peerUfrag, peerPwd = "peer", "peerpeerpeerpeerpeerpeer"
+
+// testConn is a Conn whose callbacks the test reads.
+type testConn struct {
+	*Conn
+	candidates chan ice.Candidate // closed when they are complete
+	states     chan ice.State
+}
+
+func newTestConn(t *testing.T, config ice.Config, options Options) *testConn {
+	c := &testConn{candidates: make(chan ice.Candidate, 100), states: make(chan ice.State, 100)}
+	restarted := false
+	options.OnCandidate = func(candidate ice.Candidate, _ string) {
+		if !restarted {
+			c.candidates <- candidate
+		}
+	}
+	options.OnGatheringComplete = func(string) {
+		if !restarted {
+			close(c.candidates)
+		}
+		restarted = true
+	}
+	options.OnStateChange = func(s ice.State) { c.states <- s }
+	var err error
+	c.Conn, err = NewConn(t.Context(), config, options)
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
 	return c
 }
 
-// trickle signals from one connection to another with the callbacks.
-func trickle(t *testing.T, from, to *Conn) {
-	from.OnCandidate(func(c Candidate) { require.NoError(t, to.AddRemoteCandidate(c)) })
-	from.OnGatheringComplete(to.SetRemoteComplete)
-	ufrag, pwd := from.LocalCredentials()
-	require.NoError(t, to.SetRemote(RemoteParameters{Ufrag: ufrag, Pwd: pwd}))
+func loopbackConn(t *testing.T, config ice.Config) *testConn {
+	return newTestConn(t, config, Options{BindAddress: netip.MustParseAddr("127.0.0.1"), ReceiveQueue: 4})
 }
 
-func connectedConns(t *testing.T) (a, b *Conn) {
-	a, b = loopbackConn(t, Config{Controlling: true}), loopbackConn(t, Config{})
+// trickle signals from one connection to another with the callbacks.
+func trickle(t *testing.T, from, to *testConn) {
+	ufrag, pwd := from.LocalCredentials()
+	require.NoError(t, to.SetRemote(ice.RemoteParameters{Ufrag: ufrag, Pwd: pwd}))
+	for c := range from.candidates {
+		require.NoError(t, to.AddRemoteCandidate(c))
+	}
+	to.SetRemoteComplete()
+}
+
+func connectedConns(t *testing.T) (a, b *testConn) {
+	a, b = loopbackConn(t, ice.Config{Controlling: true}), loopbackConn(t, ice.Config{})
+	connect(t, a, b)
+	return a, b
+}
+
+func connect(t *testing.T, a, b *testConn) {
 	trickle(t, a, b)
 	trickle(t, b, a)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	require.NoError(t, a.Wait(ctx))
 	require.NoError(t, b.Wait(ctx))
-	return a, b
 }
 
 func TestConnCarriesDatagrams(t *testing.T) {
@@ -71,7 +105,7 @@ func TestConnCarriesDatagrams(t *testing.T) {
 	require.Equal(t, "longer than the b"[:n], string(buf[:n]))
 
 	_, err = b.Write(make([]byte, maxDatagram+1))
-	require.ErrorIs(t, err, ErrLimit)
+	require.ErrorIs(t, err, ErrTooLarge)
 }
 
 // A socket is open to the world: what does not come from the peer is not for Read.
@@ -112,9 +146,9 @@ func TestConnDeadlines(t *testing.T) {
 }
 
 func TestConnBeforeAndAfter(t *testing.T) {
-	c := loopbackConn(t, Config{})
+	c := loopbackConn(t, ice.Config{})
 	require.Nil(t, c.RemoteAddr())
-	require.Equal(t, StateNew, c.State())
+	require.Equal(t, ice.StateNew, c.State())
 	_, err := c.Write([]byte("early"))
 	require.ErrorIs(t, err, ErrNotConnected)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -132,12 +166,14 @@ func TestConnBeforeAndAfter(t *testing.T) {
 	require.ErrorIs(t, c.Wait(t.Context()), net.ErrClosed)
 	_, err = c.Write([]byte("late"))
 	require.ErrorIs(t, err, net.ErrClosed)
-	require.Equal(t, StateClosed, c.State())
+	require.Equal(t, ice.StateClosed, c.State())
 
-	_, err = NewConn(Config{Ufrag: "x"}, ConnOptions{})
-	require.ErrorIs(t, err, ErrCredentials)
-	_, err = NewConn(Config{}, ConnOptions{BindAddress: netip.MustParseAddr("192.0.2.1")})
+	_, err = NewConn(t.Context(), ice.Config{Ufrag: "x"}, Options{})
+	require.ErrorIs(t, err, ice.ErrCredentials)
+	_, err = NewConn(t.Context(), ice.Config{}, Options{BindAddress: netip.MustParseAddr("192.0.2.1")})
 	require.Error(t, err) // not an address of this host
+	_, err = NewConn(ctx, ice.Config{}, Options{})
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestConnLeavesNoGoroutine(t *testing.T) {
@@ -146,25 +182,23 @@ func TestConnLeavesNoGoroutine(t *testing.T) {
 	b.Close()
 	require.Eventually(t, func() bool {
 		buf := make([]byte, 1<<20)
-		return !strings.Contains(string(buf[:runtime.Stack(buf, true)]), "(*Conn).serve")
+		return !strings.Contains(string(buf[:runtime.Stack(buf, true)]), "(*Driver).add")
 	}, patience, time.Millisecond)
 }
 
 // The timer of a Conn works, and failure reaches those who wait.
 func TestConnFails(t *testing.T) {
-	c := loopbackConn(t, Config{RTO: time.Millisecond, CheckInterval: time.Millisecond, Patience: 100 * time.Millisecond})
-	states := make(chan State, 8)
-	c.OnStateChange(func(s State) { states <- s })
-	require.NoError(t, c.SetRemote(RemoteParameters{Ufrag: peerUfrag, Pwd: peerPwd}))
+	c := loopbackConn(t, ice.Config{RTO: time.Millisecond, CheckInterval: time.Millisecond, Patience: 100 * time.Millisecond})
+	require.NoError(t, c.SetRemote(ice.RemoteParameters{Ufrag: peerUfrag, Pwd: peerPwd}))
 	c.SetRemoteComplete()
 	require.ErrorIs(t, c.Wait(t.Context()), ErrFailed)
 	_, err := c.Read(nil)
 	require.ErrorIs(t, err, ErrFailed)
 	_, err = c.Write(nil)
 	require.ErrorIs(t, err, ErrFailed)
-	require.Equal(t, StateChecking, <-states)
-	require.Equal(t, StateFailed, <-states)
-	require.Equal(t, StateFailed, c.Stats().State)
+	require.Equal(t, ice.StateChecking, <-c.states)
+	require.Equal(t, ice.StateFailed, <-c.states)
+	require.Equal(t, ice.StateFailed, c.Stats().State)
 	_, ok := c.Selected()
 	require.False(t, ok)
 }
@@ -194,7 +228,7 @@ func eventually(t *testing.T, condition func() bool) {
 
 // The receive queue is limited by bytes too, and what Read takes makes room.
 func TestConnBoundsTheBytesOfItsQueue(t *testing.T) {
-	c := loopbackConn(t, Config{})
+	c := loopbackConn(t, ice.Config{})
 	c.queue = make(chan *bufpool.Buffer, 1000) // more than the bytes allow
 	const size = 60000
 	enqueue := func() uint64 {
@@ -235,48 +269,61 @@ func TestConnDoesNotSendWhatLooksLikeSTUN(t *testing.T) {
 // All kinds of waiting end with Close, whether the peer lives or not and whatever the deadlines.
 func TestConnCloseEndsWaiting(t *testing.T) {
 	for _, deadline := range []time.Time{{}, time.Now().Add(time.Hour)} {
-		a, b := connectedConns(t)
+		stuck := &stuckPackets{PacketConn: must(net.ListenPacket("udp", "127.0.0.1:0")), closed: make(chan bool)}
+		a, b := newTestConn(t, ice.Config{}, Options{Sockets: []net.PacketConn{stuck}}), loopbackConn(t, ice.Config{Controlling: true})
+		connect(t, a, b)
 		require.NoError(t, b.Close())
 		require.NoError(t, a.SetDeadline(deadline))
-		stuck := &stuckPackets{PacketConn: must(net.ListenPacket("udp", "127.0.0.1:0")), stuck: make(chan bool, 2), closed: make(chan bool)}
-		socket := must(udp.New(stuck, udp.Options{}))
-		a.mu.Lock()
-		for _, s := range *a.sockets.Load() {
-			t.Cleanup(func() { s.Close() })
-		}
-		a.sockets.Store(&[]*udp.Socket{socket})
-		a.path.socket = socket
-		a.mu.Unlock()
+		stuck.full.Store(true)
+		_, err := a.Write([]byte("kept"))
+		require.NoError(t, err)
 
-		errs := make(chan error, 4)
+		errs := make(chan error, 5)
 		for range 2 {
 			go func() {
 				_, err := a.Read(make([]byte, 1))
 				errs <- err
 			}()
+			go func() {
+				for {
+					if _, err := a.Write([]byte("x")); err != nil {
+						errs <- err
+						return
+					}
+				}
+			}()
 		}
 		go func() {
-			_, err := a.Write([]byte("x"))
-			errs <- err
-		}()
-		<-stuck.stuck
-		go func() { // the agent sends with the mutex held
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			var w udp.Writer
-			w.Commit(append(w.Reserve(1), 1), a.path.remote)
-			_ = w.Flush(socket)
+			<-a.closed
 			errs <- net.ErrClosed
 		}()
-		<-stuck.stuck
+		eventually(t, func() bool { return a.driver.bases[0].link.Congested() })
 		require.NoError(t, a.Close())
-		for range 4 {
+		for range 5 {
 			require.ErrorIs(t, <-errs, net.ErrClosed)
 		}
 		for _, set := range []func(time.Time) error{a.SetDeadline, a.SetReadDeadline, a.SetWriteDeadline} {
 			require.ErrorIs(t, set(time.Time{}), net.ErrClosed)
 		}
 	}
+}
+
+// With a socket that is full, only Write waits, and until its deadline.
+func TestConnWithAFullSocket(t *testing.T) {
+	stuck := &stuckPackets{PacketConn: must(net.ListenPacket("udp", "127.0.0.1:0")), closed: make(chan bool)}
+	a, b := newTestConn(t, ice.Config{}, Options{Sockets: []net.PacketConn{stuck}}), loopbackConn(t, ice.Config{Controlling: true})
+	connect(t, a, b)
+	stuck.full.Store(true)
+	_, err := a.Write([]byte("kept"))
+	require.NoError(t, err)
+	require.NoError(t, a.SetWriteDeadline(time.Now().Add(5*time.Millisecond)))
+	for err == nil {
+		_, err = a.Write([]byte("x"))
+	}
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NotEqual(t, ice.StateFailed, a.State())
+	_, _, err = a.Restart()
+	require.NoError(t, err)
 }
 
 func must[T any](v T, err error) T {
@@ -286,17 +333,19 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// stuckPackets is a socket whose buffer is full until it is closed.
+// stuckPackets is a socket whose buffer is full from some moment on, until it is closed.
 type stuckPackets struct {
 	net.PacketConn
-	stuck  chan bool // an element for each Write
+	full   atomic.Bool
 	closed chan bool
 }
 
-func (s *stuckPackets) WriteTo([]byte, net.Addr) (int, error) {
-	s.stuck <- true
-	<-s.closed
-	return 0, net.ErrClosed
+func (s *stuckPackets) WriteTo(b []byte, to net.Addr) (int, error) {
+	if s.full.Load() {
+		<-s.closed
+		return 0, net.ErrClosed
+	}
+	return s.PacketConn.WriteTo(b, to)
 }
 
 func (s *stuckPackets) Close() error {
@@ -306,12 +355,12 @@ func (s *stuckPackets) Close() error {
 
 // What had arrived before the connection failed can be read, before the error; not so after Close.
 func TestConnReadsWhatWasThereBeforeFailure(t *testing.T) {
-	c := loopbackConn(t, Config{})
+	c := loopbackConn(t, ice.Config{})
 	c.mu.Lock()
 	c.enqueue([]byte("x"))
 	c.enqueue([]byte("y"))
 	c.enqueue([]byte("z"))
-	c.end(ErrFailed)
+	c.failed.set(true)
 	c.mu.Unlock()
 	buf := make([]byte, 1)
 	for _, want := range []string{"x", "y"} {
@@ -327,32 +376,20 @@ func TestConnReadsWhatWasThereBeforeFailure(t *testing.T) {
 
 // A Conn closes the sockets that its agent frees, and goes on with the other.
 func TestConnClosesUnusedSockets(t *testing.T) {
-	var conns []*Conn
+	var conns []*testConn
 	for _, controlling := range []bool{true, false} {
-		c, err := NewConn(Config{
+		conns = append(conns, newTestConn(t, ice.Config{
 			Controlling: controlling, NominationGrace: time.Millisecond, UnusedTimeout: 50 * time.Millisecond,
-		}, ConnOptions{BindAddress: netip.MustParseAddr("0.0.0.0"), Loopback: true})
-		require.NoError(t, err)
-		t.Cleanup(func() { c.Close() })
-		extra := must(udp.ListenPort(netip.MustParseAddr("127.0.0.1"), 0, 0, udp.Options{}))
-		c.mu.Lock()
-		sockets := append(slices.Clone(*c.sockets.Load()), extra)
-		c.sockets.Store(&sockets)
-		c.agent.localComplete, c.agent.gathered = false, false
-		require.NoError(t, c.agent.AddLocal(time.Now(), extra.LocalAddr()))
-		c.agent.localComplete, c.agent.gathered = true, true
-		c.mu.Unlock()
-		go c.serve(extra)
-		conns = append(conns, c)
+		}, Options{Sockets: []net.PacketConn{must(net.ListenPacket("udp", "127.0.0.1:0")), must(net.ListenPacket("udp", "127.0.0.1:0"))}}))
 	}
 	a, b := conns[0], conns[1]
-	trickle(t, a, b)
-	trickle(t, b, a)
+	connect(t, a, b)
 	for _, c := range conns {
-		eventually(t, func() bool { return len(*c.sockets.Load()) == 1 })
-		c.mu.Lock()
-		require.Equal(t, (*c.sockets.Load())[0], c.path.socket)
-		c.mu.Unlock()
+		eventually(t, func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return len(c.driver.bases) == 1 && c.driver.bases[0].link == c.driver.path.Link
+		})
 	}
 	_, err := a.Write([]byte("still here"))
 	require.NoError(t, err)
@@ -360,4 +397,77 @@ func TestConnClosesUnusedSockets(t *testing.T) {
 	n, err := b.Read(buf)
 	require.NoError(t, err)
 	require.Equal(t, "still here", string(buf[:n]))
+}
+
+// A socket whose reader fails is given up, and another takes its place at once.
+func TestConnSurvivesASocketThatFails(t *testing.T) {
+	broken := &brokenPackets{PacketConn: must(net.ListenPacket("udp", "127.0.0.1:0"))}
+	a := newTestConn(t, ice.Config{Controlling: true}, Options{Sockets: []net.PacketConn{broken, must(net.ListenPacket("udp", "127.0.0.1:0"))}})
+	b := loopbackConn(t, ice.Config{})
+	connect(t, a, b)
+	eventually(t, func() bool { return a.Stats().ValidPairs == 2 && b.State() == ice.StateCompleted })
+	pair, _ := a.Selected()
+	require.Equal(t, broken.LocalAddr().String(), pair.Base.String())
+	broken.broken.Store(true)
+	require.NoError(t, broken.SetReadDeadline(time.Now())) // the reader is woken
+	eventually(t, func() bool {
+		pair, ok := a.Selected()
+		return ok && pair.Base.String() != broken.LocalAddr().String()
+	})
+	_, err := a.Write([]byte("from the other"))
+	require.NoError(t, err)
+	buf := make([]byte, 16)
+	n, err := b.Read(buf)
+	require.NoError(t, err)
+	require.Equal(t, "from the other", string(buf[:n]))
+}
+
+// brokenPackets is a socket that fails from some moment on.
+type brokenPackets struct {
+	net.PacketConn
+	broken atomic.Bool
+}
+
+func (b *brokenPackets) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, from, err := b.PacketConn.ReadFrom(p)
+	if b.broken.Load() {
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	return n, from, err
+}
+
+// An ICE restart over the same sockets, while datagrams flow.
+func TestConnRestarts(t *testing.T) {
+	a, b := connectedConns(t)
+	before, _ := a.Stats(), b.Stats()
+	ufragA, pwdA, err := a.Restart()
+	require.NoError(t, err)
+	ufragB, pwdB, err := b.Restart()
+	require.NoError(t, err)
+	_, err = a.Write([]byte("meanwhile"))
+	require.NoError(t, err)
+	buf := make([]byte, 16)
+	n, err := b.Read(buf)
+	require.NoError(t, err)
+	require.Equal(t, "meanwhile", string(buf[:n]))
+	candidatesA, err := a.Gather(t.Context())
+	require.NoError(t, err)
+	candidatesB, err := b.Gather(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, a.SetRemote(ice.RemoteParameters{Ufrag: ufragB, Pwd: pwdB}))
+	require.NoError(t, b.SetRemote(ice.RemoteParameters{Ufrag: ufragA, Pwd: pwdA}))
+	for _, c := range candidatesA {
+		require.NoError(t, b.AddRemoteCandidate(c))
+	}
+	for _, c := range candidatesB {
+		require.NoError(t, a.AddRemoteCandidate(c))
+	}
+	eventually(t, func() bool {
+		return a.State() == ice.StateCompleted && b.State() == ice.StateCompleted && a.Stats().RequestsSent > before.RequestsSent
+	})
+	_, err = b.Write([]byte("afterwards"))
+	require.NoError(t, err)
+	n, err = a.Read(buf)
+	require.NoError(t, err)
+	require.Equal(t, "afterwards", string(buf[:n]))
 }

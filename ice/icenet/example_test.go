@@ -1,4 +1,4 @@
-package ice_test
+package icenet_test
 
 import (
 	"context"
@@ -6,29 +6,30 @@ import (
 	"net/netip"
 
 	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/ice/icenet"
 )
 
 // Two connections in one process exchange what would go over the signalling channel, and then a datagram.
-func Example() {
-	loopback := ice.ConnOptions{BindAddress: netip.MustParseAddr("127.0.0.1")}
-	a, err := ice.NewConn(ice.Config{Controlling: true}, loopback)
+func ExampleConn() {
+	ctx := context.Background()
+	loopback := icenet.Options{BindAddress: netip.MustParseAddr("127.0.0.1")}
+	a, err := icenet.NewConn(ctx, ice.Config{Controlling: true}, loopback)
 	if err != nil {
 		panic(err)
 	}
 	defer a.Close()
-	b, err := ice.NewConn(ice.Config{}, loopback)
+	b, err := icenet.NewConn(ctx, ice.Config{}, loopback)
 	if err != nil {
 		panic(err)
 	}
 	defer b.Close()
 
-	ctx := context.Background()
-	signal := func(from, to *ice.Conn) {
+	signal := func(from, to *icenet.Conn) {
 		ufrag, pwd := from.LocalCredentials()
 		if err := to.SetRemote(ice.RemoteParameters{Ufrag: ufrag, Pwd: pwd}); err != nil {
 			panic(err)
 		}
-		candidates, err := from.Gather(ctx) // or OnCandidate, to trickle
+		candidates, err := from.Gather(ctx) // or Options.OnCandidate, to trickle
 		if err != nil {
 			panic(err)
 		}
@@ -59,14 +60,4 @@ func Example() {
 	}
 	fmt.Printf("%s\n", buf[:n])
 	// Output: hello through the NATs
-}
-
-func ExampleParseCandidate() {
-	c, err := ice.ParseCandidate("a=candidate:842163049 1 udp 1677729535 203.0.113.7 61764 typ srflx raddr 192.168.1.2 rport 61764 generation 0")
-	fmt.Println(c.Type, c.Addr, "from", c.Related, err)
-	_, err = ice.ParseCandidate("candidate:1 1 udp 2122260223 192.0.2.1 65536 typ host")
-	fmt.Println(err)
-	// Output:
-	// srflx 203.0.113.7:61764 from 192.168.1.2:61764 <nil>
-	// ice: parse candidate "candidate:1 1 udp 2122260223 192.0.2.1 65536 typ host": port out of range
 }

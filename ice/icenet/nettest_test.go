@@ -1,4 +1,4 @@
-package ice
+package icenet
 
 import (
 	"errors"
@@ -27,7 +27,7 @@ func TestNetConn(t *testing.T) {
 
 // lossless is a Conn whose Write waits until its peer has room in its receive queue, and whose peer reads an empty datagram as its end.
 type lossless struct {
-	*Conn
+	*testConn
 	unread       chan struct{} // an element for each datagram that Read has not returned yet
 	unreadByPeer chan struct{}
 }
@@ -36,7 +36,7 @@ type lossless struct {
 const maxUnread = 3
 
 func (c *lossless) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+	n, err := c.testConn.Read(p)
 	if err != nil && !errors.Is(err, io.ErrShortBuffer) {
 		return n, err
 	}
@@ -55,7 +55,7 @@ func (c *lossless) Write(p []byte) (int, error) {
 	case <-c.closed:
 		return 0, net.ErrClosed
 	}
-	n, err := c.Conn.Write(p)
+	n, err := c.testConn.Write(p)
 	if err != nil {
 		<-c.unreadByPeer
 	}
@@ -64,6 +64,6 @@ func (c *lossless) Write(p []byte) (int, error) {
 
 func (c *lossless) Close() error {
 	_ = c.SetWriteDeadline(time.Time{}) // what fails here fails below
-	_, _ = c.Conn.Write(nil)
-	return c.Conn.Close()
+	_, _ = c.testConn.Write(nil)
+	return c.testConn.Close()
 }

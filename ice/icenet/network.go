@@ -1,0 +1,59 @@
+package icenet
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/rtcstack/rtcstack/internal/link"
+	"github.com/rtcstack/rtcstack/internal/udp"
+)
+
+// Network is where a Driver gets its sockets and resolves names. Its methods may wait, and are called concurrently, never under the
+// owner's lock. It is this module's own: nil in a DriverConfig is the network of the host, and tests have simulated ones.
+type Network interface {
+	// Addresses returns the addresses to bind sockets to. A valid bind restricts them: to itself, or to its family if it is the
+	// unspecified address. fallBackToLoopback includes the loopback addresses if there are no others.
+	Addresses(bind netip.Addr, fallBackToLoopback bool) ([]netip.Addr, error)
+	// Listen opens a link on an address and, unless first is zero, a port from first to last.
+	Listen(addr netip.Addr, first, last uint16) (link.Link, error)
+	// LookupNetIP resolves a name.
+	LookupNetIP(ctx context.Context, host string) ([]netip.Addr, error)
+}
+
+// hostNetwork is the network of the operating system.
+type hostNetwork struct{}
+
+func (hostNetwork) Addresses(bind netip.Addr, fallBackToLoopback bool) ([]netip.Addr, error) {
+	return udp.Interfaces(udp.AddressFilter{Bind: bind, Loopback: fallBackToLoopback})
+}
+
+func (hostNetwork) Listen(addr netip.Addr, first, last uint16) (link.Link, error) {
+	s, err := udp.ListenPort(addr, first, last, udp.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (hostNetwork) LookupNetIP(ctx context.Context, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", strings.TrimSuffix(host, "."))
+}
+
+// firstOfEachFamily returns one IPv4 and one IPv6 address: more of them are the same server.
+func firstOfEachFamily(addrs []netip.Addr) []netip.Addr {
+	var v4, v6 bool
+	var first []netip.Addr
+	for _, addr := range addrs {
+		seen := &v6
+		if addr = addr.Unmap(); addr.Is4() {
+			seen = &v4
+		}
+		if !*seen {
+			*seen = true
+			first = append(first, addr)
+		}
+	}
+	return first
+}
