@@ -130,6 +130,15 @@ func (s *Sim) Poke(core any) {
 	n.drain()
 }
 
+// Next returns when the next thing will happen, as time since the simulation was created, and false if nothing will. What cores want
+// to transmit that have not been poked does not count.
+func (s *Sim) Next() (time.Duration, bool) {
+	if t := s.schedule.first(); t != nil {
+		return time.Duration(t.at), true
+	}
+	return 0, false
+}
+
 // Run advances virtual time from event to event until done returns true, which it asks at the start and after each
 // event. It returns nil then, and otherwise an error that names the seed: one that wraps [ErrNotDone] if limit
 // has passed since the call (the clock stands at the limit then), or [ErrStuck].
