@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +42,7 @@ type simulated struct {
 	w    *simnet.World
 	rng  *rand.Rand
 	conn [2]*Conn
+	both sync.Mutex // conn, while it is being made
 	host [2]*simnet.Host
 }
 
@@ -69,13 +71,15 @@ func simulate(t *testing.T, seed uint64, link func(r *rand.Rand) netsim.LinkConf
 		for i := range s.conn {
 			s.signal(i)
 		}
+		defer func() {
+			for _, c := range s.conn {
+				require.NoError(t, c.Close())
+				c.driver.Wait()
+			}
+			s.w.Close()
+			trace = sum.Sum64()
+		}()
 		f(s)
-		for _, c := range s.conn {
-			require.NoError(t, c.Close())
-			c.driver.Wait()
-		}
-		s.w.Close()
-		trace = sum.Sum64()
 	})
 	return trace
 }
@@ -85,18 +89,26 @@ func (s *simulated) open(i int) {
 		network: s.host[i], STUNServers: []Server{{"stun.example", 3478}},
 		OnCandidate: func(c ice.Candidate, ufrag string) {
 			c.Extensions = []ice.Extension{{Key: "ufrag", Value: ufrag}}
-			time.AfterFunc(50*time.Millisecond, func() { _ = s.conn[1-i].AddRemoteCandidate(c) })
+			time.AfterFunc(50*time.Millisecond, func() { _ = s.other(i).AddRemoteCandidate(c) })
 		},
 	})
 	require.NoError(s.t, err)
+	s.both.Lock()
+	defer s.both.Unlock()
 	s.conn[i] = c
+}
+
+func (s *simulated) other(i int) *Conn {
+	s.both.Lock()
+	defer s.both.Unlock()
+	return s.conn[1-i]
 }
 
 // signal brings the credentials of one to the other.
 func (s *simulated) signal(i int) {
 	ufrag, pwd := s.conn[i].LocalCredentials()
 	time.AfterFunc(50*time.Millisecond, func() {
-		require.NoError(s.t, s.conn[1-i].SetRemote(ice.RemoteParameters{Ufrag: ufrag, Pwd: pwd}))
+		require.NoError(s.t, s.other(i).SetRemote(ice.RemoteParameters{Ufrag: ufrag, Pwd: pwd}))
 	})
 }
 
@@ -105,14 +117,21 @@ func (s *simulated) wait(limit time.Duration) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
 	for _, c := range s.conn {
-		require.NoError(s.t, c.Wait(ctx))
+		if err := c.Wait(ctx); err != nil {
+			for _, c := range s.conn {
+				c.mu.Lock()
+				s.t.Logf("%v: %v %+v", c.locals, c.driver.agent.State(), c.driver.agent.Stats())
+				c.mu.Unlock()
+			}
+			s.t.Fatal(err)
+		}
 	}
 }
 
 func badLink(r *rand.Rand) netsim.LinkConfig {
 	return netsim.LinkConfig{
 		Delay: time.Duration(1+r.IntN(50)) * time.Millisecond, Jitter: time.Duration(r.IntN(20)) * time.Millisecond,
-		Loss: r.Float64() * 0.1, Reorder: r.Float64() * 0.2, Duplicate: r.Float64() * 0.1, Corrupt: r.Float64() * 0.02,
+		Loss: r.Float64() * 0.05, Reorder: r.Float64() * 0.2, Duplicate: r.Float64() * 0.1,
 	}
 }
 
