@@ -1,0 +1,37 @@
+package jsep
+
+import "github.com/rtcstack/rtcstack/sdp"
+
+// see notes the origin of a description of the peer that is applied.
+func (s *state) see(d *sdp.Description) {
+	s.origin = origin{d.SessionID, d.SessionVersion}
+}
+
+// ignoreStray handles an answer that cannot be to the pending offer, if any. It reports false if it
+// cannot be to an offer that was rolled back either: it is a provisional answer to one, or older than
+// what was set before.
+//
+// A stray answer shows the credentials that the peer has in use: it has agreed on an offer that is void
+// here. If they are neither those agreed here nor those before, the peer has restarted ICE, and only
+// another restart brings both sides together. If they are those before, the peer has rolled a restart
+// of its own back, and still wishes for it.
+func (tx *transition) ignoreStray(t Type, d *sdp.Description) bool {
+	m := transportSection(d)
+	newer := d.SessionID != tx.origin.session || d.SessionVersion > tx.origin.version ||
+		// Some peers number all their descriptions alike.
+		d.SessionVersion == tx.origin.version && m != nil && tx.link != nil && credentialsOf(d, m) != tx.link.remote
+	if t != Answer || !newer {
+		return false
+	}
+	tx.strays--
+	tx.see(d)
+	tx.out.Stray = true
+	if m == nil || tx.link == nil {
+		return true
+	}
+	tx.peer = credentialsOf(d, m)
+	if tx.peer != tx.link.remote && tx.peer != tx.replaced {
+		tx.wishRestart(tx.config)
+	}
+	return true
+}
