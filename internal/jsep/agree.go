@@ -117,6 +117,9 @@ func (tx *transition) settle(old, next *link) {
 		tx.replaced = old.remote
 	}
 	tx.peer = next.remote
+	if tx.revealed != (Credentials{}) {
+		tx.reveal(tx.revealed)
+	}
 }
 
 // reject ends the transports, because the final answer has no data section. The next ones have new
@@ -138,7 +141,7 @@ func (tx *transition) controls(offered bool, remote *sdp.Description) bool {
 	switch {
 	case tx.config.ICELite != remote.ICELite:
 		return remote.ICELite
-	case tx.glare && !offered:
+	case tx.voided && !offered:
 		return tx.config.SessionID > remote.SessionID
 	}
 	return offered

@@ -61,7 +61,7 @@ func (tx *transition) answerSetup(offer *sdp.Description, m *sdp.MediaDescriptio
 	switch {
 	case free && continued:
 		setup = setupOf(tx.link.client)
-	case free && tx.glare:
+	case free && tx.voided:
 		// Both sides may be answering. They compare the same two numbers.
 		setup = setupOf(tx.config.SessionID < offer.SessionID)
 	case continued && setup != setupOf(tx.link.client):

@@ -54,10 +54,13 @@ type state struct {
 	replaced Credentials // what the peer had before its last change of credentials
 	origin   origin      // of the newest remote description
 
-	// glare is set if a local offer was rolled back for the pending remote one.
-	glare bool
+	// voided is set if a local offer was rolled back since the last agreement. The peer may be answering
+	// it, while this side answers an offer of the peer.
+	voided bool
 	// strays is how many local offers were rolled back for remote ones. Their answers may still come.
 	strays int
+	// revealed is what a stray answer has shown while the pending remote offer waits for its answer.
+	revealed Credentials
 }
 
 // described is a description with its type.
@@ -199,8 +202,9 @@ func (tx *transition) rollback() {
 		c := tx.next.Credentials
 		tx.out.Withdrawn = &c
 	}
+	tx.voided = tx.voided || tx.pendingLocal != nil && tx.pendingLocal.typ == Offer
 	tx.pendingLocal, tx.pendingRemote = nil, nil
-	tx.glare = false
+	tx.revealed = Credentials{}
 	tx.signaling = Stable
 }
 
@@ -208,6 +212,6 @@ func (tx *transition) rollback() {
 func (tx *transition) commit() {
 	tx.currentLocal, tx.currentRemote = tx.pendingLocal, tx.pendingRemote
 	tx.pendingLocal, tx.pendingRemote = nil, nil
-	tx.glare = false
+	tx.voided, tx.revealed = false, Credentials{}
 	tx.signaling = Stable
 }

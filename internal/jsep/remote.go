@@ -112,14 +112,10 @@ func (s *state) isOwn(d *sdp.Description) bool {
 }
 
 func (tx *transition) setRemoteOffer(d *sdp.Description) error {
-	glare := tx.signaling == HaveLocalOffer
-	if glare {
+	if tx.signaling == HaveLocalOffer {
 		tx.strays++
-	} else if tx.signaling == HaveRemoteOffer {
-		glare = tx.glare
 	}
 	tx.rollback()
-	tx.glare = glare
 	if m := transportSection(d); m != nil && tx.link != nil {
 		// RFC 8829, section 5.8.3: with another DTLS identity, "the remote description MUST be part of an
 		// ICE restart, together with new ufrag and password values."
@@ -182,8 +178,8 @@ func checkSections(offer, answer *sdp.Description) error {
 			return invalidf("section %d of the answer is %s, of the offer %s",
 				i, answer.Media[i].Kind, offer.Media[i].Kind)
 		}
-		// "If a stream is rejected in the offer, it MUST be rejected in the answer", in the words of
-		// RFC 3264's rules for each kind of stream.
+		// RFC 3264, section 8.2: "A stream that is offered with a port of zero MUST be marked with port zero
+		// in the answer."
 		if offer.Media[i].Rejected && !answer.Media[i].Rejected {
 			return invalidf("section %d of the answer is in use, and the offer rejects it", i)
 		}

@@ -26,12 +26,20 @@ func (tx *transition) ignoreStray(t Type, d *sdp.Description) bool {
 	tx.strays--
 	tx.see(d)
 	tx.out.Stray = true
-	if m == nil || tx.link == nil {
-		return true
-	}
-	tx.peer = credentialsOf(d, m)
-	if tx.peer != tx.link.remote && tx.peer != tx.replaced {
-		tx.wishRestart(tx.config)
+	switch {
+	case m == nil:
+	case tx.signaling.answering():
+		tx.revealed = credentialsOf(d, m) // compared with what the answer here will settle
+	case tx.link != nil:
+		tx.reveal(credentialsOf(d, m))
 	}
 	return true
+}
+
+// reveal notes the credentials that the peer has in use, as a stray answer has shown them.
+func (tx *transition) reveal(c Credentials) {
+	tx.peer = c
+	if c != tx.link.remote && c != tx.replaced {
+		tx.wishRestart(tx.config)
+	}
 }
