@@ -197,15 +197,39 @@ func (m *Machine) end(tx *transition, err error) (Outcome, error) {
 // rollback abandons the pending descriptions. RFC 8829, section 5.7: "The effect of rollback MUST be
 // the same regardless of whether setLocalDescription or setRemoteDescription is called." In the stable
 // state there is nothing to abandon, and it succeeds.
+//
+// The same section: "Any resources or candidates that were allocated by the abandoned local description
+// are discarded", and so are its credentials if they were new.
 func (tx *transition) rollback() {
-	if d := tx.pendingLocal; d != nil && tx.next != nil && tx.next.isIn(d.Description) {
-		c := tx.next.Credentials
-		tx.out.Withdrawn = &c
+	if g := tx.withdraw(); g != nil {
+		tx.out.Discarded = &g.Credentials
+		tx.next = nil
+		if tx.wantRestart {
+			tx.prepareNext(tx.config)
+		}
 	}
-	tx.voided = tx.voided || tx.pendingLocal != nil && tx.pendingLocal.typ == Offer
+}
+
+// yield rolls back for an offer of the peer. The peer may have accepted the local one before it knew:
+// new credentials in it are kept, for the next description that needs some.
+func (tx *transition) yield() {
+	if g := tx.withdraw(); g != nil {
+		tx.out.Withdrawn = &g.Credentials
+	}
+}
+
+// withdraw abandons the pending descriptions. It returns the next generation if they showed it, else nil.
+func (tx *transition) withdraw() (shown *generation) {
+	if d := tx.pendingLocal; d != nil {
+		if tx.next != nil && tx.next.isIn(d.Description) {
+			shown = tx.next
+		}
+		tx.voided = tx.voided || d.typ == Offer
+	}
 	tx.pendingLocal, tx.pendingRemote = nil, nil
 	tx.revealed = Credentials{}
 	tx.signaling = Stable
+	return shown
 }
 
 // commit makes the pending descriptions the current ones.

@@ -9,10 +9,13 @@ type Outcome struct {
 	StateChanged bool
 	// Announce is the local description to be signalled, with the candidates known so far.
 	Announce *Description
-	// Withdrawn is a local ICE generation that a rollback has taken out of the descriptions. Its
-	// candidates stay, and it must keep answering checks: the peer may have accepted the offer, and the
-	// next description that needs new credentials has these.
+	// Withdrawn is a local ICE generation that was offered, and whose offer was rolled back for one of the
+	// peer. Its candidates stay, and it must keep answering checks: the peer may have accepted the offer,
+	// and the next description that needs new credentials has these.
 	Withdrawn *Credentials
+	// Discarded is a local ICE generation that no description will have any more, because the owner has
+	// rolled the one that showed it back.
+	Discarded *Credentials
 	// Gather is the local ICE generation to gather candidates for. It is set once for each generation,
 	// when a local description shows it for the first time.
 	Gather *Gather

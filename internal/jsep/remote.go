@@ -115,7 +115,7 @@ func (tx *transition) setRemoteOffer(d *sdp.Description) error {
 	if tx.signaling == HaveLocalOffer {
 		tx.strays++
 	}
-	tx.rollback()
+	tx.yield()
 	if m := transportSection(d); m != nil && tx.link != nil {
 		// RFC 8829, section 5.8.3: with another DTLS identity, "the remote description MUST be part of an
 		// ICE restart, together with new ufrag and password values."
@@ -192,7 +192,10 @@ func checkSections(offer, answer *sdp.Description) error {
 	return nil
 }
 
-// checkRestart checks that an answer changes the ICE credentials if and only if the offer has.
+// checkRestart checks that an answer changes the ICE credentials if the offer has. The reverse is no
+// error: RFC 8829, section 5.11 knows answers that indicate a restart, and the credentials in an answer
+// are those that its writer has in use from then on. But while an answer to an offer that was rolled
+// back may still come, it is taken for that one.
 func (tx *transition) checkRestart(offer, answer *sdp.Description) error {
 	own, m := transportSection(offer), transportSection(answer)
 	if own == nil || m == nil || tx.link == nil || tx.link.provisional {
@@ -204,7 +207,7 @@ func (tx *transition) checkRestart(offer, answer *sdp.Description) error {
 	case restart && c == tx.peer:
 		// RFC 8839, section 4.4.2.1: "it MUST change the SDP ice-pwd and ice-ufrag attribute values."
 		return invalidf("the offer restarts ICE, and the answer does not")
-	case !restart && c != tx.link.remote:
+	case !restart && c != tx.link.remote && c != tx.peer && tx.strays > 0:
 		return invalidf("the answer restarts ICE, and the offer does not")
 	}
 	return nil
