@@ -102,18 +102,20 @@ func (tx *transition) agree(offered bool) error {
 	t.Client = next.client
 	tx.link, tx.out.Transport = next, t
 	if final {
-		tx.settle(old, next)
+		tx.settle(old, next, offered)
 	}
 	return nil
 }
 
 // settle notes which credentials both sides have in use after a final answer.
-func (tx *transition) settle(old, next *link) {
+func (tx *transition) settle(old, next *link, offered bool) {
 	if tx.next != nil && tx.next.Credentials == next.local {
 		tx.local, tx.next = tx.next, nil
 		tx.wantRestart = false
 	}
-	if old != nil && old.remote != next.remote {
+	if offered {
+		tx.replaced = Credentials{}
+	} else if old != nil && old.remote != next.remote {
 		tx.replaced = old.remote
 	}
 	tx.peer = next.remote

@@ -199,9 +199,13 @@ func (m *Machine) end(tx *transition, err error) (Outcome, error) {
 // state there is nothing to abandon, and it succeeds.
 //
 // The same section: "Any resources or candidates that were allocated by the abandoned local description
-// are discarded", and so are its credentials if they were new.
+// are discarded", and so are new credentials that the peer has seen.
 func (tx *transition) rollback() {
-	if g := tx.withdraw(); g != nil {
+	if tx.signaling == Stable {
+		return
+	}
+	tx.withdraw()
+	if g := tx.next; g != nil && g.shown {
 		tx.out.Discarded = &g.Credentials
 		tx.next = nil
 		if tx.wantRestart {
@@ -213,23 +217,21 @@ func (tx *transition) rollback() {
 // yield rolls back for an offer of the peer. The peer may have accepted the local one before it knew:
 // new credentials in it are kept, for the next description that needs some.
 func (tx *transition) yield() {
-	if g := tx.withdraw(); g != nil {
-		tx.out.Withdrawn = &g.Credentials
+	if d := tx.pendingLocal; d != nil && tx.next != nil && tx.next.isIn(d.Description) {
+		tx.out.Withdrawn = &tx.next.Credentials
 	}
+	tx.withdraw()
 }
 
-// withdraw abandons the pending descriptions. It returns the next generation if they showed it, else nil.
-func (tx *transition) withdraw() (shown *generation) {
-	if d := tx.pendingLocal; d != nil {
-		if tx.next != nil && tx.next.isIn(d.Description) {
-			shown = tx.next
-		}
-		tx.voided = tx.voided || d.typ == Offer
-	}
+// withdraw abandons the pending descriptions.
+func (tx *transition) withdraw() {
+	tx.voided = tx.voided || tx.pendingLocal != nil && tx.pendingLocal.typ == Offer
 	tx.pendingLocal, tx.pendingRemote = nil, nil
-	tx.revealed = Credentials{}
 	tx.signaling = Stable
-	return shown
+	if tx.revealed != (Credentials{}) && tx.link != nil {
+		tx.reveal(tx.revealed)
+	}
+	tx.revealed = Credentials{}
 }
 
 // commit makes the pending descriptions the current ones.

@@ -14,7 +14,7 @@ type Outcome struct {
 	// and the next description that needs new credentials has these.
 	Withdrawn *Credentials
 	// Discarded is a local ICE generation that no description will have any more, because the owner has
-	// rolled the one that showed it back.
+	// rolled back.
 	Discarded *Credentials
 	// Gather is the local ICE generation to gather candidates for. It is set once for each generation,
 	// when a local description shows it for the first time.

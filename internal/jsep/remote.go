@@ -204,11 +204,11 @@ func (tx *transition) checkRestart(offer, answer *sdp.Description) error {
 	restart := credentialsOf(offer, own) != tx.link.local
 	c := credentialsOf(answer, m)
 	switch {
-	case restart && c == tx.peer:
+	case restart && c == tx.link.remote && c == tx.peer:
 		// RFC 8839, section 4.4.2.1: "it MUST change the SDP ice-pwd and ice-ufrag attribute values."
+		// A peer that has accepted the same credentials before, in an offer that was rolled back here, need
+		// not change its own again: then a stray answer has shown them.
 		return invalidf("the offer restarts ICE, and the answer does not")
-	case !restart && c != tx.link.remote && c != tx.peer && tx.strays > 0:
-		return invalidf("the answer restarts ICE, and the offer does not")
 	}
 	return nil
 }

@@ -25,15 +25,19 @@ func newMachine(name string, id uint64) *Machine { return New(newConfig(name, id
 
 func newConfig(name string, id uint64, drawn *int) Config {
 	return Config{
-		SessionID: id,
-		Credentials: func() (string, string) {
-			*drawn++
-			ufrag := fmt.Sprintf("%s%03d", name, *drawn)
-			return ufrag, ufrag + "-password-of-22-ch"
-		},
+		SessionID:      id,
+		Credentials:    numbered(name, drawn),
 		Fingerprints:   []sdp.Fingerprint{fingerprint(name)},
 		ICEOptions:     []string{"trickle"},
 		MaxMessageSize: 262144,
+	}
+}
+
+func numbered(name string, drawn *int) func() (string, string) {
+	return func() (string, string) {
+		*drawn++
+		ufrag := fmt.Sprintf("%s%03d", name, *drawn)
+		return ufrag, ufrag + "/password/of/22/ch"
 	}
 }
 
@@ -61,6 +65,7 @@ type endpoint struct {
 	out          []message  // in order, to the other side
 	transport    *Transport // the last
 	associations int        // how many have begun
+	controlling  bool       // the ICE role that the last one began with
 	errors       []error    // of deliveries
 }
 
@@ -85,8 +90,8 @@ func (w *world) clone() *world {
 		next := *e
 		drawn := *e.drawn
 		next.drawn = &drawn
-		next.Machine = &Machine{config: newConfig(string(rune('a'+i)), e.config.SessionID, &drawn), s: e.s}
-		next.config.Fingerprints = e.config.Fingerprints
+		next.Machine = &Machine{config: e.config, s: e.s}
+		next.config.Credentials = numbered(string(rune('a'+i)), &drawn)
 		next.out = append([]message(nil), e.out...)
 		next.errors = append([]error(nil), e.errors...)
 		c.ends[i] = &next
@@ -105,6 +110,7 @@ func (e *endpoint) take(out Outcome) {
 		e.transport = t
 		if t.NewAssociation {
 			e.associations++
+			e.controlling = t.Controlling
 		}
 	}
 	if out.Ended {
@@ -140,10 +146,10 @@ func (e *endpoint) receive(m message) error {
 	if e.policy == impolite && m.typ == Offer && e.State() != Stable {
 		return nil
 	}
-	before := e.snapshot()
+	before := e.s
 	out, err := e.SetRemote(m.typ, m.d)
 	if err != nil {
-		if e.snapshot() != before {
+		if e.s != before {
 			panic("an error has changed the machine: " + err.Error())
 		}
 		e.errors = append(e.errors, err)
@@ -238,7 +244,7 @@ func (w *world) key() string {
 		n.number(uint64(s.strays))
 		n.number(uint64(e.associations))
 		n.number(w.ends[1-i].s.version - s.origin.version)
-		n.flags(s.origin.session != 0)
+		n.flags(s.origin.session != 0, e.controlling, len(e.errors) > 0)
 		for _, g := range []*generation{s.local, s.next} {
 			if g != nil {
 				n.credentials(g.Credentials)
