@@ -51,7 +51,7 @@ type state struct {
 	link  *link       // what the transports were told last; nil before the first Transport
 
 	peer     Credentials // what the peer itself has in use, as far as it has shown
-	replaced Credentials // what the peer had before its last change of credentials
+	replaced Credentials // what the peer had before an offer that restarted ICE, if that was agreed on last
 	origin   origin      // of the newest remote description
 
 	// voided is set if a local offer was rolled back since the last agreement. The peer may be answering
