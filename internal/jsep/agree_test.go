@@ -36,8 +36,7 @@ func TestNewIdentity(t *testing.T) {
 			require.False(t, s.out.Transport.Client)
 			require.False(t, s.out.Transport.NewSCTP)
 
-			// In an answer. RFC 8829, section 5.11: "If a DTLS connection needs to be torn down but the answer does
-			// not indicate an ICE restart …, an error MUST be generated", in have-local-offer.
+			// In an answer: RFC 8829, section 5.11 demands an error, unless the answer indicates an ICE restart.
 			s.local(Offer)
 			back := base.with("active", "new1", "3")
 			s.refused(Answer, back.String(), ErrInvalid, "the DTLS identity changes, and the ICE credentials do not")
