@@ -1,0 +1,42 @@
+// Package jsep implements offer and answer (RFC 8829, RFC 3264) as a pure state machine.
+//
+// A [Machine] knows the session descriptions of one connection: the current and the pending ones, the
+// sections in them, their BUNDLE group, the ICE credentials and the DTLS identities. It knows no
+// transport, no clock and no lock. An input either applies as a whole or returns an error and changes
+// nothing. The decisions of an input are values in its [Outcome], which the owner carries out in the
+// order of the fields:
+//
+//	m := jsep.New(config)
+//	m.WantData()
+//	out, err := m.SetLocal(jsep.Offer, jsep.LocalInit{})   // out.Announce goes to the peer
+//	…
+//	d, err := jsep.Parse(text, nil)
+//	out, err = m.SetRemote(jsep.Answer, d)                 // out.Transport starts ICE, DTLS and SCTP
+//
+// The machine negotiates one transport, that of the data channels. Media sections are declined, or
+// answered as inactive where they are bundled with the data channels.
+//
+// # Offers that cross
+//
+// An offer that arrives in have-local-offer wins: the local one is rolled back. Where both sides act
+// like that, two answers cross, and each belongs to an offer that is void at its receiver (a stray
+// answer). An owner that implements the other half of perfect negotiation ignores the peer's offer
+// and does not call SetRemote. Both ways end in agreement by four rules:
+//
+//   - The credentials in a local offer that was rolled back are used for the next description that
+//     needs new ones. The peer may have accepted that offer.
+//   - A description restarts ICE if its credentials differ from those that its writer has in use.
+//     These are the credentials of the last agreement, or those of a stray answer that came later.
+//   - A wish for a restart ends only when the local credentials in use have changed.
+//   - A stray answer with credentials that were never seen is itself a wish for a restart.
+//
+// A stray answer is recognized by the session version of its o= line and by the credentials in it.
+//
+// # What the transports keep
+//
+// A rollback does not end transports that a provisional answer has started. The next description that
+// is agreed is compared with what runs: the same ICE credentials continue the ICE session, and the
+// same DTLS identity continues the association.
+//
+// A Machine is not safe for concurrent use.
+package jsep

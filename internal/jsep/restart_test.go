@@ -1,0 +1,173 @@
+package jsep
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// RFC 8839, section 4.4.1.1.1: "To restart ICE, an agent MUST change both the ice-pwd and the ice-ufrag for
+// the data stream in an offer."
+func TestRestartOffer(t *testing.T) {
+	s := newScript(t)
+	s.WantData()
+	s.WantRestart()
+	require.Equal(t, "m001", ufragIn(t, s.local(Offer)), "before there are transports the wish has no effect")
+	s.remote(Answer, other.with("active", "", "").String())
+
+	s.WantRestart()
+	s.WantRestart()
+	require.True(t, s.NegotiationNeeded())
+	made, err := s.CreateOffer()
+	require.NoError(t, err)
+	require.Equal(t, made.SDP, s.local(Offer))
+	require.Equal(t, "m002", ufragIn(t, made.SDP))
+	require.Equal(t, "m002", s.out.Gather.Ufrag)
+	require.False(t, s.NegotiationNeeded())
+
+	// RFC 8839, section 4.4.2.1: "it MUST change the SDP ice-pwd and ice-ufrag attribute values."
+	for _, typ := range []Type{Answer, Pranswer} {
+		s.refused(typ, other.with("active", "", "2").String(), ErrInvalid, "the offer restarts ICE, and the answer does not")
+	}
+	s.remote(Answer, other.with("active", "new1", "2").String())
+	require.True(t, s.out.Transport.Restart)
+	require.Equal(t, "m002", s.out.Transport.Local.Ufrag)
+	require.Equal(t, "new1", s.out.Transport.Remote.Ufrag)
+	require.False(t, s.out.Transport.NewAssociation)
+	require.False(t, s.NegotiationNeeded(), "the wish is fulfilled once")
+	require.Equal(t, "m002", ufragIn(t, s.local(Offer)))
+}
+
+// RFC 8839, section 4.4.2.1: the answerer "MUST change the SDP ice-pwd and ice-ufrag attribute values."
+func TestRestartAnswer(t *testing.T) {
+	s := answering(t)
+	s.WantRestart()
+	// A restart that is wished for does not change the answer to another offer.
+	s.remote(Offer, other.with("", "", "2").String())
+	require.Equal(t, "m001", ufragIn(t, s.local(Answer)))
+	require.False(t, s.out.Transport.Restart)
+	require.True(t, s.NegotiationNeeded())
+	// The answer to an offer that restarts fulfils it.
+	s.remote(Offer, other.with("", "new1", "3").String())
+	require.Equal(t, "m002", ufragIn(t, s.local(Answer)))
+	require.True(t, s.out.Transport.Restart)
+	require.False(t, s.NegotiationNeeded())
+}
+
+// An answer that changes the credentials without need has them in use: the session begins with those.
+func TestAnswerThatRestarts(t *testing.T) {
+	s := offering(t)
+	s.local(Offer)
+	s.remote(Answer, other.with("active", "new1", "2").String())
+	require.True(t, s.out.Transport.Restart)
+	require.Equal(t, "m001", s.out.Transport.Local.Ufrag)
+	require.Equal(t, "new1", s.out.Transport.Remote.Ufrag)
+}
+
+// glare is a connected machine that has rolled its own restart back for an offer of the peer.
+func glare(t *testing.T, offer peer) *script {
+	s := offering(t)
+	s.WantRestart()
+	require.Equal(t, "m002", ufragIn(t, s.local(Offer)))
+	s.remote(Offer, offer.String())
+	require.Equal(t, "m002", s.out.Withdrawn.Ufrag)
+	require.Nil(t, s.out.Discarded)
+	s.want(HaveRemoteOffer)
+	return s
+}
+
+// The peer may have accepted the offer that was rolled back: its credentials are in the next description
+// that needs new ones.
+func TestCredentialsOfAnOfferThatWasRolledBack(t *testing.T) {
+	s := glare(t, other.with("", "new1", "2"))
+	require.Equal(t, "m002", ufragIn(t, s.local(Answer)))
+	require.Nil(t, s.out.Gather, "its candidates are being gathered already")
+	require.False(t, s.NegotiationNeeded())
+
+	s = glare(t, other.with("", "", "2"))
+	require.Equal(t, "m001", ufragIn(t, s.local(Answer)))
+	require.True(t, s.NegotiationNeeded())
+	require.Equal(t, "m002", ufragIn(t, s.local(Offer)))
+}
+
+// An answer to an offer that was rolled back is ignored, and shows which credentials the peer has in use.
+func TestStrayAnswers(t *testing.T) {
+	for _, c := range []struct {
+		name, offer, stray string
+		needed             bool
+	}{
+		{"both have restarted", "new1", "new1", false},
+		{"the peer has chosen others", "new1", "new2", true},
+		{"the peer has rolled its restart back", "new1", "peer", false},
+		{"the peer has restarted for ours", "peer", "new1", true},
+	} {
+		for _, early := range []bool{false, true} { // before our own answer
+			s := glare(t, other.with("", c.offer, "2"))
+			stray := other.with("active", c.stray, "3").String()
+			if !early {
+				s.local(Answer)
+			}
+			s.refused(Pranswer, stray, ErrState, "pranswer in state")
+			state, remote := s.State(), s.s.lastRemote()
+			s.remote(Answer, stray)
+			require.True(t, s.out.Stray)
+			require.Equal(t, state, s.State())
+			require.Equal(t, remote, s.s.lastRemote())
+			s.refused(Answer, stray, ErrState, "answer in state")
+			if early {
+				s.local(Answer)
+			}
+			require.Equal(t, c.needed, s.NegotiationNeeded(), "%s, early %v", c.name, early)
+		}
+	}
+
+	// Older ones and those of connections that never rolled back are no stray answers.
+	s := glare(t, other.with("", "new1", "2"))
+	s.local(Answer)
+	s.refused(Answer, other.with("active", "", "1").String(), ErrState, "answer in state stable")
+	s = offering(t)
+	s.refused(Answer, other.with("active", "new1", "2").String(), ErrState, "answer in state stable")
+	s.local(Offer)
+	s.local(Rollback)
+	s.refused(Answer, other.with("active", "", "2").String(), ErrState, "answer in state stable")
+}
+
+// An answer that cannot be to the pending offer is to the one before, if that was rolled back.
+func TestStrayAnswerToAnEarlierOffer(t *testing.T) {
+	s := glare(t, other.with("", "", "2"))
+	s.local(Answer)
+	s.local(Offer) // the restart again
+	s.remote(Answer, other.with("active", "", "3").String())
+	require.True(t, s.out.Stray)
+	s.want(HaveLocalOffer)
+	s.refused(Answer, other.with("active", "", "4").String(), ErrInvalid, "the offer restarts ICE, and the answer does not")
+	s.remote(Answer, other.with("active", "new1", "5").String())
+	require.False(t, s.out.Stray)
+	s.want(Stable)
+}
+
+// When first offers cross, both sides answer. They compare their session ids, for roles that differ.
+func TestFirstOffersThatCross(t *testing.T) {
+	for session, client := range map[string]bool{"2000": true, "500": false} {
+		s := newScript(t)
+		s.WantData()
+		s.local(Offer)
+		p := other
+		p.session = session
+		s.remote(Offer, p.String())
+		require.Nil(t, s.out.Withdrawn, "the credentials are still the first ones")
+		s.local(Answer)
+		require.Equal(t, client, s.out.Transport.Client)
+		require.Equal(t, !client, s.out.Transport.Controlling)
+		require.Equal(t, "m001", s.out.Transport.Local.Ufrag)
+
+		// A role that the peer demands is taken all the same.
+		s = newScript(t)
+		s.WantData()
+		s.local(Offer)
+		p.setup = "active"
+		s.remote(Offer, p.String())
+		s.local(Answer)
+		require.False(t, s.out.Transport.Client)
+	}
+}

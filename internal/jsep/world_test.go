@@ -1,0 +1,344 @@
+package jsep
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/sdp"
+)
+
+// fingerprint returns a fingerprint that differs from those of other names.
+func fingerprint(name string) sdp.Fingerprint {
+	f, err := sdp.NewFingerprint(sdp.SHA256, []byte(name))
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
+// newMachine returns a machine whose credentials are numbered: "a001", "a002", …
+func newMachine(name string, id uint64) *Machine { return New(newConfig(name, id, new(int))) }
+
+func newConfig(name string, id uint64, drawn *int) Config {
+	return Config{
+		SessionID:      id,
+		Credentials:    numbered(name, drawn),
+		Fingerprints:   []sdp.Fingerprint{fingerprint(name)},
+		ICEOptions:     []string{"trickle"},
+		MaxMessageSize: 262144,
+	}
+}
+
+func numbered(name string, drawn *int) func() (string, string) {
+	return func() (string, string) {
+		*drawn++
+		ufrag := fmt.Sprintf("%s%03d", name, *drawn)
+		return ufrag, ufrag + "/password/of/22/ch"
+	}
+}
+
+// message is a description on its way to the other side.
+type message struct {
+	typ Type
+	d   *sdp.Description
+}
+
+// policy is how an endpoint uses its machine.
+type policy int
+
+const (
+	automatic policy = iota // answers every offer, and offers when negotiation is needed
+	polite                  // the same: an offer that meets a local one wins
+	impolite                // the same, but ignores an offer unless it is stable
+	manual                  // does what an operation says
+)
+
+// endpoint is a machine, and what its owner knows.
+type endpoint struct {
+	*Machine
+	policy       policy
+	drawn        *int
+	out          []message  // in order, to the other side
+	transport    *Transport // the last
+	associations int        // how many have begun
+	controlling  bool       // the ICE role that the last one began with
+	errors       []error    // of deliveries
+}
+
+// world is two endpoints and the ordered signalling channels between them.
+type world struct {
+	ends [2]*endpoint
+}
+
+func newWorld(first, second policy) *world {
+	w := &world{}
+	for i, p := range []policy{first, second} {
+		drawn := new(int)
+		name := string(rune('a' + i))
+		w.ends[i] = &endpoint{Machine: New(newConfig(name, uint64(1000+i), drawn)), policy: p, drawn: drawn}
+	}
+	return w
+}
+
+func (w *world) clone() *world {
+	c := &world{}
+	for i, e := range w.ends {
+		next := *e
+		drawn := *e.drawn
+		next.drawn = &drawn
+		next.Machine = &Machine{config: e.config, s: e.s}
+		next.config.Credentials = numbered(string(rune('a'+i)), &drawn)
+		next.out = append([]message(nil), e.out...)
+		next.errors = append([]error(nil), e.errors...)
+		c.ends[i] = &next
+	}
+	return c
+}
+
+// take records what an owner carries out.
+func (e *endpoint) take(out Outcome) {
+	if out.Announce != nil {
+		// The description itself is sent: machines do not modify what they have published.
+		d := e.s.lastLocal()
+		e.out = append(e.out, message{d.typ, d.Description})
+	}
+	if t := out.Transport; t != nil {
+		e.transport = t
+		if t.NewAssociation {
+			e.associations++
+			e.controlling = t.Controlling
+		}
+	}
+	if out.Ended {
+		e.transport = nil
+	}
+}
+
+// setLocal sets a local description, and negotiates if needed.
+func (e *endpoint) setLocal(t Type) error {
+	out, err := e.SetLocal(t, LocalInit{})
+	if err != nil {
+		return err
+	}
+	e.take(out)
+	return e.react()
+}
+
+// react does what an endpoint that is not manual does by itself.
+func (e *endpoint) react() error {
+	switch {
+	case e.policy == manual:
+		return nil
+	case e.State().answering():
+		return e.setLocal(Answer)
+	case e.State() == Stable && e.NegotiationNeeded():
+		return e.setLocal(Offer)
+	}
+	return nil
+}
+
+// receive sets a remote description. An error of the machine has changed nothing.
+func (e *endpoint) receive(m message) error {
+	if e.policy == impolite && m.typ == Offer && e.State() != Stable {
+		return nil
+	}
+	before := e.s
+	out, err := e.SetRemote(m.typ, m.d)
+	if err != nil {
+		if e.s != before {
+			panic("an error has changed the machine: " + err.Error())
+		}
+		e.errors = append(e.errors, err)
+		return err
+	}
+	e.take(out)
+	return e.react()
+}
+
+// deliver brings the next description of one side to the other.
+func (w *world) deliver(from int) error {
+	e := w.ends[from]
+	m := e.out[0]
+	e.out = e.out[1:]
+	return w.ends[1-from].receive(m)
+}
+
+// snapshot is everything that a machine knows, in words.
+func (m *Machine) snapshot() string {
+	var b strings.Builder
+	s := &m.s
+	fmt.Fprintf(&b, "%v version %d data %v restart %v voided %v strays %d peer %v replaced %v revealed %v origin %v\n",
+		s.signaling, s.version, s.wantData, s.wantRestart, s.voided, s.strays, s.peer, s.replaced, s.revealed, s.origin)
+	for _, g := range []*generation{s.local, s.next} {
+		if g != nil {
+			fmt.Fprintf(&b, "generation %+v\n", *g)
+		}
+	}
+	if s.link != nil {
+		fmt.Fprintf(&b, "link %+v\n", *s.link)
+	}
+	for _, d := range []*described{s.currentLocal, s.pendingLocal, s.currentRemote, s.pendingRemote} {
+		if d == nil {
+			b.WriteString("none\n")
+			continue
+		}
+		fmt.Fprintf(&b, "%v %s\n", d.typ, d.String())
+	}
+	return b.String()
+}
+
+// namer gives names to what is equal or not, and otherwise means nothing.
+type namer struct {
+	names []Credentials
+	b     []byte
+}
+
+func (n *namer) credentials(c Credentials) {
+	if c == (Credentials{}) {
+		n.b = append(n.b, '-')
+		return
+	}
+	for i, name := range n.names {
+		if name == c {
+			n.b = append(n.b, byte('A'+i))
+			return
+		}
+	}
+	n.names = append(n.names, c)
+	n.b = append(n.b, byte('A'+len(n.names)-1))
+}
+
+func (n *namer) flags(flags ...bool) {
+	v := byte('0')
+	for i, f := range flags {
+		if f {
+			v += 1 << i
+		}
+	}
+	n.b = append(n.b, v)
+}
+
+func (n *namer) number(v uint64) { n.b = append(n.b, byte(v)) }
+
+func (n *namer) description(t Type, d *sdp.Description) {
+	n.number(uint64(t))
+	n.number(uint64(len(d.Media)))
+	if m := transportSection(d); m != nil {
+		t := d.TransportOf(m)
+		n.credentials(Credentials{t.ICEUfrag, t.ICEPwd})
+		n.number(uint64(t.Setup))
+	}
+}
+
+// key is the same for worlds that behave alike.
+func (w *world) key() string {
+	n := &namer{b: make([]byte, 0, 128)}
+	for i, e := range w.ends {
+		s := &e.s
+		n.number(uint64(s.signaling))
+		n.flags(s.wantData, s.wantRestart, s.voided, s.next != nil, s.link != nil)
+		n.number(uint64(s.strays))
+		n.number(uint64(e.associations))
+		n.number(w.ends[1-i].s.version - s.origin.version)
+		n.flags(s.origin.session != 0, e.controlling, len(e.errors) > 0)
+		for _, g := range []*generation{s.local, s.next} {
+			if g != nil {
+				n.credentials(g.Credentials)
+				n.flags(g.shown)
+			}
+		}
+		if l := s.link; l != nil {
+			n.credentials(l.local)
+			n.credentials(l.remote)
+			n.flags(l.client, l.provisional)
+		}
+		n.credentials(s.peer)
+		n.credentials(s.replaced)
+		n.credentials(s.revealed)
+		for _, d := range []*described{s.currentLocal, s.pendingLocal, s.currentRemote, s.pendingRemote} {
+			if d == nil {
+				n.b = append(n.b, '.')
+				continue
+			}
+			n.description(d.typ, d.Description)
+		}
+		for _, m := range e.out {
+			n.description(m.typ, m.d)
+			n.number(s.version - m.d.SessionVersion)
+		}
+		n.b = append(n.b, '|')
+	}
+	return string(n.b)
+}
+
+// disagreement returns what the two endpoints disagree on after an exchange, "" for nothing.
+func (w *world) disagreement() string {
+	a, b := w.ends[0], w.ends[1]
+	if a.State() != Stable || b.State() != Stable {
+		return fmt.Sprintf("states %v and %v", a.State(), b.State())
+	}
+	if a.transport == nil && b.transport == nil {
+		return ""
+	}
+	if a.transport == nil || b.transport == nil {
+		return "only one side has a transport"
+	}
+	p, q := a.transport, b.transport
+	switch {
+	case p.Local != q.Remote || p.Remote != q.Local:
+		return fmt.Sprintf("credentials %s %s and %s %s", p.Local.Ufrag, p.Remote.Ufrag, q.Remote.Ufrag, q.Local.Ufrag)
+	case p.Client == q.Client:
+		return "DTLS roles"
+	case a.associations != b.associations:
+		return fmt.Sprintf("associations %d and %d", a.associations, b.associations)
+	case p.RemoteMaxMessageSize == math.MaxUint64:
+		return "message size"
+	}
+	for _, e := range w.ends {
+		if !e.s.local.isIn(e.s.currentLocal.Description) || e.s.local.Credentials != e.transport.Local {
+			return "the local description and the transport"
+		}
+	}
+	if x, y := outline(a.s.currentLocal.Description), outline(b.s.currentLocal.Description); x != y {
+		return x + " and " + y
+	}
+	return ""
+}
+
+// outline is a description in short: "BUNDLE a b; audio a inactive; application b".
+func outline(d *sdp.Description) string {
+	var parts []string
+	for _, g := range d.Groups {
+		parts = append(parts, strings.Join(append([]string{g.Semantics}, g.Mids...), " "))
+	}
+	for i := range d.Media {
+		m := &d.Media[i]
+		part := m.Kind + " " + m.Mid
+		switch {
+		case m.Rejected:
+			part += " rejected"
+		case !m.IsDataChannel():
+			part += " " + m.Direction.String()
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// connect makes an agreement between two endpoints that have none.
+func (w *world) connect(t testing.TB) {
+	t.Helper()
+	w.ends[0].WantData()
+	require.NoError(t, w.ends[0].setLocal(Offer))
+	require.NoError(t, w.deliver(0))
+	if w.ends[1].State() == HaveRemoteOffer {
+		require.NoError(t, w.ends[1].setLocal(Answer))
+	}
+	require.NoError(t, w.deliver(1))
+	require.Empty(t, w.disagreement())
+	require.NotNil(t, w.ends[0].transport)
+}
