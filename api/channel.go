@@ -256,8 +256,8 @@ func (c *channel) push(e event) {
 	c.queue.push(e)
 }
 
-// introduce lets the events go that waited until the user knows the channel.
-func (c *channel) introduce() {
+// release delivers the events held back until the program was given the channel.
+func (c *channel) release() {
 	c.held = false
 	c.queue.pushFront(c.heldEvents) // before what has happened since
 	c.heldEvents = nil

@@ -3,8 +3,6 @@ package rtc
 import (
 	"cmp"
 	"time"
-
-	"github.com/rtcstack/rtcstack/ice"
 )
 
 // How long Close waits for the peer.
@@ -19,6 +17,15 @@ const (
 	// wait for OnBufferedAmountLow before it closes.
 	closeTimeout = 2 * time.Minute
 )
+
+// ending is the end of a connection: what Close waits for, and what is left.
+type ending struct {
+	linger   *lingering // while closing, until ended
+	by       time.Time  // when the peer is not waited for any longer
+	shutdown bool       // the association was told to shut down
+	reason   error      // why the peer's end of the connection was not in order
+	done     chan struct{}
+}
 
 // lingering is what Close waits by.
 type lingering struct {
@@ -55,7 +62,7 @@ func (pc *PeerConnection) CloseAndWait() error {
 		dc.revoke() // inside its OnMessage: that is the last one
 	}
 	pc.unlock()
-	<-pc.done
+	<-pc.ending.done
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	for pc.queue.running && !pc.queue.inside() {
@@ -69,17 +76,11 @@ func (pc *PeerConnection) beginClosing() {
 	case pc.ended:
 		pc.closed() // it may have failed before
 	case pc.closing:
-	case pc.channels.up && (pc.iceState == ICEStateConnected || pc.iceState == ICEStateCompleted):
+	case pc.transport.up && (pc.iceState == ICEStateConnected || pc.iceState == ICEStateCompleted):
 		pc.closing = true
-		for _, dc := range pc.channels.byStream {
-			if dc.state == channelOpen {
-				dc.state, dc.ending = channelClosing, errClosed
-				dc.wake()
-			}
-			dc.reconsider()
-		}
-		pc.linger = &lingering{began: pc.now, unacked: pc.unsent(), acked: pc.now, open: pc.now}
-		pc.closeBy = pc.now.Add(pc.tuning.closeLinger)
+		pc.channels.beginClosing()
+		pc.ending.linger = &lingering{began: pc.now, unacked: pc.unsent(), acked: pc.now, open: pc.now}
+		pc.ending.by = pc.now.Add(pc.tuning.closeLinger)
 	default:
 		pc.closing = true
 		pc.finish(StateClosed, nil)
@@ -88,38 +89,27 @@ func (pc *PeerConnection) beginClosing() {
 
 // unsent returns how much the peer has not acknowledged, in bytes.
 func (pc *PeerConnection) unsent() int {
-	if pc.sctp == nil {
-		return 0
-	}
-	n := pc.sctp.BufferedAmount() + pc.sctp.Undelivered()
-	for _, dc := range pc.channels.byStream {
-		n += dc.buffered
-	}
-	return n
+	return pc.transport.unacknowledged() + pc.channels.buffered()
 }
 
 // continueClosing waits for what is buffered while the peer takes it, then shuts the association down. It reports
 // whether it did something.
 func (pc *PeerConnection) continueClosing() bool {
-	l, tune := pc.linger, pc.tuning
+	e, tune := &pc.ending, pc.tuning
+	l := e.linger
 	n := pc.unsent()
 	if n < l.unacked {
 		l.unacked, l.acked = n, pc.now
 	}
-	if n == 0 || pc.sctp.Stats().PeerWindow > 0 {
+	if n == 0 || pc.transport.sctp.Stats().PeerWindow > 0 {
 		l.open = pc.now
 	}
-	pc.closeBy = earlier(l.acked.Add(tune.closeLinger), earlier(l.open.Add(tune.closeStall), l.began.Add(tune.closeTimeout)))
-	if pc.shutdown {
+	e.by = earlier(l.acked.Add(tune.closeLinger), earlier(l.open.Add(tune.closeStall), l.began.Add(tune.closeTimeout)))
+	if e.shutdown || pc.channels.sending() {
 		return false
 	}
-	for _, dc := range pc.channels.byStream {
-		if dc.outbox.Len() > 0 {
-			return false
-		}
-	}
-	pc.shutdown = true
-	pc.sctp.Shutdown(pc.now)
+	e.shutdown = true
+	pc.transport.sctp.Shutdown(pc.now)
 	return true
 }
 
@@ -132,7 +122,7 @@ func (pc *PeerConnection) finish(state State, err error) {
 	if err != nil {
 		pc.log.Error("connection", "error", err)
 	}
-	reason := cmp.Or(err, pc.endedBy)
+	reason := cmp.Or(err, pc.ending.reason)
 	if pc.closing && err == nil {
 		reason = errClosed
 	}
@@ -142,57 +132,40 @@ func (pc *PeerConnection) finish(state State, err error) {
 		pc.log.Warn("connection ended before everything was acknowledged", "bytes", owed)
 		pc.counters.undelivered += owed
 	}
-	if pc.sctp != nil {
-		pc.farewell(owed)
-	}
-	pc.send()
-	for _, dc := range pc.channels.byStream {
-		dc.end(err, reason)
-	}
-	for _, dc := range pc.channels.waiting {
-		dc.end(err, reason)
-	}
-	pc.channels.waiting, pc.channels.blocked = nil, nil
-	pc.closeBy, pc.releaseAt, pc.completeAt = time.Time{}, time.Time{}, time.Time{}
+	pc.transport.endAssociation(owed == 0 && !pc.ending.shutdown)
+	pc.channels.end(err, reason)
+	pc.ending.by = time.Time{}
 	if pc.timer != nil {
 		pc.timer.Stop()
 	}
-	pc.agents((*ice.Agent).Close)
+	pc.transport.stop()
 	if state == StateClosed {
 		pc.closed()
 	} else {
 		pc.setState(state)
 	}
-	if pc.agent == nil {
-		close(pc.done)
+	if pc.transport.ice == nil {
+		close(pc.ending.done)
 		return
 	}
-	go pc.release()
+	go func() {
+		pc.transport.release()
+		close(pc.ending.done)
+	}()
 }
 
 // closed moves the states to their end.
 func (pc *PeerConnection) closed() {
-	if pc.agent != nil {
+	if pc.transport.ice != nil {
 		pc.setICEState(ICEStateClosed)
 	}
 	pc.setState(StateClosed)
 }
 
-// farewell ends the association. If the peer has acknowledged everything, SHUTDOWN goes in front of the ABORT: it tells the
-// peer that it has everything, though there is no time for its answer.
-func (pc *PeerConnection) farewell(owed int) {
-	if pc.channels.up && owed == 0 && !pc.shutdown {
-		pc.sctp.Shutdown(pc.now)
-		pc.transmitSCTP()
-	}
-	pc.sctp.Abort(pc.now, "")
-	pc.transmitSCTP() // the ABORT, or the end of a shutdown
-}
-
 // closedByPeer ends the connection because the peer has ended it. inOrder says that everything has arrived that the peer sent.
 func (pc *PeerConnection) closedByPeer(inOrder bool, cause error) {
 	if !inOrder {
-		pc.endedBy = cutByPeer(cause)
+		pc.ending.reason = cutByPeer(cause)
 	}
 	pc.finish(StateClosed, nil)
 }
@@ -204,20 +177,4 @@ func (dc *DataChannel) end(err, reason error) {
 		dc.ending = reason
 	}
 	dc.closed(err)
-}
-
-// release lets go of what cannot be let go of under the mutex, because callbacks of it take that.
-func (pc *PeerConnection) release() {
-	if pc.dtls != nil {
-		pc.dtls.Close() // with a close_notify, which tells the peer
-		pc.dtls.Wait()
-	}
-	if pc.gather.cancel != nil {
-		pc.gather.cancel()
-	}
-	for _, s := range pc.gather.sockets {
-		_ = s.Close()
-	}
-	pc.readers.Wait()
-	close(pc.done)
 }

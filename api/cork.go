@@ -14,7 +14,7 @@ const (
 	corkedBatch = 32 << 10
 )
 
-// corkState is held by the connection.
+// corkState is whether sending may wait for more.
 type corkState struct {
 	due   bool   // what this input wants sent may wait
 	armed bool   // the goroutine is on its way
@@ -22,33 +22,33 @@ type corkState struct {
 }
 
 // cork is called when a message was given to the association.
-func (pc *PeerConnection) cork() {
-	inFlight, unsent := pc.sctp.Outstanding()
-	pc.corked.due = inFlight >= corkInFlight && unsent < corkedBatch
+func (t *transport) cork() {
+	inFlight, unsent := t.sctp.Outstanding()
+	t.corked.due = inFlight >= corkInFlight && unsent < corkedBatch
 }
 
 // leaveCorked reports whether an input may end without sending.
-func (pc *PeerConnection) leaveCorked() bool {
-	c := &pc.corked
-	if !c.due {
+func (c *core) leaveCorked() bool {
+	k := &c.corked
+	if !k.due {
 		return false
 	}
-	c.due = false
-	if pc.ended {
+	k.due = false
+	if c.ended {
 		return false
 	}
-	if !c.armed {
-		c.armed = true
-		if c.run == nil {
-			c.run = pc.uncork
+	if !k.armed {
+		k.armed = true
+		if k.run == nil {
+			k.run = c.uncork
 		}
-		go c.run()
+		go k.run()
 	}
 	return true
 }
 
-func (pc *PeerConnection) uncork() {
-	pc.lock()
-	defer pc.unlock()
-	pc.corked.armed = false
+func (c *core) uncork() {
+	c.lock()
+	defer c.unlock()
+	c.corked.armed = false
 }

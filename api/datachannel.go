@@ -41,7 +41,7 @@ type DataChannelInit struct {
 // DataChannel is a bidirectional sequence of messages (RFC 8831). See Channel for its methods.
 type DataChannel struct {
 	channel
-	pc          *PeerConnection
+	table       *channelTable
 	label       string
 	protocol    string
 	reliability Reliability
@@ -68,12 +68,10 @@ type DataChannel struct {
 
 var _ Channel = (*DataChannel)(nil)
 
-func newDataChannel(pc *PeerConnection, label, protocol string, r Reliability) *DataChannel {
-	dc := &DataChannel{pc: pc, label: label, protocol: protocol, reliability: r, stream: -1}
-	dc.setup(dc, &pc.queue)
-	if pc.state == StateFailed {
-		dc.lost = ErrPathLost
-	}
+func newDataChannel(t *channelTable, label, protocol string, r Reliability) *DataChannel {
+	dc := &DataChannel{table: t, label: label, protocol: protocol, reliability: r, stream: -1}
+	dc.setup(dc, &t.queue)
+	dc.lost = t.lost
 	return dc
 }
 
@@ -96,14 +94,27 @@ func (pc *PeerConnection) CreateDataChannel(label string, init *DataChannelInit)
 	if pc.closing {
 		return nil, wrapError(ErrFailure, errClosed, "create data channel")
 	}
-	t := &pc.channels
-	dc := newDataChannel(pc, label, init.Protocol, init.Reliability)
+	dc, err := pc.channels.create(label, init)
+	if err != nil {
+		return nil, err
+	}
+	pc.negotiation.machine.WantData()
+	if !pc.transport.up {
+		pc.negotiateIfNeeded()
+	}
+	return dc, nil
+}
+
+// create makes a channel, and opens it if the association is up.
+func (t *channelTable) create(label string, init *DataChannelInit) (*DataChannel, error) {
+	dc := newDataChannel(t, label, init.Protocol, init.Reliability)
 	dc.negotiated = init.Negotiated
 	dc.acked, dc.confirmed = init.Negotiated, init.Negotiated
+	up, client := t.transport.up, t.transport.client
 	switch {
 	case !init.ManualStream:
-		if t.up && !t.assign(dc, pc.remote.client, pc.now) {
-			return nil, wrapError(ErrFailure, t.unavailable(pc.remote.client), "create data channel")
+		if up && !t.assign(dc, client, t.now) {
+			return nil, wrapError(ErrFailure, t.unavailable(client), "create data channel")
 		}
 	case int(init.Stream) > t.maxStream:
 		return nil, invalidf("create data channel: stream %d is above %d", init.Stream, t.maxStream)
@@ -112,21 +123,19 @@ func (pc *PeerConnection) CreateDataChannel(label string, init *DataChannelInit)
 	default:
 		t.take(dc, init.Stream)
 	}
-	t.any = true
-	if t.up {
+	if up {
 		dc.open()
-		pc.takeEarly(dc)
-		return dc, nil
+		t.takeEarly(dc)
+	} else {
+		t.waiting = append(t.waiting, dc)
 	}
-	t.waiting = append(t.waiting, dc)
-	pc.negotiateIfNeeded()
 	return dc, nil
 }
 
 // Stream gives the id of the channel's stream. ErrNotAvailable before the connection is up, unless it was chosen.
 func (dc *DataChannel) Stream() (uint16, error) {
-	dc.pc.mu.Lock()
-	defer dc.pc.mu.Unlock()
+	dc.table.mu.Lock()
+	defer dc.table.mu.Unlock()
 	if dc.stream < 0 {
 		return 0, notAvailablef("data channel %q has no stream yet", dc.label)
 	}
@@ -142,10 +151,10 @@ func (dc *DataChannel) Protocol() string { return dc.protocol }
 // Reliability gives the channel's reliability, whichever side created it.
 func (dc *DataChannel) Reliability() Reliability { return dc.reliability }
 
-func (dc *DataChannel) lock()               { dc.pc.lock() }
-func (dc *DataChannel) flush()              { dc.pc.flush() }
-func (dc *DataChannel) unlock()             { dc.pc.unlock() }
-func (dc *DataChannel) maxMessageSize() int { return dc.pc.maxMessageSize() }
+func (dc *DataChannel) lock()               { dc.table.lock() }
+func (dc *DataChannel) flush()              { dc.table.flush() }
+func (dc *DataChannel) unlock()             { dc.table.unlock() }
+func (dc *DataChannel) maxMessageSize() int { return dc.table.transport.maxMessageSize() }
 
 // open announces the channel to the peer. Messages may follow at once
 // (https://www.rfc-editor.org/rfc/rfc8832.html#section-6-9).
@@ -153,12 +162,12 @@ func (dc *DataChannel) open() {
 	if !dc.negotiated {
 		message, err := openMessage(dc).Append(nil)
 		if err != nil {
-			dc.pc.channels.remove(dc)
+			dc.table.remove(dc)
 			dc.closed(wrapError(ErrFailure, err, "data channel %q", dc.label))
 			return
 		}
-		if limit := dc.pc.remoteMessageLimit(); uint64(len(message)) > limit {
-			dc.pc.channels.remove(dc)
+		if limit := dc.table.transport.remoteMessageLimit; uint64(len(message)) > limit {
+			dc.table.remove(dc)
 			dc.closed(failuref("data channel %.32q: opening it takes a message of %d bytes, the peer accepts %d", dc.label, len(message), limit))
 			return
 		}
@@ -232,7 +241,7 @@ func (dc *DataChannel) close() {
 		return
 	case channelConnecting:
 		dc.ending = errClosed
-		dc.pc.channels.remove(dc)
+		dc.table.remove(dc)
 		dc.closed(nil)
 		return
 	}
@@ -261,15 +270,15 @@ func (dc *DataChannel) closed(err error) {
 	dc.reconsider()
 }
 
-// introduced is called when the program has been given the channel.
-func (dc *DataChannel) introduced() {
-	dc.introduce()
-	dc.pc.channels.releaseName(dc)
+// announce is called when the program has been given the channel.
+func (dc *DataChannel) announce() {
+	dc.release()
+	dc.table.releaseName(dc)
 }
 
 // drained is called when nothing is buffered any more.
 func (dc *DataChannel) drained() {
-	if dc.state == channelClosing && !dc.pc.closing {
+	if dc.state == channelClosing && !dc.table.closing {
 		dc.reset()
 	}
 }
@@ -285,7 +294,7 @@ func (dc *DataChannel) reset() {
 		return
 	}
 	dc.resetting = true
-	if t, stream := &dc.pc.channels, uint16(dc.stream); !dc.pc.resetStream(stream, t.life(stream)) {
+	if t, stream := dc.table, uint16(dc.stream); !dc.table.resetStream(stream, t.life(stream)) {
 		t.remove(dc)
 		dc.closed(dc.failure)
 	}

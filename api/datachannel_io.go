@@ -57,16 +57,16 @@ func (dc *DataChannel) send(data []byte, isText bool) error {
 		}
 		return wrapError(ErrFailure, err, "send")
 	}
-	dc.pc.cork()
+	dc.table.transport.cork()
 	dc.counters.sent(len(data))
-	dc.pc.counters.messages.sent(len(data))
+	dc.table.counters.messages.sent(len(data))
 	return nil
 }
 
 // sendControl sends a message of the establishment protocol.
 func (dc *DataChannel) sendControl(message []byte) {
 	if err := dc.sendOrBuffer(dcep.PPIDDCEP, message); err != nil {
-		dc.pc.log.Debug("data channel control message", "stream", dc.stream, "error", err)
+		dc.table.log.Debug("data channel control message", "stream", dc.stream, "error", err)
 	}
 }
 
@@ -74,17 +74,17 @@ func (dc *DataChannel) sendControl(message []byte) {
 // ended.
 func (dc *DataChannel) sendOrBuffer(ppid uint32, data []byte) error {
 	if dc.outbox.Len() == 0 && !dc.suspended {
-		err := dc.pc.sctp.Send(dc.pc.now, uint16(dc.stream), ppid, data, dc.options(ppid, time.Time{}))
+		err := dc.table.transport.sctp.Send(dc.table.now, uint16(dc.stream), ppid, data, dc.options(ppid, time.Time{}))
 		if !errors.Is(err, sctp.ErrSendBufferFull) {
 			return err
 		}
-		dc.pc.channels.blocked = append(dc.pc.channels.blocked, dc)
+		dc.table.blocked = append(dc.table.blocked, dc)
 	}
 	m := outMessage{data: bufpool.Get(len(data)), ppid: ppid}
 	m.data.B = append(m.data.B, data...)
 	if lifetime := dc.lifetime(); lifetime > 0 && ppid != dcep.PPIDDCEP {
-		m.since = dc.pc.now
-		dc.pc.channels.expireAt = earlier(dc.pc.channels.expireAt, m.since.Add(lifetime))
+		m.since = dc.table.now
+		dc.table.expireAt = earlier(dc.table.expireAt, m.since.Add(lifetime))
 	}
 	dc.outbox.Push(m)
 	dc.setBuffered(dc.buffered + m.size())
@@ -94,13 +94,13 @@ func (dc *DataChannel) sendOrBuffer(ppid uint32, data []byte) error {
 // sendNext sends the first buffered message and reports whether the association accepted it.
 func (dc *DataChannel) sendNext() bool {
 	m := dc.outbox.Front()
-	err := dc.pc.sctp.Send(dc.pc.now, uint16(dc.stream), m.ppid, m.data.B, dc.options(m.ppid, m.since))
+	err := dc.table.transport.sctp.Send(dc.table.now, uint16(dc.stream), m.ppid, m.data.B, dc.options(m.ppid, m.since))
 	if errors.Is(err, sctp.ErrSendBufferFull) {
 		return false
 	}
 	if err != nil {
-		dc.pc.log.Warn("buffered message lost", "channel", dc.label, "error", err)
-		dc.pc.counters.undelivered += m.size()
+		dc.table.log.Warn("buffered message lost", "channel", dc.label, "error", err)
+		dc.table.counters.undelivered += m.size()
 	}
 	dc.dropFirst()
 	return true
@@ -119,8 +119,8 @@ func (dc *DataChannel) resume() {
 	dc.suspended = false
 	switch {
 	case dc.outbox.Len() > 0:
-		dc.pc.channels.blocked = append(dc.pc.channels.blocked, dc)
-		dc.pc.sendBlocked()
+		dc.table.blocked = append(dc.table.blocked, dc)
+		dc.table.sendBlocked()
 	case dc.state == channelClosing:
 		dc.reset()
 	}
@@ -130,9 +130,8 @@ func (dc *DataChannel) resume() {
 const expiryInterval = 5 * time.Millisecond
 
 // expireBuffered drops the buffered messages whose lifetime has ended. Those of one channel end in order.
-func (pc *PeerConnection) expireBuffered() {
-	t := &pc.channels
-	if t.expireAt.IsZero() || pc.now.Before(t.expireAt) {
+func (t *channelTable) expireBuffered() {
+	if t.expireAt.IsZero() || t.now.Before(t.expireAt) {
 		return
 	}
 	t.expireAt = time.Time{}
@@ -149,11 +148,11 @@ func (pc *PeerConnection) expireBuffered() {
 				dc.outbox.Pop()
 				continue
 			}
-			if ends := m.since.Add(lifetime); ends.After(pc.now) {
+			if ends := m.since.Add(lifetime); ends.After(t.now) {
 				t.expireAt = earlier(t.expireAt, ends)
 				break
 			}
-			pc.counters.expired++
+			t.counters.expired++
 			dc.dropFirst()
 		}
 		for _, m := range slices.Backward(control) {
@@ -164,7 +163,7 @@ func (pc *PeerConnection) expireBuffered() {
 			dc.drained()
 		}
 	}
-	if next := pc.now.Add(expiryInterval); !t.expireAt.IsZero() && t.expireAt.Before(next) {
+	if next := t.now.Add(expiryInterval); !t.expireAt.IsZero() && t.expireAt.Before(next) {
 		t.expireAt = next
 	}
 }
@@ -175,11 +174,11 @@ func (dc *DataChannel) dropOutbox() {
 		m, _ := dc.outbox.Pop()
 		m.data.Free()
 	}
-	if !dc.pc.ended {
-		dc.pc.counters.undelivered += dc.buffered
+	if !dc.table.ended {
+		dc.table.counters.undelivered += dc.buffered
 	}
 	dc.buffered = 0
-	t := &dc.pc.channels
+	t := dc.table
 	t.blocked = slices.DeleteFunc(t.blocked, func(other *DataChannel) bool { return other == dc })
 }
 
@@ -202,7 +201,7 @@ func (dc *DataChannel) receive(m sctp.Message) {
 		dc.receivePart(&m)
 		return
 	default:
-		dc.pc.log.Debug("message of an unknown kind dropped", "ppid", m.PPID)
+		dc.table.log.Debug("message of an unknown kind dropped", "ppid", m.PPID)
 		dc.give(&r)
 		return
 	}
@@ -210,13 +209,13 @@ func (dc *DataChannel) receive(m sctp.Message) {
 		dc.receivePart(&m)
 		r = received{Message: Message{Data: dc.parts.data, IsText: r.IsText}, source: dc.parts.first}
 		dc.parts = nil
-		if len(r.Data) > dc.pc.settings.MaxMessageSize {
+		if len(r.Data) > dc.table.settings.MaxMessageSize {
 			dc.give(&r)
 			return
 		}
 	}
 	dc.counters.received(len(r.Data))
-	dc.pc.counters.messages.received(len(r.Data))
+	dc.table.counters.messages.received(len(r.Data))
 	switch {
 	case dc.unreadable(), dc.failure != nil: // messages after a failure are for another channel
 		dc.give(&r)
@@ -238,7 +237,7 @@ func (dc *DataChannel) receivePart(m *sctp.Message) {
 		dc.parts = &parts{first: *m}
 	}
 	p := dc.parts
-	room := dc.pc.settings.MaxMessageSize + 1 - len(p.data)
+	room := dc.table.settings.MaxMessageSize + 1 - len(p.data)
 	p.data = append(p.data, m.Data[:min(room, len(m.Data))]...)
 	switch {
 	case first:
@@ -246,7 +245,7 @@ func (dc *DataChannel) receivePart(m *sctp.Message) {
 		r := received{source: *m}
 		dc.give(&r)
 	default:
-		dc.pc.sctp.Absorb(&p.first, m)
+		dc.table.transport.sctp.Absorb(&p.first, m)
 	}
 }
 

@@ -2,18 +2,11 @@ package rtc
 
 import (
 	"cmp"
-	"crypto/tls"
-	"log/slog"
 	"net/netip"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rtcstack/rtcstack/ice"
-	"github.com/rtcstack/rtcstack/internal/dtlsconn"
-	"github.com/rtcstack/rtcstack/internal/udp"
-	"github.com/rtcstack/rtcstack/sctp"
-	"github.com/rtcstack/rtcstack/sdp"
+	"github.com/rtcstack/rtcstack/ice/icenet"
 )
 
 // SessionDescription is an offer or an answer, to be brought to the other side by whatever means the program has. It
@@ -30,20 +23,21 @@ type Candidate struct {
 	Mid       string `json:"sdpMid"`
 }
 
-// PeerConnection is a connection to one peer. It is made of an ICE agent, a DTLS and an SCTP association, which know
-// nothing of sockets, time or each other: here they get their packets and their time, under one mutex.
+// PeerConnection is a connection to one peer. It is a thin object around four parts, which are protocol cores or made of them: offer and
+// answer, the transport, the data channels and the tracks. They get their inputs and their time here, under one mutex, and what
+// one of them has to say to another goes through here.
 //
 // All methods may be called at any time, from any goroutine, and from every callback. Callbacks are called one at a
 // time, in the order of the events, those of the connection and of all its channels in one sequence, never under a
 // lock and never from inside the function that caused them. Setting one to nil waits until a running callback of
 // that kind has returned, except from inside it.
 type PeerConnection struct {
-	mu       sync.Mutex
-	now      time.Time // of the input that is being handled
-	settings settings
-	log      *slog.Logger
-	queue    callbackQueue
-	tuning   *tuning
+	core
+
+	negotiation negotiation
+	transport   transport
+	channels    channelTable
+	tracks      trackTable
 
 	onDescription    func(SessionDescription)
 	onCandidate      func(Candidate)
@@ -52,83 +46,39 @@ type PeerConnection struct {
 	onGatheringState func(GatheringState)
 	onSignalingState func(SignalingState)
 	onDataChannel    func(*DataChannel)
-	onTrack          func(*Track)
 
 	state          State
 	iceState       ICEState
 	gatheringState GatheringState
 	signalingState SignalingState
 
-	session negotiation // descriptions: negotiation.go, description.go
-	gather  gathering   // sockets: gathering.go
+	timer     *time.Timer
+	timerAt   time.Time // when the timer fires; zero: it is not set
+	trimmedAt uint64    // datagrams sent and received when the timer last fired
 
-	// The cores, each nil until the negotiation has given what it needs: transport.go.
-	certificate tls.Certificate
-	fingerprint sdp.Fingerprint
-	agent       *ice.Agent
-	next        *ice.Agent // replaces it when the peer has answered: restart.go
-	dtls        *dtlsconn.Conn
-	sctp        *sctp.Association
-	out         output
-	corked      corkState
-	path        atomic.Pointer[path] // to the peer, the selected pair; DTLS reads it without the mutex
-	early       [][]byte             // DTLS datagrams that came before there was a dtls
-	dtlsStarted bool
-	dtlsUp      bool
-	remote      remoteTransport
-	timer       *time.Timer
-	timerAt     time.Time // when the timer fires; zero: it is not set
-	releaseAt   time.Time // when releaseSockets looks for what a restart has left
-	completeAt  time.Time // when the peer is taken to have no more candidates
-	counters    counters
-	trimmedAt   uint64 // datagrams sent and received when the timer last fired
-
-	channels channelTable // sctptransport.go
-
-	// The end: close.go.
-	closing  bool        // Close was called, or the connection ended by itself
-	shutdown bool        // the association was told to shut down
-	ended    bool        // the transports are let go of
-	closeBy  time.Time   // when the peer is not waited for any longer
-	linger   *lingering  // while closing, until ended
-	endedBy  error       // why the peer's end of the connection was not in order
-	past     *pastAgents // nil until there is a second agent
-	done     chan struct{}
-	readers  sync.WaitGroup
-	deliverP func(plaintext []byte) // receivePlaintext, bound once
+	ending ending // close.go
 }
 
-// output is what one input makes the connection send: a batch for one socket.
-type output struct {
-	writer udp.Writer
-	socket *socket
-}
-
-// tuning holds what tests change: timers, and the cipher suites of DTLS.
+// tuning holds what tests change: timers, the network, and the cipher suites of DTLS.
 type tuning struct {
-	cipherSuites                    []uint16
-	ice                             ice.Config
-	closeLinger, closeStall         time.Duration
-	closeTimeout                    time.Duration
-	releaseDelay, candidatesTimeout time.Duration
-	carry                           func(packet []byte) // takes the SCTP packets instead of DTLS, for the time of the call
-	noInterleaving                  bool
+	cipherSuites            []uint16
+	ice                     ice.Config
+	network                 icenet.Network
+	closeLinger, closeStall time.Duration
+	closeTimeout            time.Duration
+	candidatesTimeout       time.Duration
+	carry                   func(packet []byte) // takes the SCTP packets instead of DTLS, for the time of the call
+	noInterleaving          bool
 }
 
-const (
-	// releaseDelay is how long the sockets stay open that are not the agent's: those of the one that an ICE restart has
-	// replaced. The agent says itself when it has done with one of its own (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3).
-	releaseDelay = 3 * time.Second
-	// candidatesTimeout is when a peer whose signalling does not say so is taken to have no more candidates. Those that
-	// come later are used all the same; what it decides is whether a peer without any is waited for.
-	candidatesTimeout = 10 * time.Second
-)
+// candidatesTimeout is when a peer whose signalling does not say so is taken to have no more candidates. Those that
+// come later are used all the same; what it decides is whether a peer without any is waited for.
+const candidatesTimeout = 10 * time.Second
 
 func (t tuning) withDefaults() tuning {
 	t.closeLinger = cmp.Or(t.closeLinger, closeLinger)
 	t.closeStall = cmp.Or(t.closeStall, closeStall)
 	t.closeTimeout = cmp.Or(t.closeTimeout, closeTimeout)
-	t.releaseDelay = cmp.Or(t.releaseDelay, releaseDelay)
 	t.candidatesTimeout = cmp.Or(t.candidatesTimeout, candidatesTimeout)
 	return t
 }
@@ -142,196 +92,107 @@ func NewPeerConnection(configuration Configuration) (*PeerConnection, error) {
 var untuned = tuning{}.withDefaults()
 
 func newPeerConnection(configuration Configuration, t *tuning) (*PeerConnection, error) {
-	s, err := configuration.validate()
+	settings, err := configuration.validate()
 	if err != nil {
 		return nil, err
 	}
-	pc := &PeerConnection{
-		settings: s,
-		log:      newLogger("pc", lastConnectionID.Add(1)),
-		tuning:   t,
-		done:     make(chan struct{}),
-	}
-	if pc.certificate, pc.fingerprint, err = certificateFor(s); err != nil {
+	certificate, fingerprint, err := certificateFor(settings)
+	if err != nil {
 		return nil, err
 	}
+	pc := new(PeerConnection)
+	pc.settings, pc.tuning, pc.log = settings, t, newLogger("pc", lastConnectionID.Add(1))
+	pc.after = pc.afterInput
 	pc.queue.init(&pc.mu, func() {
 		pc.now = time.Now()
-		pc.flush()
+		pc.afterInput()
 	})
-	pc.channels.init()
-	pc.deliverP = pc.receivePlaintext
-	pc.session.init()
-	for _, u := range s.turnServers {
+	pc.negotiation.init(&pc.core, fingerprint)
+	pc.transport.init(&pc.core, identity{certificate, fingerprint})
+	pc.channels.init(&pc.core, &pc.transport, pc)
+	pc.ending.done = make(chan struct{})
+	for _, u := range settings.turnServers {
 		pc.log.Warn("TURN servers are not supported yet: skipped", "host", u.host)
 	}
-	if s.ProxyServer != "" || s.EnableICETCP || s.EnableICEUDPMux {
+	if settings.ProxyServer != "" || settings.EnableICETCP || settings.EnableICEUDPMux {
 		pc.log.Warn("proxy, ICE-TCP and UDP multiplexing are not supported yet: ignored")
 	}
 	return pc, nil
 }
 
-// lock takes the mutex for an input.
-func (pc *PeerConnection) lock() {
-	pc.mu.Lock()
-	pc.now = time.Now()
-}
-
-// unlock sends what the input has caused, if that may not wait a moment, and releases the mutex.
-func (pc *PeerConnection) unlock() {
-	if !pc.leaveCorked() {
-		pc.flush()
-	}
-	pc.mu.Unlock()
-}
-
-// OnLocalDescription sets the function that is called with each new local description. It has no candidates the
-// first time; they follow by OnLocalCandidate.
-func (pc *PeerConnection) OnLocalDescription(f func(SessionDescription)) {
-	setCallback(pc, &pc.onDescription, f, f == nil, eventDescription)
-}
-
-// OnLocalCandidate sets the function that is called with each local candidate, to be given to the other side.
-func (pc *PeerConnection) OnLocalCandidate(f func(Candidate)) {
-	setCallback(pc, &pc.onCandidate, f, f == nil, eventCandidate)
-}
-
-// OnStateChange sets the function that is called when the state of the connection changes.
-func (pc *PeerConnection) OnStateChange(f func(State)) {
-	setCallback(pc, &pc.onState, f, f == nil, eventState)
-}
-
-// OnICEStateChange sets the function that is called when the state of the ICE agent changes.
-func (pc *PeerConnection) OnICEStateChange(f func(ICEState)) {
-	setCallback(pc, &pc.onICEState, f, f == nil, eventICEState)
-}
-
-// OnGatheringStateChange sets the function that is called when gathering begins and when it is complete.
-func (pc *PeerConnection) OnGatheringStateChange(f func(GatheringState)) {
-	setCallback(pc, &pc.onGatheringState, f, f == nil, eventGatheringState)
-}
-
-// OnSignalingStateChange sets the function that is called when the state of offer and answer changes.
-func (pc *PeerConnection) OnSignalingStateChange(f func(SignalingState)) {
-	setCallback(pc, &pc.onSignalingState, f, f == nil, eventSignalingState)
-}
-
-// OnDataChannel sets the function that is called with each channel that the peer opens. The channel is open already;
-// its own callbacks set there miss nothing. Channels that came before a function was set are kept for it.
-func (pc *PeerConnection) OnDataChannel(f func(*DataChannel)) {
-	pc.mu.Lock()
-	defer pc.mu.Unlock()
-	pc.onDataChannel = f
-	if f == nil {
-		pc.queue.wait(pc, eventDataChannel)
+// afterInput handles what an input made the parts say, sends what they want sent, and sets the timer. It runs at the end of
+// every input.
+func (pc *PeerConnection) afterInput() {
+	if pc.ended {
 		return
 	}
-	for _, dc := range pc.channels.kept {
-		pc.queue.push(event{target: pc, kind: eventDataChannel, channel: dc})
-	}
-	pc.channels.kept = nil
-}
-
-// OnTrack sets the function that is called with each track that the peer adds. There are none yet.
-func (pc *PeerConnection) OnTrack(f func(*Track)) {
-	pc.mu.Lock()
-	defer pc.mu.Unlock()
-	pc.onTrack = f
-}
-
-func setCallback[F any](pc *PeerConnection, callback *F, f F, isNil bool, kind eventKind) {
-	pc.mu.Lock()
-	defer pc.mu.Unlock()
-	*callback = f
-	if isNil {
-		pc.queue.cancel(pc, kind)
-		pc.queue.wait(pc, kind)
-	}
-}
-
-// deliver is the turn of one event of the connection itself.
-func (pc *PeerConnection) deliver(q *callbackQueue, e event) {
-	switch e.kind {
-	case eventDescription:
-		d := SessionDescription{Type: DescriptionType(e.value), SDP: e.text}
-		call(pc, q, e.kind, pc.onDescription, pc.onDescription == nil, d)
-	case eventCandidate:
-		call(pc, q, e.kind, pc.onCandidate, pc.onCandidate == nil, Candidate{Candidate: e.text, Mid: e.text2})
-	case eventState:
-		call(pc, q, e.kind, pc.onState, pc.onState == nil, State(e.value))
-	case eventICEState:
-		call(pc, q, e.kind, pc.onICEState, pc.onICEState == nil, ICEState(e.value))
-	case eventGatheringState:
-		call(pc, q, e.kind, pc.onGatheringState, pc.onGatheringState == nil, GatheringState(e.value))
-	case eventSignalingState:
-		call(pc, q, e.kind, pc.onSignalingState, pc.onSignalingState == nil, SignalingState(e.value))
-	case eventDataChannel:
-		if pc.onDataChannel == nil {
-			pc.channels.kept = append(pc.channels.kept, e.channel)
-			return
+	for again := true; again && !pc.ended; {
+		again = pc.drainICE()
+		again = pc.drainDTLS() || again
+		again = pc.drainSCTP() || again
+		if !pc.ended {
+			pc.transport.transmit()
 		}
-		call(pc, q, e.kind, pc.onDataChannel, false, e.channel)
-		e.channel.introduced()
+	}
+	if !pc.ended {
+		pc.transport.send()
+		pc.setTimer()
 	}
 }
 
-func call[T any](pc *PeerConnection, q *callbackQueue, kind eventKind, f func(T), isNil bool, value T) {
-	if isNil {
+// setTimer sets the connection's one timer to what comes first. A timer that is set for an earlier time stays: when it
+// fires for nothing it is set again, which is cheaper than moving it with every packet.
+func (pc *PeerConnection) setTimer() {
+	at := earlier(pc.ending.by, earlier(pc.transport.deadline(), pc.channels.deadline()))
+	if at.IsZero() || (!pc.timerAt.IsZero() && !at.Before(pc.timerAt)) {
 		return
 	}
-	q.enter(pc, kind)
-	f(value)
-	q.leave()
-}
-
-// State gives the state of the connection.
-func (pc *PeerConnection) State() State { return read(pc, &pc.state) }
-
-// ICEState gives the state of the ICE agent.
-func (pc *PeerConnection) ICEState() ICEState { return read(pc, &pc.iceState) }
-
-// GatheringState gives the state of candidate gathering.
-func (pc *PeerConnection) GatheringState() GatheringState { return read(pc, &pc.gatheringState) }
-
-// SignalingState gives the state of offer and answer.
-func (pc *PeerConnection) SignalingState() SignalingState { return read(pc, &pc.signalingState) }
-
-func read[T any](pc *PeerConnection, value *T) T {
-	pc.mu.Lock()
-	defer pc.mu.Unlock()
-	return *value
-}
-
-func (pc *PeerConnection) setState(s State) {
-	if pc.state != s && pc.state != StateClosed {
-		pc.log.Info("connection", "state", s)
-		pc.state = s
-		pc.setPathLost(s == StateFailed && !pc.ended)
-		pc.queue.push(event{target: pc, kind: eventState, value: int(s)})
+	pc.timerAt = at
+	wait := max(at.Sub(pc.now), 0)
+	if pc.timer == nil {
+		pc.timer = time.AfterFunc(wait, pc.onTimer)
+	} else {
+		pc.timer.Reset(wait)
 	}
 }
 
-func (pc *PeerConnection) setICEState(s ICEState) {
-	if pc.iceState != s && pc.iceState != ICEStateClosed {
-		pc.log.Debug("ICE", "state", s)
-		pc.iceState = s
-		pc.queue.push(event{target: pc, kind: eventICEState, value: int(s)})
+func (pc *PeerConnection) onTimer() {
+	pc.lock()
+	defer pc.unlock()
+	pc.timerAt = time.Time{}
+	if pc.ended {
+		return
+	}
+	pc.transport.advance()
+	pc.channels.advance()
+	traffic := pc.counters.datagramsReceived + pc.counters.datagramsSent
+	if traffic-pc.trimmedAt < quietDatagrams {
+		pc.trim()
+	}
+	pc.trimmedAt = traffic
+	if !pc.ending.by.IsZero() && !pc.now.Before(pc.ending.by) {
+		pc.log.Debug("close: the peer does not acknowledge what is buffered")
+		pc.finish(StateClosed, nil)
 	}
 }
 
-func (pc *PeerConnection) setGatheringState(s GatheringState) {
-	if pc.gatheringState != s {
-		pc.gatheringState = s
-		pc.queue.push(event{target: pc, kind: eventGatheringState, value: int(s)})
-	}
+// quietDatagrams is how few datagrams between two timers mean that nothing but ICE is going on. Its timer comes at
+// least every six seconds (RFC 7675, section 5.1), so that queues are kept through a transfer, and given back after it.
+const quietDatagrams = 4
+
+// trim gives the memory of empty queues back.
+func (pc *PeerConnection) trim() {
+	pc.queue.trim()
+	pc.transport.trim()
+	pc.channels.trim()
 }
 
-func (pc *PeerConnection) setSignalingState(s SignalingState) {
-	if pc.signalingState != s {
-		pc.log.Debug("signalling", "state", s)
-		pc.signalingState = s
-		pc.queue.push(event{target: pc, kind: eventSignalingState, value: int(s)})
+// earlier returns the earlier of two times, where zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
 	}
+	return a
 }
 
 var (
@@ -357,17 +218,16 @@ func (pc *PeerConnection) SelectedCandidatePair() (local, remote Candidate, err 
 	if err != nil {
 		return Candidate{}, Candidate{}, err
 	}
-	mid := read(pc, &pc.session.mid)
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	mid := pc.negotiation.machine.Mid()
 	return Candidate{"a=" + pair.Local.String(), mid}, Candidate{"a=" + pair.Remote.String(), mid}, nil
 }
 
 func (pc *PeerConnection) selected() (ice.Pair, error) {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
-	if pc.agent == nil || pc.ended {
-		return ice.Pair{}, errNoPair
-	}
-	pair, ok := pc.agent.Selected()
+	pair, ok := pc.transport.selected()
 	if !ok {
 		return ice.Pair{}, errNoPair
 	}

@@ -23,22 +23,6 @@ func (s State) String() string {
 	return word(int(s), "new", "connecting", "connected", "disconnected", "failed", "closed")
 }
 
-// setPathLost lets the channels fail while there is no path, and wakes who waits for them.
-func (pc *PeerConnection) setPathLost(lost bool) {
-	var err error
-	if lost {
-		err = ErrPathLost
-	}
-	for _, dc := range pc.channels.byStream {
-		dc.lost = err
-		dc.wake()
-	}
-	for _, dc := range pc.channels.waiting {
-		dc.lost = err
-		dc.wake()
-	}
-}
-
 // ICEState is the state of the ICE agent alone.
 type ICEState int
 

@@ -19,12 +19,6 @@ type counters struct {
 	messages                         MessageStats
 }
 
-// pastAgents is what is left of the agents that a restart has replaced, or did not use.
-type pastAgents struct {
-	pair  ice.Pair // selected last
-	stats ice.Stats
-}
-
 // MessageStats counts the messages of data channels, and their bytes.
 type MessageStats struct {
 	MessagesSent, MessagesReceived uint64
@@ -101,67 +95,30 @@ func (pc *PeerConnection) Stats() Stats {
 		MessagesExpired:   pc.counters.expired,
 		Channels:          len(pc.channels.byStream),
 	}
-	for _, dc := range pc.channels.byStream {
-		s.BufferedAmount += dc.buffered
-	}
-	if pc.agent != nil {
-		s.ICE = pc.agent.Stats()
-		pair, _ := pc.agent.Selected()
+	s.BufferedAmount = pc.channels.buffered()
+	t := &pc.transport
+	if t.ice != nil {
+		s.ICE = t.ice.Agent().Stats()
+		pair, _ := t.ice.Agent().Selected()
 		s.Local, s.Remote = pair.Local, pair.Remote
-	}
-	if past := pc.past; past != nil {
-		if !s.Local.Addr.IsValid() {
-			s.Local, s.Remote = past.pair.Local, past.pair.Remote
-		}
-		addICECounters(&s.ICE, &past.stats)
 	}
 	s.Undelivered = pc.counters.undelivered
 	if !pc.ended {
 		s.Undelivered += pc.unsent()
 	}
-	if pc.sctp != nil {
-		s.SCTP = pc.sctp.Stats()
+	if t.sctp != nil {
+		s.SCTP = t.sctp.Stats()
 		s.RTT = s.SCTP.SRTT
 	}
-	if pc.dtls != nil && pc.dtls.CipherSuite() != 0 {
-		s.CipherSuite = dtlsconn.CipherSuiteName(pc.dtls.CipherSuite())
+	if t.dtls != nil && t.dtls.CipherSuite() != 0 {
+		s.CipherSuite = dtlsconn.CipherSuiteName(t.dtls.CipherSuite())
 	}
 	return s
 }
 
-// addICECounters adds what counts in other to s.
-func addICECounters(s, other *ice.Stats) {
-	s.RequestsSent += other.RequestsSent
-	s.Retransmissions += other.Retransmissions
-	s.ResponsesReceived += other.ResponsesReceived
-	s.RequestsReceived += other.RequestsReceived
-	s.ResponsesSent += other.ResponsesSent
-	s.ConsentRequestsSent += other.ConsentRequestsSent
-	s.GatheringRequestsSent += other.GatheringRequestsSent
-	s.IndicationsReceived += other.IndicationsReceived
-	s.RoleConflicts += other.RoleConflicts
-	s.Malformed += other.Malformed
-	s.Unauthenticated += other.Unauthenticated
-	s.Strangers += other.Strangers
-	s.Overflows += other.Overflows
-}
-
-// retire ends an agent that a restart has replaced, or did not use.
-func (pc *PeerConnection) retire(agent *ice.Agent) {
-	if pc.past == nil {
-		pc.past = new(pastAgents) // most connections have one agent
-	}
-	agent.Close()
-	if pair, _ := agent.Selected(); pair.Base.IsValid() && agent == pc.agent {
-		pc.past.pair = pair
-	}
-	counted := agent.Stats()
-	addICECounters(&pc.past.stats, &counted)
-}
-
 // Stats gives a snapshot of the channel's counters.
 func (dc *DataChannel) Stats() MessageStats {
-	dc.pc.mu.Lock()
-	defer dc.pc.mu.Unlock()
+	dc.table.mu.Lock()
+	defer dc.table.mu.Unlock()
 	return dc.counters
 }

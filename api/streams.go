@@ -26,15 +26,18 @@ const (
 
 // channelTable is the data channels of a connection and the streams they use.
 type channelTable struct {
-	any       bool // a channel was created here: a description must have a section for it
-	up        bool // the association takes messages
-	maxStream int
-	byStream  map[uint16]*DataChannel
-	lives     map[uint16]*life
-	waiting   []*DataChannel // created before the association was up, in order
-	blocked   []*DataChannel // those with messages that the association had no room for; they take turns
-	kept      []*DataChannel // opened by the peer while there was no OnDataChannel
-	nameBytes int            // of labels and protocols, see maxNameBytes
+	*core
+	transport *transport
+	owner     eventTarget // of the events of channels that the peer opens: the connection
+	lost      error       // why nothing can be sent or received for now
+
+	maxStream   int
+	byStream    map[uint16]*DataChannel
+	lives       map[uint16]*life
+	waiting     []*DataChannel // created before the association was up, in order
+	blocked     []*DataChannel // those with messages that the association had no room for; they take turns
+	unannounced []*DataChannel // opened by the peer while there was no OnDataChannel
+	nameBytes   int            // of labels and protocols, see maxNameBytes
 
 	earlyBytes int
 	earlyAt    time.Time // when the first early messages have waited for too long; zero: there are none
@@ -74,7 +77,8 @@ func (l *life) idle() bool {
 	return !l.resetting && !l.owed && len(l.early.messages) == 0 && !l.early.reset
 }
 
-func (t *channelTable) init() {
+func (t *channelTable) init(c *core, transport *transport, owner eventTarget) {
+	t.core, t.transport, t.owner = c, transport, owner
 	t.maxStream = maxStreams - 1
 	t.byStream = map[uint16]*DataChannel{}
 }
@@ -177,21 +181,20 @@ func (t *channelTable) releaseName(dc *DataChannel) {
 }
 
 // refuse resets a stream that no channel belongs to, so that the peer closes what it has there.
-func (pc *PeerConnection) refuse(stream uint16) {
-	t := &pc.channels
+func (t *channelTable) refuse(stream uint16) {
 	l := t.life(stream)
-	l.owed, l.ended = !l.early.reset, pc.now
-	pc.dropEarly(l)
+	l.owed, l.ended = !l.early.reset, t.now
+	t.dropEarly(l)
 	if l.resetting {
 		l.again = true
 		return
 	}
-	pc.resetStream(stream, l)
+	t.resetStream(stream, l)
 }
 
 // resetStream asks for the reset of our side. It reports false if there is no association for it any more.
-func (pc *PeerConnection) resetStream(stream uint16, l *life) bool {
-	if pc.sctp.ResetStream(pc.now, stream) != nil {
+func (t *channelTable) resetStream(stream uint16, l *life) bool {
+	if t.transport.sctp.ResetStream(t.now, stream) != nil {
 		return false
 	}
 	l.resetting = true
@@ -200,11 +203,10 @@ func (pc *PeerConnection) resetStream(stream uint16, l *life) bool {
 
 // onStreamReset is the peer's side of closing a channel (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.7):
 // what it sent has been read, and it wants nothing more.
-func (pc *PeerConnection) onStreamReset(stream uint16) {
-	t := &pc.channels
+func (t *channelTable) onStreamReset(stream uint16) {
 	dc, l := t.byStream[stream], t.lives[stream]
 	if l != nil && l.owed {
-		earlier := dc == nil || l.owes(pc.now)
+		earlier := dc == nil || l.owes(t.now)
 		l.owed = false
 		t.settle(stream, l)
 		if earlier {
@@ -223,26 +225,25 @@ func (pc *PeerConnection) onStreamReset(stream uint16) {
 	case l != nil && len(l.early.messages) > 0:
 		l.early.reset = true
 	case l == nil: // a channel that this side never had: ours is reset, too, so that the peer can use the stream again
-		pc.resetStream(stream, t.life(stream))
+		t.resetStream(stream, t.life(stream))
 	}
 }
 
 // onResetComplete is the answer to a reset of ours. err is not nil if the peer refused it; the stream goes on then, as the
 // peer wants, and is used again as if it were reset.
-func (pc *PeerConnection) onResetComplete(stream uint16, err error) {
-	t := &pc.channels
+func (t *channelTable) onResetComplete(stream uint16, err error) {
 	l, dc := t.lives[stream], t.byStream[stream]
 	if l == nil || !l.resetting {
 		return
 	}
 	if err != nil {
-		pc.log.Debug("the peer denied to reset a stream", "stream", stream, "error", err)
+		t.log.Debug("the peer denied to reset a stream", "stream", stream, "error", err)
 	}
 	l.resetting = false
 	defer t.settle(stream, l)
 	if l.again {
 		l.again = false
-		pc.resetStream(stream, l)
+		t.resetStream(stream, l)
 		return
 	}
 	switch {
@@ -252,33 +253,32 @@ func (pc *PeerConnection) onResetComplete(stream uint16, err error) {
 	case dc.resetting:
 		t.remove(dc)
 		if !dc.peerReset && err == nil {
-			l.owed, l.ended = true, pc.now
+			l.owed, l.ended = true, t.now
 		}
 		dc.closed(dc.failure)
 	}
 }
 
 // onEarly keeps a message for the channel that its stream does not have yet.
-func (pc *PeerConnection) onEarly(m sctp.Message) {
-	t := &pc.channels
+func (t *channelTable) onEarly(m sctp.Message) {
 	l := t.life(m.Stream)
-	if l.owes(pc.now) { // the channel is gone, and the peer does not know it yet
-		pc.sctp.Release(pc.now, &m)
+	if l.owes(t.now) { // the channel is gone, and the peer does not know it yet
+		t.transport.sctp.Release(t.now, &m)
 		return
 	}
 	if l.early.reset { // those were of a life that has ended, and nobody came for it
-		pc.endEarly(m.Stream, l)
+		t.endEarly(m.Stream, l)
 	}
 	if t.earlyBytes += m.Charge(); t.earlyBytes > maxEarlyBytes {
 		t.earlyBytes -= m.Charge()
-		pc.log.Debug("data without a channel: the stream is refused", "stream", m.Stream)
-		pc.refuse(m.Stream)
-		pc.sctp.Release(pc.now, &m)
+		t.log.Debug("data without a channel: the stream is refused", "stream", m.Stream)
+		t.refuse(m.Stream)
+		t.transport.sctp.Release(t.now, &m)
 		return
 	}
 	e := &l.early
 	if len(e.messages) == 0 {
-		e.until = pc.now.Add(maxEarlyTime)
+		e.until = t.now.Add(maxEarlyTime)
 		t.earlyAt = earlier(t.earlyAt, e.until)
 	}
 	e.bytes += m.Charge()
@@ -286,8 +286,8 @@ func (pc *PeerConnection) onEarly(m sctp.Message) {
 }
 
 // takeEarly gives a new channel what arrived before it.
-func (pc *PeerConnection) takeEarly(dc *DataChannel) {
-	t, stream := &pc.channels, uint16(dc.stream)
+func (t *channelTable) takeEarly(dc *DataChannel) {
+	stream := uint16(dc.stream)
 	l := t.lives[stream]
 	if l == nil || len(l.early.messages) == 0 {
 		return
@@ -300,54 +300,40 @@ func (pc *PeerConnection) takeEarly(dc *DataChannel) {
 		dc.receive(m)
 	}
 	if e.reset {
-		pc.onStreamReset(stream)
+		t.onStreamReset(stream)
 	}
 }
 
 // endEarly drops the messages of a life that the peer has ended before there was a channel for it, and resets our side.
-func (pc *PeerConnection) endEarly(stream uint16, l *life) {
-	pc.dropEarly(l)
+func (t *channelTable) endEarly(stream uint16, l *life) {
+	t.dropEarly(l)
 	if !l.resetting {
-		pc.resetStream(stream, l)
+		t.resetStream(stream, l)
 	}
 }
 
-func (pc *PeerConnection) dropEarly(l *life) {
+func (t *channelTable) dropEarly(l *life) {
 	for i := range l.early.messages {
-		pc.sctp.Release(pc.now, &l.early.messages[i])
+		t.transport.sctp.Release(t.now, &l.early.messages[i])
 	}
-	pc.channels.earlyBytes -= l.early.bytes
+	t.earlyBytes -= l.early.bytes
 	l.early = earlyMessages{}
 }
 
 // expireEarly refuses the streams whose channels did not come in time.
-func (pc *PeerConnection) expireEarly() {
-	t := &pc.channels
-	if t.earlyAt.IsZero() || pc.now.Before(t.earlyAt) {
+func (t *channelTable) expireEarly() {
+	if t.earlyAt.IsZero() || t.now.Before(t.earlyAt) {
 		return
 	}
 	t.earlyAt = time.Time{}
 	for stream, l := range t.lives {
 		switch {
 		case len(l.early.messages) == 0:
-		case !pc.now.Before(l.early.until):
-			pc.log.Debug("data without a channel: the stream is refused", "stream", stream)
-			pc.refuse(stream)
+		case !t.now.Before(l.early.until):
+			t.log.Debug("data without a channel: the stream is refused", "stream", stream)
+			t.refuse(stream)
 		default:
 			t.earlyAt = earlier(t.earlyAt, l.early.until)
 		}
 	}
-}
-
-// deadline is when onChannelTimer has something to do; zero: never.
-func (t *channelTable) deadline() time.Time {
-	return earlier(earlier(t.earlyAt, t.expireAt), t.unread.lookAt)
-}
-
-// onChannelTimer does what time alone brings about.
-func (pc *PeerConnection) onChannelTimer() {
-	pc.expireEarly()
-	pc.expireBuffered()
-	pc.shelvePending()
-	pc.growWindow()
 }

@@ -1,5 +1,10 @@
 package rtc
 
+// trackTable is the tracks of a connection. There are none yet.
+type trackTable struct {
+	onTrack func(*Track)
+}
+
 // Track is a media track. Tracks cannot be made yet: AddTrack and AddTrackInit say so.
 type Track struct{ channel }
 

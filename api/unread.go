@@ -53,64 +53,64 @@ var errDropped = failuref("unread messages of the closed channel were dropped: t
 // charge and discharge account for a message that is in the receive window, and no longer.
 func (dc *DataChannel) charge(n int) {
 	dc.charged += n
-	dc.pc.channels.unread.charged += n
-	dc.pc.growWindow()
+	dc.table.unread.charged += n
+	dc.table.growWindow()
 }
 
 func (dc *DataChannel) discharge(n int) {
 	dc.charged -= n
-	dc.pc.channels.unread.charged -= n
+	dc.table.unread.charged -= n
 }
 
 // growWindow lets the receive window grow when channels that nobody reads fill more than a quarter of it while others are
 // read. Where nothing is read at all it stays: the peer is to be slowed down. It looks at the channels every growInterval at
 // most.
-func (pc *PeerConnection) growWindow() {
-	u := &pc.channels.unread
+func (t *channelTable) growWindow() {
+	u := &t.unread
 	u.lookAt = time.Time{}
-	if pc.ended || u.charged == 0 || unreadShare*u.charged < pc.sctp.ReceiveWindow() {
+	if t.ended || u.charged == 0 || unreadShare*u.charged < t.transport.sctp.ReceiveWindow() {
 		return
 	}
-	if next := u.looked.Add(growInterval); pc.now.Before(next) {
+	if next := u.looked.Add(growInterval); t.now.Before(next) {
 		u.lookAt = next
 		return
 	}
-	u.looked = pc.now
+	u.looked = t.now
 	stalled, alive := 0, false
-	for _, dc := range pc.channels.byStream {
+	for _, dc := range t.byStream {
 		if dc.isRead() {
 			alive = true
 		} else {
 			stalled += dc.charged
 		}
 	}
-	if alive && unreadShare*stalled > pc.sctp.ReceiveWindow() {
-		pc.sctp.GrowReceiveWindow(unreadShare * stalled)
+	if alive && unreadShare*stalled > t.transport.sctp.ReceiveWindow() {
+		t.transport.sctp.GrowReceiveWindow(unreadShare * stalled)
 	}
 }
 
 // isRead reports whether the program reads the channel.
 func (dc *DataChannel) isRead() bool {
-	return dc.onMessage != nil || dc.readers.n.Load() > 0 || dc.pc.now.Sub(dc.lastRead) < readerPause
+	return dc.onMessage != nil || dc.readers.n.Load() > 0 || dc.table.now.Sub(dc.lastRead) < readerPause
 }
 
 // reconsider is called when the program has begun to read the channel, or when it may have become impossible, or less likely,
 // that it reads what the channel holds.
 func (dc *DataChannel) reconsider() {
-	dc.pc.growWindow()
+	dc.table.growWindow()
 	switch {
 	case dc.inbox.len() == 0:
 	case dc.unreadable():
 		dc.discard()
-	case dc.state >= channelClosing && dc.onMessage == nil && !dc.pc.ended && dc.charged > 0:
-		dc.pc.shelve(dc)
+	case dc.state >= channelClosing && dc.onMessage == nil && !dc.table.ended && dc.charged > 0:
+		dc.table.shelve(dc)
 	}
 }
 
 // shelve copies the messages of a closed channel out of the receive window. If there is no room, they stay where they are.
-func (pc *PeerConnection) shelve(dc *DataChannel) {
-	u := &pc.channels.unread
-	if !pc.makeRoom(dc, channelOverhead+dc.inbox.bytes+messageOverhead*dc.inbox.len()) {
+func (t *channelTable) shelve(dc *DataChannel) {
+	u := &t.unread
+	if !t.makeRoom(dc, channelOverhead+dc.inbox.bytes+messageOverhead*dc.inbox.len()) {
 		if !slices.Contains(u.pending, dc) {
 			u.pending = append(u.pending, dc)
 		}
@@ -125,10 +125,10 @@ func (pc *PeerConnection) shelve(dc *DataChannel) {
 
 // makeRoom reports whether a channel may hold size bytes on the shelf, or the shelf is empty but for it. What has waited
 // longest in other channels that nobody reads is dropped for that.
-func (pc *PeerConnection) makeRoom(dc *DataChannel, size int) bool {
-	u := &pc.channels.unread
+func (t *channelTable) makeRoom(dc *DataChannel, size int) bool {
+	u := &t.unread
 	for i := 0; u.shelved > dc.shelved && u.shelved-dc.shelved+size > maxShelved; {
-		for i < len(u.shelf) && (u.shelf[i] == dc || pc.now.Sub(u.shelf[i].lastRead) < readerPatience) {
+		for i < len(u.shelf) && (u.shelf[i] == dc || t.now.Sub(u.shelf[i].lastRead) < readerPatience) {
 			i++
 		}
 		if i == len(u.shelf) {
@@ -140,8 +140,8 @@ func (pc *PeerConnection) makeRoom(dc *DataChannel, size int) bool {
 }
 
 // shelvePending tries again what found no room.
-func (pc *PeerConnection) shelvePending() {
-	u := &pc.channels.unread
+func (t *channelTable) shelvePending() {
+	u := &t.unread
 	pending := u.pending
 	u.pending = nil
 	for _, dc := range pending {
@@ -151,7 +151,7 @@ func (pc *PeerConnection) shelvePending() {
 
 // account brings the sums of the shelf up to date with the channel's inbox.
 func (dc *DataChannel) account() {
-	u := &dc.pc.channels.unread
+	u := dc.table.unread
 	size := 0
 	if dc.onShelf && dc.inbox.len() > 0 {
 		size = channelOverhead + len(dc.label) + len(dc.protocol) + dc.inbox.bytes + messageOverhead*dc.inbox.len()
@@ -168,7 +168,7 @@ func (dc *DataChannel) account() {
 
 // dropUnread drops what a closed channel holds.
 func (dc *DataChannel) dropUnread() {
-	dc.pc.log.Warn("unread messages of a closed channel dropped", "channel", dc.label, "messages", dc.inbox.len())
+	dc.table.log.Warn("unread messages of a closed channel dropped", "channel", dc.label, "messages", dc.inbox.len())
 	dc.discard()
 	dc.endOfReading = errDropped
 }
@@ -176,7 +176,7 @@ func (dc *DataChannel) dropUnread() {
 // late decides about a message that arrives when the channel is closed here, and reports whether to keep it.
 func (dc *DataChannel) late(r *received) bool {
 	size := channelOverhead + dc.inbox.bytes + len(r.Data) + messageOverhead*(dc.inbox.len()+1)
-	if dc.inbox.len() >= maxLateMessages || dc.inbox.bytes >= maxLateBytes || !dc.pc.makeRoom(dc, size) {
+	if dc.inbox.len() >= maxLateMessages || dc.inbox.bytes >= maxLateBytes || !dc.table.makeRoom(dc, size) {
 		dc.give(r)
 		return false
 	}
@@ -189,7 +189,7 @@ func (dc *DataChannel) late(r *received) bool {
 func (dc *DataChannel) give(m *received) {
 	if m.source.Data != nil {
 		dc.discharge(m.source.Charge())
-		dc.pc.sctp.Release(dc.pc.now, &m.source)
+		dc.table.transport.sctp.Release(dc.table.now, &m.source)
 	}
 	*m = received{}
 }
@@ -206,7 +206,7 @@ func (dc *DataChannel) detach(m *received) {
 
 // released gives back the buffers of messages that have been read.
 func (dc *DataChannel) released(messages []received) {
-	dc.lastRead = dc.pc.now
+	dc.lastRead = dc.table.now
 	for i := range messages {
 		dc.give(&messages[i])
 	}

@@ -1,0 +1,245 @@
+package rtc
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rtcstack/rtcstack/sctp"
+	"github.com/rtcstack/rtcstack/sctp/dcep"
+)
+
+// openWaiting opens the channels that were created before the association was up.
+func (t *channelTable) openWaiting() {
+	out, in := t.transport.sctp.Streams()
+	t.maxStream = int(min(out, in, maxStreams)) - 1
+	waiting := t.waiting
+	t.waiting = nil
+	for _, dc := range waiting {
+		if dc.state != channelConnecting {
+			continue
+		}
+		var err error
+		switch {
+		case int(dc.stream) > t.maxStream:
+			err = failuref("stream %d: the peer takes streams up to %d", dc.stream, t.maxStream)
+		case dc.stream < 0 && !t.assign(dc, t.transport.client, t.now):
+			err = t.unavailable(t.transport.client)
+		}
+		if err != nil {
+			t.remove(dc)
+			dc.closed(wrapError(ErrFailure, err, "data channel %q", dc.label))
+			continue
+		}
+		dc.open()
+	}
+}
+
+// takeRest takes what the association still has when it has ended. It is kept, however much: it is bounded by the receive window.
+func (t *channelTable) takeRest() {
+	for {
+		if m, ok := t.transport.sctp.ReadMessage(); ok {
+			t.onMessage(m)
+		} else if e, ok := t.transport.sctp.Event(); !ok {
+			break
+		} else if e.Kind == sctp.EventStreamReset {
+			t.onStreamReset(e.Stream)
+		}
+	}
+}
+
+// replaced ends all channels of an association that another one takes the place of, for that reason; those that wait for an association
+// wait for the next.
+func (t *channelTable) replaced(reason error) {
+	for _, dc := range t.byStream {
+		if !slices.Contains(t.waiting, dc) {
+			dc.end(reason, reason)
+		}
+	}
+	clear(t.lives)
+	clear(t.byStream)
+	t.blocked = nil
+	for _, dc := range t.waiting {
+		if dc.stream >= 0 {
+			t.byStream[uint16(dc.stream)] = dc
+		}
+	}
+	t.maxStream = maxStreams - 1
+	t.earlyBytes, t.earlyAt, t.expireAt = 0, time.Time{}, time.Time{}
+}
+
+// end closes all channels: the connection has ended, with an error or for another reason.
+func (t *channelTable) end(err, reason error) {
+	for _, dc := range t.byStream {
+		dc.end(err, reason)
+	}
+	for _, dc := range t.waiting {
+		dc.end(err, reason)
+	}
+	t.waiting, t.blocked = nil, nil
+}
+
+// beginClosing closes the channels to the program, and lets them send what they hold.
+func (t *channelTable) beginClosing() {
+	for _, dc := range t.byStream {
+		if dc.state == channelOpen {
+			dc.state, dc.ending = channelClosing, errClosed
+			dc.wake()
+		}
+		dc.reconsider()
+	}
+}
+
+// buffered returns what the channels hold, in bytes.
+func (t *channelTable) buffered() (n int) {
+	for _, dc := range t.byStream {
+		n += dc.channel.buffered
+	}
+	return n
+}
+
+// sending reports whether a channel holds messages.
+func (t *channelTable) sending() bool {
+	for _, dc := range t.byStream {
+		if dc.outbox.Len() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// setPathLost lets the channels fail while there is no path, and wakes who waits for them.
+func (t *channelTable) setPathLost(lost bool) {
+	t.lost = nil
+	if lost {
+		t.lost = ErrPathLost
+	}
+	for _, dc := range t.byStream {
+		dc.lost = t.lost
+		dc.wake()
+	}
+	for _, dc := range t.waiting {
+		dc.lost = t.lost
+		dc.wake()
+	}
+}
+
+// advance does what time alone brings about.
+func (t *channelTable) advance() {
+	if t.transport.sctp == nil {
+		return
+	}
+	t.expireEarly()
+	t.expireBuffered()
+	t.shelvePending()
+	t.growWindow()
+}
+
+// deadline returns when advance has something to do; zero: never.
+func (t *channelTable) deadline() time.Time {
+	return earlier(earlier(t.earlyAt, t.expireAt), t.unread.lookAt)
+}
+
+// trim gives the memory of empty queues back.
+func (t *channelTable) trim() {
+	for _, dc := range t.byStream {
+		dc.inbox.trim()
+		dc.outbox.Trim()
+	}
+}
+
+// onMessage handles a message of the peer.
+func (t *channelTable) onMessage(m sctp.Message) {
+	dc := t.byStream[m.Stream]
+	switch {
+	case m.PPID == dcep.PPIDDCEP:
+		t.onControl(dc, m)
+		t.transport.sctp.Release(t.now, &m)
+	case len(m.Data) > t.settings.MaxMessageSize:
+		// The association takes as much as control messages need.
+		t.transport.sctp.Release(t.now, &m)
+		t.transport.sctp.Abort(t.now, "message is larger than allowed")
+	case dc == nil || dc.peerReset: // or of the stream's next life
+		t.onEarly(m)
+	case dc.last.owes(t.now):
+		t.transport.sctp.Release(t.now, &m)
+	default:
+		dc.receive(m)
+	}
+}
+
+// onControl handles a message of the Data Channel Establishment Protocol
+// (https://www.rfc-editor.org/rfc/rfc8832.html#section-6).
+func (t *channelTable) onControl(dc *DataChannel, m sctp.Message) {
+	if dcep.IsAck(m.Data) {
+		if dc != nil && !dc.peerReset && !dc.last.owes(t.now) {
+			dc.acked, dc.confirmed = true, true
+		}
+		return
+	}
+	open, err := dcep.ParseOpen(m.Data)
+	if err != nil {
+		t.log.Debug("data channel control message dropped", "stream", m.Stream, "error", err)
+		return
+	}
+	if dc != nil && dc.peerReset {
+		// The peer uses the stream again: it has our reset, though its answer is still under way.
+		t.remove(dc)
+		dc.closed(dc.failure)
+		dc = nil
+	}
+	switch {
+	case dc == nil:
+	case dc.state >= channelClosing:
+		return // the reset that follows closes the peer's
+	case dc.theirs:
+		t.log.Warn("data channel opened on a stream in use: ignored", "stream", m.Stream)
+		return
+	default:
+		dc.fail(failuref("data channel %q: stream %d was opened by both sides", dc.label, m.Stream))
+		return
+	}
+	if l := t.lives[m.Stream]; l != nil {
+		if l.early.reset {
+			t.endEarly(m.Stream, l)
+		}
+		l.owed = false // a peer that does not reset its streams
+		t.settle(m.Stream, l)
+	}
+	names := len(open.Label) + len(open.Protocol)
+	if len(t.unannounced) >= maxKeptChannels || t.nameBytes+names > maxNameBytes || int(m.Stream) > t.maxStream || t.closing {
+		t.refuse(m.Stream)
+		return
+	}
+	t.accept(m.Stream, open)
+}
+
+// accept takes a channel that the peer opened.
+func (t *channelTable) accept(stream uint16, open dcep.Open) {
+	dc := newDataChannel(t, open.Label, open.Protocol, reliabilityOf(open))
+	dc.acked, dc.confirmed, dc.theirs = true, true, true
+	dc.held = true
+	dc.nameBytes = len(open.Label) + len(open.Protocol)
+	t.nameBytes += dc.nameBytes
+	t.take(dc, stream)
+	dc.sendControl(dcep.AppendAck(nil))
+	t.queue.push(event{target: t.owner, kind: eventDataChannel, channel: dc})
+	dc.opened()
+	t.takeEarly(dc)
+}
+
+// sendBlocked gives the channels that had to wait their turns: one message each, until the association is full again.
+func (t *channelTable) sendBlocked() {
+	for len(t.blocked) > 0 {
+		dc := t.blocked[0]
+		if !dc.sendNext() {
+			return
+		}
+		copy(t.blocked, t.blocked[1:])
+		t.blocked = t.blocked[:len(t.blocked)-1]
+		if dc.outbox.Len() > 0 {
+			t.blocked = append(t.blocked, dc)
+		} else {
+			dc.drained()
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package rtc
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/sctp"
+)
+
+// What happens in the parts of a connection, and concerns others: each event is handed on from here.
+
+func (pc *PeerConnection) setState(s State) {
+	if pc.state != s && pc.state != StateClosed {
+		pc.log.Info("connection", "state", s)
+		pc.state = s
+		pc.channels.setPathLost(s == StateFailed && !pc.ended)
+		pc.queue.push(event{target: pc, kind: eventState, value: int(s)})
+	}
+}
+
+func (pc *PeerConnection) setICEState(s ICEState) {
+	if pc.iceState != s && pc.iceState != ICEStateClosed {
+		pc.log.Debug("ICE", "state", s)
+		pc.iceState = s
+		pc.queue.push(event{target: pc, kind: eventICEState, value: int(s)})
+	}
+}
+
+func (pc *PeerConnection) setGatheringState(s GatheringState) {
+	if pc.gatheringState != s {
+		pc.gatheringState = s
+		pc.queue.push(event{target: pc, kind: eventGatheringState, value: int(s)})
+	}
+}
+
+func (pc *PeerConnection) setSignalingState(s SignalingState) {
+	if pc.signalingState != s {
+		pc.log.Debug("signalling", "state", s)
+		pc.signalingState = s
+		pc.queue.push(event{target: pc, kind: eventSignalingState, value: int(s)})
+	}
+}
+
+// drainICE handles the events of the agent, and reports whether there were any.
+func (pc *PeerConnection) drainICE() (any bool) {
+	if pc.transport.ice == nil {
+		return false
+	}
+	for !pc.ended {
+		e, ok := pc.transport.ice.Event()
+		if !ok {
+			return any
+		}
+		any = true
+		switch e := e.(type) {
+		case ice.EventState:
+			pc.onICEStateChanged(e.State)
+		case ice.EventLocalCandidate:
+			pc.onLocalCandidate(e)
+		case ice.EventGatheringComplete:
+			pc.negotiation.machine.LocalComplete(e.Ufrag)
+			pc.updateGatheringState()
+		case ice.EventSelectedPair:
+			pc.transport.pathChanged(e.Pair)
+		}
+	}
+	return any
+}
+
+// onLocalCandidate announces a candidate. It names the ufrag that it belongs to, so that a peer can tell one that
+// comes late from those of another generation (https://www.rfc-editor.org/rfc/rfc8838.html#section-9).
+func (pc *PeerConnection) onLocalCandidate(e ice.EventLocalCandidate) {
+	c := e.Candidate
+	c.Extensions = append(slices.Clip(c.Extensions), ice.Extension{Key: "ufrag", Value: e.Ufrag})
+	text := c.String()
+	if pc.negotiation.machine.AddLocalCandidate(e.Ufrag, text) {
+		pc.queue.push(event{target: pc, kind: eventCandidate, text: text, text2: pc.negotiation.machine.Mid()})
+	}
+}
+
+// updateGatheringState takes the state of gathering for the local description over.
+func (pc *PeerConnection) updateGatheringState() {
+	switch _, begun, complete := pc.negotiation.machine.Gathered(); {
+	case complete:
+		pc.setGatheringState(GatheringStateComplete)
+	case begun:
+		pc.setGatheringState(GatheringStateInProgress)
+	}
+}
+
+func (pc *PeerConnection) onICEStateChanged(s ice.State) {
+	pc.setICEState(iceStates[s])
+	switch s {
+	case ice.StateChecking:
+		pc.setState(StateConnecting)
+	case ice.StateConnected, ice.StateCompleted:
+		if pc.transport.up {
+			pc.setState(StateConnected)
+		} else if pc.state == StateDisconnected {
+			pc.setState(StateConnecting)
+		}
+	case ice.StateDisconnected:
+		if pc.state == StateConnected || pc.state == StateConnecting {
+			pc.setState(StateDisconnected)
+		}
+	case ice.StateFailed:
+		if pc.closing {
+			pc.finish(StateClosed, nil)
+		} else {
+			pc.setState(StateFailed)
+		}
+	}
+}
+
+var iceStates = [...]ICEState{
+	ice.StateNew: ICEStateNew, ice.StateChecking: ICEStateChecking, ice.StateConnected: ICEStateConnected,
+	ice.StateCompleted: ICEStateCompleted, ice.StateDisconnected: ICEStateDisconnected, ice.StateFailed: ICEStateFailed,
+	ice.StateClosed: ICEStateClosed,
+}
+
+// drainDTLS handles what the DTLS association has reported, and reports whether there was something.
+func (pc *PeerConnection) drainDTLS() (any bool) {
+	for !pc.ended {
+		e, ok := pc.transport.dtlsEvent()
+		if !ok {
+			return any
+		}
+		any = true
+		switch t := &pc.transport; {
+		case e.err != nil && !(e.closed && pc.closing):
+			pc.finish(StateFailed, wrapError(ErrFailure, e.err, "DTLS"))
+		case e.closed:
+			t.established = false
+			pc.closedByPeer(t.sctp.State() == sctp.StateShutdownReceived || t.sctp.State() == sctp.StateShutdownAckSent, nil)
+		default:
+			t.connect()
+		}
+	}
+	return any
+}
+
+// drainSCTP handles the messages and events of the association, in the order in which it has them, and reports whether
+// there were any.
+func (pc *PeerConnection) drainSCTP() (any bool) {
+	t := &pc.transport
+	if t.sctp == nil {
+		return false
+	}
+	for !pc.ended {
+		if !t.up && t.sctp.State() == sctp.StateCookieEchoed {
+			any = true
+			pc.onAssociationUp()
+		}
+		if e, ok := t.sctp.Event(); ok {
+			any = true
+			pc.onAssociationEvent(e)
+			continue
+		}
+		if pc.queue.overloaded() { // the receive window closes then, and the peer stops
+			break
+		}
+		m, ok := t.sctp.ReadMessage()
+		if !ok {
+			break
+		}
+		any = true
+		pc.channels.onMessage(m)
+	}
+	if !pc.ended && pc.closing {
+		any = pc.continueClosing() || any
+	}
+	return any
+}
+
+func (pc *PeerConnection) onAssociationEvent(e sctp.Event) {
+	switch e.Kind {
+	case sctp.EventConnected:
+		pc.onAssociationUp()
+	case sctp.EventClosed:
+		pc.onAssociationClosed(e.Err)
+	case sctp.EventStreamReset:
+		pc.channels.onStreamReset(e.Stream)
+	case sctp.EventStreamResetComplete:
+		pc.channels.onResetComplete(e.Stream, e.Err)
+	case sctp.EventWritable:
+		pc.channels.sendBlocked()
+	case sctp.EventRestarted:
+		pc.finish(StateFailed, failuref("the peer lost its SCTP association"))
+	}
+}
+
+// onAssociationUp opens the channels that were waiting. That is when the peer has answered the association, not only when
+// it has confirmed it: what is sent now leaves with our last packet of the handshake, a round trip earlier.
+func (pc *PeerConnection) onAssociationUp() {
+	if pc.transport.up {
+		return
+	}
+	pc.transport.up = true
+	pc.setState(StateConnected)
+	pc.channels.openWaiting()
+}
+
+// onAssociationClosed ends the connection: without its association there is nothing that it could carry.
+func (pc *PeerConnection) onAssociationClosed(err error) {
+	pc.channels.takeRest()
+	var abort *sctp.AbortError
+	switch {
+	case err == nil:
+		pc.closedByPeer(true, nil)
+	case errors.As(err, &abort) && abort.Remote:
+		pc.log.Debug("the association was aborted", "reason", err)
+		pc.closedByPeer(abort.AfterShutdown, err)
+	case pc.closing:
+		pc.finish(StateClosed, nil)
+	default:
+		pc.finish(StateFailed, wrapError(ErrFailure, err, "SCTP"))
+	}
+}
