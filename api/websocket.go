@@ -31,14 +31,14 @@ type WebSocket struct {
 	tuning    webSocketTuning
 	maximum   int // message size, in bytes
 
-	// Connecting: websocketclient.go, websocketserver_accept.go.
+	// Connecting: websocket_client.go, websocket_server_accept.go.
 	cancel context.CancelCauseFunc // ends connecting
 	since  time.Time               // when it began
 	remote string                  // HOST:PORT, or empty
 	path   string
 	conn   *websocket.Conn // once open
 
-	// Reading and writing: websocketio.go.
+	// Reading and writing: websocket_io.go.
 	room     sync.Cond // the reader waits for room in the inbox
 	outbox   ring.Queue[outMessage]
 	writing  bool // a writer goroutine exists
@@ -46,14 +46,14 @@ type WebSocket struct {
 	counters MessageStats
 	trimming *time.Timer
 
-	// The peer's end: websocketsettle.go.
+	// The peer's end: websocket_peer_close.go.
 	unhandled  int       // messages that came and that the program has neither handled nor taken
 	asked      time.Time // when the program last took one, other than in a callback; zero: never
 	settling   bool      // the peer has ended its side, and the connection waits before it answers
 	progressed time.Time // when it did, or the program last handled a message since
 	dismissed  bool      // the program had its time, and did not close: the reason of the end is the peer's
 
-	// The end: websocketclose.go.
+	// The end: websocket_close.go.
 	closeCode   websocket.StatusCode // what Close says to the peer
 	closeReason string
 	farewell    bool          // the closing handshake has begun
