@@ -130,7 +130,7 @@ func (ws *WebSocket) Protocol() string {
 	if ws.conn == nil {
 		return ""
 	}
-	return ws.conn.Subprotocol()
+	return ws.conn.Protocol()
 }
 
 // CloseStatus gives the code and reason that the connection was closed with: those of the side that was first to say so,

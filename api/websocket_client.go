@@ -79,7 +79,7 @@ func (ws *WebSocket) connected(conn *websocket.Conn, err error) {
 		return
 	}
 	ws.conn = conn
-	ws.log.Debug("WebSocket", "open", ws.path, "protocol", conn.Subprotocol())
+	ws.log.Debug("WebSocket", "open", ws.path, "protocol", conn.Protocol())
 	ws.opened()
 	ws.mu.Unlock()
 	go ws.read(conn)

@@ -136,15 +136,15 @@ func (c *WebSocketConfiguration) target(rawURL string, tune webSocketTuning) (we
 		raw:     rawURL,
 		timeout: durationOr(c.ConnectionTimeout, DefaultConnectionTimeout),
 		options: websocket.DialOptions{
-			Header:             c.Header,
-			Subprotocols:       c.Protocols,
-			ConnectTimeout:     -1, // by the dialer below: the proxy's part is not TCP's
-			HandshakeTimeout:   -1, // by the context
-			Compression:        c.Compression,
-			MaxMessageSize:     messageSizeOr(c.MaxMessageSize),
-			PingInterval:       durationOr(c.PingInterval, DefaultPingInterval),
-			MaxUnansweredPings: c.MaxOutstandingPings,
-			CloseTimeout:       tune.closeTimeout,
+			Header:               c.Header,
+			Protocols:            c.Protocols,
+			TCPConnectionTimeout: -1, // by the dialer below: the proxy's part is not TCP's
+			ConnectionTimeout:    -1, // by the context
+			Compression:          c.Compression,
+			MaxMessageSize:       messageSizeOr(c.MaxMessageSize),
+			PingInterval:         durationOr(c.PingInterval, DefaultPingInterval),
+			MaxOutstandingPings:  c.MaxOutstandingPings,
+			CloseTimeout:         tune.closeTimeout,
 		},
 	}
 	if c.TLSConfig != nil {

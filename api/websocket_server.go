@@ -86,15 +86,15 @@ func newWebSocketServer(c WebSocketServerConfiguration, onClient func(*WebSocket
 		room:     make(chan struct{}, 1),
 		done:     make(chan struct{}),
 		options: websocket.AcceptOptions{
-			Subprotocols:            slices.Clone(c.Protocols),
+			Protocols:               slices.Clone(c.Protocols),
 			OriginPatterns:          slices.Clone(c.OriginPatterns),
 			InsecureSkipOriginCheck: len(c.OriginPatterns) == 0,
 			CheckRequest:            c.CheckRequest,
-			HandshakeTimeout:        -1, // by the context, which counts from the TCP connection on
+			ConnectionTimeout:       -1, // by the context, which counts from the TCP connection on
 			Compression:             c.Compression,
 			MaxMessageSize:          messageSizeOr(c.MaxMessageSize),
 			PingInterval:            durationOr(c.PingInterval, DefaultPingInterval),
-			MaxUnansweredPings:      c.MaxOutstandingPings,
+			MaxOutstandingPings:     c.MaxOutstandingPings,
 			CloseTimeout:            tune.closeTimeout,
 		},
 	}

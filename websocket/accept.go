@@ -12,10 +12,10 @@ import (
 // AcceptOptions are the options of Accept and Handshake; the zero value has all
 // defaults. They are read during the call only.
 type AcceptOptions struct {
-	// Subprotocols are those that the server speaks, in order of preference. The
+	// Protocols are those that the server speaks, in order of preference. The
 	// first one that the client offers is agreed on; with none in common the
 	// connection is one without a subprotocol.
-	Subprotocols []string
+	Protocols []string
 
 	// OriginPatterns are the hosts, besides the server's own, whose pages may
 	// connect: patterns of path.Match for host[:port] or scheme://host[:port], such as
@@ -36,9 +36,9 @@ type AcceptOptions struct {
 	// Header holds further fields of the response that accepts, such as Set-Cookie.
 	// The fields of the handshake itself cannot be set here: that is an error.
 	Header http.Header
-	// HandshakeTimeout bounds the whole handshake. 0 is DefaultHandshakeTimeout,
+	// ConnectionTimeout bounds the whole handshake. 0 is DefaultConnectionTimeout,
 	// negative none.
-	HandshakeTimeout time.Duration
+	ConnectionTimeout time.Duration
 
 	// Compression, if not nil, accepts permessage-deflate when the client offers it.
 	Compression *CompressionOptions
@@ -48,9 +48,9 @@ type AcceptOptions struct {
 	MaxMessageSize int
 	// PingInterval is how often the peer is pinged; 0 or negative: never.
 	PingInterval time.Duration
-	// MaxUnansweredPings fails the connection with ErrPingTimeout when a ping is due
+	// MaxOutstandingPings fails the connection with ErrPingTimeout when a ping is due
 	// and so many before it are unanswered; 0 or negative: never.
-	MaxUnansweredPings int
+	MaxOutstandingPings int
 	// CloseTimeout is how long Conn.Close waits for the peer. 0 is a default,
 	// negative not at all.
 	CloseTimeout time.Duration
@@ -83,7 +83,7 @@ func (o *AcceptOptions) check() (*checkedAcceptOptions, error) {
 	if o != nil {
 		c.AcceptOptions = *o
 	}
-	if err := checkSubprotocols(c.Subprotocols); err != nil {
+	if err := checkSubprotocols(c.Protocols); err != nil {
 		return nil, err
 	}
 	if err := checkHeader(c.Header, serverProtected); err != nil {
@@ -111,14 +111,14 @@ func (o *AcceptOptions) Validate() error {
 // config is what becomes of the connection.
 func (o *checkedAcceptOptions) config(a *acceptance, early []byte) connConfig {
 	cfg := connConfig{
-		subprotocol:        a.subprotocol,
-		early:              early,
-		maxMessageSize:     o.MaxMessageSize,
-		pingInterval:       o.PingInterval,
-		maxUnansweredPings: o.MaxUnansweredPings,
-		closeTimeout:       o.CloseTimeout,
-		beforeClose:        o.BeforeClose,
-		noDelay:            o.NoDelay,
+		subprotocol:         a.subprotocol,
+		early:               early,
+		maxMessageSize:      o.MaxMessageSize,
+		pingInterval:        o.PingInterval,
+		maxOutstandingPings: o.MaxOutstandingPings,
+		closeTimeout:        o.CloseTimeout,
+		beforeClose:         o.BeforeClose,
+		noDelay:             o.NoDelay,
 	}
 	if a.deflate != nil {
 		cfg.compression = a.deflate.agreed()
@@ -174,7 +174,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	// The deadlines of the http.Server are still on the stream.
 	stream.SetDeadline(time.Time{})
 
-	ctx, cancel := withTimeout(context.Background(), checked.HandshakeTimeout, DefaultHandshakeTimeout)
+	ctx, cancel := withTimeout(context.Background(), checked.ConnectionTimeout, DefaultConnectionTimeout)
 	defer cancel()
 	release := interruptible(ctx, stream)
 	_, err = stream.Write(a.appendResponse(nil, header, checked.Header))

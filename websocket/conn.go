@@ -40,12 +40,12 @@ type connConfig struct {
 	compression          *compressionParams // nil: none was agreed on
 	compressionThreshold int                // smaller messages are sent uncompressed, in bytes; 0: a default, negative: all are compressed
 
-	maxMessageSize     int           // 0: DefaultMaxMessageSize; negative: unlimited
-	pingInterval       time.Duration // <= 0: no pings of our own
-	maxUnansweredPings int           // <= 0: no limit
-	closeTimeout       time.Duration // how long Close waits for the peer; 0: a default, negative: not at all
-	beforeClose        func(error)   // may be nil, see DialOptions.BeforeClose
-	noDelay            bool          // see DialOptions.NoDelay
+	maxMessageSize      int           // 0: DefaultMaxMessageSize; negative: unlimited
+	pingInterval        time.Duration // <= 0: no pings of our own
+	maxOutstandingPings int           // <= 0: no limit
+	closeTimeout        time.Duration // how long Close waits for the peer; 0: a default, negative: not at all
+	beforeClose         func(error)   // may be nil, see DialOptions.BeforeClose
+	noDelay             bool          // see DialOptions.NoDelay
 }
 
 // Conn is a WebSocket connection, made by [Dial], [Accept], [Handshake] or
@@ -145,12 +145,12 @@ func newConn(stream net.Conn, cfg connConfig) *Conn {
 	c.in.init(stream, &cfg)
 	c.out.init(c, &cfg)
 	c.socket.init(c)
-	c.pings.init(c, cfg.pingInterval, cfg.maxUnansweredPings)
+	c.pings.init(c, cfg.pingInterval, cfg.maxOutstandingPings)
 	return c
 }
 
 // Subprotocol returns the subprotocol that the handshake agreed on, or "".
-func (c *Conn) Subprotocol() string { return c.subprotocol }
+func (c *Conn) Protocol() string { return c.subprotocol }
 
 // LocalAddr returns the local address of the stream.
 func (c *Conn) LocalAddr() net.Addr { return c.stream.LocalAddr() }

@@ -145,7 +145,7 @@ func TestTheEndDoesNotDependOnDeadlines(t *testing.T) {
 			start := time.Now()
 			_, _, err := Handshake(background(), noDeadlines{a}, nil)
 			require.ErrorIs(t, err, ErrHandshakeTimeout)
-			require.Equal(t, DefaultHandshakeTimeout, time.Since(start))
+			require.Equal(t, DefaultConnectionTimeout, time.Since(start))
 		})
 	})
 }

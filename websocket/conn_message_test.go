@@ -27,7 +27,7 @@ func (s *script) streams() io.Reader {
 // A program may take its time between two parts of a message: nobody waits for the
 // peer then, whose pongs are not read.
 func TestKeepAliveBetweenTheReadsOfAMessage(t *testing.T) {
-	inScript(t, connConfig{pingInterval: second, maxUnansweredPings: 1}, func(t *testing.T, s *script) {
+	inScript(t, connConfig{pingInterval: second, maxOutstandingPings: 1}, func(t *testing.T, s *script) {
 		r := s.streams()
 		time.Sleep(10 * second)
 		s.sends(0x80, "c")

@@ -12,12 +12,12 @@ import (
 // pinger sends pings and waits for their pongs. The connection's mutex protects
 // it. The payload of a ping is its number.
 type pinger struct {
-	interval      time.Duration
-	maxUnanswered int
-	timer         *time.Timer // of the next ping; nil: none
-	unanswered    int         // pings that the timer has sent since the last pong
-	sent          uint64      // number of the last ping
-	waiting       []pingWaiter
+	interval       time.Duration
+	maxOutstanding int
+	timer          *time.Timer // of the next ping; nil: none
+	unanswered     int         // pings that the timer has sent since the last pong
+	sent           uint64      // number of the last ping
+	waiting        []pingWaiter
 }
 
 // pingWaiter is a Ping under way.
@@ -26,8 +26,8 @@ type pingWaiter struct {
 	answered chan error // gets nil from the pong, or why the connection is over
 }
 
-func (p *pinger) init(c *Conn, interval time.Duration, maxUnanswered int) {
-	p.interval, p.maxUnanswered = interval, maxUnanswered
+func (p *pinger) init(c *Conn, interval time.Duration, maxOutstanding int) {
+	p.interval, p.maxOutstanding = interval, maxOutstanding
 	if interval > 0 {
 		c.mu.Lock() // it may fire at once
 		defer c.mu.Unlock()
@@ -103,7 +103,7 @@ func (c *Conn) keepAlive() {
 		return
 	}
 	if c.readState.Load() == readAtSocket {
-		if p.maxUnanswered > 0 && p.unanswered >= p.maxUnanswered {
+		if p.maxOutstanding > 0 && p.unanswered >= p.maxOutstanding {
 			c.mu.Unlock()
 			c.end(ErrPingTimeout)
 			return

@@ -15,7 +15,7 @@ const second = time.Second
 // A ping is sent in each interval, and the connection fails when the number of
 // unanswered ones that is allowed is exceeded.
 func TestKeepAlive(t *testing.T) {
-	inScript(t, connConfig{pingInterval: second, maxUnansweredPings: 2}, func(t *testing.T, s *script) {
+	inScript(t, connConfig{pingInterval: second, maxOutstandingPings: 2}, func(t *testing.T, s *script) {
 		read := s.reads(background())
 		time.Sleep(second)
 		s.wants("\x89\x08\x00\x00\x00\x00\x00\x00\x00\x01")
@@ -48,7 +48,7 @@ func TestKeepAliveWithoutLimit(t *testing.T) {
 
 // A pong that nobody reads is not one that did not come.
 func TestKeepAliveWhileNobodyReads(t *testing.T) {
-	inScript(t, connConfig{pingInterval: second, maxUnansweredPings: 1}, func(t *testing.T, s *script) {
+	inScript(t, connConfig{pingInterval: second, maxOutstandingPings: 1}, func(t *testing.T, s *script) {
 		time.Sleep(10 * second)
 		read := s.reads(background())
 		s.sends(0x82, "still here")

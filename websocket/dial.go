@@ -21,9 +21,9 @@ type DialOptions struct {
 	// Origin is what a browser would say about the page that connects, such as
 	// "https://example.com". Programs that are no browsers leave it empty.
 	Origin string
-	// Subprotocols are offered to the server in order of preference;
-	// Conn.Subprotocol has its choice, which may be none.
-	Subprotocols []string
+	// Protocols are offered to the server in order of preference;
+	// Conn.Protocol has its choice, which may be none.
+	Protocols []string
 
 	// TLSConfig is for wss; nil is the zero tls.Config. An empty ServerName becomes
 	// the host of the URL, and NextProtos is always http/1.1.
@@ -33,11 +33,11 @@ type DialOptions struct {
 	// the network "tcp" and the host of the URL, unresolved, with its port: so a proxy
 	// can be in between that resolves names by itself. TLS, if any, goes on top.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
-	// ConnectTimeout bounds DialContext. 0 is DefaultConnectTimeout, negative none.
-	ConnectTimeout time.Duration
-	// HandshakeTimeout bounds the whole call of Dial: connecting, TLS and the
-	// opening handshake. 0 is DefaultHandshakeTimeout, negative none.
-	HandshakeTimeout time.Duration
+	// TCPConnectionTimeout bounds DialContext. 0 is DefaultTCPConnectionTimeout, negative none.
+	TCPConnectionTimeout time.Duration
+	// ConnectionTimeout bounds the whole call of Dial: connecting, TLS and the
+	// opening handshake. 0 is DefaultConnectionTimeout, negative none.
+	ConnectionTimeout time.Duration
 
 	// Compression, if not nil, offers permessage-deflate to the server.
 	Compression *CompressionOptions
@@ -47,9 +47,9 @@ type DialOptions struct {
 	MaxMessageSize int
 	// PingInterval is how often the peer is pinged; 0 or negative: never.
 	PingInterval time.Duration
-	// MaxUnansweredPings fails the connection with ErrPingTimeout when a ping is due
+	// MaxOutstandingPings fails the connection with ErrPingTimeout when a ping is due
 	// and so many before it are unanswered; 0 or negative: never.
-	MaxUnansweredPings int
+	MaxOutstandingPings int
 	// CloseTimeout is how long Conn.Close waits for the peer. 0 is a default,
 	// negative not at all.
 	CloseTimeout time.Duration
@@ -109,7 +109,7 @@ func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 		return nil, err
 	}
 
-	ctx, cancel := withTimeout(ctx, opts.HandshakeTimeout, DefaultHandshakeTimeout)
+	ctx, cancel := withTimeout(ctx, opts.ConnectionTimeout, DefaultConnectionTimeout)
 	defer cancel()
 	if ctx.Err() != nil { // a DialContext may not look
 		return nil, dialError(ctx, "connect to "+u.Address(), nil)
@@ -129,7 +129,7 @@ func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 	}
 	cfg.maxMessageSize = opts.MaxMessageSize
 	cfg.pingInterval = opts.PingInterval
-	cfg.maxUnansweredPings = opts.MaxUnansweredPings
+	cfg.maxOutstandingPings = opts.MaxOutstandingPings
 	cfg.closeTimeout = opts.CloseTimeout
 	cfg.beforeClose = opts.BeforeClose
 	cfg.noDelay = opts.NoDelay
@@ -145,7 +145,7 @@ func connect(ctx context.Context, u *URL, opts *DialOptions) (net.Conn, error) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	connectCtx, cancel := withTimeout(ctx, opts.ConnectTimeout, DefaultConnectTimeout)
+	connectCtx, cancel := withTimeout(ctx, opts.TCPConnectionTimeout, DefaultTCPConnectionTimeout)
 	defer cancel()
 	stream, err := dial(connectCtx, "tcp", u.Address())
 	if err != nil {

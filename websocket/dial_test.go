@@ -26,7 +26,7 @@ func wsURL(s *httptest.Server) string { return "ws" + strings.TrimPrefix(s.URL, 
 func newTestServer(t *testing.T, start func(*httptest.Server)) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := Accept(w, r, &AcceptOptions{Subprotocols: []string{"greeting"}, CheckRequest: func(r *Request) error {
+		c, err := Accept(w, r, &AcceptOptions{Protocols: []string{"greeting"}, CheckRequest: func(r *Request) error {
 			if r.Path != "/hello?to=you" {
 				return &HandshakeError{Status: http.StatusNotFound}
 			}
@@ -48,10 +48,10 @@ func newTestServer(t *testing.T, start func(*httptest.Server)) *httptest.Server 
 
 func TestDial(t *testing.T) {
 	s := newTestServer(t, (*httptest.Server).Start)
-	c, err := Dial(t.Context(), wsURL(s)+"/hello?to=you", &DialOptions{Subprotocols: []string{"other", "greeting"}})
+	c, err := Dial(t.Context(), wsURL(s)+"/hello?to=you", &DialOptions{Protocols: []string{"other", "greeting"}})
 	require.NoError(t, err)
 	defer c.CloseNow()
-	require.Equal(t, "greeting", c.Subprotocol())
+	require.Equal(t, "greeting", c.Protocol())
 	require.Equal(t, s.Listener.Addr().String(), c.RemoteAddr().String())
 	requireHello(t, c)
 	require.NoError(t, c.CloseNow())

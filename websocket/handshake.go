@@ -20,11 +20,11 @@ const (
 	MaxHeaderSize = 16 << 10
 	// MaxErrorBody is how much of the body of a refusal HandshakeError keeps, in bytes.
 	MaxErrorBody = 1 << 10
-	// DefaultConnectTimeout is how long Dial waits for the stream to the server, of
+	// DefaultTCPConnectionTimeout is how long Dial waits for the stream to the server, of
 	// which TCP takes one round trip, or 1 and 3 seconds more when segments are lost.
-	DefaultConnectTimeout = 5 * time.Second
-	// DefaultHandshakeTimeout bounds all of Dial, Accept and Handshake.
-	DefaultHandshakeTimeout = 30 * time.Second
+	DefaultTCPConnectionTimeout = 5 * time.Second
+	// DefaultConnectionTimeout bounds all of Dial, Accept and Handshake.
+	DefaultConnectionTimeout = 30 * time.Second
 
 	// maxInterimResponses is how many 1xx responses may come before the one that counts.
 	// https://www.rfc-editor.org/rfc/rfc9110.html#section-15.2

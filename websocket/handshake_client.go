@@ -35,14 +35,14 @@ var clientProtected = map[string]bool{
 
 // newClientHandshake checks the options; its errors match ErrInvalidOption.
 func newClientHandshake(u *URL, key string, opts *DialOptions) (*clientHandshake, error) {
-	h := &clientHandshake{url: u, key: key, header: opts.Header, origin: opts.Origin, subprotocols: opts.Subprotocols}
+	h := &clientHandshake{url: u, key: key, header: opts.Header, origin: opts.Origin, subprotocols: opts.Protocols}
 	if err := checkHeader(opts.Header, clientProtected); err != nil {
 		return nil, err
 	}
 	if !isFieldValue(opts.Origin) || opts.Origin != "" && hasField(opts.Header, "Origin") {
 		return nil, fmt.Errorf("%w: Origin %q", ErrInvalidOption, opts.Origin)
 	}
-	if err := checkSubprotocols(opts.Subprotocols); err != nil {
+	if err := checkSubprotocols(opts.Protocols); err != nil {
 		return nil, err
 	}
 	if opts.Compression != nil {

@@ -134,7 +134,7 @@ func (o *checkedAcceptOptions) checkRequest(r *Request, method string, major, mi
 	if !ok {
 		return refuse(http.StatusBadRequest, "malformed Sec-WebSocket-Protocol")
 	}
-	for _, name := range o.Subprotocols {
+	for _, name := range o.Protocols {
 		if slices.Contains(offered, name) {
 			a.subprotocol = name
 			break

@@ -19,7 +19,7 @@ import (
 // did not come in time, however busy the client was to send bits of it; other
 // errors are those of ctx or of the stream.
 //
-// ctx and AcceptOptions.HandshakeTimeout bound the call, not the connection. The error
+// ctx and AcceptOptions.ConnectionTimeout bound the call, not the connection. The error
 // after the end of ctx matches ctx.Err() and context.Cause(ctx).
 func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn, *Request, error) {
 	checked, err := opts.check()
@@ -27,7 +27,7 @@ func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn
 		abort(stream)
 		return nil, nil, err
 	}
-	ctx, cancel := withTimeout(ctx, checked.HandshakeTimeout, DefaultHandshakeTimeout)
+	ctx, cancel := withTimeout(ctx, checked.ConnectionTimeout, DefaultConnectionTimeout)
 	defer cancel()
 	if err := ended(ctx); err != nil {
 		abort(stream)
