@@ -167,6 +167,6 @@ func TestTLSEndsInTimeWhenThePeerDoesNotRead(t *testing.T) {
 		c := newConn(secure, connConfig{})
 		start := time.Now()
 		require.NoError(t, c.CloseNow())
-		require.LessOrEqual(t, time.Since(start), lingerAlert)
+		require.LessOrEqual(t, time.Since(start), alertTimeout)
 	})
 }

@@ -250,10 +250,10 @@ func TestAServerThatDoesNotCloseTheStream(t *testing.T) {
 		start := time.Now()
 		read := s.reads(background())
 		s.sends(0x88, "")
-		time.Sleep(lingerClose)
+		time.Sleep(lingerTimeout)
 		s.closesStream(true)
 		require.True(t, read.now().done)
-		require.LessOrEqual(t, time.Since(start), lingerClose)
+		require.LessOrEqual(t, time.Since(start), lingerTimeout)
 	})
 }
 
@@ -432,7 +432,7 @@ func TestThePeerBreaksTheProtocolAndDoesNotRead(t *testing.T) {
 		_, _, err := c.Read(background())
 		require.ErrorIs(t, err, ErrReservedOpcode)
 		require.ErrorIs(t, <-written, ErrReservedOpcode)
-		require.Less(t, time.Since(start), 3*lingerClose)
+		require.Less(t, time.Since(start), 3*lingerTimeout)
 	})
 }
 

@@ -55,7 +55,7 @@ var (
 
 type handshakeTimeout struct{}
 
-func (handshakeTimeout) Error() string   { return "handshake timed out" }
+func (handshakeTimeout) Error() string   { return errorPrefix + "handshake timed out" }
 func (handshakeTimeout) Timeout() bool   { return true }
 func (handshakeTimeout) Temporary() bool { return true }
 

@@ -31,7 +31,7 @@ func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn
 	defer cancel()
 	if err := ended(ctx); err != nil {
 		abort(stream)
-		return nil, nil, fmt.Errorf("websocket: handshake with %v: %w", stream.RemoteAddr(), err)
+		return nil, nil, &opError{fmt.Sprint("handshake with ", stream.RemoteAddr()), err}
 	}
 	release := interruptible(ctx, stream)
 	reader := headReader{stream: stream}
@@ -62,7 +62,7 @@ func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	abort(stream)
-	return nil, request, fmt.Errorf("websocket: handshake with %v: %w", stream.RemoteAddr(), err)
+	return nil, request, &opError{fmt.Sprint("handshake with ", stream.RemoteAddr()), err}
 }
 
 // readRequest reads and checks the request. At most one of refusal and err is not nil.

@@ -73,7 +73,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 				return 0, n.readError(err)
 			}
 			if typ != n.typ {
-				n.ends = fmt.Errorf("websocket: read: %w: %v", ErrUnexpectedMessageType, typ)
+				n.ends = &opError{"read", fmt.Errorf("%w: %v", ErrUnexpectedMessageType, typ)}
 				n.beginClose(StatusUnsupportedData, "unexpected message type")
 				break
 			}

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 )
@@ -83,17 +84,20 @@ func NewReceiver(cfg Config) *Receiver {
 }
 
 func (r *Receiver) init(client bool, maxMessageSize int, compression *compressionParams) {
-	r.client, r.max = client, maxMessageSize
-	if maxMessageSize == 0 {
-		r.max = DefaultMaxMessageSize
-	} else if maxMessageSize < 0 {
-		r.max = math.MaxInt
-	}
+	r.client, r.max = client, messageLimit(maxMessageSize)
 	if compression != nil && client {
 		r.inflate.init(compression.serverMaxWindowBits, compression.serverNoContextTakeover)
 	} else if compression != nil {
 		r.inflate.init(compression.clientMaxWindowBits, compression.clientNoContextTakeover)
 	}
+}
+
+// messageLimit returns the limit, in bytes, that an option MaxMessageSize asks for.
+func messageLimit(option int) int {
+	if option < 0 {
+		return math.MaxInt
+	}
+	return cmp.Or(option, DefaultMaxMessageSize)
 }
 
 // MessageType is the type of the message that is being received or, after

@@ -58,7 +58,7 @@ func events(r *Receiver, direct bool, pieces ...[]byte) string {
 				if !errors.As(err, &protocol) {
 					return err.Error()
 				}
-				fmt.Fprintf(&s, "%d %v\n", protocol.Code, protocol.Err)
+				fmt.Fprintf(&s, "%d %v\n", protocol.Code, unprefixed(protocol.Err))
 				return s.String()
 			}
 		}

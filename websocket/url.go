@@ -32,10 +32,15 @@ type URL struct {
 // Address returns what to dial: "example.com:80", "[::1]:443".
 func (u *URL) Address() string { return net.JoinHostPort(u.Hostname, u.Port) }
 
-// ParseURL parses an absolute ws or wss URL, as Dial does. Errors match
-// ErrInvalidURL, and do not show the URL: it may hold a password.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-3
-func ParseURL(raw string) (*URL, error) {
+// ParseURL parses an absolute ws or wss URL. Errors match ErrInvalidURL, and do not contain the URL,
+// which may have a password.
+//
+// RFC 6455, section 3.
+func ParseURL(raw string) (*URL, error) { return parseURL(raw, false) }
+
+// parseURL parses a URL as ParseURL does. With allowHTTP, the schemes http and https stand for ws and
+// wss, as in the browser's WebSocket constructor (https://websockets.spec.whatwg.org/#dom-websocket-websocket).
+func parseURL(raw string, allowHTTP bool) (*URL, error) {
 	fail := func(format string, args ...any) (*URL, error) {
 		return nil, fmt.Errorf("%w: "+format, append([]any{ErrInvalidURL}, args...)...)
 	}
@@ -52,10 +57,10 @@ func ParseURL(raw string) (*URL, error) {
 		return fail("%w", err)
 	}
 	parsed := &URL{}
-	switch u.Scheme { // in lower case
-	case "ws":
+	switch scheme := u.Scheme; { // in lower case
+	case scheme == "ws", scheme == "http" && allowHTTP:
 		parsed.Port = defaultPort
-	case "wss":
+	case scheme == "wss", scheme == "https" && allowHTTP:
 		parsed.Port, parsed.Secure = defaultSecurePort, true
 	default:
 		return fail("scheme %q is neither ws nor wss", u.Scheme)
