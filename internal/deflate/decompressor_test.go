@@ -30,7 +30,7 @@ func inflateMessage(d *Decompressor, message []byte, chunk, limit int) ([]byte, 
 		}
 		message = message[n:]
 	}
-	return d.Finish(out, limit)
+	return out, d.Finish()
 }
 
 // The examples of https://www.rfc-editor.org/rfc/rfc7692.html#section-7.2.3
