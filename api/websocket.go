@@ -75,7 +75,7 @@ type webSocketTuning struct {
 const (
 	// webSocketCloseTimeout is how long a WebSocket that closes waits for the peer: to take more of what is
 	// buffered, and then for its part of the closing handshake
-	// (https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.1).
+	// (RFC 6455, section 7.1.1).
 	webSocketCloseTimeout = 10 * time.Second
 	// webSocketTrimDelay is after how much time without traffic empty queues give their memory back.
 	webSocketTrimDelay = 5 * time.Second
@@ -135,7 +135,7 @@ func (ws *WebSocket) Protocol() string {
 
 // CloseStatus gives the code and reason that the connection was closed with: those of the side that was first to say so,
 // 1005 if the peer gave none, 1006 if the connection ended without a closing handshake
-// (https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.5). ErrNotAvailable unless the WebSocket is closed.
+// (RFC 6455, section 7.1.5). ErrNotAvailable unless the WebSocket is closed.
 func (ws *WebSocket) CloseStatus() (code websocket.StatusCode, reason string, err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

@@ -82,7 +82,7 @@ type WebSocketServerConfiguration struct {
 	// scheme "https://example.com" (path.Match), see websocket.AcceptOptions. Others are refused by a 403 that says which
 	// origin for which host. A pattern that can match no origin is ErrInvalid. Empty: THE PAGES OF ALL HOSTS MAY CONNECT,
 	// and the program must not trust a client because of where the user is logged in
-	// (https://www.rfc-editor.org/rfc/rfc6455.html#section-10.2).
+	// (RFC 6455, section 10.2).
 	OriginPatterns []string
 	// CheckRequest may refuse a client by an error; see websocket.AcceptOptions. It is called from the goroutine of
 	// the connection, several at once. The client callback came before it.

@@ -37,7 +37,8 @@ func (ws *WebSocket) send(data []byte, isText bool) error {
 		return invalidf("send: message of %d bytes, at most %d", len(data), ws.maximum)
 	case isText && !utf8.Valid(data):
 		// The peer would have to fail the connection.
-		// https://www.rfc-editor.org/rfc/rfc6455.html#section-8.1
+		//
+		// RFC 6455, section 8.1.
 		return invalidf("send: text that is not UTF-8")
 	}
 	m := outMessage{data: bufpool.Get(len(data)), isText: isText}

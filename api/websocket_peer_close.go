@@ -10,7 +10,8 @@ const webSocketReadGrace = 500 * time.Millisecond
 // settle is called by the connection when the peer has closed, has broken the protocol or has ended its side of the stream,
 // before it answers: RFC 6455 has no half-closed state, and nothing may be sent behind our own close frame. The messages
 // that came before the end are handled first, and their answers sent. A Send that comes too late for that fails.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5.1
+//
+// RFC 6455, section 5.5.1.
 func (ws *WebSocket) settle(error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

@@ -47,7 +47,7 @@ func (s *handshakeStream) SetWriteDeadline(time.Time) error { return nil }
 const websocketRequest = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 
-// websocketAccept is the answer to a key. https://www.rfc-editor.org/rfc/rfc6455.html#section-4.2.2
+// websocketAccept is the answer to a key. RFC 6455, section 4.2.2
 func websocketAccept(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])

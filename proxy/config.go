@@ -14,9 +14,9 @@ type Protocol uint8
 
 // The protocols.
 const (
-	// HTTP is the CONNECT method of HTTP/1.1, https://www.rfc-editor.org/rfc/rfc9110.html#section-9.3.6
+	// HTTP is the CONNECT method of HTTP/1.1, RFC 9110, section 9.3.6
 	HTTP Protocol = iota
-	// SOCKS5 is SOCKS protocol version 5, https://www.rfc-editor.org/rfc/rfc1928.html
+	// SOCKS5 is SOCKS protocol version 5, RFC 1928
 	SOCKS5
 )
 
@@ -51,7 +51,8 @@ type Config struct {
 }
 
 // maxSOCKS5Credential is the longest user name and the longest password of SOCKS5, in bytes: their length is one byte,
-// https://www.rfc-editor.org/rfc/rfc1929.html#section-2
+//
+// RFC 1929, section 2.
 const maxSOCKS5Credential = 255
 
 // Parse parses the URI of a proxy:
@@ -129,7 +130,7 @@ func (c *Config) cutScheme(uri string) (rest string, err error) {
 // port.
 var otherSchemes = map[string]bool{"https": true, "socks": true, "socks4": true, "socks4a": true, "quic": true}
 
-// isScheme reports whether s, in lower case, is a scheme by https://www.rfc-editor.org/rfc/rfc3986.html#section-3.1
+// isScheme reports whether s, in lower case, is a scheme by RFC 3986, section 3.1
 func isScheme(s string) bool {
 	for i, c := range s {
 		if !('a' <= c && c <= 'z' || i > 0 && ('0' <= c && c <= '9' || strings.ContainsRune("+-.", c))) {
@@ -164,7 +165,7 @@ func (c *Config) check() error {
 	case c.Protocol == SOCKS5 && max(len(c.Username), len(c.Password)) > maxSOCKS5Credential:
 		return fmt.Errorf("proxy: %w: SOCKS5 credentials of more than %d bytes", ErrInvalidProxy, maxSOCKS5Credential)
 	case c.Protocol == HTTP && strings.Contains(c.Username, ":"):
-		// "a user-id containing a colon character is invalid": https://www.rfc-editor.org/rfc/rfc7617.html#section-2
+		// "a user-id containing a colon character is invalid": RFC 7617, section 2
 		return fmt.Errorf(`proxy: %w: a user name with ":" cannot be sent to an HTTP proxy`, ErrInvalidProxy)
 	case c.Protocol == HTTP && strings.ContainsFunc(c.Username+c.Password, isControl):
 		// "The user-id and password MUST NOT contain any control characters", same section.

@@ -10,7 +10,8 @@ const (
 	// maxHeaderBlock bounds what a proxy may say before the tunnel stands, in bytes, informational responses included.
 	maxHeaderBlock = 16 << 10
 	// maxInformational bounds the responses of the class 1xx, of which "one or more" may precede the final one,
-	// https://www.rfc-editor.org/rfc/rfc9110.html#section-15.2
+	//
+	// RFC 9110, section 15.2.
 	maxInformational = 16
 	// maxQuoted is how much of a line goes into an error, in bytes.
 	maxQuoted = 256
@@ -22,10 +23,11 @@ const (
 )
 
 // shortestResponse is the shortest header block that ends a handshake. Lines may end in LF alone:
-// https://www.rfc-editor.org/rfc/rfc9112.html#section-2.2
+//
+// RFC 9112, section 2.2.
 const shortestResponse = "HTTP/1.1 200\n\n"
 
-// connectHandshake is the CONNECT method of HTTP/1.1, https://www.rfc-editor.org/rfc/rfc9110.html#section-9.3.6
+// connectHandshake is the CONNECT method of HTTP/1.1, RFC 9110, section 9.3.6
 type connectHandshake struct {
 	target             target
 	username, password string
@@ -41,7 +43,8 @@ type connectHandshake struct {
 func (h *connectHandshake) op() Op { return OpConnect }
 
 // start makes the request. The credentials go along unasked, which saves a round trip and, with most proxies, a connection:
-// https://www.rfc-editor.org/rfc/rfc7617.html#section-2.2
+//
+// RFC 7617, section 2.2.
 func (h *connectHandshake) start(dst []byte) []byte {
 	to := h.target.String()
 	dst = append(dst, "CONNECT "+to+" HTTP/1.1\r\nHost: "+to+"\r\n"...)
@@ -144,7 +147,7 @@ func (h *connectHandshake) response() error {
 }
 
 // parseStatusLine parses "HTTP/1." DIGIT SP 3DIGIT [ SP reason-phrase ]: the second space is required by
-// https://www.rfc-editor.org/rfc/rfc9112.html#section-4 and left out by some.
+// RFC 9112, section 4 and left out by some.
 func parseStatusLine(line []byte) (status int, ok bool) {
 	const digits = len("HTTP/1.x ")
 	if len(line) < digits+3 || string(line[:7]) != "HTTP/1." || !isDigit(line[7]) || line[8] != ' ' ||

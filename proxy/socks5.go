@@ -21,7 +21,7 @@ const (
 	addressIPv6   = 4
 )
 
-// Reply is a reply code of SOCKS5, https://www.rfc-editor.org/rfc/rfc1928.html#section-6
+// Reply is a reply code of SOCKS5, RFC 1928, section 6
 type Reply uint8
 
 // The reply codes.
@@ -91,7 +91,7 @@ func (h *socks5Handshake) await(state socks5State, n int) { h.state, h.have, h.w
 
 func (h *socks5Handshake) need() int { return h.want - h.have }
 
-// start offers the methods: https://www.rfc-editor.org/rfc/rfc1928.html#section-3
+// start offers the methods: RFC 1928, section 3
 func (h *socks5Handshake) start(dst []byte) []byte {
 	h.await(stateMethod, 2)
 	if h.username == "" {
@@ -125,7 +125,7 @@ func (h *socks5Handshake) receive(dst, answer []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// method takes the proxy's choice: https://www.rfc-editor.org/rfc/rfc1928.html#section-3
+// method takes the proxy's choice: RFC 1928, section 3
 func (h *socks5Handshake) method(dst []byte, version, method byte) ([]byte, error) {
 	switch {
 	case version != socksVersion:
@@ -137,7 +137,7 @@ func (h *socks5Handshake) method(dst []byte, version, method byte) ([]byte, erro
 	case method != methodUsernamePassword || h.username == "":
 		return dst, protocolError(OpAuthenticate, "method %d, which was not offered", method)
 	}
-	// https://www.rfc-editor.org/rfc/rfc1929.html#section-2
+	// RFC 1929, section 2.
 	h.await(stateNegotiation, 2)
 	dst = append(dst, negotiationVersion, byte(len(h.username)))
 	dst = append(dst, h.username...)
@@ -145,7 +145,7 @@ func (h *socks5Handshake) method(dst []byte, version, method byte) ([]byte, erro
 	return append(dst, h.password...), nil
 }
 
-// request asks for the target: https://www.rfc-editor.org/rfc/rfc1928.html#section-4
+// request asks for the target: RFC 1928, section 4
 func (h *socks5Handshake) request(dst []byte) []byte {
 	h.await(stateReply, 4)
 	dst = append(dst, socksVersion, commandConnect, 0)

@@ -63,7 +63,8 @@ func parseTarget(ctx context.Context, network, address string) (target, error) {
 }
 
 // String returns host ":" port, an IPv6 address in brackets: the authority form of a request target,
-// https://www.rfc-editor.org/rfc/rfc9112.html#section-3.2.3
+//
+// RFC 9112, section 3.2.3.
 func (t target) String() string {
 	if t.addr.IsValid() {
 		return netip.AddrPortFrom(t.addr, t.port).String()

@@ -194,7 +194,7 @@ func TestDialClosesStream(t *testing.T) {
 func TestDialServerName(t *testing.T) {
 	for url, want := range map[string]string{
 		"wss://Name.example:8443/":  "Name.example",
-		"wss://[fe80::1%25eth0]/":   "", // an address: https://www.rfc-editor.org/rfc/rfc6066.html#section-3
+		"wss://[fe80::1%25eth0]/":   "", // an address: RFC 6066, section 3
 		"wss://user:pw@localhost/x": "localhost",
 	} {
 		client, server := net.Pipe()

@@ -27,7 +27,8 @@ const (
 	DefaultConnectionTimeout = 30 * time.Second
 
 	// maxInterimResponses is how many 1xx responses may come before the one that counts.
-	// https://www.rfc-editor.org/rfc/rfc9110.html#section-15.2
+	//
+	// RFC 9110, section 15.2.
 	maxInterimResponses = 8
 	// errorBodyTimeout bounds the wait for the body of a refusal, which a server may
 	// well leave open ended.
@@ -35,7 +36,7 @@ const (
 
 	// refusalLinger and maxRefusalLinger bound how long and how much is read after a refusal
 	// was sent, in bytes: closing with bytes unread resets the connection, and the
-	// refusal may be lost with it. https://www.rfc-editor.org/rfc/rfc9112.html#section-9.6
+	// refusal may be lost with it. RFC 9112, section 9.6
 	refusalLinger    = 500 * time.Millisecond
 	maxRefusalLinger = 64 << 10
 )
@@ -99,7 +100,7 @@ func (e *HandshakeError) Is(target error) bool { return target == ErrBadHandshak
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // acceptGUID and acceptKey: how a server proves that it has read the request as
-// one for a WebSocket. https://www.rfc-editor.org/rfc/rfc6455.html#section-1.3
+// one for a WebSocket. RFC 6455, section 1.3
 const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 func acceptKey(key string) string {

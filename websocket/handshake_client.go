@@ -14,7 +14,8 @@ import (
 )
 
 // clientHandshake is the client's side of one opening handshake.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-4.1
+//
+// RFC 6455, section 4.1.
 type clientHandshake struct {
 	url          *URL
 	key          string // the value of Sec-WebSocket-Key: 16 random bytes in base64
@@ -144,7 +145,8 @@ func (h *clientHandshake) run(stream net.Conn) (connConfig, error) {
 		}
 		// "A client MUST be able to parse one or more 1xx responses received prior to a
 		// final response, even if the client does not expect one."
-		// https://www.rfc-editor.org/rfc/rfc9110.html#section-15.2
+		//
+		// RFC 9110, section 15.2.
 		if response.status/100 == 1 && response.status != http.StatusSwitchingProtocols {
 			continue
 		}

@@ -83,7 +83,8 @@ func (o *checkedAcceptOptions) readRequest(reader *headReader) (r *Request, a *a
 
 // closeAfterRefusal closes a stream so that the client gets what was sent last: it waits, not
 // long, for the client to close.
-// https://www.rfc-editor.org/rfc/rfc9112.html#section-9.6
+//
+// RFC 9112, section 9.6.
 func closeAfterRefusal(stream net.Conn) {
 	// Not every stream has deadlines that work, and TLS has some of its own.
 	defer time.AfterFunc(refusalLinger, func() { abort(stream) }).Stop()

@@ -54,7 +54,7 @@ func (d *Decompressor) codeLengthCode() (blocked bool, err error) {
 	return false, nil
 }
 
-// lengths reads the lengths of the codes: https://www.rfc-editor.org/rfc/rfc1951.html#section-3.2.7
+// lengths reads the lengths of the codes: RFC 1951, section 3.2.7
 func (d *Decompressor) lengths() (done bool, err error) {
 	table, lengths := d.tables.codeLengths(), d.tables.lengths[:d.nLitLen+d.nDistance]
 	for d.have < len(lengths) {
@@ -111,7 +111,7 @@ func (d *Decompressor) dynamicTables() error {
 	return nil
 }
 
-// header starts a block: https://www.rfc-editor.org/rfc/rfc1951.html#section-3.2.3
+// header starts a block: RFC 1951, section 3.2.3
 func (d *Decompressor) header() error {
 	d.final = d.take(1) == 1
 	switch d.take(2) {
@@ -130,7 +130,8 @@ func (d *Decompressor) header() error {
 }
 
 // endBlock ends one. A message may go on after a final block, as if the next one began a stream of its own, at a byte border:
-// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.2.3.4
+//
+// RFC 7692, section 7.2.3.4.
 func (d *Decompressor) endBlock() {
 	d.releaseTables()
 	d.state = stateHeader
