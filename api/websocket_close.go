@@ -8,25 +8,29 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// errGivenUp ends connecting because the program closed the WebSocket.
-var errGivenUp = errors.New("closed while connecting")
+// errClosedConnecting is the cause of the end of connecting after the program has closed the WebSocket.
+var errClosedConnecting = errors.New("closed while connecting")
 
-// Close closes the WebSocket and returns at once; a second Close succeeds. As with the browser's, the state is closing at
-// first: what is buffered is sent, as long as the peer takes it, then comes the closing handshake. When the connection is
-// actually closed, after 10 seconds without progress at the latest, the state is closed, and OnClosed is called.
-// Messages that still arrive are dropped.
+// Close closes the WebSocket and returns at once; a second Close succeeds. As in browsers, the state is
+// at first closing: the buffered messages are sent, and then the closing handshake is performed. The
+// state becomes closed and OnClosed is called when the connection is closed, which takes at most 10
+// seconds without progress. Messages that still arrive are dropped.
 func (ws *WebSocket) Close() error {
 	return ws.CloseWithStatus(websocket.StatusNormalClosure, "")
 }
 
-// CloseWithStatus is Close with a code and a reason for the peer: 1000, 1001, 1003, 1007 to 1014 or 3000 to 4999, and at most 123
-// bytes of UTF-8; otherwise the error is ErrInvalid. Once the WebSocket is closing it changes nothing.
+// CloseWithStatus is Close with a code and a reason for the peer. code is one that may be sent, see
+// websocket.StatusCode.MayBeSent, and reason has at most 123 bytes of UTF-8; otherwise the error is
+// ErrInvalid. If the WebSocket is already closing, nothing changes.
 func (ws *WebSocket) CloseWithStatus(code websocket.StatusCode, reason string) error {
 	switch {
 	case !code.MayBeSent():
 		return invalidf("close: status code %d may not be sent", code)
 	case len(reason) > websocket.MaxCloseReason || !utf8.ValidString(reason):
 		return invalidf("close: the reason is not UTF-8 of at most %d bytes", websocket.MaxCloseReason)
+	}
+	if ws.ended == nil {
+		return nil // the zero WebSocket is closed
 	}
 	ws.lock()
 	defer ws.unlock()
@@ -37,26 +41,31 @@ func (ws *WebSocket) CloseWithStatus(code websocket.StatusCode, reason string) e
 	return nil
 }
 
-// farewellGrace is how long CloseAndWait waits for the closing handshake: a round trip to most places.
-const farewellGrace = 100 * time.Millisecond
+// closeAndWaitTimeout is the time that CloseAndWait waits for the closing handshake: a round trip to most
+// places.
+const closeAndWaitTimeout = 100 * time.Millisecond
 
-// CloseAndWait closes the WebSocket like Close. When it returns no callback of it runs or will run, except the one that
-// it is called from. It waits a tenth of a second for the connection to be closed as well, so that a program which ends after it
-// has sent what was buffered; a peer that takes longer has its time in the background.
+// CloseAndWait closes the WebSocket like Close. When it returns, no callback of it is running or will run,
+// except the one that it is called from. It also waits for at most a tenth of a second until the
+// connection is closed, so that the buffered messages have usually been sent if the program exits next;
+// after that the closing handshake goes on in the background.
 func (ws *WebSocket) CloseAndWait() error {
+	if ws.ended == nil {
+		return nil // the zero WebSocket is closed
+	}
 	_ = ws.Close()
 	ws.mu.Lock()
 	ws.silence()
 	open := ws.conn != nil
 	ws.mu.Unlock()
 	if !open {
-		return nil // who connects has been told, or will be
+		return nil // the goroutine that connects ends because of Close
 	}
-	grace := time.NewTimer(farewellGrace)
-	defer grace.Stop()
+	timeout := time.NewTimer(closeAndWaitTimeout)
+	defer timeout.Stop()
 	select {
 	case <-ws.ended:
-	case <-grace.C:
+	case <-timeout.C:
 	}
 	return nil
 }
@@ -67,7 +76,7 @@ func (ws *WebSocket) close() {
 	case channelConnecting:
 		ws.ending = errClosed
 		ws.state = channelClosing
-		ws.cancel(errGivenUp) // who connects will finish
+		ws.cancel(errClosedConnecting) // the goroutine that connects calls finish
 	case channelOpen:
 		ws.ending = errClosed
 		if ws.closeCode == 0 {
@@ -82,23 +91,24 @@ func (ws *WebSocket) close() {
 	ws.wake()
 }
 
-// beginClosing moves an open WebSocket to closing: nothing more is taken to be sent, and the peer has its time for the rest.
+// beginClosing changes the state from open to closing: Send fails from now on, and the timer for the rest
+// starts.
 func (ws *WebSocket) beginClosing() {
 	ws.state = channelClosing
 	ws.closeTimer = time.AfterFunc(ws.tuning.closeTimeout, ws.onCloseTimer)
 	ws.wake()
 }
 
-// progress gives the peer time again, because it has taken something.
+// progress restarts the timer of closing, because the peer has received something.
 func (ws *WebSocket) progress() {
 	if ws.closeTimer != nil {
 		ws.closeTimer.Reset(ws.tuning.closeTimeout)
 	}
 }
 
-// sayFarewell does the closing handshake. It is called by the writer when everything else has been written.
-func (ws *WebSocket) sayFarewell() {
-	ws.farewell = true
+// closeHandshake performs the closing handshake. The writer calls it after all messages.
+func (ws *WebSocket) closeHandshake() {
+	ws.closeStarted = true
 	ws.progress()
 	ws.mu.Unlock()
 	err := ws.conn.Close(ws.closeCode, ws.closeReason)
@@ -114,9 +124,9 @@ func (ws *WebSocket) onCloseTimer() {
 	ws.abandon(errNoProgress)
 }
 
-var errNoProgress = errors.New("the peer does not take what is sent, nor close")
+var errNoProgress = errors.New("the peer neither receives nor closes")
 
-// abandon cuts the connection; who reads then finishes.
+// abandon closes the stream; the reader goroutine then calls finish.
 func (ws *WebSocket) abandon(cause error) {
 	if ws.cause == nil {
 		ws.cause = cause
@@ -124,24 +134,28 @@ func (ws *WebSocket) abandon(cause error) {
 	ws.room.Signal()
 	ws.callbacks.changed.Broadcast()
 	ws.mu.Unlock()
-	_ = ws.conn.CloseNow() // may wait for TLS to say goodbye
+	_ = ws.conn.CloseNow() // may wait for the closing alert of TLS
 	ws.mu.Lock()
 }
 
-// finish makes the WebSocket closed: connecting has failed, or reading has ended, for the reason given. Nothing else does.
+// finish changes the state to closed, after connecting has failed or reading has ended with err. It is
+// called once, and nothing else changes the state to closed.
 func (ws *WebSocket) finish(conn *websocket.Conn, err error) {
+	if ws.onEnded != nil {
+		defer ws.onEnded() // without the mutex
+	}
 	answered := false
 	if conn != nil {
 		_ = conn.CloseNow()
-		answered = conn.Close(websocket.StatusNormalClosure, "") == nil // what came of the closing handshake, if there was one
+		answered = conn.Close(websocket.StatusNormalClosure, "") == nil // the result of the closing handshake, if there was one
 	}
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	switch {
 	case errors.As(err, &ws.status):
 		err = nil // a clean end, whatever its code
-	case ws.state == channelClosing && !ws.dismissed:
-		err = nil // what was wanted
+	case ws.state == channelClosing && !ws.closedByPeer:
+		err = nil // the program closed the WebSocket
 		if answered {
 			ws.status = &websocket.CloseError{Code: ws.closeCode, Reason: ws.closeReason}
 		}

@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"math"
@@ -14,102 +15,99 @@ import (
 
 // The defaults of WebSockets, those of the C API.
 const (
-	// DefaultTCPConnectionTimeout is how long a TCP connection to the server, or to the proxy, may take.
-	DefaultTCPConnectionTimeout = 5 * time.Second
-	// DefaultConnectionTimeout is how long it may take all in all until a WebSocket is open: TCP, the proxy, TLS and
-	// the opening handshake.
-	DefaultConnectionTimeout = 30 * time.Second
-	// DefaultPingInterval is how often the peer is pinged: less than the time after which NATs and HTTP proxies
-	// forget a connection that is silent, which is often 30 to 60 seconds.
-	DefaultPingInterval = 10 * time.Second
+	// DefaultTCPConnectionTimeout bounds the TCP connection to the server, or to the proxy.
+	DefaultTCPConnectionTimeout = websocket.DefaultTCPConnectionTimeout
+	// DefaultConnectionTimeout bounds the time until a WebSocket is open: TCP, the proxy, TLS and the
+	// opening handshake.
+	DefaultConnectionTimeout = websocket.DefaultConnectionTimeout
+	// DefaultPingInterval is the time between two pings.
+	DefaultPingInterval = websocket.DefaultPingInterval
 )
 
-// WebSocketConfiguration sets up a WebSocket client. The zero value works. A duration or limit of 0 is its default, a
-// negative one turns it off.
+// WebSocketConfiguration configures a WebSocket client. The zero value works. A duration or limit of 0
+// is its default, a negative one is none.
 type WebSocketConfiguration struct {
 	// DisableTLSVerification accepts any certificate of the server.
 	DisableTLSVerification bool
-	// ProxyServer is a proxy to connect through: [("http"|"socks5"|"socks5h") (":"|"://")][username [":" password] "@"]hostname[":" port]["/"].
-	// The scheme is http when there is none, the port 3128, or 1080 for SOCKS5. The proxy resolves the server's name.
+	// ProxyServer is the URI of a proxy to connect through:
+	// [("http"|"socks5"|"socks5h") (":"|"://")][username [":" password] "@"]hostname[":" port]["/"].
+	// The default scheme is http, the default port 3128, or 1080 for SOCKS5. The proxy resolves the name
+	// of the server.
 	ProxyServer string
 	// Protocols are the subprotocols offered to the server, in order of preference.
 	Protocols []string
 	// TCPConnectionTimeout bounds the TCP connection; 0: DefaultTCPConnectionTimeout.
 	TCPConnectionTimeout time.Duration
-	// ConnectionTimeout bounds everything until the WebSocket is open; 0: DefaultConnectionTimeout.
+	// ConnectionTimeout bounds the time until the WebSocket is open; 0: DefaultConnectionTimeout.
 	ConnectionTimeout time.Duration
-	// PingInterval is how often the server is pinged; 0: DefaultPingInterval.
+	// PingInterval is the time between two pings; 0: DefaultPingInterval; negative: no pings.
 	PingInterval time.Duration
-	// MaxOutstandingPings is how many pings may be unanswered when the next one is due; then the WebSocket fails.
-	// 0 and less: any number.
+	// MaxOutstandingPings is the number of unanswered pings after which, when the next one is due, the
+	// WebSocket fails. If it is 0 and PingInterval is set, it is the number of pings in
+	// websocket.DefaultPingTimeout, at least 2. If both are 0, or it is negative, there is no limit.
 	MaxOutstandingPings int
-	// MaxMessageSize is the largest message that is sent and accepted, in bytes; 0: DefaultMaxMessageSize.
+	// MaxMessageSize is the size of the largest message that is sent and accepted, in bytes; 0:
+	// DefaultMaxMessageSize.
 	MaxMessageSize int
 
 	// Header holds further fields of the request, such as Authorization, Cookie or Origin.
 	Header http.Header
-	// TLSConfig is for wss URLs; nil: the roots of the system, the name in the URL.
+	// TLSConfig is for wss URLs; nil: the roots of the system and the name in the URL.
 	TLSConfig *tls.Config
 	// Compression offers permessage-deflate (RFC 7692) to the server; nil: it is not offered.
 	Compression *websocket.CompressionOptions
-	// DialContext replaces TCP by another way to reach the server, or the proxy if there is one. nil: that of a
-	// net.Dialer.
+	// DialContext opens the connection to the server, or to the proxy if there is one; nil: the
+	// DialContext of a net.Dialer.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// WebSocketServerConfiguration sets up a WebSocket server. The zero value works: it listens on a free port of all
-// addresses. A duration or limit of 0 is its default, a negative one turns it off.
+// WebSocketServerConfiguration configures a WebSocket server. The zero value works: the server listens
+// on a free port of all addresses. A duration or limit of 0 is its default, a negative one is none.
 type WebSocketServerConfiguration struct {
 	// Port is the TCP port to listen on; 0: a free one, see WebSocketServer.Port.
 	Port uint16
 	// EnableTLS makes it a server for wss URLs.
 	EnableTLS bool
-	// CertificatePEMFile and KeyPEMFile hold the server's certificate, with its chain, and the private key in PEM, or
-	// the path of a file that does; both or none. KeyPEMPass decrypts the key. None: a certificate is made, which
-	// no client trusts unless told to.
+	// CertificatePEMFile and KeyPEMFile hold the server's certificate, with its chain, and its private key
+	// in PEM, or the paths of files that do. Either both are set or none. KeyPEMPass decrypts the key. If
+	// none is set, a certificate is generated, which clients do not trust by default.
 	CertificatePEMFile, KeyPEMFile, KeyPEMPass string
-	// BindAddress is the only local IP address to listen on. Empty: all of the machine.
+	// BindAddress is the local IP address to listen on. Empty: all addresses.
 	BindAddress string
-	// ConnectionTimeout bounds the time from the TCP connection until the WebSocket is open, so that a client that
-	// never finishes is let go of; 0: DefaultConnectionTimeout.
+	// ConnectionTimeout bounds the time from the TCP connection until the WebSocket is open; 0:
+	// DefaultConnectionTimeout.
 	ConnectionTimeout time.Duration
-	// MaxMessageSize is the largest message that is sent and accepted, in bytes; 0: DefaultMaxMessageSize.
+	// MaxMessageSize is the size of the largest message that is sent and accepted, in bytes; 0:
+	// DefaultMaxMessageSize.
 	MaxMessageSize int
 
 	// Protocols are the subprotocols that the server speaks, in order of preference.
 	Protocols []string
-	// OriginPatterns are the hosts whose pages may connect, beside the server's own: "*.example.com", or with a
-	// scheme "https://example.com" (path.Match), see websocket.AcceptOptions. Others are refused by a 403 that says which
-	// origin for which host. A pattern that can match no origin is ErrInvalid. Empty: THE PAGES OF ALL HOSTS MAY CONNECT,
-	// and the program must not trust a client because of where the user is logged in
-	// (RFC 6455, section 10.2).
+	// OriginPatterns are the hosts, besides the server's own, whose pages may connect, such as
+	// "*.example.com" or, with a scheme, "https://example.com"; see websocket.AcceptOptions. Other pages are
+	// refused by a 403 that names the origin and the host. A pattern that can match no origin is an
+	// ErrInvalid. Empty: THE PAGES OF ALL HOSTS MAY CONNECT, and the program must not trust a client because
+	// of a cookie (RFC 6455, section 10.2).
 	OriginPatterns []string
-	// CheckRequest may refuse a client by an error; see websocket.AcceptOptions. It is called from the goroutine of
-	// the connection, several at once. The client callback came before it.
+	// CheckRequest refuses a client by an error; see websocket.AcceptOptions. It is called in the goroutine
+	// of the connection, concurrently for several connections, after the client callback.
 	CheckRequest func(*websocket.Request) error
-	// TLSConfig is used with EnableTLS, for example to choose the certificate by name. The certificate above, if
-	// there is one, takes the place of its own ones.
+	// TLSConfig is used with EnableTLS, for example to choose the certificate by name. CertificatePEMFile
+	// and KeyPEMFile, if set, replace its certificates.
 	TLSConfig *tls.Config
 	// Compression accepts permessage-deflate (RFC 7692) from clients that offer it; nil: it is not accepted.
 	Compression *websocket.CompressionOptions
-	// PingInterval is how often clients are pinged; 0: DefaultPingInterval.
+	// PingInterval is the time between two pings; 0: DefaultPingInterval; negative: no pings.
 	PingInterval time.Duration
-	// MaxOutstandingPings is how many pings may be unanswered when the next one is due; then the WebSocket fails.
-	// 0 and less: any number.
+	// MaxOutstandingPings is the number of unanswered pings after which, when the next one is due, a
+	// WebSocket fails. If it is 0 and PingInterval is set, it is the number of pings in
+	// websocket.DefaultPingTimeout, at least 2. If both are 0, or it is negative, there is no limit.
 	MaxOutstandingPings int
 }
 
-// unlimitedMessageSize is what MaxMessageSize gives where the configuration turned the limit off: what fits in an int
-// everywhere.
+// unlimitedMessageSize is the result of MaxMessageSize if the configuration has no limit. It fits in an
+// int on every platform.
 const unlimitedMessageSize = math.MaxInt32
-
-// durationOr fills a default in: 0 is the default, negative is off, which the packages below understand as well.
-func durationOr(d, fallback time.Duration) time.Duration {
-	if d == 0 {
-		return fallback
-	}
-	return d
-}
 
 func messageSizeOr(configured int) int {
 	switch {
@@ -121,7 +119,7 @@ func messageSizeOr(configured int) int {
 	return min(configured, unlimitedMessageSize)
 }
 
-// webSocketTarget is a URL and a configuration that have been found valid.
+// webSocketTarget is a valid URL with a valid configuration.
 type webSocketTarget struct {
 	raw     string // the URL, as Dial takes it
 	url     *websocket.URL
@@ -134,15 +132,15 @@ type webSocketTarget struct {
 func (c *WebSocketConfiguration) target(rawURL string, tune webSocketTuning) (webSocketTarget, error) {
 	t := webSocketTarget{
 		raw:     rawURL,
-		timeout: durationOr(c.ConnectionTimeout, DefaultConnectionTimeout),
+		timeout: cmp.Or(c.ConnectionTimeout, DefaultConnectionTimeout),
 		options: websocket.DialOptions{
 			Header:               c.Header,
 			Protocols:            c.Protocols,
-			TCPConnectionTimeout: -1, // by the dialer below: the proxy's part is not TCP's
-			ConnectionTimeout:    -1, // by the context
+			TCPConnectionTimeout: -1, // applied by the dialer below, to TCP alone
+			ConnectionTimeout:    -1, // applied by the context
 			Compression:          c.Compression,
 			MaxMessageSize:       messageSizeOr(c.MaxMessageSize),
-			PingInterval:         durationOr(c.PingInterval, DefaultPingInterval),
+			PingInterval:         c.PingInterval,
 			MaxOutstandingPings:  c.MaxOutstandingPings,
 			CloseTimeout:         tune.closeTimeout,
 		},
@@ -167,7 +165,7 @@ func (c *WebSocketConfiguration) target(rawURL string, tune webSocketTuning) (we
 
 	dial := c.DialContext
 	if dial == nil {
-		dialer := net.Dialer{Timeout: max(durationOr(c.TCPConnectionTimeout, DefaultTCPConnectionTimeout), 0)}
+		dialer := net.Dialer{Timeout: max(cmp.Or(c.TCPConnectionTimeout, DefaultTCPConnectionTimeout), 0)}
 		dial = dialer.DialContext
 	}
 	if c.ProxyServer != "" {

@@ -2,26 +2,28 @@ package rtc
 
 import "time"
 
-// webSocketReadGrace is how long a program that takes messages by Receive, ReadMessage or NetConn may be away with the
-// last one, or leave one lying, after the peer has closed: whether it will answer, or will come at all, cannot be seen. Much
-// longer than an answer takes to be made, and shorter than the end of an idle connection may be late.
+// webSocketReadGrace is the time for which, after the peer has closed, the answer waits for a program that
+// uses Receive, ReadMessage or NetConn and has taken a message, or leaves one pending. Whether the
+// program is going to answer is unknown. It is much longer than preparing an answer takes, and an
+// acceptable delay for the end of an idle connection.
 const webSocketReadGrace = 500 * time.Millisecond
 
-// settle is called by the connection when the peer has closed, has broken the protocol or has ended its side of the stream,
-// before it answers: RFC 6455 has no half-closed state, and nothing may be sent behind our own close frame. The messages
-// that came before the end are handled first, and their answers sent. A Send that comes too late for that fails.
+// drain is called by the connection after the peer has closed, has broken the protocol or has ended its
+// side of the stream, before the connection answers. RFC 6455 has no half-closed state: nothing may be
+// sent after our close frame. So drain waits until the program has handled the messages received before,
+// and until its answers have been sent. A later Send fails.
 //
 // RFC 6455, section 5.5.1.
-func (ws *WebSocket) settle(error) {
+func (ws *WebSocket) drain(error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	if ws.farewell || ws.cause != nil {
+	if ws.closeStarted || ws.cause != nil {
 		return
 	}
-	ws.farewell, ws.settling, ws.progressed = true, true, time.Now()
-	ws.letHandle()
+	ws.closeStarted, ws.draining, ws.lastProgress = true, true, time.Now()
+	ws.waitForProgram()
 	if ws.state == channelOpen {
-		ws.dismissed = true
+		ws.closedByPeer = true
 		ws.beginClosing()
 	}
 	ws.flush()
@@ -30,44 +32,44 @@ func (ws *WebSocket) settle(error) {
 	}
 }
 
-// letHandle waits until the program has handled the messages that came, or has had its time.
-func (ws *WebSocket) letHandle() {
+// waitForProgram waits until the program has handled the received messages, or its time has passed.
+func (ws *WebSocket) waitForProgram() {
 	var timer *time.Timer
 	for ws.state == channelOpen && ws.cause == nil {
-		patience := ws.patience()
-		if patience <= 0 {
+		remaining := ws.remaining()
+		if remaining <= 0 {
 			break
 		}
 		if timer == nil {
-			timer = time.AfterFunc(patience, func() {
+			timer = time.AfterFunc(remaining, func() {
 				ws.mu.Lock()
 				defer ws.mu.Unlock()
 				ws.callbacks.changed.Broadcast()
 			})
 			defer timer.Stop()
 		} else {
-			timer.Reset(patience)
+			timer.Reset(remaining)
 		}
 		ws.callbacks.changed.Wait()
 	}
 }
 
-// patience is how long the program may still take for the messages that came; 0 or less: it has handled them, or has had its
-// time. OnMessage handles a message by returning. A program that asks for messages shows that it is done with the last one
-// by asking for another.
-func (ws *WebSocket) patience() time.Duration {
+// remaining returns the remaining time for the program to handle the received messages; 0 or less: it has
+// handled them, or its time has passed. OnMessage has handled a message when it returns. A program that
+// calls Receive and the like has handled a message when it asks for the next one.
+func (ws *WebSocket) remaining() time.Duration {
 	inCallback := ws.inMessageCallback()
 	switch {
 	case ws.onMessage != nil && ws.unhandled == 0:
 		return 0
 	case ws.onMessage != nil || inCallback:
-		return ws.tuning.closeTimeout - time.Since(ws.progressed)
+		return ws.tuning.closeTimeout - time.Since(ws.lastProgress)
 	case ws.unhandled > 0:
-		return ws.tuning.readGrace - time.Since(ws.progressed)
-	case ws.asked.IsZero() || ws.readers.n.Load() > 0:
+		return ws.tuning.readGrace - time.Since(ws.lastProgress)
+	case ws.lastTaken.IsZero() || ws.readers.n.Load() > 0:
 		return 0
 	}
-	return ws.tuning.readGrace - time.Since(ws.asked)
+	return ws.tuning.readGrace - time.Since(ws.lastTaken)
 }
 
 // inMessageCallback reports whether OnMessage or OnAvailable is running.
@@ -75,14 +77,14 @@ func (ws *WebSocket) inMessageCallback() bool {
 	return ws.callbacks.calling && ws.callbacks.kind == eventMessages
 }
 
-// handled accounts for messages that the program has handled or, by Receive and the like, taken.
+// handled accounts for messages that OnMessage has handled, or that Receive and the like have returned.
 func (ws *WebSocket) handled(n int) {
 	ws.unhandled -= n
 	if ws.onMessage == nil && !ws.inMessageCallback() {
-		ws.asked = time.Now()
+		ws.lastTaken = time.Now()
 	}
-	if ws.settling {
-		ws.progressed = time.Now()
+	if ws.draining {
+		ws.lastProgress = time.Now()
 		ws.callbacks.changed.Broadcast()
 	}
 }

@@ -1,10 +1,14 @@
 package rtc
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -17,10 +21,11 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// WebSocketServer accepts WebSocket connections on a TCP port FROM THE PAGES OF EVERY ORIGIN, unless told otherwise: any page
-// that a user visits can connect in the user's name. OriginPatterns: []string{"example.com"} in the configuration restricts
-// it to the server's own pages and those of the hosts that are listed. A WebSocketServer serves nothing else on its port; a
-// WebSocket beside other HTTP resources is websocket.Accept's.
+// WebSocketServer accepts WebSocket connections on a TCP port, by default FROM THE PAGES OF EVERY ORIGIN:
+// any page that a user visits can connect in the user's name. OriginPatterns: []string{"example.com"} in
+// the configuration restricts it to the server's own pages and those of the listed hosts. A
+// WebSocketServer serves nothing else on its port; for a WebSocket among other HTTP resources, see
+// websocket.Accept. The zero WebSocketServer is a closed server.
 type WebSocketServer struct {
 	mu        sync.Mutex
 	callbacks callbackQueue
@@ -31,19 +36,20 @@ type WebSocketServer struct {
 	onClient  func(*WebSocket)
 
 	timeout time.Duration // of a client until it is open; negative: none
-	tls     *tls.Config   // nil: without
+	tls     *tls.Config   // nil: no TLS
 	options websocket.AcceptOptions
 
-	clients    []newClient   // the callback has not been called with them yet
-	unfinished []*WebSocket  // connecting, in the order of their arrival
-	room       chan struct{} // has a token when unfinished got shorter
-	done       chan struct{} // closed by Close
+	clients    []newClient             // clients that the callback has not been called with yet
+	unfinished []*WebSocket            // connecting WebSockets, in the order of their arrival
+	unclosed   map[*WebSocket]struct{} // accepted WebSockets that are not closed yet
+	room       chan struct{}           // has a token after unfinished has become shorter
+	done       chan struct{}           // closed by Close
 	accepting  sync.WaitGroup
 }
 
 var lastWebSocketServerID atomic.Uint64
 
-// webSocketServerTuning holds what tests change.
+// webSocketServerTuning holds the parameters that tests change.
 type webSocketServerTuning struct {
 	webSocketTuning
 	maxUnfinished int
@@ -53,7 +59,7 @@ type webSocketServerTuning struct {
 
 func (t *webSocketServerTuning) setDefaults() {
 	t.webSocketTuning.setDefaults()
-	t.grace = durationOr(t.grace, unfinishedGrace)
+	t.grace = cmp.Or(t.grace, unfinishedGrace)
 	if t.maxUnfinished == 0 {
 		t.maxUnfinished = maxUnfinishedHandshakes
 	}
@@ -62,13 +68,13 @@ func (t *webSocketServerTuning) setDefaults() {
 	}
 }
 
-// NewWebSocketServer makes a server that listens already when it returns. PAGES OF EVERY ORIGIN MAY CONNECT unless
-// OriginPatterns are configured. The callback is called with each client that
-// connects, one at a time and before its opening handshake: its remote address is known, its path from OnOpen on. The
-// callbacks set there miss nothing. The WebSocket belongs to the program, which closes it.
+// NewWebSocketServer returns a server that is listening. PAGES OF EVERY ORIGIN MAY CONNECT unless
+// OriginPatterns are configured. The callback is called with each client that connects, one at a time,
+// before the opening handshake: the remote address is known, the path only from OnOpen on. Callbacks set
+// there miss no event. The WebSocket belongs to the program, which closes it.
 //
-// ErrInvalid: no callback, a configuration that cannot be right, or a certificate or key that cannot be used. ErrFailure: the
-// port is in use, or may not be used.
+// The error is ErrInvalid if there is no callback, the configuration is invalid, or the certificate or
+// key cannot be used; ErrFailure if the port is in use or not permitted.
 func NewWebSocketServer(configuration WebSocketServerConfiguration, onClient func(*WebSocket)) (*WebSocketServer, error) {
 	return newWebSocketServer(configuration, onClient, webSocketServerTuning{})
 }
@@ -82,7 +88,8 @@ func newWebSocketServer(c WebSocketServerConfiguration, onClient func(*WebSocket
 		log:      newLogger("wsserver", lastWebSocketServerID.Add(1)),
 		tuning:   tune,
 		onClient: onClient,
-		timeout:  durationOr(c.ConnectionTimeout, DefaultConnectionTimeout),
+		timeout:  cmp.Or(c.ConnectionTimeout, DefaultConnectionTimeout),
+		unclosed: make(map[*WebSocket]struct{}),
 		room:     make(chan struct{}, 1),
 		done:     make(chan struct{}),
 		options: websocket.AcceptOptions{
@@ -90,10 +97,10 @@ func newWebSocketServer(c WebSocketServerConfiguration, onClient func(*WebSocket
 			OriginPatterns:          slices.Clone(c.OriginPatterns),
 			InsecureSkipOriginCheck: len(c.OriginPatterns) == 0,
 			CheckRequest:            c.CheckRequest,
-			ConnectionTimeout:       -1, // by the context, which counts from the TCP connection on
+			ConnectionTimeout:       -1, // applied by the context, which counts from the TCP connection on
 			Compression:             c.Compression,
 			MaxMessageSize:          messageSizeOr(c.MaxMessageSize),
-			PingInterval:            durationOr(c.PingInterval, DefaultPingInterval),
+			PingInterval:            c.PingInterval,
 			MaxOutstandingPings:     c.MaxOutstandingPings,
 			CloseTimeout:            tune.closeTimeout,
 		},
@@ -127,7 +134,7 @@ func newWebSocketServer(c WebSocketServerConfiguration, onClient func(*WebSocket
 	return s, nil
 }
 
-// serverTLS gives the TLS configuration, nil without TLS.
+// serverTLS returns the TLS configuration, nil without TLS.
 func serverTLS(c WebSocketServerConfiguration) (*tls.Config, error) {
 	if (c.CertificatePEMFile == "") != (c.KeyPEMFile == "") {
 		return nil, invalidf("WebSocket server: only one of certificate and key is given")
@@ -139,7 +146,7 @@ func serverTLS(c WebSocketServerConfiguration) (*tls.Config, error) {
 	if c.TLSConfig != nil {
 		config = c.TLSConfig.Clone()
 	}
-	config.NextProtos = []string{"http/1.1"} // there is nothing to upgrade from in HTTP/2
+	config.NextProtos = []string{"http/1.1"} // HTTP/2 has no Upgrade
 	own := len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil
 	switch {
 	case c.CertificatePEMFile != "":
@@ -158,36 +165,102 @@ func serverTLS(c WebSocketServerConfiguration) (*tls.Config, error) {
 	return config, nil
 }
 
-// Port gives the TCP port that the server listens on.
+// Port returns the TCP port that the server listens on.
 func (s *WebSocketServer) Port() uint16 { return s.port }
 
-// Addr gives the address that the server listens on.
-func (s *WebSocketServer) Addr() net.Addr { return s.listener.Addr() }
-
-// Close stops listening. When it returns the callback does not run and will not, unless Close is called from inside it. The
-// WebSockets that the callback has been called with are not touched: they belong to the program. A second Close succeeds.
-func (s *WebSocketServer) Close() error {
-	s.mu.Lock()
-	if !isDone(s.done) {
-		close(s.done)
-		_ = s.listener.Close()
-		for _, c := range s.clients {
-			_ = c.stream.Close()
-			c.stop()
-		}
-		s.clients = nil
-		s.callbacks.stop()
+// Addr returns the address that the server listens on.
+func (s *WebSocketServer) Addr() net.Addr {
+	if s.listener == nil {
+		return nil
 	}
+	return s.listener.Addr()
+}
+
+// Close stops listening. When it returns, the callback is not running and will not run again, except that
+// Close may be called from inside it. The WebSockets that the callback has been called with stay open:
+// they belong to the program, see Shutdown. A second Close succeeds.
+func (s *WebSocketServer) Close() error {
+	s.stop()
+	s.wait()
+	return nil
+}
+
+// Shutdown stops listening like Close, closes all WebSockets that the server has accepted with the status
+// code 1001 (going away), and waits until they are closed. Those that are already closing keep their
+// status code, and those that are not open yet do not open. If ctx ends first, Shutdown returns
+// an error that matches ctx.Err() and context.Cause(ctx) and says how many are not closed yet; these go
+// on closing as after Close. Shutdown must not be called from a callback of the server or of one of its
+// WebSockets.
+func (s *WebSocketServer) Shutdown(ctx context.Context) error {
+	s.stop()
+	s.mu.Lock()
+	unclosed := slices.Collect(maps.Keys(s.unclosed))
 	s.mu.Unlock()
+	for _, ws := range unclosed {
+		_ = ws.CloseWithStatus(websocket.StatusGoingAway, "")
+	}
+	waited := make(chan struct{})
+	go func() {
+		s.wait()
+		close(waited)
+	}()
+	for _, ws := range unclosed {
+		select {
+		case <-ws.ended:
+		case <-ctx.Done():
+			return s.unfinishedShutdown(ctx, unclosed)
+		}
+	}
+	select {
+	case <-waited:
+	case <-ctx.Done():
+		return s.unfinishedShutdown(ctx, unclosed)
+	}
+	return nil
+}
+
+// unfinishedShutdown returns the error of a Shutdown whose context has ended.
+func (s *WebSocketServer) unfinishedShutdown(ctx context.Context, unclosed []*WebSocket) error {
+	n := 0
+	for _, ws := range unclosed {
+		if !isDone(ws.ended) {
+			n++
+		}
+	}
+	return contextError(ctx, fmt.Sprintf("shutdown with %d of %d WebSockets not closed", n, len(unclosed)))
+}
+
+// stop closes the listener, and the connections that the callback has not been called with.
+func (s *WebSocketServer) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil || isDone(s.done) {
+		return
+	}
+	close(s.done)
+	_ = s.listener.Close()
+	for _, c := range s.clients {
+		_ = c.stream.Close()
+		c.stop()
+		delete(s.unclosed, c.ws)
+	}
+	s.clients = nil
+	s.callbacks.stop()
+}
+
+// wait waits until the goroutine of the server has ended and the callback is not running.
+func (s *WebSocketServer) wait() {
+	if s.listener == nil {
+		return
+	}
 	s.accepting.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.callbacks.wait(s, 0)
-	return nil
 }
 
-// isTemporary tells whether Accept can be expected to succeed later, although it failed: the process or the system is out of
-// file descriptors or memory, or the client was gone before it was accepted. Everything but a closed listener is taken so.
+// isTemporary reports whether a failed Accept may succeed later: the process or the system is out of file
+// descriptors or memory, or the client has already disconnected. Only a closed listener is permanent.
 func isTemporary(err error) bool {
 	return !errors.Is(err, net.ErrClosed) && !errors.Is(err, syscall.EINVAL)
 }
