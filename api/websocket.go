@@ -59,6 +59,7 @@ type WebSocket struct {
 	// Closing: websocket_close.go.
 	closeCode    websocket.StatusCode // of our close frame
 	closeReason  string
+	closeOnOpen  bool          // the server has shut down while this WebSocket was connecting
 	closeStarted bool          // the closing handshake has begun
 	ended        chan struct{} // closed when the state is closed; nil in the zero WebSocket
 	onEnded      func()        // called after that; may be nil

@@ -84,6 +84,9 @@ func (ws *WebSocket) connected(conn *websocket.Conn, err error) {
 	ws.conn = conn
 	ws.log.Debug("WebSocket", "open", ws.path, "protocol", conn.Protocol())
 	ws.opened()
-	ws.mu.Unlock()
+	if ws.closeOnOpen {
+		ws.close()
+	}
+	ws.unlock()
 	go ws.read(conn)
 }

@@ -41,6 +41,27 @@ func (ws *WebSocket) CloseWithStatus(code websocket.StatusCode, reason string) e
 	return nil
 }
 
+// goAway closes the WebSocket with the status code 1001. If it is connecting, it is closed when it is
+// open, or after the grace period: the peer may already have received the answer to its handshake.
+func (ws *WebSocket) goAway(grace time.Duration) {
+	ws.lock()
+	defer ws.unlock()
+	switch ws.state {
+	case channelConnecting:
+		ws.closeCode, ws.closeOnOpen = websocket.StatusGoingAway, true
+		time.AfterFunc(grace, func() {
+			ws.lock()
+			defer ws.unlock()
+			if ws.state == channelConnecting {
+				ws.close()
+			}
+		})
+	case channelOpen:
+		ws.closeCode = websocket.StatusGoingAway
+		ws.close()
+	}
+}
+
 // closeAndWaitTimeout is the time that CloseAndWait waits for the closing handshake: a round trip to most
 // places.
 const closeAndWaitTimeout = 100 * time.Millisecond

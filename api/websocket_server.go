@@ -187,7 +187,7 @@ func (s *WebSocketServer) Close() error {
 
 // Shutdown stops listening like Close, closes all WebSockets that the server has accepted with the status
 // code 1001 (going away), and waits until they are closed. Those that are already closing keep their
-// status code, and those that are not open yet do not open. If ctx ends first, Shutdown returns
+// status code, and those that are not open after two seconds do not open. If ctx ends first, it returns
 // an error that matches ctx.Err() and context.Cause(ctx) and says how many are not closed yet; these go
 // on closing as after Close. Shutdown must not be called from a callback of the server or of one of its
 // WebSockets.
@@ -197,7 +197,7 @@ func (s *WebSocketServer) Shutdown(ctx context.Context) error {
 	unclosed := slices.Collect(maps.Keys(s.unclosed))
 	s.mu.Unlock()
 	for _, ws := range unclosed {
-		_ = ws.CloseWithStatus(websocket.StatusGoingAway, "")
+		ws.goAway(s.tuning.grace)
 	}
 	waited := make(chan struct{})
 	go func() {
