@@ -211,3 +211,20 @@ func TestDialServerName(t *testing.T) {
 		require.Equal(t, want, <-names)
 	}
 }
+
+// As in the browser's WebSocket constructor, http stands for ws and https for wss.
+// https://websockets.spec.whatwg.org/#dom-websocket-websocket
+func TestDialTakesHTTPURLs(t *testing.T) {
+	for url, address := range map[string]string{
+		"http://h/": "h:80", "https://h/": "h:443", "HTTP://h:8080/": "h:8080", "ws://h/": "h:80", "wss://h/": "h:443",
+	} {
+		unreachable := errors.New("unreachable")
+		_, err := Dial(background(), url, &DialOptions{DialContext: func(_ context.Context, _, got string) (net.Conn, error) {
+			require.Equal(t, address, got)
+			return nil, unreachable
+		}})
+		require.ErrorIs(t, err, unreachable)
+	}
+	_, err := Dial(background(), "ftp://h/", nil)
+	require.ErrorIs(t, err, ErrInvalidURL)
+}
