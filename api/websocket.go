@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -12,17 +13,19 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// WebSocket is one end of a WebSocket connection (RFC 6455): a client's, or one that a WebSocketServer has accepted. See
-// Channel for its methods; as with the browser's WebSocket, the states are connecting, open, closing and closed.
+// WebSocket is one end of a WebSocket connection (RFC 6455): that of a client, or one that a
+// WebSocketServer has accepted. See Channel for its methods. As in browsers, the states are connecting,
+// open, closing and closed.
 //
-// A connection that fails calls OnError and then OnClosed; one that is closed by either side calls OnClosed.
+// After a failure OnError is called, and then OnClosed; after a close by either side only OnClosed.
 //
-// At most 1024 messages or 1 MiB, and the message beyond, wait for the program; then nothing more is read, and the
-// peer is slowed down by TCP.
+// At most 1024 messages or 1 MiB, and one message more, wait for the program. Then the WebSocket does not
+// read, and TCP slows the peer down.
 //
-// When the peer closes, what it has sent before is handled first: it gets its answer to the close when OnMessage has
-// returned for the last message, and what was sent until then has left, or after 10 seconds without progress. A program that
-// takes messages by Receive, ReadMessage or NetConn has half a second for each instead, or until it asks for another.
+// When the peer closes, the messages that it sent before are handled first: its close frame is answered
+// when OnMessage has returned for the last message and the messages sent until then have left, or after
+// 10 seconds without progress. A program that uses Receive, ReadMessage or NetConn has instead half a
+// second for each message, or until it asks for the next one.
 type WebSocket struct {
 	channel
 	mu        sync.Mutex
@@ -31,14 +34,14 @@ type WebSocket struct {
 	tuning    webSocketTuning
 	maximum   int // message size, in bytes
 
-	// Connecting: websocketclient.go, websocketserver_accept.go.
+	// Connecting: websocket_client.go, websocket_server_accept.go.
 	cancel context.CancelCauseFunc // ends connecting
 	since  time.Time               // when it began
 	remote string                  // HOST:PORT, or empty
 	path   string
-	conn   *websocket.Conn // once open
+	conn   *websocket.Conn // nil until open
 
-	// Reading and writing: websocketio.go.
+	// Reading and writing: websocket_io.go.
 	room     sync.Cond // the reader waits for room in the inbox
 	outbox   ring.Queue[outMessage]
 	writing  bool // a writer goroutine exists
@@ -46,48 +49,49 @@ type WebSocket struct {
 	counters MessageStats
 	trimming *time.Timer
 
-	// The peer's end: websocketsettle.go.
-	unhandled  int       // messages that came and that the program has neither handled nor taken
-	asked      time.Time // when the program last took one, other than in a callback; zero: never
-	settling   bool      // the peer has ended its side, and the connection waits before it answers
-	progressed time.Time // when it did, or the program last handled a message since
-	dismissed  bool      // the program had its time, and did not close: the reason of the end is the peer's
+	// The peer's close: websocket_peer_close.go.
+	unhandled    int       // the number of received messages that the program has neither handled nor taken
+	lastTaken    time.Time // the last time that the program took one, other than in a callback; zero: never
+	draining     bool      // the peer has closed, and the connection waits before it answers
+	lastProgress time.Time // the time of the peer's close, or the last time since that a message was handled
+	closedByPeer bool      // the time for the program has passed, and it has not closed: the reason is the peer's
 
-	// The end: websocketclose.go.
-	closeCode   websocket.StatusCode // what Close says to the peer
-	closeReason string
-	farewell    bool          // the closing handshake has begun
-	ended       chan struct{} // closed when the state is closed
-	closeTimer  *time.Timer
-	status      *websocket.CloseError // what the peer said; nil: nothing
-	cause       error                 // why this side gave the connection up
+	// Closing: websocket_close.go.
+	closeCode    websocket.StatusCode // of our close frame
+	closeReason  string
+	closeOnOpen  bool          // the server has shut down while this WebSocket was connecting
+	closeStarted bool          // the closing handshake has begun
+	ended        chan struct{} // closed when the state is closed; nil in the zero WebSocket
+	onEnded      func()        // called after that; may be nil
+	closeTimer   *time.Timer
+	status       *websocket.CloseError // the peer's close frame; nil: none
+	cause        error                 // the reason that this side abandoned the connection
 }
 
 var _ Channel = (*WebSocket)(nil)
 
 var lastWebSocketID atomic.Uint64
 
-// webSocketTuning holds what tests change.
+// webSocketTuning holds the parameters that tests change.
 type webSocketTuning struct {
 	closeTimeout, trimDelay, readGrace time.Duration
 }
 
 const (
-	// webSocketCloseTimeout is how long a WebSocket that closes waits for the peer: to take more of what is
-	// buffered, and then for its part of the closing handshake
-	// (https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.1).
+	// webSocketCloseTimeout is the time that a closing WebSocket waits for the peer: to receive more of the
+	// buffered messages, and then to answer the close frame (RFC 6455, section 7.1.1).
 	webSocketCloseTimeout = 10 * time.Second
-	// webSocketTrimDelay is after how much time without traffic empty queues give their memory back.
+	// webSocketTrimDelay is the time without traffic after which empty queues release their memory.
 	webSocketTrimDelay = 5 * time.Second
 )
 
 func (t *webSocketTuning) setDefaults() {
-	t.closeTimeout = durationOr(t.closeTimeout, webSocketCloseTimeout)
-	t.trimDelay = durationOr(t.trimDelay, webSocketTrimDelay)
-	t.readGrace = durationOr(t.readGrace, webSocketReadGrace)
+	t.closeTimeout = cmp.Or(t.closeTimeout, webSocketCloseTimeout)
+	t.trimDelay = cmp.Or(t.trimDelay, webSocketTrimDelay)
+	t.readGrace = cmp.Or(t.readGrace, webSocketReadGrace)
 }
 
-// newWebSocket makes either kind of WebSocket, connecting.
+// newWebSocket returns a connecting WebSocket, of a client or of a server.
 func newWebSocket(maximum int, tune webSocketTuning) *WebSocket {
 	ws := &WebSocket{
 		log:     newLogger("ws", lastWebSocketID.Add(1)),
@@ -102,8 +106,9 @@ func newWebSocket(maximum int, tune webSocketTuning) *WebSocket {
 	return ws
 }
 
-// RemoteAddr gives the network address of the peer, "HOST:PORT": an IP address, an IPv6 one in brackets. Through a
-// proxy it is host and port of the URL. ErrNotAvailable while a client is not connected.
+// RemoteAddr returns the network address of the peer as "HOST:PORT", with an IPv6 address in brackets.
+// Through a proxy it is the host and the port of the URL. ErrNotAvailable while a client is not
+// connected.
 func (ws *WebSocket) RemoteAddr() (string, error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -113,7 +118,8 @@ func (ws *WebSocket) RemoteAddr() (string, error) {
 	return ws.remote, nil
 }
 
-// Path gives the path, with the query, that was requested. ErrNotAvailable unless the WebSocket is or has been open.
+// Path returns the requested path, with the query. ErrNotAvailable unless the WebSocket is or has been
+// open.
 func (ws *WebSocket) Path() (string, error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -123,19 +129,19 @@ func (ws *WebSocket) Path() (string, error) {
 	return ws.path, nil
 }
 
-// Protocol gives the subprotocol that was agreed on; empty: none, or the WebSocket is not open yet.
+// Protocol returns the subprotocol that was agreed on; empty: none, or the WebSocket is not open yet.
 func (ws *WebSocket) Protocol() string {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if ws.conn == nil {
 		return ""
 	}
-	return ws.conn.Subprotocol()
+	return ws.conn.Protocol()
 }
 
-// CloseStatus gives the code and reason that the connection was closed with: those of the side that was first to say so,
-// 1005 if the peer gave none, 1006 if the connection ended without a closing handshake
-// (https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.5). ErrNotAvailable unless the WebSocket is closed.
+// CloseStatus returns the code and the reason that the connection was closed with: those of the first
+// close frame, 1005 if it had none, 1006 if the connection ended without a closing handshake (RFC 6455,
+// section 7.1.5). ErrNotAvailable unless the WebSocket is closed.
 func (ws *WebSocket) CloseStatus() (code websocket.StatusCode, reason string, err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -148,7 +154,7 @@ func (ws *WebSocket) CloseStatus() (code websocket.StatusCode, reason string, er
 	return ws.status.Code, ws.status.Reason, nil
 }
 
-// Stats gives the counters of the WebSocket's messages.
+// Stats returns the counters of the WebSocket's messages.
 func (ws *WebSocket) Stats() MessageStats {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -160,13 +166,13 @@ func (ws *WebSocket) maxMessageSize() int { return ws.maximum }
 
 func (ws *WebSocket) unlock() {
 	ws.flush()
-	if ws.settling {
+	if ws.draining {
 		ws.callbacks.changed.Broadcast()
 	}
 	ws.mu.Unlock()
 }
 
-// addressOf gives the address of a connection as RemoteAddr does.
+// addressOf returns the remote address of a connection in the form of RemoteAddr.
 func addressOf(stream net.Conn) string {
 	if a := stream.RemoteAddr(); a != nil {
 		return a.String()

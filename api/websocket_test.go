@@ -272,7 +272,7 @@ func TestWebSocketIdle(t *testing.T) {
 	eventually(t, "memory is given back", func() bool {
 		for _, ws := range []*WebSocket{client, server} {
 			ws.mu.Lock()
-			trimmed := ws.inbox.queue.Cap() <= keptQueue && ws.outbox.Cap() <= keptQueue && ws.trimming == nil
+			trimmed := ws.inbox.queue.Cap() <= maxIdleQueue && ws.outbox.Cap() <= maxIdleQueue && ws.trimming == nil
 			ws.mu.Unlock()
 			if !trimmed {
 				return false

@@ -24,7 +24,7 @@ func inflateInPieces(d *deflate.Decompressor, message []byte, piece int) ([]byte
 		}
 		message = message[n:]
 	}
-	return d.Finish(out, deflateLimit)
+	return out, d.Finish()
 }
 
 // FuzzDecompress inflates any bytes. They have to give the same in whatever pieces they come, and what the standard library

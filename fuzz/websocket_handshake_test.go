@@ -47,7 +47,7 @@ func (s *handshakeStream) SetWriteDeadline(time.Time) error { return nil }
 const websocketRequest = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 
-// websocketAccept is the answer to a key. https://www.rfc-editor.org/rfc/rfc6455.html#section-4.2.2
+// websocketAccept is the answer to a key. RFC 6455, section 4.2.2
 func websocketAccept(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -80,8 +80,8 @@ func FuzzWebSocketRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, input string) {
 		stream := &handshakeStream{in: strings.NewReader(input)}
 		c, r, err := websocket.Handshake(context.Background(), stream, &websocket.AcceptOptions{
-			Subprotocols: []string{"superchat", "chat"},
-			Compression:  &websocket.CompressionOptions{},
+			Protocols:   []string{"superchat", "chat"},
+			Compression: &websocket.CompressionOptions{},
 		})
 		if err != nil && !errors.Is(err, websocket.ErrBadHandshake) {
 			if stream.out.Len() > 0 || !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -163,9 +163,9 @@ func FuzzWebSocketResponse(f *testing.F) {
 		}}
 		offered := []string{"chat", "superchat"}
 		c, err := websocket.Dial(context.Background(), "ws://h/", &websocket.DialOptions{
-			Subprotocols: offered,
-			Compression:  &websocket.CompressionOptions{},
-			DialContext:  func(context.Context, string, string) (net.Conn, error) { return stream, nil },
+			Protocols:   offered,
+			Compression: &websocket.CompressionOptions{},
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return stream, nil },
 		})
 		if err != nil {
 			var refusal *websocket.HandshakeError
@@ -175,7 +175,7 @@ func FuzzWebSocketResponse(f *testing.F) {
 			return
 		}
 		c.CloseNow()
-		if p := c.Subprotocol(); p != "" && !slices.Contains(offered, p) {
+		if p := c.Protocol(); p != "" && !slices.Contains(offered, p) {
 			t.Fatalf("%q: subprotocol %q", input, p)
 		}
 		reader := bufio.NewReader(strings.NewReader(sent))

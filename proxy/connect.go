@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	// maxHeaderBlock bounds what a proxy may say before the tunnel stands, in bytes, informational responses included.
+	// maxHeaderBlock bounds the responses of a proxy, in bytes, including informational ones.
 	maxHeaderBlock = 16 << 10
-	// maxInformational bounds the responses of the class 1xx, of which "one or more" may precede the final one,
-	// https://www.rfc-editor.org/rfc/rfc9110.html#section-15.2
+	// maxInformational bounds the number of responses of the class 1xx before the final one (RFC 9110,
+	// section 15.2).
 	maxInformational = 16
-	// maxQuoted is how much of a line goes into an error, in bytes.
+	// maxQuoted bounds the part of a line that an error quotes, in bytes.
 	maxQuoted = 256
 )
 
@@ -21,27 +21,32 @@ const (
 	statusProxyAuthenticateRequired = 407
 )
 
-// shortestResponse is the shortest header block that ends a handshake. Lines may end in LF alone:
-// https://www.rfc-editor.org/rfc/rfc9112.html#section-2.2
+// shortestResponse is the shortest header block that ends a handshake. Lines may end in LF alone.
+//
+// RFC 9112, section 2.2.
 const shortestResponse = "HTTP/1.1 200\n\n"
 
-// connectHandshake is the CONNECT method of HTTP/1.1, https://www.rfc-editor.org/rfc/rfc9110.html#section-9.3.6
+// connectHandshake is the handshake of the CONNECT method of HTTP/1.1.
+//
+// RFC 9110, section 9.3.6.
 type connectHandshake struct {
 	target             target
 	username, password string
 
-	block         []byte // the header block of the response, as far as it has come
-	line          int    // where its last line starts
-	status        int    // its status code, once the first line is there
-	received      int    // the bytes of all responses
-	informational int    // responses of the class 1xx
+	block         []byte // the part of the response's header block received so far
+	line          int    // the start of its last line
+	status        int    // its status code, once the first line is complete
+	received      int    // the number of bytes of all responses
+	informational int    // the number of responses of the class 1xx
 	done          bool
 }
 
 func (h *connectHandshake) op() Op { return OpConnect }
 
-// start makes the request. The credentials go along unasked, which saves a round trip and, with most proxies, a connection:
-// https://www.rfc-editor.org/rfc/rfc7617.html#section-2.2
+// start appends the request. It includes the credentials without waiting for a challenge, which saves a
+// round trip and, with most proxies, a connection.
+//
+// RFC 7617, section 2.2.
 func (h *connectHandshake) start(dst []byte) []byte {
 	to := h.target.String()
 	dst = append(dst, "CONNECT "+to+" HTTP/1.1\r\nHost: "+to+"\r\n"...)
@@ -53,7 +58,7 @@ func (h *connectHandshake) start(dst []byte) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// need counts up to the closest possible end: an empty line, after the line that is being read.
+// need returns the distance to the closest possible end: an empty line after the line being read.
 func (h *connectHandshake) need() int {
 	switch line := h.block[h.line:]; {
 	case h.done:
@@ -90,7 +95,7 @@ func (h *connectHandshake) receive(dst, answer []byte) ([]byte, error) {
 			}
 		}
 	}
-	// What is not HTTP may stop anywhere, so as not to wait for the end of a line that does not come.
+	// An answer that is not HTTP may stop anywhere: it is recognised before the end of its first line.
 	const version = "HTTP/1."
 	if n := min(len(h.block), len(version)); !h.done && string(h.block[:n]) != version[:n] {
 		return dst, protocolError(OpConnect, "%q is not HTTP/1", h.block[:n])
@@ -98,13 +103,13 @@ func (h *connectHandshake) receive(dst, answer []byte) ([]byte, error) {
 	return dst, nil
 }
 
-// response takes a complete header block.
+// response handles a complete header block.
 func (h *connectHandshake) response() error {
 	statusLine, fields, _ := bytes.Cut(h.block, []byte("\n"))
 	var challenges []string
 	for line := range bytes.Lines(fields) {
 		line = trimLineEnd(line)
-		if len(line) == 0 || line[0] == ' ' || line[0] == '\t' { // obsolete line folding: nothing that matters here
+		if len(line) == 0 || line[0] == ' ' || line[0] == '\t' { // obsolete line folding continues a field, and none of its fields matter here
 			continue
 		}
 		name, value, found := bytes.Cut(line, []byte(":"))
@@ -125,8 +130,9 @@ func (h *connectHandshake) response() error {
 		h.block, h.line = h.block[:0], 0
 		return nil
 	case h.status < 300:
-		// "Any 2xx (Successful) response indicates that the sender … will switch to tunnel mode immediately after the
-		// response header section", whatever Content-Length or Transfer-Encoding say.
+		// RFC 9110, section 9.3.6: "Any 2xx (Successful) response indicates that the sender (and all inbound
+		// proxies) will switch to tunnel mode immediately after the response header section". Content-Length
+		// and Transfer-Encoding are ignored.
 		h.done = true
 		return nil
 	}
@@ -143,8 +149,10 @@ func (h *connectHandshake) response() error {
 	return e
 }
 
-// parseStatusLine parses "HTTP/1." DIGIT SP 3DIGIT [ SP reason-phrase ]: the second space is required by
-// https://www.rfc-editor.org/rfc/rfc9112.html#section-4 and left out by some.
+// parseStatusLine parses "HTTP/1." DIGIT SP 3DIGIT [ SP reason-phrase ]. Some proxies omit the
+// second space, which the grammar requires.
+//
+// RFC 9112, section 4.
 func parseStatusLine(line []byte) (status int, ok bool) {
 	const digits = len("HTTP/1.x ")
 	if len(line) < digits+3 || string(line[:7]) != "HTTP/1." || !isDigit(line[7]) || line[8] != ' ' ||

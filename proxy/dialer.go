@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,32 +10,42 @@ import (
 	"time"
 )
 
-// DefaultTimeout is how long a Dialer takes at most, unless it is told otherwise: what a proxy needs to find the name of the
-// target and to try its addresses, with room for a few lost SYNs on either leg.
+// DefaultTimeout bounds a call of DialContext unless the Dialer says otherwise: a proxy has to resolve
+// the name of the target and to try its addresses, and SYNs may be lost on both connections.
 const DefaultTimeout = 30 * time.Second
 
-// Dialer opens connections through a proxy. It may be used by any number of goroutines at once, as long as nobody changes it.
+// Dialer opens connections through a proxy. It may be used by any number of goroutines at once, as long
+// as its fields are not changed. Its methods are those of a [net.Dialer], and satisfy the interfaces
+// Dialer and ContextDialer of golang.org/x/net/proxy.
 type Dialer struct {
-	// Proxy is the proxy. There must be one.
+	// Proxy is the proxy. It must not be nil.
 	Proxy *Config
 
-	// Forward opens the connection to the proxy; nil is that of the zero net.Dialer. The network is "tcp", the address
-	// that of the proxy. The DialContext of another Dialer makes a chain of proxies.
+	// Forward opens the connection to the proxy; nil is the DialContext of a zero net.Dialer. The network
+	// is "tcp", the address that of the proxy. The DialContext of another Dialer makes a chain of proxies;
+	// ForwardThrough adapts dialers of golang.org/x/net/proxy.
 	Forward func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Timeout bounds the whole of DialContext, besides the context: 0 is DefaultTimeout, a negative one is none.
+	// Timeout bounds the whole of DialContext, in addition to the context. 0 is DefaultTimeout, negative no
+	// bound.
 	Timeout time.Duration
 }
 
-// DialContext asks the proxy for a connection to the address, which is the "host:port" of [net.Dial]. The network is "tcp",
-// "tcp4" or "tcp6"; the last two exclude addresses of the other family, while a host name is always resolved by the proxy, to
-// whatever family it chooses.
+// Dial is DialContext without a context; Timeout still applies.
+func (d *Dialer) Dial(network, address string) (net.Conn, error) {
+	return d.DialContext(context.Background(), network, address)
+}
+
+// DialContext asks the proxy for a connection to address, a "host:port" as for [net.Dial]. The network
+// is "tcp", "tcp4" or "tcp6"; the last two exclude IP addresses of the other family. The proxy resolves
+// host names, to addresses of any family.
 //
-// The connection is the one that Forward opened, with the tunnel's first byte next to be read, and without a deadline. After
-// an error there is none left open. Errors are *[Error], or match [ErrInvalidProxy] or [ErrInvalidTarget].
+// The result is the connection that Forward opened, without a deadline; the next byte to be read is the
+// first one of the tunnel. After an error no connection is left open. An error is an *[Error], or
+// matches [ErrInvalidProxy] or [ErrInvalidTarget].
 //
-// A context that has ended already ends the call at once. The end of the context, once the connection is there, does not
-// affect it.
+// If ctx has already ended, the call fails at once. After DialContext has returned, ctx has no effect
+// on the connection.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if err := d.Proxy.check(); err != nil {
 		return nil, err
@@ -46,7 +57,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	conn, err := d.dial(ctx, to)
 	if err != nil {
 		var e *Error
-		if !errors.As(err, &e) || e.Proxy != "" { // another Dialer's is the cause of ours
+		if !errors.As(err, &e) || e.Proxy != "" { // the error of another Dialer, in Forward
 			e = &Error{Op: OpDial, Err: err}
 		}
 		e.Proxy, e.Target = d.Proxy.String(), to.String()
@@ -56,17 +67,13 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 }
 
 func (d *Dialer) dial(ctx context.Context, to target) (net.Conn, error) {
-	timeout := d.Timeout
-	if timeout == 0 {
-		timeout = DefaultTimeout
-	}
-	if timeout > 0 {
+	if timeout := cmp.Or(d.Timeout, DefaultTimeout); timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
 	if err := ended(ctx); err != nil {
-		return nil, err // a Forward may not look
+		return nil, err // a Forward may not check
 	}
 	forward := d.Forward
 	if forward == nil {
@@ -74,12 +81,12 @@ func (d *Dialer) dial(ctx context.Context, to target) (net.Conn, error) {
 	}
 	conn, err := forward(ctx, "tcp", d.Proxy.Address())
 	if err != nil {
-		if ended := ended(ctx); ended != nil {
+		if ended := ended(ctx); ended != nil && !errors.Is(err, ended) {
 			err = fmt.Errorf("%w: %w", ended, err)
 		}
 		return nil, err
 	}
-	// Closing, unlike a deadline, is something that every net.Conn can do, and it would be closed anyway.
+	// conn is closed instead of being given a deadline, because not every net.Conn has deadlines.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	h := d.Proxy.newHandshake(to)
 	err = converse(conn, h)
@@ -93,7 +100,8 @@ func (d *Dialer) dial(ctx context.Context, to target) (net.Conn, error) {
 	return conn, nil
 }
 
-// ended returns an error that matches both ctx.Err() and context.Cause(ctx), nil for a context that goes on.
+// ended returns the error of a context that has ended, which matches both ctx.Err() and
+// context.Cause(ctx), and nil before.
 func ended(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if err == nil || errors.Is(cause, err) {
@@ -102,21 +110,21 @@ func ended(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// handshake is the client's side of a conversation with a proxy, without the connection.
+// handshake is the client's side of the exchange with a proxy, without I/O.
 type handshake interface {
-	// start appends what the client says first to dst.
+	// start appends the client's first message to dst.
 	start(dst []byte) []byte
-	// need returns how many bytes of the answer are certain to come, so that as many may be read without reading any of
-	// the tunnel's: 1 to maxNeed, and 0 when the tunnel stands.
+	// need returns the number of bytes of the answer that are certain to follow, so that reading them reads
+	// no byte of the tunnel: 1 to maxNeed, and 0 when the tunnel is established.
 	need() int
-	// receive takes bytes of the answer, at most as many as need said, and appends what the client says to them to dst. An
-	// error is an *Error, without Proxy and Target.
+	// receive handles bytes of the answer, at most as many as need returned, and appends the client's next
+	// message, if any, to dst. An error is an *Error, without Proxy and Target.
 	receive(dst, answer []byte) ([]byte, error)
-	// op returns what is going on.
+	// op returns the current step.
 	op() Op
 }
 
-// maxNeed is the most that a handshake can be certain about: the rest of a SOCKS5 reply with the longest host name.
+// maxNeed is the largest result of handshake.need: the rest of a SOCKS5 reply with the longest host name.
 const maxNeed = 255 + 2
 
 func (c *Config) newHandshake(to target) handshake {
@@ -126,7 +134,7 @@ func (c *Config) newHandshake(to target) handshake {
 	return &connectHandshake{target: to, username: c.Username, password: c.Password}
 }
 
-// converse carries the handshake out, reading not a byte more than belongs to it.
+// converse performs the handshake. It does not read beyond it.
 func converse(conn io.ReadWriter, h handshake) error {
 	var in [maxNeed]byte
 	out := h.start(nil)

@@ -7,23 +7,24 @@ import (
 	"strings"
 )
 
-// What can go wrong, for errors.Is. The first two are found here; the others are what the proxy said.
+// The errors of a Dialer, for errors.Is.
 var (
-	// ErrInvalidProxy says that a URI or a Config is none of a proxy.
-	ErrInvalidProxy = errors.New("not a valid proxy")
-	// ErrInvalidTarget says that an address cannot be asked for: the network is not TCP, or host or port are malformed.
-	ErrInvalidTarget = errors.New("not a valid target")
-	// ErrAuthenticationRequired says that the proxy wants credentials and has been given none, or none of a kind that it
-	// takes: status 407 without them, and the SOCKS5 method "no acceptable methods".
-	ErrAuthenticationRequired = errors.New("authentication required")
-	// ErrAuthenticationFailed says that the proxy does not accept the credentials: status 407 in spite of them, and a status
-	// other than success in the negotiation of RFC 1929.
-	ErrAuthenticationFailed = errors.New("authentication failed")
-	// ErrRefused says that the proxy does not connect to the target: it will not, or could not. Status and Reply of the
-	// [Error] say more.
-	ErrRefused = errors.New("refused")
-	// ErrProtocol says that what answered does not speak the protocol, or not within the limits.
-	ErrProtocol = errors.New("not the answer of a proxy")
+	// ErrInvalidProxy says that a URI or a Config does not describe a proxy.
+	ErrInvalidProxy = errors.New("proxy: not a valid proxy")
+	// ErrInvalidTarget says that the network is not TCP, or that the host or the port of the address is
+	// malformed.
+	ErrInvalidTarget = errors.New("proxy: not a valid target")
+	// ErrAuthenticationRequired says that the proxy requires credentials and there are none, or none of a
+	// kind that it accepts: status 407 without credentials, or the SOCKS5 method X'FF'.
+	ErrAuthenticationRequired = errors.New("proxy: authentication required")
+	// ErrAuthenticationFailed says that the proxy does not accept the credentials: status 407 with
+	// credentials, or a failure of the negotiation of RFC 1929.
+	ErrAuthenticationFailed = errors.New("proxy: authentication failed")
+	// ErrRefused says that the proxy will not or could not connect to the target. See Status and Reply of
+	// the [Error].
+	ErrRefused = errors.New("proxy: refused")
+	// ErrProtocol says that the answer is not one of the proxy protocol, or exceeds a limit.
+	ErrProtocol = errors.New("proxy: not the answer of a proxy")
 )
 
 // Op is the step at which dialling failed.
@@ -31,23 +32,24 @@ type Op string
 
 // The steps.
 const (
-	OpDial         Op = "dial"         // reaching the proxy
-	OpAuthenticate Op = "authenticate" // agreeing on who is asking; with HTTP this is part of OpConnect
-	OpConnect      Op = "connect"      // asking for the target
+	OpDial         Op = "dial"         // connecting to the proxy
+	OpAuthenticate Op = "authenticate" // SOCKS5 methods and credentials; with HTTP a part of OpConnect
+	OpConnect      Op = "connect"      // requesting the target
 )
 
-// Error is every error of [Dialer.DialContext] but those of a Dialer or an address that cannot be right.
+// Error is every error of [Dialer.DialContext] except ErrInvalidProxy and ErrInvalidTarget.
 //
-// Err has the cause: one of the sentinels of this package, what the Forward function returned, an error of the connection
-// (io.ErrUnexpectedEOF if the proxy closed it), or the error of the context and its cause, both for errors.Is. That is
-// context.DeadlineExceeded also where the Dialer's own timeout has passed.
+// Err has the cause: one of the sentinels of this package, the error of the Forward function, an error
+// of the connection (io.ErrUnexpectedEOF if the proxy closed it), or the error of the context, which
+// matches ctx.Err() and context.Cause(ctx). After the Dialer's own timeout it is
+// context.DeadlineExceeded.
 type Error struct {
 	Op     Op
-	Proxy  string // the URI of the proxy without the credentials
-	Target string // the address asked for
+	Proxy  string // the URI of the proxy, without credentials
+	Target string // the address requested
 
-	// Status is the status code of an HTTP proxy that refused, 300 to 599 or so, otherwise 0. StatusLine is the whole
-	// line, cut after 256 bytes, and Challenges are the values of its Proxy-Authenticate fields.
+	// Status is the status code of an HTTP proxy that refused, 300 to 999, otherwise 0. StatusLine is the
+	// whole line, truncated to 256 bytes, and Challenges are the values of its Proxy-Authenticate fields.
 	Status     int
 	StatusLine string
 	Challenges []string
@@ -58,7 +60,7 @@ type Error struct {
 	Err error
 }
 
-// Error implements error. What the proxy said is quoted.
+// Error implements error. It quotes the proxy's status line or reply.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("proxy: " + string(e.Op))
@@ -66,7 +68,7 @@ func (e *Error) Error() string {
 		b.WriteString(" to " + e.Target)
 	}
 	b.WriteString(" (" + e.Proxy + "): ")
-	fmt.Fprint(&b, e.Err)
+	b.WriteString(strings.TrimPrefix(fmt.Sprint(e.Err), "proxy: "))
 	switch {
 	case e.Status != 0:
 		b.WriteString(": " + strconv.Quote(e.StatusLine))
@@ -79,7 +81,7 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// protocolError is an ErrProtocol that says what is wrong.
+// protocolError returns an Error that matches ErrProtocol and describes the fault.
 func protocolError(op Op, format string, args ...any) *Error {
 	return &Error{Op: op, Err: fmt.Errorf("%w: %s", ErrProtocol, fmt.Sprintf(format, args...))}
 }

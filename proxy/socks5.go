@@ -21,7 +21,9 @@ const (
 	addressIPv6   = 4
 )
 
-// Reply is a reply code of SOCKS5, https://www.rfc-editor.org/rfc/rfc1928.html#section-6
+// Reply is a reply code of SOCKS5.
+//
+// RFC 1928, section 6.
 type Reply uint8
 
 // The reply codes.
@@ -64,11 +66,11 @@ type socks5Handshake struct {
 
 	state  socks5State
 	answer [maxNeed]byte // the part of the answer that the state waits for
-	have   int           // how much of it has come
-	want   int           // how long it is
+	have   int           // the number of its bytes received
+	want   int           // its size
 }
 
-// socks5State is the part of the proxy's answers that comes next.
+// socks5State is the next part of the proxy's answers.
 type socks5State uint8
 
 const (
@@ -91,7 +93,9 @@ func (h *socks5Handshake) await(state socks5State, n int) { h.state, h.have, h.w
 
 func (h *socks5Handshake) need() int { return h.want - h.have }
 
-// start offers the methods: https://www.rfc-editor.org/rfc/rfc1928.html#section-3
+// start offers the methods.
+//
+// RFC 1928, section 3.
 func (h *socks5Handshake) start(dst []byte) []byte {
 	h.await(stateMethod, 2)
 	if h.username == "" {
@@ -110,7 +114,7 @@ func (h *socks5Handshake) receive(dst, answer []byte) ([]byte, error) {
 	case stateMethod:
 		return h.method(dst, part[0], part[1])
 	case stateNegotiation:
-		// The version is that of the negotiation, 1; some proxies answer with that of SOCKS, 5, and mean the same.
+		// The version is that of the negotiation, 1, but some proxies send that of SOCKS, 5.
 		if part[1] != 0 {
 			return dst, &Error{Op: OpAuthenticate, Err: ErrAuthenticationFailed}
 		}
@@ -120,12 +124,14 @@ func (h *socks5Handshake) receive(dst, answer []byte) ([]byte, error) {
 	case stateAddressLength:
 		h.await(stateAddress, int(part[0])+2)
 	case stateAddress:
-		h.await(stateTunnel, 0) // where the proxy connects from is of no use here
+		h.await(stateTunnel, 0) // the address that the proxy connects from is ignored
 	}
 	return dst, nil
 }
 
-// method takes the proxy's choice: https://www.rfc-editor.org/rfc/rfc1928.html#section-3
+// method handles the proxy's choice of a method.
+//
+// RFC 1928, section 3.
 func (h *socks5Handshake) method(dst []byte, version, method byte) ([]byte, error) {
 	switch {
 	case version != socksVersion:
@@ -137,7 +143,7 @@ func (h *socks5Handshake) method(dst []byte, version, method byte) ([]byte, erro
 	case method != methodUsernamePassword || h.username == "":
 		return dst, protocolError(OpAuthenticate, "method %d, which was not offered", method)
 	}
-	// https://www.rfc-editor.org/rfc/rfc1929.html#section-2
+	// RFC 1929, section 2.
 	h.await(stateNegotiation, 2)
 	dst = append(dst, negotiationVersion, byte(len(h.username)))
 	dst = append(dst, h.username...)
@@ -145,7 +151,9 @@ func (h *socks5Handshake) method(dst []byte, version, method byte) ([]byte, erro
 	return append(dst, h.password...), nil
 }
 
-// request asks for the target: https://www.rfc-editor.org/rfc/rfc1928.html#section-4
+// request appends the request for the target.
+//
+// RFC 1928, section 4.
 func (h *socks5Handshake) request(dst []byte) []byte {
 	h.await(stateReply, 4)
 	dst = append(dst, socksVersion, commandConnect, 0)
@@ -163,7 +171,8 @@ func (h *socks5Handshake) request(dst []byte) []byte {
 	return binary.BigEndian.AppendUint16(dst, h.target.port)
 }
 
-// reply takes the fixed part of the reply. A refusal ends there: some proxies send no address then, or close before it.
+// reply handles the fixed part of the reply. A refusal ends there, because some proxies then send no
+// address.
 func (h *socks5Handshake) reply(version byte, reply Reply, addressType byte) error {
 	switch {
 	case version != socksVersion:

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -10,17 +11,18 @@ import (
 	"github.com/rtcstack/rtcstack/internal/authority"
 )
 
-// target is what the proxy is asked to connect to.
+// target is the address that the proxy is asked to connect to.
 type target struct {
 	name string     // a host name, in ASCII, if addr is not valid
 	addr netip.Addr // an IP address without a zone
 	port uint16
 }
 
-// parseTarget parses what [net.Dialer.DialContext] takes for TCP. Names of services are looked up here, host names are not.
+// parseTarget parses the arguments of [net.Dialer.DialContext], for TCP. It resolves names of services,
+// but not host names.
 func parseTarget(ctx context.Context, network, address string) (target, error) {
-	invalid := func(what error) (target, error) {
-		return target{}, fmt.Errorf("proxy: %w: %s %q: %w", ErrInvalidTarget, network, address, what)
+	invalid := func(err error) (target, error) {
+		return target{}, fmt.Errorf("%w: %s %q: %w", ErrInvalidTarget, network, address, err)
 	}
 	switch network {
 	case "tcp", "tcp4", "tcp6":
@@ -36,34 +38,33 @@ func parseTarget(ctx context.Context, network, address string) (target, error) {
 		return invalid(err)
 	}
 	if port == 0 {
-		return invalid(reason("port 0"))
+		return invalid(errors.New("port 0"))
 	}
 	t := target{port: uint16(port)}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		switch {
 		case addr.Zone() != "":
-			return invalid(reason("a zone names an interface of this host, not of the proxy"))
+			return invalid(errors.New("a zone names an interface of this host, not of the proxy"))
 		case network == "tcp4" && !addr.Unmap().Is4(), network == "tcp6" && !addr.Is6():
-			return invalid(reason("an address of the other family"))
+			return invalid(errors.New("an address of the other family"))
 		}
 		t.addr = addr.Unmap()
 		return t, nil
 	}
-	// What is more than a name could say more in a request than where to connect to.
+	// Other characters could inject header fields into a request.
 	if !authority.IsHostName(host) {
-		return invalid(reason("not a host name"))
+		return invalid(errors.New("not a host name"))
 	}
-	for i := range len(host) {
-		if host[i] >= 0x80 {
-			return invalid(reason("a host name outside of ASCII: give its A-labels (RFC 5890)"))
-		}
+	if !authority.IsASCII(host) {
+		return invalid(errors.New("a host name outside of ASCII: give its A-labels (RFC 5890)"))
 	}
 	t.name = host
 	return t, nil
 }
 
-// String returns host ":" port, an IPv6 address in brackets: the authority form of a request target,
-// https://www.rfc-editor.org/rfc/rfc9112.html#section-3.2.3
+// String returns host ":" port, with an IPv6 address in brackets: the authority form of a request target.
+//
+// RFC 9112, section 3.2.3.
 func (t target) String() string {
 	if t.addr.IsValid() {
 		return netip.AddrPortFrom(t.addr, t.port).String()

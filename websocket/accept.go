@@ -9,72 +9,71 @@ import (
 	"time"
 )
 
-// AcceptOptions are the options of Accept and Handshake; the zero value has all
-// defaults. They are read during the call only.
+// AcceptOptions are the options of Accept and Handshake. Each zero field is its default. The options
+// are read during the call only.
 type AcceptOptions struct {
-	// Subprotocols are those that the server speaks, in order of preference. The
-	// first one that the client offers is agreed on; with none in common the
-	// connection is one without a subprotocol.
-	Subprotocols []string
+	// Protocols are the subprotocols that the server speaks, in order of preference. The first one that
+	// the client offers is agreed on; if there is none in common, the connection has no subprotocol.
+	Protocols []string
 
-	// OriginPatterns are the hosts, besides the server's own, whose pages may
-	// connect: patterns of path.Match for host[:port] or scheme://host[:port], such as
-	// "*.example.com" or "https://example.com:8443". Without a port it is the scheme's
-	// own; case and a slash at the end do not matter. A pattern that can match no origin,
-	// because it has a path for instance, is an ErrInvalidOption. Without this check any
-	// page that a user visits could connect in the user's name. Clients that send no
-	// Origin are not browsers and pass. A refusal says which origin was refused.
-	// https://www.rfc-editor.org/rfc/rfc6455.html#section-10.2
+	// OriginPatterns are the hosts, besides the server's own, whose pages may connect: patterns of
+	// path.Match for host[:port] or scheme://host[:port], such as "*.example.com" or
+	// "https://example.com:8443". If there is no port, it is that of the scheme; case and a final slash are
+	// ignored. A pattern that can match no origin, for example one with a path, is an ErrInvalidOption.
+	// Without this check, any page that a user visits could connect in the user's name. Clients that send
+	// no Origin are not browsers, and are accepted. A refusal names the origin.
+	//
+	// RFC 6455, section 10.2.
 	OriginPatterns []string
-	// InsecureSkipOriginCheck lets the pages of all hosts connect.
+	// InsecureSkipOriginCheck accepts the pages of all hosts.
 	InsecureSkipOriginCheck bool
 
-	// CheckRequest, if not nil, is called with a request that is otherwise
-	// acceptable. An error refuses it: a *HandshakeError with its Status (300 to 999), Header
-	// and Body, any other with 403 Forbidden and without telling the client why.
+	// CheckRequest, if not nil, is called with a request that is otherwise acceptable. It refuses the
+	// request by an error: a *HandshakeError determines the Status (300 to 999), Header and Body of the
+	// response; any other error is answered by 403 Forbidden, and not shown to the client.
 	CheckRequest func(*Request) error
-	// Header holds further fields of the response that accepts, such as Set-Cookie.
-	// The fields of the handshake itself cannot be set here: that is an error.
+	// Header holds further fields of the response that accepts the request, such as Set-Cookie. A field
+	// that the handshake sets itself is an ErrInvalidOption.
 	Header http.Header
-	// HandshakeTimeout bounds the whole handshake. 0 is DefaultHandshakeTimeout,
-	// negative none.
-	HandshakeTimeout time.Duration
+	// ConnectionTimeout bounds the whole opening handshake. 0 is DefaultConnectionTimeout, negative no
+	// bound.
+	ConnectionTimeout time.Duration
 
-	// Compression, if not nil, accepts permessage-deflate when the client offers it.
+	// Compression, if not nil, accepts permessage-deflate if the client offers it.
 	Compression *CompressionOptions
 
-	// MaxMessageSize is the size of the largest message that is accepted, in bytes,
-	// decompressed. 0 is DefaultMaxMessageSize, negative no limit.
+	// MaxMessageSize is the size of the largest message that is accepted, in bytes, decompressed. 0 is
+	// DefaultMaxMessageSize, negative no limit. Conn.SetMaxMessageSize changes it.
 	MaxMessageSize int
-	// PingInterval is how often the peer is pinged; 0 or negative: never.
+	// PingInterval is the time between two pings. 0 is DefaultPingInterval, negative no pings.
 	PingInterval time.Duration
-	// MaxUnansweredPings fails the connection with ErrPingTimeout when a ping is due
-	// and so many before it are unanswered; 0 or negative: never.
-	MaxUnansweredPings int
-	// CloseTimeout is how long Conn.Close waits for the peer. 0 is a default,
-	// negative not at all.
+	// MaxOutstandingPings is the number of unanswered pings after which, when the next one is due, the
+	// connection fails with ErrPingTimeout. Only a waiting Read counts pings as unanswered. If it is 0 and
+	// PingInterval is set, it is the number of pings in DefaultPingTimeout, at least 2. If both are 0, or
+	// it is negative, there is no limit: the pings only keep the connection in use.
+	MaxOutstandingPings int
+	// CloseTimeout is the time that Conn.Close waits for the peer. 0 is DefaultCloseTimeout; if it is
+	// negative, Close does not wait.
 	CloseTimeout time.Duration
-	// NoDelay makes every Write, and every pong, leave at once. Without it, those between
-	// two Reads wait up to 16 ms for company while more messages have been received
-	// already; see Conn, "Coalescing". WriteBuffered is not affected.
+	// NoDelay makes every Write, and every pong, leave at once. Otherwise, while more messages have
+	// already been received, those between two Reads are held for up to 16 ms; see Conn, "Coalescing".
+	// WriteBuffered is not affected.
 	NoDelay bool
-	// BeforeClose, if not nil, is called when the peer has sent its close frame (a
-	// *CloseError), has broken the protocol (a *ProtocolError) or has ended its side of
-	// the stream (io.ErrUnexpectedEOF), with the error that Read is going to return. The
-	// connection answers the peer when BeforeClose has returned: messages that are written
-	// before that still leave, in front of the close frame. A program that reads in one
-	// goroutine and answers in another waits here until it has written its answers, for no
-	// longer than the peer is likely to wait. BeforeClose runs in the goroutine that reads,
-	// at most once, and not after the program itself has closed the connection. It must not
-	// read, nor wait for Close.
+	// BeforeClose, if not nil, is called with the error that Read is going to return, after the peer has
+	// sent its close frame (a *CloseError), has broken the protocol (a *ProtocolError) or has ended its
+	// side of the stream (io.ErrUnexpectedEOF). The connection answers the peer after BeforeClose has
+	// returned: messages written before that are sent in front of the close frame. A program that reads in
+	// one goroutine and answers in another waits here until it has written its answers. BeforeClose runs in
+	// the goroutine that reads, at most once, and not after the program has closed the connection. It must
+	// not read, nor wait for Close.
 	BeforeClose func(err error)
 }
 
-// checkedAcceptOptions are options that have been found valid.
+// checkedAcceptOptions are valid options.
 type checkedAcceptOptions struct {
 	AcceptOptions
-	compression CompressionOptions // with defaults in the place of zeros
-	origins     []string           // OriginPatterns in their normal form
+	compression CompressionOptions // with defaults instead of zeros
+	origins     []string           // OriginPatterns in normal form
 }
 
 // check returns an error that matches ErrInvalidOption unless o is nil or valid.
@@ -83,7 +82,7 @@ func (o *AcceptOptions) check() (*checkedAcceptOptions, error) {
 	if o != nil {
 		c.AcceptOptions = *o
 	}
-	if err := checkSubprotocols(c.Subprotocols); err != nil {
+	if err := checkSubprotocols(c.Protocols); err != nil {
 		return nil, err
 	}
 	if err := checkHeader(c.Header, serverProtected); err != nil {
@@ -101,25 +100,24 @@ func (o *AcceptOptions) check() (*checkedAcceptOptions, error) {
 	return c, nil
 }
 
-// Validate returns an error that matches ErrInvalidOption for options that Accept
-// and Handshake would refuse. o may be nil.
+// Validate returns an error that matches ErrInvalidOption if Accept and Handshake would refuse the
+// options. o may be nil.
 func (o *AcceptOptions) Validate() error {
 	_, err := o.check()
 	return err
 }
 
-// config is what becomes of the connection.
+// config returns the configuration of a connection that was accepted.
 func (o *checkedAcceptOptions) config(a *acceptance, early []byte) connConfig {
 	cfg := connConfig{
-		subprotocol:        a.subprotocol,
-		early:              early,
-		maxMessageSize:     o.MaxMessageSize,
-		pingInterval:       o.PingInterval,
-		maxUnansweredPings: o.MaxUnansweredPings,
-		closeTimeout:       o.CloseTimeout,
-		beforeClose:        o.BeforeClose,
-		noDelay:            o.NoDelay,
+		subprotocol:    a.subprotocol,
+		early:          early,
+		maxMessageSize: o.MaxMessageSize,
+		closeTimeout:   o.CloseTimeout,
+		beforeClose:    o.BeforeClose,
+		noDelay:        o.NoDelay,
 	}
+	cfg.pingInterval, cfg.maxOutstandingPings = pingSettings(o.PingInterval, o.MaxOutstandingPings)
 	if a.deflate != nil {
 		cfg.compression = a.deflate.agreed()
 		cfg.compressionThreshold = o.compression.Threshold
@@ -127,19 +125,20 @@ func (o *checkedAcceptOptions) config(a *acceptance, early []byte) connConfig {
 	return cfg
 }
 
-// Accept does the opening handshake in a handler of net/http, for a request of
-// HTTP/1.1: the server must not have negotiated HTTP/2, which clients that open
-// WebSockets do not offer. opts may be nil. Header fields that are set on w go out
+// Accept performs the opening handshake in a handler of net/http, for a request of HTTP/1.1. (Clients
+// that open WebSockets do not offer HTTP/2.) opts may be nil. Header fields that are set on w are sent
 // with the response.
 //
-// On an error the client has got a response: 405, 426 or 400 if this was no request
-// for a WebSocket of version 13, 403 for its origin, what CheckRequest chose, or
-// 500 or 501 if the options are invalid (ErrInvalidOption) or w cannot be hijacked
-// (http.ErrNotSupported). The handler has only to return. After success w and r
-// must not be used; the handler may return or go on.
+// If Accept returns an error, it has responded to the client, and the handler only has to return. The
+// status is 405, 426 or 400 if the request is not one for a WebSocket of version 13, 403 for its
+// origin, the choice of CheckRequest, or 500 or 501 if the options are invalid (ErrInvalidOption) or w
+// cannot be hijacked (http.ErrNotSupported). After success w and r must not be used any more; the
+// handler may return or go on.
 //
-// How long a client may take to send its request is up to the http.Server, by its
-// ReadHeaderTimeout or ReadTimeout; these end with the handshake.
+// Shutdown of the http.Server neither closes the connection nor waits for it: see the example.
+//
+// The time that a client may take to send its request is bounded by the http.Server: by its
+// ReadHeaderTimeout or ReadTimeout, which end with the handshake.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
 	checked, err := opts.check()
 	if err != nil {
@@ -148,7 +147,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	}
 	request := &Request{Path: r.RequestURI, Host: r.Host, Header: r.Header}
 	if !strings.HasPrefix(request.Path, "/") {
-		request.Path = r.URL.RequestURI() // of a request in absolute form
+		request.Path = r.URL.RequestURI() // the request target was in absolute form
 	}
 	a, refusal := checked.checkRequest(request, r.Method, r.ProtoMajor, r.ProtoMinor)
 	if refusal == nil && r.ContentLength != 0 {
@@ -166,15 +165,15 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 			status = http.StatusNotImplemented
 		}
 		http.Error(w, http.StatusText(status), status)
-		return nil, fmt.Errorf("websocket: accept: %w", err)
+		return nil, &opError{"accept", err}
 	}
-	// What the client has sent after its request is in the server's buffer.
+	// The server's buffer holds the bytes that the client has sent after its request.
 	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
 	early = append([]byte(nil), early...)
-	// The deadlines of the http.Server are still on the stream.
+	// The stream still has the deadlines of the http.Server.
 	stream.SetDeadline(time.Time{})
 
-	ctx, cancel := withTimeout(context.Background(), checked.HandshakeTimeout, DefaultHandshakeTimeout)
+	ctx, cancel := withTimeout(context.Background(), checked.ConnectionTimeout, DefaultConnectionTimeout)
 	defer cancel()
 	release := interruptible(ctx, stream)
 	_, err = stream.Write(a.appendResponse(nil, header, checked.Header))
@@ -183,7 +182,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	}
 	if err != nil {
 		abort(stream)
-		return nil, fmt.Errorf("websocket: accept %v: %w", stream.RemoteAddr(), err)
+		return nil, &opError{fmt.Sprint("accept ", stream.RemoteAddr()), err}
 	}
 	return newConn(stream, checked.config(a, early)), nil
 }

@@ -85,7 +85,7 @@ func TestAcceptRefuses(t *testing.T) {
 		{func(r *http.Request) {}, &AcceptOptions{CheckRequest: func(r *Request) error {
 			return &HandshakeError{Status: 404, Body: []byte(r.Host + r.Path)}
 		}}, 404, "server.example.com/chat?room=1", ErrBadHandshake},
-		{func(r *http.Request) {}, &AcceptOptions{Subprotocols: []string{"a b"}}, 500, "Internal Server Error", ErrInvalidOption},
+		{func(r *http.Request) {}, &AcceptOptions{Protocols: []string{"a b"}}, 500, "Internal Server Error", ErrInvalidOption},
 		// An httptest.ResponseRecorder is no http.Hijacker.
 		{func(r *http.Request) {}, nil, 501, "Not Implemented", http.ErrNotSupported},
 	} {

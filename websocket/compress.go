@@ -1,53 +1,59 @@
 package websocket
 
 import (
+	"cmp"
 	"sync"
 
 	"github.com/rtcstack/rtcstack/internal/deflate"
 )
 
-// compressionParams is what the handshake agreed on for permessage-deflate.
-// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.1
+// compressionParams are the parameters of permessage-deflate that the handshake agreed on.
+//
+// RFC 7692, section 7.1.
 type compressionParams struct {
-	serverNoContextTakeover bool // the server forgets the history after each message
+	serverNoContextTakeover bool // the server compresses each message without the context of earlier ones
 	clientNoContextTakeover bool // the client does
-	serverMaxWindowBits     int  // 8 to 15: how far the server's compressor looks back
-	clientMaxWindowBits     int  // 8 to 15: how far the client's does
+	serverMaxWindowBits     int  // 8 to 15: the window size of the server's compressor
+	clientMaxWindowBits     int  // 8 to 15: the window size of the client's compressor
 }
 
-// params returns what the options are when both ends have agreed on them.
+// params returns the parameters of a connection whose two ends have agreed on the options.
 func (o *CompressionOptions) params() *compressionParams {
 	if o == nil {
 		return nil
 	}
 	bits := func(n int) int {
-		if n == 0 {
-			return deflate.MaxWindowBits
-		}
-		return min(max(n, deflate.MinWindowBits), deflate.MaxWindowBits)
+		return min(max(windowBits(n), deflate.MinWindowBits), deflate.MaxWindowBits)
 	}
-	return &compressionParams{o.ServerNoContextTakeover, o.ClientNoContextTakeover, bits(o.ServerMaxWindowBits), bits(o.ClientMaxWindowBits)}
+	return &compressionParams{
+		o.ServerNoContextTakeover, o.ClientNoContextTakeover,
+		bits(o.ServerMaxWindowBits), bits(o.ClientMaxWindowBits),
+	}
 }
 
-// Compressors and decompressors are pooled by window size. A connection that
-// forgets the history after each message holds one only while there is a message,
-// others from their first compressed message until they are closed.
+// windowBits returns the window size, in bits, that an option asks for.
+func windowBits(option int) int { return cmp.Or(option, deflate.MaxWindowBits) }
+
+// Compressors and decompressors are pooled by window size. Without context takeover a connection
+// holds one only during a message; otherwise from its first compressed message until it is closed.
 var (
 	compressors   [deflate.MaxWindowBits + 1]sync.Pool
 	decompressors [deflate.MaxWindowBits + 1]sync.Pool
 )
 
-// deflater compresses the messages of one direction. The zero value is one that
-// was not agreed on.
+// deflater compresses the messages of one direction. The zero value is for a connection without
+// compression.
 type deflater struct {
-	windowBits int  // 0: no compression
-	forget     bool // after each message
-	c          *deflate.Compressor
+	windowBits        int // 0: no compression
+	noContextTakeover bool
+	c                 *deflate.Compressor
 }
 
-func (d *deflater) init(windowBits int, forget bool) { d.windowBits, d.forget = windowBits, forget }
+func (d *deflater) init(windowBits int, noContextTakeover bool) {
+	d.windowBits, d.noContextTakeover = windowBits, noContextTakeover
+}
 
-// begin prepares for a message.
+// begin ensures that there is a compressor, before a message.
 func (d *deflater) begin() {
 	if d.c != nil {
 		return
@@ -60,12 +66,12 @@ func (d *deflater) begin() {
 
 // end ends a message.
 func (d *deflater) end() {
-	if d.forget {
+	if d.noContextTakeover {
 		d.release()
 	}
 }
 
-// release gives the memory back.
+// release returns the compressor to its pool, and so forgets the context.
 func (d *deflater) release() {
 	if d.c != nil {
 		d.c.Reset()
@@ -74,17 +80,19 @@ func (d *deflater) release() {
 	}
 }
 
-// inflater decompresses the messages of one direction. The zero value is one
-// that was not agreed on.
+// inflater decompresses the messages of one direction. The zero value is for a connection without
+// compression.
 type inflater struct {
-	windowBits int
-	forget     bool
-	d          *deflate.Decompressor
+	windowBits        int // 0: no compression
+	noContextTakeover bool
+	d                 *deflate.Decompressor
 }
 
-func (i *inflater) init(windowBits int, forget bool) { i.windowBits, i.forget = windowBits, forget }
+func (i *inflater) init(windowBits int, noContextTakeover bool) {
+	i.windowBits, i.noContextTakeover = windowBits, noContextTakeover
+}
 
-// begin prepares for a message.
+// begin ensures that there is a decompressor, before a message.
 func (i *inflater) begin() {
 	if i.d != nil {
 		return
@@ -97,12 +105,12 @@ func (i *inflater) begin() {
 
 // end ends a message.
 func (i *inflater) end() {
-	if i.forget {
+	if i.noContextTakeover {
 		i.release()
 	}
 }
 
-// release gives the memory back.
+// release returns the decompressor to its pool, and so forgets the context.
 func (i *inflater) release() {
 	if i.d != nil {
 		i.d.Reset()
@@ -111,6 +119,6 @@ func (i *inflater) release() {
 	}
 }
 
-// compressBound is how large n bytes can become when they do not compress: the
-// headers of stored blocks are added.
+// compressBound returns the largest size of n bytes after compression: incompressible bytes are sent
+// in stored blocks, whose headers are added.
 func compressBound(n int) int { return n + n>>8 + 64 }

@@ -2,31 +2,46 @@ package websocket
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"time"
 	"unicode/utf8"
 )
 
-// Close does the closing handshake: it sends a close frame and waits until the
-// peer has answered by its own, and the stream is closed. It waits for the close
-// timeout of the connection's options at most (5 s by default), after which it
-// closes the stream and returns ErrCloseTimeout. It returns nil if the peer has
-// closed the connection already, and the reason if it ended in another way.
+// Close performs the closing handshake: it sends a close frame, waits for the peer's close frame,
+// and closes the stream. If the close timeout of the connection's options passes first (see
+// [DefaultCloseTimeout]), it closes the stream and returns ErrCloseTimeout. It returns nil if the
+// peer has already closed the connection, and the reason if the connection ended in another way.
 //
-// What was written before is sent before. What the peer sends in the meantime is
-// thrown away. A Read goes on until then, and returns ErrClosed.
+// Messages written before are sent first. Messages that the peer sends in the meantime are discarded;
+// a concurrent Read returns ErrClosed at the end.
 //
-// The code must be one that may be sent (ErrStatus), or StatusNoStatusReceived to
-// send none; the reason must be UTF-8 (ErrInvalidUTF8) of at most MaxCloseReason
-// bytes, and is cut to that. The connection stays as it was if they are not.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.2
+// code must be one that may be sent, or StatusNoStatusReceived for a close frame without a code;
+// otherwise the error matches ErrStatus. reason must be UTF-8, or the error matches ErrInvalidUTF8;
+// it is truncated to MaxCloseReason bytes. After these two errors the connection is unchanged.
+//
+// RFC 6455, section 7.1.2.
 func (c *Conn) Close(code StatusCode, reason string) error {
+	return c.CloseContext(context.Background(), code, reason)
+}
+
+// CloseContext is Close with a context, which ends the wait like the close timeout, whichever comes
+// first: the stream is then closed without a closing handshake, and the error matches ctx.Err(),
+// context.Cause(ctx) and ErrClosed. If ctx has ended before the call, no close frame is sent.
+func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string) error {
+	if c.stream == nil {
+		return ErrClosed
+	}
 	if !code.MayBeSent() && (code != StatusNoStatusReceived || reason != "") {
-		return fmt.Errorf("websocket: close with %v: %w", code, ErrStatus)
+		return &opError{"close with " + code.String(), ErrStatus}
 	}
 	if !utf8.ValidString(reason) {
-		return fmt.Errorf("websocket: close reason: %w", ErrInvalidUTF8)
+		return &opError{"close reason", ErrInvalidUTF8}
+	}
+	if ended(ctx) != nil {
+		c.end(c.closeInterrupted(ctx))
+	} else if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() { c.end(c.closeInterrupted(ctx)) })
+		defer stop()
 	}
 	c.mu.Lock()
 	if c.err != nil || c.closeQueued {
@@ -49,8 +64,14 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	return c.closed()
 }
 
-// closed returns what Close does when the connection is over. Until it is, it
-// reads, unless somebody else does.
+// closeInterrupted returns the reason for the end of a connection whose CloseContext was interrupted
+// by ctx.
+func (c *Conn) closeInterrupted(ctx context.Context) error {
+	return closingError{&opError{"close", contextError(ctx)}}
+}
+
+// closed waits until the connection is over and returns the result of Close. It reads from the
+// stream in the meantime, unless another goroutine does.
 func (c *Conn) closed() error {
 	for {
 		c.mu.Lock()
@@ -83,8 +104,8 @@ func (c *Conn) readToTheEnd() error {
 			return c.closeResult()
 		}
 		c.mu.Unlock()
-		if _, _, err := c.receive(context.Background(), c.in.sink[:0], len(c.in.buf), true); err != nil {
-			c.end(err) // a deadline that the program has set on the stream; other errors have ended it
+		if _, _, err := c.receive(context.Background(), c.in.scratch[:0], len(c.in.buf), true); err != nil {
+			c.end(err) // a deadline that the program has set on the stream; other errors end the connection themselves
 		}
 	}
 }
@@ -97,8 +118,8 @@ func (c *Conn) closeResult() error {
 	return c.err
 }
 
-// leaveRead unlocks the reading side. Close may wait for it, on the condition
-// variable and not the mutex: that also works in the bubbles of testing/synctest.
+// leaveRead unlocks the reading side, and signals it to Close. Close waits on the condition variable
+// instead of in.mu because a bubble of testing/synctest does not see a goroutine blocked on a mutex.
 func (c *Conn) leaveRead() {
 	c.in.mu.Unlock()
 	if c.over.Load() {
@@ -109,21 +130,20 @@ func (c *Conn) leaveRead() {
 	}
 }
 
-// CloseNow closes the stream without a closing handshake. The peer, and everybody
-// who uses the connection, gets an error. It returns nil the first time, and why
-// the connection is over if it was already.
+// CloseNow closes the stream without a closing handshake. The peer and all other calls of this Conn
+// get an error. It returns nil, or the reason that the connection was already over.
 func (c *Conn) CloseNow() error {
 	if err := c.end(ErrClosed); err != ErrClosed {
 		return err
 	}
-	if c.in.mu.TryLock() { // or who reads does it
+	if c.in.mu.TryLock() { // otherwise the reader releases its memory
 		defer c.in.mu.Unlock()
 		c.in.release()
 	}
 	return nil
 }
 
-// queueClose makes our close frame pending, after which no other frame will be.
+// queueClose appends our close frame to the pending frames. It is the last one.
 func (c *Conn) queueClose(code StatusCode, reason string) {
 	c.closeQueued = true
 	c.over.Store(true)
@@ -133,17 +153,17 @@ func (c *Conn) queueClose(code StatusCode, reason string) {
 	c.cond.Broadcast()
 }
 
-// boundLinger ends a connection that takes longer to end than its deadlines allow, because the
-// stream ignores them. The caller calls stop when the connection has ended.
+// boundLinger starts a timer that ends the connection if the stream ignores its deadlines. The caller
+// calls stop when the connection is over.
 func (c *Conn) boundLinger(err error) (stop func() bool) {
 	return time.AfterFunc(maxLinger, func() { c.end(err) }).Stop
 }
 
-// finishWriting writes what is pending, or waits until others have written it,
-// but not for long.
+// finishWriting writes the pending frames, or waits until other goroutines have written them, for
+// at most lingerTimeout.
 func (c *Conn) finishWriting() {
 	o := &c.out
-	c.stream.SetWriteDeadline(time.Now().Add(lingerClose))
+	c.stream.SetWriteDeadline(time.Now().Add(lingerTimeout))
 	for c.err == nil && (o.busy || o.pending != nil) {
 		if !o.busy {
 			c.writeOut(context.Background())
@@ -155,8 +175,8 @@ func (c *Conn) finishWriting() {
 	}
 }
 
-// closedByPeer answers the peer's close frame, or takes it for the answer to our
-// own, and closes the stream.
+// closedByPeer handles the peer's close frame: it answers it, unless it is the answer to ours, and
+// closes the stream.
 func (c *Conn) closedByPeer(closed *CloseError) error {
 	c.mu.Lock()
 	c.peerClose = closed
@@ -167,21 +187,25 @@ func (c *Conn) closedByPeer(closed *CloseError) error {
 	c.callBeforeClose(closed)
 	defer c.boundLinger(closed)()
 	if c.err == nil && !c.closeQueued {
-		c.queueClose(closed.Code, "") // "typically echos the status code it received"
+		// RFC 6455, section 5.5.1: "When sending a Close frame in response, the endpoint typically
+		// echos the status code it received."
+		c.queueClose(closed.Code, "")
 	}
 	c.finishWriting()
 	c.mu.Unlock()
-	// When the peer has our close frame, too, "the server MUST close the underlying
-	// TCP connection immediately"; the client waits for that.
-	// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5.1
+	// RFC 6455, section 5.5.1: "After both sending and receiving a Close message, an endpoint considers
+	// the WebSocket connection closed and MUST close the underlying TCP connection. The server MUST
+	// close the underlying TCP connection immediately; the client SHOULD wait for the server to close
+	// the connection".
 	if !local || c.client {
 		c.shutdown()
 	}
 	return c.ended(closed)
 }
 
-// fail fails the connection because of what the peer has done.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.7
+// fail fails the connection because the peer has broken the protocol.
+//
+// RFC 6455, section 7.1.7.
 func (c *Conn) fail(err error) error {
 	c.mu.Lock()
 	c.verdict = err
@@ -200,8 +224,8 @@ func (c *Conn) fail(err error) error {
 	return c.ended(err)
 }
 
-// endOfStream ends the connection when the peer has ended its side of the stream without a
-// close frame. The other side may still be open: what is pending leaves.
+// endOfStream ends the connection after the peer has ended its side of the stream without a close
+// frame. The other side may still be open, so the pending frames are sent first.
 func (c *Conn) endOfStream(err error) error {
 	c.mu.Lock()
 	if c.err == nil && !c.closeQueued {
@@ -214,13 +238,13 @@ func (c *Conn) endOfStream(err error) error {
 	return c.ended(err)
 }
 
-// callBeforeClose calls the program's BeforeClose as long as the program can still write. The
-// mutex is held, but not during the call.
+// callBeforeClose calls the program's BeforeClose if the program can still write. The mutex is held
+// by the caller, and released during the call.
 func (c *Conn) callBeforeClose(err error) {
 	if c.beforeClose == nil || c.err != nil || c.closeQueued {
 		return
 	}
-	c.readState.Store(readIdle) // no Write is to be held back for this reader
+	c.readState.Store(readIdle) // a Write is not held back for this reader
 	if c.out.pending != nil && !c.out.busy {
 		c.writeFromReader()
 	}
@@ -229,17 +253,16 @@ func (c *Conn) callBeforeClose(err error) {
 	c.mu.Lock()
 }
 
-// ended ends the connection as its reader.
+// ended ends the connection and releases the memory of the reader, which calls it.
 func (c *Conn) ended(err error) error {
 	err = c.end(err)
 	c.in.release()
 	return err
 }
 
-// shutdown waits, not long, until the peer has closed its side of the stream. A
-// server tells it to by closing its own, as it is the one to close first. Closing
-// a socket while data comes in would reset it, and the peer might not get to see
-// our last frames.
+// shutdown waits until the peer has closed its side of the stream, for at most lingerTimeout. A server
+// closes its own side first. Closing a socket with unread data would reset the TCP connection, and
+// the peer might lose our last frames.
 func (c *Conn) shutdown() {
 	if !c.client {
 		half, ok := c.stream.(interface{ CloseWrite() error })
@@ -247,6 +270,6 @@ func (c *Conn) shutdown() {
 			return
 		}
 	}
-	c.stream.SetReadDeadline(time.Now().Add(lingerClose))
-	io.CopyN(io.Discard, c.stream, maxLingerClose)
+	c.stream.SetReadDeadline(time.Now().Add(lingerTimeout))
+	io.CopyN(io.Discard, c.stream, maxLingerBytes)
 }

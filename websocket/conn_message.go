@@ -2,21 +2,19 @@ package websocket
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
 )
 
-// writerBuffer is how much of a message a writer collects before it sends a
-// fragment.
+// writerBuffer is the number of bytes that a writer collects before it sends them as a fragment.
 const writerBuffer = 16 << 10
 
-// Reader returns the type of the next message as soon as its first frame begins,
-// and a stream of its bytes, which ends with io.EOF. ctx is for all of it. Text
-// that is not UTF-8 is handed out up to that place. A message that is not read to
-// its end is skipped by the next Read, ReadInto or Reader, after which its stream
-// returns an error. The errors are those of [Conn.ReadInto].
+// Reader waits for the first frame of the next message, and returns the type of the message and a
+// stream of its bytes, which ends with io.EOF. ctx applies to the whole message. Of text with invalid
+// UTF-8, the part before the first invalid byte is returned. If the message is not read to its end,
+// the next Read, ReadInto or Reader skips the rest, after which the stream returns an error. The
+// errors are those of [Conn.ReadInto].
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	in := &c.in
 	in.mu.Lock()
@@ -28,9 +26,9 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	for !r.complete && (!in.receiver.inMessage || c.over.Load()) {
 		var err error
 		if c.over.Load() {
-			in.sink, _, err = c.receive(ctx, in.sink[:0], len(in.buf), true)
+			in.scratch, _, err = c.receive(ctx, in.scratch[:0], len(in.buf), true)
 		} else {
-			// No byte of the message is taken with its header: what is passed in ends there.
+			// Byte by byte, so that no byte of the message is taken together with its header.
 			_, r.complete, err = c.receive(ctx, nil, min(len(in.buf), 1), false)
 		}
 		if err != nil {
@@ -42,8 +40,8 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	return in.receiver.typ, r, nil
 }
 
-// pauseRead is called when a part of a message is about to be handed out: who asks
-// for the next one may do so much later, and nobody waits for the peer until then.
+// pauseRead is called when a part of a message is about to be returned: the program may read the next
+// part much later, and until then no call waits for the peer.
 func (c *Conn) pauseRead() {
 	if c.readState.Load() == readAtSocket {
 		c.readState.Store(readIdle)
@@ -60,16 +58,17 @@ type messageReader struct {
 	ctx       context.Context
 	complete  bool
 	resumable bool   // a read that a deadline has interrupted loses nothing
-	spare     []byte // decompressed, but not asked for yet
+	spare     []byte // decompressed bytes that the program has not read yet
 }
 
-// decompressBite is how many compressed bytes a messageReader takes at a time:
-// they can become a thousand times as many.
-const decompressBite = 256
+const (
+	// decompressStep is the number of compressed bytes that a messageReader decompresses at a time: the
+	// result can be a thousand times as large.
+	decompressStep = 256
 
-// maxKeptSink is the largest buffer for what they become that is kept for the next
-// message.
-const maxKeptSink = 16 << 10
+	// maxIdleScratch is the largest buffer for decompressed bytes that is kept between messages.
+	maxIdleScratch = 16 << 10
+)
 
 func (r *messageReader) Read(p []byte) (n int, err error) {
 	in := &r.c.in
@@ -83,15 +82,15 @@ func (r *messageReader) Read(p []byte) (n int, err error) {
 		case in.stream != r && r.complete && len(r.spare) == 0:
 			return 0, io.EOF
 		case in.stream != r:
-			return 0, fmt.Errorf("websocket: read: %w", errMessageSkipped(r.c))
+			return 0, &opError{"read", errMessageSkipped(r.c)}
 		case len(r.spare) > 0 && ended(r.ctx) == nil:
 			n := copy(p, r.spare)
 			r.spare = r.spare[n:]
 			return n, nil
 		case r.complete && len(r.spare) == 0:
 			in.stream = nil
-			if r.spare = nil; cap(in.sink) > maxKeptSink {
-				in.sink = nil
+			if r.spare = nil; cap(in.scratch) > maxIdleScratch {
+				in.scratch = nil
 			}
 			r.c.endRead()
 			return 0, io.EOF
@@ -101,8 +100,8 @@ func (r *messageReader) Read(p []byte) (n int, err error) {
 		}
 		var message []byte
 		if in.receiver.compressed {
-			in.sink, r.complete, err = r.c.receive(r.ctx, in.sink[:0], min(len(in.buf), decompressBite), true)
-			r.spare = in.sink
+			in.scratch, r.complete, err = r.c.receive(r.ctx, in.scratch[:0], min(len(in.buf), decompressStep), true)
+			r.spare = in.scratch
 		} else {
 			message, r.complete, err = r.c.receive(r.ctx, p[:0:len(p)], min(len(in.buf), len(p)), false)
 		}
@@ -110,7 +109,7 @@ func (r *messageReader) Read(p []byte) (n int, err error) {
 			return len(message), r.c.interruptedRead(err, !r.resumable)
 		}
 		if !r.complete && r.c.over.Load() {
-			message, r.spare = nil, nil // it may be of a later message already
+			message, r.spare = nil, nil // these bytes may belong to a later message
 		}
 		if len(message) > 0 || len(r.spare) > 0 {
 			r.c.pauseRead()
@@ -121,7 +120,7 @@ func (r *messageReader) Read(p []byte) (n int, err error) {
 	}
 }
 
-// errMessageSkipped says why a messageReader is not the current one.
+// errMessageSkipped returns the error of a messageReader that is no longer the current one.
 func errMessageSkipped(c *Conn) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,13 +130,13 @@ func errMessageSkipped(c *Conn) error {
 	return io.ErrClosedPipe
 }
 
-// Writer returns a stream whose bytes become one message when it is closed. They
-// are sent, in fragments, as they come, if not before; other messages have to wait
-// until then. ctx is for all of it: a context that ends in between closes the
-// connection, as there is no way to take back half a message.
+// Writer returns a stream whose bytes form one message, which closing the stream completes. The bytes
+// are sent in fragments of 16 KiB; other messages wait until the stream is closed. ctx applies to the
+// whole message. If it ends after the first fragment has been sent, the connection is closed, because
+// half a message cannot be taken back.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	if typ != MessageText && typ != MessageBinary {
-		return nil, fmt.Errorf("websocket: write: %w", ErrMessageType)
+		return nil, &opError{"write", ErrMessageType}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,7 +144,7 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 		return nil, err
 	}
 	c.out.inMessage = true
-	c.leave() // nothing is written yet that what is pending could go with
+	c.leave() // the pending frames do not wait for the first fragment
 	return &messageWriter{c: c, ctx: ctx, typ: typ}, nil
 }
 
@@ -154,16 +153,16 @@ type messageWriter struct {
 	c    *Conn
 	ctx  context.Context
 	typ  MessageType
-	buf  *bufpool.Buffer // not sent yet
+	buf  *bufpool.Buffer // bytes not sent yet
 	done bool
-	sent bool // a fragment
+	sent bool // a fragment has been sent
 	err  error
 }
 
 // Write implements io.Writer.
 func (w *messageWriter) Write(p []byte) (n int, err error) {
 	if w.done && w.err == nil {
-		return 0, fmt.Errorf("websocket: write: %w", io.ErrClosedPipe)
+		return 0, &opError{"write", io.ErrClosedPipe}
 	}
 	w.checkContext()
 	for len(p) > 0 && w.err == nil {
@@ -191,14 +190,14 @@ func (w *messageWriter) Close() error {
 	return w.err
 }
 
-// checkContext ends the message if its context has ended. The connection can be used on if no
-// fragment was sent.
+// checkContext ends the message if its context has ended. The connection remains usable if no fragment
+// was sent.
 func (w *messageWriter) checkContext() {
 	err := ended(w.ctx)
 	if w.done || err == nil {
 		return
 	}
-	w.err = fmt.Errorf("websocket: write: %w", err)
+	w.err = &opError{"write", err}
 	w.c.mu.Lock()
 	closing := w.c.closeQueued
 	w.c.mu.Unlock()
@@ -208,7 +207,7 @@ func (w *messageWriter) checkContext() {
 	w.end()
 }
 
-// send sends what is buffered as a fragment.
+// send sends the buffered bytes as a fragment.
 func (w *messageWriter) send(last bool) {
 	var p []byte
 	if w.buf != nil {
@@ -225,7 +224,7 @@ func (w *messageWriter) send(last bool) {
 		w.buf.B = w.buf.B[:0]
 	}
 	if w.err != nil && !closing {
-		w.c.end(ErrClosed) // the peer waits for the rest of a message that will not come
+		w.c.end(ErrClosed) // the rest of the message, for which the peer waits, cannot be sent
 	}
 	if w.err != nil || last {
 		w.end()
@@ -233,7 +232,7 @@ func (w *messageWriter) send(last bool) {
 	w.sent = true
 }
 
-// end lets other messages be sent.
+// end ends the message, so that others can be sent.
 func (w *messageWriter) end() {
 	w.done = true
 	w.buf.Free()

@@ -27,7 +27,7 @@ func (s *script) streams() io.Reader {
 // A program may take its time between two parts of a message: nobody waits for the
 // peer then, whose pongs are not read.
 func TestKeepAliveBetweenTheReadsOfAMessage(t *testing.T) {
-	inScript(t, connConfig{pingInterval: second, maxUnansweredPings: 1}, func(t *testing.T, s *script) {
+	inScript(t, connConfig{pingInterval: second, maxOutstandingPings: 1}, func(t *testing.T, s *script) {
 		r := s.streams()
 		time.Sleep(10 * second)
 		s.sends(0x80, "c")
@@ -92,7 +92,8 @@ func TestCloseWhileWaitingForAMessage(t *testing.T) {
 
 // "[…] an endpoint MAY delay sending a Close frame until its current message is
 // sent": this one does not, and the message is lost; the closing handshake goes on.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5.1
+//
+// RFC 6455, section 5.5.1.
 func TestCloseWithinAMessageThatIsWritten(t *testing.T) {
 	for _, by := range []string{"this side", "the peer"} {
 		t.Run(by, func(t *testing.T) {

@@ -1,35 +1,60 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
-	"fmt"
+	"math"
 	"time"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
 )
 
-// pinger sends pings and waits for their pongs. The connection's mutex protects
-// it. The payload of a ping is its number.
-type pinger struct {
-	interval      time.Duration
-	maxUnanswered int
-	timer         *time.Timer // of the next ping; nil: none
-	unanswered    int         // pings that the timer has sent since the last pong
-	sent          uint64      // number of the last ping
-	waiting       []pingWaiter
+// The defaults of PingInterval and MaxOutstandingPings.
+const (
+	// DefaultPingInterval is the interval of pings unless the options say otherwise: less than the time
+	// after which NATs and HTTP proxies forget a silent connection, which is often 30 to 60 s.
+	DefaultPingInterval = 10 * time.Second
+	// DefaultPingTimeout is the time that a peer may leave pings unanswered if PingInterval is set and
+	// MaxOutstandingPings is not: enough for a short loss of the network.
+	DefaultPingTimeout = 30 * time.Second
+
+	// minOutstandingPings is the least limit that follows from DefaultPingTimeout: a peer that answers
+	// one ping late is not dead.
+	minOutstandingPings = 2
+)
+
+// pingSettings returns the interval and the limit that the options PingInterval and
+// MaxOutstandingPings ask for.
+func pingSettings(interval time.Duration, maxOutstanding int) (time.Duration, int) {
+	if interval > 0 && maxOutstanding == 0 {
+		n := (DefaultPingTimeout + interval - 1) / interval
+		maxOutstanding = int(min(max(n, minOutstandingPings), math.MaxInt32))
+	}
+	return cmp.Or(interval, DefaultPingInterval), maxOutstanding
 }
 
-// pingWaiter is a Ping under way.
+// pinger sends pings and waits for their pongs. The connection's mutex protects it. The payload of a
+// ping is its number.
+type pinger struct {
+	interval       time.Duration
+	maxOutstanding int
+	timer          *time.Timer // of the next ping; nil: none
+	outstanding    int         // pings that the timer has sent since the last pong
+	sent           uint64      // the number of the last ping
+	waiting        []pingWaiter
+}
+
+// pingWaiter is a call of Ping in progress.
 type pingWaiter struct {
 	number   uint64
-	answered chan error // gets nil from the pong, or why the connection is over
+	answered chan error // receives nil after the pong, or the reason that the connection is over
 }
 
-func (p *pinger) init(c *Conn, interval time.Duration, maxUnanswered int) {
-	p.interval, p.maxUnanswered = interval, maxUnanswered
+func (p *pinger) init(c *Conn, interval time.Duration, maxOutstanding int) {
+	p.interval, p.maxOutstanding = interval, maxOutstanding
 	if interval > 0 {
-		c.mu.Lock() // it may fire at once
+		c.mu.Lock() // keepAlive may be called at once, and uses timer
 		defer c.mu.Unlock()
 		p.timer = time.AfterFunc(interval, c.keepAlive)
 	}
@@ -46,9 +71,9 @@ func (p *pinger) stop(err error) {
 	p.waiting = nil
 }
 
-// Ping sends a ping and waits for its pong, which a concurrent Read has to see.
-// It measures the way to the program of the peer and back: what was sent before
-// goes first, and a peer may have something else to do.
+// Ping sends a ping and waits for its pong, which a concurrent Read has to receive. The time that it
+// takes is that of a round trip between the programs: messages sent before go first, and the peer may
+// be busy.
 func (c *Conn) Ping(ctx context.Context) error {
 	answered := make(chan error, 1)
 	c.mu.Lock()
@@ -62,7 +87,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 	err := c.writeOut(ctx)
 	c.mu.Unlock()
 	if err != nil {
-		return err // and the connection is over
+		return err // the connection is over
 	}
 
 	select {
@@ -77,11 +102,11 @@ func (c *Conn) Ping(ctx context.Context) error {
 				break
 			}
 		}
-		return fmt.Errorf("websocket: ping: %w", contextError(ctx))
+		return &opError{"ping", contextError(ctx)}
 	}
 }
 
-// queuePing makes a ping pending and returns its number.
+// queuePing appends a ping to the pending frames and returns its number.
 func (c *Conn) queuePing() uint64 {
 	c.pings.sent++
 	var payload [8]byte
@@ -92,9 +117,8 @@ func (c *Conn) queuePing() uint64 {
 	return c.pings.sent
 }
 
-// keepAlive is called by the timer. A peer can only be blamed for pongs that have
-// not come while somebody is waiting for them: a program that does not read for a
-// while must not lose its connection.
+// keepAlive sends a ping when the timer fires. A missing pong counts only if a Read was waiting for
+// it: a program that does not read for a while must not lose its connection.
 func (c *Conn) keepAlive() {
 	c.mu.Lock()
 	p := &c.pings
@@ -103,14 +127,14 @@ func (c *Conn) keepAlive() {
 		return
 	}
 	if c.readState.Load() == readAtSocket {
-		if p.maxUnanswered > 0 && p.unanswered >= p.maxUnanswered {
+		if p.maxOutstanding > 0 && p.outstanding >= p.maxOutstanding {
 			c.mu.Unlock()
 			c.end(ErrPingTimeout)
 			return
 		}
-		p.unanswered++
+		p.outstanding++
 	}
-	p.timer.Reset(p.interval) // before writing, which can take for ever
+	p.timer.Reset(p.interval) // before writing, which may block
 	if o := &c.out; o.pending == nil || len(o.pending.B) < maxPending {
 		c.queuePing()
 		c.writeOut(context.Background())
@@ -118,14 +142,14 @@ func (c *Conn) keepAlive() {
 	c.mu.Unlock()
 }
 
-// answered takes a pong. It answers the ping of its number and those before: "If
-// an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response
-// to previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only
-// the most recently processed Ping frame."
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5.3
+// answered handles a pong. It answers the ping of its number and all earlier ones.
+//
+// RFC 6455, section 5.5.3: "If an endpoint receives a Ping frame and has not yet sent Pong frame(s)
+// in response to previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the
+// most recently processed Ping frame."
 func (p *pinger) answered(c *Conn, payload []byte) {
 	if len(payload) != 8 {
-		return // a pong nobody has asked for
+		return // an unsolicited pong
 	}
 	number := binary.BigEndian.Uint64(payload)
 	c.mu.Lock()
@@ -133,7 +157,7 @@ func (p *pinger) answered(c *Conn, payload []byte) {
 	if number == 0 || number > p.sent {
 		return
 	}
-	p.unanswered = 0
+	p.outstanding = 0
 	n := 0
 	for n < len(p.waiting) && p.waiting[n].number <= number {
 		p.waiting[n].answered <- nil
@@ -144,9 +168,9 @@ func (p *pinger) answered(c *Conn, payload []byte) {
 	}
 }
 
-// queuePong makes the answer to a ping pending. It leaves before the reader waits
-// for the peer. Of a flood of pings that a peer does not read the answers to,
-// only the last is remembered when enough are pending.
+// queuePong appends the answer to a ping to the pending frames. It is sent before the reader waits for
+// the peer. If a peer sends many pings and does not read the pongs, only the last ping is remembered
+// once maxPending bytes are pending.
 func (c *Conn) queuePong(payload []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -169,8 +193,8 @@ func (c *Conn) queuePong(payload []byte) {
 	}
 }
 
-// flushPongs sends queued pongs before a message is handed out or, with hold,
-// lets them wait for the next Read as Write does.
+// flushPongs sends the queued pongs before a message is returned to the program or, if hold is true,
+// holds them back until the next Read, as Write does.
 func (c *Conn) flushPongs(hold bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,7 +203,7 @@ func (c *Conn) flushPongs(hold bool) {
 	}
 }
 
-// flushHeld writes what was held back for the reader, or by it.
+// flushHeld writes the frames that were held back for the reader, or by it.
 func (c *Conn) flushHeld() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -188,9 +212,9 @@ func (c *Conn) flushHeld() {
 	}
 }
 
-// writeFromReader writes what is pending without ever waiting for the peer to
-// read: two peers that do so, each in its reader, would wait for each other. What
-// the socket does not take at once, a goroutine writes; on other streams, all.
+// writeFromReader writes the pending frames without waiting for the peer to read: if both peers waited
+// in their readers, they would wait for each other. A goroutine writes the bytes that the socket does
+// not accept at once, and all bytes if the stream is not a socket.
 func (c *Conn) writeFromReader() {
 	o := &c.out
 	o.busy = true
@@ -199,7 +223,7 @@ func (c *Conn) writeFromReader() {
 		c.mu.Unlock()
 		n, err := c.socket.tryWrite(b.B)
 		if err != nil {
-			c.end(fmt.Errorf("websocket: write: %w", err))
+			c.end(&opError{"write", err})
 		}
 		c.mu.Lock()
 		if c.err != nil || n == len(b.B) {

@@ -2,6 +2,8 @@ package websocket
 
 import (
 	"context"
+	"io"
+	"math"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -15,7 +17,7 @@ const second = time.Second
 // A ping is sent in each interval, and the connection fails when the number of
 // unanswered ones that is allowed is exceeded.
 func TestKeepAlive(t *testing.T) {
-	inScript(t, connConfig{pingInterval: second, maxUnansweredPings: 2}, func(t *testing.T, s *script) {
+	inScript(t, connConfig{pingInterval: second, maxOutstandingPings: 2}, func(t *testing.T, s *script) {
 		read := s.reads(background())
 		time.Sleep(second)
 		s.wants("\x89\x08\x00\x00\x00\x00\x00\x00\x00\x01")
@@ -48,7 +50,7 @@ func TestKeepAliveWithoutLimit(t *testing.T) {
 
 // A pong that nobody reads is not one that did not come.
 func TestKeepAliveWhileNobodyReads(t *testing.T) {
-	inScript(t, connConfig{pingInterval: second, maxUnansweredPings: 1}, func(t *testing.T, s *script) {
+	inScript(t, connConfig{pingInterval: second, maxOutstandingPings: 1}, func(t *testing.T, s *script) {
 		time.Sleep(10 * second)
 		read := s.reads(background())
 		s.sends(0x82, "still here")
@@ -141,5 +143,66 @@ func TestWriteContextWhileWriting(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, ErrClosed)
 		require.ErrorIs(t, c.Write(background(), MessageBinary, nil), ErrClosed)
+	})
+}
+
+// A ping interval alone detects a dead peer.
+func TestPingSettings(t *testing.T) {
+	for _, c := range []struct {
+		interval     time.Duration
+		outstanding  int
+		wantInterval time.Duration
+		want         int
+	}{
+		{0, 0, DefaultPingInterval, 0},
+		{0, 5, DefaultPingInterval, 5},
+		{-1, 0, -1, 0},
+		{second, 0, second, 30},
+		{7 * second, 0, 7 * second, 5},
+		{time.Hour, 0, time.Hour, 2},
+		{1, 0, 1, math.MaxInt32},
+		{second, 4, second, 4},
+		{second, -1, second, -1},
+	} {
+		interval, outstanding := pingSettings(c.interval, c.outstanding)
+		require.Equal(t, c.wantInterval, interval)
+		require.Equal(t, c.want, outstanding, c)
+	}
+}
+
+func TestPingIntervalAloneDetectsADeadPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			opts DialOptions
+			want time.Duration // 0: never
+		}{
+			{DialOptions{PingInterval: 10 * second}, 40 * second},
+			{DialOptions{PingInterval: 10 * second, MaxOutstandingPings: -1}, 0},
+			{DialOptions{}, 0},
+		} {
+			ours, theirs := net.Pipe()
+			c.opts.DialContext = func(context.Context, string, string) (net.Conn, error) { return ours, nil }
+			go func() {
+				peer, _, err := Handshake(background(), theirs, &AcceptOptions{PingInterval: -1})
+				if err == nil {
+					_, _ = io.Copy(io.Discard, peer.UnderlyingConn()) // it never answers
+				}
+			}()
+			conn, err := Dial(background(), "ws://h/", &c.opts)
+			require.NoError(t, err)
+			start := time.Now()
+			ctx, cancel := context.WithTimeout(background(), time.Hour)
+			_, _, err = conn.Read(ctx)
+			cancel()
+			if c.want == 0 {
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Greater(t, conn.pings.sent, uint64(350), "the pings go on")
+			} else {
+				require.ErrorIs(t, err, ErrPingTimeout)
+				require.Equal(t, c.want, time.Since(start))
+			}
+			conn.CloseNow()
+			theirs.Close()
+		}
 	})
 }

@@ -9,36 +9,37 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
 )
 
 const (
-	// socketBuffer is the size of the read buffer that is there while a socket has
-	// something to read. It is large enough for a message of 64 KiB, or several of 16
-	// KiB, as a system call costs more than copying 16 KiB.
+	// socketBuffer is the size of the read buffer, which exists while a socket has bytes to read. It is
+	// large enough for a message of 64 KiB, or several of 16 KiB, because a system call costs more than
+	// copying 16 KiB.
 	socketBuffer = 128 << 10
 
-	// minStreamBuffer and maxStreamBuffer bound that of other streams, which is there
-	// while a Read waits: small ones grow when they are filled. TLS hands out a
-	// record at a time, of at most 16 KiB.
+	// minStreamBuffer and maxStreamBuffer bound the read buffer of other streams, which also exists while
+	// a Read waits. It starts small and grows when it is filled. TLS returns one record at a time, of at
+	// most 16 KiB.
 	minStreamBuffer = 4 << 10
 	maxStreamBuffer = 32 << 10
 
-	// headBuffer is how much is read of what is likely to be another large message,
-	// so that most of it is read to where it belongs.
+	// headBuffer is the number of bytes read at once when the next message is likely to be large, so that
+	// most of it can be read directly into the message's own buffer.
 	headBuffer = 2 << 10
 
-	// shrinkAfter is how many reads in a row must have left three quarters of the
-	// buffer empty before the next one is half the size.
+	// shrinkAfter is the number of successive reads that leave three quarters of the buffer empty, after
+	// which the buffer is halved.
 	shrinkAfter = 16
 
-	// minDirect is how much of a message must be missing to read it into the
-	// message's own buffer. With less, the read buffer may get the next message, too.
+	// minDirect is the least number of missing bytes of a message that are read directly into the message's
+	// own buffer. With fewer, a read into the read buffer may get the next message, too.
 	minDirect = 8 << 10
 
-	// minGrow is what a message's buffer grows by at least. It grows to no more than
-	// twice what has arrived, whatever was announced.
+	// minGrow is the least growth of a message's buffer. The buffer grows to at most twice the bytes
+	// received, whatever length was announced.
 	minGrow = 4 << 10
 )
 
@@ -46,28 +47,30 @@ const (
 type connReader struct {
 	mu       sync.Mutex
 	receiver Receiver
-	buf      []byte          // what was read from the stream and not yet received
-	mem      *bufpool.Buffer // which it is in; nil: nothing, or bytes that came with the handshake
+	limit    atomic.Int64    // the maximum message size from the next message on
+	buf      []byte          // the bytes read from the stream and not yet received
+	mem      *bufpool.Buffer // the memory of buf; nil: none, or bytes that came with the handshake
 	size     int             // of the next buffer, if the stream is not a socket
-	small    int             // how many reads in a row left it almost empty
+	small    int             // the number of successive reads that left it almost empty
 	watch    watch
 	large    bool           // the last message was larger than the buffer
 	queued   bool           // pongs were queued since the last flush
 	stream   *messageReader // of the current message, if any
-	sink     []byte         // what is not wanted is received here
+	scratch  []byte         // receives discarded and decompressed bytes
 }
 
 func (in *connReader) init(stream net.Conn, cfg *connConfig) {
 	in.receiver.init(cfg.client, cfg.maxMessageSize, cfg.compression)
+	in.limit.Store(int64(in.receiver.max))
 	in.buf = cfg.early
 	in.size = minStreamBuffer
 	in.watch.interrupt = stream.SetReadDeadline
 }
 
-// release gives back what reading has needed.
+// release releases the memory that reading needs.
 func (in *connReader) release() {
 	in.freeBuffer()
-	in.buf, in.sink, in.stream = nil, nil, nil
+	in.buf, in.scratch, in.stream = nil, nil, nil
 	in.receiver.inflate.release()
 	in.watch.release()
 }
@@ -77,22 +80,29 @@ func (in *connReader) freeBuffer() {
 	in.mem = nil
 }
 
-// Read returns the next message, in memory of its own. See [Conn.ReadInto], which
-// it is but for that.
+// SetMaxMessageSize changes the size of the largest message that is accepted, in bytes, decompressed:
+// for example, a server may accept only small messages until a client has authenticated. 0 is
+// DefaultMaxMessageSize, a negative size is no limit.
+//
+// It may be called at any time, also concurrently with a Read, and applies from the next call of
+// Read, ReadInto or Reader on; a message of which a part has been received keeps the limit that it
+// began with.
+func (c *Conn) SetMaxMessageSize(size int) { c.in.limit.Store(int64(messageLimit(size))) }
+
+// Read returns the next message, in memory of its own. Otherwise it is [Conn.ReadInto].
 func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	return c.ReadInto(ctx, nil)
 }
 
-// ReadInto reads the next message into buf, which it grows if the message does
-// not fit into its capacity: pass in message[:0] the next time, and reading does
-// not allocate any more. An empty message is not nil unless buf is.
+// ReadInto reads the next message into buf, which it grows if the message does not fit into its
+// capacity. If message[:0] is passed in the next time, reading does not allocate. An empty message is
+// nil only if buf is.
 //
-// After the peer's close frame, which it answers, it returns a [*CloseError]; one
-// of ErrClosed after Close and CloseNow; a [*ProtocolError] when the peer has
-// broken the protocol and was told so; one that wraps io.ErrUnexpectedEOF when
-// the stream has ended without a close frame; otherwise the error of the stream.
-// All of these are final, and the stream is closed when they are returned. The
-// last part of a message that was left by [Conn.Reader] is skipped.
+// The error is a [*CloseError] after the peer's close frame, which ReadInto answers; ErrClosed after
+// Close or CloseNow; a [*ProtocolError] after the peer has broken the protocol, which ReadInto answers
+// by a close frame; an error that matches io.ErrUnexpectedEOF if the stream has ended without a close
+// frame; ErrPingTimeout; otherwise the error of the stream. All of these are final, and the stream is
+// closed when they are returned. The unread part of a message from [Conn.Reader] is skipped.
 func (c *Conn) ReadInto(ctx context.Context, buf []byte) (typ MessageType, message []byte, err error) {
 	in := &c.in
 	in.mu.Lock()
@@ -115,10 +125,13 @@ func (c *Conn) ReadInto(ctx context.Context, buf []byte) (typ MessageType, messa
 	}
 }
 
-// beginRead checks whether a message may be read, and skips what is left of the last one.
+// beginRead checks whether a message may be read, and skips the rest of the last one.
 func (c *Conn) beginRead(ctx context.Context) error {
+	if c.stream == nil {
+		return ErrClosed
+	}
 	if err := ended(ctx); err != nil {
-		return fmt.Errorf("websocket: read: %w", err)
+		return &opError{"read", err}
 	}
 	if c.over.Load() {
 		c.mu.Lock()
@@ -127,32 +140,35 @@ func (c *Conn) beginRead(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// Close has sent our close frame and waits: this Read sees to the peer's.
+		// Close has sent our close frame and waits: this Read receives the peer's.
 	}
-	if c.in.stream == nil {
-		return nil
+	in := &c.in
+	if in.stream != nil {
+		if err := c.skip(ctx); err != nil {
+			return c.interruptedRead(err, false)
+		}
+		in.stream = nil
 	}
-	if err := c.skip(ctx); err != nil {
-		return c.interruptedRead(err, false)
+	if limit := int(in.limit.Load()); limit != in.receiver.max && !in.receiver.inMessage {
+		in.receiver.max = limit
 	}
-	c.in.stream = nil
 	return nil
 }
 
-// skip throws away what is left of the current message.
+// skip discards the rest of the current message.
 func (c *Conn) skip(ctx context.Context) error {
 	for c.in.receiver.inMessage {
 		var err error
-		if c.in.sink, _, err = c.receive(ctx, c.in.sink[:0], len(c.in.buf), true); err != nil {
+		if c.in.scratch, _, err = c.receive(ctx, c.in.scratch[:0], len(c.in.buf), true); err != nil {
 			return err
 		}
 	}
-	c.in.sink = nil
+	c.in.scratch = nil
 	return nil
 }
 
-// endRead is called when Read is about to hand out a message: it says whether
-// another Read is likely to come soon, and to find what it needs.
+// endRead is called when Read is about to return a message. It records whether the next message has
+// already been received completely, and sends the queued pongs.
 func (c *Conn) endRead() {
 	state := readIdle
 	if len(c.in.buf) > 0 {
@@ -169,25 +185,24 @@ func (c *Conn) endRead() {
 	}
 }
 
-// interruptedRead returns what reading returns for an error of receive: a context
-// or a deadline that ended closes the connection if a part of a message is lost.
+// interruptedRead translates an error of receive into that of Read. If a context or a deadline has
+// ended and a part of a message is lost, it closes the connection.
 func (c *Conn) interruptedRead(err error, lost bool) error {
 	if c.over.Load() {
 		return err
 	}
 	c.readState.Store(readIdle)
 	if !lost {
-		return fmt.Errorf("websocket: read: %w", err)
+		return &opError{"read", err}
 	}
 	c.end(ErrClosed)
 	c.in.release()
-	return closingError{fmt.Errorf("websocket: read: %w within a message", err)}
+	return closingError{&opError{"read", fmt.Errorf("%w within a message", err)}}
 }
 
-// receive appends to message what comes next of it: of what is buffered no more
-// than most bytes, or what the stream has if nothing is. With grow, message grows
-// to whatever is needed. It answers control frames. An error is final if c.over,
-// and otherwise that of a context or a deadline that has ended.
+// receive appends the next bytes of a message to message: from at most most of the buffered bytes or,
+// if there are none, from the stream. If grow is true, message grows as needed. receive answers
+// control frames. An error is final if c.over is set, and otherwise that of a context or deadline.
 func (c *Conn) receive(ctx context.Context, message []byte, most int, grow bool) (grown []byte, complete bool, err error) {
 	in := &c.in
 	var event Event
@@ -222,8 +237,7 @@ func (c *Conn) receive(ctx context.Context, message []byte, most int, grow bool)
 	switch event {
 	case EventMessage:
 		if c.over.Load() {
-			// After our close frame, "any data received […] is discarded"; the
-			// peer's close frame is all we wait for.
+			// After our close frame, data is discarded: only the peer's close frame matters.
 			return message[:0], false, nil
 		}
 		return message, true, nil
@@ -237,7 +251,7 @@ func (c *Conn) receive(ctx context.Context, message []byte, most int, grow bool)
 	return message, false, nil
 }
 
-// fill waits for bytes of the stream and puts them into the empty read buffer.
+// fill reads from the stream into the empty read buffer.
 func (c *Conn) fill(ctx context.Context) error {
 	in := &c.in
 	if err := c.beforeStream(ctx); err != nil {
@@ -265,7 +279,7 @@ func (c *Conn) fill(ctx context.Context) error {
 	return nil
 }
 
-// resize chooses the size of the next buffer by what the last one got.
+// resize chooses the size of the next buffer by the number of bytes that the last read returned.
 func (in *connReader) resize(n int) {
 	switch {
 	case n == in.size:
@@ -279,7 +293,7 @@ func (in *connReader) resize(n int) {
 	}
 }
 
-// readStream reads from the stream into b, beside the buffer, which is empty.
+// readStream reads from the stream into b. The read buffer is empty.
 func (c *Conn) readStream(ctx context.Context, b []byte) (n int, err error) {
 	c.in.freeBuffer()
 	if err := c.beforeStream(ctx); err != nil {
@@ -289,8 +303,8 @@ func (c *Conn) readStream(ctx context.Context, b []byte) (n int, err error) {
 	return n, c.afterStream(ctx, n, err)
 }
 
-// beforeStream is called before the reader waits for the peer: what was held back
-// for the reader's sake leaves now.
+// beforeStream is called before the reader waits for the peer. It sends the frames that were held back
+// for the reader.
 func (c *Conn) beforeStream(ctx context.Context) error {
 	c.readState.Store(readAtSocket)
 	if c.out.held.Load() {
@@ -300,11 +314,11 @@ func (c *Conn) beforeStream(ctx context.Context) error {
 	return c.in.watch.begin(ctx)
 }
 
-// afterStream makes of what the stream has returned what receive returns.
+// afterStream translates the result of reading from the stream into that of receive.
 func (c *Conn) afterStream(ctx context.Context, n int, err error) error {
 	cancelled := c.in.watch.end(ctx)
 	if err == nil || n > 0 {
-		return nil // an error comes again, if it is one that lasts
+		return nil // a lasting error is returned again by the next read
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		if cancelled != nil {
@@ -313,7 +327,7 @@ func (c *Conn) afterStream(ctx context.Context, n int, err error) error {
 		return err
 	}
 	if err == io.EOF {
-		return c.endOfStream(fmt.Errorf("websocket: read: %w", io.ErrUnexpectedEOF))
+		return c.endOfStream(&opError{"read", io.ErrUnexpectedEOF})
 	}
-	return c.ended(fmt.Errorf("websocket: read: %w", err))
+	return c.ended(&opError{"read", err})
 }

@@ -194,7 +194,8 @@ func (s *script) closes(code StatusCode, reason string) *call {
 func background() context.Context { return context.Background() }
 
 // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response"
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5.2
+//
+// RFC 6455, section 5.5.2.
 func TestPingsAreAnswered(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		read := s.reads(background())
@@ -215,7 +216,8 @@ func TestPingsAreAnswered(t *testing.T) {
 
 // "If an endpoint receives a Close frame and did not previously send a Close
 // frame, the endpoint MUST send a Close frame in response."
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5.1
+//
+// RFC 6455, section 5.5.1.
 func TestThePeerCloses(t *testing.T) {
 	for _, c := range []struct {
 		payload, answer string
@@ -250,10 +252,10 @@ func TestAServerThatDoesNotCloseTheStream(t *testing.T) {
 		start := time.Now()
 		read := s.reads(background())
 		s.sends(0x88, "")
-		time.Sleep(lingerClose)
+		time.Sleep(lingerTimeout)
 		s.closesStream(true)
 		require.True(t, read.now().done)
-		require.LessOrEqual(t, time.Since(start), lingerClose)
+		require.LessOrEqual(t, time.Since(start), lingerTimeout)
 	})
 }
 
@@ -432,7 +434,7 @@ func TestThePeerBreaksTheProtocolAndDoesNotRead(t *testing.T) {
 		_, _, err := c.Read(background())
 		require.ErrorIs(t, err, ErrReservedOpcode)
 		require.ErrorIs(t, <-written, ErrReservedOpcode)
-		require.Less(t, time.Since(start), 3*lingerClose)
+		require.Less(t, time.Since(start), 3*lingerTimeout)
 	})
 }
 

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"sync/atomic"
 	"time"
@@ -11,56 +10,56 @@ import (
 )
 
 const (
-	// maxPending is how many bytes of frames may be pending before those who want
-	// to write more have to wait.
+	// maxPending is the size of the pending frames, in bytes, from which on further writes wait.
 	maxPending = 64 << 10
 
-	// maxHeld is how many of them may be held back.
+	// maxHeld is the size of the pending frames, in bytes, from which on they are not held back.
 	maxHeld = 64 << 10
 
-	// minHold is how long they may when the program has lately not come back to
-	// read in that time, and at first. It is twice as long whenever it has, up to
-	// maxHold: to arm a timer that is due soon costs more than to send what it waits
-	// for, as every goroutine that waits for a socket has the hardware set to it.
+	// minHold is the time for which frames are held back at first, and after the program has not returned
+	// to Read in time. The time doubles, up to maxHold, whenever the program has. Setting a timer that
+	// expires soon costs more than sending the frames, because the runtime then reprograms the hardware
+	// timer each time a goroutine waits for a socket.
 	minHold = time.Millisecond
 	maxHold = 16 * time.Millisecond
 
-	// maxCopy is the largest message of a server that is copied behind its header;
-	// a larger one is written from where it is, by a gathering system call, which
-	// costs about as much as copying this.
+	// maxCopy is the size of the largest message of a server that is copied behind its header. A larger
+	// one is written from the caller's memory by a gathering system call, which costs about as much as
+	// copying this many bytes.
 	maxCopy = 16 << 10
 
-	// maxMaskedCopy is the same for a client, which has to copy in order to mask. A
-	// larger message is masked and written in chunks of this size.
+	// maxMaskedCopy is the same for a client, which has to copy in order to mask. A larger message is
+	// masked and written in chunks of this size.
 	maxMaskedCopy = 64 << 10
 
-	// maxRounds is how often a writer writes for others before a goroutine does.
+	// maxRounds is the number of times that a writer writes frames of other goroutines, before it starts
+	// a goroutine for that.
 	maxRounds = 4
 )
 
 // connWriter is the writing side of a Conn. The connection's mutex protects it.
 //
-// One goroutine at a time writes to the stream: it has set busy, and works
-// without the mutex. Others append to pending, which it writes before it leaves.
+// One goroutine at a time writes to the stream: the one that has set busy. It works without the
+// mutex. Others append to pending, which it writes before it clears busy.
 type connWriter struct {
 	sender    Sender
 	maxCopy   int
-	pending   *bufpool.Buffer // frames that nobody is writing yet; nil: none
-	usual     int             // bytes that were pending the last time
-	busy      bool            // somebody is writing
+	pending   *bufpool.Buffer // frames that are not being written yet; nil: none
+	usual     int             // the size of the pending frames when they were last taken
+	busy      bool            // a goroutine is writing
 	noDelay   bool            // nothing is held back for the reader
-	takers    int             // how many wait until nobody is, to write themselves all that is pending
-	waiting   int             // how many wait for anything
-	inMessage bool            // somebody is sending a message in parts: other messages have to wait
+	takers    int             // the number of goroutines waiting for busy to clear, to write all pending frames
+	waiting   int             // the number of goroutines waiting for any reason
+	inMessage bool            // a message is being sent in parts: other messages wait
 	latePong  *bufpool.Buffer // the payload of the last ping, if pending was full when it came
-	flush     func()          // writes what is pending; busy must be set
+	flush     func()          // writes the pending frames; busy must be set
 
-	held      atomic.Bool // nobody is writing, and pending waits for the reader
+	held      atomic.Bool // busy is not set, and pending waits for the reader
 	holdTimer *time.Timer // ends the wait
-	holding   bool        // it runs
+	holding   bool        // holdTimer is running
 	holdFor   time.Duration
-	taken     uint // how often what was pending has been taken
-	holdTaken uint // what taken was when the timer was started
+	taken     uint // the number of times that the pending frames were taken
+	holdTaken uint // the value of taken when holdTimer was started
 
 	watch   watch
 	parts   [2][]byte // of buffers
@@ -82,7 +81,7 @@ func (o *connWriter) init(c *Conn, cfg *connConfig) {
 	}
 }
 
-// stop gives back what writing has needed. Who is writing keeps what it uses.
+// stop releases the memory that writing needs. A goroutine that is writing keeps the buffer it writes.
 func (o *connWriter) stop() {
 	o.pending.Free()
 	o.latePong.Free()
@@ -97,39 +96,41 @@ func (o *connWriter) stop() {
 	o.watch.release()
 }
 
-// Write sends p as one message. It is done with p when it returns. Text is sent
-// as it is: that it is UTF-8 is for the caller to know, and for the peer to check.
+// Write sends p as one message. It does not keep p. It does not check that text is UTF-8, which the
+// protocol requires.
 //
-// It waits while the peer does not read. After the connection has ended, or this
-// side has begun to close it, it returns what Read does: a [*CloseError], or an
-// error that matches ErrClosed, or what went wrong.
+// It waits while the peer does not read. After the connection has ended, or this side has begun to
+// close it, the error is that of Read: a [*CloseError], one that matches ErrClosed, or the failure.
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	return c.write(ctx, typ, p, false)
 }
 
-// WriteBuffered is Write for one of many messages in a row: it leaves the message
-// in a buffer, if that has room, until Flush or Write is called, or for 16 ms at most.
+// WriteBuffered is Write for one of many messages in a row: it leaves the message in a buffer, if
+// there is room, until Flush or Write is called, for at most 16 ms.
 func (c *Conn) WriteBuffered(ctx context.Context, typ MessageType, p []byte) error {
 	return c.write(ctx, typ, p, true)
 }
 
-// Flush sends what Write or WriteBuffered has held back, and waits until the
-// stream has taken it, unless another goroutine is writing already.
+// Flush sends the messages that Write or WriteBuffered has held back, and waits until the stream has
+// accepted them, unless another goroutine is writing already.
 func (c *Conn) Flush(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.stream == nil {
+		return ErrClosed
+	}
 	if c.err != nil {
 		return c.err
 	}
 	if err := ended(ctx); err != nil {
-		return fmt.Errorf("websocket: flush: %w", err)
+		return &opError{"flush", err}
 	}
 	return c.writeOut(ctx)
 }
 
 func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, buffered bool) error {
 	if typ != MessageText && typ != MessageBinary {
-		return fmt.Errorf("websocket: write: %w", ErrMessageType)
+		return &opError{"write", ErrMessageType}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -146,26 +147,32 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, buffered bo
 		}
 		o.grow(room)
 		o.pending.B = o.sender.AppendMessage(o.pending.B, typ, p)
-		if !o.busy && (buffered || c.maySoonRead()) && c.hold(buffered) {
-			return nil
-		}
-		return c.writeOut(ctx)
+		return c.writeOrHold(ctx, buffered)
 	case o.sender.compresses(len(p)):
 		return c.writeCompressed(ctx, typ, p)
 	case c.client:
-		return c.writeMasked(ctx, typ, p)
+		return c.writeMasked(ctx, firstByte(Opcode(typ), true), p)
 	default:
 		o.grow(MaxFrameHeader)
-		o.pending.B, _ = o.sender.appendHeader(o.pending.B, Opcode(typ), true, len(p))
+		o.pending.B, _ = o.sender.appendHeader(o.pending.B, firstByte(Opcode(typ), true), len(p))
 		return c.writeWith(ctx, p)
 	}
 }
 
-// admit waits until frames may be appended to what is pending or, if they are
-// large, may be written. A message also waits for one that is being sent in parts.
+// writeOrHold writes the pending frames, the last of which is a new message, unless they may wait for
+// the reader or, if buffered, for a later call.
+func (c *Conn) writeOrHold(ctx context.Context, buffered bool) error {
+	if !c.out.busy && (buffered || c.maySoonRead()) && c.hold(buffered) {
+		return nil
+	}
+	return c.writeOut(ctx)
+}
+
+// admit waits until frames may be appended to the pending ones or, if they are large, until they may
+// be written. A message also waits for one that is being sent in parts.
 func (c *Conn) admit(ctx context.Context, large, message bool) error {
 	if err := ended(ctx); err != nil {
-		return fmt.Errorf("websocket: write: %w", err)
+		return &opError{"write", err}
 	}
 	o := &c.out
 	var stop func() bool
@@ -174,7 +181,7 @@ func (c *Conn) admit(ctx context.Context, large, message bool) error {
 		err := c.writeError()
 		if waited && err == nil {
 			if err = ended(ctx); err != nil {
-				err = fmt.Errorf("websocket: write: %w", err)
+				err = &opError{"write", err}
 			}
 		}
 		inMessage := message && o.inMessage
@@ -206,9 +213,11 @@ func (c *Conn) admit(ctx context.Context, large, message bool) error {
 	}
 }
 
-// writeError returns why nothing more can be written, if so.
+// writeError returns the reason that nothing more can be written, nil if there is none.
 func (c *Conn) writeError() error {
 	switch {
+	case c.stream == nil:
+		return ErrClosed
 	case c.err != nil:
 		return c.err
 	case !c.closeQueued:
@@ -219,7 +228,8 @@ func (c *Conn) writeError() error {
 	return ErrClosed
 }
 
-// leave makes up for a writer that others have relied on to write what is pending.
+// leave starts a flush when a goroutine that was counted on to write the pending frames gives up
+// waiting.
 func (c *Conn) leave() {
 	if o := &c.out; !o.busy && o.pending != nil && !o.held.Load() {
 		o.busy = true
@@ -227,14 +237,14 @@ func (c *Conn) leave() {
 	}
 }
 
-// wake wakes those who wait for their turn to write.
+// wake wakes the goroutines that wait for their turn to write.
 func (c *Conn) wake() {
 	if c.out.waiting > 0 {
 		c.cond.Broadcast()
 	}
 }
 
-// grow makes room for n more pending bytes.
+// grow ensures room for n more pending bytes.
 func (o *connWriter) grow(n int) {
 	if o.pending == nil {
 		o.pending = bufpool.Get(max(n, o.usual))
@@ -246,15 +256,15 @@ func (o *connWriter) grow(n int) {
 // maySoonRead reports whether a frame that is written now may wait for the next Read.
 func (c *Conn) maySoonRead() bool { return !c.out.noDelay && c.readState.Load() == readMore }
 
-// hold leaves what is pending to the reader or, if it is buffered, to a later
-// call, and reports whether it may.
+// hold holds the pending frames back, for the reader or, if buffered, for a later call. It reports
+// whether it did.
 func (c *Conn) hold(buffered bool) bool {
 	o := &c.out
 	if len(o.pending.B) >= maxHeld {
 		return false
 	}
-	// The reader announces that it goes to the socket before it looks whether
-	// something is held, so one of the two sees what the other does.
+	// The reader sets readState before it checks held, and this function sets held before it checks
+	// readState, so at least one of them sees the other's change.
 	o.held.Store(true)
 	if !buffered && c.readState.Load() != readMore {
 		o.held.Store(false)
@@ -272,22 +282,22 @@ func (c *Conn) hold(buffered bool) bool {
 	return true
 }
 
-// holdExpired writes what has been held for up to holdFor. The timer is not moved
-// or stopped while messages come and go, as this would cost more than it saves.
+// holdExpired writes the frames that have been held for up to holdFor. The timer is neither moved nor
+// stopped while messages come and go, because that would cost more than it saves.
 func (c *Conn) holdExpired() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := &c.out
 	o.holding = false
 	if o.holdFor = min(2*o.holdFor, maxHold); o.taken == o.holdTaken {
-		o.holdFor = minHold // what has started the timer is still there
+		o.holdFor = minHold // the frames that started the timer are still held
 	}
 	if c.out.held.Load() {
 		c.writeOut(context.Background())
 	}
 }
 
-// writeOut writes what is pending, or leaves it to who is writing.
+// writeOut writes the pending frames, or leaves them to the goroutine that is writing.
 func (c *Conn) writeOut(ctx context.Context) error {
 	o := &c.out
 	if o.busy || o.pending == nil {
@@ -297,9 +307,9 @@ func (c *Conn) writeOut(ctx context.Context) error {
 	return c.writeAll(ctx, maxRounds)
 }
 
-// writeAll writes until nothing is pending; busy is set, and not afterwards. After
-// so many rounds it hands over to a goroutine, and at once to one who waits to
-// write. The context and the error are those of the first round.
+// writeAll writes until nothing is pending, and clears busy, which the caller has set. After the given
+// number of rounds it starts a goroutine to go on; to a waiting writer it hands over at once. The
+// context and the error are those of the first round.
 func (c *Conn) writeAll(ctx context.Context, rounds int) (err error) {
 	o := &c.out
 	for first := true; o.pending != nil && (first || o.takers == 0); first = false {
@@ -322,7 +332,7 @@ func (c *Conn) writeAll(ctx context.Context, rounds int) (err error) {
 	return err
 }
 
-// take takes what is pending, to write it.
+// take removes the pending frames and returns them, to be written.
 func (c *Conn) take() *bufpool.Buffer {
 	o := &c.out
 	b := o.pending
@@ -343,13 +353,13 @@ func (c *Conn) take() *bufpool.Buffer {
 	return b
 }
 
-// writeWith writes what is pending and then p, in one system call if the stream
-// is a socket. Nobody is writing.
+// writeWith writes the pending frames and then p, in one system call if the stream is a socket. busy
+// must not be set.
 func (c *Conn) writeWith(ctx context.Context, p []byte) error {
 	o := &c.out
 	o.busy = true
 	if o.pending != nil && !c.socket.usable() {
-		n := min(len(p), maxCopy) // the header should not go alone
+		n := min(len(p), maxCopy) // so that the header is not written alone
 		o.grow(n)
 		o.pending.B = append(o.pending.B, p[:n]...)
 		p = p[n:]
@@ -367,8 +377,8 @@ func (c *Conn) writeWith(ctx context.Context, p []byte) error {
 	return c.wrote(err)
 }
 
-// wrote lets others write, after this goroutine has written something large, and
-// returns the error of that.
+// wrote is called after this goroutine has written a large message with the given error, which it
+// returns. It hands over to waiting writers, or writes the pending frames.
 func (c *Conn) wrote(err error) error {
 	if o := &c.out; o.takers == 0 && o.pending != nil {
 		c.writeAll(context.Background(), maxRounds)
@@ -379,14 +389,14 @@ func (c *Conn) wrote(err error) error {
 	return err
 }
 
-// writeMasked writes a large message of a client, in chunks: one that has room for
-// what is pending goes first. Nobody is writing.
-func (c *Conn) writeMasked(ctx context.Context, typ MessageType, p []byte) error {
+// writeMasked writes a large frame of a client, in chunks, the first of which includes the pending
+// frames. b0 is the first byte of the header. busy must not be set.
+func (c *Conn) writeMasked(ctx context.Context, b0 byte, p []byte) error {
 	o := &c.out
 	o.busy = true
 	o.grow(MaxFrameHeader + maxMaskedCopy)
 	var key uint32
-	o.pending.B, key = o.sender.appendHeader(o.pending.B, Opcode(typ), true, len(p))
+	o.pending.B, key = o.sender.appendHeader(o.pending.B, b0, len(p))
 	b := c.take()
 	c.mu.Unlock()
 	var err error
@@ -411,7 +421,8 @@ func (c *Conn) writeCompressed(ctx context.Context, typ MessageType, p []byte) e
 	return err
 }
 
-// compress returns the frames of a large message, made without the mutex. The messages of others wait until endMessage.
+// compress returns the frames of a large message, compressed without the mutex. Other messages wait
+// until endMessage.
 func (c *Conn) compress(typ MessageType, p []byte) *bufpool.Buffer {
 	c.out.inMessage = true
 	c.leave()
@@ -422,7 +433,7 @@ func (c *Conn) compress(typ MessageType, p []byte) *bufpool.Buffer {
 	return b
 }
 
-// endMessage ends the time that messages of others have to wait.
+// endMessage ends a message sent in parts, so that other messages no longer wait.
 func (c *Conn) endMessage() {
 	c.out.inMessage = false
 	if c.err != nil {
@@ -431,7 +442,7 @@ func (c *Conn) endMessage() {
 	c.wake()
 }
 
-// writeFrames writes frames of the message that is being sent in parts.
+// writeFrames writes frames of a message that is being sent in parts.
 func (c *Conn) writeFrames(ctx context.Context, frames []byte) error {
 	if len(frames) == 0 {
 		return nil
@@ -448,8 +459,7 @@ func (c *Conn) writeFrames(ctx context.Context, frames []byte) error {
 	return c.writeOut(ctx)
 }
 
-// writeStream writes a and b to the stream. An error is final: the connection
-// is over.
+// writeStream writes a and b to the stream. After an error the connection is over.
 func (c *Conn) writeStream(ctx context.Context, a, b []byte) error {
 	o := &c.out
 	cancelled := o.watch.begin(ctx)
@@ -473,9 +483,9 @@ func (c *Conn) writeStream(ctx context.Context, a, b []byte) error {
 			return nil
 		}
 		if cancelled == nil {
-			return c.end(fmt.Errorf("websocket: write: %w", err))
+			return c.end(&opError{"write", err})
 		}
 	}
 	c.end(ErrClosed)
-	return closingError{fmt.Errorf("websocket: write: %w", cancelled)}
+	return closingError{&opError{"write", cancelled}}
 }

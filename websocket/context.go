@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// watch makes the end of a context interrupt a call of the stream, by a deadline
-// in the past. It stays with one context until there is another, so that a
-// context that is the same in each call is registered once.
+// watch interrupts a call of the stream when a context ends, by a deadline in the past. It remains
+// registered with a context until a call has another one, so that a context that is the same in each
+// call is registered once.
 type watch struct {
 	interrupt func(time.Time) error // sets the deadline
 
 	mu          sync.Mutex
 	done        <-chan struct{} // of the context
 	stop        func() bool     // undoes the registration
-	active      bool            // a call is under way that it may interrupt
-	ended       bool            // it has
-	interrupted bool
-	released    bool // the connection is over: no context is remembered any more
+	active      bool            // a call that may be interrupted is in progress
+	ended       bool            // the context has ended
+	interrupted bool            // the call was interrupted
+	released    bool            // the connection is over: no context is registered any more
 }
 
-// begin is called before the stream is; end must follow if it returns nil. It
-// returns the context's error if that has ended.
+// begin is called before a call of the stream. It returns the error of a context that has ended; if it
+// returns nil, the call of end must follow.
 func (w *watch) begin(ctx context.Context) error {
 	done := ctx.Done()
 	if done == nil {
@@ -33,7 +33,7 @@ func (w *watch) begin(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.released {
-		return nil // the stream is closed, or about to be
+		return nil // the stream is closed, or is being closed
 	}
 	if done != w.done {
 		if w.stop != nil {
@@ -49,12 +49,12 @@ func (w *watch) begin(ctx context.Context) error {
 	return nil
 }
 
-// fire is called when the context of done has ended.
+// fire is called when the context whose channel is done has ended.
 func (w *watch) fire(done <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.done != done {
-		return // a call with another context came first
+		return // a call with another context has replaced it
 	}
 	w.ended = true
 	if w.active {
@@ -63,7 +63,7 @@ func (w *watch) fire(done <-chan struct{}) {
 	}
 }
 
-// end is called after the stream was. It returns the context's error if that has
+// end is called after a call of the stream. It returns the context's error if the context has
 // interrupted the call.
 func (w *watch) end(ctx context.Context) error {
 	if ctx.Done() == nil {
@@ -80,7 +80,7 @@ func (w *watch) end(ctx context.Context) error {
 	return contextError(ctx)
 }
 
-// release forgets the context, which may outlive the connection, for good.
+// release unregisters the context, which may outlive the connection, for good.
 func (w *watch) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -91,7 +91,7 @@ func (w *watch) release() {
 	}
 }
 
-// ended returns the error of a context that has ended, nil for one that goes on.
+// ended returns the error of a context that has ended, and nil before.
 func ended(ctx context.Context) error {
 	if ctx.Done() == nil || ctx.Err() == nil {
 		return nil
@@ -99,7 +99,8 @@ func ended(ctx context.Context) error {
 	return contextError(ctx)
 }
 
-// contextError returns an error that matches both ctx.Err() and context.Cause(ctx). ctx has ended.
+// contextError returns the error of a context that has ended. It matches both ctx.Err() and
+// context.Cause(ctx).
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if errors.Is(cause, err) {

@@ -12,65 +12,65 @@ import (
 	"time"
 )
 
-// DialOptions are the options of Dial; the zero value has all defaults. They are
-// read during the call only.
+// DialOptions are the options of Dial. Each zero field is its default. The options are read during the
+// call only.
 type DialOptions struct {
-	// Header holds further fields of the request, such as Authorization or Cookie.
-	// The fields of the handshake itself cannot be set here: that is an error.
+	// Header holds further fields of the request, such as Authorization or Cookie. A field that the
+	// handshake sets itself is an ErrInvalidOption.
 	Header http.Header
-	// Origin is what a browser would say about the page that connects, such as
-	// "https://example.com". Programs that are no browsers leave it empty.
+	// Origin is the origin that a browser would send for the page that connects, such as
+	// "https://example.com". Programs other than browsers leave it empty.
 	Origin string
-	// Subprotocols are offered to the server in order of preference;
-	// Conn.Subprotocol has its choice, which may be none.
-	Subprotocols []string
+	// Protocols are the subprotocols offered to the server, in order of preference. Conn.Protocol returns
+	// the server's choice, which may be none.
+	Protocols []string
 
-	// TLSConfig is for wss; nil is the zero tls.Config. An empty ServerName becomes
-	// the host of the URL, and NextProtos is always http/1.1.
+	// TLSConfig is for wss; nil is the zero tls.Config. An empty ServerName is replaced by the host of the
+	// URL, and NextProtos by "http/1.1".
 	TLSConfig *tls.Config
-	// DialContext opens the stream to the server; nil is that of a net.Dialer, which
-	// tries the IPv4 and IPv6 addresses of a name by the rules of RFC 8305. It is given
-	// the network "tcp" and the host of the URL, unresolved, with its port: so a proxy
-	// can be in between that resolves names by itself. TLS, if any, goes on top.
+	// DialContext opens the stream to the server; nil is the DialContext of a net.Dialer, which tries the
+	// IPv4 and IPv6 addresses of a name (RFC 8305). The network is "tcp", and the address is the host of
+	// the URL, unresolved, with its port, so that a proxy can resolve the name. TLS, if any, runs over
+	// the stream.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
-	// ConnectTimeout bounds DialContext. 0 is DefaultConnectTimeout, negative none.
-	ConnectTimeout time.Duration
-	// HandshakeTimeout bounds the whole call of Dial: connecting, TLS and the
-	// opening handshake. 0 is DefaultHandshakeTimeout, negative none.
-	HandshakeTimeout time.Duration
+	// TCPConnectionTimeout bounds DialContext. 0 is DefaultTCPConnectionTimeout, negative no bound.
+	TCPConnectionTimeout time.Duration
+	// ConnectionTimeout bounds the whole call of Dial: connecting, TLS and the opening handshake. 0 is
+	// DefaultConnectionTimeout, negative no bound.
+	ConnectionTimeout time.Duration
 
 	// Compression, if not nil, offers permessage-deflate to the server.
 	Compression *CompressionOptions
 
-	// MaxMessageSize is the size of the largest message that is accepted, in bytes,
-	// decompressed. 0 is DefaultMaxMessageSize, negative no limit.
+	// MaxMessageSize is the size of the largest message that is accepted, in bytes, decompressed. 0 is
+	// DefaultMaxMessageSize, negative no limit. Conn.SetMaxMessageSize changes it.
 	MaxMessageSize int
-	// PingInterval is how often the peer is pinged; 0 or negative: never.
+	// PingInterval is the time between two pings. 0 is DefaultPingInterval, negative no pings.
 	PingInterval time.Duration
-	// MaxUnansweredPings fails the connection with ErrPingTimeout when a ping is due
-	// and so many before it are unanswered; 0 or negative: never.
-	MaxUnansweredPings int
-	// CloseTimeout is how long Conn.Close waits for the peer. 0 is a default,
-	// negative not at all.
+	// MaxOutstandingPings is the number of unanswered pings after which, when the next one is due, the
+	// connection fails with ErrPingTimeout. Only a waiting Read counts pings as unanswered. If it is 0 and
+	// PingInterval is set, it is the number of pings in DefaultPingTimeout, at least 2. If both are 0, or
+	// it is negative, there is no limit: the pings only keep the connection in use.
+	MaxOutstandingPings int
+	// CloseTimeout is the time that Conn.Close waits for the peer. 0 is DefaultCloseTimeout; if it is
+	// negative, Close does not wait.
 	CloseTimeout time.Duration
-	// NoDelay makes every Write, and every pong, leave at once. Without it, those between
-	// two Reads wait up to 16 ms for company while more messages have been received
-	// already; see Conn, "Coalescing". WriteBuffered is not affected.
+	// NoDelay makes every Write, and every pong, leave at once. Otherwise, while more messages have
+	// already been received, those between two Reads are held for up to 16 ms; see Conn, "Coalescing".
+	// WriteBuffered is not affected.
 	NoDelay bool
-	// BeforeClose, if not nil, is called when the peer has sent its close frame (a
-	// *CloseError), has broken the protocol (a *ProtocolError) or has ended its side of
-	// the stream (io.ErrUnexpectedEOF), with the error that Read is going to return. The
-	// connection answers the peer when BeforeClose has returned: messages that are written
-	// before that still leave, in front of the close frame. A program that reads in one
-	// goroutine and answers in another waits here until it has written its answers, for no
-	// longer than the peer is likely to wait. BeforeClose runs in the goroutine that reads,
-	// at most once, and not after the program itself has closed the connection. It must not
-	// read, nor wait for Close.
+	// BeforeClose, if not nil, is called with the error that Read is going to return, after the peer has
+	// sent its close frame (a *CloseError), has broken the protocol (a *ProtocolError) or has ended its
+	// side of the stream (io.ErrUnexpectedEOF). The connection answers the peer after BeforeClose has
+	// returned: messages written before that are sent in front of the close frame. A program that reads in
+	// one goroutine and answers in another waits here until it has written its answers. BeforeClose runs in
+	// the goroutine that reads, at most once, and not after the program has closed the connection. It must
+	// not read, nor wait for Close.
 	BeforeClose func(err error)
 }
 
-// Validate returns an error that matches ErrInvalidOption for options that Dial
-// would refuse. o may be nil.
+// Validate returns an error that matches ErrInvalidOption if Dial would refuse the options. o may be
+// nil.
 func (o *DialOptions) Validate() error {
 	if o == nil {
 		return nil
@@ -79,26 +79,25 @@ func (o *DialOptions) Validate() error {
 	return err
 }
 
-// Dial connects to a WebSocket server. The URL has the scheme ws or wss, a host,
-// which may be an IPv6 address in brackets, and optionally a port, a path and a
-// query. User and password in it are sent as Basic credentials (RFC 7617) unless
-// the options have an Authorization field. opts may be nil.
+// Dial connects to a WebSocket server. The URL has the scheme ws or wss, a host, which may be an IPv6
+// address in brackets, and optionally a port, a path and a query. The schemes http and https are
+// accepted as ws and wss, as by browsers. User and password in the URL are sent as Basic credentials
+// (RFC 7617) unless opts.Header has an Authorization field. opts may be nil.
 //
-// ctx and the timeouts of opts bound the call, not the connection. Redirects are
-// not followed: the HandshakeError has the response with its Location.
+// ctx and the timeouts of opts bound the call, not the connection. Redirects are not followed: the
+// *HandshakeError has the response with its Location.
 //
-// Errors can be told apart with errors.Is and errors.As: ErrInvalidURL and
-// ErrInvalidOption before anything is sent; what DialContext returns (a
-// *net.OpError, with syscall.ECONNREFUSED for a closed port, or the error of a
-// proxy); what crypto/tls returns (a *tls.CertificateVerificationError, for
-// instance); *HandshakeError, which is an ErrBadHandshake, when the server is none
-// for WebSockets or refuses; ErrHandshakeTimeout; and, after the end of ctx, both
-// ctx.Err() and context.Cause(ctx).
+// Errors are distinguished with errors.Is and errors.As: ErrInvalidURL and ErrInvalidOption before
+// anything is sent; the error of DialContext (for example a *net.OpError, with syscall.ECONNREFUSED for
+// a closed port, or the error of a proxy); the error of crypto/tls (for example a
+// *tls.CertificateVerificationError); a *HandshakeError, which matches ErrBadHandshake, if the server
+// refuses or does not speak WebSocket; ErrHandshakeTimeout; and, after the end of ctx, both ctx.Err()
+// and context.Cause(ctx).
 func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &DialOptions{}
 	}
-	u, err := ParseURL(url)
+	u, err := parseURL(url, true)
 	if err != nil {
 		return nil, err
 	}
@@ -109,9 +108,9 @@ func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 		return nil, err
 	}
 
-	ctx, cancel := withTimeout(ctx, opts.HandshakeTimeout, DefaultHandshakeTimeout)
+	ctx, cancel := withTimeout(ctx, opts.ConnectionTimeout, DefaultConnectionTimeout)
 	defer cancel()
-	if ctx.Err() != nil { // a DialContext may not look
+	if ctx.Err() != nil { // a DialContext may not check
 		return nil, dialError(ctx, "connect to "+u.Address(), nil)
 	}
 	stream, err := connect(ctx, u, opts)
@@ -128,8 +127,7 @@ func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 		return nil, dialError(ctx, "handshake with "+u.Address(), err)
 	}
 	cfg.maxMessageSize = opts.MaxMessageSize
-	cfg.pingInterval = opts.PingInterval
-	cfg.maxUnansweredPings = opts.MaxUnansweredPings
+	cfg.pingInterval, cfg.maxOutstandingPings = pingSettings(opts.PingInterval, opts.MaxOutstandingPings)
 	cfg.closeTimeout = opts.CloseTimeout
 	cfg.beforeClose = opts.BeforeClose
 	cfg.noDelay = opts.NoDelay
@@ -145,7 +143,7 @@ func connect(ctx context.Context, u *URL, opts *DialOptions) (net.Conn, error) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	connectCtx, cancel := withTimeout(ctx, opts.ConnectTimeout, DefaultConnectTimeout)
+	connectCtx, cancel := withTimeout(ctx, opts.TCPConnectionTimeout, DefaultTCPConnectionTimeout)
 	defer cancel()
 	stream, err := dial(connectCtx, "tcp", u.Address())
 	if err != nil {
@@ -160,12 +158,10 @@ func connect(ctx context.Context, u *URL, opts *DialOptions) (net.Conn, error) {
 		config = opts.TLSConfig.Clone()
 	}
 	if config.ServerName == "" {
-		// A certificate knows no zones.
+		// The names in certificates have no zones.
 		config.ServerName, _, _ = strings.Cut(u.Hostname, "%")
 	}
-	// With another protocol there would be no HTTP/1.1 to upgrade from.
-	// https://www.rfc-editor.org/rfc/rfc7301.html
-	config.NextProtos = []string{"http/1.1"}
+	config.NextProtos = []string{"http/1.1"} // HTTP/2 has no Upgrade
 	secure := tls.Client(stream, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		stream.Close()
@@ -174,15 +170,15 @@ func connect(ctx context.Context, u *URL, opts *DialOptions) (net.Conn, error) {
 	return secure, nil
 }
 
-// dialError wraps err with what was being done. If ctx has ended, the error says so first,
-// and matches the error of ctx and its cause as well; err may be nil then.
+// dialError wraps err with the step that failed. If ctx has ended, its error comes first, and the
+// result also matches it and its cause; err may then be nil.
 func dialError(ctx context.Context, doing string, err error) error {
 	switch ended := ended(ctx); {
 	case ended == nil:
-		return fmt.Errorf("websocket: %s: %w", doing, err)
+		return &opError{doing, err}
 	case err == nil:
-		return fmt.Errorf("websocket: %s: %w", doing, ended)
+		return &opError{doing, ended}
 	default:
-		return fmt.Errorf("websocket: %s: %w: %w", doing, ended, err)
+		return &opError{doing, fmt.Errorf("%w: %w", ended, err)}
 	}
 }

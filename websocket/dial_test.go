@@ -26,7 +26,7 @@ func wsURL(s *httptest.Server) string { return "ws" + strings.TrimPrefix(s.URL, 
 func newTestServer(t *testing.T, start func(*httptest.Server)) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := Accept(w, r, &AcceptOptions{Subprotocols: []string{"greeting"}, CheckRequest: func(r *Request) error {
+		c, err := Accept(w, r, &AcceptOptions{Protocols: []string{"greeting"}, CheckRequest: func(r *Request) error {
 			if r.Path != "/hello?to=you" {
 				return &HandshakeError{Status: http.StatusNotFound}
 			}
@@ -48,10 +48,10 @@ func newTestServer(t *testing.T, start func(*httptest.Server)) *httptest.Server 
 
 func TestDial(t *testing.T) {
 	s := newTestServer(t, (*httptest.Server).Start)
-	c, err := Dial(t.Context(), wsURL(s)+"/hello?to=you", &DialOptions{Subprotocols: []string{"other", "greeting"}})
+	c, err := Dial(t.Context(), wsURL(s)+"/hello?to=you", &DialOptions{Protocols: []string{"other", "greeting"}})
 	require.NoError(t, err)
 	defer c.CloseNow()
-	require.Equal(t, "greeting", c.Subprotocol())
+	require.Equal(t, "greeting", c.Protocol())
 	require.Equal(t, s.Listener.Addr().String(), c.RemoteAddr().String())
 	requireHello(t, c)
 	require.NoError(t, c.CloseNow())
@@ -194,7 +194,7 @@ func TestDialClosesStream(t *testing.T) {
 func TestDialServerName(t *testing.T) {
 	for url, want := range map[string]string{
 		"wss://Name.example:8443/":  "Name.example",
-		"wss://[fe80::1%25eth0]/":   "", // an address: https://www.rfc-editor.org/rfc/rfc6066.html#section-3
+		"wss://[fe80::1%25eth0]/":   "", // an address: RFC 6066, section 3
 		"wss://user:pw@localhost/x": "localhost",
 	} {
 		client, server := net.Pipe()
@@ -210,4 +210,21 @@ func TestDialServerName(t *testing.T) {
 		require.Error(t, err)
 		require.Equal(t, want, <-names)
 	}
+}
+
+// As in the browser's WebSocket constructor, http stands for ws and https for wss.
+// https://websockets.spec.whatwg.org/#dom-websocket-websocket
+func TestDialTakesHTTPURLs(t *testing.T) {
+	for url, address := range map[string]string{
+		"http://h/": "h:80", "https://h/": "h:443", "HTTP://h:8080/": "h:8080", "ws://h/": "h:80", "wss://h/": "h:443",
+	} {
+		unreachable := errors.New("unreachable")
+		_, err := Dial(background(), url, &DialOptions{DialContext: func(_ context.Context, _, got string) (net.Conn, error) {
+			require.Equal(t, address, got)
+			return nil, unreachable
+		}})
+		require.ErrorIs(t, err, unreachable)
+	}
+	_, err := Dial(background(), "ftp://h/", nil)
+	require.ErrorIs(t, err, ErrInvalidURL)
 }

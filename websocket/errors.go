@@ -5,50 +5,51 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/rtcstack/rtcstack/internal/deflate"
 )
 
-// What the methods of a Conn return, wrapped with what was being done.
+// The errors of a Conn. Its methods wrap them with the operation that failed.
 var (
-	// ErrClosed: this side has closed the connection, by Close, CloseNow or because
-	// a context ended within a frame. It matches net.ErrClosed, too.
+	// ErrClosed says that this side has closed the connection: by Close or CloseNow, or because a
+	// context ended within a frame. It also matches net.ErrClosed.
 	ErrClosed = fmt.Errorf("websocket: %w", net.ErrClosed)
-	// ErrMessageTooBig: a message is larger than the limit. The connection fails
-	// with StatusMessageTooBig.
-	ErrMessageTooBig = errors.New("message too big")
-	// ErrPingTimeout: the peer left more pings unanswered than allowed.
+	// ErrMessageTooBig says that a message is larger than the limit. The connection fails with
+	// StatusMessageTooBig.
+	ErrMessageTooBig = errors.New("websocket: message too big")
+	// ErrPingTimeout says that the peer left more pings unanswered than MaxOutstandingPings allows.
 	ErrPingTimeout = errors.New("websocket: pings unanswered")
-	// ErrCloseTimeout: the peer did not answer the close frame in time.
+	// ErrCloseTimeout says that the peer did not answer the close frame in time.
 	ErrCloseTimeout = errors.New("websocket: close unanswered")
-	// ErrStatus: a close code that may not be sent, see StatusCode.MayBeSent.
-	ErrStatus = errors.New("status code may not be sent")
-	// ErrMessageType: neither text nor binary.
-	ErrMessageType = errors.New("invalid message type")
-	// ErrUnexpectedMessageType: a message of another type than a NetConn is for.
-	ErrUnexpectedMessageType = errors.New("unexpected message type")
+	// ErrStatus says that a status code must not be sent, see StatusCode.MayBeSent.
+	ErrStatus = errors.New("websocket: status code may not be sent")
+	// ErrMessageType says that a message type is neither text nor binary.
+	ErrMessageType = errors.New("websocket: invalid message type")
+	// ErrUnexpectedMessageType says that the peer of a NetConn has sent the other type of message.
+	ErrUnexpectedMessageType = errors.New("websocket: unexpected message type")
 )
 
-// What a *ProtocolError wraps besides ErrMessageTooBig: how the peer broke the
-// protocol, for errors.Is.
+// A *ProtocolError wraps ErrMessageTooBig or one of the following: the fault of the peer, for
+// errors.Is.
 var (
-	ErrReservedBits         = errors.New("reserved bit set that no extension gives a meaning")
-	ErrReservedOpcode       = errors.New("reserved opcode")
-	ErrControlFragmented    = errors.New("fragmented control frame")
-	ErrControlTooLong       = errors.New("control frame of more than 125 bytes")
-	ErrLengthEncoding       = errors.New("length not encoded in the fewest bytes, or beyond 63 bits")
-	ErrUnmasked             = errors.New("unmasked frame from a client")
-	ErrMasked               = errors.New("masked frame from a server")
-	ErrContinuation         = errors.New("continuation frame without a message to continue")
-	ErrContinuationExpected = errors.New("new message before the last one is complete")
-	ErrClosePayload         = errors.New("close frame with half a status code")
-	ErrCloseStatus          = errors.New("close frame with a status code that may not be sent")
-	ErrInvalidUTF8          = errors.New("invalid UTF-8")
-	ErrCompressedData       = errors.New("invalid compressed data")
-	ErrEmptyFragments       = errors.New("too many empty fragments")
+	ErrReservedBits         = errors.New("websocket: reserved bit set that no extension gives a meaning")
+	ErrReservedOpcode       = errors.New("websocket: reserved opcode")
+	ErrControlFragmented    = errors.New("websocket: fragmented control frame")
+	ErrControlTooLong       = errors.New("websocket: control frame of more than 125 bytes")
+	ErrLengthEncoding       = errors.New("websocket: length not encoded in the fewest bytes, or beyond 63 bits")
+	ErrUnmasked             = errors.New("websocket: unmasked frame from a client")
+	ErrMasked               = errors.New("websocket: masked frame from a server")
+	ErrContinuation         = errors.New("websocket: continuation frame without a message to continue")
+	ErrContinuationExpected = errors.New("websocket: new message before the last one is complete")
+	ErrClosePayload         = errors.New("websocket: close frame with half a status code")
+	ErrCloseStatus          = errors.New("websocket: close frame with a status code that may not be sent")
+	ErrInvalidUTF8          = errors.New("websocket: invalid UTF-8")
+	ErrCompressedData       = errors.New("websocket: invalid compressed data")
+	ErrEmptyFragments       = errors.New("websocket: too many empty fragments")
 )
 
-// The errors of the core, allocated once.
+// The errors of the framing core, allocated once.
 var (
 	errReservedBits         = &ProtocolError{StatusProtocolError, ErrReservedBits}
 	errReservedOpcode       = &ProtocolError{StatusProtocolError, ErrReservedOpcode}
@@ -67,7 +68,7 @@ var (
 	errMessageTooBig        = &ProtocolError{StatusMessageTooBig, ErrMessageTooBig}
 )
 
-// inflateError says what an error of a decompressor means.
+// inflateError translates the error of a decompressor.
 func inflateError(err error) *ProtocolError {
 	if errors.Is(err, deflate.ErrTooLarge) {
 		return errMessageTooBig
@@ -75,9 +76,24 @@ func inflateError(err error) *ProtocolError {
 	return errCompressedData
 }
 
-// CloseError is how reading ends when the peer has closed the connection by a
-// close frame. It is what io.EOF is to a file: nothing was lost, unless Code says
-// that something was wrong.
+const errorPrefix = "websocket: "
+
+// unprefixed returns the text of an error without the prefix of this package, wherever in the text
+// a wrapped error has put it.
+func unprefixed(err error) string { return strings.ReplaceAll(err.Error(), errorPrefix, "") }
+
+// opError is an error together with the operation that failed, such as "read" or "ping". Its text
+// has the prefix of this package once, at the front.
+type opError struct {
+	op  string
+	err error
+}
+
+func (e *opError) Error() string { return errorPrefix + e.op + ": " + unprefixed(e.err) }
+func (e *opError) Unwrap() error { return e.err }
+
+// CloseError is the error of Read after the peer has closed the connection by a close frame. Like
+// io.EOF it does not mean that something was lost, unless Code says so.
 type CloseError struct {
 	Code   StatusCode // StatusNoStatusReceived when the close frame had none
 	Reason string     // at most MaxCloseReason bytes of UTF-8, usually empty
@@ -95,8 +111,7 @@ func (e *CloseError) Error() string {
 	return s
 }
 
-// CloseStatus returns the code of the CloseError that err is or wraps, and 0 if
-// there is none.
+// CloseStatus returns the code of the CloseError that err is or wraps, and 0 if there is none.
 func CloseStatus(err error) StatusCode {
 	var closed *CloseError
 	if errors.As(err, &closed) {
@@ -105,22 +120,27 @@ func CloseStatus(err error) StatusCode {
 	return 0
 }
 
-// closingError is an error that has closed the connection: it matches ErrClosed as well.
+// closingError is an error that has closed the connection: it also matches ErrClosed.
 type closingError struct{ error }
 
 func (e closingError) Unwrap() []error { return []error{e.error, ErrClosed} }
 
-// ProtocolError says what the peer did that fails the connection.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-7.1.7
+// ProtocolError is the error of Read after the peer has broken the protocol, which fails the
+// connection.
+//
+// RFC 6455, section 7.1.7.
 type ProtocolError struct {
-	Code StatusCode // what the connection is closed with
-	Err  error      // the kind of fault, one of the sentinels of this package
+	Code StatusCode // the status code that the connection is closed with
+	Err  error      // the kind of fault: one of the sentinels of this package
 }
 
 // Error returns for example "websocket: protocol error: reserved opcode".
 func (e *ProtocolError) Error() string {
-	s := "websocket: " + e.Code.String()
-	if fault := e.Err.Error(); fault != e.Code.String() {
+	s := errorPrefix + e.Code.String()
+	if e.Err == nil {
+		return s
+	}
+	if fault := unprefixed(e.Err); fault != e.Code.String() {
 		s += ": " + fault
 	}
 	return s

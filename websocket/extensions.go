@@ -12,7 +12,7 @@ import (
 // the window on the receiving side, and several times that on the sending side.
 // What is small, or is compressed or encrypted already, gains nothing. Compressing
 // secrets together with what an attacker may choose reveals the secrets by their
-// size: https://www.rfc-editor.org/rfc/rfc7692.html#section-8
+// size: RFC 7692, section 8
 type CompressionOptions struct {
 	// Threshold is the size of the smallest message that is sent compressed, in
 	// bytes. 0 is a default, a negative one compresses every message.
@@ -21,7 +21,8 @@ type CompressionOptions struct {
 	// ServerNoContextTakeover and ClientNoContextTakeover make the server, or the
 	// client, forget the history after each message that it sends: less memory,
 	// less compression.
-	// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.1.1
+	//
+	// RFC 7692, section 7.1.1.
 	ServerNoContextTakeover bool
 	ClientNoContextTakeover bool
 
@@ -30,7 +31,8 @@ type CompressionOptions struct {
 	// 0 is 15. A peer that says that it cannot keep to the bound on what it sends makes
 	// the connection one without compression; a server that takes the offer and leaves
 	// the bound out, as some do, fails the handshake.
-	// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.1.2
+	//
+	// RFC 7692, section 7.1.2.
 	ServerMaxWindowBits int
 	ClientMaxWindowBits int
 }
@@ -54,7 +56,8 @@ func (o CompressionOptions) check() (CompressionOptions, error) {
 }
 
 // extension is one element of a Sec-WebSocket-Extensions header field.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-9.1
+//
+// RFC 6455, section 9.1.
 type extension struct {
 	name       string
 	parameters []extensionParameter
@@ -78,12 +81,13 @@ const (
 // parseExtensions parses the values of all Sec-WebSocket-Extensions fields of a
 // message, which mean the same as one value with commas in between. It returns
 // ok = false where they do not follow the grammar: the handshake must fail then.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-9.1
+//
+// RFC 6455, section 9.1.
 func parseExtensions(values []string) (extensions []extension, ok bool) {
 	for _, value := range values {
 		s := extensionScanner(value)
 		for {
-			for s.skip(',') { // empty elements: https://www.rfc-editor.org/rfc/rfc9110.html#section-5.6.1.2
+			for s.skip(',') { // empty elements: RFC 9110, section 5.6.1.2
 			}
 			if s == "" {
 				break
@@ -176,7 +180,8 @@ const anyWindowBits = -1
 // parseDeflateParameters returns ok = false for what makes a server decline an
 // offer and a client fail the connection: "an extension parameter not defined",
 // one "with an invalid value", "multiple extension parameters with the same name".
-// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.1
+//
+// RFC 7692, section 7.1.
 func parseDeflateParameters(e extension) (p deflateParameters, ok bool) {
 	for _, parameter := range e.parameters {
 		// Parameter names are tokens of this specification, compared exactly: none of
@@ -211,7 +216,8 @@ func parseDeflateParameters(e extension) (p deflateParameters, ok bool) {
 
 // parseWindowBits returns 0 unless s is "a decimal integer value without leading
 // zeroes between 8 to 15, inclusive".
-// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.1.2.1
+//
+// RFC 7692, section 7.1.2.1.
 func parseWindowBits(s string) int {
 	switch {
 	case len(s) == 1 && '8' <= s[0] && s[0] <= '9':

@@ -4,7 +4,8 @@ package websocket
 //
 // client_max_window_bits is offered always, with or without a value: it says that
 // this client can keep to whatever window the server wants.
-// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.1.2.2
+//
+// RFC 7692, section 7.1.2.2.
 func offerDeflate(o CompressionOptions) deflateParameters {
 	offer := deflateParameters{
 		serverNoContextTakeover: o.ServerNoContextTakeover,
@@ -23,7 +24,8 @@ func offerDeflate(o CompressionOptions) deflateParameters {
 // acceptDeflate is the server's choice: the first of the extensions that it can
 // do, as it is configured, and the answer to it. Without one the connection has no
 // compression, which is never an error.
-// https://www.rfc-editor.org/rfc/rfc7692.html#section-5.1
+//
+// RFC 7692, section 5.1.
 func acceptDeflate(offers []extension, o CompressionOptions) (answer deflateParameters, ok bool) {
 	for _, e := range offers {
 		if e.name != permessageDeflate {
@@ -81,8 +83,9 @@ func (p deflateParameters) agreed() *compressionParams {
 // checkAnswer is the client's check of what the server has chosen among the
 // extensions that were offered: at most permessage-deflate, offer being nil if not even that.
 // It returns nil where the server chose nothing, and a reason to fail the connection otherwise.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-4.1
-// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.1
+//
+// RFC 6455, section 4.1.
+// RFC 7692, section 7.1.
 func checkAnswer(values []string, offer *deflateParameters) (c *compressionParams, reason string) {
 	extensions, ok := parseExtensions(values)
 	if !ok {

@@ -3,13 +3,15 @@ package websocket
 import (
 	"encoding/binary"
 	"math/bits"
+	"strconv"
 )
 
-// Opcode is the kind of a frame.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-11.8
+// Opcode is the type of a frame.
+//
+// RFC 6455, section 11.8.
 type Opcode uint8
 
-// The opcodes that are defined. 3 to 7 and 11 to 15 are reserved.
+// The defined opcodes. 3 to 7 and 11 to 15 are reserved.
 const (
 	OpcodeContinuation Opcode = 0
 	OpcodeText         Opcode = 1
@@ -19,17 +21,39 @@ const (
 	OpcodePong         Opcode = 10
 )
 
-// IsControl reports whether it is the opcode of a control frame: close, ping, pong, or reserved for another.
+// String returns the name of a defined opcode, such as "continuation" or "ping".
+func (o Opcode) String() string {
+	switch o {
+	case OpcodeContinuation:
+		return "continuation"
+	case OpcodeText:
+		return "text"
+	case OpcodeBinary:
+		return "binary"
+	case OpcodeClose:
+		return "close"
+	case OpcodePing:
+		return "ping"
+	case OpcodePong:
+		return "pong"
+	}
+	return "Opcode(" + strconv.Itoa(int(o)) + ")"
+}
+
+// IsControl reports whether o is the opcode of a control frame: close, ping, pong, or one reserved for
+// further control frames.
 func (o Opcode) IsControl() bool { return o&8 != 0 }
 
 func (o Opcode) isReserved() bool { return o&7 > 2 }
 
 const (
-	// MaxControlPayload is how many bytes of payload a control frame can have.
-	// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5
+	// MaxControlPayload is the size of the largest payload of a control frame, in bytes.
+	//
+	// RFC 6455, section 5.5.
 	MaxControlPayload = 125
 
-	// MaxFrameHeader is the size of the longest frame header: that of a masked frame of 64 KiB and more.
+	// MaxFrameHeader is the size of the longest frame header, in bytes: that of a masked frame of 64 KiB
+	// or more.
 	MaxFrameHeader = 14
 )
 
@@ -44,24 +68,25 @@ const (
 	length64 = 127 // … 8 bytes
 )
 
-// FrameHeader is what is in front of the payload of a frame.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.2
+// FrameHeader is the header of a frame.
+//
+// RFC 6455, section 5.2.
 type FrameHeader struct {
 	Fin              bool // the last, or only, frame of a message
-	Rsv1, Rsv2, Rsv3 bool // Rsv1 on the first frame of a message: permessage-deflate compressed it
+	Rsv1, Rsv2, Rsv3 bool // Rsv1 on the first frame of a message: it is compressed by permessage-deflate
 	Opcode           Opcode
 	Masked           bool
 	MaskingKey       [4]byte // if Masked
 	PayloadLength    int64   // in bytes; at most 125 if Opcode.IsControl
 }
 
-// ParseFrameHeader reads the header that b begins with and returns how many
-// bytes it has. While b is too short for that, n is 0, and err is nil unless
-// those bytes are wrong already. What is wrong for any endpoint is an error, a
-// *[ProtocolError]: a reserved opcode, a control frame that is fragmented or too
-// long, a length that is not encoded in the fewest bytes. What depends on the
-// role of the receiver and on extensions, masking and reserved bits, is the
-// caller's to check, or a [Receiver]'s.
+// ParseFrameHeader parses the header at the front of b, and returns its size n. If b is too short, n is
+// 0, and err is nil unless the bytes that are there are already invalid.
+//
+// The error is a *[ProtocolError] for a header that is invalid for any endpoint: a reserved opcode, a
+// control frame that is fragmented or too long, a length that is not encoded in the fewest bytes. It
+// does not check masking and reserved bits, which depend on the role of the receiver and on
+// extensions; a [Receiver] does.
 func ParseFrameHeader(b []byte) (h FrameHeader, n int, err error) {
 	if len(b) == 0 {
 		return h, 0, nil
@@ -85,7 +110,8 @@ func ParseFrameHeader(b []byte) (h FrameHeader, n int, err error) {
 		if h.Opcode.IsControl() {
 			return h, 0, errControlTooLong
 		}
-		// "the minimal number of bytes MUST be used to encode the length"
+		// RFC 6455, section 5.2: "in all cases, the minimal number of bytes MUST be used to encode the
+		// length".
 		if length == length16 {
 			if n = 4; len(b) < n {
 				return h, 0, nil
@@ -113,9 +139,8 @@ func ParseFrameHeader(b []byte) (h FrameHeader, n int, err error) {
 	return h, n, nil
 }
 
-// AppendFrameHeader appends the header to dst, its length encoded in the fewest
-// bytes. It does not check the header. The payload that the caller appends must
-// be masked if the header says so: see [Mask].
+// AppendFrameHeader appends the header to dst, with its length encoded in the fewest bytes. It does not
+// check the header. If h.Masked is set, the caller must mask the payload, see [Mask].
 func AppendFrameHeader(dst []byte, h FrameHeader) []byte {
 	b0, b1 := byte(h.Opcode)&15, byte(0)
 	if h.Fin {
@@ -140,8 +165,8 @@ func AppendFrameHeader(dst []byte, h FrameHeader) []byte {
 	return dst
 }
 
-// appendStart appends what a header has besides the masking key: its first byte,
-// and the length behind the bits of the second.
+// appendStart appends a header without the masking key: the first byte, and the length, whose first
+// byte is combined with b1.
 func appendStart(dst []byte, b0, b1 byte, n int64) []byte {
 	switch {
 	case n < length16:
@@ -152,22 +177,21 @@ func appendStart(dst []byte, b0, b1 byte, n int64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, b0, b1|length64), uint64(n))
 }
 
-// Mask masks or unmasks b, the part of a frame's payload that begins offset
-// bytes behind the header, in place.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.3
+// Mask masks or unmasks b in place. b is the part of a frame's payload that begins offset bytes behind
+// the header.
+//
+// RFC 6455, section 5.3.
 func Mask(key [4]byte, offset int, b []byte) {
 	mask(bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(offset&3)), b)
 }
 
-// mask masks b in place with a key whose low byte is for b[0], and returns the
-// key for what follows b.
+// mask masks b in place with a key whose low byte is for b[0], and returns the key for the byte after b.
 //
-// The loop works on 64 bytes at a time: encoding/binary turns into unaligned
-// loads and stores where the CPU has them, and fixed-size arrays need no check of
-// bounds inside.
+// The loop works on 64 bytes at a time: encoding/binary compiles to unaligned loads and stores where
+// the CPU has them, and fixed-size arrays need no bounds checks.
 func mask(key uint32, b []byte) uint32 {
 	if key == 0 {
-		return 0 // unmasked, or as good as that
+		return 0 // unmasked, or masked with zeros
 	}
 	k := uint64(key)<<32 | uint64(key)
 	for len(b) >= 64 {
@@ -197,9 +221,9 @@ func mask(key uint32, b []byte) uint32 {
 	return key
 }
 
-// appendMasked appends src to dst, masked, and returns the key for what follows.
-// One pass over the memory instead of two is no faster: copying is done with
-// wider registers than the compiler uses for a loop.
+// appendMasked appends src to dst, masked, and returns the key for the byte after src. One pass over
+// the memory instead of two is not faster: copying uses wider registers than the compiler does for a
+// loop.
 func appendMasked(dst, src []byte, key uint32) ([]byte, uint32) {
 	n := len(dst)
 	dst = append(dst, src...)

@@ -12,7 +12,8 @@ import (
 )
 
 // "j = i MOD 4; transformed-octet-i = original-octet-i XOR masking-key-octet-j"
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.3
+//
+// RFC 6455, section 5.3.
 func TestMask(t *testing.T) {
 	key := [4]byte{1, 20, 33, 240}
 	original := make([]byte, 300)

@@ -20,14 +20,15 @@ const (
 	MaxHeaderSize = 16 << 10
 	// MaxErrorBody is how much of the body of a refusal HandshakeError keeps, in bytes.
 	MaxErrorBody = 1 << 10
-	// DefaultConnectTimeout is how long Dial waits for the stream to the server, of
+	// DefaultTCPConnectionTimeout is how long Dial waits for the stream to the server, of
 	// which TCP takes one round trip, or 1 and 3 seconds more when segments are lost.
-	DefaultConnectTimeout = 5 * time.Second
-	// DefaultHandshakeTimeout bounds all of Dial, Accept and Handshake.
-	DefaultHandshakeTimeout = 30 * time.Second
+	DefaultTCPConnectionTimeout = 5 * time.Second
+	// DefaultConnectionTimeout bounds all of Dial, Accept and Handshake.
+	DefaultConnectionTimeout = 30 * time.Second
 
 	// maxInterimResponses is how many 1xx responses may come before the one that counts.
-	// https://www.rfc-editor.org/rfc/rfc9110.html#section-15.2
+	//
+	// RFC 9110, section 15.2.
 	maxInterimResponses = 8
 	// errorBodyTimeout bounds the wait for the body of a refusal, which a server may
 	// well leave open ended.
@@ -35,7 +36,7 @@ const (
 
 	// refusalLinger and maxRefusalLinger bound how long and how much is read after a refusal
 	// was sent, in bytes: closing with bytes unread resets the connection, and the
-	// refusal may be lost with it. https://www.rfc-editor.org/rfc/rfc9112.html#section-9.6
+	// refusal may be lost with it. RFC 9112, section 9.6
 	refusalLinger    = 500 * time.Millisecond
 	maxRefusalLinger = 64 << 10
 )
@@ -55,7 +56,7 @@ var (
 
 type handshakeTimeout struct{}
 
-func (handshakeTimeout) Error() string   { return "handshake timed out" }
+func (handshakeTimeout) Error() string   { return errorPrefix + "handshake timed out" }
 func (handshakeTimeout) Timeout() bool   { return true }
 func (handshakeTimeout) Temporary() bool { return true }
 
@@ -99,7 +100,7 @@ func (e *HandshakeError) Is(target error) bool { return target == ErrBadHandshak
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // acceptGUID and acceptKey: how a server proves that it has read the request as
-// one for a WebSocket. https://www.rfc-editor.org/rfc/rfc6455.html#section-1.3
+// one for a WebSocket. RFC 6455, section 1.3
 const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 func acceptKey(key string) string {

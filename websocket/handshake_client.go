@@ -14,7 +14,8 @@ import (
 )
 
 // clientHandshake is the client's side of one opening handshake.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-4.1
+//
+// RFC 6455, section 4.1.
 type clientHandshake struct {
 	url          *URL
 	key          string // the value of Sec-WebSocket-Key: 16 random bytes in base64
@@ -35,14 +36,14 @@ var clientProtected = map[string]bool{
 
 // newClientHandshake checks the options; its errors match ErrInvalidOption.
 func newClientHandshake(u *URL, key string, opts *DialOptions) (*clientHandshake, error) {
-	h := &clientHandshake{url: u, key: key, header: opts.Header, origin: opts.Origin, subprotocols: opts.Subprotocols}
+	h := &clientHandshake{url: u, key: key, header: opts.Header, origin: opts.Origin, subprotocols: opts.Protocols}
 	if err := checkHeader(opts.Header, clientProtected); err != nil {
 		return nil, err
 	}
 	if !isFieldValue(opts.Origin) || opts.Origin != "" && hasField(opts.Header, "Origin") {
 		return nil, fmt.Errorf("%w: Origin %q", ErrInvalidOption, opts.Origin)
 	}
-	if err := checkSubprotocols(opts.Subprotocols); err != nil {
+	if err := checkSubprotocols(opts.Protocols); err != nil {
 		return nil, err
 	}
 	if opts.Compression != nil {
@@ -144,7 +145,8 @@ func (h *clientHandshake) run(stream net.Conn) (connConfig, error) {
 		}
 		// "A client MUST be able to parse one or more 1xx responses received prior to a
 		// final response, even if the client does not expect one."
-		// https://www.rfc-editor.org/rfc/rfc9110.html#section-15.2
+		//
+		// RFC 9110, section 15.2.
 		if response.status/100 == 1 && response.status != http.StatusSwitchingProtocols {
 			continue
 		}

@@ -28,7 +28,7 @@ func TestClientRequest(t *testing.T) {
 		want string // without the fields that are always the same
 	}{
 		// The example of RFC 6455, section 1.2.
-		{"ws://server.example.com/chat", DialOptions{Origin: "http://example.com", Subprotocols: []string{"chat", "superchat"}},
+		{"ws://server.example.com/chat", DialOptions{Origin: "http://example.com", Protocols: []string{"chat", "superchat"}},
 			"GET /chat HTTP/1.1\r\nHost: server.example.com\r\n…Origin: http://example.com\r\nSec-WebSocket-Protocol: chat, superchat\r\n\r\n"},
 		{"wss://[::1]:8443?q", DialOptions{Compression: &CompressionOptions{}},
 			"GET /?q HTTP/1.1\r\nHost: [::1]:8443\r\n…Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"},
@@ -65,10 +65,10 @@ func TestClientOptions(t *testing.T) {
 		{Header: http.Header{"": {"c"}}},
 		{Header: http.Header{"Origin": {"a"}}, Origin: "b"},
 		{Origin: "a\nb"},
-		{Subprotocols: []string{""}},
-		{Subprotocols: []string{"a b"}},
-		{Subprotocols: []string{"a,b"}},
-		{Subprotocols: []string{"a", "b", "a"}},
+		{Protocols: []string{""}},
+		{Protocols: []string{"a b"}},
+		{Protocols: []string{"a,b"}},
+		{Protocols: []string{"a", "b", "a"}},
 		{Compression: &CompressionOptions{ClientMaxWindowBits: 7}},
 	} {
 		_, err := Dial(t.Context(), "ws://127.0.0.1:1/", &opts)
@@ -84,7 +84,7 @@ const (
 )
 
 func TestClientAcceptsResponse(t *testing.T) {
-	offer := DialOptions{Subprotocols: []string{"chat", "superchat"}, Compression: &CompressionOptions{}}
+	offer := DialOptions{Protocols: []string{"chat", "superchat"}, Compression: &CompressionOptions{}}
 	for _, test := range []struct {
 		response    string
 		subprotocol string
@@ -122,7 +122,7 @@ func TestClientAcceptsResponse(t *testing.T) {
 }
 
 func TestClientRefusesResponse(t *testing.T) {
-	offer := DialOptions{Subprotocols: []string{"chat"}}
+	offer := DialOptions{Protocols: []string{"chat"}}
 	for _, test := range []struct {
 		response string
 		status   int

@@ -71,7 +71,8 @@ func (r *headReader) search() ([]byte, error) {
 				// "A server that is expecting to receive and parse a request-line SHOULD ignore at
 				// least one empty line (CRLF) received prior to the request-line." They count as
 				// parts of the head, so that there is an end to them.
-				// https://www.rfc-editor.org/rfc/rfc9112.html#section-2.2-6
+				//
+				// RFC 9112, section 2.2, paragraph 6.
 				r.buf = r.buf[2:]
 				r.consumed += 2
 				r.searched = -1
@@ -108,7 +109,8 @@ type requestHead struct {
 }
 
 // parseRequestHead parses a head as headReader returns it.
-// https://www.rfc-editor.org/rfc/rfc9112.html#section-3
+//
+// RFC 9112, section 3.
 func parseRequestHead(head []byte) (*requestHead, error) {
 	line, fields := cutHead(head)
 	method, rest, _ := strings.Cut(line, " ")
@@ -136,7 +138,8 @@ type responseHead struct {
 }
 
 // parseResponseHead parses a head as headReader returns it.
-// https://www.rfc-editor.org/rfc/rfc9112.html#section-4
+//
+// RFC 9112, section 4.
 func parseResponseHead(head []byte) (*responseHead, error) {
 	line, fields := cutHead(head)
 	version, rest, _ := strings.Cut(line, " ")
@@ -178,7 +181,7 @@ func parseVersion(s string) (major, minor byte, ok bool) {
 }
 
 // isRequestTarget reports whether s can be a request target in a request line:
-// visible ASCII only, and not empty. https://www.rfc-editor.org/rfc/rfc9112.html#section-3.2
+// visible ASCII only, and not empty. RFC 9112, section 3.2
 func isRequestTarget(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {

@@ -34,7 +34,7 @@ type acceptance struct {
 }
 
 // parseRequest parses and checks a head as headReader returns it, as far as it is
-// HTTP. The refusal is for the client. https://www.rfc-editor.org/rfc/rfc9112.html#section-3.2
+// HTTP. The refusal is for the client. RFC 9112, section 3.2
 func parseRequest(head []byte) (*Request, *requestHead, *HandshakeError) {
 	h, err := parseRequestHead(head)
 	if err != nil {
@@ -54,7 +54,7 @@ func parseRequest(head []byte) (*Request, *requestHead, *HandshakeError) {
 		return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "the request target does not parse"}
 	}
 	// A server must accept the absolute form, whose host replaces the field. User information
-	// in it is to be taken for an error: https://www.rfc-editor.org/rfc/rfc9110.html#section-4.2.4
+	// in it is to be taken for an error: RFC 9110, section 4.2.4
 	if target.Scheme != "" {
 		if target.Opaque != "" || target.User != nil || !isHostValue(target.Host) {
 			return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "the request target has no valid host"}
@@ -95,7 +95,8 @@ func refuseContent() *HandshakeError {
 }
 
 // checkRequest is the server's reading of the client's opening handshake.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-4.2.1
+//
+// RFC 6455, section 4.2.1.
 func (o *checkedAcceptOptions) checkRequest(r *Request, method string, major, minor int) (*acceptance, *HandshakeError) {
 	refuse := func(status int, reason string) (*acceptance, *HandshakeError) {
 		return nil, &HandshakeError{Status: status, Reason: reason, Header: make(http.Header)}
@@ -109,13 +110,15 @@ func (o *checkedAcceptOptions) checkRequest(r *Request, method string, major, mi
 		return refuse(http.StatusHTTPVersionNotSupported, "not HTTP/1.1")
 	}
 	// "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request".
-	// https://www.rfc-editor.org/rfc/rfc9110.html#section-7.8
+	//
+	// RFC 9110, section 7.8.
 	upgrade := minor > 0 && listContains(r.Header["Upgrade"], "websocket") && listContains(r.Header["Connection"], "upgrade")
 	version, ok := singleValue(r.Header, "Sec-Websocket-Version")
 	if !upgrade || ok && version != "" && version != "13" {
 		// "The server MUST send an Upgrade header field in a 426 response".
-		// https://www.rfc-editor.org/rfc/rfc9110.html#section-15.5.22
-		// https://www.rfc-editor.org/rfc/rfc6455.html#section-4.4
+		//
+		// RFC 9110, section 15.5.22.
+		// RFC 6455, section 4.4.
 		_, refusal := refuse(http.StatusUpgradeRequired, "this is a WebSocket server, of version 13")
 		refusal.Header.Set("Upgrade", "websocket")
 		refusal.Header.Set("Connection", "Upgrade")
@@ -134,7 +137,7 @@ func (o *checkedAcceptOptions) checkRequest(r *Request, method string, major, mi
 	if !ok {
 		return refuse(http.StatusBadRequest, "malformed Sec-WebSocket-Protocol")
 	}
-	for _, name := range o.Subprotocols {
+	for _, name := range o.Protocols {
 		if slices.Contains(offered, name) {
 			a.subprotocol = name
 			break
@@ -203,7 +206,8 @@ func appendRefusal(dst []byte, e *HandshakeError) []byte {
 }
 
 // appendResponse appends the response that accepts the request.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-4.2.2
+//
+// RFC 6455, section 4.2.2.
 func (a *acceptance) appendResponse(dst []byte, headers ...http.Header) []byte {
 	b := bytes.NewBuffer(dst)
 	b.WriteString("HTTP/1.1 101 Switching Protocols\r\n" +

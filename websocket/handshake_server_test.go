@@ -46,15 +46,15 @@ func TestServerAcceptsRequest(t *testing.T) {
 		// "Optionally, a |Sec-WebSocket-Protocol| header field, with a list of values
 		// indicating which protocols the client would like to speak".
 		{request + "Sec-WebSocket-Protocol: chat, superchat\r\n", nil, ""},
-		{request + "Sec-WebSocket-Protocol: chat, superchat\r\n", &AcceptOptions{Subprotocols: []string{"other", "superchat", "chat"}}, "Sec-WebSocket-Protocol: superchat\r\n"},
-		{request + "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: superchat\r\n", &AcceptOptions{Subprotocols: []string{"superchat"}}, "Sec-WebSocket-Protocol: superchat\r\n"},
-		{request + "Sec-WebSocket-Protocol: Chat\r\n", &AcceptOptions{Subprotocols: []string{"chat"}}, ""},
-		{request, &AcceptOptions{Subprotocols: []string{"chat"}}, ""},
+		{request + "Sec-WebSocket-Protocol: chat, superchat\r\n", &AcceptOptions{Protocols: []string{"other", "superchat", "chat"}}, "Sec-WebSocket-Protocol: superchat\r\n"},
+		{request + "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: superchat\r\n", &AcceptOptions{Protocols: []string{"superchat"}}, "Sec-WebSocket-Protocol: superchat\r\n"},
+		{request + "Sec-WebSocket-Protocol: Chat\r\n", &AcceptOptions{Protocols: []string{"chat"}}, ""},
+		{request, &AcceptOptions{Protocols: []string{"chat"}}, ""},
 		{request + "Sec-WebSocket-Extensions: permessage-deflate\r\n", nil, ""},
 		// Clients are laxer than the grammar.
 		{"\r\n" + request, nil, ""},
-		{request + "Sec-WebSocket-Protocol: bearer.YQ==, chat\r\n", &AcceptOptions{Subprotocols: []string{"chat"}}, "Sec-WebSocket-Protocol: chat\r\n"},
-		{request + "Sec-WebSocket-Protocol: a=b\r\n", &AcceptOptions{Subprotocols: []string{"a=b"}}, "Sec-WebSocket-Protocol: a=b\r\n"},
+		{request + "Sec-WebSocket-Protocol: bearer.YQ==, chat\r\n", &AcceptOptions{Protocols: []string{"chat"}}, "Sec-WebSocket-Protocol: chat\r\n"},
+		{request + "Sec-WebSocket-Protocol: a=b\r\n", &AcceptOptions{Protocols: []string{"a=b"}}, "Sec-WebSocket-Protocol: a=b\r\n"},
 		{request + "Sec-WebSocket-Extensions: foo; a=\"b, c; d\", permessage-deflate; client_max_window_bits=\"15\"\r\n", compressing, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=15\r\n"},
 		{request + "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=\"1 5\"\r\n", compressing, ""},
 		{request + "Sec-WebSocket-Extensions: foo, permessage-deflate; server_max_window_bits=10\r\n", compressing, "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10\r\n"},
@@ -244,7 +244,7 @@ func TestAcceptOptions(t *testing.T) {
 		{Header: http.Header{"Sec-WebSocket-Accept": {"x"}}},
 		{Header: http.Header{"Sec-WebSocket-Protocol": {"x"}}},
 		{Header: http.Header{"A": {"b\r\n\r\nc"}}},
-		{Subprotocols: []string{"a b"}},
+		{Protocols: []string{"a b"}},
 		{OriginPatterns: []string{"a", "[a"}},
 		{Compression: &CompressionOptions{ServerMaxWindowBits: 20}},
 	} {

@@ -19,7 +19,7 @@ import (
 // did not come in time, however busy the client was to send bits of it; other
 // errors are those of ctx or of the stream.
 //
-// ctx and AcceptOptions.HandshakeTimeout bound the call, not the connection. The error
+// ctx and AcceptOptions.ConnectionTimeout bound the call, not the connection. The error
 // after the end of ctx matches ctx.Err() and context.Cause(ctx).
 func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn, *Request, error) {
 	checked, err := opts.check()
@@ -27,11 +27,11 @@ func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn
 		abort(stream)
 		return nil, nil, err
 	}
-	ctx, cancel := withTimeout(ctx, checked.HandshakeTimeout, DefaultHandshakeTimeout)
+	ctx, cancel := withTimeout(ctx, checked.ConnectionTimeout, DefaultConnectionTimeout)
 	defer cancel()
 	if err := ended(ctx); err != nil {
 		abort(stream)
-		return nil, nil, fmt.Errorf("websocket: handshake with %v: %w", stream.RemoteAddr(), err)
+		return nil, nil, &opError{fmt.Sprint("handshake with ", stream.RemoteAddr()), err}
 	}
 	release := interruptible(ctx, stream)
 	reader := headReader{stream: stream}
@@ -62,7 +62,7 @@ func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	abort(stream)
-	return nil, request, fmt.Errorf("websocket: handshake with %v: %w", stream.RemoteAddr(), err)
+	return nil, request, &opError{fmt.Sprint("handshake with ", stream.RemoteAddr()), err}
 }
 
 // readRequest reads and checks the request. At most one of refusal and err is not nil.
@@ -83,7 +83,8 @@ func (o *checkedAcceptOptions) readRequest(reader *headReader) (r *Request, a *a
 
 // closeAfterRefusal closes a stream so that the client gets what was sent last: it waits, not
 // long, for the client to close.
-// https://www.rfc-editor.org/rfc/rfc9112.html#section-9.6
+//
+// RFC 9112, section 9.6.
 func closeAfterRefusal(stream net.Conn) {
 	// Not every stream has deadlines that work, and TLS has some of its own.
 	defer time.AfterFunc(refusalLinger, func() { abort(stream) }).Stop()

@@ -34,7 +34,7 @@ func requireTimeout(t *testing.T, err error, start time.Time, want time.Duration
 	require.Equal(t, want, time.Since(start))
 }
 
-func TestDialConnectTimeout(t *testing.T) {
+func TestDialTCPConnectionTimeout(t *testing.T) {
 	never := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -43,11 +43,11 @@ func TestDialConnectTimeout(t *testing.T) {
 		opts DialOptions
 		want time.Duration
 	}{
-		{DialOptions{}, DefaultConnectTimeout},
-		{DialOptions{ConnectTimeout: time.Minute}, DefaultHandshakeTimeout},
-		{DialOptions{ConnectTimeout: -1}, DefaultHandshakeTimeout},
-		{DialOptions{ConnectTimeout: time.Minute, HandshakeTimeout: -1}, time.Minute},
-		{DialOptions{ConnectTimeout: time.Second, HandshakeTimeout: time.Minute}, time.Second},
+		{DialOptions{}, DefaultTCPConnectionTimeout},
+		{DialOptions{TCPConnectionTimeout: time.Minute}, DefaultConnectionTimeout},
+		{DialOptions{TCPConnectionTimeout: -1}, DefaultConnectionTimeout},
+		{DialOptions{TCPConnectionTimeout: time.Minute, ConnectionTimeout: -1}, time.Minute},
+		{DialOptions{TCPConnectionTimeout: time.Second, ConnectionTimeout: time.Minute}, time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
@@ -59,7 +59,7 @@ func TestDialConnectTimeout(t *testing.T) {
 	}
 }
 
-func TestDialHandshakeTimeout(t *testing.T) {
+func TestDialConnectionTimeout(t *testing.T) {
 	silent := func(stream net.Conn) { io.Copy(io.Discard, stream) }
 	// A byte a second, forever.
 	slow := func(stream net.Conn) {
@@ -80,10 +80,10 @@ func TestDialHandshakeTimeout(t *testing.T) {
 			for _, d := range []time.Duration{0, time.Minute} {
 				synctest.Test(t, func(t *testing.T) {
 					start := time.Now()
-					_, err := Dial(t.Context(), url, &DialOptions{DialContext: pipeDialer(server), HandshakeTimeout: d})
+					_, err := Dial(t.Context(), url, &DialOptions{DialContext: pipeDialer(server), ConnectionTimeout: d})
 					want := d
 					if d == 0 {
-						want = DefaultHandshakeTimeout
+						want = DefaultConnectionTimeout
 					}
 					requireTimeout(t, err, start, want)
 					time.Sleep(time.Minute) // for the server to notice
@@ -151,7 +151,7 @@ func TestDialContextEnds(t *testing.T) {
 
 // A client that sends a byte a minute is dropped when its time is over, as is one
 // that sends nothing, and one that does not read the response.
-func TestServerHandshakeTimeout(t *testing.T) {
+func TestServerConnectionTimeout(t *testing.T) {
 	for name, client := range map[string]func(net.Conn){
 		"silent": func(stream net.Conn) { io.Copy(io.Discard, stream) },
 		"slow": func(stream net.Conn) {
@@ -170,10 +170,10 @@ func TestServerHandshakeTimeout(t *testing.T) {
 				start := time.Now()
 				clientStream, serverStream := net.Pipe()
 				go client(clientStream)
-				_, _, err := Handshake(t.Context(), serverStream, &AcceptOptions{HandshakeTimeout: d})
+				_, _, err := Handshake(t.Context(), serverStream, &AcceptOptions{ConnectionTimeout: d})
 				want := d
 				if d == 0 {
-					want = DefaultHandshakeTimeout
+					want = DefaultConnectionTimeout
 				}
 				require.ErrorIs(t, err, ErrHandshakeTimeout, name)
 				require.ErrorIs(t, err, context.DeadlineExceeded, name)
@@ -193,7 +193,7 @@ func TestServerContextEnds(t *testing.T) {
 		time.AfterFunc(time.Second, func() { cancel(shutdown) })
 		client, server := net.Pipe()
 		defer client.Close()
-		_, _, err := Handshake(ctx, server, &AcceptOptions{HandshakeTimeout: -1})
+		_, _, err := Handshake(ctx, server, &AcceptOptions{ConnectionTimeout: -1})
 		require.ErrorIs(t, err, shutdown)
 		require.ErrorIs(t, err, context.Canceled)
 		require.NotErrorIs(t, err, ErrHandshakeTimeout)

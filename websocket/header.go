@@ -22,7 +22,8 @@ var (
 // each ended by CRLF. Where fold is true, a line that begins with white space
 // continues the one before; otherwise it is an error: a server must refuse it, a
 // user agent must read it as a space.
-// https://www.rfc-editor.org/rfc/rfc9112.html#section-5.2
+//
+// RFC 9112, section 5.2.
 func parseHeaderFields(lines string, fold bool) (http.Header, error) {
 	h := make(http.Header)
 	var name string // of the field before, whose value a folded line continues
@@ -109,7 +110,7 @@ func singleValue(h http.Header, name string) (value string, ok bool) {
 }
 
 // listContains reports whether the comma-separated lists of tokens in values hold
-// token, in any case. https://www.rfc-editor.org/rfc/rfc9110.html#section-5.6.1
+// token, in any case. RFC 9110, section 5.6.1
 func listContains(values []string, token string) bool {
 	for _, list := range values {
 		for element := range strings.SplitSeq(list, ",") {
@@ -142,21 +143,24 @@ func subprotocolList(values []string) (names []string, ok bool) {
 // RFC 6455 allows tokens only, but clients put more into a subprotocol than its name: a
 // bearer token in padded base64, or a URL. All of visible ASCII is taken but the comma,
 // which separates the elements.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-4.1
+//
+// RFC 6455, section 4.1.
 func isSubprotocol(s string) bool { return isRequestTarget(s) && !strings.Contains(s, ",") }
 
 // isHostValue reports whether s can be a host with an optional port, by its characters: a
-// server must refuse what cannot. https://www.rfc-editor.org/rfc/rfc9112.html#section-3.2
+// server must refuse what cannot. RFC 9112, section 3.2
 func isHostValue(s string) bool {
 	return isRequestTarget(s) && !strings.ContainsAny(s, `/?#@\"<>^`+"`{|}")
 }
 
 // trimOWS removes optional white space: spaces and tabs, nothing else.
-// https://www.rfc-editor.org/rfc/rfc9110.html#section-5.6.3
+//
+// RFC 9110, section 5.6.3.
 func trimOWS(s string) string { return strings.Trim(s, " \t") }
 
 // isToken reports whether s is a token.
-// https://www.rfc-editor.org/rfc/rfc9110.html#section-5.6.2
+//
+// RFC 9110, section 5.6.2.
 func isToken(s string) bool {
 	for i := range len(s) {
 		if !isTokenByte(s[i]) {
@@ -177,7 +181,8 @@ func isTokenByte(c byte) bool {
 
 // isFieldValue reports whether s has no control characters except tabs. Bytes
 // from 0x80 on are opaque data.
-// https://www.rfc-editor.org/rfc/rfc9110.html#section-5.5
+//
+// RFC 9110, section 5.5.
 func isFieldValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {

@@ -73,7 +73,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 				return 0, n.readError(err)
 			}
 			if typ != n.typ {
-				n.ends = fmt.Errorf("websocket: read: %w: %v", ErrUnexpectedMessageType, typ)
+				n.ends = &opError{"read", fmt.Errorf("%w: %v", ErrUnexpectedMessageType, typ)}
 				n.beginClose(StatusUnsupportedData, "unexpected message type")
 				break
 			}
@@ -223,9 +223,11 @@ func (n *netConn) beginClose(code StatusCode, reason string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case c.stream == nil:
+		return ErrClosed
 	case c.err != nil:
 		return c.closeResult()
-	case c.closeQueued: // a Read has answered the peer's end
+	case c.closeQueued: // a Read has answered the peer's close frame
 		if !c.out.busy && c.out.pending == nil {
 			go c.end(ErrClosed) // it only waits for the peer to close the stream
 		}
@@ -279,6 +281,9 @@ func (n *netConn) SetReadDeadline(t time.Time) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
+		return ErrClosed
+	}
+	if n.c.stream == nil {
 		return ErrClosed
 	}
 	n.readDeadline = t

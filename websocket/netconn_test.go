@@ -224,7 +224,7 @@ func TestNetConnCloseEndsWhatWaits(t *testing.T) {
 
 					// The peer has its time, in the background.
 					require.NoError(t, a.SetWriteDeadline(time.Time{}), "the stream is open")
-					time.Sleep(defaultCloseTimeout)
+					time.Sleep(DefaultCloseTimeout)
 					synctest.Wait()
 					require.ErrorIs(t, a.SetWriteDeadline(time.Time{}), io.ErrClosedPipe)
 				})

@@ -64,7 +64,8 @@ func checkOriginPattern(p string) error {
 }
 
 // originAllowed decides by the Origin field whether a page may connect.
-// https://www.rfc-editor.org/rfc/rfc6454.html#section-7
+//
+// RFC 6454, section 7.
 func (o *checkedAcceptOptions) originAllowed(r *Request) bool {
 	if o.InsecureSkipOriginCheck || r.Header["Origin"] == nil {
 		return true

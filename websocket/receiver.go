@@ -1,72 +1,84 @@
 package websocket
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
+	"strconv"
 )
 
-// Config is what both ends of a framing core need to know.
+// Config is the configuration of a Sender, a Receiver, or a Conn made by NewConn.
 type Config struct {
-	// Client says which end of the connection this is: a client masks what it
-	// sends and refuses what is masked, a server the other way round.
+	// Client is set at the client's end of the connection. A client masks its frames and refuses masked
+	// ones, a server does the opposite.
 	Client bool
 
-	// MaxMessageSize is the size, in bytes and decompressed, beyond which a message
-	// fails the connection. 0 is DefaultMaxMessageSize, a negative one no limit.
+	// MaxMessageSize is the size of the largest message that is accepted, in bytes, decompressed. A larger
+	// one fails the connection. 0 is DefaultMaxMessageSize, negative no limit.
 	MaxMessageSize int
 
-	// Compression is what the handshake has agreed on for permessage-deflate, nil
-	// if nothing: each flag as it is in effect, the zero MaxWindowBits as 15.
+	// Compression holds the parameters of permessage-deflate that the handshake has agreed on, nil if
+	// there is no compression. A MaxWindowBits of 0 is 15.
 	Compression *CompressionOptions
 }
 
-// DefaultMaxMessageSize is the largest message that is accepted unless the
-// options say otherwise, in bytes: RFC 6455 leaves it to the implementation
-// (https://www.rfc-editor.org/rfc/rfc6455.html#section-10.4).
+// DefaultMaxMessageSize is the size of the largest message that is accepted, in bytes, unless the
+// options say otherwise. RFC 6455, section 10.4, leaves the limit to the implementation.
 const DefaultMaxMessageSize = 256 << 10
 
-// maxEmptyFragments is how many frames without payload a message may have.
-// They cost a peer nothing and bring a message no further; senders that flush
-// now and then make a few.
+// maxEmptyFragments is the largest number of frames without payload in a message. They cost a peer
+// nothing and add nothing to a message; senders that flush now and then send a few.
 const maxEmptyFragments = 64
 
-// Event is what a Receiver came upon.
+// Event is the result of Receiver.Receive.
 type Event uint8
 
 // The events.
 const (
-	EventNone    Event = iota // nothing but bytes of a message, perhaps
+	EventNone    Event = iota // all bytes were consumed; at most a part of a message was among them
 	EventMessage              // a message is complete; its type is Receiver.MessageType
-	EventPing                 // answer it by Sender.AppendPong with Receiver.ControlPayload
-	EventPong
-	EventClose // the last event; answer it by Sender.AppendClose with the code of Receiver.CloseError
+	EventPing                 // to be answered by Sender.AppendPong with Receiver.ControlPayload
+	EventPong                 // the answer to a ping, or unsolicited
+	EventClose                // the last event, to be answered by Sender.AppendClose with the code of Receiver.CloseError
 )
 
-// Receiver is the half of the framing core that takes apart and checks what the
-// peer sends. It has no I/O and no memory for messages: the owner passes in the
-// bytes of the stream, in pieces of any size, and the buffer that a message
-// grows in. It is not safe for concurrent use. Make one by [NewReceiver].
+var eventNames = [...]string{
+	EventNone: "none", EventMessage: "message", EventPing: "ping", EventPong: "pong", EventClose: "close",
+}
+
+// String returns the name of the event, such as "message".
+func (e Event) String() string {
+	if int(e) < len(eventNames) {
+		return eventNames[e]
+	}
+	return "Event(" + strconv.Itoa(int(e)) + ")"
+}
+
+// Receiver is the half of the framing core that parses and checks the peer's frames. It does no I/O and
+// has no memory for messages: the caller passes in the bytes of the stream, in pieces of any size, and
+// the buffer to which a message is appended. It is not safe for concurrent use. [NewReceiver] makes one;
+// the zero value refuses every message that is not empty.
 type Receiver struct {
 	client  bool
-	max     int // size of a message
+	max     int // the size of the largest message
 	inflate inflater
 
-	header    [MaxFrameHeader]byte // of a header that has not come completely
+	header    [MaxFrameHeader]byte // an incomplete header
 	headerLen int
 
 	// The frame whose payload is being received.
 	inFrame bool
 	opcode  Opcode
 	fin     bool
-	rest    int64  // bytes of payload that have not come
-	key     uint32 // what the next of them is masked with, in its low byte
+	rest    int64  // the missing bytes of payload
+	key     uint32 // the masking key, rotated so that its low byte is for the next of them
 
 	// The message.
-	typ        MessageType // of the current one or, after EventMessage, of the last
+	typ        MessageType // of the current message or, after EventMessage, of the last one
 	inMessage  bool
 	compressed bool
-	size       int // bytes of it, announced or decompressed
-	empty      int // frames of it that had no payload
+	size       int // its bytes so far: announced or, if compressed, decompressed
+	empty      int // the number of its frames without payload
 	text       utf8State
 
 	control    [MaxControlPayload]byte
@@ -75,7 +87,7 @@ type Receiver struct {
 	err        error
 }
 
-// NewReceiver returns a receiver at the first byte behind the opening handshake.
+// NewReceiver returns a receiver for the first byte after the opening handshake.
 func NewReceiver(cfg Config) *Receiver {
 	r := new(Receiver)
 	r.init(cfg.Client, cfg.MaxMessageSize, cfg.Compression.params())
@@ -83,12 +95,7 @@ func NewReceiver(cfg Config) *Receiver {
 }
 
 func (r *Receiver) init(client bool, maxMessageSize int, compression *compressionParams) {
-	r.client, r.max = client, maxMessageSize
-	if maxMessageSize == 0 {
-		r.max = DefaultMaxMessageSize
-	} else if maxMessageSize < 0 {
-		r.max = math.MaxInt
-	}
+	r.client, r.max = client, messageLimit(maxMessageSize)
 	if compression != nil && client {
 		r.inflate.init(compression.serverMaxWindowBits, compression.serverNoContextTakeover)
 	} else if compression != nil {
@@ -96,24 +103,33 @@ func (r *Receiver) init(client bool, maxMessageSize int, compression *compressio
 	}
 }
 
-// MessageType is the type of the message that is being received or, after
-// EventMessage, of the one that is complete.
+// messageLimit returns the limit, in bytes, that an option MaxMessageSize asks for.
+func messageLimit(option int) int {
+	if option < 0 {
+		return math.MaxInt
+	}
+	return cmp.Or(option, DefaultMaxMessageSize)
+}
+
+// MessageType returns the type of the message being received or, after EventMessage, of the complete
+// one.
 func (r *Receiver) MessageType() MessageType { return r.typ }
 
-// ControlPayload is the payload of the ping or pong that was the last event. It is valid until the next Receive.
+// ControlPayload returns the payload of the ping or pong that was the last event. It is valid until the
+// next call of Receive.
 func (r *Receiver) ControlPayload() []byte { return r.control[:r.controlLen] }
 
-// CloseError is what the peer closed the connection with; nil before EventClose.
+// CloseError returns the code and the reason of the peer's close frame; nil before EventClose.
 func (r *Receiver) CloseError() *CloseError { return r.closed }
 
-// Receive takes bytes from b, up to the first event or all of them, n in number,
-// and appends to message what they add to it. b is borrowed for the call and not
-// changed. When the event is EventNone, message is to be passed in again, as it
-// was or emptied, with further bytes; after EventMessage the next one begins.
+// Receive consumes the first n bytes of b, up to the first event or all of them, and appends their part
+// of a message to message. b is borrowed for the call and not changed. After EventNone the caller passes
+// message in again, unchanged or emptied, with further bytes; after EventMessage the next message
+// begins.
 //
-// An error is a *[ProtocolError], and final: the connection is to be closed with
-// its code. A message that will be too large is one when its frame's header is
-// read. What follows a close frame is taken and ignored.
+// An error is a *[ProtocolError], and final: the caller closes the connection with its code. A message
+// that exceeds the limit is refused when the header of the frame is read, if it is not compressed.
+// Bytes after a close frame are consumed and ignored.
 func (r *Receiver) Receive(message, b []byte) (grown []byte, n int, event Event, err error) {
 	if r.err != nil || r.closed != nil {
 		return message, len(b), EventNone, r.err
@@ -155,10 +171,9 @@ func (r *Receiver) Receive(message, b []byte) (grown []byte, n int, event Event,
 	}
 }
 
-// receiveWhole takes a message that is uncompressed, of one frame, and in b
-// completely, as most are, and returns how many bytes it has; 0 if the next one is
-// different, or in any way wrong. It does nothing that could not be done piece by
-// piece, but in a third of the time.
+// receiveWhole receives a message if it is uncompressed, has one frame, and is complete in b, as most
+// are. It returns the number of bytes consumed, and 0 if the next message is different or invalid. The
+// loop of Receive has the same result, but takes three times as long.
 func (r *Receiver) receiveWhole(message, b []byte) (grown []byte, n int) {
 	if len(b) < 2 || r.inFrame || r.inMessage || r.headerLen != 0 || (b[1]&bitMask != 0) == r.client {
 		return message, 0
@@ -200,10 +215,9 @@ func (r *Receiver) receiveWhole(message, b []byte) (grown []byte, n int) {
 	return message, payload + length
 }
 
-// Direct is how many of the next bytes of the stream can be received directly
-// behind the message: those of an uncompressed frame that are still to come. The
-// owner may put up to as many there and call [Receiver.ReceiveDirect], instead of
-// passing them to Receive, which copies them.
+// Direct returns the number of bytes of the stream that can be read directly into the message's buffer:
+// the missing bytes of an uncompressed frame. The caller may append up to so many to the message and
+// call [Receiver.ReceiveDirect], instead of passing them to Receive, which copies them.
 func (r *Receiver) Direct() int64 {
 	if !r.inFrame || r.compressed || r.opcode.IsControl() || r.err != nil {
 		return 0
@@ -211,9 +225,9 @@ func (r *Receiver) Direct() int64 {
 	return r.rest
 }
 
-// ReceiveDirect takes the next bytes of the stream where the owner has put them,
-// at the end of a message, and unmasks them there. See [Receiver.Direct] for how
-// many there can be; the event and the error are those of Receive.
+// ReceiveDirect receives bytes of the stream that the caller has appended to the message, at most as
+// many as [Receiver.Direct] has returned, and unmasks them in place. The event and the error are those
+// of Receive.
 func (r *Receiver) ReceiveDirect(piece []byte) (event Event, err error) {
 	r.rest -= int64(len(piece))
 	r.key = mask(r.key, piece)
@@ -224,7 +238,7 @@ func (r *Receiver) ReceiveDirect(piece []byte) (event Event, err error) {
 	return event, r.err
 }
 
-// receiveHeader takes a frame's header from b, or as much as is there.
+// receiveHeader consumes a frame's header from b, or a part of it.
 func (r *Receiver) receiveHeader(b []byte) (used int, complete bool) {
 	var h FrameHeader
 	if r.headerLen == 0 {
@@ -251,23 +265,21 @@ func (r *Receiver) receiveHeader(b []byte) (used int, complete bool) {
 	return used, true
 }
 
-// beginFrame checks what a header says against the role, the extensions and the
-// message.
+// beginFrame checks a header against the role, the extensions and the state of the message.
 func (r *Receiver) beginFrame(h *FrameHeader) error {
 	r.inFrame, r.opcode, r.fin, r.rest = true, h.Opcode, h.Fin, h.PayloadLength
 	r.key = binary.LittleEndian.Uint32(h.MaskingKey[:])
 
-	// "MUST be 0 unless an extension is negotiated that defines meanings for
-	// non-zero values." permessage-deflate defines RSV1 for the first frame of a
-	// data message. https://www.rfc-editor.org/rfc/rfc7692.html#section-6
+	// RFC 6455, section 5.2: the RSV bits "MUST be 0 unless an extension is negotiated that defines
+	// meanings for non-zero values."
+	// RFC 7692, section 6: permessage-deflate defines RSV1 for the first frame of a data message.
 	data := h.Opcode == OpcodeText || h.Opcode == OpcodeBinary
 	if h.Rsv2 || h.Rsv3 || h.Rsv1 && !(data && r.inflate.windowBits != 0) {
 		return errReservedBits
 	}
 
-	// "The server MUST close the connection upon receiving a frame that is not
-	// masked. […] A client MUST close a connection if it detects a masked frame."
-	// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.1
+	// RFC 6455, section 5.1: "The server MUST close the connection upon receiving a frame that is not
+	// masked." "A client MUST close a connection if it detects a masked frame."
 	if h.Masked == r.client {
 		if r.client {
 			return errMasked
@@ -305,7 +317,7 @@ func (r *Receiver) beginFrame(h *FrameHeader) error {
 	return nil
 }
 
-// endFrame does what the end of a frame's payload brings.
+// endFrame handles the end of a frame's payload.
 func (r *Receiver) endFrame(message []byte) ([]byte, Event) {
 	r.inFrame = false
 	switch r.opcode {
@@ -323,7 +335,7 @@ func (r *Receiver) endFrame(message []byte) ([]byte, Event) {
 		return message, EventNone
 	}
 	if r.compressed {
-		if message = r.finishCompressed(message); r.err != nil {
+		if r.finishCompressed(); r.err != nil {
 			return message, EventNone
 		}
 	}
@@ -335,37 +347,37 @@ func (r *Receiver) endFrame(message []byte) ([]byte, Event) {
 	return message, EventMessage
 }
 
-// check checks bytes that a message has gained.
+// check checks the last bytes of a message for valid UTF-8, if it is text.
 func (r *Receiver) check(piece []byte) {
 	if r.typ == MessageText && !r.text.valid(piece) {
 		r.err = errInvalidUTF8
 	}
 }
 
-// receiveCompressed unmasks and decompresses a piece of a message. It works on
-// bites of a size that fits the stack, as b is not its own to unmask in.
+// receiveCompressed unmasks and decompresses a piece of a message. It unmasks in a small buffer on the
+// stack, because piece is borrowed and must not be changed.
 func (r *Receiver) receiveCompressed(message, piece []byte) []byte {
-	var bite [512]byte
+	var unmasked [512]byte
 	for len(piece) > 0 && r.err == nil {
-		n := copy(bite[:], piece)
+		n := copy(unmasked[:], piece)
 		piece = piece[n:]
-		r.key = mask(r.key, bite[:n])
+		r.key = mask(r.key, unmasked[:n])
 		start := len(message)
-		grown, err := r.inflate.d.Append(message, bite[:n], r.limit(start))
+		grown, err := r.inflate.d.Append(message, unmasked[:n], r.limit(start))
 		message = r.inflated(grown, start, err)
 	}
 	return message
 }
 
-func (r *Receiver) finishCompressed(message []byte) []byte {
-	start := len(message)
-	grown, err := r.inflate.d.Finish(message, r.limit(start))
-	message = r.inflated(grown, start, err)
+// finishCompressed ends a compressed message.
+func (r *Receiver) finishCompressed() {
+	if err := r.inflate.d.Finish(); err != nil {
+		r.err = inflateError(err)
+	}
 	r.inflate.end()
-	return message
 }
 
-// limit is how long a buffer of n bytes may become by decompression.
+// limit returns the length that a buffer of n bytes may reach by decompression.
 func (r *Receiver) limit(n int) int {
 	if room := r.max - r.size; room < math.MaxInt-n {
 		return n + room
@@ -373,18 +385,19 @@ func (r *Receiver) limit(n int) int {
 	return math.MaxInt
 }
 
-// inflated accounts for what decompression has appended to message behind start.
+// inflated accounts for the bytes that decompression has appended to message behind start.
 func (r *Receiver) inflated(message []byte, start int, err error) []byte {
 	r.size += len(message) - start
-	r.check(message[start:]) // also before an error: text fails at its first bad byte
+	r.check(message[start:]) // even if err is not nil: text fails at its first invalid byte
 	if err != nil && r.err == nil {
 		r.err = inflateError(err)
 	}
 	return message
 }
 
-// parseClose takes apart the payload of a close frame.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5.1
+// parseClose parses the payload of a close frame.
+//
+// RFC 6455, section 5.5.1.
 func parseClose(payload []byte) (*CloseError, error) {
 	if len(payload) == 0 {
 		return &CloseError{Code: StatusNoStatusReceived}, nil

@@ -58,7 +58,7 @@ func events(r *Receiver, direct bool, pieces ...[]byte) string {
 				if !errors.As(err, &protocol) {
 					return err.Error()
 				}
-				fmt.Fprintf(&s, "%d %v\n", protocol.Code, protocol.Err)
+				fmt.Fprintf(&s, "%d %v\n", protocol.Code, unprefixed(protocol.Err))
 				return s.String()
 			}
 		}
@@ -93,13 +93,13 @@ func TestReceiver(t *testing.T) {
 		frames []f
 		want   string
 	}{
-		// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.7
+		// RFC 6455, section 5.7.
 		{"a single-frame text message", []f{{0x81, "Hello"}}, "text \"Hello\"\n"},
 		{"a fragmented text message", []f{{0x01, "Hel"}, {0x80, "lo"}}, "text \"Hello\"\n"},
 		{"ping and pong", []f{{0x89, "Hello"}, {0x8a, "Hello"}}, "ping \"Hello\"\npong \"Hello\"\n"},
 		{"binary, empty messages", []f{{0x82, "\xff"}, {0x82, ""}, {0x81, ""}}, "binary \"\\xff\"\nbinary \"\"\ntext \"\"\n"},
 
-		// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.4
+		// RFC 6455, section 5.4.
 		{"control frames MAY be injected in the middle of a fragmented message",
 			[]f{{0x02, "a"}, {0x89, "1"}, {0x00, "b"}, {0x8a, ""}, {0x80, "c"}}, "ping \"1\"\npong \"\"\nbinary \"abc\"\n"},
 		{"empty fragments", []f{{0x01, ""}, {0x00, ""}, {0x80, ""}, {0x01, ""}, {0x00, "x"}, {0x80, ""}}, "text \"\"\ntext \"x\"\n"},
@@ -108,12 +108,12 @@ func TestReceiver(t *testing.T) {
 		{"a continuation of nothing", []f{{0x80, "a"}}, "1002 continuation frame without a message to continue\n"},
 		{"nor of a message that is complete", []f{{0x81, "a"}, {0x00, "a"}}, "text \"a\"\n1002 continuation frame without a message to continue\n"},
 
-		// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5
+		// RFC 6455, section 5.5.
 		{"the longest control frame", []f{{0x89, long}}, "ping \"" + long + "\"\n"},
 		{"control frames MUST NOT be fragmented", []f{{0x09, "a"}}, "1002 fragmented control frame\n"},
 		{"a close neither", []f{{0x08, ""}}, "1002 fragmented control frame\n"},
 
-		// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.2
+		// RFC 6455, section 5.2.
 		{"reserved opcode 3", []f{{0x83, ""}}, "1002 reserved opcode\n"},
 		{"reserved opcode 7", []f{{0x07, "a"}}, "1002 reserved opcode\n"},
 		{"reserved opcode 11", []f{{0x8b, "a"}}, "1002 reserved opcode\n"},
@@ -122,7 +122,7 @@ func TestReceiver(t *testing.T) {
 		{"RSV2", []f{{0xa2, ""}}, "1002 reserved bit set that no extension gives a meaning\n"},
 		{"RSV3 on a ping", []f{{0x99, ""}}, "1002 reserved bit set that no extension gives a meaning\n"},
 
-		// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5.1
+		// RFC 6455, section 5.5.1.
 		{"a close without a status, and what follows it", []f{{0x88, ""}, {0x81, "a"}, {0xff, "a"}}, "close 1005 \"\"\n"},
 		{"a close with a status", []f{{0x88, "\x03\xe8"}}, "close 1000 \"\"\n"},
 		{"a close with a reason", []f{{0x88, "\x0f\xa0tschüß"}}, "close 4000 \"tschüß\"\n"},
@@ -131,7 +131,7 @@ func TestReceiver(t *testing.T) {
 		{"the reason must be UTF-8", []f{{0x88, "\x03\xe8\xff"}}, "1007 invalid UTF-8\n"},
 		{"all of it", []f{{0x88, "\x03\xe8\xc3"}}, "1007 invalid UTF-8\n"},
 
-		// https://www.rfc-editor.org/rfc/rfc6455.html#section-8.1
+		// RFC 6455, section 8.1.
 		{"a character in two fragments", []f{{0x01, "\xe2\x82"}, {0x80, "\xac"}}, "text \"€\"\n"},
 		{"half a character at the end", []f{{0x81, "\xe2\x82"}}, "1007 invalid UTF-8\n"},
 		{"at the end of the last fragment", []f{{0x01, "\xe2\x82"}, {0x80, ""}}, "1007 invalid UTF-8\n"},
@@ -206,7 +206,7 @@ func TestReceiverLimitsEmptyFragments(t *testing.T) {
 	everyWay(t, append(stream, frame(false, 0x00, "")...), "1008 too many empty fragments\n", receiver)
 }
 
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-7.4
+// RFC 6455, section 7.4.
 func TestReceiverChecksCloseCodes(t *testing.T) {
 	for code := range 6000 {
 		want := fmt.Sprintf("close %d \"\"\n", code)

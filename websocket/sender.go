@@ -5,16 +5,16 @@ import (
 	"math/rand/v2"
 )
 
-// The smallest message that is sent compressed, by default, in bytes. Without a
-// history to refer to, what is shorter gains little or nothing.
+// The defaults of CompressionOptions.Threshold, in bytes, with and without the context of earlier
+// messages. Compressing shorter messages saves little or nothing.
 const (
 	defaultThreshold          = 128
-	defaultThresholdNoHistory = 512
+	defaultThresholdNoContext = 512
 )
 
-// Sender is the half of the framing core that builds frames. It has no I/O: what
-// it builds is appended to a buffer of the owner. It is not safe for concurrent
-// use. Make one by [NewSender].
+// Sender is the half of the framing core that builds frames. It does no I/O: it appends frames to a
+// buffer of the caller. It is not safe for concurrent use. [NewSender] makes one; the zero value is
+// that of a server without compression.
 type Sender struct {
 	client    bool
 	random    func() uint32
@@ -27,12 +27,12 @@ type Sender struct {
 	opcode     Opcode // of the next frame
 }
 
-// NewSender returns a sender at the first byte behind the opening handshake.
+// NewSender returns a sender for the first frame after the opening handshake.
 //
-// A client takes its masking keys from random. They "must not be predictable"
-// (https://www.rfc-editor.org/rfc/rfc6455.html#section-10.3), or a page could make
-// a browser send bytes that a proxy takes for something else. Nil stands for the
-// generator of the Go runtime, ChaCha8 seeded by the operating system.
+// A client takes its masking keys from random, which must not be predictable: otherwise a web page
+// could choose the bytes on the wire so that a proxy takes them for something else (RFC 6455, section
+// 10.3). If random is nil, the generator of the Go runtime is used, ChaCha8 seeded by the operating
+// system.
 func NewSender(cfg Config, random func() uint32) *Sender {
 	s := new(Sender)
 	threshold := 0
@@ -59,16 +59,15 @@ func (s *Sender) init(client bool, compression *compressionParams, threshold int
 	switch s.threshold = threshold; {
 	case threshold < 0:
 		s.threshold = 0
-	case threshold == 0 && s.deflate.forget:
-		s.threshold = defaultThresholdNoHistory
+	case threshold == 0 && s.deflate.noContextTakeover:
+		s.threshold = defaultThresholdNoContext
 	case threshold == 0:
 		s.threshold = defaultThreshold
 	}
 }
 
-// AppendMessage appends p as a message of one frame. It must not be called
-// between the fragments of a message. That text is UTF-8 is for the caller to
-// know.
+// AppendMessage appends p as a message of one frame. It must not be called between the fragments of a
+// message. It does not check that text is UTF-8.
 func (s *Sender) AppendMessage(dst []byte, typ MessageType, p []byte) []byte {
 	if s.compresses(len(p)) {
 		s.deflate.begin()
@@ -77,10 +76,9 @@ func (s *Sender) AppendMessage(dst []byte, typ MessageType, p []byte) []byte {
 	return s.appendFrame(dst, Opcode(typ), true, p)
 }
 
-// AppendFragment appends p as the next frame of a message that is sent in
-// several, the last one of which says so. typ must be the same for all. Control
-// frames may go between them. Of a compressed message no frame may come out of a
-// fragment, as the compressor waits for more.
+// AppendFragment appends p as the next frame of a message of several frames; last marks its last one.
+// typ must be the same for all. Control frames may be sent between them. A fragment of a compressed
+// message can result in no frame, if the compressor waits for more bytes.
 func (s *Sender) AppendFragment(dst []byte, typ MessageType, p []byte, last bool) []byte {
 	first := !s.inMessage
 	if first {
@@ -105,20 +103,20 @@ func (s *Sender) AppendFragment(dst []byte, typ MessageType, p []byte, last bool
 	return dst
 }
 
-// AppendPing appends a ping. Of payload, no more than the first
-// MaxControlPayload bytes are sent.
+// AppendPing appends a ping. payload is truncated to MaxControlPayload bytes.
 func (s *Sender) AppendPing(dst, payload []byte) []byte {
 	return s.appendFrame(dst, OpcodePing, true, payload[:min(len(payload), MaxControlPayload)])
 }
 
-// AppendPong appends a pong, the answer to a ping with the same payload.
+// AppendPong appends a pong, the answer to a ping with the same payload, which is truncated to
+// MaxControlPayload bytes.
 func (s *Sender) AppendPong(dst, payload []byte) []byte {
 	return s.appendFrame(dst, OpcodePong, true, payload[:min(len(payload), MaxControlPayload)])
 }
 
-// AppendClose appends a close frame, after which nothing may be sent. A code that
-// may not be sent, such as StatusNoStatusReceived, makes one without a code and
-// without a reason. A reason is cut to MaxCloseReason bytes, and must be UTF-8.
+// AppendClose appends a close frame, after which nothing may be sent. If code may not be sent, as
+// StatusNoStatusReceived, the frame has neither a code nor a reason. reason must be UTF-8, and is
+// truncated to MaxCloseReason bytes.
 func (s *Sender) AppendClose(dst []byte, code StatusCode, reason string) []byte {
 	var payload [MaxControlPayload]byte
 	n := 0
@@ -131,13 +129,17 @@ func (s *Sender) AppendClose(dst []byte, code StatusCode, reason string) []byte 
 
 func (s *Sender) compresses(n int) bool { return s.deflate.windowBits != 0 && n >= s.threshold }
 
-// appendHeader appends the header of an uncompressed frame and returns the key
-// that its payload is to be masked with, which is 0 for a server.
-func (s *Sender) appendHeader(dst []byte, opcode Opcode, fin bool, length int) ([]byte, uint32) {
-	b0 := byte(opcode)
+// firstByte returns the first byte of the header of an uncompressed frame.
+func firstByte(opcode Opcode, fin bool) byte {
 	if fin {
-		b0 |= bitFin
+		return byte(opcode) | bitFin
 	}
+	return byte(opcode)
+}
+
+// appendHeader appends the header that begins with b0, and returns the masking key of the payload,
+// which is 0 for a server.
+func (s *Sender) appendHeader(dst []byte, b0 byte, length int) ([]byte, uint32) {
 	if !s.client {
 		return appendStart(dst, b0, 0, int64(length)), 0
 	}
@@ -155,7 +157,7 @@ func (s *Sender) maskingKey(h *FrameHeader) uint32 {
 }
 
 func (s *Sender) appendFrame(dst []byte, opcode Opcode, fin bool, payload []byte) []byte {
-	dst, key := s.appendHeader(dst, opcode, fin, len(payload))
+	dst, key := s.appendHeader(dst, firstByte(opcode, fin), len(payload))
 	if !s.client {
 		return append(dst, payload...)
 	}
@@ -163,9 +165,8 @@ func (s *Sender) appendFrame(dst []byte, opcode Opcode, fin bool, payload []byte
 	return dst
 }
 
-// appendCompressed appends a frame with what the compressor makes of p. How long
-// the header will be is known only then: there is room for what it can be at
-// most, and the payload moves to its end.
+// appendCompressed appends a frame with the compressed bytes of p. The length of the header is known
+// only after compression: the payload is appended behind the estimated length, and then moved.
 func (s *Sender) appendCompressed(dst []byte, opcode Opcode, p []byte, first, last bool) []byte {
 	var room [MaxFrameHeader]byte
 	start := len(dst)
@@ -188,7 +189,7 @@ func (s *Sender) appendCompressed(dst []byte, opcode Opcode, p []byte, first, la
 	switch {
 	case len(header) < headerLen:
 		copy(dst[start+len(header):], dst[start+headerLen:])
-	case len(header) > headerLen: // compression made more of it
+	case len(header) > headerLen: // compression has expanded p
 		dst = append(dst, room[:len(header)-headerLen]...)
 		copy(dst[start+len(header):], dst[start+headerLen:start+headerLen+n])
 	}
@@ -196,7 +197,7 @@ func (s *Sender) appendCompressed(dst []byte, opcode Opcode, p []byte, first, la
 	return dst[:start+len(header)+n]
 }
 
-// headerLen is the size of the header of a frame with n bytes of payload.
+// headerLen returns the size of the header of a frame with n bytes of payload.
 func (s *Sender) headerLen(n int) int {
 	size := 2
 	if n >= 1<<16 {

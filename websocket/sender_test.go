@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The examples of https://www.rfc-editor.org/rfc/rfc6455.html#section-5.7
+// The examples of RFC 6455, section 5.7
 func TestSender(t *testing.T) {
 	key := func() uint32 { return 0x3d21fa37 } // 37 fa 21 3d
 	server, client := NewSender(Config{}, nil), NewSender(Config{Client: true}, key)
@@ -81,7 +81,7 @@ func TestSenderToReceiver(t *testing.T) {
 	}
 }
 
-// https://www.rfc-editor.org/rfc/rfc7692.html#section-6
+// RFC 7692, section 6.
 func TestCompressionBits(t *testing.T) {
 	s := NewSender(Config{Compression: &CompressionOptions{Threshold: 10}}, nil)
 	large := make([]byte, 100<<10)
@@ -106,7 +106,7 @@ func TestCompressionBits(t *testing.T) {
 	}
 }
 
-// The examples of https://www.rfc-editor.org/rfc/rfc7692.html#section-7.2.3
+// The examples of RFC 7692, section 7.2.3
 func TestReceiverDecompresses(t *testing.T) {
 	receiver := func() *Receiver { return NewReceiver(Config{Client: true, Compression: &CompressionOptions{}}) }
 	forgetful := func() *Receiver {

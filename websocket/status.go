@@ -26,7 +26,8 @@ func (t MessageType) String() string {
 }
 
 // StatusCode says why a connection was closed.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-7.4
+//
+// RFC 6455, section 7.4.
 type StatusCode uint16
 
 // The codes of the IANA registry "WebSocket Close Code Number". Codes from 3000
@@ -52,7 +53,8 @@ const (
 
 // MaxCloseReason is how many bytes the reason of a close can have: those of a
 // control frame's payload without the code.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-5.5
+//
+// RFC 6455, section 5.5.
 const MaxCloseReason = MaxControlPayload - 2
 
 // String returns the registered name, such as "normal closure", or the number.
@@ -94,7 +96,8 @@ func (c StatusCode) String() string {
 
 // MayBeSent reports whether a close frame may carry the code: the registered ones
 // except 1005, 1006 and 1015, and 3000 to 4999.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-7.4.2
+//
+// RFC 6455, section 7.4.2.
 func (c StatusCode) MayBeSent() bool {
 	switch {
 	case c >= 3000 && c <= 4999:

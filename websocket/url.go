@@ -12,7 +12,8 @@ import (
 )
 
 // The ports of a URL that names none.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-3
+//
+// RFC 6455, section 3.
 const (
 	defaultPort       = "80"  // ws
 	defaultSecurePort = "443" // wss
@@ -32,10 +33,15 @@ type URL struct {
 // Address returns what to dial: "example.com:80", "[::1]:443".
 func (u *URL) Address() string { return net.JoinHostPort(u.Hostname, u.Port) }
 
-// ParseURL parses an absolute ws or wss URL, as Dial does. Errors match
-// ErrInvalidURL, and do not show the URL: it may hold a password.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-3
-func ParseURL(raw string) (*URL, error) {
+// ParseURL parses an absolute ws or wss URL. Errors match ErrInvalidURL, and do not contain the URL,
+// which may have a password.
+//
+// RFC 6455, section 3.
+func ParseURL(raw string) (*URL, error) { return parseURL(raw, false) }
+
+// parseURL parses a URL as ParseURL does. With allowHTTP, the schemes http and https stand for ws and
+// wss, as in the browser's WebSocket constructor (https://websockets.spec.whatwg.org/#dom-websocket-websocket).
+func parseURL(raw string, allowHTTP bool) (*URL, error) {
 	fail := func(format string, args ...any) (*URL, error) {
 		return nil, fmt.Errorf("%w: "+format, append([]any{ErrInvalidURL}, args...)...)
 	}
@@ -52,10 +58,10 @@ func ParseURL(raw string) (*URL, error) {
 		return fail("%w", err)
 	}
 	parsed := &URL{}
-	switch u.Scheme { // in lower case
-	case "ws":
+	switch scheme := u.Scheme; { // in lower case
+	case scheme == "ws", scheme == "http" && allowHTTP:
 		parsed.Port = defaultPort
-	case "wss":
+	case scheme == "wss", scheme == "https" && allowHTTP:
 		parsed.Port, parsed.Secure = defaultSecurePort, true
 	default:
 		return fail("scheme %q is neither ws nor wss", u.Scheme)
@@ -82,7 +88,7 @@ func ParseURL(raw string) (*URL, error) {
 	parsed.Path = encodePath(u)
 	if u.User != nil {
 		password, _ := u.User.Password()
-		// https://www.rfc-editor.org/rfc/rfc7617.html#section-2
+		// RFC 7617, section 2.
 		if strings.Contains(u.User.Username(), ":") {
 			return fail("a colon in the user name")
 		}
@@ -99,14 +105,15 @@ func hostField(hostname string, bracketed bool) (string, error) {
 			return "", fmt.Errorf("%q is not an IPv6 address", hostname)
 		}
 		// A zone has a meaning on this host only.
-		// https://www.rfc-editor.org/rfc/rfc6874.html#section-4
+		//
+		// RFC 6874, section 4.
 		return "[" + ip.WithZone("").String() + "]", nil
 	}
 	if hostname == "" {
 		return "", errors.New("no host")
 	}
 	for i := range len(hostname) {
-		// reg-name without percent-encoding: https://www.rfc-editor.org/rfc/rfc3986.html#section-3.2.2
+		// reg-name without percent-encoding: RFC 3986, section 3.2.2
 		// Names in other scripts are the caller's to encode (xn--…).
 		switch c := hostname[i]; {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
@@ -120,7 +127,8 @@ func hostField(hostname string, bracketed bool) (string, error) {
 
 // encodePath returns path and query so that they can stand in a request line.
 // The query is sent as it was written, but for bytes that cannot stand there.
-// https://www.rfc-editor.org/rfc/rfc6455.html#section-3
+//
+// RFC 6455, section 3.
 func encodePath(u *url.URL) string {
 	var b strings.Builder
 	path := u.EscapedPath()

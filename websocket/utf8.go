@@ -5,7 +5,8 @@ import "unicode/utf8"
 // utf8State checks UTF-8 that comes in pieces, and fails at the first byte that
 // no character can have there, be it in the middle of one. The zero value is
 // ready.
-// https://www.rfc-editor.org/rfc/rfc3629.html#section-4
+//
+// RFC 3629, section 4.
 type utf8State struct {
 	missing int8 // continuation bytes that the last character still needs
 	lo, hi  byte // the range of the next one

@@ -71,7 +71,7 @@ func serveHTTPWith(t *testing.T, handler http.HandlerFunc, start func(*httptest.
 
 func acceptOptions(o socketOptions) *websocket.AcceptOptions {
 	return &websocket.AcceptOptions{
-		Subprotocols:   o.subprotocols,
+		Protocols:      o.subprotocols,
 		Compression:    o.compression,
 		MaxMessageSize: webSocketMessage,
 
@@ -81,7 +81,7 @@ func acceptOptions(o socketOptions) *websocket.AcceptOptions {
 
 func dialOptions(o socketOptions) *websocket.DialOptions {
 	return &websocket.DialOptions{
-		Subprotocols:   o.subprotocols,
+		Protocols:      o.subprotocols,
 		Compression:    o.compression,
 		MaxMessageSize: webSocketMessage,
 	}

@@ -196,7 +196,7 @@ func (s websocketSocket) ping() error { return s.c.Ping(context.Background()) }
 func (s websocketSocket) close(code uint16, reason string) error {
 	return s.c.Close(websocket.StatusCode(code), reason)
 }
-func (s websocketSocket) subprotocol() string { return s.c.Subprotocol() }
+func (s websocketSocket) subprotocol() string { return s.c.Protocol() }
 func (s websocketSocket) drop()               { _ = s.c.CloseNow() }
 
 // rtcSocket is one of package rtc.

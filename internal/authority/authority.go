@@ -96,3 +96,13 @@ func Redact(s string) string {
 	}
 	return s
 }
+
+// IsASCII reports whether s has ASCII characters only, as a host name has in a request.
+func IsASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

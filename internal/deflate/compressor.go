@@ -69,7 +69,7 @@ func (c *Compressor) Reset() {
 
 // Append compresses src, the next bytes of a message, and appends to dst what came out: whole bytes, so that up to 7 bits may
 // be kept for the next call. With last, the message ends: all of it is out, without the 00 00 ff ff at its end
-// (https://www.rfc-editor.org/rfc/rfc7692.html#section-7.2.1), and the next call begins another one. Neither slice is kept.
+// (RFC 7692, section 7.2.1), and the next call begins another one. Neither slice is kept.
 //
 // Each call makes blocks of its own, so that a message in many small parts is larger than in one.
 func (c *Compressor) Append(dst, src []byte, last bool) []byte {

@@ -29,7 +29,7 @@ func stdInflate(t testing.TB, messages ...[]byte) []byte {
 }
 
 func TestCompressExamples(t *testing.T) {
-	// https://www.rfc-editor.org/rfc/rfc7692.html#section-7.2.3.1
+	// RFC 7692, section 7.2.3.1.
 	c := NewCompressor(15)
 	first := c.Append(nil, []byte("Hello"), true)
 	require.Equal(t, unhex(t, "f2 48 cd c9 c9 07 00"), first)

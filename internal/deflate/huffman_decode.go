@@ -2,7 +2,7 @@ package deflate
 
 import "math/bits"
 
-// The alphabets: https://www.rfc-editor.org/rfc/rfc1951.html#section-3.2.5
+// The alphabets: RFC 1951, section 3.2.5
 const (
 	maxLitLenSymbols   = 286
 	maxDistanceSymbols = 30
@@ -57,14 +57,14 @@ var (
 	codeLengthMeaning [19]entry
 )
 
-// The fixed codes, https://www.rfc-editor.org/rfc/rfc1951.html#section-3.2.6
+// The fixed codes, RFC 1951, section 3.2.6
 var (
 	fixedLitLen   [1 << litLenTableBits]entry
 	fixedDistance [1 << distanceTableBits]entry
 )
 
 // baseAndExtra gives the base and the extra bits of the n-th length or distance code, where each group of perGroup codes has
-// one extra bit more than the one before: https://www.rfc-editor.org/rfc/rfc1951.html#section-3.2.5
+// one extra bit more than the one before: RFC 1951, section 3.2.5
 func baseAndExtra(n, perGroup, first int) (base, extra int) {
 	if n < 2*perGroup {
 		return first + n, 0

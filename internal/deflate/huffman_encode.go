@@ -12,7 +12,7 @@ const codeBits = 16
 
 func (c *codes) length(symbol int) uint { return uint(c[symbol] >> codeBits) }
 
-// assign gives codes to symbols whose lengths are set: https://www.rfc-editor.org/rfc/rfc1951.html#section-3.2.2
+// assign gives codes to symbols whose lengths are set: RFC 1951, section 3.2.2
 func (c *codes) assign(n int) {
 	var count, next [maxCodeLength + 2]uint32
 	for symbol := range n {

@@ -71,7 +71,7 @@ func TestCodesAreCompleteAndOptimal(t *testing.T) {
 	}
 }
 
-// Every length and every distance is one symbol with its extra bits: https://www.rfc-editor.org/rfc/rfc1951.html#section-3.2.5
+// Every length and every distance is one symbol with its extra bits: RFC 1951, section 3.2.5
 func TestSymbols(t *testing.T) {
 	for length := minMatch; length <= maxMatch; length++ {
 		symbol := lengthSymbol[length-minMatch]

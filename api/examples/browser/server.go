@@ -23,9 +23,9 @@ const (
 	// maxSignal is the largest message on the WebSocket, in bytes; a description with all its candidates has a few
 	// thousand.
 	maxSignal = 64 << 10
-	// pingInterval and maxUnansweredPings tell when a page is gone that did not say so, a telephone out of reach.
-	pingInterval       = 10 * time.Second
-	maxUnansweredPings = 2
+	// pingInterval and maxOutstandingPings tell when a page is gone that did not say so, a telephone out of reach.
+	pingInterval        = 10 * time.Second
+	maxOutstandingPings = 2
 )
 
 // server serves the page, and one visit for each page that is open.
@@ -67,9 +67,9 @@ func (s *server) visit(w http.ResponseWriter, r *http.Request) {
 	entered := s.room.enter(v)
 	// Accept lets pages connect that came from here, and no others.
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
-		MaxMessageSize:     maxSignal,
-		PingInterval:       pingInterval,
-		MaxUnansweredPings: maxUnansweredPings,
+		MaxMessageSize:      maxSignal,
+		PingInterval:        pingInterval,
+		MaxOutstandingPings: maxOutstandingPings,
 	})
 	if err != nil { // of which the client has been told
 		s.room.leave(v)

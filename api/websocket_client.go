@@ -8,12 +8,14 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// NewWebSocket makes a WebSocket client and begins to connect; configuration may be nil. The URL is absolute, with the
-// scheme ws or wss. The error is ErrInvalid for a URL or configuration that cannot be right; everything else is said by
-// OnError and OnClosed, or by OnOpen. The WebSocket must be closed at the end, unless OnClosed has been called.
+// NewWebSocket returns a WebSocket client that is connecting; configuration may be nil. The URL is
+// absolute, with the scheme ws or wss. The error is ErrInvalid for an invalid URL or configuration;
+// other failures are reported by OnError and OnClosed, success by OnOpen. The program must close the
+// WebSocket, unless OnClosed has been called.
 //
-// The causes of a failure can be told apart with errors.As: a *net.OpError (a closed port, a timeout), a *proxy.Error, a
-// *tls.CertificateVerificationError, a *websocket.HandshakeError of a server that refused or does not speak WebSocket.
+// The cause of a failure is inspected with errors.As: a *net.OpError (a closed port, a timeout), a
+// *proxy.Error, a *tls.CertificateVerificationError, a *websocket.HandshakeError of a server that refuses
+// or does not speak WebSocket.
 func NewWebSocket(url string, configuration *WebSocketConfiguration) (*WebSocket, error) {
 	return openWebSocket(url, configuration, webSocketTuning{})
 }
@@ -35,7 +37,8 @@ func openWebSocket(url string, configuration *WebSocketConfiguration, tune webSo
 	return ws, nil
 }
 
-// connecting gives the context of the time until the WebSocket is open; Close ends it. A negative timeout is none.
+// connecting returns the context of the time until the WebSocket is open, which Close ends. A negative
+// timeout is none.
 func (ws *WebSocket) connecting(timeout time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ws.cancel, ws.since = cancel, time.Now()
@@ -63,14 +66,14 @@ func (ws *WebSocket) connect(ctx context.Context, stop context.CancelFunc, t web
 		ws.remote = remote
 		return stream, nil
 	}
-	t.options.BeforeClose = ws.settle
+	t.options.BeforeClose = ws.drain
 	conn, err := websocket.Dial(ctx, t.raw, &t.options)
 	stop()
 	ws.connected(conn, err)
 }
 
-// connected ends connecting. The goroutine that connected ends with it: a TLS handshake leaves it with a large stack, and
-// the one that reads from now on needs a small one.
+// connected ends connecting. The calling goroutine then ends, because a TLS handshake leaves it with a
+// large stack; reading, in a new goroutine, needs only a small one.
 func (ws *WebSocket) connected(conn *websocket.Conn, err error) {
 	ws.mu.Lock()
 	if err != nil || ws.state != channelConnecting {
@@ -79,8 +82,11 @@ func (ws *WebSocket) connected(conn *websocket.Conn, err error) {
 		return
 	}
 	ws.conn = conn
-	ws.log.Debug("WebSocket", "open", ws.path, "protocol", conn.Subprotocol())
+	ws.log.Debug("WebSocket", "open", ws.path, "protocol", conn.Protocol())
 	ws.opened()
-	ws.mu.Unlock()
+	if ws.closeOnOpen {
+		ws.close()
+	}
+	ws.unlock()
 	go ws.read(conn)
 }

@@ -62,7 +62,8 @@ func wirePeersInMemory(t *testing.T, test func(t *testing.T, ws *WebSocket, peer
 				listen: func(string, string) (net.Listener, error) { return listener, nil },
 			})
 			conn, err := websocket.Dial(t.Context(), "ws://server/", &websocket.DialOptions{
-				DialContext: func(context.Context, string, string) (net.Conn, error) { return theirs, nil },
+				DialContext:  func(context.Context, string, string) (net.Conn, error) { return theirs, nil },
+				PingInterval: -1, // the test reads and writes the stream below
 			})
 			require.NoError(t, err)
 			defer conn.CloseNow()
@@ -78,7 +79,7 @@ func wirePeersInMemory(t *testing.T, test func(t *testing.T, ws *WebSocket, peer
 			ws := dial(t, "ws://server/", &WebSocketConfiguration{
 				DialContext: func(context.Context, string, string) (net.Conn, error) { return ours, nil },
 			})
-			conn, _, err := websocket.Handshake(t.Context(), theirs, nil)
+			conn, _, err := websocket.Handshake(t.Context(), theirs, &websocket.AcceptOptions{PingInterval: -1})
 			require.NoError(t, err)
 			defer conn.CloseNow()
 			eventually(t, "open", ws.IsOpen)

@@ -102,7 +102,7 @@ func (c *Compressor) appendBlocks(dst []byte, s *scratch, raw []byte) []byte {
 	return dst
 }
 
-// appendStored appends stored blocks: https://www.rfc-editor.org/rfc/rfc1951.html#section-3.2.4
+// appendStored appends stored blocks: RFC 1951, section 3.2.4
 func (c *Compressor) appendStored(dst, raw []byte) []byte {
 	for len(raw) > 0 {
 		n := min(len(raw), maxStored)
@@ -190,7 +190,7 @@ func (s *scratch) writeTokens(w *bitWriter, litLen, distance *codes) {
 	w.flush()
 }
 
-// dynamicHeader is the description of two codes: https://www.rfc-editor.org/rfc/rfc1951.html#section-3.2.7
+// dynamicHeader is the description of two codes: RFC 1951, section 3.2.7
 type dynamicHeader struct {
 	nLitLen, nDistance, nCodeLength int // HLIT, HDIST and HCLEN, with what is added to them
 	symbols                         int // in scratch.header

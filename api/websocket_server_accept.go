@@ -13,24 +13,24 @@ import (
 )
 
 const (
-	// maxUnfinishedHandshakes is how many clients of one server may be between their TCP connection and being open: more
-	// than arrive within the time of a handshake, and little enough to hold (about 20 KiB each, with TLS). Beyond
-	// it clients wait in the system's queue.
+	// maxUnfinishedHandshakes is the largest number of clients of one server that have a TCP connection and
+	// are not open yet: more than arrive during a handshake, and little enough memory (about 20 KiB each,
+	// with TLS). Further clients wait in the queue of the system.
 	maxUnfinishedHandshakes = 1024
-	// unfinishedGrace is for how long a client is safe from those that come after it: when there are too many, the one
-	// that has been connecting for longest, and for longer than this, has to go. So nobody who opens
-	// connections and says nothing can keep the others out.
+	// unfinishedGrace is the time during which a connecting client is not disconnected in favour of others.
+	// If there are too many, the one that has been connecting longest, and for longer than this, is
+	// disconnected, so that clients which open connections and send nothing cannot exclude others.
 	unfinishedGrace = 2 * time.Second
-	// minAcceptDelay and maxAcceptDelay are how long the server waits after a failed accept, doubling from one to the
-	// next: without file descriptors it would otherwise do nothing but fail.
+	// minAcceptDelay and maxAcceptDelay bound the time that the server waits after a failed accept. It doubles
+	// with each failure: without free file descriptors the server would otherwise fail in a busy loop.
 	minAcceptDelay = 5 * time.Millisecond
 	maxAcceptDelay = time.Second
 )
 
-// errTooManyUnfinished ends a client that takes long while others wait.
+// errTooManyUnfinished ends the handshake of a slow client while others wait.
 var errTooManyUnfinished = errors.New("too many clients are connecting, and this one has taken longest")
 
-// newClient is a client that has connected by TCP.
+// newClient is a client with a TCP connection and no handshake yet.
 type newClient struct {
 	ws     *WebSocket
 	stream net.Conn
@@ -64,7 +64,7 @@ func (s *WebSocketServer) accept() {
 	}
 }
 
-// waitForRoom waits until one more client may connect, and tells whether the server still runs.
+// waitForRoom waits until one more client may connect. It reports whether the server is still running.
 func (s *WebSocketServer) waitForRoom() bool {
 	for {
 		s.mu.Lock()
@@ -74,26 +74,31 @@ func (s *WebSocketServer) waitForRoom() bool {
 		}
 		oldest := s.unfinished[0]
 		s.mu.Unlock()
-		patience := time.NewTimer(time.Until(oldest.since.Add(s.tuning.grace)))
+		grace := time.NewTimer(time.Until(oldest.since.Add(s.tuning.grace)))
 		select {
 		case <-s.room:
 		case <-s.done:
-		case <-patience.C:
+		case <-grace.C:
 			oldest.cancel(errTooManyUnfinished)
 			select {
 			case <-s.room:
 			case <-s.done:
 			}
 		}
-		patience.Stop()
+		grace.Stop()
 	}
 }
 
-// arrived makes a WebSocket of a new client, and makes the callback due.
+// arrived makes a WebSocket for a new client, and queues the call of the callback.
 func (s *WebSocketServer) arrived(stream net.Conn) {
 	ws := newWebSocket(s.options.MaxMessageSize, s.tuning.webSocketTuning)
 	ws.remote = addressOf(stream)
 	ws.held = true
+	ws.onEnded = func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.unclosed, ws)
+	}
 	ctx, stop := ws.connecting(s.timeout)
 	ws.log.Debug("WebSocket", "accepted", ws.remote)
 	s.mu.Lock()
@@ -104,11 +109,12 @@ func (s *WebSocketServer) arrived(stream net.Conn) {
 		return
 	}
 	s.unfinished = append(s.unfinished, ws)
+	s.unclosed[ws] = struct{}{}
 	s.clients = append(s.clients, newClient{ws: ws, stream: stream, ctx: ctx, stop: stop})
 	s.callbacks.push(event{target: s, kind: eventClient})
 }
 
-// deliver is the turn of one client.
+// deliver calls the callback with the next client.
 func (s *WebSocketServer) deliver(q *callbackQueue, _ event) {
 	if len(s.clients) == 0 {
 		return
@@ -121,11 +127,11 @@ func (s *WebSocketServer) deliver(q *callbackQueue, _ event) {
 	}
 	q.enter(s, eventClient)
 	defer q.leave()
-	defer s.begin(c) // also when the function ends by runtime.Goexit
+	defer s.begin(c) // even if the callback calls runtime.Goexit
 	s.onClient(c.ws)
 }
 
-// begin starts the handshake of a client that the program knows.
+// begin starts the handshake of a client that the callback has been called with.
 func (s *WebSocketServer) begin(c newClient) {
 	c.ws.lock()
 	c.ws.introduce()
@@ -135,17 +141,17 @@ func (s *WebSocketServer) begin(c newClient) {
 
 // handshake is the goroutine that connects a client.
 func (s *WebSocketServer) handshake(c newClient) {
-	conn, path, err := s.converse(c)
+	conn, path, err := s.handshakes(c)
 	c.stop()
 	c.ws.mu.Lock()
 	c.ws.path = path
 	c.ws.mu.Unlock()
-	s.finished(c.ws)
+	s.leaveUnfinished(c.ws)
 	c.ws.connected(conn, err)
 }
 
-// converse does the handshakes of TLS and WebSocket.
-func (s *WebSocketServer) converse(c newClient) (conn *websocket.Conn, path string, err error) {
+// handshakes performs the handshakes of TLS and WebSocket.
+func (s *WebSocketServer) handshakes(c newClient) (conn *websocket.Conn, path string, err error) {
 	stream := c.stream
 	if s.tls != nil {
 		secure := tls.Server(stream, s.tls)
@@ -159,7 +165,7 @@ func (s *WebSocketServer) converse(c newClient) (conn *websocket.Conn, path stri
 		stream = secure
 	}
 	options := s.options
-	options.BeforeClose = c.ws.settle
+	options.BeforeClose = c.ws.drain
 	conn, request, err := websocket.Handshake(c.ctx, stream, &options)
 	if request != nil {
 		path = request.Path
@@ -167,8 +173,8 @@ func (s *WebSocketServer) converse(c newClient) (conn *websocket.Conn, path stri
 	return conn, path, err
 }
 
-// finished makes room for another client.
-func (s *WebSocketServer) finished(ws *WebSocket) {
+// leaveUnfinished makes room for another client.
+func (s *WebSocketServer) leaveUnfinished(ws *WebSocket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i := slices.Index(s.unfinished, ws); i >= 0 {

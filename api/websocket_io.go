@@ -11,19 +11,20 @@ import (
 )
 
 const (
-	// maxPendingMessages is how many messages may wait in the inbox of a WebSocket before it is not read any more.
+	// maxPendingMessages and maxPendingBytes are the number of messages and their size from which on a
+	// WebSocket whose program does not receive them stops reading. TCP has buffers of its own; the inbox
+	// keeps the program busy while they are refilled.
 	maxPendingMessages = 1024
-	// maxPendingBytes is how much may wait there, beside maxPendingMessages, before it is not
-	// read any more: TCP has buffers of its own, this one keeps the program busy while they are refilled.
-	maxPendingBytes = 1 << 20
-	// minReadBuffer is the first buffer for a message, in bytes, and maxSizeHint the largest that is taken because
-	// the message before was as large: memory goes by what has arrived, not by what is announced.
+	maxPendingBytes    = 1 << 20
+	// minReadBuffer is the size of the first buffer for a message, in bytes, and maxSizeHint that of the
+	// largest one that is chosen because the previous message was as large. Memory follows the bytes
+	// received, not the announced length.
 	minReadBuffer = 1024
 	maxSizeHint   = 64 << 10
-	// maxBatchBytes is after how many bytes of messages the buffered amount is counted anew.
+	// maxBatchBytes is the size of the messages that are written before the buffered amount is updated.
 	maxBatchBytes = 64 << 10
-	// keptQueue is how long a queue may be, in messages, whose memory an idle WebSocket keeps.
-	keptQueue = 16
+	// maxIdleQueue is the length of the longest queue, in messages, whose memory an idle WebSocket keeps.
+	maxIdleQueue = 16
 )
 
 // send buffers a message and wakes the writer.
@@ -36,8 +37,7 @@ func (ws *WebSocket) send(data []byte, isText bool) error {
 	case len(data) > ws.maximum:
 		return invalidf("send: message of %d bytes, at most %d", len(data), ws.maximum)
 	case isText && !utf8.Valid(data):
-		// The peer would have to fail the connection.
-		// https://www.rfc-editor.org/rfc/rfc6455.html#section-8.1
+		// RFC 6455, section 8.1: the peer would have to fail the connection.
 		return invalidf("send: text that is not UTF-8")
 	}
 	m := outMessage{data: bufpool.Get(len(data)), isText: isText}
@@ -49,19 +49,19 @@ func (ws *WebSocket) send(data []byte, isText bool) error {
 	return nil
 }
 
-// flush makes sure that a writer runs if there is something to write.
+// flush starts a writer if there is something to write and none is running.
 func (ws *WebSocket) flush() {
 	if ws.writing || ws.conn == nil || ws.state == channelClosed {
 		return
 	}
-	if ws.outbox.Len() > 0 || (ws.state == channelClosing && !ws.farewell) {
+	if ws.outbox.Len() > 0 || (ws.state == channelClosing && !ws.closeStarted) {
 		ws.writing = true
 		go ws.writer()
 	}
 }
 
-// write is the goroutine that writes. It exists only while there is something to write: what would block is TCP, and
-// Send must not. What has been sent meanwhile leaves together.
+// write is the goroutine that writes. It exists only while there is something to write: writing to TCP can
+// block, and Send must not. Messages sent in the meantime leave together.
 func (ws *WebSocket) write() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -76,16 +76,16 @@ func (ws *WebSocket) write() {
 			ws.setBuffered(ws.buffered - size)
 		}
 	}
-	if ws.state == channelClosing && !ws.farewell {
-		ws.sayFarewell()
+	if ws.state == channelClosing && !ws.closeStarted {
+		ws.closeHandshake()
 	}
 	ws.writing = false
-	if ws.settling {
+	if ws.draining {
 		ws.callbacks.changed.Broadcast()
 	}
 }
 
-// writeBatch writes the first messages of the outbox, and gives their size.
+// writeBatch writes the first messages of the outbox, and returns their size.
 func (ws *WebSocket) writeBatch() (size int, err error) {
 	var batch [16]outMessage
 	n := 0
@@ -115,7 +115,7 @@ func (ws *WebSocket) writeBatch() (size int, err error) {
 
 // read is the goroutine that reads, from open to closed.
 func (ws *WebSocket) read(conn *websocket.Conn) {
-	sizeHint := 0 // the size of the message before, in bytes
+	sizeHint := 0 // the size of the previous message, in bytes
 	for {
 		typ, b, err := readMessage(conn, sizeHint)
 		if err != nil {
@@ -124,13 +124,13 @@ func (ws *WebSocket) read(conn *websocket.Conn) {
 			return
 		}
 		sizeHint = min(len(b.B), maxSizeHint)
-		b = fitted(b)
-		ws.take(received{Message: Message{Data: b.B, IsText: typ == websocket.MessageText}, buffer: b})
+		b = shrunk(b)
+		ws.receive(received{Message: Message{Data: b.B, IsText: typ == websocket.MessageText}, buffer: b})
 	}
 }
 
-// readMessage reads a message into a buffer of the pool. While it waits for one it holds the smallest, in case that is
-// enough, as it usually is, or none.
+// readMessage reads a message into a pooled buffer. While it waits it holds a buffer of minReadBuffer
+// bytes, which is usually enough, or none.
 func readMessage(conn *websocket.Conn, sizeHint int) (websocket.MessageType, *bufpool.Buffer, error) {
 	if sizeHint > minReadBuffer {
 		return readLarge(conn, sizeHint)
@@ -139,7 +139,7 @@ func readMessage(conn *websocket.Conn, sizeHint int) (websocket.MessageType, *bu
 	typ, message, err := conn.ReadInto(context.Background(), b.B)
 	switch {
 	case err != nil:
-	case len(message) > cap(b.B): // it is in memory of its own, and the next one comes by readLarge
+	case len(message) > cap(b.B): // it is in memory of its own; readLarge reads the next one
 		b.Free()
 		b = bufpool.Get(len(message))
 		b.B = append(b.B, message...)
@@ -149,7 +149,7 @@ func readMessage(conn *websocket.Conn, sizeHint int) (websocket.MessageType, *bu
 	return typ, b, err
 }
 
-// readLarge takes a buffer as soon as there is a message, and lets it grow with it.
+// readLarge waits for a message without a buffer, and then reads it into one that grows with it.
 func readLarge(conn *websocket.Conn, sizeHint int) (websocket.MessageType, *bufpool.Buffer, error) {
 	typ, r, err := conn.Reader(context.Background())
 	if err != nil {
@@ -171,8 +171,8 @@ func readLarge(conn *websocket.Conn, sizeHint int) (websocket.MessageType, *bufp
 	}
 }
 
-// fitted moves a small message out of a buffer for a large one: messages may wait for long.
-func fitted(b *bufpool.Buffer) *bufpool.Buffer {
+// shrunk copies a small message from a large buffer to a small one, because messages may wait for long.
+func shrunk(b *bufpool.Buffer) *bufpool.Buffer {
 	if cap(b.B) <= minReadBuffer || len(b.B) > cap(b.B)/4 {
 		return b
 	}
@@ -182,12 +182,12 @@ func fitted(b *bufpool.Buffer) *bufpool.Buffer {
 	return small
 }
 
-// take puts a message into the inbox, and waits while that is full.
-func (ws *WebSocket) take(m received) {
+// receive puts a message into the inbox, and waits while the inbox is full.
+func (ws *WebSocket) receive(m received) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if ws.state != channelOpen {
-		// "If ready state is not OPEN (1), then return."
+		// As in browsers, messages are dropped unless the state is open.
 		// https://websockets.spec.whatwg.org/#feedback-from-the-protocol
 		m.buffer.Free()
 		return
@@ -205,14 +205,14 @@ func (ws *WebSocket) full() bool {
 	return ws.inbox.len() >= maxPendingMessages || ws.inbox.bytes >= maxPendingBytes
 }
 
-// reconsider drops what can no longer be read.
+// reconsider drops the messages that can no longer be read.
 func (ws *WebSocket) reconsider() {
 	if ws.unreadable() {
 		ws.discard()
 	}
 }
 
-// released gives the buffers of messages back that have been read.
+// released frees the buffers of messages that have been read.
 func (ws *WebSocket) released(messages []received) {
 	for i := range messages {
 		messages[i].buffer.Free()
@@ -224,9 +224,9 @@ func (ws *WebSocket) released(messages []received) {
 	}
 }
 
-// trimLater makes sure that the memory of queues that have grown is given back when they are not used any more.
+// trimLater starts a timer that releases the memory of long queues when they are no longer used.
 func (ws *WebSocket) trimLater() {
-	if ws.inbox.queue.Cap() <= keptQueue && ws.outbox.Cap() <= keptQueue || ws.trimming != nil {
+	if ws.inbox.queue.Cap() <= maxIdleQueue && ws.outbox.Cap() <= maxIdleQueue || ws.trimming != nil {
 		return
 	}
 	before := ws.counters
