@@ -60,9 +60,9 @@ func TestSCTPSettings(t *testing.T) {
 		CongestionControl: sctp.CongestionNewReno, DelayedSACKTime: -1, InitialRetransmitTimeout: time.Second,
 		MinRetransmitTimeout: 500 * time.Millisecond, MaxRetransmitTimeout: time.Minute, MaxRetransmitAttempts: 5, HeartbeatInterval: time.Hour}
 	given.apply(&config)
-	require.Equal(t, sctp.Config{MTU: 1000, ReceiveWindow: 20_000, SendBuffer: 30_000, InitialCongestionWindow: 3000,
-		CongestionControl: sctp.CongestionNewReno, SACKDelay: -1, RTOInitial: time.Second, RTOMin: 500 * time.Millisecond,
-		RTOMax: time.Minute, MaxRetransmits: 5, HeartbeatInterval: time.Hour}, config)
+	require.Equal(t, sctp.Config{MTU: 1000, MaxReceiveWindow: 20_000, MaxSendBuffer: 30_000, InitialCongestionWindow: 3000,
+		CongestionControl: sctp.CongestionNewReno, SACKDelay: -1, InitialRTO: time.Second, MinRTO: 500 * time.Millisecond,
+		MaxRTO: time.Minute, MaxRetransmits: 5, HeartbeatInterval: time.Hour}, config)
 
 	t.Cleanup(func() { SetSCTPSettings(SCTPSettings{}) })
 	for _, s := range []SCTPSettings{given, {}, {ReceiveBufferSize: -1, SendBufferSize: -1, InitialCongestionWindow: -1,

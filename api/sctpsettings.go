@@ -38,14 +38,14 @@ func (s *SCTPSettings) apply(c *sctp.Config) {
 	if s == nil {
 		return
 	}
-	c.ReceiveWindow = max(s.ReceiveBufferSize, 0)
-	c.SendBuffer = max(s.SendBufferSize, 0)
+	c.MaxReceiveWindow = max(s.ReceiveBufferSize, 0)
+	c.MaxSendBuffer = max(s.SendBufferSize, 0)
 	c.InitialCongestionWindow = max(s.InitialCongestionWindow, 0) * c.MTU
 	c.CongestionControl = s.CongestionControl
 	c.SACKDelay = s.DelayedSACKTime
-	c.RTOInitial = max(s.InitialRetransmitTimeout, 0)
-	c.RTOMin = max(s.MinRetransmitTimeout, 0)
-	c.RTOMax = max(s.MaxRetransmitTimeout, 0)
+	c.InitialRTO = max(s.InitialRetransmitTimeout, 0)
+	c.MinRTO = max(s.MinRetransmitTimeout, 0)
+	c.MaxRTO = max(s.MaxRetransmitTimeout, 0)
 	c.MaxRetransmits = max(s.MaxRetransmitAttempts, 0)
 	c.HeartbeatInterval = max(s.HeartbeatInterval, 0)
 }

@@ -19,8 +19,8 @@ func (pc *PeerConnection) startSCTP(remote *sdp.MediaDescription) {
 		MaxMTU:          pc.maxSCTPMTU(),
 		MaxMessageSize:  max(pc.settings.MaxMessageSize, dcep.MaxMessageSize),
 		MaxStreams:      maxStreams,
-		NoInterleaving:  pc.tuning.noInterleaving,
-		ZeroChecksum:    true, // DTLS protects every packet
+		DisableInterleaving:  pc.tuning.noInterleaving,
+		EnableZeroChecksum:    true, // DTLS protects every packet
 		Logger:          pc.iceLogger(),
 	}
 	cmp.Or(pc.settings.SCTP, sctpSettings.Load()).apply(&config)

@@ -329,7 +329,7 @@ func (a *Association) Receive(now time.Time, packet []byte) {
 // so, but with INIT and COOKIE ECHO, which come before the peer can know:
 // https://www.rfc-editor.org/rfc/rfc9653.html#section-5.3
 func (a *Association) checksumOK(packet []byte) bool {
-	if a.cfg.ZeroChecksum && binary.LittleEndian.Uint32(packet[8:]) == 0 {
+	if a.cfg.EnableZeroChecksum && binary.LittleEndian.Uint32(packet[8:]) == 0 {
 		if t := chunkType(packet[commonHeaderSize]); t != chunkInit && t != chunkCookieEcho {
 			return true
 		}

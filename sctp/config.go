@@ -34,28 +34,28 @@ type Config struct {
 	// DefaultMaxStreams.
 	MaxStreams uint16
 
-	// StreamLimit is the number of streams in each direction up to which the
+	// MaxTotalStreams is the number of streams in each direction up to which the
 	// peer may have some added later (RFC 6525). Those that are not used cost
-	// nothing. 0: DefaultStreamLimit; at least MaxStreams.
-	StreamLimit uint16
+	// nothing. 0: DefaultMaxTotalStreams; at least MaxStreams.
+	MaxTotalStreams uint16
 
-	// SendBuffer bounds the bytes that Send accepts and the peer has not
+	// MaxSendBuffer bounds the bytes that Send accepts and the peer has not
 	// acknowledged yet. A single larger message is taken when nothing else is
 	// buffered. The bound begins at InitialBuffer and grows up to this with
 	// what the path can hold. 0: DefaultMaxBuffer.
-	SendBuffer int
+	MaxSendBuffer int
 
-	// ReceiveWindow bounds the bytes received and not yet released, those
+	// MaxReceiveWindow bounds the bytes received and not yet released, those
 	// waiting for missing fragments included. The window that the peer is
 	// told begins at InitialBuffer, or four times MaxMessageSize if that is
 	// more, and grows up to this with what the reader takes in a round trip,
 	// or when all that is held is incomplete. 0: DefaultMaxBuffer, or four
 	// times MaxMessageSize if that is more. At least MaxMessageSize.
-	ReceiveWindow int
+	MaxReceiveWindow int
 
-	// RTOInitial, RTOMin and RTOMax are the retransmission timer's limits; 0:
+	// InitialRTO, MinRTO and MaxRTO are the retransmission timer's limits; 0:
 	// the defaults of this package.
-	RTOInitial, RTOMin, RTOMax time.Duration
+	InitialRTO, MinRTO, MaxRTO time.Duration
 
 	// SACKDelay is how long an acknowledgement may wait for a second packet.
 	// 0: DefaultSACKDelay; negative: no delay. At most 500 ms.
@@ -70,18 +70,18 @@ type Config struct {
 	// probed. 0: 30 s; negative: never.
 	HeartbeatInterval time.Duration
 
-	// NoInterleaving turns RFC 8260 off, by which fragments of messages of
+	// DisableInterleaving turns RFC 8260 off, by which fragments of messages of
 	// different streams can alternate. It is used if the peer has it, too.
-	NoInterleaving bool
+	DisableInterleaving bool
 
 	// Scheduler says which stream is served when several have something to
 	// send.
 	Scheduler Scheduler
 
-	// ZeroChecksum says that the packets travel inside DTLS, which protects
+	// EnableZeroChecksum says that the packets travel inside DTLS, which protects
 	// them better than a CRC32c: the checksum is then left out if the peer
 	// agrees (RFC 9653). It must not be set over anything else.
-	ZeroChecksum bool
+	EnableZeroChecksum bool
 
 	// CongestionControl is the algorithm; the default is BBR.
 	CongestionControl CongestionControl
@@ -113,9 +113,9 @@ const (
 	MaxMTU = 65535
 
 	// DefaultMaxMessageSize, in bytes, is what the browsers accept.
-	DefaultMaxMessageSize = 262144
-	DefaultMaxStreams     = 1024
-	DefaultStreamLimit    = 4096
+	DefaultMaxMessageSize  = 262144
+	DefaultMaxStreams      = 1024
+	DefaultMaxTotalStreams = 4096
 
 	// InitialBuffer is where the send buffer and the receive window begin.
 	InitialBuffer = 1 << 20
@@ -127,9 +127,9 @@ const (
 	// https://www.rfc-editor.org/rfc/rfc9260.html#section-16. RTO.Min is 1 s
 	// there, because of acknowledgements delayed by up to 500 ms; ours and
 	// those of every WebRTC peer are delayed by at most 200 ms.
-	DefaultRTOInitial = time.Second
-	DefaultRTOMin     = 220 * time.Millisecond
-	DefaultRTOMax     = 60 * time.Second
+	DefaultInitialRTO = time.Second
+	DefaultMinRTO     = 220 * time.Millisecond
+	DefaultMaxRTO     = 60 * time.Second
 
 	// DefaultSACKDelay is well below the 200 ms of RFC 9260: a bulk sender's
 	// second packet follows within microseconds, and a lone packet's sender
@@ -137,9 +137,9 @@ const (
 	DefaultSACKDelay = 20 * time.Millisecond
 	maxSACKDelay     = 500 * time.Millisecond
 
-	defaultMaxInitRetransmits = 8
-	defaultMaxRetransmits     = 10
-	defaultHeartbeatInterval  = 30 * time.Second
+	DefaultMaxInitRetransmits = 8
+	DefaultMaxRetransmits     = 10
+	DefaultHeartbeatInterval  = 30 * time.Second
 	// validCookieLife: https://www.rfc-editor.org/rfc/rfc9260.html#section-16
 	validCookieLife  = 60 * time.Second
 	minReceiveWindow = 1500
@@ -167,10 +167,10 @@ func (c *Config) setDefaults() {
 	if c.MaxStreams == 0 {
 		c.MaxStreams = DefaultMaxStreams
 	}
-	if c.StreamLimit == 0 {
-		c.StreamLimit = DefaultStreamLimit
+	if c.MaxTotalStreams == 0 {
+		c.MaxTotalStreams = DefaultMaxTotalStreams
 	}
-	c.StreamLimit = max(c.StreamLimit, c.MaxStreams)
+	c.MaxTotalStreams = max(c.MaxTotalStreams, c.MaxStreams)
 	def(&c.MTU, DefaultMTU)
 	// Whole words: padding would otherwise push a full chunk over the edge.
 	c.MTU = min(max(c.MTU, MinMTU), MaxMTU) &^ 3
@@ -178,20 +178,20 @@ func (c *Config) setDefaults() {
 		c.MaxMTU = 0
 	}
 	def(&c.MaxMessageSize, DefaultMaxMessageSize)
-	def(&c.SendBuffer, DefaultMaxBuffer)
-	def(&c.ReceiveWindow, max(DefaultMaxBuffer, 4*c.MaxMessageSize))
+	def(&c.MaxSendBuffer, DefaultMaxBuffer)
+	def(&c.MaxReceiveWindow, max(DefaultMaxBuffer, 4*c.MaxMessageSize))
 	// Less could not hold what MaxMessageSize allows; and section 3.3.2: "the
 	// a_rwnd ... SHOULD NOT be lower than 1500".
-	c.ReceiveWindow = max(c.ReceiveWindow, c.MaxMessageSize, minReceiveWindow)
-	def(&c.MaxInitRetransmits, defaultMaxInitRetransmits)
-	def(&c.MaxRetransmits, defaultMaxRetransmits)
+	c.MaxReceiveWindow = max(c.MaxReceiveWindow, c.MaxMessageSize, minReceiveWindow)
+	def(&c.MaxInitRetransmits, DefaultMaxInitRetransmits)
+	def(&c.MaxRetransmits, DefaultMaxRetransmits)
 	def(&c.InitialCongestionWindow, initialWindowPackets*c.MTU)
-	defTime(&c.RTOInitial, DefaultRTOInitial)
-	defTime(&c.RTOMin, DefaultRTOMin)
-	defTime(&c.RTOMax, DefaultRTOMax)
+	defTime(&c.InitialRTO, DefaultInitialRTO)
+	defTime(&c.MinRTO, DefaultMinRTO)
+	defTime(&c.MaxRTO, DefaultMaxRTO)
 	defTime(&c.SACKDelay, DefaultSACKDelay)
 	c.SACKDelay = min(max(c.SACKDelay, 0), maxSACKDelay)
-	defTime(&c.HeartbeatInterval, defaultHeartbeatInterval)
+	defTime(&c.HeartbeatInterval, DefaultHeartbeatInterval)
 	if c.CongestionControl == CongestionDefault {
 		c.CongestionControl = CongestionBBR
 	}

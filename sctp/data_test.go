@@ -461,7 +461,7 @@ func TestOldSSN(t *testing.T) {
 // is missing must not make the last of them look like old ones, in a window that has
 // room for so many.
 func TestManyMessagesWait(t *testing.T) {
-	s := established(t, Config{ReceiveWindow: 16 << 20, MaxMessageSize: 4 << 20})
+	s := established(t, Config{MaxReceiveWindow: 16 << 20, MaxMessageSize: 4 << 20})
 	const n = 60_000
 	for i := uint32(1); i < n; i += 50 {
 		var chunks [][]byte

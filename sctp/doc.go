@@ -98,14 +98,14 @@
 //     initial window of ten packets.
 //
 // Some numbers differ from RFC 9260, section 16, each for a reason given where it
-// is defined: the least retransmission timeout ([DefaultRTOMin]), the delay of an
+// is defined: the least retransmission timeout ([DefaultMinRTO]), the delay of an
 // acknowledgement ([DefaultSACKDelay]) and the time that a shutdown may take.
 //
 // # Limits
 //
 // What a peer can make an association hold or do is bounded: the size of a message
 // by [Config.MaxMessageSize], the bytes that wait to be read or completed by
-// [Config.ReceiveWindow], the answers that wait to be sent, the chunks and holes
+// [Config.MaxReceiveWindow], the answers that wait to be sent, the chunks and holes
 // looked at for each packet. A malformed packet is counted in [Stats] and dropped;
 // it ends the association only where the RFC says so. The cookie of the handshake
 // is authenticated, and nothing is kept of an INIT.
@@ -165,7 +165,7 @@
 //     nothing does.
 //   - Partial delivery: the reader gets a message when all of it is there, which
 //     [Config.MaxMessageSize] bounds. A peer that begins more messages at once than
-//     [Config.ReceiveWindow] holds cannot complete them quickly; the largest
+//     [Config.MaxReceiveWindow] holds cannot complete them quickly; the largest
 //     message times the streams in use at a time is a safe window.
 //   - Answers to packets of no association (RFC 9260, section 8.4), except for
 //     SHUTDOWN ACK: one association is all there is between two ports here, and an

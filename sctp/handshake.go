@@ -128,13 +128,13 @@ func (a *Association) appendInit(dst []byte, t chunkType, tag, tsn uint32, cooki
 		dst = appendParam(dst, paramStateCookie, cookie)
 	}
 	dst = appendParam(dst, paramForwardTSNSupported, nil)
-	if a.cfg.NoInterleaving {
+	if a.cfg.DisableInterleaving {
 		dst = appendParam(dst, paramSupportedExtensions, []byte{byte(chunkReConfig), byte(chunkForwardTSN)})
 	} else {
 		dst = appendParam(dst, paramSupportedExtensions,
 			[]byte{byte(chunkReConfig), byte(chunkForwardTSN), byte(chunkIData), byte(chunkIForwardTSN)})
 	}
-	if a.cfg.ZeroChecksum {
+	if a.cfg.EnableZeroChecksum {
 		// https://www.rfc-editor.org/rfc/rfc9653.html#section-4
 		dst = appendParam(dst, paramZeroChecksum, []byte{0, 0, 0, errorDetectionDTLS})
 	}
@@ -311,9 +311,9 @@ func (a *Association) adopt(p *peerInit) {
 	h := &a.hand
 	h.peerForwardTSN = p.features&featureForwardTSN != 0
 	h.peerReconfig = p.features&featureReconfig != 0
-	h.zeroChecksum = a.cfg.ZeroChecksum && p.features&featureZeroChecksum != 0
+	h.zeroChecksum = a.cfg.EnableZeroChecksum && p.features&featureZeroChecksum != 0
 	const both = featureIData | featureIForwardTSN
-	h.interleaving = !a.cfg.NoInterleaving && p.features&both == both
+	h.interleaving = !a.cfg.DisableInterleaving && p.features&both == both
 	a.out.header = dataHeaderSize
 	if h.interleaving {
 		a.out.header = iDataHeaderSize
@@ -404,7 +404,7 @@ func (a *Association) restart(t instant, p *peerInit, rtt time.Duration) {
 
 // minCookieRetransmission is the least time after which any implementation sends a COOKIE ECHO
 // again: ours takes its least retransmission timeout, others take 400 ms or more.
-const minCookieRetransmission = DefaultRTOMin
+const minCookieRetransmission = DefaultMinRTO
 
 // sampleCookie takes the time from an INIT ACK to the COOKIE ECHO with its cookie as the round trip
 // of the side that answers. Each INIT ACK has a cookie of its own, so that an INIT that was sent
@@ -412,7 +412,7 @@ const minCookieRetransmission = DefaultRTOMin
 // and the time would then be the peer's timeout (Karn). It counts only if it is so short that no
 // peer can have sent the COOKIE ECHO twice.
 func (a *Association) sampleCookie(rtt time.Duration) {
-	if a.rtt.srtt == 0 && rtt < min(a.cfg.RTOMin, minCookieRetransmission) {
+	if a.rtt.srtt == 0 && rtt < min(a.cfg.MinRTO, minCookieRetransmission) {
 		a.rtt.sample(rtt)
 	}
 }

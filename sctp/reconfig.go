@@ -196,7 +196,7 @@ func (a *Association) ResetAssociation(now time.Time) error {
 // AddStreams adds streams of ours, and asks the peer to add some of its own
 // (RFC 6525 section 5.1.5). EventStreamsAdded follows for each direction, with
 // ErrStreamsDenied if the peer refused. ErrInvalidStream if there would be more
-// than 65,535 of ours, or more of the peer's than Config.StreamLimit; the other
+// than 65,535 of ours, or more of the peer's than Config.MaxTotalStreams; the other
 // errors are those of ResetStream.
 func (a *Association) AddStreams(now time.Time, out, in uint16) error {
 	a.clock(now)
@@ -204,7 +204,7 @@ func (a *Association) AddStreams(now time.Time, out, in uint16) error {
 		return err
 	}
 	r := &a.reset
-	if !a.mayAddOut(out, maxStreams) || int(a.hand.inStreams)+int(r.wantIn)+r.underWay(requestAddIn)+int(in) > int(a.cfg.StreamLimit) {
+	if !a.mayAddOut(out, maxStreams) || int(a.hand.inStreams)+int(r.wantIn)+r.underWay(requestAddIn)+int(in) > int(a.cfg.MaxTotalStreams) {
 		return ErrInvalidStream
 	}
 	for _, n := range [...]uint16{out, in} {

@@ -49,7 +49,7 @@ func (s *script) wantStreams(out, in uint16) {
 
 // tenStreams is a script in which both sides have ten streams, of at most 20.
 func tenStreams(t *testing.T) *script {
-	s := newScript(t, Config{MaxStreams: 10, StreamLimit: 20, HeartbeatInterval: -1})
+	s := newScript(t, Config{MaxStreams: 10, MaxTotalStreams: 20, HeartbeatInterval: -1})
 	s.connect(initAck(peerTag, peerTSN, supportsAll))
 	return s
 }
@@ -409,7 +409,7 @@ func TestAddStreams(t *testing.T) {
 	s.wantAlive()
 }
 
-// Sections 5.2.5 and 5.2.6, as the receiver, up to Config.StreamLimit.
+// Sections 5.2.5 and 5.2.6, as the receiver, up to Config.MaxTotalStreams.
 func TestPeerAddsStreams(t *testing.T) {
 	s := tenStreams(t)
 	s.receive(reconfig(addOutParam(2000, 11)))
@@ -525,7 +525,7 @@ func TestDataAfterDeferredReset(t *testing.T) {
 
 // Held data has the receive window for its bound.
 func TestHeldDataIsBounded(t *testing.T) {
-	s := newScript(t, Config{ReceiveWindow: 20_000, MaxMessageSize: 5000})
+	s := newScript(t, Config{MaxReceiveWindow: 20_000, MaxMessageSize: 5000})
 	s.connect(initAck(peerTag, peerTSN, supportsAll))
 	s.resetAll()
 	text := string(make([]byte, 1000))

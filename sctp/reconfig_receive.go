@@ -307,7 +307,7 @@ func (a *Association) receiveIncomingReset(seq uint32, v []byte) (result uint32,
 
 // receiveAddOutgoing: the peer has more streams to send on (section 5.2.5).
 func (a *Association) receiveAddOutgoing(n uint16) uint32 {
-	if n == 0 || int(a.hand.inStreams)+int(n) > int(a.cfg.StreamLimit) {
+	if n == 0 || int(a.hand.inStreams)+int(n) > int(a.cfg.MaxTotalStreams) {
 		return resetDenied
 	}
 	a.hand.inStreams += n
@@ -323,7 +323,7 @@ func (a *Association) receiveAddOutgoing(n uint16) uint32 {
 // what it answers, and one of our own may look the same, it is said as well.
 func (a *Association) receiveAddIncoming(n uint16) uint32 {
 	r := &a.reset
-	if a.state != StateEstablished || n == 0 || !a.mayAddOut(n, int(a.cfg.StreamLimit)) {
+	if a.state != StateEstablished || n == 0 || !a.mayAddOut(n, int(a.cfg.MaxTotalStreams)) {
 		return resetDenied
 	}
 	r.wantOut += n

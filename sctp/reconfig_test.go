@@ -147,7 +147,7 @@ func TestResetResults(t *testing.T) {
 	for range 20 { // however long the peer takes
 		s.receive(resetResponse(1000, resetInProgressNow), sack(999))
 		s.want()
-		s.wait(cfg.RTOMax)
+		s.wait(cfg.MaxRTO)
 		s.want(`RE-CONFIG reset #1000 last 1000 s1 | DATA 1000 s2 ssn0 BE "unacknowledged"`)
 		s.wantEvents()
 	}

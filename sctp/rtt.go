@@ -22,7 +22,7 @@ const minRTTWindow = 300 * time.Second
 const clockGranularity = time.Millisecond
 
 func (r *rttState) init(c *Config) {
-	*r = rttState{rto: c.RTOInitial, low: c.RTOMin, high: c.RTOMax}
+	*r = rttState{rto: c.InitialRTO, low: c.MinRTO, high: c.MaxRTO}
 }
 
 // sample takes a measurement of a packet that was sent once (Karn's rule is the
@@ -67,7 +67,7 @@ func (r *rttState) endBackOff(c *Config) {
 	switch {
 	case !r.backedOff:
 	case r.srtt == 0:
-		r.rto, r.backedOff = c.RTOInitial, false
+		r.rto, r.backedOff = c.InitialRTO, false
 	default:
 		r.derive()
 	}

@@ -25,12 +25,12 @@ type SendOptions struct {
 	// The zero time, or a later one than Send's: it begins with Send. Send
 	// takes a message whose lifetime is over already, and drops it.
 	Since time.Time
-	// Expendable lets the message be dropped, while it waits to be sent, for
+	// UsePriority lets the message be dropped, while it waits to be sent, for
 	// another expendable one that is more important when the send buffer is
-	// full (the priority policy of RFC 7496 section 3.2). Rank is its
+	// full (the priority policy of RFC 7496 section 3.2). Priority is its
 	// importance: the least number is the most important.
-	Expendable bool
-	Rank       uint32
+	UsePriority bool
+	Priority       uint32
 }
 
 // outMessage is a message that Send took and the peer has not acknowledged.
@@ -56,7 +56,7 @@ type outMessage struct {
 	limitRtx  bool
 	abandoned bool
 	rank      uint32
-	ranked    bool // SendOptions.Expendable
+	ranked    bool // SendOptions.UsePriority
 }
 
 // outStream is one stream of ours.
@@ -271,7 +271,7 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 			return nil
 		}
 	}
-	if !a.sendRoom(len(data), q.buffered, q.unsent) && !(opt.Expendable && a.makeRoom(t, len(data), opt.Rank)) {
+	if !a.sendRoom(len(data), q.buffered, q.unsent) && !(opt.UsePriority && a.makeRoom(t, len(data), opt.Priority)) {
 		q.refused = true
 		return ErrSendBufferFull
 	}
@@ -282,8 +282,8 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 	m.buf = bufpool.Get(len(data))
 	m.buf.B = append(m.buf.B, data...)
 	m.stream, m.ppid, m.unordered = stream, ppid, opt.Unordered
-	if opt.Expendable {
-		m.ranked, m.rank = true, opt.Rank
+	if opt.UsePriority {
+		m.ranked, m.rank = true, opt.Priority
 		q.ranked++
 	}
 	if a.hand.peerForwardTSN {
@@ -328,7 +328,7 @@ func (a *Association) Outstanding() (inFlight, unsent int) { return a.out.inFlig
 // Half the buffer is waited for, so that a bulk sender is woken once for many
 // messages.
 func (a *Association) notifyWritable() {
-	if a.send.refused && a.send.unsent <= a.unsentLimit()/2 && a.send.buffered <= a.cfg.SendBuffer-a.cfg.SendBuffer/8 {
+	if a.send.refused && a.send.unsent <= a.unsentLimit()/2 && a.send.buffered <= a.cfg.MaxSendBuffer-a.cfg.MaxSendBuffer/8 {
 		a.send.refused = false
 		a.events.Push(Event{Kind: EventWritable})
 	}

@@ -114,8 +114,8 @@ func (e *endpoint) check() {
 	if o.inFlight < 0 || o.payloadSum < 0 || e.send.buffered < 0 || e.send.unsent < 0 || e.reasm.held < 0 {
 		panic(fmt.Sprintf("sctp: negative sums: %+v %+v held %d", o.inFlight, e.send, e.reasm.held))
 	}
-	if e.reasm.held > (windowSlack+1)*e.cfg.ReceiveWindow+70_000 {
-		panic(fmt.Sprintf("sctp: %d bytes held of a window of %d", e.reasm.held, e.cfg.ReceiveWindow))
+	if e.reasm.held > (windowSlack+1)*e.cfg.MaxReceiveWindow+70_000 {
+		panic(fmt.Sprintf("sctp: %d bytes held of a window of %d", e.reasm.held, e.cfg.MaxReceiveWindow))
 	}
 }
 
@@ -242,13 +242,13 @@ func TestAdversarialPaths(t *testing.T) {
 	netsim.Seeds(t, 5000, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		cfg := func() Config {
-			c := Config{MTU: 400 + r.IntN(1000), HeartbeatInterval: 5 * time.Second, MaxInitRetransmits: 40, MaxRetransmits: 60, RTOMax: 10 * time.Second}
+			c := Config{MTU: 400 + r.IntN(1000), HeartbeatInterval: 5 * time.Second, MaxInitRetransmits: 40, MaxRetransmits: 60, MaxRTO: 10 * time.Second}
 			if r.IntN(4) == 0 {
-				c.ReceiveWindow = 20_000 + r.IntN(50_000)
+				c.MaxReceiveWindow = 20_000 + r.IntN(50_000)
 				c.MaxMessageSize = 8000
 			}
 			if r.IntN(4) == 0 {
-				c.SendBuffer = 5000 + r.IntN(20_000)
+				c.MaxSendBuffer = 5000 + r.IntN(20_000)
 			}
 			return c
 		}

@@ -24,7 +24,7 @@ const (
 )
 
 func (w *receiveWindow) init(c *Config) {
-	w.max = c.ReceiveWindow
+	w.max = c.MaxReceiveWindow
 	w.limit = min(max(InitialBuffer, 4*c.MaxMessageSize), w.max)
 }
 
@@ -50,10 +50,10 @@ func (w *receiveWindow) released(t instant, n int, rtt *rttState) {
 	w.since, w.taken = t, 0
 }
 
-// ReceiveWindow returns the size of the receive window in bytes, what is held included: at most [Config.ReceiveWindow].
+// ReceiveWindow returns the size of the receive window in bytes, what is held included: at most [Config.MaxReceiveWindow].
 func (a *Association) ReceiveWindow() int { return a.window.limit }
 
-// GrowReceiveWindow lets the receive window grow to size bytes, at most [Config.ReceiveWindow]. The window grows by itself
+// GrowReceiveWindow lets the receive window grow to size bytes, at most [Config.MaxReceiveWindow]. The window grows by itself
 // when the reader keeps up. An owner that knows that what is not read yet holds up what would be read at once may let
 // it grow earlier.
 func (a *Association) GrowReceiveWindow(size int) {
@@ -76,11 +76,11 @@ func (w *receiveWindow) incomplete(size, lent int) {
 // flight, or acknowledged behind a hole, does not count: a sender must not run
 // dry because of it.
 func (a *Association) unsentLimit() int {
-	return min(max(InitialBuffer, a.cc.window()), a.cfg.SendBuffer)
+	return min(max(InitialBuffer, a.cc.window()), a.cfg.MaxSendBuffer)
 }
 
 // sendRoom reports whether Send can take size more bytes when so many are
 // buffered, and so many of them unsent.
 func (a *Association) sendRoom(size, buffered, unsent int) bool {
-	return buffered <= 0 || buffered+size <= a.cfg.SendBuffer && unsent+size <= a.unsentLimit()
+	return buffered <= 0 || buffered+size <= a.cfg.MaxSendBuffer && unsent+size <= a.unsentLimit()
 }

@@ -84,7 +84,7 @@ func (u usage) cost(t testing.TB, l load, messages, packets int64) cost {
 // has to send, up to a batch, go to the other.
 func costOfOurs(t testing.TB, l load, d time.Duration) cost {
 	const batch = 50
-	config := sctp.Config{MTU: mtu, ZeroChecksum: true}
+	config := sctp.Config{MTU: mtu, EnableZeroChecksum: true}
 	a, b := sctp.New(config), sctp.New(config)
 	now := time.Now()
 	buf := make([]byte, 0, mtu)
