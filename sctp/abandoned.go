@@ -69,7 +69,7 @@ func (r *reassembly) dropAbandoned(t instant) {
 	}
 	given := func(h *dataHeader) bool {
 		if r.interleaving {
-			return r.givenUp(h)
+			return r.isAbandoned(h)
 		}
 		return s.forward && serial.LessEqual32(h.tsn, s.tsn)
 	}

@@ -74,7 +74,7 @@ type Association struct {
 	mtu         pathMTU
 	reset       resetState
 	shutdown    shutdownState
-	beat        heartbeat
+	heartbeat   heartbeatState
 	stats       Stats
 }
 
@@ -202,24 +202,24 @@ func (a *Association) Event() (Event, bool) {
 		return Event{}, false
 	}
 	m, _ := r.ready.Pop()
-	r.marked.remove(m.Stream)
+	r.resetQueued.remove(m.Stream)
 	return Event{Kind: EventStreamReset, Stream: m.Stream}, true
 }
 
 // Timers. Each is an instant in Association.timers, 0 when it is not running.
 const (
-	timerT1       = iota // INIT or COOKIE ECHO
-	timerT2              // SHUTDOWN or SHUTDOWN ACK
-	timerT3              // retransmission
-	timerT5              // shutdown guard
-	timerProbe           // tail loss probe
-	timerReorder         // RACK: a reordering window ends
-	timerSACK            // delayed acknowledgement
-	timerReconfig        // RE-CONFIG retransmission
-	timerBeat            // heartbeat
-	timerPace            // the pacer lets the next packet go
-	timerExpire          // the lifetime of a message ends that waits to be sent, or to be sent again
-	timerMTU             // a path MTU probe is lost
+	timerT1        = iota // INIT or COOKIE ECHO
+	timerT2               // SHUTDOWN or SHUTDOWN ACK
+	timerT3               // retransmission
+	timerT5               // shutdown guard
+	timerProbe            // tail loss probe
+	timerReorder          // RACK: a reordering window ends
+	timerSACK             // delayed acknowledgement
+	timerReconfig         // RE-CONFIG retransmission
+	timerHeartbeat        // heartbeat
+	timerPace             // the pacer lets the next packet go
+	timerExpire           // the lifetime of a message ends that waits to be sent, or to be sent again
+	timerMTU              // a path MTU probe is lost
 	timerCount
 )
 
@@ -264,7 +264,7 @@ func (a *Association) Advance(now time.Time) {
 			a.recv.sackNow = true
 		case timerReconfig:
 			a.reconfigTimeout()
-		case timerBeat:
+		case timerHeartbeat:
 			a.heartbeatTimeout(t)
 		case timerPace:
 			// The owner's next Transmit finds the pacer open.
@@ -402,7 +402,7 @@ func (a *Association) endPacket(t instant) {
 	a.reasm.dropAbandoned(t)
 	a.scheduleSack(t)
 	if a.state >= StateEstablished {
-		a.beat.traffic(t)
+		a.heartbeat.traffic(t)
 	}
 	a.progressShutdown(t)
 }
@@ -420,7 +420,7 @@ func (a *Association) close(err error) {
 	a.send.release()
 	a.reasm.release()
 	a.recv.release()
-	a.reset.held = nil
+	a.reset.queued = nil
 	a.events.Push(Event{Kind: EventClosed, Err: err})
 	if a.cfg.Logger != nil {
 		a.cfg.Logger.Debug("sctp: association closed", slog.Any("error", err))

@@ -118,7 +118,7 @@ func (a *Association) expire(t instant) {
 		case m.sent == 0 && m != m.queue.head:
 			q.dropWaiting(m) // the scheduler does not know of it
 		default:
-			a.giveUp(t, m)
+			a.abandon(t, m)
 		}
 		a.stats.MessagesAbandoned++
 	}

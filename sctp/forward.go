@@ -13,8 +13,8 @@ type forwardState struct {
 	advancedPeerAck uint32 // Advanced.Peer.Ack.Point
 	send            bool   // a FORWARD-TSN is due
 	lastSent        instant
-	named           uint32 // where the last one went to
-	owed            bool   // advancedPeerAck is ahead of the peer
+	lastNewCum      uint32 // where the last one went to
+	unconfirmed     bool   // advancedPeerAck is ahead of the peer
 }
 
 const (
@@ -27,22 +27,22 @@ const (
 )
 
 // pending reports whether the peer has not confirmed the last FORWARD-TSN.
-func (f *forwardState) pending() bool { return f.owed }
+func (f *forwardState) pending() bool { return f.unconfirmed }
 
 // resend asks for another FORWARD-TSN when the last one had the time to be
 // answered.
 func (f *forwardState) resend(t instant, srtt time.Duration) {
-	if f.owed && t-f.lastSent > max(srtt, minForwardInterval) {
+	if f.unconfirmed && t-f.lastSent > max(srtt, minForwardInterval) {
 		f.send = true
 	}
 }
 
 // resendNow is for the retransmission timer.
-func (f *forwardState) resendNow() { f.send = f.owed }
+func (f *forwardState) resendNow() { f.send = f.unconfirmed }
 
-// giveUp abandons a message: none of its chunks is sent again, and what is not
+// abandon abandons a message: none of its chunks is sent again, and what is not
 // sent yet never is (RFC 3758 section 3.5, A3).
-func (a *Association) giveUp(t instant, m *outMessage) {
+func (a *Association) abandon(t instant, m *outMessage) {
 	o := &a.out
 	a.send.expiry.remove(m)
 	outstanding := m.refs > 0
@@ -89,8 +89,8 @@ func (a *Association) advancePeerAck(t instant) {
 	for f.advancedPeerAck+1 != o.next && o.at(f.advancedPeerAck+1).state == chunkAbandoned {
 		f.advancedPeerAck++
 	}
-	f.owed = serial.Less32(cum, f.advancedPeerAck)
-	if !f.owed {
+	f.unconfirmed = serial.Less32(cum, f.advancedPeerAck)
+	if !f.unconfirmed {
 		f.send = false
 		return
 	}
@@ -103,7 +103,7 @@ func (a *Association) advancePeerAck(t instant) {
 		// A peer that does not answer gets the next one when the retransmission
 		// timer expires: one for each message that expires until then would
 		// each name all that is outstanding.
-	case advanced, f.named == cum: // or it confirms the last one, and there is more
+	case advanced, f.lastNewCum == cum: // or it confirms the last one, and there is more
 		f.send = true
 	default:
 		f.resend(t, a.rtt.srtt)
@@ -177,18 +177,18 @@ func (a *Association) encodeForwardTSN(t instant, dst []byte, limit int) []byte 
 		}
 	}
 	if unorderedToo {
-		a.spareUnordered(&index, dst[list:], tsn)
+		a.excludeUnfinished(&index, dst[list:], tsn)
 	}
-	f.named = tsn - 1
-	binary.BigEndian.PutUint32(dst[list-4:], f.named)
+	f.lastNewCum = tsn - 1
+	binary.BigEndian.PutUint32(dst[list-4:], f.lastNewCum)
 	a.stats.ForwardTSNsSent++
 	return endChunk(dst, start)
 }
 
-// spareUnordered lowers the unordered MIDs of an I-FORWARD-TSN's entries below
+// excludeUnfinished lowers the unordered MIDs of an I-FORWARD-TSN's entries below
 // those of messages that are still being sent: the peer drops all up to the one
 // named. from is the first TSN beyond the new cumulative one.
-func (a *Association) spareUnordered(index *forwardIndex, entries []byte, from uint32) {
+func (a *Association) excludeUnfinished(index *forwardIndex, entries []byte, from uint32) {
 	o := &a.out
 	for tsn := from; tsn != o.next; tsn++ {
 		c := o.at(tsn)
@@ -249,7 +249,7 @@ func (a *Association) receiveForwardTSN(c chunk) {
 		a.stats.ChunksInvalid++
 		return
 	}
-	if a.reset.kind == requestAssociation && !a.hold(c, tsn) {
+	if a.reset.kind == requestAssociation && !a.queueChunk(c, tsn) {
 		return
 	}
 	r.forward(tsn)

@@ -290,7 +290,7 @@ func (a *Association) receiveInitAck(t instant, c chunk) {
 		a.abort(t, CauseOutOfResource, "", false)
 		return
 	}
-	a.adopt(&p)
+	a.applyPeerInit(&p)
 	a.hand.cookie = append([]byte(nil), p.cookie...)
 	a.hand.unrecognized = p.unrecognized
 	if a.hand.inits == 1 { // Karn: an INIT sent twice gives no sample
@@ -303,8 +303,8 @@ func (a *Association) receiveInitAck(t instant, c chunk) {
 	a.timers[timerT1] = t + a.rtt.rto
 }
 
-// adopt takes over what the peer said of itself.
-func (a *Association) adopt(p *peerInit) {
+// applyPeerInit takes over what the peer said of itself.
+func (a *Association) applyPeerInit(p *peerInit) {
 	a.hand.peerTag, a.hand.peerInitialTSN = p.tag, p.tsn
 	a.hand.outStreams = min(a.cfg.MaxStreams, p.inStreams)
 	a.hand.inStreams = min(a.cfg.MaxStreams, p.outStreams)
@@ -352,12 +352,12 @@ func (a *Association) receiveCookieEcho(t instant, c chunk, tag uint32) bool {
 	switch {
 	case a.state == StateClosed || a.state == StateCookieWait && sameMine:
 		// No association yet (section 5.1), or action B: simultaneous INITs.
-		a.adopt(&p)
+		a.applyPeerInit(&p)
 		a.sampleCookie(t - k.created)
 		a.establish(t)
 	case a.state == StateCookieEchoed && sameMine && !samePeer:
 		// Action B: the peer's INIT came later than its INIT ACK promised.
-		a.adopt(&p)
+		a.applyPeerInit(&p)
 		a.sampleCookie(t - k.created)
 		a.establish(t)
 	case a.state == StateCookieEchoed && sameMine:
@@ -394,7 +394,7 @@ func (a *Association) restart(t instant, p *peerInit, rtt time.Duration) {
 	a.timers = [timerCount]instant{}
 	a.shutdown = shutdownState{}
 	a.resetTransmission()
-	a.adopt(p)
+	a.applyPeerInit(p)
 	a.events.Push(Event{Kind: EventRestarted})
 	a.state = StateCookieEchoed
 	a.sampleCookie(rtt)
@@ -434,7 +434,7 @@ func (a *Association) establish(t instant) {
 	a.hand.cookie, a.hand.unrecognized = nil, nil
 	a.loss.errors = 0
 	a.rtt.endBackOff(&a.cfg)
-	a.beat.start(a, t)
+	a.heartbeat.start(a, t)
 	a.mtu.start()
 	if a.out.count() > 0 { // it went along with COOKIE ECHO, under T1
 		a.timers[timerT3] = t + a.rtt.rto

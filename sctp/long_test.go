@@ -99,7 +99,7 @@ func TestLongTransfers(t *testing.T) {
 		for stream, n := range sent {
 			require.Equal(t, n, got[stream], "stream %d", stream)
 		}
-		require.Zero(t, p.b.reasm.held)
+		require.Zero(t, p.b.reasm.charged)
 		require.NotZero(t, total)
 	})
 }

@@ -32,7 +32,7 @@ type lossState struct {
 	marked, spurious int
 	firstMarked      uint32
 	undoable         bool // until it is undone, or something was given up in it
-	doubtful         bool // an early answer undid the last timeout, and no round trip was measured since
+	undoUnconfirmed  bool // an early answer undid the last timeout, and no round trip was measured since
 
 	probe          bool // the next data packet is a tail loss probe
 	probeOut       bool // one was sent and not answered
@@ -275,20 +275,20 @@ func (a *Association) undoSpurious(t instant, sum *ackTotals) {
 	l := &a.loss
 	l.spurious += sum.spurious
 	if sum.rtt > 0 {
-		l.doubtful = false
+		l.undoUnconfirmed = false
 	}
 	if !l.undoable || l.marked == 0 {
 		return
 	}
 	// An answer can be early because the queue has drained since the least round
 	// trip was measured. If the timer then expires again, the loss was real.
-	early := sum.tooSoon > 0 && !l.doubtful
+	early := sum.tooSoon > 0 && !l.undoUnconfirmed
 	slow := l.recovering && l.timedOut && (sum.spurious > 0 || early)
 	if l.spurious < l.marked && !slow {
 		return
 	}
 	l.recovering, l.timedOut, l.undoable = false, false, false
-	l.doubtful = slow && sum.spurious == 0
+	l.undoUnconfirmed = slow && sum.spurious == 0
 	a.out.restoreLost()
 	if slow {
 		// What RACK learned from acknowledgements that it took for those of
@@ -317,7 +317,7 @@ func (a *Association) markLost(t instant, tsn uint32, c *sentChunk) {
 	if m.limitRtx && uint32(c.transmissions) > m.maxRtx || m.expires != 0 && m.expires <= t {
 		a.stats.MessagesAbandoned++
 		a.loss.undoable = false
-		a.giveUp(t, m)
+		a.abandon(t, m)
 		return
 	}
 	if l := &a.loss; l.marked == 0 || serial.Less32(tsn, l.firstMarked) {

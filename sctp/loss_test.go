@@ -356,10 +356,10 @@ func TestHeartbeat(t *testing.T) {
 		forged[i] ^= 1
 		s.receive(rawChunk(5, 0, forged))
 	}
-	require.True(t, s.a.beat.out)
+	require.True(t, s.a.heartbeat.unanswered)
 	s.wait(rtt)
 	s.receive(rawChunk(5, 0, info))
-	require.False(t, s.a.beat.out)
+	require.False(t, s.a.heartbeat.unanswered)
 	s.receive(rawChunk(5, 0, info)) // once
 	s.want()
 

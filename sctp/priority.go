@@ -34,7 +34,7 @@ func (a *Association) makeRoom(t instant, size int, rank uint32) bool {
 		}
 		a.stats.MessagesAbandoned++
 		if worst == worst.queue.head {
-			a.giveUp(t, worst)
+			a.abandon(t, worst)
 		} else {
 			q.dropWaiting(worst)
 		}

@@ -29,20 +29,20 @@ func (m *Message) Charge() int { return m.charge }
 // fragment is a run of consecutive fragments of one message that have arrived,
 // or a whole message.
 type fragment struct {
-	dataHeader        // of the first that came; flags are those of the ends
-	last       uint32 // the sequence number of the last; seq is that of the first
-	head, tail *bufpool.Buffer
-	size       int
-	charge     int
-	roomy      bool // head has room for a message like the last one
+	dataHeader          // of the first that came; flags are those of the ends
+	last         uint32 // the sequence number of the last; seq is that of the first
+	head, tail   *bufpool.Buffer
+	size         int
+	charge       int
+	preallocated bool // head has room for a message like the last one
 	// The other incomplete runs of the stream.
 	linked   bool
 	previous *fragment
 	next     *fragment
 }
 
-func (f *fragment) begun() bool { return f.flags&flagBeginning != 0 }
-func (f *fragment) ended() bool { return f.flags&flagEnd != 0 }
+func (f *fragment) hasBeginning() bool { return f.flags&flagBeginning != 0 }
+func (f *fragment) hasEnd() bool       { return f.flags&flagEnd != 0 }
 
 // dataHeader is what a DATA or I-DATA chunk says.
 type dataHeader struct {
@@ -99,15 +99,15 @@ type reassembly struct {
 	// of their streams. marked are the streams of which the last entry is a
 	// reset: another one would say nothing new, so that the resets that wait are
 	// bounded by the streams and the messages.
-	ready    ring.Queue[Message]
-	marked   streamSet
-	held     int // bytes charged to the receive window
-	lent     int // bytes of them that the reader has and did not release
-	free     []*fragment
-	lastSize int    // of the last message put together, a guess for the next
-	roomy    int    // runs that were given room by that guess
-	stale    uint64 // messages whose number had been delivered or given up before
-	sweep    sweepState
+	ready        ring.Queue[Message]
+	resetQueued  streamSet
+	charged      int // bytes charged to the receive window
+	unreleased   int // bytes of them that the reader has and did not release
+	free         []*fragment
+	lastSize     int    // of the last message put together, a guess for the next
+	preallocated int    // runs that were given room by that guess
+	stale        uint64 // messages whose number had been delivered or given up before
+	sweep        sweepState
 }
 
 const (
@@ -125,9 +125,9 @@ const (
 	// maxSizeHint bounds what is set aside for a message by the size of the
 	// one before.
 	maxSizeHint = 1 << 16
-	// maxRoomy bounds how many are given that room at a time: it is not
+	// maxPreallocated bounds how many are given that room at a time: it is not
 	// charged to the window.
-	maxRoomy = 8
+	maxPreallocated = 8
 )
 
 func (r *reassembly) init(a *Association) { r.maxMessage = a.cfg.MaxMessageSize }
@@ -185,8 +185,8 @@ func (r *reassembly) newFragment() *fragment {
 
 // recycle keeps a fragment's header for the next one; its buffers are gone.
 func (r *reassembly) recycle(f *fragment) {
-	if f.roomy {
-		r.roomy--
+	if f.preallocated {
+		r.preallocated--
 	}
 	r.unlink(f)
 	*f = fragment{}
@@ -197,7 +197,7 @@ func (r *reassembly) recycle(f *fragment) {
 
 // discard drops a run of fragments or a whole message.
 func (r *reassembly) discard(f *fragment) {
-	r.held -= f.charge
+	r.charged -= f.charge
 	for b := f.head; b != nil; {
 		next := b.Next
 		b.Free()
@@ -262,7 +262,7 @@ func (r *reassembly) add(h *dataHeader, payload []byte) violation {
 		r.complete(r.begin(h, payload))
 		return ""
 	}
-	if r.interleaving && r.givenUp(h) {
+	if r.interleaving && r.isAbandoned(h) {
 		return "" // a fragment that was under way when its message was given up
 	}
 	slot := r.slot(h)
@@ -283,13 +283,13 @@ func (r *reassembly) add(h *dataHeader, payload []byte) violation {
 		f = r.begin(h, payload)
 		r.link(f)
 	}
-	if !f.ended() {
+	if !f.hasEnd() {
 		if v := r.joinNext(f, slot); v != "" {
 			r.discard(f)
 			return v
 		}
 	}
-	if f.begun() && f.ended() {
+	if f.hasBeginning() && f.hasEnd() {
 		r.complete(f)
 		return ""
 	}
@@ -301,7 +301,7 @@ func (r *reassembly) add(h *dataHeader, payload []byte) violation {
 }
 
 // givenUp reports whether the peer has given up the fragment's message.
-func (r *reassembly) givenUp(h *dataHeader) bool {
+func (r *reassembly) isAbandoned(h *dataHeader) bool {
 	s := r.stream(h.stream)
 	if h.unordered() {
 		return s.skippedAny && serial.LessEqual32(h.ordinal, s.skippedUMID)
@@ -314,14 +314,14 @@ func (r *reassembly) begin(h *dataHeader, payload []byte) *fragment {
 	f := r.newFragment()
 	*f = fragment{dataHeader: *h, last: h.seq, size: len(payload), charge: len(payload) + fragmentOverhead}
 	room := len(payload)
-	if f.begun() && !f.ended() && room < r.lastSize && r.roomy < maxRoomy {
-		room, f.roomy = r.lastSize, true
-		r.roomy++
+	if f.hasBeginning() && !f.hasEnd() && room < r.lastSize && r.preallocated < maxPreallocated {
+		room, f.preallocated = r.lastSize, true
+		r.preallocated++
 	}
 	f.head = bufpool.Get(room)
 	f.tail = f.head
 	f.head.B = append(f.head.B, payload...)
-	r.held += f.charge
+	r.charged += f.charge
 	return f
 }
 
@@ -339,7 +339,7 @@ func (r *reassembly) extend(f *fragment, h *dataHeader, payload []byte) {
 	f.tail.B = append(f.tail.B, payload...)
 	f.size += len(payload)
 	f.charge += len(payload)
-	r.held += len(payload)
+	r.charged += len(payload)
 	f.last, f.tsn = h.seq, h.tsn
 	f.flags |= h.flags & flagEnd
 }
@@ -355,7 +355,7 @@ func (r *reassembly) continued(h *dataHeader, current *fragment) *fragment {
 			f = r.byLast[r.key(h, h.seq-1)]
 		}
 	}
-	if f == nil || f.ended() {
+	if f == nil || f.hasEnd() {
 		return nil
 	}
 	return f
@@ -370,7 +370,7 @@ func (r *reassembly) joinNext(f *fragment, slot **fragment) violation {
 	if c := *slot; g == nil && c != nil && c.seq == f.last+1 && (!r.interleaving || c.ordinal == f.ordinal) {
 		g = c
 	}
-	if g == nil || g.begun() {
+	if g == nil || g.hasBeginning() {
 		return ""
 	}
 	if !g.sameMessage(&f.dataHeader) {
@@ -393,7 +393,7 @@ func (r *reassembly) joinNext(f *fragment, slot **fragment) violation {
 	}
 	f.size += g.size
 	f.charge += g.charge - fragmentOverhead
-	r.held -= fragmentOverhead
+	r.charged -= fragmentOverhead
 	f.last, f.tsn = g.last, g.tsn
 	f.flags |= g.flags & flagEnd
 	r.recycle(g)
@@ -448,7 +448,7 @@ func (r *reassembly) drain(s *inStream) {
 // deliver makes a whole message ready to be read.
 func (r *reassembly) deliver(f *fragment) {
 	b := f.head
-	if b.Next != nil || f.roomy && cap(b.B) > 4*f.size { // it holds more than is charged for it
+	if b.Next != nil || f.preallocated && cap(b.B) > 4*f.size { // it holds more than is charged for it
 		b = bufpool.Get(f.size)
 		for p := f.head; p != nil; {
 			b.B = append(b.B, p.B...)
@@ -457,7 +457,7 @@ func (r *reassembly) deliver(f *fragment) {
 			p = next
 		}
 	}
-	r.marked.remove(f.stream)
+	r.resetQueued.remove(f.stream)
 	r.ready.Push(Message{Stream: f.stream, PPID: f.ppid, Unordered: f.unordered(), Data: b.B, buf: b, charge: f.charge})
 	r.recycle(f)
 }
@@ -522,7 +522,7 @@ func (a *Association) receiveData(t instant, c chunk) {
 		}
 		return
 	}
-	if a.reasm.held >= windowSlack*a.window.limit && !a.mustAccept(h.tsn) {
+	if a.reasm.charged >= windowSlack*a.window.limit && !a.mustAccept(h.tsn) {
 		a.stats.ChunksNoRoom++
 		r.sackNow = true // tells that the window is closed
 		return
@@ -533,8 +533,8 @@ func (a *Association) receiveData(t instant, c chunk) {
 		a.ctl.errors = a.invalidStream(h.stream)
 		return
 	}
-	if a.reset.holds(&h) {
-		if !a.hold(c, h.tsn) {
+	if a.reset.mustQueue(&h) {
+		if !a.queueChunk(c, h.tsn) {
 			return
 		}
 	} else if why := a.reasm.add(&h, payload); why != "" {
@@ -575,8 +575,8 @@ func parseData(c chunk) (h dataHeader, payload []byte, ok bool) {
 // where the reader has nothing to read or release only more data can free
 // anything.
 func (a *Association) mustAccept(tsn uint32) bool {
-	return tsn == a.recv.cum+1 && (a.recv.missing() || a.reasm.ready.Len()+a.reasm.lent == 0) &&
-		a.reasm.held < (windowSlack+1)*a.window.limit
+	return tsn == a.recv.cum+1 && (a.recv.missing() || a.reasm.ready.Len()+a.reasm.unreleased == 0) &&
+		a.reasm.charged < (windowSlack+1)*a.window.limit
 }
 
 func (a *Association) invalidStream(id uint16) []byte {
@@ -601,7 +601,7 @@ func (a *Association) ReadMessage() (Message, bool) {
 		return Message{}, false
 	}
 	m, _ := a.reasm.ready.Pop()
-	a.reasm.lent += m.charge
+	a.reasm.unreleased += m.charge
 	a.stats.MessagesReceived++
 	return m, true
 }
@@ -627,8 +627,8 @@ func (a *Association) Release(now time.Time, m *Message) {
 	t := a.clock(now)
 	a.window.released(t, len(m.Data), &a.rtt)
 	m.buf.Free()
-	a.reasm.held -= m.charge
-	a.reasm.lent -= m.charge
+	a.reasm.charged -= m.charge
+	a.reasm.unreleased -= m.charge
 	*m = Message{}
 	if !a.acceptsData() {
 		return

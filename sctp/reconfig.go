@@ -52,28 +52,28 @@ var requestParams = [...]paramType{requestReset: paramOutgoingReset, requestPeer
 // resetState is the stream re-configuration of both directions.
 type resetState struct {
 	// What we want and have not asked for yet.
-	wanted          []uint16 // streams of ours to reset
-	ask             []uint16 // streams that the peer shall reset
-	askAll          bool
+	toReset         []uint16 // streams of ours to reset
+	toRequest       []uint16 // streams that the peer shall reset
+	requestAll      bool
 	wantAssociation bool
 	wantOut, wantIn uint16 // streams to add
 
 	// The request under way.
-	nextRequest uint32 // the sequence number of the next one
-	kind        requestKind
-	requested   []uint16 // streams of it; none: all
-	number      uint16   // of streams to add
-	request     uint32   // its sequence number
-	responseSeq uint32   // that of the peer's request which it may be the answer to
-	lastTSN     uint32   // the last TSN that was assigned when it was made
-	peerTSN     uint32   // the peer's cumulative TSN then
-	since       instant  // and the time
-	send        bool
-	waits       bool // T-reconfig is no timeout: the peer said that we should ask again
-	acked       bool // all up to lastTSN was acknowledged when it was sent
-	granted     bool // the peer has added streams, perhaps for this request
-	attempts    int  // timeouts in a row
-	rounds      int  // answers in a row that make no sense any more
+	nextRequest      uint32 // the sequence number of the next one
+	kind             requestKind
+	requested        []uint16 // streams of it; none: all
+	number           uint16   // of streams to add
+	request          uint32   // its sequence number
+	responseSeq      uint32   // that of the peer's request which it may be the answer to
+	lastTSN          uint32   // the last TSN that was assigned when it was made
+	peerTSN          uint32   // the peer's cumulative TSN then
+	since            instant  // and the time
+	send             bool
+	peerBusy         bool // T-reconfig is no timeout: the peer said that we should ask again
+	acked            bool // all up to lastTSN was acknowledged when it was sent
+	peerAddedStreams bool // the peer has added streams, perhaps for this request
+	attempts         int  // timeouts in a row
+	staleAnswers     int  // answers in a row that make no sense any more
 
 	// The peer's requests.
 	nextPeerRequest  uint32    // the sequence number of the next one
@@ -86,10 +86,10 @@ type resetState struct {
 	deferredAll      bool
 	deferredTSN      uint32
 	deferred         streamSet
-	lastDeferred     []byte      // last TSN and streams of the last one that had to wait
-	used             streamSet   // streams of the peer's with data since they began
-	held             []heldChunk // what is acknowledged, but not in its stream yet
-	heldBytes        int
+	lastDeferred     []byte        // last TSN and streams of the last one that had to wait
+	used             streamSet     // streams of the peer's with data since they began
+	queued           []queuedChunk // what is acknowledged, but not in its stream yet
+	queuedBytes      int
 }
 
 func (r *resetState) init(tsn uint32) { *r = resetState{nextRequest: tsn} }
@@ -98,14 +98,14 @@ const (
 	// maxResetStreams is how many streams one request names: it fits in the
 	// smallest packet beside two answers and a SACK.
 	maxResetStreams = 128
-	// maxIdleLooks is how many of the streams that are to be reset are looked
+	// maxStreamsExamined is how many of the streams that are to be reset are looked
 	// at for each SACK.
-	maxIdleLooks = 2 * maxResetStreams
+	maxStreamsExamined = 2 * maxResetStreams
 	// maxStreams is the most that the 16-bit counts of INIT allow.
 	maxStreams = 0xffff
-	// staleRounds is how often a peer may say "In progress" of what it can
+	// maxStaleAnswers is how often a peer may say "In progress" of what it can
 	// only have finished; see receiveReconfigResponse.
-	staleRounds = 3
+	maxStaleAnswers = 3
 	// maxInProgress is how long a peer may say so of what depends on itself.
 	maxInProgress = 2 * maxPeerResetWait
 )
@@ -131,7 +131,7 @@ func (a *Association) ResetStream(now time.Time, id uint16) error {
 	}
 	if s := a.send.stream(id); !s.resetting {
 		s.resetting = true
-		a.reset.wanted = append(a.reset.wanted, id)
+		a.reset.toReset = append(a.reset.toReset, id)
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func (a *Association) RequestStreamReset(now time.Time, ids ...uint16) error {
 	r := &a.reset
 	if len(ids) == 0 {
 		if a.hand.peerReconfig {
-			r.askAll = true
+			r.requestAll = true
 		} else {
 			a.events.Push(Event{Kind: EventResetRequestComplete, Stream: AllStreams, Err: ErrResetDenied})
 		}
@@ -161,8 +161,8 @@ func (a *Association) RequestStreamReset(now time.Time, ids ...uint16) error {
 	for _, id := range ids {
 		if !a.hand.peerReconfig {
 			a.events.Push(Event{Kind: EventResetRequestComplete, Stream: id, Err: ErrResetDenied})
-		} else if !slices.Contains(r.ask, id) {
-			r.ask = append(r.ask, id)
+		} else if !slices.Contains(r.toRequest, id) {
+			r.toRequest = append(r.toRequest, id)
 		}
 	}
 	return nil
@@ -188,7 +188,7 @@ func (a *Association) ResetAssociation(now time.Time) error {
 		a.events.Push(Event{Kind: EventAssociationReset, Err: ErrResetDenied})
 	} else if a.reset.kind != requestAssociation {
 		a.reset.wantAssociation = true
-		a.send.hold = true
+		a.send.suspended = true
 	}
 	return nil
 }

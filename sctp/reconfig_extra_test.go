@@ -268,7 +268,7 @@ func TestPeerResetsAssociation(t *testing.T) {
 	// G4: as with a FORWARD-TSN, what waited is delivered, and what is incomplete
 	// dropped.
 	s.wantMessages("1:x", "1:waits")
-	require.Zero(t, s.a.reasm.held)
+	require.Zero(t, s.a.reasm.charged)
 	s.receive(sack(1002))
 	s.receive(data(leapt, 1, 0, "BEI", "anew"))
 	s.wantMessages("1:anew")
@@ -296,7 +296,7 @@ func TestPeerResetsAssociation(t *testing.T) {
 	s.receive(reconfig(resetAllParam(2001)))
 	lines, _ := s.take()
 	require.Contains(t, fmt.Sprint(lines), "response #2001 result 2")
-	require.False(t, s.a.send.hold)
+	require.False(t, s.a.send.suspended)
 }
 
 // A message is not interrupted: its fragments keep their number.
@@ -351,10 +351,10 @@ func TestResetsBeginMIDsAnew(t *testing.T) {
 	s.receive(iData(2000, 1, "BE", 0, 51, "a"), iData(2001, 1, "UB", 0, 51, "half"), rawChunk(194, 0, uint32(2002), uint16(1), uint16(1), uint32(0)))
 	s.receive(iData(2003, 1, "UB", 1, 51, "half"))
 	s.receive(outgoingReset(2000, 2003, 1))
-	require.Equal(t, 1+fragmentOverhead, s.a.reasm.held)
+	require.Equal(t, 1+fragmentOverhead, s.a.reasm.charged)
 	s.receive(iData(2004, 1, "BE", 0, 51, "b"), iData(2005, 1, "UB", 0, 51, "c"), iData(2006, 1, "UE", 0, 1, "d"))
 	s.wantRead("1:a", "reset 1", "1:b", "unordered 1:cd")
-	require.Zero(t, s.a.reasm.held)
+	require.Zero(t, s.a.reasm.charged)
 }
 
 // Section 5.1.5 and 5.1.6: more streams of ours, and of the peer's.
@@ -519,7 +519,7 @@ func TestDataAfterDeferredReset(t *testing.T) {
 		}
 		s.receive(data(2005, 1, 1, "BEI", "c"))
 		s.wantMessages("1:c")
-		require.Zero(t, s.a.reset.heldBytes)
+		require.Zero(t, s.a.reset.queuedBytes)
 	}
 }
 
@@ -532,10 +532,10 @@ func TestHeldDataIsBounded(t *testing.T) {
 	for tsn := uint32(2000); tsn < 2100; tsn++ {
 		s.receive(data(tsn, 1, uint16(tsn-2000), "BE", text), forwardTSN(tsn-1, 1, uint16(tsn)))
 	}
-	require.Less(t, s.a.reset.heldBytes, 20_000)
-	require.Less(t, len(s.a.reset.held), 30)
+	require.Less(t, s.a.reset.queuedBytes, 20_000)
+	require.Less(t, len(s.a.reset.queued), 30)
 	taken := 0
-	for _, h := range s.a.reset.held {
+	for _, h := range s.a.reset.queued {
 		if h.typ == chunkData {
 			taken++
 		}
@@ -543,7 +543,7 @@ func TestHeldDataIsBounded(t *testing.T) {
 	require.NotZero(t, s.a.Stats().ChunksNoRoom)
 	s.receive(resetResponse(1000, resetDenied))
 	s.wantEvents("all reset: " + ErrResetDenied.Error())
-	require.Zero(t, s.a.reset.heldBytes)
+	require.Zero(t, s.a.reset.queuedBytes)
 	require.Equal(t, taken, s.a.reasm.ready.Len())
 }
 
@@ -576,7 +576,7 @@ func TestStaleInProgress(t *testing.T) {
 	s := established(t, Config{HeartbeatInterval: -1, MaxRetransmits: 3})
 	s.reset(1)
 	s.want("RE-CONFIG reset #1000 last 999 s1")
-	for range staleRounds - 1 {
+	for range maxStaleAnswers - 1 {
 		s.receive(resetResponse(1000, resetInProgressNow), resetResponse(1000, resetInProgressNow))
 		s.want()
 		s.waitDeadline()

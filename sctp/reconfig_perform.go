@@ -7,10 +7,10 @@ import (
 	"github.com/rtcstack/rtcstack/internal/serial"
 )
 
-// tsnLeap is how far an SSN/TSN reset moves the TSNs, so that nothing of before
+// tsnResetOffset is how far an SSN/TSN reset moves the TSNs, so that nothing of before
 // can be taken for new: "the smallest TSN not acknowledged ... plus 2^31":
 // https://www.rfc-editor.org/rfc/rfc6525.html#section-5.2.4
-const tsnLeap = 1 << 31
+const tsnResetOffset = 1 << 31
 
 // due reports whether the data before the deferred reset is all here. While
 // everything is held, what is here is not in its streams yet.
@@ -23,8 +23,8 @@ func (r *resetState) due(a *Association) bool {
 func (r *resetState) received(a *Association) {
 	if r.due(a) {
 		r.performDeferred(a)
-		r.settle(a, requestReset, resetPerformed) // E5 and E6: the peer waits for it
-		a.replayHeld()
+		r.answerPending(a, requestReset, resetPerformed) // E5 and E6: the peer waits for it
+		a.processQueued()
 	}
 }
 
@@ -47,17 +47,17 @@ func (r *resetState) performDeferred(a *Association) {
 func (a *Association) performPeerReset() {
 	r := &a.reset
 	r.peerWantsReset = false
-	a.send.hold = r.wantAssociation
+	a.send.suspended = r.wantAssociation
 	if r.isDeferred {
 		r.performDeferred(a)
-		r.settle(a, requestReset, resetPerformed)
-		a.replayHeld()
+		r.answerPending(a, requestReset, resetPerformed)
+		a.processQueued()
 	}
 	// G1 and G4: with a FORWARD-TSN for all streams, what has arrived is
 	// delivered, and what is incomplete dropped.
-	a.recv.leap(a.recv.cum + tsnLeap)
+	a.recv.skipTo(a.recv.cum + tsnResetOffset)
 	a.resetNumbers()
-	r.settle(a, requestAssociation, resetPerformed)
+	r.answerPending(a, requestAssociation, resetPerformed)
 	a.events.Push(Event{Kind: EventAssociationReset})
 }
 
@@ -69,7 +69,7 @@ func (a *Association) associationReset(senderNext, receiverNext uint32) bool {
 	if serial.Less32(last, r.peerTSN) || serial.Less32(a.recv.cum, last) && last-a.recv.cum > maxTSNAhead {
 		return false
 	}
-	a.replay(func(h *heldChunk) bool { return serial.LessEqual32(h.tsn, last) })
+	a.processQueuedIf(func(h *queuedChunk) bool { return serial.LessEqual32(h.tsn, last) })
 	if a.over {
 		return true
 	}
@@ -77,7 +77,7 @@ func (a *Association) associationReset(senderNext, receiverNext uint32) bool {
 	a.recv.sackNow = true
 	if r.isDeferred && serial.LessEqual32(r.deferredTSN, last) {
 		r.performDeferred(a)
-		r.settle(a, requestReset, resetPerformed)
+		r.answerPending(a, requestReset, resetPerformed)
 	}
 	a.resetNumbers()
 	o := &a.out
@@ -117,8 +117,8 @@ func (r *reassembly) resetStream(id uint16, tsn uint32) {
 			r.last = nil
 		}
 	}
-	if !r.marked.has(id) {
-		r.marked.add(id)
+	if !r.resetQueued.has(id) {
+		r.resetQueued.add(id)
 		r.ready.Push(Message{Stream: id, reset: true})
 	}
 }
@@ -143,9 +143,9 @@ func (r *reassembly) deliverWaiting(s *inStream) {
 	}
 }
 
-// heldChunk is a DATA or FORWARD-TSN chunk that is acknowledged, but not in its
+// queuedChunk is a DATA or FORWARD-TSN chunk that is acknowledged, but not in its
 // stream yet, as it is not known whether it was sent before a reset or after.
-type heldChunk struct {
+type queuedChunk struct {
 	chunk
 	tsn uint32
 }
@@ -154,7 +154,7 @@ type heldChunk struct {
 // TSN larger than the Sender's Last Assigned TSN for the affected stream(s) MUST
 // be queued locally" (section 5.2.2, E2), and all data while the peer may have
 // performed the SSN/TSN reset that we asked for.
-func (r *resetState) holds(h *dataHeader) bool {
+func (r *resetState) mustQueue(h *dataHeader) bool {
 	r.used.add(h.stream)
 	return r.kind == requestAssociation || r.isDeferred && r.later(h)
 }
@@ -165,24 +165,24 @@ func (r *resetState) later(h *dataHeader) bool {
 }
 
 // hold keeps a chunk; false: there is no room, and it must come again.
-func (a *Association) hold(c chunk, tsn uint32) bool {
+func (a *Association) queueChunk(c chunk, tsn uint32) bool {
 	r := &a.reset
 	size := len(c.value) + fragmentOverhead
-	if r.heldBytes+size > a.window.limit {
+	if r.queuedBytes+size > a.window.limit {
 		a.stats.ChunksNoRoom++
 		return false
 	}
-	r.heldBytes += size
+	r.queuedBytes += size
 	c.value, c.raw = slices.Clone(c.value), nil
-	r.held = append(r.held, heldChunk{c, tsn})
+	r.queued = append(r.queued, queuedChunk{c, tsn})
 	return true
 }
 
-// replayHeld lets the chunks go on that need not be held any more.
-func (a *Association) replayHeld() {
+// processQueued lets the chunks go on that need not be held any more.
+func (a *Association) processQueued() {
 	r := &a.reset
-	if len(r.held) > 0 {
-		a.replay(func(h *heldChunk) bool {
+	if len(r.queued) > 0 {
+		a.processQueuedIf(func(h *queuedChunk) bool {
 			if !r.isDeferred || h.typ != chunkData && h.typ != chunkIData {
 				return true
 			}
@@ -193,15 +193,15 @@ func (a *Association) replayHeld() {
 	r.received(a)
 }
 
-func (a *Association) replay(due func(*heldChunk) bool) {
+func (a *Association) processQueuedIf(due func(*queuedChunk) bool) {
 	r := &a.reset
-	held := r.held
-	r.held, r.heldBytes = nil, 0
-	for i := range held {
-		h := &held[i]
+	queued := r.queued
+	r.queued, r.queuedBytes = nil, 0
+	for i := range queued {
+		h := &queued[i]
 		if !due(h) {
-			r.held = append(r.held, *h)
-			r.heldBytes += len(h.value) + fragmentOverhead
+			r.queued = append(r.queued, *h)
+			r.queuedBytes += len(h.value) + fragmentOverhead
 			continue
 		}
 		if h.typ != chunkData && h.typ != chunkIData {

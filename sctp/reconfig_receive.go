@@ -124,7 +124,7 @@ func (a *Association) receiveRequest(t instant, p param) {
 	seq := binary.BigEndian.Uint32(p.value)
 	for i := range r.history {
 		if w := &r.history[i]; w.kind != requestNone && w.seq == seq {
-			a.answerAgain(t, w)
+			a.repeatAnswer(t, w)
 			return
 		}
 	}
@@ -156,7 +156,7 @@ func (a *Association) receiveRequest(t instant, p param) {
 	if !answered {
 		r.answer(a, w)
 	}
-	if r.peerWantsReset && a.quiet() {
+	if r.peerWantsReset && a.nothingOutstanding() {
 		a.performPeerReset()
 	}
 }
@@ -176,8 +176,8 @@ func (r *resetState) answer(a *Association, w answer) {
 	r.answers = append(r.answers, w)
 }
 
-// settle answers what was in progress.
-func (r *resetState) settle(a *Association, kind requestKind, result uint32) {
+// answerPending answers what was in progress.
+func (r *resetState) answerPending(a *Association, kind requestKind, result uint32) {
 	for i := range r.history {
 		if w := &r.history[i]; w.kind == kind && w.result == resetInProgressNow {
 			w.result = result
@@ -189,9 +189,9 @@ func (r *resetState) settle(a *Association, kind requestKind, result uint32) {
 	}
 }
 
-// answerAgain is for a request that came before: its answer was lost, or told
+// repeatAnswer is for a request that came before: its answer was lost, or told
 // to ask again.
-func (a *Association) answerAgain(t instant, w *answer) {
+func (a *Association) repeatAnswer(t instant, w *answer) {
 	r := &a.reset
 	if w.result == resetInProgressNow {
 		switch w.kind {
@@ -200,13 +200,13 @@ func (a *Association) answerAgain(t instant, w *answer) {
 				r.send = true // it is the answer
 				return
 			}
-			if len(r.wanted) == 0 {
+			if len(r.toReset) == 0 {
 				w.result = resetPerformed
 			}
 		case requestAssociation:
 			if t-r.peerWantsResetAt > maxPeerResetWait {
 				r.peerWantsReset = false
-				a.send.hold = r.wantAssociation
+				a.send.suspended = r.wantAssociation
 				w.result = resetDenied
 			}
 		}
@@ -248,7 +248,7 @@ func (a *Association) receiveOutgoingReset(seq uint32, v []byte) uint32 {
 		return resetInProgressNow
 	}
 	r.performDeferred(a)
-	a.replayHeld()
+	a.processQueued()
 	return resetPerformed
 }
 
@@ -294,7 +294,7 @@ func (a *Association) receiveIncomingReset(seq uint32, v []byte) (result uint32,
 		todo = true
 		if !s.resetting {
 			s.resetting = true
-			r.wanted = append(r.wanted, id)
+			r.toReset = append(r.toReset, id)
 		}
 	}
 	if !todo {
@@ -313,7 +313,7 @@ func (a *Association) receiveAddOutgoing(n uint16) uint32 {
 	a.hand.inStreams += n
 	a.events.Push(Event{Kind: EventStreamsAdded})
 	if a.reset.kind == requestAddIn {
-		a.reset.granted = true
+		a.reset.peerAddedStreams = true
 	}
 	return resetPerformed
 }
@@ -342,7 +342,7 @@ func (a *Association) receiveAssociationReset(t instant) uint32 {
 	}
 	if !r.peerWantsReset {
 		r.peerWantsReset, r.peerWantsResetAt = true, t
-		a.send.hold = true
+		a.send.suspended = true
 	}
 	return resetInProgressNow
 }

@@ -14,7 +14,7 @@ func (r *resetState) acknowledged(a *Association) { a.progressReconfig() }
 // (section 5.1.1).
 func (a *Association) progressReconfig() {
 	r := &a.reset
-	if r.peerWantsReset && a.quiet() {
+	if r.peerWantsReset && a.nothingOutstanding() {
 		a.performPeerReset()
 	}
 	if a.state != StateEstablished {
@@ -25,7 +25,7 @@ func (a *Association) progressReconfig() {
 		return
 	}
 	switch {
-	case a.takeIdle():
+	case a.takeAcknowledged():
 		r.begin(a, requestReset)
 	case r.wantOut > 0:
 		r.number, r.wantOut = r.wantOut, 0
@@ -33,29 +33,29 @@ func (a *Association) progressReconfig() {
 	case r.wantIn > 0:
 		r.number, r.wantIn = r.wantIn, 0
 		r.begin(a, requestAddIn)
-	case r.askAll:
-		r.ask, r.askAll = r.ask[:0], false
+	case r.requestAll:
+		r.toRequest, r.requestAll = r.toRequest[:0], false
 		r.begin(a, requestPeerReset)
-	case len(r.ask) > 0:
-		n := min(len(r.ask), maxResetStreams)
-		r.requested = append(r.requested, r.ask[:n]...)
-		r.ask = r.ask[:copy(r.ask, r.ask[n:])]
+	case len(r.toRequest) > 0:
+		n := min(len(r.toRequest), maxResetStreams)
+		r.requested = append(r.requested, r.toRequest[:n]...)
+		r.toRequest = r.toRequest[:copy(r.toRequest, r.toRequest[n:])]
 		r.begin(a, requestPeerReset)
-	case r.wantAssociation && !r.peerWantsReset && a.quiet():
+	case r.wantAssociation && !r.peerWantsReset && a.nothingOutstanding():
 		r.wantAssociation = false
 		r.begin(a, requestAssociation)
 	}
 }
 
-// takeIdle moves streams whose data has all been acknowledged from wanted to
+// takeAcknowledged moves streams whose data has all been acknowledged from wanted to
 // requested, and reports whether there are any. The peer may have asked for a
 // reset of all streams, and each SACK leads here, so that a few of them are
 // looked at each time, in turn. None is forgotten: a stream that is not idle
 // brings another SACK.
-func (a *Association) takeIdle() bool {
+func (a *Association) takeAcknowledged() bool {
 	r := &a.reset
-	n := min(len(r.wanted), maxIdleLooks)
-	first, others := r.wanted[:n], r.wanted[n:]
+	n := min(len(r.toReset), maxStreamsExamined)
+	first, others := r.toReset[:n], r.toReset[n:]
 	rest := first[:0]
 	for _, id := range first {
 		s := a.send.streams[id]
@@ -65,8 +65,8 @@ func (a *Association) takeIdle() bool {
 			rest = append(rest, id)
 		}
 	}
-	if r.wanted = rest; len(others) > 0 {
-		r.wanted = append(others, rest...)
+	if r.toReset = rest; len(others) > 0 {
+		r.toReset = append(others, rest...)
 	}
 	return len(r.requested) > 0
 }
@@ -75,9 +75,9 @@ func (a *Association) takeIdle() bool {
 // yet. It can be of any age.
 func (a *Association) outstandingTSN(tsn uint32) bool { return tsn-a.out.base < a.out.next-a.out.base }
 
-// quiet reports whether everything is acknowledged, and no message half sent.
-func (a *Association) quiet() bool {
-	return a.out.base == a.out.next && !a.fwd.pending() && a.send.begun() == nil
+// nothingOutstanding reports whether everything is acknowledged, and no message half sent.
+func (a *Association) nothingOutstanding() bool {
+	return a.out.base == a.out.next && !a.fwd.pending() && a.send.partlySent() == nil
 }
 
 // cancelReset gives up a ResetAssociation that was not asked for yet: the
@@ -85,7 +85,7 @@ func (a *Association) quiet() bool {
 func (a *Association) cancelReset() {
 	if r := &a.reset; r.wantAssociation {
 		r.wantAssociation = false
-		a.send.hold = r.peerWantsReset
+		a.send.suspended = r.peerWantsReset
 		a.events.Push(Event{Kind: EventAssociationReset, Err: ErrClosed})
 	}
 }
@@ -94,7 +94,7 @@ func (a *Association) cancelReset() {
 func (r *resetState) begin(a *Association, k requestKind) {
 	r.kind = k
 	r.lastTSN, r.peerTSN = a.out.next-1, a.recv.cum
-	r.since, r.rounds, r.granted = a.last, 0, false
+	r.since, r.staleAnswers, r.peerAddedStreams = a.last, 0, false
 	r.renew()
 	r.send = true
 }
@@ -116,7 +116,7 @@ func (r *resetState) renew() {
 func (a *Association) appendReConfig(t instant, dst []byte, limit int) []byte {
 	r := &a.reset
 	a.progressReconfig()
-	if len(r.answers) > 0 && r.kind != requestNone && r.attempts > 0 && !r.waits {
+	if len(r.answers) > 0 && r.kind != requestNone && r.attempts > 0 && !r.peerBusy {
 		// The peer is heard again, and the request that was lost before need not wait for its timer, which has backed
 		// off: each side may be waiting in turn for the other's next attempt.
 		r.send = true
@@ -155,7 +155,7 @@ func (r *resetState) requestSize() int {
 // appendRequest encodes the request under way, as it is each time it is sent.
 func (a *Association) appendRequest(t instant, dst []byte) []byte {
 	r := &a.reset
-	r.send, r.waits = false, false
+	r.send, r.peerBusy = false, false
 	r.acked = !a.outstandingTSN(r.lastTSN)
 	p := len(dst)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(requestParams[r.kind]))
@@ -182,12 +182,12 @@ func (a *Association) reconfigTimeout() {
 	if r.kind == requestNone {
 		return
 	}
-	if !r.waits {
+	if !r.peerBusy {
 		if r.attempts++; r.attempts > a.cfg.MaxRetransmits {
 			switch {
 			case r.kind == requestReset: // section 5.1.1: as with data
 				a.close(ErrPeerUnreachable)
-			case r.granted: // some peers (Linux) give no other answer
+			case r.peerAddedStreams: // some peers (Linux) give no other answer
 				a.finishRequest(nil)
 			default:
 				// A peer that ignores what it does not know (dcSCTP, pion)
@@ -234,7 +234,7 @@ func (a *Association) receiveReconfigResponse(t instant, v []byte) {
 	case result == resetInProgressNow:
 		// The same request, with the same sequence number, after a while.
 		r.attempts = 0
-		a.askAgain(t)
+		a.retryLater(t)
 		// But an outgoing reset waits for nothing but our data. Peers exist
 		// (dcSCTP in browsers) that repeat the answer which they once gave to
 		// that number.
@@ -245,8 +245,8 @@ func (a *Association) receiveReconfigResponse(t instant, v []byte) {
 	case result == resetInProgress && r.kind == requestReset:
 		// Some peers (Linux) say so while a request of theirs is under way:
 		// both sides close a channel at once. It passes.
-		r.rounds = max(r.rounds, staleRounds)
-		a.askAgain(t)
+		r.staleAnswers = max(r.staleAnswers, maxStaleAnswers)
+		a.retryLater(t)
 		a.renewRequest(false)
 	case result == resetPerformed, result == resetNothingToDo && (r.kind == requestReset || r.kind == requestPeerReset):
 		a.finishRequest(nil)
@@ -256,9 +256,9 @@ func (a *Association) receiveReconfigResponse(t instant, v []byte) {
 	a.progressReconfig()
 }
 
-// askAgain lets the request wait for a round trip and more.
-func (a *Association) askAgain(t instant) {
-	a.reset.waits, a.reset.send = true, false
+// retryLater lets the request wait for a round trip and more.
+func (a *Association) retryLater(t instant) {
+	a.reset.peerBusy, a.reset.send = true, false
 	a.timers[timerReconfig] = t + a.rtt.rto
 }
 
@@ -267,10 +267,10 @@ func (a *Association) askAgain(t instant) {
 // peer may have performed it under its old number.
 func (a *Association) renewRequest(same bool) {
 	r := &a.reset
-	if r.rounds++; r.rounds < staleRounds {
+	if r.staleAnswers++; r.staleAnswers < maxStaleAnswers {
 		return
 	}
-	if r.rounds > staleRounds+a.cfg.MaxRetransmits {
+	if r.staleAnswers > maxStaleAnswers+a.cfg.MaxRetransmits {
 		a.finishRequest(refused(ErrResetDenied, resetInProgress))
 		return
 	}
@@ -295,7 +295,7 @@ func refused(err error, result uint32) error {
 func (a *Association) finishRequest(err error) {
 	r := &a.reset
 	kind := r.kind
-	r.kind, r.send, r.waits = requestNone, false, false
+	r.kind, r.send, r.peerBusy = requestNone, false, false
 	a.timers[timerReconfig] = 0
 	switch kind {
 	case requestReset:
@@ -315,9 +315,9 @@ func (a *Association) finishRequest(err error) {
 			a.events.Push(Event{Kind: EventResetRequestComplete, Stream: AllStreams, Err: err})
 		}
 	case requestAssociation:
-		a.send.hold = false
+		a.send.suspended = false
 		a.events.Push(Event{Kind: EventAssociationReset, Err: err})
-		a.replayHeld()
+		a.processQueued()
 	case requestAddOut:
 		if err == nil {
 			a.hand.outStreams += r.number
@@ -329,5 +329,5 @@ func (a *Association) finishRequest(err error) {
 		}
 	}
 	r.requested = r.requested[:0]
-	r.resettingAll = r.resettingAll && len(r.wanted) > 0
+	r.resettingAll = r.resettingAll && len(r.toReset) > 0
 }

@@ -30,7 +30,7 @@ type SendOptions struct {
 	// full (the priority policy of RFC 7496 section 3.2). Priority is its
 	// importance: the least number is the most important.
 	UsePriority bool
-	Priority       uint32
+	Priority    uint32
 }
 
 // outMessage is a message that Send took and the peer has not acknowledged.
@@ -76,16 +76,16 @@ type outStream struct {
 // sendQueue holds the messages that wait for their first transmission, by
 // stream.
 type sendQueue struct {
-	streams  map[uint16]*outStream
-	schedule schedule
-	arrivals uint64
-	partial  partialMessages
-	unsent   int // bytes waiting for their first transmission
-	buffered int // bytes not acknowledged or given up
-	ranked   int // messages waiting that are expendable
-	expiry   expiryQueue
-	refused  bool // Send failed for want of room
-	hold     bool // no message is begun: all numbers are about to begin anew
+	streams   map[uint16]*outStream
+	schedule  schedule
+	arrivals  uint64
+	partial   partialMessages
+	unsent    int // bytes waiting for their first transmission
+	buffered  int // bytes not acknowledged or given up
+	ranked    int // messages waiting that are expendable
+	expiry    expiryQueue
+	refused   bool // Send failed for want of room
+	suspended bool // no message is begun: all numbers are about to begin anew
 }
 
 // messagePool keeps message headers for reuse. A full send buffer of small
@@ -147,8 +147,8 @@ func (q *sendQueue) first() *outMessage {
 	if s == nil {
 		return nil
 	}
-	if q.hold {
-		if s = q.begun(); s == nil {
+	if q.suspended {
+		if s = q.partlySent(); s == nil {
 			return nil
 		}
 		return s.head
@@ -161,7 +161,7 @@ func (q *sendQueue) first() *outMessage {
 
 // begun returns a stream whose first message is partly sent, nil if there is
 // none.
-func (q *sendQueue) begun() *outStream {
+func (q *sendQueue) partlySent() *outStream {
 	if s := q.schedule.pinned; s != nil && s.head.sent > 0 {
 		return s
 	}
@@ -181,7 +181,7 @@ func (q *sendQueue) unlinkHead(s *outStream) {
 		s.head.prev = nil
 	}
 	m.next = nil
-	q.uncount(m)
+	q.dequeued(m)
 }
 
 // dropWaiting drops a message that waits behind others in its stream, of which
@@ -193,14 +193,14 @@ func (q *sendQueue) dropWaiting(m *outMessage) {
 	} else {
 		m.next.prev = m.prev
 	}
-	q.uncount(m)
+	q.dequeued(m)
 	q.unsent -= len(m.buf.B)
 	q.buffered -= len(m.buf.B)
 	q.done(m)
 }
 
-// uncount is told of each message that does not wait any more.
-func (q *sendQueue) uncount(m *outMessage) {
+// dequeued is told of each message that does not wait any more.
+func (q *sendQueue) dequeued(m *outMessage) {
 	q.expiry.remove(m)
 	if m.ranked {
 		q.ranked--

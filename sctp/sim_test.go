@@ -111,11 +111,11 @@ func (e *endpoint) checkFlight(inFlight, payload int, probe bool) {
 // check asserts what must hold at any moment.
 func (e *endpoint) check() {
 	o := &e.out
-	if o.inFlight < 0 || o.payloadSum < 0 || e.send.buffered < 0 || e.send.unsent < 0 || e.reasm.held < 0 {
-		panic(fmt.Sprintf("sctp: negative sums: %+v %+v held %d", o.inFlight, e.send, e.reasm.held))
+	if o.inFlight < 0 || o.payloadSum < 0 || e.send.buffered < 0 || e.send.unsent < 0 || e.reasm.charged < 0 {
+		panic(fmt.Sprintf("sctp: negative sums: %+v %+v held %d", o.inFlight, e.send, e.reasm.charged))
 	}
-	if e.reasm.held > (windowSlack+1)*e.cfg.MaxReceiveWindow+70_000 {
-		panic(fmt.Sprintf("sctp: %d bytes held of a window of %d", e.reasm.held, e.cfg.MaxReceiveWindow))
+	if e.reasm.charged > (windowSlack+1)*e.cfg.MaxReceiveWindow+70_000 {
+		panic(fmt.Sprintf("sctp: %d bytes held of a window of %d", e.reasm.charged, e.cfg.MaxReceiveWindow))
 	}
 }
 
@@ -376,7 +376,7 @@ func (f *flow) done() bool {
 
 func (f *flow) finish() {
 	// What was abandoned blocks nothing: all memory is free again.
-	require.Zero(f.t, f.to.reasm.held, "held after the end")
+	require.Zero(f.t, f.to.reasm.charged, "held after the end")
 	require.Zero(f.t, f.from.out.count())
 	require.Zero(f.t, f.from.send.unsent)
 }

@@ -53,6 +53,6 @@ func (a *Association) Stats() Stats {
 	s.CongestionControl = a.cfg.CongestionControl
 	s.SRTT, s.MinRTT, s.RTO = a.rtt.srtt, a.rtt.min, a.rtt.rto
 	s.CongestionWindow, s.InFlight, s.PeerWindow = a.cc.window(), a.out.inFlight, a.out.peerWindow
-	s.Buffered, s.Held, s.MTU = a.send.buffered, a.reasm.held, a.mtu.current
+	s.Buffered, s.Held, s.MTU = a.send.buffered, a.reasm.charged, a.mtu.current
 	return s
 }

@@ -80,11 +80,11 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 	dst = a.ctl.take(dst, small)
 	dst = a.appendReConfig(t, dst, small)
 	dst = a.appendHeartbeat(t, dst, small)
-	rides := a.recv.pending > 0 && len(dst) > body
+	bundleSack := a.recv.pending > 0 && len(dst) > body
 	dst = a.appendShutdown(dst, small)
 	dst = a.appendForwardTSN(t, dst, small)
 	// A delayed acknowledgement rides along with whatever leaves (section 6.2).
-	if a.recv.sackNow || rides || bundleData && a.recv.pending > 0 && a.mayTransmitData(t) {
+	if a.recv.sackNow || bundleSack || bundleData && a.recv.pending > 0 && a.mayTransmitData(t) {
 		dst = a.appendSack(dst, small)
 	}
 	if bundleData {
@@ -152,7 +152,7 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 		c := o.at(tsn)
 		if c.msg.expires != 0 && c.msg.expires <= t {
 			a.stats.MessagesAbandoned++
-			a.giveUp(t, c.msg)
+			a.abandon(t, c.msg)
 			continue
 		}
 		room := limit - len(dst)
@@ -178,7 +178,7 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 		}
 		if m.expires != 0 && m.expires <= t {
 			a.stats.MessagesAbandoned++
-			a.giveUp(t, m)
+			a.abandon(t, m)
 			continue
 		}
 		room := (limit - len(dst) - o.header) &^ 3

@@ -40,8 +40,8 @@ func (r *tsnTracker) init(peerInitialTSN uint32) {
 
 func (r *tsnTracker) release() { r.above.words, r.dups = nil, nil }
 
-// leap moves the cumulative TSN to where none has been.
-func (r *tsnTracker) leap(tsn uint32) {
+// skipTo moves the cumulative TSN to where none has been.
+func (r *tsnTracker) skipTo(tsn uint32) {
 	r.above.clear(r.cum+1, r.high)
 	r.cum, r.high, r.blocks, r.dups = tsn, tsn, 0, r.dups[:0]
 }
@@ -218,7 +218,7 @@ func (a *Association) appendSack(dst []byte, limit int) []byte {
 // receiveWindow is the a_rwnd to advertise.
 func (a *Association) receiveWindow() int {
 	if a.reasm.ready.Len() == 0 {
-		a.window.incomplete(a.reasm.held-a.reasm.lent, a.reasm.lent)
+		a.window.incomplete(a.reasm.charged-a.reasm.unreleased, a.reasm.unreleased)
 	}
-	return max(0, a.window.limit-a.reasm.held)
+	return max(0, a.window.limit-a.reasm.charged)
 }
