@@ -13,18 +13,25 @@ import (
 // known, so there is one from the moment there is a DTLS association.
 func (pc *PeerConnection) startSCTP(remote *sdp.MediaDescription) {
 	config := sctp.Config{
-		SourcePort:      sdp.DefaultSCTPPort,
-		DestinationPort: remote.EffectiveSCTPPort(),
-		MTU:             pc.sctpMTU(),
-		MaxMTU:          pc.maxSCTPMTU(),
-		MaxMessageSize:  max(pc.settings.MaxMessageSize, dcep.MaxMessageSize),
-		MaxStreams:      maxStreams,
-		DisableInterleaving:  pc.tuning.noInterleaving,
-		EnableZeroChecksum:    true, // DTLS protects every packet
+		SourcePort:          sdp.DefaultSCTPPort,
+		DestinationPort:     remote.EffectiveSCTPPort(),
+		MTU:                 pc.sctpMTU(),
+		MaxMTU:              pc.maxSCTPMTU(),
+		MaxMessageSize:      min(max(pc.settings.MaxMessageSize, dcep.MaxMessageSize), sctp.MaxBuffer),
+		MaxStreams:          maxStreams,
+		DisableInterleaving: pc.tuning.noInterleaving,
+		EnableZeroChecksum:  true, // DTLS protects every packet
+		// Data channels need resets of outgoing streams (RFC 8831, section 6.7), and Firefox, which begins with 256
+		// streams, adds outgoing streams when it needs more.
+		DisableRequests: sctp.RequestIncomingReset | sctp.RequestAssociationReset | sctp.RequestAddIncoming,
 		Logger:          pc.iceLogger(),
 	}
 	cmp.Or(pc.settings.SCTP, sctpSettings.Load()).apply(&config)
-	pc.sctp = sctp.New(config)
+	association, err := sctp.New(config)
+	if err != nil {
+		panic(err) // apply leaves only what is valid
+	}
+	pc.sctp = association
 }
 
 // handleSCTP handles the messages and events of the association, in the order in which it has them, and reports whether

@@ -78,9 +78,12 @@ type Association struct {
 	stats       Stats
 }
 
-// New makes an association in the closed state. Nothing is allocated for
-// traffic before there is some.
-func New(cfg Config) *Association {
+// New returns an association in the closed state. The error is a *[ConfigError]. Memory for traffic is
+// allocated when there is some.
+func New(cfg Config) (*Association, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
 	cfg.setDefaults()
 	a := &Association{cfg: cfg}
 	a.hand.init(a)
@@ -88,8 +91,9 @@ func New(cfg Config) *Association {
 	a.recv.init(0)
 	a.reasm.init(a)
 	a.send.schedule.kind = cfg.Scheduler
+	a.send.events = &a.events
 	a.window.init(&a.cfg)
-	return a
+	return a, nil
 }
 
 // resetTransmission gives the sending side its initial state, for a new
@@ -135,75 +139,6 @@ func (a *Association) Connect(now time.Time) {
 	a.hand.sendInit = !a.hand.answered
 	a.hand.attempts = 0
 	a.timers[timerT1] = t + a.rtt.rto
-}
-
-// EventKind says what happened.
-type EventKind uint8
-
-// Events. See [Event] for the fields that go with each.
-const (
-	// EventConnected: the association is established; Send works.
-	EventConnected EventKind = iota + 1
-	// EventClosed: the association is over. Only EventStreamReset may follow,
-	// in order with the messages that are left to be read. Err is nil after a
-	// graceful shutdown; otherwise an *AbortError, ErrHandshakeTimeout,
-	// ErrPeerUnreachable or ErrStaleCookie. The owner drains Transmit once
-	// more, and keeps the association until Deadline is zero, in case the last
-	// packet was lost: see [Association.Shutdown].
-	EventClosed
-	// EventStreamReset: the peer has reset its outgoing stream Stream. It comes
-	// when all messages that were sent on the stream before have been read, and
-	// before any that was sent after it can be: see [Association.ReadMessage].
-	EventStreamReset
-	// EventStreamResetComplete: our outgoing stream Stream is reset and may be
-	// used anew, after ResetStream or because the peer asked for it; Err is an
-	// ErrResetDenied if the peer refused: the stream goes on as it was.
-	EventStreamResetComplete
-	// EventWritable: Send failed with ErrSendBufferFull before, and there is
-	// room for it now.
-	EventWritable
-	// EventRestarted: the peer lost its state and began anew (RFC 9260 section
-	// 5.2.4, action A). What was queued or in flight is dropped, and all
-	// streams begin at their initial state. EventConnected follows.
-	EventRestarted
-	// EventStreamsAdded: the number of streams that [Association.Streams]
-	// gives has grown, by AddStreams or by the peer; or Err, one of
-	// ErrStreamsDenied and ErrReconfigTimeout, says why it has not.
-	EventStreamsAdded
-	// EventAssociationReset: the numbers of messages and TSNs have begun anew,
-	// by ResetAssociation or by the peer; or Err says why they have not:
-	// ErrResetDenied, ErrReconfigTimeout, or ErrClosed if the association is
-	// being shut down.
-	EventAssociationReset
-	// EventResetRequestComplete: the peer has answered RequestStreamReset for
-	// Stream, which is AllStreams if all were asked for. If Err is nil,
-	// EventStreamReset follows, or came already, unless nothing was ever sent
-	// on the stream; otherwise it is ErrResetDenied or ErrReconfigTimeout.
-	EventResetRequestComplete
-)
-
-// Event is something that the owner should know, given once, in order. Stream
-// and Err are set where the kind says so.
-type Event struct {
-	Kind   EventKind
-	Stream uint16
-	Err    error
-}
-
-// Event returns the next event, if there is one. Resets of the peer's streams come
-// in order with the messages that ReadMessage returns.
-func (a *Association) Event() (Event, bool) {
-	if e, ok := a.events.Pop(); ok {
-		return e, true
-	}
-	r := &a.reasm
-	next := r.ready.Front()
-	if next == nil || !next.reset {
-		return Event{}, false
-	}
-	m, _ := r.ready.Pop()
-	r.resetQueued.remove(m.Stream)
-	return Event{Kind: EventStreamReset, Stream: m.Stream}, true
 }
 
 // Timers. Each is an instant in Association.timers, 0 when it is not running.

@@ -45,16 +45,12 @@ const (
 	CongestionBBR                              // draft-ietf-ccwg-bbr, version 3
 )
 
+var congestionControlNames = [...]string{"default", "newreno", "cubic", "bbr"}
+
+// String returns the name of the algorithm in lower case.
 func (c CongestionControl) String() string {
-	switch c {
-	case CongestionDefault:
-		return "default"
-	case CongestionNewReno:
-		return "newreno"
-	case CongestionCUBIC:
-		return "cubic"
-	case CongestionBBR:
-		return "bbr"
+	if int(c) < len(congestionControlNames) {
+		return congestionControlNames[c]
 	}
 	return fmt.Sprintf("congestion control %d", uint8(c))
 }

@@ -214,6 +214,6 @@ func TestSendBuffer(t *testing.T) {
 	require.ErrorIs(t, s.a.Send(s.now, 0, 51, []byte("x"), SendOptions{}), ErrSendBufferFull)
 
 	require.ErrorIs(t, s.a.Send(s.now, 0, 51, nil, SendOptions{}), ErrMessageEmpty)
-	require.ErrorIs(t, s.a.Send(s.now, 0, 51, make([]byte, maxSendMessage+1), SendOptions{}), ErrMessageTooLarge)
+	require.ErrorIs(t, s.a.Send(s.now, 0, 51, make([]byte, MaxBuffer+1), SendOptions{}), ErrMessageTooLarge)
 	require.ErrorIs(t, s.a.Send(s.now, 1024, 51, []byte("x"), SendOptions{}), ErrInvalidStream)
 }

@@ -63,7 +63,7 @@ func TestIdleMemory(t *testing.T) {
 		}
 		return ok
 	}
-	answerPending := func(a, b *Association) {
+	settle := func(a, b *Association) {
 		for move(a, b) || move(b, a) {
 		}
 		for _, x := range []*Association{a, b} {
@@ -75,10 +75,10 @@ func TestIdleMemory(t *testing.T) {
 		}
 	}
 	for range pairs {
-		a, b := New(Config{}), New(Config{})
+		a, b := mustNew(Config{}), mustNew(Config{})
 		a.Connect(now)
 		b.Connect(now)
-		answerPending(a, b)
+		settle(a, b)
 		for _, x := range []*Association{a, b} {
 			require.Equal(t, StateEstablished, x.State())
 			for stream := range uint16(2) {
@@ -86,7 +86,7 @@ func TestIdleMemory(t *testing.T) {
 			}
 		}
 		for range 3 {
-			answerPending(a, b)
+			settle(a, b)
 			now = now.Add(100 * time.Millisecond)
 			a.Advance(now)
 			b.Advance(now)
@@ -106,7 +106,7 @@ func TestIdleMemory(t *testing.T) {
 			now = now.Add(40 * time.Second)
 			all[i].Advance(now)
 			all[i+1].Advance(now)
-			answerPending(all[i], all[i+1])
+			settle(all[i], all[i+1])
 			now = now.Add(-40 * time.Second)
 		}
 	}

@@ -281,6 +281,10 @@ func (o *outstanding) cumulative(t instant, tsn uint32, s *sendQueue, sum *ackTo
 		if c.state == chunkInFlight || c.state == chunkLost {
 			o.acknowledge(t, o.base, c, sum)
 		}
+		if c.state != chunkAbandoned {
+			s.acknowledged += uint64(c.size)
+			c.msg.queue.stats.Acknowledged += uint64(c.size)
+		}
 		o.pop(s)
 	}
 	o.highestAcked = serial.Max32(o.highestAcked, tsn)

@@ -683,3 +683,50 @@ func TestResetOfStreamUnusedForLong(t *testing.T) {
 	s.reset(1)
 	s.want("RE-CONFIG reset #10 last 10 s1")
 }
+
+// RFC 6525, section 4.4, result 2: requests that the configuration does not allow are denied, once
+// and again, and change nothing. The others are performed.
+func TestDisabledRequests(t *testing.T) {
+	requests := map[ReconfigRequests][]byte{
+		RequestOutgoingReset:    resetParam(peerTSN, ownTSN-1, peerTSN, 1),
+		RequestIncomingReset:    askParam(peerTSN, 1),
+		RequestAssociationReset: resetAllParam(peerTSN),
+		RequestAddOutgoing:      addOutParam(peerTSN, 3),
+		RequestAddIncoming:      addInParam(peerTSN, 3),
+	}
+	for request, param := range requests {
+		t.Run(request.String(), func(t *testing.T) {
+			for _, disabled := range []ReconfigRequests{request, allRequests, allRequests &^ request} {
+				s := newScript(t, Config{MaxStreams: 10, MaxTotalStreams: 20, DisableRequests: disabled, HeartbeatInterval: -1})
+				s.connect(initAck(peerTag, peerTSN, supportsAll))
+				s.receive(data(peerTSN, 1, 0, "BEI", "a"))
+				s.wantMessages("1:a")
+				s.send(1, "b")
+				s.receive(sack(ownTSN))
+				s.take()
+				s.receive(rawChunk(130, 0, param))
+				if disabled&request == 0 {
+					lines, _ := s.take()
+					require.NotContains(t, lines[0], "result 2")
+					continue
+				}
+				s.want("RE-CONFIG response #2000 result 2 | SACK 2000")
+				s.receive(rawChunk(130, 0, param)) // the answer was lost
+				s.want("RE-CONFIG response #2000 result 2 | SACK 2000")
+				s.wantEvents()
+				s.wantStreams(10, 10)
+				s.receive(data(peerTSN+1, 1, 1, "BEI", "c"))
+				s.wantMessages("1:c")
+				s.send(1, "d")
+				s.want("SACK 2001", `DATA 1001 s1 ssn1 BE "d"`)
+			}
+		})
+	}
+	// What the configuration denies to the peer, this side may still ask for.
+	s := newScript(t, Config{MaxStreams: 10, DisableRequests: allRequests})
+	s.connect(initAck(peerTag, peerTSN, supportsAll))
+	s.reset(1)
+	s.want("RE-CONFIG reset #1000 last 999 s1")
+	s.receive(rawChunk(130, 0, responseParam(1000, 1)))
+	s.wantEvents("reset complete 1")
+}

@@ -133,23 +133,20 @@ func (a *Association) receiveRequest(t instant, p param) {
 		return
 	}
 	r.nextPeerRequest++
-	w := answer{seq: seq}
+	w := answer{seq: seq, kind: requestKind(slices.Index(requestParams[:], p.typ))}
 	answered := false // by a request of ours
-	switch v := p.value[4:]; p.typ {
-	case paramOutgoingReset:
-		w.kind = requestReset
+	switch v := p.value[4:]; {
+	case a.cfg.DisableRequests.has(w.kind):
+		w.result = resetDenied
+	case w.kind == requestReset:
 		w.result = a.receiveOutgoingReset(seq, v)
-	case paramIncomingReset:
-		w.kind = requestPeerReset
+	case w.kind == requestPeerReset:
 		w.result, answered = a.receiveIncomingReset(seq, v)
-	case paramSSNTSNReset:
-		w.kind = requestAssociation
+	case w.kind == requestAssociation:
 		w.result = a.receiveAssociationReset(t)
-	case paramAddOutgoing:
-		w.kind = requestAddOut
+	case w.kind == requestAddOut:
 		w.result = a.receiveAddOutgoing(binary.BigEndian.Uint16(v))
-	case paramAddIncoming:
-		w.kind = requestAddIn
+	case w.kind == requestAddIn:
 		w.result = a.receiveAddIncoming(binary.BigEndian.Uint16(v))
 	}
 	r.history[1], r.history[0] = r.history[0], w
@@ -272,7 +269,7 @@ func (a *Association) receiveIncomingReset(seq uint32, v []byte) (result uint32,
 		for id, s := range a.send.streams {
 			if s.used || s.head != nil || s.resetting {
 				ids = append(ids, id)
-			} else if s.priority == DefaultPriority {
+			} else if s.priority == DefaultPriority && !s.notifyLow {
 				delete(a.send.streams, id) // as if it had never been: not looked at again
 			}
 		}

@@ -167,7 +167,7 @@ func TestAdversarialResets(t *testing.T) {
 		user := func(interleaving bool) *channelUser {
 			cfg := Config{MTU: 400 + r.IntN(1000), Rand: sim.RandReader(), MaxInitRetransmits: 40, MaxRetransmits: 60,
 				MaxRTO: 5 * time.Second, DisableInterleaving: !interleaving, MaxStreams: 20, MaxTotalStreams: 30}
-			return &channelUser{Association: New(cfg), t: t, seen: map[EventKind]int{},
+			return &channelUser{Association: mustNew(cfg), t: t, seen: map[EventKind]int{},
 				out: map[uint16]*channelEnd{}, in: map[uint16]*channelEnd{}}
 		}
 		interleaving := r.IntN(2) == 0

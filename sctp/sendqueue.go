@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
+	"github.com/rtcstack/rtcstack/internal/ring"
 )
 
 // SendOptions says how one message is to be delivered.
@@ -71,21 +72,27 @@ type outStream struct {
 	resetting  bool   // ResetStream was called
 	used       bool
 	lastTSN    uint32 // of the last chunk sent
+	low        int    // the threshold of EventBufferedAmountLow
+	notifyLow  bool   // it is set
+	stats      StreamStats
 }
 
 // sendQueue holds the messages that wait for their first transmission, by
 // stream.
 type sendQueue struct {
-	streams   map[uint16]*outStream
-	schedule  schedule
-	arrivals  uint64
-	partial   partialMessages
-	unsent    int // bytes waiting for their first transmission
-	buffered  int // bytes not acknowledged or given up
-	ranked    int // messages waiting that are expendable
-	expiry    expiryQueue
-	refused   bool // Send failed for want of room
-	suspended bool // no message is begun: all numbers are about to begin anew
+	streams      map[uint16]*outStream
+	schedule     schedule
+	arrivals     uint64
+	partial      partialMessages
+	unsent       int // bytes waiting for their first transmission
+	buffered     int // bytes not acknowledged or given up
+	ranked       int // messages waiting that are expendable
+	expiry       expiryQueue
+	refused      bool               // Send failed for want of room
+	notifyDry    bool               // NotifySenderDry was called
+	events       *ring.Queue[Event] // of the association
+	acknowledged uint64             // bytes of user data that the peer has acknowledged
+	suspended    bool               // no message is begun: all numbers are about to begin anew
 }
 
 // messagePool keeps message headers for reuse. A full send buffer of small
@@ -120,9 +127,33 @@ func (q *sendQueue) chunkDone(c *sentChunk) {
 		return
 	}
 	c.msg = nil
-	q.buffered -= int(c.size)
+	q.remove(m.queue, int(c.size))
 	if m.refs--; m.refs == 0 && (m.abandoned || m.sent == len(m.buf.B)) {
 		q.done(m)
+	}
+}
+
+// take counts size bytes of a message that Send has taken.
+func (q *sendQueue) take(s *outStream, size int) {
+	q.unsent += size
+	q.buffered += size
+	s.stats.Unsent += size
+	s.stats.Buffered += size
+}
+
+// unqueue counts size bytes that are not waiting for their first transmission any more.
+func (q *sendQueue) unqueue(s *outStream, size int) {
+	q.unsent -= size
+	s.stats.Unsent -= size
+}
+
+// remove counts size bytes that are acknowledged or abandoned.
+func (q *sendQueue) remove(s *outStream, size int) {
+	q.buffered -= size
+	before := s.stats.Buffered
+	s.stats.Buffered -= size
+	if s.notifyLow && before > s.low && s.stats.Buffered <= s.low {
+		q.events.Push(Event{Kind: EventBufferedAmountLow, Stream: s.id})
 	}
 }
 
@@ -194,8 +225,8 @@ func (q *sendQueue) dropWaiting(m *outMessage) {
 		m.next.prev = m.prev
 	}
 	q.dequeued(m)
-	q.unsent -= len(m.buf.B)
-	q.buffered -= len(m.buf.B)
+	q.unqueue(m.queue, len(m.buf.B))
+	q.remove(m.queue, len(m.buf.B))
 	q.done(m)
 }
 
@@ -210,8 +241,8 @@ func (q *sendQueue) dequeued(m *outMessage) {
 // drop gives up the unsent rest of the message at the head of its stream.
 func (q *sendQueue) drop(m *outMessage) {
 	rest := len(m.buf.B) - m.sent
-	q.unsent -= rest
-	q.buffered -= rest
+	q.unqueue(m.queue, rest)
+	q.remove(m.queue, rest)
 	q.partial.remove(m)
 	q.unlinkHead(m.queue)
 	q.schedule.dropped(m.queue)
@@ -230,7 +261,8 @@ func (q *sendQueue) release() {
 			m, m.next = next, nil
 		}
 	}
-	*q = sendQueue{schedule: schedule{kind: q.schedule.kind}, partial: partialMessages{budget: q.partial.budget}}
+	*q = sendQueue{schedule: schedule{kind: q.schedule.kind}, partial: partialMessages{budget: q.partial.budget},
+		acknowledged: q.acknowledged, notifyDry: q.notifyDry, events: q.events}
 }
 
 // Send queues a message for the stream, with a payload protocol identifier that
@@ -255,7 +287,7 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 		return ErrInvalidStream
 	case len(data) == 0:
 		return ErrMessageEmpty
-	case len(data) > maxSendMessage:
+	case len(data) > MaxBuffer:
 		return ErrMessageTooLarge
 	}
 	q := &a.send
@@ -293,8 +325,7 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 			a.armExpiry()
 		}
 	}
-	q.unsent += len(data)
-	q.buffered += len(data)
+	q.take(s, len(data))
 	q.push(s, m)
 	a.stats.MessagesSent++
 	return nil
@@ -308,9 +339,6 @@ func (a *Association) expires(t instant, opt SendOptions) instant {
 	}
 	return began + opt.Lifetime
 }
-
-// maxSendMessage bounds a message; the sum of all sizes stays within an int.
-const maxSendMessage = 1 << 29
 
 // BufferedAmount returns the bytes that Send took and the peer has not
 // acknowledged yet. It is 0 after the end of the association; see Undelivered.

@@ -99,7 +99,7 @@ func TestReassemblyCostsTheSameInEveryOrder(t *testing.T) {
 		cost := map[string]time.Duration{}
 		for name, order := range orders {
 			for round := range 3 {
-				a := New(Config{})
+				a := mustNew(Config{})
 				r := &a.reasm
 				r.interleaving = interleaving
 				begin, _ := cputime.Process()
@@ -127,7 +127,7 @@ func TestReassemblyCostsTheSameInEveryOrder(t *testing.T) {
 func TestGivingUpCostsNoMoreThanItIsWorth(t *testing.T) {
 	for _, interleaving := range []bool{false, true} {
 		t.Run(fmt.Sprint("interleaving ", interleaving), func(t *testing.T) {
-			a := New(Config{})
+			a := mustNew(Config{})
 			r := &a.reasm
 			r.interleaving = interleaving
 			const n = 50_000 // beginnings of messages that never end
@@ -160,7 +160,7 @@ func TestGivingUpCostsNoMoreThanItIsWorth(t *testing.T) {
 // A reset concerns the incomplete messages of its stream only, whatever they are of before.
 func TestResetDropsTheRunsOfItsStream(t *testing.T) {
 	for _, interleaving := range []bool{false, true} {
-		a := New(Config{})
+		a := mustNew(Config{})
 		r := &a.reasm
 		r.interleaving = interleaving
 		header := func(tsn uint32, stream uint16, mid uint32, flags uint8) *dataHeader {

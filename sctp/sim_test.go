@@ -47,7 +47,7 @@ func newEndpoint(sim *netsim.Sim, cfg Config) *endpoint {
 	if cfg.Rand == nil {
 		cfg.Rand = seededReader{sim.Rand()}
 	}
-	return &endpoint{Association: New(cfg), sim: sim, resets: map[uint16]int{}, resetDone: map[uint16]int{}}
+	return &endpoint{Association: mustNew(cfg), sim: sim, resets: map[uint16]int{}, resetDone: map[uint16]int{}}
 }
 
 // Transmit drains events and messages too: the simulation calls it after

@@ -31,6 +31,10 @@ type Stats struct {
 	ErrorsSent     uint64
 	AnswersDropped uint64 // answers that found their queue full
 
+	// UserBytesAcknowledged counts the bytes of user data that the peer has acknowledged for good
+	// (Cumulative TSN Ack), exactly: no header, no retransmission, nothing that was abandoned.
+	UserBytesAcknowledged uint64
+
 	SRTT, MinRTT, RTO time.Duration // 0 before the first measurement, but RTO
 	CongestionControl CongestionControl
 	CongestionWindow  int // bytes
@@ -49,10 +53,42 @@ type Stats struct {
 func (a *Association) Stats() Stats {
 	s := a.stats
 	s.AnswersDropped = a.ctl.dropped
+	s.UserBytesAcknowledged = a.send.acknowledged
 	s.ChunksInvalid += a.reasm.stale
 	s.CongestionControl = a.cfg.CongestionControl
 	s.SRTT, s.MinRTT, s.RTO = a.rtt.srtt, a.rtt.min, a.rtt.rto
 	s.CongestionWindow, s.InFlight, s.PeerWindow = a.cc.window(), a.out.inFlight, a.out.peerWindow
 	s.Buffered, s.Held, s.MTU = a.send.buffered, a.reasm.charged, a.mtu.current
 	return s
+}
+
+// StreamStats is a snapshot of the sending side of one stream. All are bytes of user data.
+type StreamStats struct {
+	// Buffered counts the bytes that Send took and the peer has not acknowledged yet, Unsent those of
+	// them that wait for their first transmission.
+	Buffered, Unsent int
+	// Acknowledged counts the bytes that the peer has acknowledged for good since the stream began or
+	// was reset, exactly: no header, no retransmission, nothing that was abandoned.
+	Acknowledged uint64
+}
+
+// StreamStats returns a snapshot of the outgoing stream id; zero for a stream that was not used since
+// it began or was reset.
+func (a *Association) StreamStats(id uint16) StreamStats {
+	if s := a.send.streams[id]; s != nil {
+		return s.stats
+	}
+	return StreamStats{}
+}
+
+// SetBufferedAmountLowThreshold requests an EventBufferedAmountLow whenever [StreamStats].Buffered of
+// the outgoing stream id falls from above this many bytes to this many or fewer; negative: no more
+// events. A reset of the stream ends the request. ErrInvalidStream beyond the number of streams.
+func (a *Association) SetBufferedAmountLowThreshold(id uint16, bytes int) error {
+	if id >= a.hand.outStreams {
+		return ErrInvalidStream
+	}
+	s := a.send.stream(id)
+	s.low, s.notifyLow = bytes, bytes >= 0
+	return nil
 }

@@ -257,7 +257,7 @@ func (a *Association) appendNew(t instant, dst []byte, m *outMessage, size int) 
 	m.refs++
 	m.lastTSN = tsn
 	m.sent += size
-	q.unsent -= size
+	q.unqueue(s, size)
 	s.lastTSN, s.used = tsn, true
 	if c.flags&flagBeginning != 0 && m.sent < len(m.buf.B) && a.hand.interleaving {
 		q.partial.add(m)

@@ -25,7 +25,7 @@ const (
 
 func (w *receiveWindow) init(c *Config) {
 	w.max = c.MaxReceiveWindow
-	w.limit = min(max(InitialBuffer, 4*c.MaxMessageSize), w.max)
+	w.limit = min(max(InitialBuffer, 4*min(c.MaxMessageSize, MaxBuffer/4)), w.max)
 }
 
 // released takes note of what the reader gave back.

@@ -10,7 +10,7 @@ import (
 // handshakePackets connects two associations, and returns the packets that it
 // took, of both sides.
 func handshakePackets(t *testing.T, ca, cb Config) (p *memoryPipe, packets [][]byte) {
-	p = &memoryPipe{a: New(ca), b: New(cb), now: pipeStart, buf: make([]byte, 0, 2000)}
+	p = &memoryPipe{a: mustNew(ca), b: mustNew(cb), now: pipeStart, buf: make([]byte, 0, 2000)}
 	p.a.Connect(p.now)
 	for range 10 {
 		p.now = p.now.Add(1000)
@@ -86,7 +86,7 @@ func TestZeroChecksumNeedsBoth(t *testing.T) {
 // wrong one is wrong in any packet.
 func TestZeroChecksumIsRefused(t *testing.T) {
 	_, packets := handshakePackets(t, Config{EnableZeroChecksum: true}, Config{EnableZeroChecksum: true})
-	b := New(Config{EnableZeroChecksum: true})
+	b := mustNew(Config{EnableZeroChecksum: true})
 	for _, packet := range packets {
 		if typ := chunkType(packet[commonHeaderSize]); typ != chunkInit && typ != chunkCookieEcho {
 			continue

@@ -85,7 +85,10 @@ func (u usage) cost(t testing.TB, l load, messages, packets int64) cost {
 func costOfOurs(t testing.TB, l load, d time.Duration) cost {
 	const batch = 50
 	config := sctp.Config{MTU: mtu, EnableZeroChecksum: true}
-	a, b := sctp.New(config), sctp.New(config)
+	a, err := sctp.New(config)
+	require.NoError(t, err)
+	b, err := sctp.New(config)
+	require.NoError(t, err)
 	now := time.Now()
 	buf := make([]byte, 0, mtu)
 	var messages, packets int64
