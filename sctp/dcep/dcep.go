@@ -52,6 +52,25 @@ const (
 // Unordered reports whether messages may overtake each other.
 func (t ChannelType) Unordered() bool { return t&unorderedBit != 0 }
 
+// String returns the name of the type in lower case.
+func (t ChannelType) String() string {
+	var name string
+	switch t &^ unorderedBit {
+	case Reliable:
+		name = "reliable"
+	case PartialReliableRexmit:
+		name = "partial-reliable-rexmit"
+	case PartialReliableTimed:
+		name = "partial-reliable-timed"
+	default:
+		return fmt.Sprintf("channel type %#02x", uint8(t))
+	}
+	if t.Unordered() {
+		name += "-unordered"
+	}
+	return name
+}
+
 // Priorities: https://www.rfc-editor.org/rfc/rfc8831.html#section-6.4
 const (
 	PriorityBelowNormal = 128
