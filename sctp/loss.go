@@ -62,59 +62,71 @@ const (
 
 func (l *lossState) init() { *l = lossState{reorderSteps: 1} }
 
-// receiveSack processes a SACK chunk:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-6.2.1
+// sackChunk is the content of a SACK chunk: RFC 9260, section 3.3.4.
+type sackChunk struct {
+	cum    uint32     // Cumulative TSN Ack
+	window uint32     // a_rwnd
+	blocks []tsnRange // the Gap Ack Blocks, ascending; in outstanding.scratch
+	dups   []byte     // the Duplicate TSNs, in network byte order
+}
+
+// parseSack reads a SACK chunk. It reports false if the chunk is to be ignored.
+func (a *Association) parseSack(v []byte) (s sackChunk, ok bool) {
+	o := &a.out
+	if len(v) < sackHeaderSize-chunkHeaderSize {
+		a.stats.ChunksInvalid++
+		return s, false
+	}
+	s.cum, s.window = binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
+	gaps, dups := int(binary.BigEndian.Uint16(v[8:])), int(binary.BigEndian.Uint16(v[10:]))
+	v = v[12:]
+	if len(v) < 4*(gaps+dups) || !serial.Less32(s.cum, o.next) {
+		// The numbers exceed the chunk, or a TSN that was not assigned yet is acknowledged.
+		a.stats.ChunksInvalid++
+		return s, false
+	}
+	if serial.Less32(s.cum, o.base-1) {
+		a.stats.SACKsStale++ // a newer one has overtaken it
+		return s, false
+	}
+	s.blocks = o.scratch[:0]
+	prev := s.cum
+	for i := range min(gaps, maxGapBlocks) {
+		first := s.cum + uint32(binary.BigEndian.Uint16(v[4*i:]))
+		last := s.cum + uint32(binary.BigEndian.Uint16(v[4*i+2:]))
+		if !serial.Less32(prev, first) || serial.Less32(last, first) || !serial.Less32(last, o.next) {
+			a.stats.ChunksInvalid++
+			return s, false
+		}
+		s.blocks = append(s.blocks, tsnRange{first, last})
+		prev = last
+	}
+	o.scratch = s.blocks
+	s.dups = v[4*gaps : 4*(gaps+dups)]
+	return s, true
+}
+
+// receiveSack processes a SACK chunk: RFC 9260, section 6.2.1.
 func (a *Association) receiveSack(t instant, c chunk) {
 	if a.state < StateEstablished {
 		return
 	}
-	v := c.value
-	if len(v) < sackHeaderSize-chunkHeaderSize {
-		a.stats.ChunksInvalid++
+	s, ok := a.parseSack(c.value)
+	if !ok {
 		return
 	}
-	cum := binary.BigEndian.Uint32(v)
-	window := binary.BigEndian.Uint32(v[4:])
-	gaps, dups := int(binary.BigEndian.Uint16(v[8:])), int(binary.BigEndian.Uint16(v[10:]))
-	v = v[12:]
 	o := &a.out
-	if len(v) < 4*(gaps+dups) || !serial.Less32(cum, o.next) {
-		// Lengths that do not fit, or an acknowledgement of what was never
-		// sent.
-		a.stats.ChunksInvalid++
-		return
-	}
-	if serial.Less32(cum, o.base-1) {
-		a.stats.SACKsStale++ // overtaken on the way
-		return
-	}
-	blocks := o.scratch[:0]
-	prev := cum
-	for i := range min(gaps, maxGapBlocks) {
-		first := cum + uint32(binary.BigEndian.Uint16(v[4*i:]))
-		last := cum + uint32(binary.BigEndian.Uint16(v[4*i+2:]))
-		if !serial.Less32(prev, first) || serial.Less32(last, first) || !serial.Less32(last, o.next) {
-			a.stats.ChunksInvalid++
-			return
-		}
-		blocks = append(blocks, tsnRange{first, last})
-		prev = last
-	}
-	o.scratch = blocks
-
 	priorInFlight := o.inFlight
-	progress := serial.LessEqual32(o.base, cum)
+	progress := serial.LessEqual32(o.base, s.cum)
 	sum := ackTotals{minRTT: a.rtt.min}
-	o.cumulative(t, cum, &a.send, &sum)
-	o.gaps(t, blocks, &sum)
-	o.peerWindow = int(min(window, maxPeerWindow))
-	for i := range dups {
-		a.duplicateReported(binary.BigEndian.Uint32(v[4*(gaps+i):]))
+	o.cumulative(t, s.cum, &a.send, &sum)
+	o.gaps(t, s.blocks, &sum)
+	o.peerWindow = int(min(s.window, maxPeerWindow))
+	for dups := s.dups; len(dups) > 0; dups = dups[4:] {
+		a.duplicateReported(binary.BigEndian.Uint32(dups))
 	}
-
-	if sum.bytes > 0 || progress || window < uint32(a.mtu.current) {
-		// Section 8.1; and section 6.1 A: an answer to a window probe is no
-		// error either.
+	if sum.bytes > 0 || progress || s.window < uint32(a.mtu.current) {
+		// RFC 9260, section 8.1; and section 6.1, rule A: the answer to a window probe counts, too.
 		a.loss.errors = 0
 	}
 	if sum.rtt > 0 {
@@ -122,18 +134,7 @@ func (a *Association) receiveSack(t instant, c chunk) {
 		a.rtt.sampleMin(t, sum.rtt)
 	}
 	a.mtu.packetAcked(sum.newestLarge)
-	a.rackUpdate(t, &sum)
-	a.probeAnswered(t, cum, &sum)
-	a.undoSpurious(t, &sum)
-	if a.loss.recovering && serial.LessEqual32(a.loss.recovery, cum) {
-		a.loss.recovering = false
-		a.cc.recovered(t)
-	}
-	if progress || serial.LessEqual32(a.fwd.advancedPeerAck, cum) {
-		a.advancePeerAck(t)
-	} else if serial.Less32(cum, a.fwd.advancedPeerAck) {
-		a.fwd.resend(t, a.rtt.srtt)
-	}
+	a.updateLossState(t, s.cum, progress, &sum)
 	inRecovery := a.loss.recovering && !a.loss.timedOut
 	a.detectLoss(t)
 	if sum.bytes > 0 {
@@ -143,9 +144,8 @@ func (a *Association) receiveSack(t instant, c chunk) {
 		a.cc.acked(&a.sample)
 		a.loss.windowLimited = false
 	}
-
-	// R2 and R3 of section 6.3.2, and RFC 8985 section 7.2: progress of any
-	// kind restarts the timer.
+	// RFC 9260, section 6.3.2, R2 and R3, and RFC 8985, section 7.2: progress of any kind restarts
+	// the timer.
 	switch {
 	case o.base == o.next && !a.fwd.pending():
 		a.timers[timerT3] = 0
@@ -158,6 +158,22 @@ func (a *Association) receiveSack(t instant, c chunk) {
 	}
 	a.reset.acknowledged(a)
 	a.notifyWritable()
+}
+
+// updateLossState draws the conclusions from a SACK that precede the detection of new losses.
+func (a *Association) updateLossState(t instant, cum uint32, progress bool, sum *ackTotals) {
+	a.rackUpdate(t, sum)
+	a.probeAnswered(t, cum, sum)
+	a.undoSpurious(t, sum)
+	if a.loss.recovering && serial.LessEqual32(a.loss.recovery, cum) {
+		a.loss.recovering = false
+		a.cc.recovered(t)
+	}
+	if progress || serial.LessEqual32(a.fwd.advancedPeerAck, cum) {
+		a.advancePeerAck(t)
+	} else if serial.Less32(cum, a.fwd.advancedPeerAck) {
+		a.fwd.resend(t, a.rtt.srtt)
+	}
 }
 
 // rackUpdate: RFC 8985 section 6.2, steps 1 to 3.
