@@ -8,28 +8,27 @@ import (
 	"github.com/rtcstack/rtcstack/internal/ring"
 )
 
-// SendOptions says how one message is to be delivered.
+// SendOptions holds the reliability and order of one message. The zero value is reliable and
+// ordered. RFC 7496 and RFC 3758 take effect only if the peer supports RFC 3758.
 type SendOptions struct {
 	// Unordered lets the message overtake others of its stream.
 	Unordered bool
-	// LimitRetransmits gives the message up when a part of it would have to
-	// be sent again more than MaxRetransmits times; 0: never again (RFC 7496
-	// section 3.1). It has no effect if the peer lacks RFC 3758.
+	// LimitRetransmits abandons the message when a fragment of it would have to be retransmitted
+	// more than MaxRetransmits times; 0 means never retransmitted (RFC 7496, section 3.1).
 	LimitRetransmits bool
 	MaxRetransmits   uint32
-	// Lifetime gives the message up when it is not acknowledged that long
-	// after Since (RFC 3758 section 4.1): what waits is dropped, what was sent
-	// is not sent again. 0, or below: no limit. It has no effect if the peer
-	// lacks RFC 3758. If both limits are set, the first that is reached counts.
+	// Lifetime abandons the message when it is not acknowledged this long after Since (RFC 3758,
+	// section 4.1): what waits is dropped, and what was sent is not retransmitted. 0 or negative:
+	// no limit. If both limits are set, the first one reached counts.
 	Lifetime time.Duration
-	// Since is when Lifetime began, for a message that has waited before Send.
-	// The zero time, or a later one than Send's: it begins with Send. Send
-	// takes a message whose lifetime is over already, and drops it.
+	// Since is when Lifetime began, for a message that has waited before Send. The zero time, or a
+	// later one than that of Send: it begins with Send. Send takes a message whose lifetime is
+	// over, and drops it.
 	Since time.Time
-	// UsePriority lets the message be dropped, while it waits to be sent, for
-	// another expendable one that is more important when the send buffer is
-	// full (the priority policy of RFC 7496 section 3.2). Priority is its
-	// importance: the least number is the most important.
+	// UsePriority applies the priority policy of RFC 7496, section 3.2: when the send buffer is
+	// full, a message that waits to be sent is dropped for a more important one, if both use the
+	// policy. The lowest Priority is the most important, as in RFC 7496. It is independent of the
+	// priority of a stream.
 	UsePriority bool
 	Priority    uint32
 }
@@ -44,12 +43,12 @@ type outMessage struct {
 	ppid      uint32
 	queue     *outStream
 	arrival   uint64 // counts messages, for the first-come scheduler
-	ordinal   uint32 // SSN or MID, once the first fragment is sent
+	ordinal   uint32 // SSN or MID, assigned with the first fragment
 	fsn       uint32 // of the next fragment
 	maxRtx    uint32
-	sent      int    // bytes that are in chunks already
+	sent      int    // bytes that are in chunks
 	refs      int    // chunks outstanding
-	lost      int    // of them, those that wait to be sent again
+	lost      int    // those of them that wait for retransmission
 	firstTSN  uint32 // of the fragments sent
 	lastTSN   uint32
 	stream    uint16
@@ -60,7 +59,7 @@ type outMessage struct {
 	ranked    bool // SendOptions.UsePriority
 }
 
-// outStream is one stream of ours.
+// outStream is one outgoing stream.
 type outStream struct {
 	id         uint16
 	priority   uint16
@@ -77,8 +76,7 @@ type outStream struct {
 	stats      StreamStats
 }
 
-// sendQueue holds the messages that wait for their first transmission, by
-// stream.
+// sendQueue holds the messages that wait for their first transmission, by stream.
 type sendQueue struct {
 	streams      map[uint16]*outStream
 	schedule     schedule
@@ -86,17 +84,17 @@ type sendQueue struct {
 	partial      partialMessages
 	unsent       int // bytes waiting for their first transmission
 	buffered     int // bytes not acknowledged or given up
-	ranked       int // messages waiting that are expendable
+	ranked       int // messages waiting to which the priority policy applies
 	expiry       expiryQueue
 	refused      bool               // Send failed for want of room
 	notifyDry    bool               // NotifySenderDry was called
 	events       *ring.Queue[Event] // of the association
 	acknowledged uint64             // bytes of user data that the peer has acknowledged
-	suspended    bool               // no message is begun: all numbers are about to begin anew
+	suspended    bool               // no new message is begun: an SSN/TSN reset is imminent (RFC 6525, section 5.1.4)
 }
 
-// messagePool keeps message headers for reuse. A full send buffer of small
-// messages has thousands; an association that is idle should not.
+// messagePool holds message headers for reuse. A full send buffer of small messages has thousands
+// of them; an idle association holds none.
 var messagePool = sync.Pool{New: func() any { return new(outMessage) }}
 
 func (q *sendQueue) stream(id uint16) *outStream {
@@ -111,8 +109,7 @@ func (q *sendQueue) stream(id uint16) *outStream {
 	return s
 }
 
-// done lets go of a message that is wholly sent, or dropped, and has no chunk
-// outstanding.
+// done frees a message that is wholly sent, or dropped, and has no chunk outstanding.
 func (q *sendQueue) done(m *outMessage) {
 	q.expiry.remove(m)
 	m.buf.Free()
@@ -120,7 +117,7 @@ func (q *sendQueue) done(m *outMessage) {
 	messagePool.Put(m)
 }
 
-// chunkDone is told of each chunk that leaves the outstanding ones.
+// chunkDone accounts for a chunk that is no longer outstanding.
 func (q *sendQueue) chunkDone(c *sentChunk) {
 	m := c.msg
 	if m == nil {
@@ -157,7 +154,7 @@ func (q *sendQueue) remove(s *outStream, size int) {
 	}
 }
 
-// push queues a message behind the others of its stream.
+// push appends a message to its stream.
 func (q *sendQueue) push(s *outStream, m *outMessage) {
 	if s.tail == nil {
 		s.head = m
@@ -172,7 +169,7 @@ func (q *sendQueue) push(s *outStream, m *outMessage) {
 	}
 }
 
-// first returns the message to take the next fragment from.
+// first returns the message from which the next fragment is taken, nil if there is none.
 func (q *sendQueue) first() *outMessage {
 	s := q.schedule.next()
 	if s == nil {
@@ -190,8 +187,7 @@ func (q *sendQueue) first() *outMessage {
 	return q.partial.next().head
 }
 
-// begun returns a stream whose first message is partly sent, nil if there is
-// none.
+// partlySent returns a stream whose first message is partly sent, nil if there is none.
 func (q *sendQueue) partlySent() *outStream {
 	if s := q.schedule.pinned; s != nil && s.head.sent > 0 {
 		return s
@@ -202,8 +198,7 @@ func (q *sendQueue) partlySent() *outStream {
 	return nil
 }
 
-// unlinkHead takes the first message of a stream off its queue. The caller
-// tells the schedule.
+// unlinkHead removes the first message from the queue of a stream. The caller updates the schedule.
 func (q *sendQueue) unlinkHead(s *outStream) {
 	m := s.head
 	if s.head = m.next; s.head == nil {
@@ -215,8 +210,8 @@ func (q *sendQueue) unlinkHead(s *outStream) {
 	q.dequeued(m)
 }
 
-// dropWaiting drops a message that waits behind others in its stream, of which
-// nothing has been sent.
+// dropWaiting drops a message that waits behind others in its stream, and of which nothing was
+// sent.
 func (q *sendQueue) dropWaiting(m *outMessage) {
 	m.prev.next = m.next
 	if m.next == nil {
@@ -230,7 +225,7 @@ func (q *sendQueue) dropWaiting(m *outMessage) {
 	q.done(m)
 }
 
-// dequeued is told of each message that does not wait any more.
+// dequeued accounts for a message that does not wait any more.
 func (q *sendQueue) dequeued(m *outMessage) {
 	q.expiry.remove(m)
 	if m.ranked {
@@ -238,7 +233,7 @@ func (q *sendQueue) dequeued(m *outMessage) {
 	}
 }
 
-// drop gives up the unsent rest of the message at the head of its stream.
+// drop abandons the unsent rest of the first message of its stream.
 func (q *sendQueue) drop(m *outMessage) {
 	rest := len(m.buf.B) - m.sent
 	q.unqueue(m.queue, rest)
@@ -252,7 +247,7 @@ func (q *sendQueue) drop(m *outMessage) {
 	}
 }
 
-// release lets go of everything.
+// release frees all messages and streams.
 func (q *sendQueue) release() {
 	for _, s := range q.streams {
 		for m := s.head; m != nil; {
@@ -265,17 +260,16 @@ func (q *sendQueue) release() {
 		acknowledged: q.acknowledged, notifyDry: q.notifyDry, events: q.events}
 }
 
-// Send queues a message for the stream, with a payload protocol identifier that
-// means nothing to SCTP. data is copied and may be reused at once.
+// Send queues a message for a stream, with a payload protocol identifier that has no meaning to
+// SCTP. data is copied and may be reused at once.
 //
-// It works from StateCookieEchoed on, when the peer has answered and the number
-// of streams is known: what is sent by then goes along with the last message of the handshake,
-// which saves a round trip before [EventConnected].
+// Send works from StateCookieEchoed on: the peer has answered, and the number of streams is known.
+// Messages sent in that state leave together with the last packet of the handshake, which saves a
+// round trip before [EventConnected].
 //
-// The message is taken whole or not at all. Errors: ErrSendBufferFull,
-// ErrStreamClosing, ErrInvalidStream, ErrMessageEmpty, ErrMessageTooLarge,
-// ErrNotConnected, ErrClosed. An empty message has to be said otherwise, as the
-// payload protocol identifiers of package dcep do.
+// The message is taken whole or not at all. Errors: ErrSendBufferFull, ErrStreamClosing,
+// ErrInvalidStream, ErrMessageEmpty, ErrMessageTooLarge, ErrNotConnected, ErrClosed. SCTP has no
+// empty messages; WebRTC signals one by a payload protocol identifier of package dcep.
 func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byte, opt SendOptions) error {
 	t := a.clock(now)
 	switch {
@@ -331,7 +325,7 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 	return nil
 }
 
-// expires returns when the lifetime of a message ends that is sent now.
+// expires returns when the lifetime ends of a message that is sent now.
 func (a *Association) expires(t instant, opt SendOptions) instant {
 	began := t
 	if !opt.Since.IsZero() {
@@ -340,21 +334,20 @@ func (a *Association) expires(t instant, opt SendOptions) instant {
 	return began + opt.Lifetime
 }
 
-// BufferedAmount returns the bytes that Send took and the peer has not
-// acknowledged yet. It is 0 after the end of the association; see Undelivered.
+// BufferedAmount returns the bytes that Send took and the peer has not acknowledged yet. It is 0
+// after the end of the association; see Undelivered. StreamStats has the same of one stream.
 func (a *Association) BufferedAmount() int { return a.send.buffered }
 
-// Undelivered returns the bytes that Send took and the peer had not acknowledged
-// when the association ended; 0 before. What was given up for its limits does not count.
+// Undelivered returns the bytes that Send took and the peer had not acknowledged when the
+// association ended; 0 before. Abandoned messages do not count.
 func (a *Association) Undelivered() int { return a.undelivered }
 
-// Outstanding returns the bytes that are in flight, chunk headers included, and
-// those of messages, or parts of them, that wait to be sent for the first time.
+// Outstanding returns the bytes in flight, chunk headers included, and the bytes of messages, or
+// parts of them, that wait for their first transmission.
 func (a *Association) Outstanding() (inFlight, unsent int) { return a.out.inFlight, a.send.unsent }
 
-// notifyWritable tells a sender that was refused that there is room again.
-// Half the buffer is waited for, so that a bulk sender is woken once for many
-// messages.
+// notifyWritable reports to a sender that was refused that there is room again. It waits for half
+// of the buffer, so that a bulk sender is woken once for many messages.
 func (a *Association) notifyWritable() {
 	if a.send.refused && a.send.unsent <= a.unsentLimit()/2 && a.send.buffered <= a.cfg.MaxSendBuffer-a.cfg.MaxSendBuffer/8 {
 		a.send.refused = false

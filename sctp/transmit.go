@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// minFragment is the least payload worth a chunk of its own at the end of a
-// packet: what is smaller costs the receiver more than it fills the packet.
+// minFragment is the minimum payload of a chunk that fills the end of a packet: a smaller one costs
+// the receiver more than it saves.
 const minFragment = 64
 
-// Transmit appends the next packet to send to dst and returns it; ok is false
-// when there is none now. The owner calls it until then, after every other
-// call. It does not allocate if dst has room for Config.MTU more bytes, or
-// Config.MaxMTU if that is set.
+// Transmit appends the next packet to send to dst and returns it; ok is false if there is none now.
+// The owner calls it until then, after every other call. It does not allocate if dst has room for
+// Config.MTU more bytes, or Config.MaxMTU if that is set.
 func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok bool) {
 	t := a.clock(now)
 	if packet, ok = a.ctl.takePacket(dst); ok {
@@ -25,8 +24,8 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 	}
 	start := len(dst)
 	limit := start + a.mtu.current
-	// What is not data stays within the base size: nothing would notice if a
-	// path that has shrunk swallowed acknowledgements.
+	// Control chunks stay within the base size: if a path that has shrunk dropped acknowledgements,
+	// nothing would detect it.
 	small := start + a.mtu.base
 	var bundleData bool
 	switch a.state {
@@ -51,7 +50,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 	bundleSack := a.recv.pending > 0 && len(dst) > body
 	dst = a.appendShutdown(dst, small)
 	dst = a.appendForwardTSN(t, dst, small)
-	// A delayed acknowledgement rides along with whatever leaves (section 6.2).
+	// RFC 9260, section 6.2: a delayed acknowledgement is bundled with an outgoing packet.
 	if a.recv.sackNow || bundleSack || bundleData && a.recv.pending > 0 && a.mayTransmitData(t) {
 		dst = a.appendSack(dst, small)
 	}
@@ -108,8 +107,7 @@ func (a *Association) transmitCookieEcho(t instant, dst []byte) ([]byte, bool) {
 
 // finish completes the packet that begins at start.
 func (a *Association) finish(dst []byte, start int) []byte {
-	// "the packet ... MUST include a correct CRC32c" with INIT and COOKIE ECHO
-	// (RFC 9653 section 5.2).
+	// RFC 9653, section 5.2: packets with INIT and COOKIE ECHO have a correct CRC32c.
 	if !a.hand.zeroChecksum || a.state < StateEstablished {
 		setChecksum(dst[start:])
 	}
@@ -255,7 +253,7 @@ func (a *Association) fragmentSize(m *outMessage, room int) int {
 	return size
 }
 
-// appendNew makes the next chunk of a message.
+// appendNew appends the next chunk of a message.
 func (a *Association) appendNew(t instant, dst []byte, m *outMessage, size int) []byte {
 	q := &a.send
 	s := m.queue
@@ -291,11 +289,11 @@ func (a *Association) appendNew(t instant, dst []byte, m *outMessage, size int) 
 		q.partial.remove(m)
 		q.unlinkHead(s)
 	}
-	// Without interleaving a message's fragments stay together.
+	// Without interleaving, the fragments of a message stay together.
 	q.schedule.served(s, size, c.flags&flagEnd == 0 && !a.hand.interleaving || q.schedule.kind == SchedulerRoundRobinPacket)
 	if a.loss.probe || a.state != StateEstablished {
-		// The acknowledgement is waited for (RFC 7053): by a tail loss probe,
-		// or by the shutdown; with COOKIE ECHO it goes along with COOKIE ACK.
+		// RFC 7053: the sender waits for the acknowledgement of a tail loss probe and during a
+		// shutdown. With COOKIE ECHO it is bundled with COOKIE ACK.
 		c.flags |= flagImmediate
 	}
 	dst = a.appendChunk(dst, tsn, c)
@@ -313,7 +311,7 @@ func (a *Association) appendChunk(dst []byte, tsn uint32, c *sentChunk) []byte {
 		dst = binary.BigEndian.AppendUint16(dst, uint16(c.ordinal))
 		dst = binary.BigEndian.AppendUint32(dst, c.msg.ppid)
 	} else {
-		// https://www.rfc-editor.org/rfc/rfc8260.html#section-2.1
+		// RFC 8260, section 2.1.
 		dst = append(dst, byte(chunkIData), c.flags, byte(size>>8), byte(size))
 		dst = binary.BigEndian.AppendUint32(dst, tsn)
 		dst = binary.BigEndian.AppendUint16(dst, c.stream)
