@@ -6,11 +6,10 @@ import (
 	"time"
 )
 
-// heartbeat probes an idle peer:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-8.3
+// heartbeatState probes an idle peer: RFC 9260, section 8.3.
 type heartbeatState struct {
 	send         bool
-	unanswered   bool   // one is not answered yet
+	unanswered   bool   // the last one is
 	nonce        uint64 // of the last one
 	sentAt       instant
 	lastReceived instant // when the peer was last lastReceived of
@@ -18,21 +17,21 @@ type heartbeatState struct {
 
 const (
 	heartbeatInfoSize = 16
-	// maxHeartbeatEcho bounds the information of a peer's HEARTBEAT that is
-	// sent back; it has to fit in a packet.
+	// maxHeartbeatEcho bounds the information of a peer's HEARTBEAT that is returned; it has to fit
+	// in a packet.
 	maxHeartbeatEcho = MinMTU - commonHeaderSize - chunkHeaderSize - sackHeaderSize
 )
 
 func (h *heartbeatState) start(a *Association, t instant) {
 	*h = heartbeatState{lastReceived: t}
 	h.schedule(a, t)
-	// A handshake that measured nothing is followed by a measurement that, unlike that of the first
-	// message, contains no delayed acknowledgement.
+	// If the handshake measured no round-trip time, a HEARTBEAT does. Unlike that of the first
+	// message, its time contains no delayed acknowledgement.
 	h.send = a.rtt.srtt == 0 && a.timers[timerHeartbeat] != 0
 }
 
-// schedule sets the next heartbeat: "HB.interval ... with jitter of +/- 50% of
-// the RTO value".
+// schedule sets the timer of the next heartbeat: HB.interval plus RTO, with a jitter of half the
+// RTO (RFC 9260, section 8.3).
 func (h *heartbeatState) schedule(a *Association, t instant) {
 	if a.cfg.HeartbeatInterval < 0 {
 		return
@@ -44,8 +43,8 @@ func (h *heartbeatState) schedule(a *Association, t instant) {
 	a.timers[timerHeartbeat] = t + a.cfg.HeartbeatInterval + a.rtt.rto + jitter
 }
 
-// traffic is told of each packet from the peer. The timer is left alone, it
-// looks at the time when it fires: no work for each packet.
+// traffic records that a packet came from the peer. The timer compares the time when it fires, so
+// that it is not set for each packet.
 func (h *heartbeatState) traffic(t instant) { h.lastReceived = t }
 
 func (a *Association) heartbeatTimeout(t instant) {
@@ -67,14 +66,13 @@ func (a *Association) heartbeatTimeout(t instant) {
 	}
 	a.Trim()
 	h.schedule(a, t)
-	if a.out.inFlight == 0 { // what is in flight probes already
+	if a.out.inFlight == 0 { // data in flight probes, too
 		h.send = true
 	}
 }
 
-// Trim gives back the memory that traffic needed and an idle association does
-// not. Every heartbeat does so; an owner that knows earlier that traffic has
-// ended may call it at any time.
+// Trim frees the memory that traffic needs and an idle association does not. Every heartbeat does
+// so; an owner that knows earlier that traffic has ended may call it at any time.
 func (a *Association) Trim() {
 	a.out.shrink()
 	if len(a.send.schedule.heap) == 0 {
@@ -104,7 +102,7 @@ func (a *Association) appendHeartbeat(t instant, dst []byte, limit int) []byte {
 	return endChunk(dst, start)
 }
 
-// receiveHeartbeat sends the information back unchanged.
+// receiveHeartbeat returns the information unchanged.
 func (a *Association) receiveHeartbeat(c chunk) {
 	if a.state < StateCookieEchoed || len(c.value) > maxHeartbeatEcho {
 		a.stats.ChunksInvalid++

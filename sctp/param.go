@@ -2,9 +2,8 @@ package sctp
 
 import "encoding/binary"
 
-// paramType is the type of a variable-length parameter. Its two highest bits
-// say what a receiver does that does not know it:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.2.1-5
+// paramType is the type of a variable-length parameter. Its two highest bits determine how a
+// receiver treats an unknown type: RFC 9260, section 3.2.1.
 type paramType uint16
 
 const (
@@ -33,7 +32,7 @@ const (
 	maxCookiePreservativeTime           = 60_000
 )
 
-// param is a view of one parameter (or error cause, which has the same form).
+// param is a view of one parameter, or of an error cause, which has the same form.
 type param struct {
 	typ   paramType
 	value []byte

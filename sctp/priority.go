@@ -1,9 +1,8 @@
 package sctp
 
-// makeRoom drops waiting expendable messages that are less important than rank,
-// the least important and oldest first, until size more bytes fit. It drops
-// nothing if that cannot be reached.
-// https://www.rfc-editor.org/rfc/rfc7496.html#section-3.2
+// makeRoom drops waiting messages of the priority policy that are less important than priority, the
+// least important and oldest first, until size more bytes fit. It drops nothing if that cannot be
+// reached: RFC 7496, section 3.2.
 func (a *Association) makeRoom(t instant, size int, rank uint32) bool {
 	q := &a.send
 	if q.ranked == 0 {
@@ -42,6 +41,6 @@ func (a *Association) makeRoom(t instant, size int, rank uint32) bool {
 	return true
 }
 
-// droppableFor reports whether a waiting message may go for one of that rank.
-// One that is partly sent stays: giving it up would free little.
+// droppableFor reports whether a waiting message may be dropped for one of that priority. One that
+// is partly sent may not: dropping it would free little.
 func (m *outMessage) droppableFor(rank uint32) bool { return m.ranked && m.rank > rank && m.sent == 0 }

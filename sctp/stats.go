@@ -6,21 +6,21 @@ import "time"
 type Stats struct {
 	PacketsSent, PacketsReceived   uint64
 	BytesSent, BytesReceived       uint64 // of SCTP packets, common header included
-	MessagesSent, MessagesReceived uint64 // taken by Send, given by ReadMessage
+	MessagesSent, MessagesReceived uint64 // taken by Send, returned by ReadMessage
 	ChunksSent, ChunksReceived     uint64 // DATA only, repeated ones included
-	Retransmissions                uint64 // DATA chunks sent again
+	Retransmissions                uint64 // of DATA chunks
 	Timeouts                       uint64 // of the retransmission timer
 	Probes                         uint64 // tail loss probes
-	LossEpisodes                   uint64 // losses that the congestion control was told of, one a round trip
-	SpuriousRecoveries             uint64 // loss episodes taken back: nothing had been lost
-	MessagesAbandoned              uint64 // given up by their reliability limits
+	LossEpisodes                   uint64 // losses reported to the congestion control, one a round trip
+	SpuriousRecoveries             uint64 // loss episodes undone: nothing was lost
+	MessagesAbandoned              uint64 // by their reliability limits
 	ForwardTSNsSent                uint64
 	SACKsSent                      uint64
 	DuplicatesReceived             uint64 // DATA chunks that had arrived before
 	DuplicatesReported             uint64 // by the peer
-	SACKsStale                     uint64 // overtaken on the way
+	SACKsStale                     uint64 // overtaken by newer ones
 
-	// What was wrong with what came in.
+	// Invalid and unusable input.
 	PacketsInvalid uint64 // too short, wrong ports or verification tag
 	ChecksumErrors uint64
 	ChunksInvalid  uint64 // malformed, out of place or impossible
@@ -29,7 +29,7 @@ type Stats struct {
 	CookiesInvalid uint64
 	ErrorsReceived uint64 // error causes in ERROR chunks
 	ErrorsSent     uint64
-	AnswersDropped uint64 // answers that found their queue full
+	AnswersDropped uint64 // answers dropped because their queue was full
 
 	// UserBytesAcknowledged counts the bytes of user data that the peer has acknowledged for good
 	// (Cumulative TSN Ack), exactly: no header, no retransmission, nothing that was abandoned.
