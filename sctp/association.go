@@ -77,8 +77,8 @@ type Association struct {
 	stats       Stats
 }
 
-// New returns an association in the closed state. The error is a *[ConfigError]. Memory for traffic is
-// allocated when there is some.
+// New returns an association in the closed state. The error is a *[ConfigError]. Memory for traffic
+// is allocated when there is some.
 func New(cfg Config) (*Association, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -25,42 +25,42 @@ type Config struct {
 
 	// MaxMTU enables path MTU discovery (RFC 8899): it is the size, counted as for MTU, of the
 	// largest packet that is tried, and MTU is then only the size that discovery begins with. The
-	// layers below must not fragment packets. At most the constant MaxMTU. Default, and if it is not
-	// above MTU: no discovery.
+	// layers below must not fragment packets. At most the constant MaxMTU. Default, and if it is
+	// not above MTU: no discovery.
 	MaxMTU int
 
 	// MaxMessageSize is the size of the largest message that the peer may send; a larger one aborts
 	// the association. Default: DefaultMaxMessageSize.
 	MaxMessageSize int
 
-	// MaxStreams is the number of streams offered in each direction; the association has the smaller
-	// of this number and the peer's. Default: DefaultMaxStreams.
+	// MaxStreams is the number of streams offered in each direction; the association has the
+	// smaller of this number and the peer's. Default: DefaultMaxStreams.
 	MaxStreams uint16
 
 	// MaxTotalStreams is the number of streams in each direction up to which streams can be added
-	// later at the peer's request (RFC 6525, section 5.2.5). A stream that is not used costs nothing. At
-	// least MaxStreams. Default: DefaultMaxTotalStreams, or MaxStreams if that is more.
+	// later at the peer's request (RFC 6525, section 5.2.5). A stream that is not used costs
+	// nothing. At least MaxStreams. Default: DefaultMaxTotalStreams, or MaxStreams if that is more.
 	MaxTotalStreams uint16
 
-	// DisableRequests is the set of the peer's re-configuration requests (RFC 6525) that are answered
-	// with "Denied". Default: none is.
+	// DisableRequests is the set of the peer's re-configuration requests (RFC 6525) that are
+	// answered with "Denied". Default: none is.
 	DisableRequests ReconfigRequests
 
-	// MaxSendBuffer bounds the bytes that Send has taken and the peer has not acknowledged. A single
-	// larger message is taken when nothing else is buffered. The bound begins at InitialBuffer and
-	// grows up to this with the congestion window. Default: DefaultMaxBuffer.
+	// MaxSendBuffer bounds the bytes that Send has taken and the peer has not acknowledged. A
+	// single larger message is taken when nothing else is buffered. The bound begins at
+	// InitialBuffer and grows up to this with the congestion window. Default: DefaultMaxBuffer.
 	MaxSendBuffer int
 
-	// MaxReceiveWindow bounds the bytes received and not yet released, incomplete messages included.
-	// The advertised window begins at InitialBuffer, or four times MaxMessageSize if that is more. It
-	// grows up to this with the bytes that the reader releases in a round trip, or when all messages
-	// received are incomplete. At least MaxMessageSize and 1500 (RFC 9260, section 3.3.2). Default:
-	// DefaultMaxBuffer, or four times MaxMessageSize if that is more.
+	// MaxReceiveWindow bounds the bytes received and not yet released, incomplete messages
+	// included. The advertised window begins at InitialBuffer, or four times MaxMessageSize if that
+	// is more. It grows up to this with the bytes that the reader releases in a round trip, or when
+	// all messages received are incomplete. At least MaxMessageSize and 1500 (RFC 9260, section
+	// 3.3.2). Default: DefaultMaxBuffer, or four times MaxMessageSize if that is more.
 	MaxReceiveWindow int
 
 	// InitialRTO, MinRTO and MaxRTO are RTO.Initial, RTO.Min and RTO.Max of RFC 9260, section 16.
-	// Neither InitialRTO nor MinRTO may exceed MaxRTO. Defaults: DefaultInitialRTO, DefaultMinRTO and
-	// DefaultMaxRTO, adapted to the fields that are set.
+	// Neither InitialRTO nor MinRTO may exceed MaxRTO. Defaults: DefaultInitialRTO, DefaultMinRTO
+	// and DefaultMaxRTO, adapted to the fields that are set.
 	InitialRTO, MinRTO, MaxRTO time.Duration
 
 	// SACKDelay is how long an acknowledgement may wait for a second packet. At most MaxSACKDelay.
@@ -68,13 +68,13 @@ type Config struct {
 	SACKDelay time.Duration
 
 	// MaxInitRetransmits and MaxRetransmits are Max.Init.Retransmits and Association.Max.Retrans of
-	// RFC 9260, section 16: how often INIT or COOKIE ECHO, and everything later, is retransmitted without
-	// an answer before the association fails. Defaults: DefaultMaxInitRetransmits and
+	// RFC 9260, section 16: how often INIT or COOKIE ECHO, and everything later, is retransmitted
+	// without an answer before the association fails. Defaults: DefaultMaxInitRetransmits and
 	// DefaultMaxRetransmits.
 	MaxInitRetransmits, MaxRetransmits int
 
-	// HeartbeatInterval is HB.interval of RFC 9260, section 16: an idle peer is probed when nothing has
-	// been received from it for this long. Negative: never. Default: DefaultHeartbeatInterval.
+	// HeartbeatInterval is HB.interval of RFC 9260, section 16: an idle peer is probed when nothing
+	// has been received from it for this long. Negative: never. Default: DefaultHeartbeatInterval.
 	HeartbeatInterval time.Duration
 
 	// DisableInterleaving does not offer RFC 8260 to the peer, which lets fragments of messages of
@@ -84,8 +84,8 @@ type Config struct {
 	// Scheduler selects the stream to send from when several have something to send.
 	Scheduler Scheduler
 
-	// EnableZeroChecksum leaves the CRC32c out if the peer agrees (RFC 9653). It must be set only if
-	// the packets travel inside DTLS, which protects them better.
+	// EnableZeroChecksum leaves the CRC32c out if the peer agrees (RFC 9653). It must be set only
+	// if the packets travel inside DTLS, which protects them better.
 	EnableZeroChecksum bool
 
 	// CongestionControl is the algorithm. Default: CongestionBBR.
@@ -104,8 +104,8 @@ type Config struct {
 
 // Defaults and limits.
 const (
-	// DefaultPort is the SCTP port that WebRTC endpoints use in their session descriptions; RFC 8841,
-	// section 5, defines no default.
+	// DefaultPort is the SCTP port that WebRTC endpoints use in their session descriptions; RFC
+	// 8841, section 5, defines no default.
 	DefaultPort = 5000
 
 	// DefaultMTU leaves room for IPv6, UDP and a DTLS record in a path MTU of 1280, the minimum of
@@ -125,8 +125,8 @@ const (
 
 	// InitialBuffer is the size in bytes at which the send buffer and the receive window begin.
 	InitialBuffer = 1 << 20
-	// DefaultMaxBuffer is the size in bytes up to which they grow: twice the bandwidth-delay product
-	// of 1 Gbit/s and 60 ms. Memory is used only for data that is really there.
+	// DefaultMaxBuffer is the size in bytes up to which they grow: twice the bandwidth-delay
+	// product of 1 Gbit/s and 60 ms. Memory is used only for data that is really there.
 	DefaultMaxBuffer = 16 << 20
 	// MaxBuffer is the limit in bytes of MaxMessageSize, MaxSendBuffer, MaxReceiveWindow and
 	// InitialCongestionWindow. It keeps sums within an int on any CPU.
@@ -139,9 +139,9 @@ const (
 	DefaultMinRTO     = 220 * time.Millisecond
 	DefaultMaxRTO     = 60 * time.Second
 
-	// DefaultSACKDelay is well below the 200 ms of RFC 9260, section 6.2: the second packet of a bulk
-	// sender follows within microseconds, and the sender of a lone packet should not mistake the
-	// delay for a loss.
+	// DefaultSACKDelay is well below the 200 ms of RFC 9260, section 6.2: the second packet of a
+	// bulk sender follows within microseconds, and the sender of a lone packet should not mistake
+	// the delay for a loss.
 	DefaultSACKDelay = 20 * time.Millisecond
 	// MaxSACKDelay is the limit of RFC 9260, section 6.2.
 	MaxSACKDelay = 500 * time.Millisecond
@@ -167,8 +167,8 @@ type ConfigError struct {
 
 func (e *ConfigError) Error() string { return "sctp: Config." + e.Field + " " + e.Reason }
 
-// Validate returns a *[ConfigError] for the first setting that is out of range or contradicts another
-// one, nil if there is none.
+// Validate returns a *[ConfigError] for the first setting that is out of range or contradicts
+// another one, nil if there is none.
 func (c Config) Validate() error {
 	set := c
 	c.setDefaults()

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// Conn is an association that runs over a transport of packets: it reads, writes and keeps time, and
-// its methods block. All of them are safe for concurrent use.
+// Conn is an association that runs over a transport of packets: it reads, writes and keeps time,
+// and its methods block. All of them are safe for concurrent use.
 //
-// A Conn has one goroutine, which reads the transport into a buffer of 64 KiB, and one timer. Packets
-// are written by the goroutine that causes them.
+// A Conn has one goroutine, which reads the transport into a buffer of 64 KiB, and one timer.
+// Packets are written by the goroutine that causes them.
 type Conn struct {
 	transport io.ReadWriteCloser
 	onEvent   func(Event)
@@ -42,9 +42,9 @@ type Conn struct {
 type ConnConfig struct {
 	Config
 
-	// OnEvent is called with each event of the association, in order, except EventStreamReset, which
-	// Receive reports. The Conn is locked meanwhile: OnEvent must return at once, and not call any
-	// method of the Conn. Default: none.
+	// OnEvent is called with each event of the association, in order, except EventStreamReset,
+	// which Receive reports. The Conn is locked meanwhile: OnEvent must return at once, and not
+	// call any method of the Conn. Default: none.
 	OnEvent func(Event)
 }
 
@@ -72,8 +72,8 @@ type pendingReset struct {
 }
 
 // ErrRestarted is returned once by [Conn.Receive] after the peer has restarted the association (RFC
-// 9260, section 5.2.4, action A). What was sent and not acknowledged is lost, and all streams are in
-// their initial state. The Conn goes on.
+// 9260, section 5.2.4, action A). What was sent and not acknowledged is lost, and all streams are
+// in their initial state. The Conn goes on.
 var ErrRestarted = errors.New("sctp: the peer has restarted the association")
 
 // StreamResetError is returned by [Conn.Receive] in place of a message: the peer has reset its
@@ -97,13 +97,14 @@ func (e *closedError) Error() string {
 func (e *closedError) Unwrap() []error { return []error{ErrClosed, e.reason} }
 
 // Connect establishes an association over the transport as the side that begins (RFC 9260, section
-// 5.1), and blocks until that is done. The other side calls Accept, or Connect at the same time, as both
-// do in WebRTC.
+// 5.1), and blocks until that is done. The other side calls Accept, or Connect at the same time, as
+// both do in WebRTC.
 //
-// Each Write of the transport must send one packet, and each Read receive one, as those of a connected
-// UDP socket or a DTLS connection do. Packets may be lost, duplicated and reordered. Write must not wait
-// until the peer reads; it may drop the packet instead. Close must end a waiting Read. Errors of Write,
-// and errors of Read other than io.EOF that do not persist, count as lost packets.
+// Each Write of the transport must send one packet, and each Read receive one, as those of a
+// connected UDP socket or a DTLS connection do. Packets may be lost, duplicated and reordered.
+// Write must not wait until the peer reads; it may drop the packet instead. Close must end a
+// waiting Read. Errors of Write, and errors of Read other than io.EOF that do not persist, count as
+// lost packets.
 //
 // The Conn owns the transport and closes it, also if Connect fails. If ctx ends first, the error
 // matches its cause. Other errors are a *[ConfigError], and those that match [ErrClosed] and the
@@ -180,8 +181,8 @@ func (c *Conn) endError() error {
 }
 
 // Send sends a message on a stream, with a payload protocol identifier that has no meaning to SCTP.
-// While the send buffer is full, it blocks until there is room or ctx ends; the message is taken whole
-// or not at all. Its Lifetime includes that time. data is copied.
+// While the send buffer is full, it blocks until there is room or ctx ends; the message is taken
+// whole or not at all. Its Lifetime includes that time. data is copied.
 //
 // Send does not wait for the acknowledgement; see [Conn.Flush]. The errors are those of
 // [Association.Send] except ErrSendBufferFull, and the cause of ctx. After the end they match
@@ -210,13 +211,13 @@ func (c *Conn) Send(ctx context.Context, stream uint16, ppid uint32, data []byte
 	}
 }
 
-// Receive returns the next message; it blocks until there is one or ctx ends. The reader passes each
-// message to [Conn.Release] when it is done with it: until then the message counts against the
+// Receive returns the next message; it blocks until there is one or ctx ends. The reader passes
+// each message to [Conn.Release] when it is done with it: until then the message counts against the
 // receive window, and a reader that stops receiving or releasing makes the peer stop sending.
 //
 // Two errors take the place of a message and are not the end: *[StreamResetError] and
-// [ErrRestarted]. What was received whole before the end is returned first. Then the error is io.EOF
-// after a graceful shutdown by either side; otherwise it matches [ErrClosed] and the reason.
+// [ErrRestarted]. What was received whole before the end is returned first. Then the error is
+// io.EOF after a graceful shutdown by either side; otherwise it matches [ErrClosed] and the reason.
 func (c *Conn) Receive(ctx context.Context) (Message, error) {
 	if err := contextError(ctx); err != nil {
 		return Message{}, err
@@ -248,8 +249,8 @@ func (c *Conn) Receive(ctx context.Context) (Message, error) {
 	}
 }
 
-// Release gives the memory of a message back, whose Data must not be used after, and reopens the
-// receive window by it.
+// Release returns the memory of a message, whose Data must not be used afterwards, and reopens the
+// receive window by its charge.
 func (c *Conn) Release(m *Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -257,9 +258,9 @@ func (c *Conn) Release(m *Message) {
 	c.update()
 }
 
-// ResetStream resets the outgoing stream id when everything sent on it is acknowledged (RFC 6525), and
-// blocks until the peer has confirmed that or ctx ends; the reset goes on then. Errors are those of
-// [Association.ResetStream], ErrResetDenied and ErrRestarted.
+// ResetStream resets the outgoing stream id when everything sent on it is acknowledged (RFC 6525),
+// and blocks until the peer has confirmed that or ctx ends; the reset goes on then. Errors are
+// those of [Association.ResetStream], ErrResetDenied and ErrRestarted.
 func (c *Conn) ResetStream(ctx context.Context, id uint16) error {
 	c.mu.Lock()
 	p := c.resets[id]
@@ -309,8 +310,9 @@ func (c *Conn) Flush(ctx context.Context) error {
 // until that is done or ctx ends; the shutdown goes on then. The error matches [ErrClosed] and the
 // reason if the association has ended in another way.
 //
-// For 4 to 20 s after it the side that has sent the last packet stays ready to repeat it; then it closes
-// the transport. [Conn.Close] ends that time early, which is harmless: see [Association.Shutdown].
+// For 4 to 20 s after it the side that has sent the last packet stays ready to repeat it; then it
+// closes the transport. [Conn.Close] ends that time early, which is harmless: see
+// [Association.Shutdown].
 func (c *Conn) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -329,8 +331,8 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// Abort ends the association at once and tells the peer, with reason (at most 256 bytes of it). What
-// is not acknowledged is lost.
+// Abort ends the association at once and tells the peer, with reason (at most 256 bytes of it).
+// What is not acknowledged is lost.
 func (c *Conn) Abort(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -338,9 +340,9 @@ func (c *Conn) Abort(reason string) {
 	c.update()
 }
 
-// Close aborts the association if it has not ended, closes the transport, and waits for the goroutine
-// of the Conn to end. Methods that block return. For a graceful end, call Shutdown before. The error is
-// that of closing the transport.
+// Close aborts the association if it has not ended, closes the transport, and waits for the
+// goroutine of the Conn to end. Methods that block return. For a graceful end, call Shutdown
+// before. The error is that of closing the transport.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	c.a.Abort(time.Now(), "")
@@ -358,9 +360,9 @@ func (c *Conn) Stats() (s Stats) {
 }
 
 // Do calls f with the association, for what the Conn has no method for, such as
-// [Association.SetStreamPriority] or [Association.AddStreams], and then sends what f has caused. The
-// Conn is locked meanwhile: f must return at once, and not call any method of the Conn. It must not
-// call Event, ReadMessage, Receive, Transmit and Advance either: these belong to the Conn.
+// [Association.SetStreamPriority] or [Association.AddStreams], and then sends what f has caused.
+// The Conn is locked meanwhile: f must return at once, and not call any method of the Conn. It must
+// not call Event, ReadMessage, Receive, Transmit and Advance either: these belong to the Conn.
 func (c *Conn) Do(f func(a *Association, now time.Time)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -277,7 +277,7 @@ func TestDuplicatesAreReported(t *testing.T) {
 	require.Equal(t, maxDuplicates, strings.Count(lines[0], "dup 2000"))
 }
 
-// RFC 9260 section 3.3.1 (RFC 7053): "The (I)mmediate bit MAY be set by the sender
+// RFC 9260, section 3.3.1 (RFC 7053): "The (I)mmediate bit MAY be set by the sender
 // whenever the sender of a DATA chunk can benefit from the corresponding SACK chunk
 // being sent back without delay."
 func TestImmediateBit(t *testing.T) {
@@ -387,7 +387,7 @@ func TestInvalidStream(t *testing.T) {
 	require.Less(t, len(raw[0]), 400)
 }
 
-// RFC 8841 section 6: a=max-message-size; a peer that sends more than it was told
+// RFC 8841, section 6: a=max-message-size; a peer that sends more than it was told
 // cannot be helped: what it sends is reliable, and there is no room for it.
 func TestMessageTooLarge(t *testing.T) {
 	big := strings.Repeat("x", 500)

@@ -33,9 +33,9 @@ const (
 	// AddStreams or by the peer; or it has not, and Err matches ErrStreamsDenied or
 	// ErrReconfigTimeout.
 	EventStreamsAdded
-	// EventAssociationReset: all SSNs and TSNs are reset, by ResetAssociation or by the peer; or they
-	// are not, and Err matches ErrResetDenied, ErrReconfigTimeout, or ErrClosed if the association is
-	// being shut down.
+	// EventAssociationReset: all SSNs and TSNs are reset, by ResetAssociation or by the peer; or
+	// they are not, and Err matches ErrResetDenied, ErrReconfigTimeout, or ErrClosed if the
+	// association is being shut down.
 	EventAssociationReset
 	// EventResetRequestComplete: the peer has answered RequestStreamReset for Stream, which is
 	// AllStreams if all were asked for. If Err is nil, EventStreamReset follows, or came already,
@@ -64,16 +64,16 @@ func (k EventKind) String() string {
 	return fmt.Sprintf("event %d", uint8(k))
 }
 
-// Event reports a change to the owner of an association. Each is returned once, in order. Stream and
-// Err are set where the comment of the kind says so.
+// Event reports a change to the owner of an association. Each is returned once, in order. Stream
+// and Err are set where the comment of the kind says so.
 type Event struct {
 	Kind   EventKind
 	Stream uint16
 	Err    error
 }
 
-// Event returns the next event, if there is one. Resets of the peer's streams come in order with the
-// messages that ReadMessage returns.
+// Event returns the next event, if there is one. Resets of the peer's streams come in order with
+// the messages that ReadMessage returns.
 func (a *Association) Event() (Event, bool) {
 	if e, ok := a.nextEvent(); ok {
 		return e, true
@@ -100,7 +100,8 @@ func (a *Association) nextEvent() (Event, bool) {
 	return Event{}, false
 }
 
-// NotifySenderDry requests one EventSenderDry, as soon as nothing that Send took is left to be sent,
-// retransmitted or acknowledged: at once if that is so already. It is the SCTP_SENDER_DRY_EVENT of RFC
-// 6458, section 6.1.9. The event does not come after EventClosed; see [Association.Undelivered].
+// NotifySenderDry requests one EventSenderDry, as soon as nothing that Send took is left to be
+// sent, retransmitted or acknowledged: at once if that is so already. It is the
+// SCTP_SENDER_DRY_EVENT of RFC 6458, section 6.1.9. The event does not come after EventClosed; see
+// [Association.Undelivered].
 func (a *Association) NotifySenderDry() { a.send.notifyDry = true }

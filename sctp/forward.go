@@ -12,7 +12,7 @@ type forwardState struct {
 	advancedPeerAck uint32 // Advanced.Peer.Ack.Point
 	send            bool   // a FORWARD-TSN is due
 	lastSent        instant
-	lastNewCum      uint32 // where the last one went to
+	lastNewCum      uint32 // the New Cumulative TSN of the last one
 	unconfirmed     bool   // advancedPeerAck is ahead of the peer
 }
 

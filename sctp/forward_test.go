@@ -24,7 +24,7 @@ func (s *script) untilSent() {
 // sender ... SHOULD ... advance the Advanced.Peer.Ack.Point"; C3) "If, after step C1
 // and C2, the Advanced.Peer.Ack.Point is greater than the Cumulative TSN ACK carried in
 // the received SACK, the data sender MUST send the data receiver a FORWARD TSN chunk".
-// RFC 7496 section 4.2 limits the retransmissions.
+// RFC 7496, section 4.2 limits the retransmissions.
 func TestLimitedRetransmissions(t *testing.T) {
 	for limit := range uint32(4) {
 		s := established(t, noProbes)

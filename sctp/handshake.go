@@ -280,7 +280,7 @@ func (a *Association) receiveInitAck(t instant, c chunk) {
 	a.applyPeerInit(&p)
 	a.hand.cookie = append([]byte(nil), p.cookie...)
 	a.hand.unrecognized = p.unrecognized
-	if a.hand.inits == 1 { // Karn: an INIT sent twice gives no sample
+	if a.hand.inits == 1 { // Karn's algorithm
 		a.rtt.sample(t - a.hand.sentAt)
 	}
 	a.state = StateCookieEchoed
@@ -351,7 +351,7 @@ func (a *Association) receiveCookieEcho(t instant, c chunk, tag uint32) bool {
 		a.sampleCookie(t - k.created)
 		a.establish(t) // action D
 	case sameMine && samePeer:
-		// Action D in a later state: our COOKIE ACK was lost.
+		// Action D in a later state: the COOKIE ACK was lost.
 	case !sameMine && !samePeer && k.localTieTag == h.myTag && k.peerTieTag == h.peerTag && k.localTieTag != 0:
 		// Action A: the peer restarted.
 		if a.state == StateShutdownAckSent {
@@ -423,7 +423,7 @@ func (a *Association) establish(t instant) {
 	a.rtt.endBackOff(&a.cfg)
 	a.heartbeat.start(a, t)
 	a.mtu.start()
-	if a.out.count() > 0 { // it went along with COOKIE ECHO, under T1
+	if a.out.count() > 0 { // it was sent with COOKIE ECHO, under T1
 		a.timers[timerT3] = t + a.rtt.rto
 	}
 	a.events.Push(Event{Kind: EventConnected})

@@ -11,7 +11,7 @@ import (
 
 // https://www.rfc-editor.org/rfc/rfc9260.html#section-7.2.4: "When the third
 // consecutive miss indication is received for a TSN(s), the data sender ... Mark the
-// DATA chunk(s) ... for retransmission ... retransmit". RFC 8985 section 6.2 counts
+// DATA chunk(s) ... for retransmission ... retransmit". RFC 8985, section 6.2 counts
 // what was acknowledged above the hole, DupThresh = 3.
 func TestFastRetransmit(t *testing.T) {
 	s := established(t, Config{})
@@ -48,7 +48,7 @@ func TestFastRetransmit(t *testing.T) {
 	s.want(`DATA 1002 s0 ssn2 BE "x"`)
 }
 
-// RFC 8985 section 6.2 step 4, fewer than three above the hole: it is lost when a
+// RFC 8985, section 6.2 step 4, fewer than three above the hole: it is lost when a
 // reordering window of a quarter of the least round-trip time has passed since it
 // should have been acknowledged.
 func TestReorderingWindow(t *testing.T) {
@@ -60,7 +60,7 @@ func TestReorderingWindow(t *testing.T) {
 	s.want(`DATA 1000 s0 ssn0 BE "x"`)
 }
 
-// RFC 8985 section 6.2: reordering that was seen makes RACK patient, duplicates that
+// RFC 8985, section 6.2: reordering that was seen makes RACK patient, duplicates that
 // the peer reports more so ("RACK.reo_wnd_mult"), up to one round trip; without more
 // of them it forgets after 16 recoveries.
 func TestReorderingAdapts(t *testing.T) {
@@ -102,7 +102,7 @@ func TestReorderingAdapts(t *testing.T) {
 	require.Equal(t, minRTT/4, hole())
 }
 
-// RFC 8985 section 7.2: "PTO = 2 * SRTT", plus the peer's delay of acknowledgements
+// RFC 8985, section 7.2: "PTO = 2 * SRTT", plus the peer's delay of acknowledgements
 // if only one packet is in flight. 7.3: new data if there is some, else the last
 // again. "the sender SHOULD re-arm the RTO timer".
 func TestTailLossProbe(t *testing.T) {

@@ -15,7 +15,7 @@ const (
 	paramCookiePreservative   paramType = 9
 	paramHostName             paramType = 11
 	paramSupportedAddresses   paramType = 12
-	paramOutgoingReset        paramType = 13 // RFC 6525 section 4.1
+	paramOutgoingReset        paramType = 13 // RFC 6525, section 4.1
 	paramIncomingReset        paramType = 14
 	paramSSNTSNReset          paramType = 15
 	paramReconfigResponse     paramType = 16

@@ -322,7 +322,7 @@ func TestAssociationResetWaitsForMessage(t *testing.T) {
 	}
 }
 
-// With interleaving (RFC 8260 section 2.1) both message identifiers begin at 0.
+// With interleaving (RFC 8260, section 2.1) both message identifiers begin at 0.
 func TestResetsBeginMIDsAnew(t *testing.T) {
 	s := newScript(t, Config{})
 	s.connect(initAck(peerTag, peerTSN, supportsIData))

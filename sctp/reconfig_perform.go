@@ -7,28 +7,26 @@ import (
 	"github.com/rtcstack/rtcstack/internal/serial"
 )
 
-// tsnResetOffset is how far an SSN/TSN reset moves the TSNs, so that nothing of before
-// can be taken for new: "the smallest TSN not acknowledged ... plus 2^31":
-// https://www.rfc-editor.org/rfc/rfc6525.html#section-5.2.4
+// tsnResetOffset is how far an SSN/TSN reset advances the TSNs, so that data sent before cannot be
+// taken for new: RFC 6525, section 5.2.4, G1.
 const tsnResetOffset = 1 << 31
 
-// due reports whether the data before the deferred reset is all here. While
-// everything is held, what is here is not in its streams yet.
+// due reports whether all data before the deferred reset has arrived and is in its streams.
 func (r *resetState) due(a *Association) bool {
 	return r.isDeferred && r.kind != requestAssociation && serial.LessEqual32(r.deferredTSN, a.recv.cum)
 }
 
-// received performs a deferred reset when its time has come; it is called
-// whenever the cumulative TSN may have moved.
+// received performs a deferred reset when its data has arrived; it is called whenever the
+// cumulative TSN may have moved.
 func (r *resetState) received(a *Association) {
 	if r.due(a) {
 		r.performDeferred(a)
-		r.answerPending(a, requestReset, resetPerformed) // E5 and E6: the peer waits for it
+		r.answerPending(a, requestReset, resetPerformed) // RFC 6525, section 5.2.2, E5 and E6: the peer waits for the answer
 		a.processQueued()
 	}
 }
 
-// performDeferred: E3 and E4.
+// performDeferred: RFC 6525, section 5.2.2, E3 and E4.
 func (r *resetState) performDeferred(a *Association) {
 	set := r.deferred
 	if r.deferredAll {
@@ -43,7 +41,8 @@ func (r *resetState) performDeferred(a *Association) {
 	r.isDeferred, r.deferredAll, r.deferred = false, false, nil
 }
 
-// performPeerReset: G1 to G6. G2 and G3 need nothing: all is acknowledged.
+// performPeerReset: RFC 6525, section 5.2.4, G1 to G6. G2 and G3 have no effect, because everything
+// is acknowledged.
 func (a *Association) performPeerReset() {
 	r := &a.reset
 	r.peerWantsReset = false
@@ -53,16 +52,17 @@ func (a *Association) performPeerReset() {
 		r.answerPending(a, requestReset, resetPerformed)
 		a.processQueued()
 	}
-	// G1 and G4: with a FORWARD-TSN for all streams, what has arrived is
-	// delivered, and what is incomplete dropped.
+	// G1 and G4 as if by a FORWARD-TSN for all streams: data that has arrived is delivered, and
+	// incomplete messages are dropped.
 	a.recv.skipTo(a.recv.cum + tsnResetOffset)
 	a.resetNumbers()
 	r.answerPending(a, requestAssociation, resetPerformed)
 	a.events.Push(Event{Kind: EventAssociationReset})
 }
 
-// associationReset is what the peer's consent to our request demands: what it
-// sent before senderNext is of before, and our next TSN is receiverNext.
+// associationReset performs the reset to which the peer has agreed: TSNs before senderNext are
+// those of the peer before the reset, and receiverNext is the next TSN of this side. It reports
+// false if the numbers are impossible.
 func (a *Association) associationReset(senderNext, receiverNext uint32) bool {
 	r := &a.reset
 	last := senderNext - 1
@@ -88,7 +88,7 @@ func (a *Association) associationReset(senderNext, receiverNext uint32) bool {
 	return true
 }
 
-// resetNumbers: G5, for streams of both directions.
+// resetNumbers: RFC 6525, section 5.2.4, G5, for the streams of both directions.
 func (a *Association) resetNumbers() {
 	a.reasm.resetAll()
 	a.reset.used = nil
@@ -97,12 +97,12 @@ func (a *Association) resetNumbers() {
 	}
 }
 
-// resetStream begins a stream anew after the peer has reset it; tsn is its last
-// one of before. The reader learns of it after what was sent before.
+// resetStream resets a stream at the request of the peer; tsn is the last one before the reset. The
+// reader is informed after the messages sent before.
 func (r *reassembly) resetStream(id uint16, tsn uint32) {
 	if s := r.streams[id]; s != nil {
 		r.deliverWaiting(s)
-		// What is incomplete now, of data that has all arrived, never ends.
+		// All data before the reset has arrived, so that an incomplete message cannot be completed.
 		for f := s.runs; f != nil; {
 			next := f.next
 			if serial.LessEqual32(f.tsn, tsn) {
@@ -123,7 +123,7 @@ func (r *reassembly) resetStream(id uint16, tsn uint32) {
 	}
 }
 
-// resetAll begins all streams anew.
+// resetAll resets all streams.
 func (r *reassembly) resetAll() {
 	ids := make([]uint16, 0, len(r.streams))
 	for id := range r.streams {
@@ -136,35 +136,35 @@ func (r *reassembly) resetAll() {
 	r.release()
 }
 
-// deliverWaiting delivers whole messages that wait for such as will not come.
+// deliverWaiting delivers whole messages that wait for messages that will not come.
 func (r *reassembly) deliverWaiting(s *inStream) {
 	for len(s.waiting) > 0 {
 		r.deliver(s.waiting.pop())
 	}
 }
 
-// queuedChunk is a DATA or FORWARD-TSN chunk that is acknowledged, but not in its
-// stream yet, as it is not known whether it was sent before a reset or after.
+// queuedChunk is a DATA or FORWARD-TSN chunk that is acknowledged, but not in its stream yet,
+// because it is not known whether it was sent before a reset or after.
 type queuedChunk struct {
 	chunk
 	tsn uint32
 }
 
-// holds reports whether a DATA chunk has to be held: "any data arriving with a
-// TSN larger than the Sender's Last Assigned TSN for the affected stream(s) MUST
-// be queued locally" (section 5.2.2, E2), and all data while the peer may have
-// performed the SSN/TSN reset that we asked for.
+// mustQueue reports whether a DATA chunk has to be queued: it was sent after the reset that is
+// deferred (RFC 6525, section 5.2.2, E2), or the peer may have performed the SSN/TSN reset that
+// this side has requested.
 func (r *resetState) mustQueue(h *dataHeader) bool {
 	r.used.add(h.stream)
 	return r.kind == requestAssociation || r.isDeferred && r.later(h)
 }
 
-// later reports whether data is from after the deferred reset.
+// later reports whether data was sent after the deferred reset.
 func (r *resetState) later(h *dataHeader) bool {
 	return (r.deferredAll || r.deferred.has(h.stream)) && serial.Less32(r.deferredTSN, h.tsn)
 }
 
-// hold keeps a chunk; false: there is no room, and it must come again.
+// queueChunk queues a chunk. It reports false if there is no room, so that it must be
+// retransmitted.
 func (a *Association) queueChunk(c chunk, tsn uint32) bool {
 	r := &a.reset
 	size := len(c.value) + fragmentOverhead
@@ -178,7 +178,7 @@ func (a *Association) queueChunk(c chunk, tsn uint32) bool {
 	return true
 }
 
-// processQueued lets the chunks go on that need not be held any more.
+// processQueued processes the queued chunks that need not wait any more.
 func (a *Association) processQueued() {
 	r := &a.reset
 	if len(r.queued) > 0 {
@@ -237,7 +237,7 @@ func (s streamSet) remove(id uint16) {
 	}
 }
 
-// all gives the members in ascending order.
+// all yields the members in ascending order.
 func (s streamSet) all(yield func(uint16) bool) {
 	for i, word := range s {
 		for ; word != 0; word &= word - 1 {

@@ -53,7 +53,7 @@ func TestResetStream(t *testing.T) {
 }
 
 // Section 5.1.2, A2: "If the sender has any outstanding data (i.e., data that has been
-// sent but not acknowledged) ... SHOULD wait"; RFC 8831 section 6.7: "All messages sent
+// sent but not acknowledged) ... SHOULD wait"; RFC 8831, section 6.7: "All messages sent
 // before are delivered".
 func TestResetWaitsForData(t *testing.T) {
 	s := established(t, Config{MTU: 1192, InitialCongestionWindow: 1200})

@@ -35,28 +35,28 @@ type SendOptions struct {
 
 // outMessage is a message that Send took and the peer has not acknowledged.
 type outMessage struct {
-	buf       *bufpool.Buffer
-	next      *outMessage // in its stream's queue
-	prev      *outMessage
-	expires   instant // 0: never
-	expiry    int     // its index in sendQueue.expiry, plus 1; 0: not in there
-	ppid      uint32
-	queue     *outStream
-	arrival   uint64 // counts messages, for the first-come scheduler
-	ordinal   uint32 // SSN or MID, assigned with the first fragment
-	fsn       uint32 // of the next fragment
-	maxRtx    uint32
-	sent      int    // bytes that are in chunks
-	refs      int    // chunks outstanding
-	lost      int    // those of them that wait for retransmission
-	firstTSN  uint32 // of the fragments sent
-	lastTSN   uint32
-	stream    uint16
-	unordered bool
-	limitRtx  bool
-	abandoned bool
-	rank      uint32
-	ranked    bool // SendOptions.UsePriority
+	buf         *bufpool.Buffer
+	next        *outMessage // in its stream's queue
+	prev        *outMessage
+	expires     instant // 0: never
+	expiry      int     // its index in sendQueue.expiry, plus 1; 0: not in there
+	ppid        uint32
+	queue       *outStream
+	arrival     uint64 // counts messages, for the first-come scheduler
+	ordinal     uint32 // SSN or MID, assigned with the first fragment
+	fsn         uint32 // of the next fragment
+	maxRtx      uint32
+	sent        int    // bytes that are in chunks
+	refs        int    // chunks outstanding
+	lost        int    // those of them that wait for retransmission
+	firstTSN    uint32 // of the fragments sent
+	lastTSN     uint32
+	stream      uint16
+	unordered   bool
+	limitRtx    bool
+	abandoned   bool
+	priority    uint32
+	prioritized bool // SendOptions.UsePriority
 }
 
 // outStream is one outgoing stream.
@@ -64,7 +64,7 @@ type outStream struct {
 	id         uint16
 	priority   uint16
 	nextMID    uint32 // of ordered messages; its lower half is the SSN
-	nextUMID   uint32 // of unordered messages (RFC 8260 section 2.1)
+	nextUMID   uint32 // of unordered messages (RFC 8260, section 2.1)
 	head, tail *outMessage
 	key        uint64 // in sendQueue.schedule
 	index      int    // in its heap; -1: nothing to send
@@ -84,9 +84,9 @@ type sendQueue struct {
 	partial      partialMessages
 	unsent       int // bytes waiting for their first transmission
 	buffered     int // bytes not acknowledged or given up
-	ranked       int // messages waiting to which the priority policy applies
+	prioritized  int // messages waiting to which the priority policy applies
 	expiry       expiryQueue
-	refused      bool               // Send failed for want of room
+	refused      bool               // Send failed because there was no room
 	notifyDry    bool               // NotifySenderDry was called
 	events       *ring.Queue[Event] // of the association
 	acknowledged uint64             // bytes of user data that the peer has acknowledged
@@ -228,8 +228,8 @@ func (q *sendQueue) dropWaiting(m *outMessage) {
 // dequeued accounts for a message that does not wait any more.
 func (q *sendQueue) dequeued(m *outMessage) {
 	q.expiry.remove(m)
-	if m.ranked {
-		q.ranked--
+	if m.prioritized {
+		q.prioritized--
 	}
 }
 
@@ -309,8 +309,8 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 	m.buf.B = append(m.buf.B, data...)
 	m.stream, m.ppid, m.unordered = stream, ppid, opt.Unordered
 	if opt.UsePriority {
-		m.ranked, m.rank = true, opt.Priority
-		q.ranked++
+		m.prioritized, m.priority = true, opt.Priority
+		q.prioritized++
 	}
 	if a.hand.peerForwardTSN {
 		m.limitRtx, m.maxRtx = opt.LimitRetransmits, opt.MaxRetransmits

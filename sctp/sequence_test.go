@@ -12,7 +12,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/cputime"
 )
 
-// RFC 6525 section 5.2.2: after a reset a stream begins anew. The reader sees it between
+// RFC 6525, section 5.2.2: after a reset a stream begins anew. The reader sees it between
 // the last message of before and the first one after, however late it reads.
 func TestMessagesAndResetsAreOneSequence(t *testing.T) {
 	s := established(t, Config{})

@@ -93,7 +93,7 @@ func (e *endpoint) Transmit(now time.Time, dst []byte) ([]byte, bool) {
 }
 
 // checkFlight asserts that what was just sent was within the congestion window
-// (RFC 9260 section 6.1 B: one packet may cross its edge) and the peer's
+// (RFC 9260, section 6.1 B: one packet may cross its edge) and the peer's
 // window (rule A: one chunk may probe a closed one).
 func (e *endpoint) checkFlight(inFlight, payload int, probe bool) {
 	o := &e.out

@@ -64,16 +64,16 @@ func (a *Association) Stats() Stats {
 
 // StreamStats is a snapshot of the sending side of one stream. All are bytes of user data.
 type StreamStats struct {
-	// Buffered counts the bytes that Send took and the peer has not acknowledged yet, Unsent those of
-	// them that wait for their first transmission.
+	// Buffered counts the bytes that Send took and the peer has not acknowledged yet, Unsent those
+	// of them that wait for their first transmission.
 	Buffered, Unsent int
-	// Acknowledged counts the bytes that the peer has acknowledged for good since the stream began or
-	// was reset, exactly: no header, no retransmission, nothing that was abandoned.
+	// Acknowledged counts the bytes that the peer has acknowledged for good since the stream began
+	// or was reset, exactly: no header, no retransmission, nothing that was abandoned.
 	Acknowledged uint64
 }
 
-// StreamStats returns a snapshot of the outgoing stream id; zero for a stream that was not used since
-// it began or was reset.
+// StreamStats returns a snapshot of the outgoing stream id; zero for a stream that was not used
+// since it began or was reset.
 func (a *Association) StreamStats(id uint16) StreamStats {
 	if s := a.send.streams[id]; s != nil {
 		return s.stats
@@ -81,9 +81,10 @@ func (a *Association) StreamStats(id uint16) StreamStats {
 	return StreamStats{}
 }
 
-// SetBufferedAmountLowThreshold requests an EventBufferedAmountLow whenever [StreamStats].Buffered of
-// the outgoing stream id falls from above this many bytes to this many or fewer; negative: no more
-// events. A reset of the stream ends the request. ErrInvalidStream beyond the number of streams.
+// SetBufferedAmountLowThreshold requests an EventBufferedAmountLow whenever [StreamStats].Buffered
+// of the outgoing stream id falls from above this many bytes to this many or fewer; negative: no
+// more events. A reset of the stream ends the request. ErrInvalidStream beyond the number of
+// streams.
 func (a *Association) SetBufferedAmountLowThreshold(id uint16, bytes int) error {
 	if id >= a.hand.outStreams {
 		return ErrInvalidStream

@@ -177,9 +177,9 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 	return dst
 }
 
-// appendLost appends lost chunks. RFC 9260, section 6.1, rule C: retransmissions go before new data.
-// It reports false if the first one does not fit beside the control chunks before start, and has to
-// be sent in a packet of its own.
+// appendLost appends lost chunks. RFC 9260, section 6.1, rule C: retransmissions go before new
+// data. It reports false if the first one does not fit beside the control chunks before start, and
+// has to be sent in a packet of its own.
 func (a *Association) appendLost(t instant, dst []byte, start, limit int) ([]byte, bool) {
 	o := &a.out
 	for o.lost.n > 0 {
@@ -204,8 +204,8 @@ func (a *Association) appendLost(t instant, dst []byte, start, limit int) ([]byt
 	return dst, true
 }
 
-// appendUnsent appends chunks of messages that wait for their first transmission, unless a lost chunk
-// waits, too.
+// appendUnsent appends chunks of messages that wait for their first transmission, unless a lost
+// chunk waits, too.
 func (a *Association) appendUnsent(t instant, dst []byte, start, limit int) []byte {
 	o := &a.out
 	var only *outStream // the stream of the packet, if the scheduler does not bundle streams
@@ -220,8 +220,8 @@ func (a *Association) appendUnsent(t instant, dst []byte, start, limit int) []by
 			continue
 		}
 		size := a.fragmentSize(m, limit-len(dst))
-		// RFC 9260, section 6.1, rule A: with nothing in flight, one chunk may probe a closed window.
-		// Otherwise a whole chunk waits for room, to avoid the silly window syndrome.
+		// RFC 9260, section 6.1, rule A: with nothing in flight, one chunk may probe a closed
+		// window. Otherwise a whole chunk waits for room, to avoid the silly window syndrome.
 		if size == 0 || size > o.windowRoom() && (o.inFlight > 0 || len(dst) > start) {
 			break
 		}
