@@ -52,5 +52,5 @@ func TestLessImportantMessagesMakeRoom(t *testing.T) {
 	}
 	require.Equal(t, []uint32{10, 1000, 5, 6}, got)
 	require.Zero(t, p.a.BufferedAmount())
-	require.Zero(t, p.a.send.ranked)
+	require.Zero(t, p.a.send.prioritized)
 }
