@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -60,9 +61,22 @@ func TestSCTPSettings(t *testing.T) {
 		CongestionControl: sctp.CongestionNewReno, DelayedSACKTime: -1, InitialRetransmitTimeout: time.Second,
 		MinRetransmitTimeout: 500 * time.Millisecond, MaxRetransmitTimeout: time.Minute, MaxRetransmitAttempts: 5, HeartbeatInterval: time.Hour}
 	given.apply(&config)
-	require.Equal(t, sctp.Config{MTU: 1000, ReceiveWindow: 20_000, SendBuffer: 30_000, InitialCongestionWindow: 3000,
-		CongestionControl: sctp.CongestionNewReno, SACKDelay: -1, RTOInitial: time.Second, RTOMin: 500 * time.Millisecond,
-		RTOMax: time.Minute, MaxRetransmits: 5, HeartbeatInterval: time.Hour}, config)
+	require.Equal(t, sctp.Config{MTU: 1000, MaxReceiveWindow: 20_000, MaxSendBuffer: 30_000, InitialCongestionWindow: 3000,
+		CongestionControl: sctp.CongestionNewReno, SACKDelay: -1, InitialRTO: time.Second, MinRTO: 500 * time.Millisecond,
+		MaxRTO: time.Minute, MaxRetransmits: 5, HeartbeatInterval: time.Hour}, config)
+
+	// Whatever the settings are, the configuration is valid.
+	for _, s := range []SCTPSettings{
+		{ReceiveBufferSize: 1, SendBufferSize: 1},
+		{ReceiveBufferSize: math.MaxInt, SendBufferSize: math.MaxInt, InitialCongestionWindow: math.MaxInt, CongestionControl: 99},
+		{DelayedSACKTime: time.Hour, MinRetransmitTimeout: 2 * time.Second, InitialRetransmitTimeout: 3 * time.Second, MaxRetransmitTimeout: time.Second},
+		{MinRetransmitTimeout: time.Hour, HeartbeatInterval: math.MaxInt64, MaxRetransmitAttempts: math.MaxInt},
+		{DelayedSACKTime: math.MinInt64, MaxRetransmitTimeout: math.MaxInt64, InitialRetransmitTimeout: math.MaxInt64},
+	} {
+		config := sctp.Config{MTU: 1200, MaxMessageSize: 262144}
+		s.apply(&config)
+		require.NoError(t, config.Validate(), "%+v", s)
+	}
 
 	t.Cleanup(func() { SetSCTPSettings(SCTPSettings{}) })
 	for _, s := range []SCTPSettings{given, {}, {ReceiveBufferSize: -1, SendBufferSize: -1, InitialCongestionWindow: -1,

@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"cmp"
 	"sync/atomic"
 	"time"
 
@@ -28,24 +29,37 @@ type SCTPSettings struct {
 	HeartbeatInterval time.Duration
 }
 
+const (
+	// minReceiveBufferSize: RFC 9260, section 3.3.2, wants an a_rwnd of 1500 bytes at least.
+	minReceiveBufferSize = 1500
+	// maxSettingTime and maxRetransmitAttempts bound the settings that RFC 9260 does not.
+	maxSettingTime        = 365 * 24 * time.Hour
+	maxRetransmitAttempts = 1 << 20
+)
+
 var sctpSettings atomic.Pointer[SCTPSettings]
 
 // SetSCTPSettings sets the settings of the associations that are made from now on, by all connections of the process.
 func SetSCTPSettings(s SCTPSettings) { sctpSettings.Store(&s) }
 
-// apply puts the settings into a configuration.
+// apply puts the settings into a configuration. Settings that are out of range, or contradict each other, become the nearest
+// that are valid.
 func (s *SCTPSettings) apply(c *sctp.Config) {
 	if s == nil {
 		return
 	}
-	c.ReceiveWindow = max(s.ReceiveBufferSize, 0)
-	c.SendBuffer = max(s.SendBufferSize, 0)
-	c.InitialCongestionWindow = max(s.InitialCongestionWindow, 0) * c.MTU
-	c.CongestionControl = s.CongestionControl
-	c.SACKDelay = s.DelayedSACKTime
-	c.RTOInitial = max(s.InitialRetransmitTimeout, 0)
-	c.RTOMin = max(s.MinRetransmitTimeout, 0)
-	c.RTOMax = max(s.MaxRetransmitTimeout, 0)
-	c.MaxRetransmits = max(s.MaxRetransmitAttempts, 0)
-	c.HeartbeatInterval = max(s.HeartbeatInterval, 0)
+	if s.ReceiveBufferSize > 0 {
+		c.MaxReceiveWindow = min(max(s.ReceiveBufferSize, c.MaxMessageSize, minReceiveBufferSize), sctp.MaxBuffer)
+	}
+	c.MaxSendBuffer = min(max(s.SendBufferSize, 0), sctp.MaxBuffer)
+	c.InitialCongestionWindow = min(max(s.InitialCongestionWindow, 0), sctp.MaxBuffer/sctp.MaxMTU) * c.MTU
+	if s.CongestionControl <= sctp.CongestionBBR {
+		c.CongestionControl = s.CongestionControl
+	}
+	c.SACKDelay = min(max(s.DelayedSACKTime, -1), sctp.MaxSACKDelay)
+	c.MaxRTO = min(max(s.MaxRetransmitTimeout, 0), maxSettingTime)
+	c.InitialRTO = min(max(s.InitialRetransmitTimeout, 0), cmp.Or(c.MaxRTO, maxSettingTime))
+	c.MinRTO = min(max(s.MinRetransmitTimeout, 0), cmp.Or(c.MaxRTO, maxSettingTime))
+	c.MaxRetransmits = min(max(s.MaxRetransmitAttempts, 0), maxRetransmitAttempts)
+	c.HeartbeatInterval = min(max(s.HeartbeatInterval, 0), maxSettingTime)
 }

@@ -144,7 +144,9 @@ func (t *transport) apply(n *jsep.Transport) error {
 		}
 	}
 	if n.NewAssociation || n.NewSCTP {
-		t.startSCTP(n.SCTPPort)
+		if err := t.startSCTP(n.SCTPPort); err != nil {
+			return err
+		}
 	}
 	remote := ice.RemoteParameters{Ufrag: n.Remote.Ufrag, Pwd: n.Remote.Pwd, Lite: n.RemoteLite}
 	if first || n.Restart {

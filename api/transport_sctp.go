@@ -10,23 +10,31 @@ import (
 
 // startSCTP makes the association, in the place of an earlier one. What the peer sends may come before the end of our side of the handshake
 // is known, so there is one from the moment there is a DTLS association.
-func (t *transport) startSCTP(remotePort uint16) {
+func (t *transport) startSCTP(remotePort uint16) error {
 	config := sctp.Config{
-		SourcePort:      sdp.DefaultSCTPPort,
-		DestinationPort: remotePort,
-		MTU:             t.sctpMTU(),
-		MaxMTU:          t.maxSCTPMTU(),
-		MaxMessageSize:  max(t.settings.MaxMessageSize, dcep.MaxMessageSize),
-		MaxStreams:      maxStreams,
-		NoInterleaving:  t.tuning.noInterleaving,
-		ZeroChecksum:    true, // DTLS protects every packet
+		SourcePort:          sdp.DefaultSCTPPort,
+		DestinationPort:     remotePort,
+		MTU:                 t.sctpMTU(),
+		MaxMTU:              t.maxSCTPMTU(),
+		MaxMessageSize:      min(max(t.settings.MaxMessageSize, dcep.MaxMessageSize), sctp.MaxBuffer),
+		MaxStreams:          maxStreams,
+		DisableInterleaving: t.tuning.noInterleaving,
+		EnableZeroChecksum:  true, // DTLS protects every packet
+		// Data channels need resets of outgoing streams (RFC 8831, section 6.7), and Firefox, which begins with 256
+		// streams, adds outgoing streams when it needs more.
+		DisableRequests: sctp.RequestIncomingReset | sctp.RequestAssociationReset | sctp.RequestAddIncoming,
 		Logger:          t.layerLogger(),
 	}
 	cmp.Or(t.settings.SCTP, sctpSettings.Load()).apply(&config)
-	t.sctp, t.up = sctp.New(config), false
+	association, err := sctp.New(config)
+	if err != nil {
+		return err
+	}
+	t.sctp, t.up = association, false
 	if t.established {
 		t.sctp.Connect(t.now)
 	}
+	return nil
 }
 
 // unacknowledged returns how much of what the association has been given the peer has not acknowledged, in bytes.

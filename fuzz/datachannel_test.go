@@ -58,7 +58,8 @@ func newChannelPeer(t *testing.T, pc *rtc.PeerConnection, create func()) *channe
 	var err error
 	p.conn, err = ice.NewConn(ice.Config{}, ice.ConnOptions{BindAddress: netip.MustParseAddr("127.0.0.1"), Loopback: true})
 	require.NoError(t, err)
-	p.sctp = sctp.New(sctp.Config{})
+	p.sctp, err = sctp.New(sctp.Config{})
+	require.NoError(t, err)
 	p.timer = time.AfterFunc(time.Hour, func() {
 		p.do(func(now time.Time) { p.sctp.Advance(now) })
 	})

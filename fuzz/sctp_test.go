@@ -37,12 +37,16 @@ func newSCTPPair(t *testing.T, seed uint64, options byte) *sctpPair {
 	for i := range p.side {
 		r := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(i)})
 		cfg := sctp.Config{Rand: r, MTU: 600, MaxMessageSize: 20_000, MaxStreams: 300,
-			NoInterleaving: options&1 != 0, ZeroChecksum: options&2 != 0, Scheduler: sctp.Scheduler(options >> 2 & 7),
+			DisableInterleaving: options&1 != 0, EnableZeroChecksum: options&2 != 0, Scheduler: min(sctp.Scheduler(options>>2&7), sctp.SchedulerWeightedFair),
 			CongestionControl: sctp.CongestionControl(options >> 5 & 3), HeartbeatInterval: 3 * time.Second}
 		if options&0x80 != 0 {
-			cfg.ReceiveWindow, cfg.SendBuffer, cfg.MaxMessageSize = 9000, 5000, 3000
+			cfg.MaxReceiveWindow, cfg.MaxSendBuffer, cfg.MaxMessageSize = 9000, 5000, 3000
 		}
-		p.side[i] = &sctpSide{Association: sctp.New(cfg), t: t, mtu: 65535}
+		a, err := sctp.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.side[i] = &sctpSide{Association: a, t: t, mtu: 65535}
 	}
 	return p
 }

@@ -6,32 +6,30 @@ import (
 	"github.com/rtcstack/rtcstack/internal/serial"
 )
 
-// sweepState says which incomplete messages the peer has given up and the
-// reassembly still holds. They are looked for after a packet, all at once. Looking
-// at a run of fragments costs more than a peer pays for a FORWARD-TSN, so that
-// where there are many, several of these are waited for.
+// sweepState records that the peer has abandoned messages which may be incomplete here. They are
+// searched for once after a packet. A search costs more than a FORWARD-TSN costs the peer, so that
+// where there are many incomplete messages, it waits for several FORWARD-TSNs.
 type sweepState struct {
 	due     bool
-	forward bool   // those that end at tsn or before
+	forward bool   // messages that end at tsn or before
 	tsn     uint32 // without interleaving
-	asked   int    // messages or TSNs given up since the last sweep
+	asked   int    // messages or TSNs abandoned since the last search
 	last    instant
 }
 
 const (
-	// sweepAtOnce is how many incomplete runs are looked at after any packet.
+	// sweepAtOnce is the number of incomplete runs up to which any packet may cause a search.
 	sweepAtOnce = 64
-	// sweepShare: one sweep looks at no more than so many runs for each message
-	// that was given up since the last one,
+	// sweepShare bounds the runs that one search examines for each message abandoned since the last
+	// search,
 	sweepShare = 4
-	// sweepInterval: unless the last one is longer ago than this. What a peer
-	// gave up must not stay in the receive window.
+	// unless the last search is longer ago than sweepInterval: abandoned data must not stay in the
+	// receive window.
 	sweepInterval = 50 * time.Millisecond
 )
 
-// forward drops the incomplete messages that end at tsn or before: the rest of
-// them will not come. With interleaving nothing can be told from a TSN alone;
-// skipFragments does it by message.
+// forward drops the incomplete messages that end at tsn or before. With interleaving a TSN alone
+// does not identify messages; skipFragments handles them.
 func (r *reassembly) forward(tsn uint32) {
 	if !r.interleaving {
 		r.sweep.due, r.sweep.forward, r.sweep.tsn = true, true, tsn
@@ -58,7 +56,7 @@ func (r *reassembly) skipFragments(stream uint16, unordered bool, mid uint32) {
 	r.sweep.asked++
 }
 
-// dropAbandoned does, after a packet, what forward and skipFragments asked for.
+// dropAbandoned performs, after a packet, the search that forward and skipFragments have requested.
 func (r *reassembly) dropAbandoned(t instant) {
 	s := &r.sweep
 	if !s.due {
@@ -67,18 +65,18 @@ func (r *reassembly) dropAbandoned(t instant) {
 	if n := len(r.byFirst); n > sweepAtOnce && n > sweepShare*s.asked && t-s.last < sweepInterval {
 		return
 	}
-	given := func(h *dataHeader) bool {
+	abandoned := func(h *dataHeader) bool {
 		if r.interleaving {
-			return r.givenUp(h)
+			return r.isAbandoned(h)
 		}
 		return s.forward && serial.LessEqual32(h.tsn, s.tsn)
 	}
-	if c := r.current; c != nil && given(&c.dataHeader) {
+	if c := r.current; c != nil && abandoned(&c.dataHeader) {
 		r.current = nil
 		r.discard(c)
 	}
 	for _, f := range r.byFirst {
-		if given(&f.dataHeader) {
+		if abandoned(&f.dataHeader) {
 			delete(r.byFirst, r.key(&f.dataHeader, f.seq))
 			delete(r.byLast, r.key(&f.dataHeader, f.last))
 			r.discard(f)

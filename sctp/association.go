@@ -9,12 +9,11 @@ import (
 	"github.com/rtcstack/rtcstack/internal/ring"
 )
 
-// instant is a time of the association: nanoseconds since just before it was
-// first used, so that 0 can mean "not set".
+// instant is a time of the association: nanoseconds since just before its first call, so that 0
+// means "not set".
 type instant = time.Duration
 
-// State is the state of an association:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-4
+// State is the state of an association: RFC 9260, section 4.
 type State uint8
 
 // The states of RFC 9260, section 4.
@@ -39,20 +38,20 @@ func (s State) String() string {
 	return fmt.Sprintf("state %d", uint8(s))
 }
 
-// Association is one SCTP association, as a state machine without I/O: packets
-// and time go in, packets and events come out. It is not safe for concurrent
-// use; its owner holds a lock, or runs it in one goroutine.
+// Association is one SCTP association, as a state machine without I/O: packets and time go in,
+// packets and events come out. It is not safe for concurrent use; its owner holds a lock, or runs
+// it in one goroutine.
 //
-// After any call the owner drains Transmit and Event, and calls Advance once
-// the time that Deadline names has come.
+// After any call the owner drains Transmit, ReadMessage and Event, and calls Advance at the time
+// that Deadline returns.
 type Association struct {
 	cfg   Config
 	epoch time.Time
-	last  instant // the latest time seen; time never runs backwards here
+	last  instant // the latest time passed in; an earlier one counts as this
 
 	state       State
 	connect     bool // Connect was called
-	over        bool // EventClosed was given
+	over        bool // the association has ended
 	undelivered int  // bytes that were not acknowledged at the end
 	timers      [timerCount]instant
 	events      ring.Queue[Event]
@@ -74,13 +73,16 @@ type Association struct {
 	mtu         pathMTU
 	reset       resetState
 	shutdown    shutdownState
-	beat        heartbeat
+	heartbeat   heartbeatState
 	stats       Stats
 }
 
-// New makes an association in the closed state. Nothing is allocated for
-// traffic before there is some.
-func New(cfg Config) *Association {
+// New returns an association in the closed state. The error is a *[ConfigError]. Memory for traffic
+// is allocated when there is some.
+func New(cfg Config) (*Association, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
 	cfg.setDefaults()
 	a := &Association{cfg: cfg}
 	a.hand.init(a)
@@ -88,12 +90,12 @@ func New(cfg Config) *Association {
 	a.recv.init(0)
 	a.reasm.init(a)
 	a.send.schedule.kind = cfg.Scheduler
+	a.send.events = &a.events
 	a.window.init(&a.cfg)
-	return a
+	return a, nil
 }
 
-// resetTransmission gives the sending side its initial state, for a new
-// association and for a restarted one.
+// resetTransmission initializes the sending side, for a new association and for a restarted one.
 func (a *Association) resetTransmission() {
 	a.out.init(a.hand.myInitialTSN)
 	a.rtt.init(&a.cfg)
@@ -119,11 +121,11 @@ func (a *Association) clock(now time.Time) instant {
 // State returns the association's state.
 func (a *Association) State() State { return a.state }
 
-// Connect starts the handshake by sending INIT. In WebRTC both sides do so at
-// once (https://www.rfc-editor.org/rfc/rfc8831.html#section-5); an association
-// that is never told to connect still answers a peer that does, and one that has
-// just answered sends its own INIT only when the peer's handshake has not
-// succeeded within the initial RTO. It has no effect unless the state is closed and the association has not ended.
+// Connect starts the handshake by sending INIT. In WebRTC both sides do so at the same time (RFC
+// 8831, section 5). An association on which Connect is never called still answers a peer that
+// connects. One that has just answered a peer sends its own INIT only if the peer's handshake has
+// not succeeded within the initial RTO. Connect has no effect unless the state is closed and the
+// association has not ended.
 func (a *Association) Connect(now time.Time) {
 	t := a.clock(now)
 	if a.state != StateClosed || a.over || a.connect {
@@ -131,101 +133,31 @@ func (a *Association) Connect(now time.Time) {
 	}
 	a.connect = true
 	a.state = StateCookieWait
-	// The peer may have been faster. Its handshake is enough then; if it comes to nothing, T1 brings ours.
+	// If the peer's INIT came first, its handshake is enough. T1 sends an INIT if it fails.
 	a.hand.sendInit = !a.hand.answered
 	a.hand.attempts = 0
 	a.timers[timerT1] = t + a.rtt.rto
 }
 
-// EventKind says what happened.
-type EventKind uint8
-
-// Events. See [Event] for the fields that go with each.
-const (
-	// EventConnected: the association is established; Send works.
-	EventConnected EventKind = iota + 1
-	// EventClosed: the association is over. Only EventStreamReset may follow,
-	// in order with the messages that are left to be read. Err is nil after a
-	// graceful shutdown; otherwise an *AbortError, ErrHandshakeTimeout,
-	// ErrPeerUnreachable or ErrStaleCookie. The owner drains Transmit once
-	// more, and keeps the association until Deadline is zero, in case the last
-	// packet was lost: see [Association.Shutdown].
-	EventClosed
-	// EventStreamReset: the peer has reset its outgoing stream Stream. It comes
-	// when all messages that were sent on the stream before have been read, and
-	// before any that was sent after it can be: see [Association.ReadMessage].
-	EventStreamReset
-	// EventStreamResetComplete: our outgoing stream Stream is reset and may be
-	// used anew, after ResetStream or because the peer asked for it; Err is an
-	// ErrResetDenied if the peer refused: the stream goes on as it was.
-	EventStreamResetComplete
-	// EventWritable: Send failed with ErrSendBufferFull before, and there is
-	// room for it now.
-	EventWritable
-	// EventRestarted: the peer lost its state and began anew (RFC 9260 section
-	// 5.2.4, action A). What was queued or in flight is dropped, and all
-	// streams begin at their initial state. EventConnected follows.
-	EventRestarted
-	// EventStreamsAdded: the number of streams that [Association.Streams]
-	// gives has grown, by AddStreams or by the peer; or Err, one of
-	// ErrStreamsDenied and ErrReconfigTimeout, says why it has not.
-	EventStreamsAdded
-	// EventAssociationReset: the numbers of messages and TSNs have begun anew,
-	// by ResetAssociation or by the peer; or Err says why they have not:
-	// ErrResetDenied, ErrReconfigTimeout, or ErrClosed if the association is
-	// being shut down.
-	EventAssociationReset
-	// EventResetRequestComplete: the peer has answered RequestStreamReset for
-	// Stream, which is AllStreams if all were asked for. If Err is nil,
-	// EventStreamReset follows, or came already, unless nothing was ever sent
-	// on the stream; otherwise it is ErrResetDenied or ErrReconfigTimeout.
-	EventResetRequestComplete
-)
-
-// Event is something that the owner should know, given once, in order. Stream
-// and Err are set where the kind says so.
-type Event struct {
-	Kind   EventKind
-	Stream uint16
-	Err    error
-}
-
-// Event returns the next event, if there is one. Resets of the peer's streams come
-// in order with the messages that ReadMessage returns.
-func (a *Association) Event() (Event, bool) {
-	if e, ok := a.events.Pop(); ok {
-		return e, true
-	}
-	r := &a.reasm
-	next := r.ready.Front()
-	if next == nil || !next.reset {
-		return Event{}, false
-	}
-	m, _ := r.ready.Pop()
-	r.marked.remove(m.Stream)
-	return Event{Kind: EventStreamReset, Stream: m.Stream}, true
-}
-
 // Timers. Each is an instant in Association.timers, 0 when it is not running.
 const (
-	timerT1       = iota // INIT or COOKIE ECHO
-	timerT2              // SHUTDOWN or SHUTDOWN ACK
-	timerT3              // retransmission
-	timerT5              // shutdown guard
-	timerProbe           // tail loss probe
-	timerReorder         // RACK: a reordering window ends
-	timerSACK            // delayed acknowledgement
-	timerReconfig        // RE-CONFIG retransmission
-	timerBeat            // heartbeat
-	timerPace            // the pacer lets the next packet go
-	timerExpire          // the lifetime of a message ends that waits to be sent, or to be sent again
-	timerMTU             // a path MTU probe is lost
+	timerT1        = iota // INIT or COOKIE ECHO
+	timerT2               // SHUTDOWN or SHUTDOWN ACK
+	timerT3               // retransmission
+	timerT5               // shutdown guard
+	timerProbe            // tail loss probe
+	timerReorder          // RACK: a reordering window ends
+	timerSACK             // delayed acknowledgement
+	timerReconfig         // RE-CONFIG retransmission
+	timerHeartbeat        // heartbeat
+	timerPace             // the pacer lets the next packet go
+	timerExpire           // the lifetime of a message ends that waits to be sent, or to be sent again
+	timerMTU              // a path MTU probe is lost
 	timerCount
 )
 
-// Deadline returns the time at which Advance must be called next; the zero
-// time: never. After EventClosed it is how long the owner should keep the
-// association: one that has no deadline, and whose Transmit is drained, is done.
+// Deadline returns the time at which Advance must be called next; the zero time means never. After
+// EventClosed, the owner keeps the association until Deadline is zero and Transmit is drained.
 func (a *Association) Deadline() time.Time {
 	var first instant
 	for _, t := range a.timers {
@@ -239,7 +171,7 @@ func (a *Association) Deadline() time.Time {
 	return a.epoch.Add(first)
 }
 
-// Advance fires the timers that are due. Calling it early or late is allowed.
+// Advance fires the timers that are due. It may be called early or late.
 func (a *Association) Advance(now time.Time) {
 	t := a.clock(now)
 	for i := range a.timers {
@@ -264,10 +196,10 @@ func (a *Association) Advance(now time.Time) {
 			a.recv.sackNow = true
 		case timerReconfig:
 			a.reconfigTimeout()
-		case timerBeat:
+		case timerHeartbeat:
 			a.heartbeatTimeout(t)
 		case timerPace:
-			// The owner's next Transmit finds the pacer open.
+			// The next Transmit finds the pacer open.
 		case timerExpire:
 			a.expire(t)
 		case timerMTU:
@@ -277,12 +209,11 @@ func (a *Association) Advance(now time.Time) {
 			return
 		}
 	}
-	a.progressShutdown(t) // what it waited for may have been given up
+	a.progressShutdown(t) // the data that it waits for may have been abandoned
 }
 
-// Receive processes one packet from the peer, which is borrowed for the call.
-// A packet that is not for this association, or damaged, is dropped and
-// counted.
+// Receive processes one packet from the peer, which is borrowed for the call. A packet that is
+// damaged, or not for this association, is counted and dropped.
 func (a *Association) Receive(now time.Time, packet []byte) {
 	t := a.clock(now)
 	a.stats.PacketsReceived++
@@ -325,11 +256,10 @@ func (a *Association) Receive(now time.Time, packet []byte) {
 	}
 }
 
-// checksumOK verifies a packet's checksum. Zero is accepted if we have said
-// so, but with INIT and COOKIE ECHO, which come before the peer can know:
-// https://www.rfc-editor.org/rfc/rfc9653.html#section-5.3
+// checksumOK verifies a packet's checksum. Zero is accepted if EnableZeroChecksum announced that,
+// except with INIT and COOKIE ECHO, which the peer sends before it can know: RFC 9653, section 5.3.
 func (a *Association) checksumOK(packet []byte) bool {
-	if a.cfg.ZeroChecksum && binary.LittleEndian.Uint32(packet[8:]) == 0 {
+	if a.cfg.EnableZeroChecksum && binary.LittleEndian.Uint32(packet[8:]) == 0 {
 		if t := chunkType(packet[commonHeaderSize]); t != chunkInit && t != chunkCookieEcho {
 			return true
 		}
@@ -337,7 +267,7 @@ func (a *Association) checksumOK(packet []byte) bool {
 	return checksumOK(packet, &a.header)
 }
 
-// receiveChunk processes one chunk; false: ignore the rest of the packet.
+// receiveChunk processes one chunk. It reports false if the rest of the packet is to be ignored.
 func (a *Association) receiveChunk(t instant, c chunk, tag uint32) bool {
 	switch c.typ {
 	case chunkData, chunkIData:
@@ -348,7 +278,7 @@ func (a *Association) receiveChunk(t instant, c chunk, tag uint32) bool {
 		a.receiveForwardTSN(c)
 	case chunkInit:
 		a.receiveInit(t, c)
-		return false // INIT is alone in its packet (section 3.1)
+		return false // INIT is alone in its packet (RFC 9260, section 6.10)
 	case chunkInitAck:
 		a.receiveInitAck(t, c)
 		return false
@@ -374,35 +304,34 @@ func (a *Association) receiveChunk(t instant, c chunk, tag uint32) bool {
 		if a.state == StateShutdownAckSent {
 			a.close(nil)
 		}
-		return false // it is alone in its packet, whose tag may be a reflected one
+		return false // it is alone in its packet (RFC 9260, section 6.10)
 	case chunkError:
 		a.receiveError(t, c)
 	case chunkPad, chunkECNE, chunkCWR:
-		// PAD is made to be ignored (RFC 4820); we send no ECN-capable packets,
-		// so that an ECNE or CWR needs no answer.
+		// RFC 4820: PAD is ignored. No packet of this side is ECN-capable, so that ECNE and CWR
+		// need no answer.
 	default:
 		return a.unknownChunk(c)
 	}
 	return true
 }
 
-// unknownChunk follows the two highest bits of an unknown chunk's type:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.2-6
+// unknownChunk follows the two highest bits of an unknown chunk's type: RFC 9260, section 3.2.
 func (a *Association) unknownChunk(c chunk) bool {
 	a.stats.ChunksUnknown++
-	if c.typ&0x40 != 0 { // "report it in an ERROR chunk"
+	if c.typ&0x40 != 0 { // report it in an ERROR chunk
 		raw := c.raw[:min(len(c.raw), maxUnrecognizedBytes)]
 		a.ctl.errorCause(CauseUnrecognizedChunk, raw)
 	}
-	return c.typ&0x80 != 0 // "skip this chunk and continue processing"
+	return c.typ&0x80 != 0 // go on with the next chunk
 }
 
-// endPacket does what waits for the last chunk of a packet.
+// endPacket does the work that follows the last chunk of a packet.
 func (a *Association) endPacket(t instant) {
 	a.reasm.dropAbandoned(t)
 	a.scheduleSack(t)
 	if a.state >= StateEstablished {
-		a.beat.traffic(t)
+		a.heartbeat.traffic(t)
 	}
 	a.progressShutdown(t)
 }
@@ -420,22 +349,22 @@ func (a *Association) close(err error) {
 	a.send.release()
 	a.reasm.release()
 	a.recv.release()
-	a.reset.held = nil
+	a.reset.queued = nil
 	a.events.Push(Event{Kind: EventClosed, Err: err})
 	if a.cfg.Logger != nil {
 		a.cfg.Logger.Debug("sctp: association closed", slog.Any("error", err))
 	}
 }
 
-// Abort ends the association at once; the next Transmit gives the ABORT chunk
-// that tells the peer, with reason (at most 256 bytes of it). EventClosed
-// follows with an *AbortError. It has no effect on an association that is over.
+// Abort ends the association at once. The next Transmit returns the packet with the ABORT chunk,
+// which tells the peer reason (at most 256 bytes of it). EventClosed follows with an *AbortError.
+// Abort has no effect on an association that has ended.
 func (a *Association) Abort(now time.Time, reason string) {
 	t := a.clock(now)
 	a.abort(t, CauseUserInitiatedAbort, reason, false)
 }
 
-// abort sends ABORT to a peer that is known and closes the association.
+// abort sends ABORT to a known peer, unless silent, and closes the association.
 func (a *Association) abort(_ instant, code CauseCode, reason string, silent bool) {
 	if a.over {
 		return
@@ -449,7 +378,7 @@ func (a *Association) abort(_ instant, code CauseCode, reason string, silent boo
 		a.ctl.endPacket(endChunk(b, start))
 	}
 	if code != CauseUserInitiatedAbort && code != CauseProtocolViolation {
-		reason = "" // it is the cause's data, not text
+		reason = "" // the data of the cause, not text
 	}
 	a.close(&AbortError{Code: code, Reason: reason})
 }

@@ -29,7 +29,7 @@ type flood struct {
 }
 
 func newFlood(t testing.TB, params ...any) *flood {
-	s := newScript(t, Config{ReceiveWindow: 1 << 20, MaxMessageSize: 256 << 10, HeartbeatInterval: -1})
+	s := newScript(t, Config{MaxReceiveWindow: 1 << 20, MaxMessageSize: 256 << 10, HeartbeatInterval: -1})
 	s.connect(initAck(peerTag, peerTSN, params...))
 	s.hold = true
 	return &flood{s: s}

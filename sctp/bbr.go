@@ -6,21 +6,20 @@ import (
 	"time"
 )
 
-// bbr is BBR version 3: a model of the path, its bandwidth and its round-trip
-// time, instead of losses, decides what is in flight.
-// https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-04.html
-// The names are the draft's. bbr_model.go has the model, this file the states.
+// bbr is BBR version 3, draft-ietf-ccwg-bbr-04: a model of the path, its bandwidth and its
+// round-trip time, determines the bytes in flight, instead of losses. The names are those of the
+// draft. bbr_model.go has the model, this file the states.
 //
-// It departs from the draft in how it takes losses. lossThreshold says which are
-// taken for congestion at all; and about the short-term model, which the draft
-// narrows after each round trip with a loss:
+// It differs from the draft in the treatment of losses. lossThreshold determines which losses count
+// as congestion at all. As to the short-term model, which the draft narrows after each round trip
+// with a loss:
 //
-//   - Only losses beyond the threshold of what was delivered do so. At 1 % of
-//     random loss any other rule costs a third of the rate between two probes;
-//     the threshold is the draft's own for "more loss than the path should have".
-//   - Losses of what was sent while probing for bandwidth (Startup, ProbeBW_UP) do
-//     not. They have been answered by ending the probe and by inflight_longterm;
-//     counted again, they cost 30 % of the rate for the two seconds that follow.
+//   - Only losses beyond the threshold, as a share of the bytes delivered, narrow it. At 1 % of
+//     random loss any other rule costs a third of the rate between two probes; the threshold is the
+//     one of the draft for excessive loss.
+//   - Losses of data sent while probing for bandwidth (Startup, ProbeBW_UP) do not narrow it. They
+//     have ended the probe and set inflight_longterm; counted again, they cost 30 % of the rate for
+//     the following two seconds.
 type bbr struct {
 	mtu         int
 	initialCwnd int
@@ -95,25 +94,24 @@ const (
 	bbrAcksProbeStopping
 )
 
-// The draft's constants, section 2.
+// Constants of section 2 of the draft.
 const (
 	bbrStartupPacingGain = 2.77
 	bbrDrainPacingGain   = 0.5
 	bbrStartupCwndGain   = 2
-	// bbrDefaultCwndGain: the draft has 2. With a queue of one bandwidth-delay
-	// product that leaves no room between two BBR's worth of data and the
-	// queue's end, and a NewReno or CUBIC flow beside it a quarter of the rate.
-	// At 1.5 it has a third, and a flow alone is as fast: what acknowledgements
-	// that come in lumps need is extra_acked's.
+	// bbrDefaultCwndGain is 2 in the draft. With a queue of one bandwidth-delay product that leaves
+	// no room between the data of two BBR flows and the end of the queue, and a NewReno or CUBIC
+	// flow beside it gets a quarter of the rate. At 1.5 it gets a third, and a single flow is as
+	// fast: extra_acked provides for acknowledgements that come in bursts.
 	bbrDefaultCwndGain  = 1.5
 	bbrProbeUpCwndGain  = 2.25
 	bbrProbeRTTCwndGain = 0.5
-	// bbrPacingMargin: the draft has 0.99. A fifth of that margin still drains a
-	// queue in the three seconds between probes.
+	// bbrPacingMargin is 0.99 in the draft. A fifth of that margin still drains a queue in the
+	// three seconds between probes.
 	bbrPacingMargin  = 0.998
 	bbrLossThreshold = 0.02
-	// bbrLossThresholdNoQueue keeps a path with bursts of radio loss, 3 % on
-	// average, usable. It is not higher because a policer drops without a queue.
+	// bbrLossThresholdNoQueue keeps a path with bursts of radio loss, 3 % on average, usable. It is
+	// not higher because a policer drops packets without a queue.
 	bbrLossThresholdNoQueue = 0.06
 	bbrBeta                 = 0.7
 	bbrHeadroom             = 0.15
@@ -138,8 +136,8 @@ func (c *bbr) setMTU(mtu int) { c.mtu = mtu }
 
 func (c *bbr) window() int { return c.cwnd }
 
-// pacingRate: before the first measurement the initial window leaves within
-// the round trip of the handshake.
+// pacingRate returns the rate in bytes per second. Before the first measurement the initial window
+// leaves within the round trip of the handshake.
 func (c *bbr) pacingRate(srtt time.Duration) float64 {
 	if c.pacing == 0 && srtt > 0 { // BBRInitPacingRate
 		c.pacing = bbrStartupPacingGain * float64(c.initialCwnd) / srtt.Seconds()
@@ -175,9 +173,9 @@ func (c *bbr) acked(s *ackSample) {
 	c.setCwnd(s)
 }
 
-// setPacingRate is BBRSetPacingRateWithGain. What pacingRate began with is a
-// floor until the path is known to be full: the first sample is often one small
-// message whose SACK was delayed, a rate of kilobytes per second.
+// setPacingRate is BBRSetPacingRateWithGain. The initial rate is a minimum until the path is known
+// to be full: the first sample is often one small message whose SACK was delayed, a rate of
+// kilobytes per second.
 func (c *bbr) setPacingRate(gain float64) {
 	if rate := gain * c.model.bw * bbrPacingMargin; rate > 0 && (c.fullBWReached || rate > c.pacing) {
 		c.pacing = rate
@@ -186,7 +184,7 @@ func (c *bbr) setPacingRate(gain float64) {
 
 func (c *bbr) minPipe() int { return bbrMinPipePackets * c.mtu }
 
-// quantum is the send quantum: what may leave in one burst.
+// quantum returns the send quantum, the size of a burst.
 func (c *bbr) quantum() int {
 	return max(2*c.mtu, min(int(c.pacing/1000), 64<<10))
 }
@@ -208,7 +206,7 @@ func (c *bbr) quantize(inflight int) int {
 	return inflight
 }
 
-// setCwnd is SetCwnd with its bounds (section 5.6.4.6).
+// setCwnd is SetCwnd with its bounds (section 5.6.4.6 of the draft).
 func (c *bbr) setCwnd(s *ackSample) {
 	maxInflight := c.quantize(c.bdpMultiple(c.cwndGain) + int(c.model.extraAcked.max))
 	if c.fullBWReached {
@@ -275,7 +273,7 @@ func (c *bbr) checkStartupDone(s *ackSample) {
 	if c.state != bbrStartup {
 		return
 	}
-	// Too much loss: section 5.3.1.3.
+	// Too much loss: section 5.3.1.3 of the draft.
 	if c.model.lossRoundStart {
 		lossy := float64(c.model.lostInRound) > bbrLossThreshold*float64(c.model.deliveredInRound+c.model.lostInRound)
 		if c.recoveringRound && c.lossEvents >= bbrStartupFullLossCnt && lossy && !s.appLimited && !c.fullBWReached {
@@ -301,7 +299,7 @@ func (c *bbr) checkDrainDone(s *ackSample) {
 	}
 }
 
-// ProbeBW: section 5.3.3.9.
+// ProbeBW: section 5.3.3.9 of the draft.
 
 func (c *bbr) probingBW() bool {
 	return c.state == bbrStartup || c.state == bbrProbeRefill || c.state == bbrProbeUp
@@ -373,8 +371,8 @@ func (c *bbr) updateProbeBWCyclePhase(s *ackSample) {
 	}
 }
 
-// timeToProbe is IsTimeToProbeBW: a while has passed, or as many round trips
-// as a Reno flow of that size would take to lose something.
+// timeToProbe is IsTimeToProbeBW: after a time, or after as many round trips as a Reno flow of that
+// size would have between two losses.
 func (c *bbr) timeToProbe(t instant) bool {
 	reno := min(min(int(c.model.bdp()), c.cwnd)/c.mtu, bbrMaxRenoRounds)
 	if t > c.cycleStamp+c.probeWait || c.roundsSinceProbe >= reno {
@@ -418,7 +416,7 @@ func (c *bbr) probeInflightUpward(s *ackSample) {
 	}
 }
 
-// adaptLongTermModel is AdaptLongTermModel; true: it decided on a state.
+// adaptLongTermModel is AdaptLongTermModel; it reports whether it has changed the state.
 func (c *bbr) adaptLongTermModel(s *ackSample) bool {
 	m := &c.model
 	if c.ackPhase == bbrAcksProbeStarting && m.roundStart {
@@ -444,9 +442,9 @@ func (c *bbr) adaptLongTermModel(s *ackSample) bool {
 	return false
 }
 
-// lossThreshold is the share of loss above which the path is taken to be
-// overloaded: the draft's, or a higher one while no round-trip time shows a
-// queue, because losses then come from something else.
+// lossThreshold returns the share of loss above which the path counts as overloaded: that of the
+// draft, or a higher one while no round-trip time shows a queue, because losses then have another
+// cause.
 func (c *bbr) lossThreshold() float64 {
 	if m := c.model.minRTT; m != 0 && max(c.roundRTT, c.prevRTT) < m+m/8 {
 		return bbrLossThresholdNoQueue
@@ -473,7 +471,7 @@ func (c *bbr) lost(s *lostSample) {
 	if !c.probeSample || !c.inflightTooHigh(int(s.lost), s.txInFlight) {
 		return
 	}
-	// InflightAtLoss: at what prefix of the chunk did losses cross the threshold?
+	// InflightAtLoss: the prefix of the chunk at which losses crossed the threshold.
 	prev := float64(s.txInFlight - s.size)
 	lostPrev := float64(int(s.lost) - s.size)
 	prefix := max(0, (bbrLossThreshold*prev-lostPrev)/(1-bbrLossThreshold))
@@ -494,8 +492,8 @@ func (c *bbr) inflightWasTooHigh(s *lostSample, inflight int) {
 	}
 }
 
-// adaptLowerBounds is AdaptLowerBoundsFromCongestion, at the end of a round
-// trip; see the type's comment for the threshold.
+// adaptLowerBounds is AdaptLowerBoundsFromCongestion, at the end of a round trip; the comment of
+// bbr explains the threshold.
 func (c *bbr) adaptLowerBounds() {
 	m := &c.model
 	if !c.probingBW() && m.lossInRound &&
@@ -512,7 +510,7 @@ func (c *bbr) adaptLowerBounds() {
 	m.lossInRound = false
 }
 
-// ProbeRTT: section 5.3.4.3.
+// ProbeRTT: section 5.3.4.3 of the draft.
 
 func (c *bbr) updateMinRTT(s *ackSample) {
 	m := &c.model

@@ -20,7 +20,7 @@ type bbrModel struct {
 	inflightLong  int // inflight_longterm; bbrInfinity: none
 	inflightShort int // inflight_shortterm
 
-	// What the last round trip delivered.
+	// The delivery signals of the last round trip.
 	bwLatest           float64
 	inflightLatest     int
 	lossRoundDelivered uint64
@@ -28,8 +28,7 @@ type bbrModel struct {
 	lossInRound        bool
 	// probedUntil is C.delivered when the last probe for bandwidth ended.
 	probedUntil uint64
-	// The round trip's sums: those of the last whole one while lossRoundStart
-	// is set.
+	// The sums of the round trip: those of the last whole one while lossRoundStart is set.
 	deliveredInRound, lostInRound int
 	deliveredSoFar, lostSoFar     int
 
@@ -45,7 +44,7 @@ func (m *bbrModel) init() {
 
 func (m *bbrModel) maxBW() float64 { return max(m.maxBWFilter[0], m.maxBWFilter[1]) }
 
-// bdp is in bytes.
+// bdp returns the bandwidth-delay product in bytes.
 func (m *bbrModel) bdp() float64 { return m.bw * m.minRTT.Seconds() }
 
 func (m *bbrModel) startRound() { m.nextRoundDelivered = m.delivered }
@@ -88,8 +87,8 @@ func (m *bbrModel) updateRound(s *ackSample) {
 	}
 }
 
-// updateMaxBW is UpdateMaxBw. A sample that the application limited counts only
-// if it shows more than is known.
+// updateMaxBW is UpdateMaxBw. A sample limited by the application counts only if it is not lower
+// than the maximum.
 func (m *bbrModel) updateMaxBW(s *ackSample) {
 	if rate := s.rate(); rate > 0 && (rate >= m.maxBW() || !s.appLimited) {
 		m.maxBWFilter[0] = max(m.maxBWFilter[0], rate)
@@ -98,7 +97,7 @@ func (m *bbrModel) updateMaxBW(s *ackSample) {
 }
 
 func (m *bbrModel) advanceMaxBWFilter() {
-	if m.maxBWFilter[0] > 0 { // else the old one is all that is known
+	if m.maxBWFilter[0] > 0 { // otherwise only the old one is known
 		m.maxBWFilter[1], m.maxBWFilter[0] = m.maxBWFilter[0], 0
 	}
 }

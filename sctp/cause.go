@@ -6,8 +6,7 @@ import (
 	"fmt"
 )
 
-// CauseCode says why a peer sent ABORT or ERROR:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.10
+// CauseCode is the reason of an ABORT or ERROR chunk: RFC 9260, section 3.3.10.
 type CauseCode uint16
 
 // Error cause codes of RFC 9260. A peer may send others.
@@ -44,16 +43,15 @@ func (c CauseCode) String() string {
 	return fmt.Sprintf("cause %d", uint16(c))
 }
 
-// AbortError ends an association: an ABORT chunk was received, or sent.
+// AbortError is the error of an association that ended by an ABORT chunk, received or sent.
 type AbortError struct {
 	Remote bool      // the peer sent it
 	Code   CauseCode // the first one; 0 when the chunk named no cause
-	// Reason is the text that came with CauseUserInitiatedAbort or
-	// CauseProtocolViolation, at most 256 bytes, as they came: a peer need not
-	// send UTF-8.
+	// Reason is the text that came with CauseUserInitiatedAbort or CauseProtocolViolation, at most
+	// 256 bytes, unchanged: a peer need not send UTF-8.
 	Reason string
-	// AfterShutdown says that the peer had sent SHUTDOWN before: everything that
-	// it sent has arrived.
+	// AfterShutdown reports that the peer had sent SHUTDOWN before: everything that it sent has
+	// arrived.
 	AfterShutdown bool
 }
 
@@ -72,22 +70,22 @@ func (e *AbortError) Error() string {
 	return s
 }
 
-// Errors of the methods of an [Association], which give them as they are.
+// Errors of the methods of an [Association], which return them unwrapped.
 var (
-	// ErrSendBufferFull passes: EventWritable follows.
+	// ErrSendBufferFull is temporary: EventWritable follows.
 	ErrSendBufferFull = errors.New("sctp: send buffer is full")
-	// ErrMessageTooLarge: more than 512 MiB. What the peer accepts is not
-	// known to SCTP; in WebRTC it is in the session description.
+	// ErrMessageTooLarge: the message is larger than MaxBuffer. The limit of the peer is unknown to
+	// SCTP; WebRTC has it in the session description.
 	ErrMessageTooLarge = errors.New("sctp: message is too large")
-	// ErrMessageEmpty: a DATA chunk cannot be empty (RFC 9260 section 3.3.1).
+	// ErrMessageEmpty: a DATA chunk cannot be empty (RFC 9260, section 3.3.1).
 	ErrMessageEmpty = errors.New("sctp: message is empty")
-	// ErrInvalidStream: beyond the numbers that Streams gives.
+	// ErrInvalidStream: the stream is beyond the numbers that Streams returns.
 	ErrInvalidStream = errors.New("sctp: no such stream")
-	// ErrStreamClosing passes: EventStreamResetComplete follows.
+	// ErrStreamClosing is temporary: EventStreamResetComplete follows.
 	ErrStreamClosing = errors.New("sctp: stream is being reset")
-	// ErrClosed: the association is over, or being shut down.
+	// ErrClosed: the association has ended, or is being shut down.
 	ErrClosed = errors.New("sctp: association is closed")
-	// ErrNotConnected: before StateCookieEchoed.
+	// ErrNotConnected: the state is before StateCookieEchoed.
 	ErrNotConnected = errors.New("sctp: association is not connected yet")
 )
 
@@ -95,16 +93,16 @@ var (
 var (
 	ErrHandshakeTimeout = errors.New("sctp: no answer to the handshake")
 	ErrPeerUnreachable  = errors.New("sctp: peer is unreachable: too many retransmissions")
-	ErrStaleCookie      = errors.New("sctp: the peer says that the cookie is stale")
+	ErrStaleCookie      = errors.New("sctp: the peer reported a stale cookie")
 )
 
 // ErrResetDenied comes with the events of resets.
 var ErrResetDenied = errors.New("sctp: the peer denied the stream reset")
 
-// maxReasonBytes bounds the text of an ABORT that is kept.
+// maxReasonBytes bounds the text of an ABORT.
 const maxReasonBytes = 256
 
-// abortError reads the first cause of an ABORT chunk.
+// abortError returns the error for the first cause of an ABORT chunk.
 func abortError(value []byte) *AbortError {
 	e := &AbortError{Remote: true}
 	p, _, ok := nextParam(value)
@@ -123,8 +121,8 @@ func appendCause(dst []byte, c CauseCode, value []byte) []byte {
 	return appendParam(dst, paramType(c), value)
 }
 
-// appendInvalidStreamCause appends the cause for DATA on a stream that does not
-// exist: https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.10.1
+// appendInvalidStreamCause appends the cause for DATA on a stream that does not exist: RFC 9260,
+// section 3.3.10.1.
 func appendInvalidStreamCause(dst []byte, stream uint16) []byte {
 	var v [4]byte
 	binary.BigEndian.PutUint16(v[:], stream)

@@ -8,27 +8,23 @@ import (
 
 // Sizes of the fixed parts, in bytes.
 const (
-	// commonHeaderSize: https://www.rfc-editor.org/rfc/rfc9260.html#section-3.1
+	// commonHeaderSize: RFC 9260, section 3.1.
 	commonHeaderSize = 12
-	// chunkHeaderSize: https://www.rfc-editor.org/rfc/rfc9260.html#section-3.2
+	// chunkHeaderSize: RFC 9260, section 3.2.
 	chunkHeaderSize = 4
-	// dataHeaderSize is the DATA chunk's, with its chunk header:
-	// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.1
+	// dataHeaderSize is that of a DATA chunk, with the chunk header: RFC 9260, section 3.3.1.
 	dataHeaderSize = 16
-	// iDataHeaderSize is the I-DATA chunk's:
-	// https://www.rfc-editor.org/rfc/rfc8260.html#section-2.1
+	// iDataHeaderSize is that of an I-DATA chunk: RFC 8260, section 2.1.
 	iDataHeaderSize = 20
-	// sackHeaderSize is the SACK chunk's, without blocks and duplicates:
-	// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.4
+	// sackHeaderSize is that of a SACK chunk, without blocks and duplicates: RFC 9260, section
+	// 3.3.4.
 	sackHeaderSize = 16
-	// initHeaderSize is that of INIT and INIT ACK, without parameters:
-	// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.2
+	// initHeaderSize is that of INIT and INIT ACK, without parameters: RFC 9260, section 3.3.2.
 	initHeaderSize = 20
 )
 
-// chunkType is the first byte of a chunk. Its two highest bits say what a
-// receiver does that does not know it:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.2-6
+// chunkType is the first byte of a chunk. Its two highest bits determine how a receiver treats an
+// unknown type: RFC 9260, section 3.2.
 type chunkType uint8
 
 const (
@@ -70,7 +66,7 @@ func (t chunkType) String() string {
 	return fmt.Sprintf("chunk type %d", uint8(t))
 }
 
-// DATA chunk flags: https://www.rfc-editor.org/rfc/rfc9260.html#section-3.3.1
+// DATA chunk flags: RFC 9260, section 3.3.1.
 const (
 	flagEnd       = 1 << 0
 	flagBeginning = 1 << 1
@@ -78,8 +74,8 @@ const (
 	flagImmediate = 1 << 3
 )
 
-// flagT of ABORT and SHUTDOWN COMPLETE: the verification tag is the receiver's
-// own one, reflected. https://www.rfc-editor.org/rfc/rfc9260.html#section-8.5.1
+// flagT of ABORT and SHUTDOWN COMPLETE: the verification tag is reflected, that is, the one that
+// its receiver sends (RFC 9260, section 8.5.1).
 const flagT = 1 << 0
 
 // chunk is a view of one chunk in a received packet.
@@ -101,8 +97,8 @@ func nextChunk(b []byte) (c chunk, rest []byte, ok bool) {
 		return chunk{}, nil, false
 	}
 	c = chunk{typ: chunkType(b[0]), flags: b[1], value: b[chunkHeaderSize:length], raw: b[:length]}
-	// "the Chunk Length field does not count any chunk padding"; the last
-	// chunk's padding may be missing where the packet was cut by its sender.
+	// RFC 9260, section 3.2: the length does not include the padding. That of the last chunk may be
+	// missing.
 	return c, b[min(pad4(length), len(b)):], true
 }
 
@@ -135,16 +131,15 @@ func appendCommonHeader(dst []byte, source, destination uint16, tag uint32) []by
 	return append(dst, 0, 0, 0, 0)
 }
 
-// setChecksum completes a packet, whose checksum field is zero.
-// The CRC32c is transmitted byte-reversed, i.e. in little-endian order:
-// https://www.rfc-editor.org/rfc/rfc9260.html#appendix-A
+// setChecksum completes a packet whose checksum field is zero. The CRC32c is transmitted in
+// little-endian order: RFC 9260, appendix A.
 func setChecksum(packet []byte) {
 	binary.LittleEndian.PutUint32(packet[8:], crc32.Checksum(packet, castagnoli))
 }
 
-// checksumOK verifies the checksum, which counts as zero in its own sum. scratch
-// is overwritten; a local array would be allocated for each packet, as the
-// compiler does not see what crc32 does with it.
+// checksumOK verifies the checksum, whose field counts as zero. scratch is overwritten; a local
+// array would be allocated for each packet, because the compiler does not see that crc32 does not
+// retain it.
 func checksumOK(packet []byte, scratch *[commonHeaderSize]byte) bool {
 	*scratch = [commonHeaderSize]byte{}
 	copy(scratch[:8], packet)

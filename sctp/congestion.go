@@ -6,55 +6,51 @@ import (
 	"time"
 )
 
-// congestionControl decides how much may be in flight and how fast it leaves.
-// Sizes are in bytes, chunk headers included.
+// congestionControl determines how much may be in flight and the sending rate. Sizes are in bytes,
+// chunk headers included.
 type congestionControl interface {
 	// acked is called for each SACK that acknowledged something new.
 	acked(s *ackSample)
-	// lost is called for each chunk found lost.
+	// lost is called for each chunk marked lost.
 	lost(s *lostSample)
-	// congested is called once for each loss episode, when the first chunk of
-	// it has been found lost; inFlight is what was outstanding before.
+	// congested is called once for each loss episode, when its first chunk is marked lost; inFlight
+	// is the bytes outstanding before.
 	congested(t instant, inFlight int)
-	// recovered is called when all of a loss episode is repaired.
+	// recovered is called at the end of a loss episode.
 	recovered(t instant)
 	// timedOut is called when the retransmission timer expired.
 	timedOut(t instant, inFlight int)
-	// undo takes the last congested or timedOut back: nothing had been lost.
+	// undo undoes the last congested or timedOut: nothing was lost.
 	undo(t instant)
-	// restart is called before the first packet when nothing is in flight, for
-	// timeouts times the retransmission timeout.
+	// restart is called before the first packet when nothing is in flight, after timeouts times the
+	// retransmission timeout.
 	restart(t instant, timeouts int)
 	// setMTU changes the packet size; it does not widen the window.
 	setMTU(mtu int)
-	// window is the congestion window.
+	// window returns the congestion window.
 	window() int
-	// pacingRate is in bytes per second; 0: not paced.
+	// pacingRate returns bytes per second; 0: not paced.
 	pacingRate(srtt time.Duration) float64
 }
 
-// CongestionControl names an algorithm.
+// CongestionControl selects a congestion control algorithm.
 type CongestionControl uint8
 
 // The algorithms. See the package documentation for the measurements behind
 // the default.
 const (
 	CongestionDefault CongestionControl = iota // BBR
-	CongestionNewReno                          // RFC 9260 section 7.2, RFC 6582
+	CongestionNewReno                          // RFC 9260, section 7.2, RFC 6582
 	CongestionCUBIC                            // RFC 9438 with HyStart++, RFC 9406
 	CongestionBBR                              // draft-ietf-ccwg-bbr, version 3
 )
 
+var congestionControlNames = [...]string{"default", "newreno", "cubic", "bbr"}
+
+// String returns the name of the algorithm in lower case.
 func (c CongestionControl) String() string {
-	switch c {
-	case CongestionDefault:
-		return "default"
-	case CongestionNewReno:
-		return "newreno"
-	case CongestionCUBIC:
-		return "cubic"
-	case CongestionBBR:
-		return "bbr"
+	if int(c) < len(congestionControlNames) {
+		return congestionControlNames[c]
 	}
 	return fmt.Sprintf("congestion control %d", uint8(c))
 }
@@ -73,7 +69,7 @@ func (a *Association) newCongestionControl() congestionControl {
 	}
 }
 
-// ackSample is what one SACK told.
+// ackSample describes one SACK.
 type ackSample struct {
 	t             instant
 	newlyAcked    int           // bytes acknowledged for the first time
@@ -82,24 +78,24 @@ type ackSample struct {
 	rtt           time.Duration // of the newest packet acknowledged, 0 if ambiguous
 	srtt, minRTT  time.Duration
 	inRecovery    bool // the SACK came within a loss episode
-	windowLimited bool // the congestion window held data back since the last SACK
+	windowLimited bool // the congestion window delayed data since the last SACK
 	rateSample
 }
 
-// lostSample describes a chunk that was found lost.
+// lostSample describes a chunk that was marked lost.
 type lostSample struct {
 	t          instant
 	size       int
 	txInFlight int    // bytes in flight when it was sent, itself included
-	lost       uint64 // bytes found lost since it was sent, itself included
+	lost       uint64 // bytes marked lost since it was sent, itself included
 	delivered  uint64 // bytes delivered so far
-	// priorDelivered is what had been delivered when it was sent.
+	// priorDelivered is the bytes delivered when it was sent.
 	priorDelivered uint64
 	appLimited     bool
 }
 
-// pacer spaces packets by a rate, with a burst that hides the granularity of
-// timers and lets packets leave in batches.
+// pacer spaces packets by a rate, with a burst that hides the granularity of timers and lets
+// packets leave in batches.
 type pacer struct {
 	next instant // when the next packet may leave, were there no burst
 }
@@ -112,7 +108,7 @@ const (
 	paceBurstPackets = 4
 )
 
-// ready reports whether a packet may leave at t, and if not, when.
+// ready reports whether a packet may leave at t, and if not, when it may.
 func (p *pacer) ready(t instant, rate float64, mtu int) (bool, instant) {
 	if rate == 0 {
 		return true, 0
@@ -121,7 +117,7 @@ func (p *pacer) ready(t instant, rate float64, mtu int) (bool, instant) {
 	if p.next <= t+burst {
 		return true, 0
 	}
-	// Wake for half a burst at once, not for every packet.
+	// Wait for half a burst, not for each packet.
 	return false, p.next - burst/2
 }
 

@@ -1,19 +1,18 @@
 package sctp
 
-// controlQueue holds what was made in answer to a packet and waits for the
-// next Transmit: chunks for the association's next packet, and whole packets
-// that need a verification tag of their own. Its buffers are bounded, because
-// the peer decides how much there is to answer.
+// controlQueue holds the answers to packets until the next Transmit: chunks for the next packet of
+// the association, and whole packets with a verification tag of their own. Its buffers are bounded,
+// because the peer determines how much there is to answer.
 type controlQueue struct {
 	chunks  []byte   // encoded chunks, each padded
 	errors  []byte   // error causes for one ERROR chunk
 	packets [][]byte // whole packets, without checksum
-	dropped uint64   // answers that found no room
+	dropped uint64   // answers for which there was no room
 }
 
 const (
-	// maxControlBytes bounds the queued chunks: a few HEARTBEAT ACKs and the
-	// like. What finds no room is asked for again by the peer's timers.
+	// maxControlBytes bounds the queued chunks: a few HEARTBEAT ACKs and the like. The peer's
+	// timers repeat the request for an answer that is dropped.
 	maxControlBytes = 4096
 	// maxControlPackets bounds the queued packets likewise.
 	maxControlPackets = 4
@@ -69,12 +68,12 @@ func (q *controlQueue) take(dst []byte, limit int) []byte {
 	return dst
 }
 
-// beginPacket begins a packet with its own verification tag.
+// beginPacket returns the beginning of a packet with its own verification tag.
 func (q *controlQueue) beginPacket(cfg *Config, tag uint32) []byte {
 	return appendCommonHeader(make([]byte, 0, 64), cfg.SourcePort, cfg.DestinationPort, tag)
 }
 
-// endPacket queues a packet made with beginPacket.
+// endPacket queues a packet that beginPacket began.
 func (q *controlQueue) endPacket(p []byte) {
 	if len(q.packets) >= maxControlPackets {
 		q.dropped++

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// cookie is the state cookie: what the side that answers an INIT needs to make
-// an association of a COOKIE ECHO later, given to the peer to keep, under a MAC.
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-5.1.3
+// cookie is the State Cookie, which the side that answers an INIT sends to the peer, under a MAC,
+// instead of keeping state. It contains all that is needed to establish the association at the
+// COOKIE ECHO: RFC 9260, section 5.1.3.
 type cookie struct {
 	created, life           instant
 	myTag, peerTag          uint32

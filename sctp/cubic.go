@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// cubic is CUBIC (https://www.rfc-editor.org/rfc/rfc9438.html) with HyStart++
-// (https://www.rfc-editor.org/rfc/rfc9406.html). Windows are in bytes, the
-// RFC's formulas in packets.
+// cubic is CUBIC (RFC 9438) with HyStart++ (RFC 9406). Windows are in bytes, the formulas of the
+// RFC in packets.
 type cubic struct {
 	mtu      int
 	cwnd     float64
@@ -26,7 +25,7 @@ type cubic struct {
 
 type cubicUndo struct{ cwnd, ssthresh, wMax, k float64 }
 
-// Constants of RFC 9438 sections 4.6 and 5.
+// Constants of RFC 9438, sections 4.6 and 5.
 const (
 	cubicC    = 0.4
 	cubicBeta = 0.7
@@ -50,8 +49,7 @@ func (c *cubic) acked(s *ackSample) {
 	}
 	if s.inRecovery || !s.windowLimited {
 		if c.epoch != 0 && !s.windowLimited {
-			// Section 5.8: time in which the application limited the flow does
-			// not count.
+			// RFC 9438, section 5.8: time in which the application limited the flow does not count.
 			c.epoch = 0
 		}
 		return
@@ -74,10 +72,10 @@ func (c *cubic) acked(s *ackSample) {
 		}
 		c.wEst = c.cwnd
 	}
-	// Section 4.2: where the curve is one round trip from now.
+	// RFC 9438, section 4.2: the value of the curve one round trip from now.
 	t := (s.t - c.epoch + s.minRTT).Seconds() - c.k
 	target := min(max(cubicC*t*t*t*mss+c.wMax, c.cwnd), 1.5*c.cwnd)
-	// Section 4.3: what Reno would have.
+	// RFC 9438, section 4.3: the window that Reno would have.
 	alpha := 3 * (1 - cubicBeta) / (1 + cubicBeta)
 	if c.wEst >= c.priorReno && c.priorReno > 0 {
 		alpha = 1
@@ -96,7 +94,7 @@ func (c *cubic) congested(instant, int) {
 	c.save()
 	c.priorReno = c.cwnd
 	if c.cwnd < c.wMax {
-		c.wMax = c.cwnd * (1 + cubicBeta) / 2 // fast convergence, section 4.7
+		c.wMax = c.cwnd * (1 + cubicBeta) / 2 // fast convergence: RFC 9438, section 4.7
 	} else {
 		c.wMax = c.cwnd
 	}
@@ -137,8 +135,8 @@ func (c *cubic) restart(_ instant, timeouts int) {
 	}
 }
 
-// hystart ends slow start when the round-trip time grows, before it loses
-// packets: RFC 9406. Rounds are counted by delivered bytes.
+// hystart ends slow start when the round-trip time grows, before packets are lost: RFC 9406. Rounds
+// are counted by delivered bytes.
 type hystart struct {
 	finished  bool
 	nextRound uint64
@@ -150,7 +148,7 @@ type hystart struct {
 	cssRounds int
 }
 
-// Constants of RFC 9406 section 4.3.
+// Constants of RFC 9406, section 4.3.
 const (
 	hystartMinThreshold = 4 * time.Millisecond
 	hystartMaxThreshold = 16 * time.Millisecond
@@ -184,7 +182,7 @@ func (h *hystart) sample(s *ackSample) {
 		return
 	}
 	if h.css {
-		if h.roundMin < h.cssMin { // it was a spike
+		if h.roundMin < h.cssMin { // the growth was temporary
 			h.css, h.cssRounds = false, 0
 		}
 		return

@@ -1,8 +1,11 @@
 package sctp_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"time"
@@ -10,13 +13,105 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// Two associations that hand each other their packets in memory. Time is whatever the program says it is: here a round trip
-// takes 20 ms, and the example no time at all.
-func Example() {
-	now := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
-	a, b := sctp.New(sctp.Config{}), sctp.New(sctp.Config{})
+// udpTransport makes the packets of one peer a transport. Over DTLS or a connected UDP socket, the
+// net.Conn is the transport itself.
+type udpTransport struct {
+	*net.UDPConn
+	peer netip.AddrPort
+}
 
-	// move takes all that one association wants sent to the other.
+func (u udpTransport) Write(packet []byte) (int, error) {
+	return u.WriteToUDPAddrPort(packet, u.peer)
+}
+
+func (u udpTransport) Read(b []byte) (int, error) {
+	for {
+		n, from, err := u.ReadFromUDPAddrPort(b)
+		if err != nil || from == u.peer {
+			return n, err
+		}
+	}
+}
+
+// SCTP over UDP (RFC 6951), between two sockets of this machine.
+func ExampleConn() {
+	listen := func() *net.UDPConn {
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			panic(err)
+		}
+		return conn
+	}
+	address := func(c *net.UDPConn) netip.AddrPort { return c.LocalAddr().(*net.UDPAddr).AddrPort() }
+	clientSocket, serverSocket := listen(), listen()
+	ctx := context.Background()
+
+	// The server sends every message back, until the client shuts down.
+	served := make(chan error)
+	go func() {
+		served <- func() error {
+			conn, err := sctp.Accept(ctx, udpTransport{serverSocket, address(clientSocket)}, sctp.ConnConfig{})
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			for {
+				m, err := conn.Receive(ctx)
+				if err != nil {
+					return err
+				}
+				err = conn.Send(ctx, m.Stream, m.PPID, m.Data, sctp.SendOptions{})
+				conn.Release(&m)
+				if err != nil {
+					return err
+				}
+			}
+		}()
+	}()
+
+	conn, err := sctp.Connect(ctx, udpTransport{clientSocket, address(serverSocket)}, sctp.ConnConfig{})
+	if err != nil {
+		panic(err)
+	}
+	for stream, text := range []string{"hello", "world"} {
+		if err := conn.Send(ctx, uint16(stream), 0, []byte(text), sctp.SendOptions{}); err != nil {
+			panic(err)
+		}
+	}
+	echoes := map[uint16]string{}
+	for len(echoes) < 2 {
+		m, err := conn.Receive(ctx)
+		if err != nil {
+			panic(err)
+		}
+		echoes[m.Stream] = string(m.Data)
+		conn.Release(&m)
+	}
+	fmt.Println(echoes[0], echoes[1])
+	fmt.Println("shutdown:", conn.Shutdown(ctx))
+	fmt.Println("server:", errors.Is(<-served, io.EOF))
+	fmt.Println("close:", conn.Close())
+	// Output:
+	// hello world
+	// shutdown: <nil>
+	// server: true
+	// close: <nil>
+}
+
+// Two associations that hand each other their packets in memory. Time is an argument: here a round
+// trip takes 20 ms, and the example no time at all.
+func ExampleAssociation() {
+	now := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	a, err := sctp.New(sctp.Config{})
+	if err != nil {
+		panic(err)
+	}
+	b, err := sctp.New(sctp.Config{})
+	if err != nil {
+		panic(err)
+	}
+
+	// move hands all that one association wants to send to the other.
 	move := func(from, to *sctp.Association) {
 		for {
 			packet, ok := from.Transmit(now, nil)
@@ -74,155 +169,63 @@ func Example() {
 	// closed: <nil>
 }
 
-// udpEndpoint drives an association over UDP (RFC 6951): a goroutine that reads the socket, and one that owns the association.
-// It is made to be copied: what carries the packets is only in read and in the one line that writes.
-type udpEndpoint struct {
-	conn  *net.UDPConn
-	peer  netip.AddrPort
-	assoc *sctp.Association
-
-	// Called by run, which they may not block: they call the association's methods themselves, not do.
-	onMessage func(m sctp.Message) // m.Data is lent for the call
-	onEvent   func(e sctp.Event)
-
-	packets chan []byte
-	calls   chan func(now time.Time)
-	closed  chan struct{} // closed when the association is
-	done    chan struct{} // closed when run returns, on one side of a shutdown seconds later
-}
-
-func newUDPEndpoint(conn *net.UDPConn, peer netip.AddrPort, config sctp.Config) *udpEndpoint {
-	return &udpEndpoint{conn: conn, peer: peer, assoc: sctp.New(config),
-		packets: make(chan []byte, 64), calls: make(chan func(time.Time)),
-		closed: make(chan struct{}), done: make(chan struct{})}
-}
-
-// do has the goroutine of run call f with the association to itself.
-func (e *udpEndpoint) do(f func(now time.Time)) {
-	select {
-	case e.calls <- f:
-	case <-e.done:
+// A network that loses a fifth of the packets and reorders the others, the same ones each time: its
+// randomness and that of the associations come from a seed, and its clock is a variable. An hour of it
+// takes less than a second.
+func ExampleAssociation_lossyNetwork() {
+	type flying struct {
+		at     time.Time
+		to     int
+		packet []byte
 	}
-}
-
-// read takes packets from the socket until it is closed.
-func (e *udpEndpoint) read() {
-	buf := make([]byte, 1<<16)
-	for {
-		n, from, err := e.conn.ReadFromUDPAddrPort(buf)
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
-		case err != nil || from != e.peer:
-			continue // an ICMP message, or a stranger
-		}
-		select {
-		case e.packets <- append([]byte(nil), buf[:n]...):
-		case <-e.done:
-			return
-		}
-	}
-}
-
-// run drives the association until it is closed and has no deadline left, or the socket is closed.
-func (e *udpEndpoint) run() {
-	defer close(e.done)
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		e.read()
-	}()
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	buf := make([]byte, 0, sctp.DefaultMTU)
-	for closed := false; !closed || !e.assoc.Deadline().IsZero(); {
-		select {
-		case <-gone:
-			return
-		case packet := <-e.packets:
-			e.assoc.Receive(time.Now(), packet)
-		case call := <-e.calls:
-			call(time.Now())
-		case <-timer.C:
-			e.assoc.Advance(time.Now())
-		}
-		now := time.Now()
-		for { // until there is nothing more to do
-			if m, ok := e.assoc.ReadMessage(); ok {
-				e.onMessage(m)
-				e.assoc.Release(now, &m)
-			} else if event, ok := e.assoc.Event(); ok {
-				e.onEvent(event)
-				if event.Kind == sctp.EventClosed {
-					closed = true
-					close(e.closed)
-				}
-			} else if packet, ok := e.assoc.Transmit(now, buf[:0]); ok {
-				_, _ = e.conn.WriteToUDPAddrPort(packet, e.peer) // what is lost is sent again
-			} else {
-				break
-			}
-		}
-		if at := e.assoc.Deadline(); at.IsZero() {
-			timer.Stop()
-		} else {
-			timer.Reset(time.Until(at))
-		}
-	}
-}
-
-// SCTP over UDP, between two sockets of this machine. The port that IANA gave to it is 9899; the sockets of the example have
-// whatever ports are free.
-func Example_udp() {
-	listen := func() (*net.UDPConn, netip.AddrPort) {
-		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
+	const seed = 7
+	rng := rand.New(rand.NewPCG(seed, 0))
+	now := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	var ends [2]*sctp.Association
+	for i := range ends {
+		var err error
+		if ends[i], err = sctp.New(sctp.Config{Rand: rand.NewChaCha8([32]byte{seed, byte(i)})}); err != nil {
 			panic(err)
 		}
-		return conn, conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	}
-	clientConn, clientAddr := listen()
-	defer clientConn.Close()
-	serverConn, serverAddr := listen()
-	defer serverConn.Close()
-
-	// The server answers whoever connects, and sends back what it gets.
-	server := newUDPEndpoint(serverConn, clientAddr, sctp.Config{})
-	server.onEvent = func(sctp.Event) {}
-	server.onMessage = func(m sctp.Message) {
-		if err := server.assoc.Send(time.Now(), m.Stream, m.PPID, m.Data, sctp.SendOptions{}); err != nil {
-			fmt.Println(err)
-		}
-	}
-	go server.run()
-
-	// The client sends two messages, and ends the association when both have come back.
-	client := newUDPEndpoint(clientConn, serverAddr, sctp.Config{})
-	client.onEvent = func(e sctp.Event) {
-		switch e.Kind {
-		case sctp.EventConnected:
-			for stream, text := range []string{"hello", "world"} {
-				if err := client.assoc.Send(time.Now(), uint16(stream), 0, []byte(text), sctp.SendOptions{}); err != nil {
-					fmt.Println(err)
+	var network []flying
+	received := 0
+	ends[0].Connect(now)
+	for next, sent := now, 0; received < 1000; now = next {
+		next = now.Add(time.Hour)
+		for i, end := range ends {
+			end.Advance(now) // calling it early is allowed
+			for n := 0; n < len(network); n++ {
+				if f := network[n]; f.to == i && !f.at.After(now) {
+					end.Receive(now, f.packet)
+					network = append(network[:n], network[n+1:]...)
+					n--
 				}
 			}
-		case sctp.EventClosed:
-			fmt.Println("closed:", e.Err)
+			for m, ok := end.ReadMessage(); ok; m, ok = end.ReadMessage() {
+				received++
+				end.Release(now, &m)
+			}
+			for i == 0 && sent < 1000 && end.Send(now, 1, 53, make([]byte, 1000), sctp.SendOptions{}) == nil {
+				sent++
+			}
+			for packet, ok := end.Transmit(now, nil); ok; packet, ok = end.Transmit(now, nil) {
+				if delay := time.Duration(10+rng.IntN(10)) * time.Millisecond; rng.Float64() > 0.2 {
+					network = append(network, flying{now.Add(delay), 1 - i, packet})
+				}
+			}
+			if at := end.Deadline(); !at.IsZero() && at.Before(next) {
+				next = at
+			}
+		}
+		for _, f := range network {
+			if f.at.Before(next) {
+				next = f.at
+			}
 		}
 	}
-	echoes := map[uint16]string{}
-	client.onMessage = func(m sctp.Message) {
-		if echoes[m.Stream] = string(m.Data); len(echoes) == 2 {
-			client.assoc.Shutdown(time.Now())
-		}
-	}
-	go client.run()
-	client.do(client.assoc.Connect)
-
-	<-client.closed
-	<-server.closed // both sides know: nobody will ask the client again
-	fmt.Println(echoes[0], echoes[1])
+	stats := ends[0].Stats()
+	fmt.Println(received, "messages arrived; something was lost:", stats.Retransmissions > 0)
 	// Output:
-	// closed: <nil>
-	// hello world
+	// 1000 messages arrived; something was lost: true
 }

@@ -1,18 +1,17 @@
 package sctp
 
-// expiryQueue holds the messages whose lifetime ends something: those of which a part waits to be
-// sent, or to be sent again. It is a binary heap by the time of the end, so that neither a full
-// send buffer nor a peer that has stopped acknowledging makes an expiry look at all messages. What
-// is in flight is not in it: it counts in the congestion window until it is acknowledged or lost,
-// however old it is.
+// expiryQueue holds the messages with a lifetime of which a part waits for transmission or
+// retransmission. It is a binary heap by the end of the lifetime, so that an expiry does not
+// examine all messages of a full send buffer. Messages that are wholly in flight are not in it:
+// they count in the congestion window until they are acknowledged or lost, whatever their age.
 type expiryQueue struct {
 	heap []expiry
 	ran  instant // when the timer last fired
-	// steps counts the entries that were moved or compared, for the tests that bound the work.
+	// steps counts the entries moved or compared, for the tests that bound the work.
 	steps int
 }
 
-// expiry is an entry, with a copy of the time so that comparing two does not fetch two messages.
+// expiry is an entry, with a copy of the time, so that a comparison does not access two messages.
 type expiry struct {
 	at instant
 	m  *outMessage
@@ -57,8 +56,8 @@ func (q *expiryQueue) expired(t instant) *outMessage {
 	return m
 }
 
-// next returns the time to look again, 0 if no lifetime is left. Lifetimes that end within a
-// millisecond share a timer: ten thousand messages a second are not ten thousand wake-ups.
+// next returns the time of the next expiry, 0 if there is none. Lifetimes that end within a
+// millisecond share a timer: ten thousand messages a second do not cause ten thousand wake-ups.
 func (q *expiryQueue) next() instant {
 	if len(q.heap) == 0 {
 		return 0
@@ -108,17 +107,17 @@ func (q *expiryQueue) down(i int, e expiry) {
 	q.put(i, e)
 }
 
-// expire gives up the messages whose lifetime is over and sets the timer for the next.
+// expire abandons the messages whose lifetime is over and sets the timer for the next.
 func (a *Association) expire(t instant) {
 	q := &a.send
 	for m := q.expiry.expired(t); m != nil; m = q.expiry.expired(t) {
 		switch {
 		case m.sent == len(m.buf.B) && m.lost == 0:
-			continue // in flight again; markLost gives it up if it is lost once more
+			continue // in flight again; markLost abandons it if it is lost once more
 		case m.sent == 0 && m != m.queue.head:
-			q.dropWaiting(m) // the scheduler does not know of it
+			q.dropWaiting(m) // only heads are in the schedule
 		default:
-			a.giveUp(t, m)
+			a.abandon(t, m)
 		}
 		a.stats.MessagesAbandoned++
 	}
@@ -127,7 +126,7 @@ func (a *Association) expire(t instant) {
 	a.notifyWritable()
 }
 
-// armExpiry makes sure that the timer fires when the next lifetime ends.
+// armExpiry sets the timer to the end of the next lifetime.
 func (a *Association) armExpiry() {
 	if at, next := a.timers[timerExpire], a.send.expiry.next(); next != 0 && (at == 0 || next < at) {
 		a.timers[timerExpire] = next

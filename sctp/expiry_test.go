@@ -53,7 +53,7 @@ func TestLifetimeBeganBeforeSend(t *testing.T) {
 		s.want(`DATA 1000 s1 ssn0 BE "reliable"`)
 	})
 	t.Run("of a message that would not be taken", func(t *testing.T) {
-		s := established(t, Config{MTU: 1192, SendBuffer: 3000, InitialCongestionWindow: 100})
+		s := established(t, Config{MTU: 1192, MaxSendBuffer: 3000, InitialCongestionWindow: 100})
 		s.send(1, strings.Repeat("x", 3000))
 		s.take()
 		old := SendOptions{Lifetime: lifetime, Since: s.now.Add(-lifetime)}

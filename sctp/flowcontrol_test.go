@@ -16,7 +16,7 @@ import (
 // sender and allowing it to send more data."
 func TestWindowFollowsTheReader(t *testing.T) {
 	const window = 10_000
-	s := established(t, Config{ReceiveWindow: window, MaxMessageSize: 2000})
+	s := established(t, Config{MaxReceiveWindow: window, MaxMessageSize: 2000})
 	text := strings.Repeat("x", 1000)
 	tsn := uint32(peerTSN)
 	for previous := uint32(window); previous > 0; previous = s.window {
@@ -75,7 +75,7 @@ func TestWindowFollowsTheReader(t *testing.T) {
 // peer that goes on sending is held to a multiple of the window.
 func TestPeerIgnoresTheWindow(t *testing.T) {
 	const window = 10_000
-	s := established(t, Config{ReceiveWindow: window, MaxMessageSize: 2000})
+	s := established(t, Config{MaxReceiveWindow: window, MaxMessageSize: 2000})
 	text := strings.Repeat("x", 1000)
 	for i := range uint32(100) {
 		s.receive(data(peerTSN+i, 0, uint16(i), "BE", text))
@@ -101,7 +101,7 @@ func TestPeerIgnoresTheWindow(t *testing.T) {
 // A window full of what waits for one missing chunk: that chunk has to be taken,
 // or nothing could ever be read.
 func TestFullWindowTakesTheMissingChunk(t *testing.T) {
-	s := established(t, Config{ReceiveWindow: 10_000, MaxMessageSize: 2000})
+	s := established(t, Config{MaxReceiveWindow: 10_000, MaxMessageSize: 2000})
 	text := strings.Repeat("x", 1000)
 	i := uint16(1)
 	for ; s.a.Stats().ChunksNoRoom == 0; i++ {
@@ -193,7 +193,7 @@ func TestWindowForWholeChunks(t *testing.T) {
 
 // EventWritable follows ErrSendBufferFull once there is room, and only then.
 func TestSendBuffer(t *testing.T) {
-	s := established(t, Config{SendBuffer: 3000})
+	s := established(t, Config{MaxSendBuffer: 3000})
 	text := strings.Repeat("x", 1000)
 	for range 3 {
 		s.send(0, text)
@@ -214,6 +214,6 @@ func TestSendBuffer(t *testing.T) {
 	require.ErrorIs(t, s.a.Send(s.now, 0, 51, []byte("x"), SendOptions{}), ErrSendBufferFull)
 
 	require.ErrorIs(t, s.a.Send(s.now, 0, 51, nil, SendOptions{}), ErrMessageEmpty)
-	require.ErrorIs(t, s.a.Send(s.now, 0, 51, make([]byte, maxSendMessage+1), SendOptions{}), ErrMessageTooLarge)
+	require.ErrorIs(t, s.a.Send(s.now, 0, 51, make([]byte, MaxBuffer+1), SendOptions{}), ErrMessageTooLarge)
 	require.ErrorIs(t, s.a.Send(s.now, 1024, 51, []byte("x"), SendOptions{}), ErrInvalidStream)
 }

@@ -7,51 +7,48 @@ import (
 	"github.com/rtcstack/rtcstack/internal/serial"
 )
 
-// forwardState is the sender's side of partial reliability:
-// https://www.rfc-editor.org/rfc/rfc3758.html#section-3.5
+// forwardState is the sending side of partial reliability: RFC 3758, section 3.5.
 type forwardState struct {
 	advancedPeerAck uint32 // Advanced.Peer.Ack.Point
 	send            bool   // a FORWARD-TSN is due
 	lastSent        instant
-	named           uint32 // where the last one went to
-	owed            bool   // advancedPeerAck is ahead of the peer
+	lastNewCum      uint32 // the New Cumulative TSN of the last one
+	unconfirmed     bool   // advancedPeerAck is ahead of the peer
 }
 
 const (
-	// minForwardInterval is the least time after which a FORWARD-TSN is sent
-	// again, however short the round trip is: each looks at many chunks.
+	// minForwardInterval is the minimum time after which a FORWARD-TSN is repeated, however short
+	// the round trip is: building one examines many chunks.
 	minForwardInterval = 10 * time.Millisecond
-	// maxForwardTSNs bounds how far a FORWARD-TSN goes beyond the cumulative
-	// ack. The next one goes on when the peer has confirmed it.
+	// maxForwardTSNs bounds the distance of a FORWARD-TSN from the cumulative ack. The next one
+	// continues when the peer has confirmed it.
 	maxForwardTSNs = 4096
 )
 
 // pending reports whether the peer has not confirmed the last FORWARD-TSN.
-func (f *forwardState) pending() bool { return f.owed }
+func (f *forwardState) pending() bool { return f.unconfirmed }
 
-// resend asks for another FORWARD-TSN when the last one had the time to be
-// answered.
+// resend plans another FORWARD-TSN if the peer had the time to answer the last one.
 func (f *forwardState) resend(t instant, srtt time.Duration) {
-	if f.owed && t-f.lastSent > max(srtt, minForwardInterval) {
+	if f.unconfirmed && t-f.lastSent > max(srtt, minForwardInterval) {
 		f.send = true
 	}
 }
 
 // resendNow is for the retransmission timer.
-func (f *forwardState) resendNow() { f.send = f.owed }
+func (f *forwardState) resendNow() { f.send = f.unconfirmed }
 
-// giveUp abandons a message: none of its chunks is sent again, and what is not
-// sent yet never is (RFC 3758 section 3.5, A3).
-func (a *Association) giveUp(t instant, m *outMessage) {
+// abandon abandons a message: none of its chunks is retransmitted, and its unsent rest is dropped
+// (RFC 3758, section 3.5, A3).
+func (a *Association) abandon(t instant, m *outMessage) {
 	o := &a.out
 	a.send.expiry.remove(m)
 	outstanding := m.refs > 0
 	first, last := m.firstTSN, m.lastTSN
 	if m.sent < len(m.buf.B) {
 		if m.sent > 0 {
-			// The peer may have acknowledged every fragment sent so far, and
-			// then waits for the rest: a chunk that is never sent takes the
-			// next TSN, for the FORWARD-TSN to go beyond.
+			// The peer may have acknowledged every fragment sent so far, and wait for the rest. A
+			// chunk that is never sent takes the next TSN, so that a FORWARD-TSN can skip it.
 			tsn, c := o.add()
 			c.stream, c.ordinal, c.flags = m.stream, m.ordinal, flagEnd
 			if m.unordered {
@@ -76,9 +73,8 @@ func (a *Association) giveUp(t instant, m *outMessage) {
 	a.advancePeerAck(t)
 }
 
-// advancePeerAck moves Advanced.Peer.Ack.Point over the abandoned chunks that
-// follow the cumulative ack (C1 and C2 of section 3.5) and plans a FORWARD-TSN
-// if it got ahead.
+// advancePeerAck moves Advanced.Peer.Ack.Point over the abandoned chunks that follow the cumulative
+// ack (RFC 3758, section 3.5, C1 and C2) and plans a FORWARD-TSN if it is ahead.
 func (a *Association) advancePeerAck(t instant) {
 	o, f := &a.out, &a.fwd
 	cum := o.base - 1
@@ -89,8 +85,8 @@ func (a *Association) advancePeerAck(t instant) {
 	for f.advancedPeerAck+1 != o.next && o.at(f.advancedPeerAck+1).state == chunkAbandoned {
 		f.advancedPeerAck++
 	}
-	f.owed = serial.Less32(cum, f.advancedPeerAck)
-	if !f.owed {
+	f.unconfirmed = serial.Less32(cum, f.advancedPeerAck)
+	if !f.unconfirmed {
 		f.send = false
 		return
 	}
@@ -100,20 +96,17 @@ func (a *Association) advancePeerAck(t instant) {
 	}
 	switch {
 	case a.loss.errors > 0:
-		// A peer that does not answer gets the next one when the retransmission
-		// timer expires: one for each message that expires until then would
-		// each name all that is outstanding.
-	case advanced, f.named == cum: // or it confirms the last one, and there is more
+		// A peer that does not answer gets the next one when the retransmission timer expires. One
+		// for each message that expires until then would name all outstanding chunks each time.
+	case advanced, f.lastNewCum == cum: // it confirms the last one, and there is more
 		f.send = true
 	default:
 		f.resend(t, a.rtt.srtt)
 	}
 }
 
-// appendForwardTSN encodes a FORWARD-TSN chunk
-// (https://www.rfc-editor.org/rfc/rfc3758.html#section-3.2) or I-FORWARD-TSN
-// (https://www.rfc-editor.org/rfc/rfc8260.html#section-2.3.1), whose entries
-// name unordered messages, too.
+// appendForwardTSN appends a FORWARD-TSN chunk (RFC 3758, section 3.2) or an I-FORWARD-TSN chunk
+// (RFC 8260, section 2.3.1), whose entries name unordered messages, too, if it is due.
 func (a *Association) appendForwardTSN(t instant, dst []byte, limit int) []byte {
 	if !a.fwd.send || len(dst)+chunkHeaderSize+8 > limit {
 		return dst
@@ -121,8 +114,9 @@ func (a *Association) appendForwardTSN(t instant, dst []byte, limit int) []byte 
 	return a.encodeForwardTSN(t, dst, limit)
 }
 
-// encodeForwardTSN is the rest of appendForwardTSN, for which each packet asks. Its index takes 2 KiB of stack: in one
-// function, the stack of every new goroutine that sends something would have to grow.
+// encodeForwardTSN encodes the chunk. It is a function of its own because its index takes 2 KiB of
+// stack: inside appendForwardTSN, which is called for each packet, the stack of every new goroutine
+// that sends would have to grow.
 func (a *Association) encodeForwardTSN(t instant, dst []byte, limit int) []byte {
 	f, o := &a.fwd, &a.out
 	f.send = false
@@ -145,11 +139,11 @@ func (a *Association) encodeForwardTSN(t instant, dst []byte, limit int) []byte 
 		c := o.at(tsn)
 		unordered := uint16(c.flags & flagUnordered >> 2)
 		if unordered != 0 && (!a.hand.interleaving || c.flags&(flagBeginning|flagEnd) == flagBeginning|flagEnd) {
-			// Without interleaving only ordered messages are named. With it,
-			// an unordered one that has but one fragment leaves nothing behind.
+			// Without interleaving only ordered messages are named. With it, an unordered message
+			// of one fragment needs no entry.
 			continue
 		}
-		// The largest number of each stream: a later one replaces the entry.
+		// An entry has the largest number of its stream: a later chunk replaces it.
 		at := index.find(dst[list:], entry, c.stream, unordered)
 		if *at == 0 {
 			if len(dst)+entry > limit || count == maxForwardEntries {
@@ -171,24 +165,24 @@ func (a *Association) encodeForwardTSN(t instant, dst []byte, limit int) []byte 
 		if entry == 4 {
 			binary.BigEndian.PutUint16(e[2:], uint16(c.ordinal))
 		} else {
-			// Fragments of several messages alternate, so that a later TSN
-			// may be of an earlier message.
+			// Fragments of several messages alternate, so that a later TSN may be of an earlier
+			// message.
 			binary.BigEndian.PutUint32(e[4:], serial.Max32(binary.BigEndian.Uint32(e[4:]), c.ordinal))
 		}
 	}
 	if unorderedToo {
-		a.spareUnordered(&index, dst[list:], tsn)
+		a.excludeUnfinished(&index, dst[list:], tsn)
 	}
-	f.named = tsn - 1
-	binary.BigEndian.PutUint32(dst[list-4:], f.named)
+	f.lastNewCum = tsn - 1
+	binary.BigEndian.PutUint32(dst[list-4:], f.lastNewCum)
 	a.stats.ForwardTSNsSent++
 	return endChunk(dst, start)
 }
 
-// spareUnordered lowers the unordered MIDs of an I-FORWARD-TSN's entries below
-// those of messages that are still being sent: the peer drops all up to the one
-// named. from is the first TSN beyond the new cumulative one.
-func (a *Association) spareUnordered(index *forwardIndex, entries []byte, from uint32) {
+// excludeUnfinished lowers the unordered MIDs of the entries of an I-FORWARD-TSN below those of
+// messages that are still being sent: the peer drops all messages up to the MID of an entry. from
+// is the first TSN beyond the new cumulative one.
+func (a *Association) excludeUnfinished(index *forwardIndex, entries []byte, from uint32) {
 	o := &a.out
 	for tsn := from; tsn != o.next; tsn++ {
 		c := o.at(tsn)
@@ -205,16 +199,16 @@ func (a *Association) spareUnordered(index *forwardIndex, entries []byte, from u
 	}
 }
 
-// forwardIndex finds the entries of a FORWARD-TSN by their streams: a hash table
-// of their numbers, counted from 1, with linear probing. The peer decides how
-// many chunks and how many streams there are to name.
+// forwardIndex finds the entries of a FORWARD-TSN by their streams: a hash table of their numbers,
+// counted from 1, with linear probing. The peer determines how many chunks and streams there are to
+// name.
 type forwardIndex [2 * maxForwardEntries]uint16
 
-// maxForwardEntries bounds the entries of a FORWARD-TSN. It is a power of two,
-// and more than a packet of 1,500 bytes has room for.
+// maxForwardEntries bounds the entries of a FORWARD-TSN. It is a power of two, and more than fit in
+// a packet of 1,500 bytes.
 const maxForwardEntries = 512
 
-// find returns the place of the entry's number, which is 0 if there is no such entry.
+// find returns the place of the number of an entry; the number is 0 if there is no such entry.
 func (x *forwardIndex) find(entries []byte, size int, stream, unordered uint16) *uint16 {
 	hash := (uint32(stream)<<1 | uint32(unordered)) * 0x9e3779b1 >> 16
 	for ; ; hash++ {
@@ -229,8 +223,7 @@ func (x *forwardIndex) find(entries []byte, size int, stream, unordered uint16) 
 	}
 }
 
-// receiveForwardTSN gives up waiting for what the peer has abandoned:
-// https://www.rfc-editor.org/rfc/rfc3758.html#section-3.6
+// receiveForwardTSN processes the peer's abandoned TSNs: RFC 3758, section 3.6.
 func (a *Association) receiveForwardTSN(c chunk) {
 	if !a.acceptsData() {
 		return
@@ -241,15 +234,15 @@ func (a *Association) receiveForwardTSN(c chunk) {
 	}
 	tsn := binary.BigEndian.Uint32(c.value)
 	r := &a.recv
-	r.sackNow = true // answered at once: the sender waits for the confirmation
+	r.sackNow = true // the sender waits for the confirmation
 	if serial.LessEqual32(tsn, r.cum) {
-		return // "out of date", confirmed again
+		return // out of date, and confirmed again
 	}
 	if tsn-r.cum > maxTSNAhead {
 		a.stats.ChunksInvalid++
 		return
 	}
-	if a.reset.kind == requestAssociation && !a.hold(c, tsn) {
+	if a.reset.kind == requestAssociation && !a.queueChunk(c, tsn) {
 		return
 	}
 	r.forward(tsn)
@@ -259,7 +252,7 @@ func (a *Association) receiveForwardTSN(c chunk) {
 	}
 }
 
-// forwardStreams gives up waiting for the messages that a FORWARD-TSN names.
+// forwardStreams skips the messages that a FORWARD-TSN names.
 func (a *Association) forwardStreams(c chunk, tsn uint32) {
 	v := c.value[4:]
 	if !a.hand.interleaving {

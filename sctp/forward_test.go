@@ -10,7 +10,7 @@ import (
 
 // noProbes keeps heartbeats and tail loss probes out of a script: the
 // retransmission timer comes first.
-var noProbes = Config{HeartbeatInterval: -1, RTOMin: 150 * time.Millisecond, RTOMax: 150 * time.Millisecond, MTU: 1192}
+var noProbes = Config{HeartbeatInterval: -1, MinRTO: 150 * time.Millisecond, MaxRTO: 150 * time.Millisecond, MTU: 1192}
 
 // untilSent lets time pass until something comes out.
 func (s *script) untilSent() {
@@ -24,7 +24,7 @@ func (s *script) untilSent() {
 // sender ... SHOULD ... advance the Advanced.Peer.Ack.Point"; C3) "If, after step C1
 // and C2, the Advanced.Peer.Ack.Point is greater than the Cumulative TSN ACK carried in
 // the received SACK, the data sender MUST send the data receiver a FORWARD TSN chunk".
-// RFC 7496 section 4.2 limits the retransmissions.
+// RFC 7496, section 4.2 limits the retransmissions.
 func TestLimitedRetransmissions(t *testing.T) {
 	for limit := range uint32(4) {
 		s := established(t, noProbes)
@@ -68,7 +68,7 @@ func TestLimitedRetransmissionsByRACK(t *testing.T) {
 	s.receive(sack(1009))
 	s.wantAlive()
 
-	s = established(t, Config{RTOMin: time.Second})
+	s = established(t, Config{MinRTO: time.Second})
 	s.send(3, "gone", SendOptions{LimitRetransmits: true})
 	s.send(3, "gone", SendOptions{LimitRetransmits: true})
 	s.take()

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// handshake is the state of the four-way handshake:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-5
+// handshake is the state of the four-way handshake: RFC 9260, section 5.
 type handshake struct {
 	myTag, peerTag               uint32
 	myInitialTSN, peerInitialTSN uint32
@@ -20,20 +19,19 @@ type handshake struct {
 
 	cookie     []byte // of the peer, while COOKIE ECHO may have to be sent again
 	sendInit   bool
-	answered   bool // an INIT of the peer was answered, before ours was sent
+	answered   bool // an INIT of the peer was answered before Connect
 	sendCookie bool
 	attempts   int // retransmissions of INIT or COOKIE ECHO
-	stale      int // cookies that the peer called stale
-	// The INITs and COOKIE ECHOs sent, and when the last of either left.
+	stale      int // ERRORs with the cause Stale Cookie
+	// The numbers of INITs and COOKIE ECHOs sent, and when the last of either was.
 	inits, echoes int
 	sentAt        instant
-	// The cookie's causes of ERROR that the COOKIE ECHO is bundled with: the
-	// parameters of the INIT ACK that we did not know.
+	// The unrecognized parameters of the INIT ACK, reported in an ERROR chunk beside COOKIE ECHO.
 	unrecognized []byte
 	secret       [32]byte
 }
 
-// peerInit is what an INIT or INIT ACK says.
+// peerInit is the content of an INIT or INIT ACK chunk.
 type peerInit struct {
 	tag, window, tsn      uint32
 	outStreams, inStreams uint16
@@ -43,7 +41,7 @@ type peerInit struct {
 	unrecognized          []byte // parameters to report
 }
 
-// features is what a peer says it supports.
+// features is the set of extensions that a peer supports.
 type features uint8
 
 const (
@@ -54,41 +52,38 @@ const (
 	featureZeroChecksum
 )
 
-// errorDetectionDTLS is the Error Detection Method Identifier "SCTP over DTLS":
-// https://www.rfc-editor.org/rfc/rfc9653.html#section-9.2
+// errorDetectionDTLS is the Error Detection Method Identifier of SCTP over DTLS: RFC 9653, section
+// 9.2.
 const errorDetectionDTLS = 1
 
 func (h *handshake) init(a *Association) {
 	var b [40]byte
 	a.random(b[:])
-	h.myTag = max(1, binary.BigEndian.Uint32(b[:])) // "MUST NOT be 0"
+	h.myTag = max(1, binary.BigEndian.Uint32(b[:])) // RFC 9260, section 3.3.2: not 0
 	h.myInitialTSN = binary.BigEndian.Uint32(b[4:])
 	copy(h.secret[:], b[8:])
 	h.outStreams, h.inStreams = a.cfg.MaxStreams, a.cfg.MaxStreams
 }
 
-// random fills b. A source of randomness that fails leaves nothing to do that
-// would be safe.
+// random fills b. It panics if the source of randomness fails: there is no safe way to go on.
 func (a *Association) random(b []byte) {
 	if _, err := io.ReadFull(a.cfg.Rand, b); err != nil {
 		panic("sctp: reading random bytes: " + err.Error())
 	}
 }
 
-// Streams returns the number of streams in each direction: the negotiated
-// ones once connected, the offered ones before.
+// Streams returns the number of streams in each direction: the negotiated ones once connected, the
+// offered ones before.
 func (a *Association) Streams() (out, in uint16) { return a.hand.outStreams, a.hand.inStreams }
 
-// tagOK checks the verification tag of a packet by its first chunk:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-8.5
+// tagOK verifies the verification tag of a packet by its first chunk: RFC 9260, section 8.5.
 func (a *Association) tagOK(tag uint32, chunks []byte) bool {
 	switch chunkType(chunks[0]) {
 	case chunkInit:
-		// "it SHOULD verify that the packet contains only an INIT chunk.
-		// Otherwise, the endpoint MUST silently discard the packet."
+		// RFC 9260, section 8.5.1, A: INIT is alone in its packet.
 		return tag == 0 && pad4(int(binary.BigEndian.Uint16(chunks[2:]))) >= len(chunks)
 	case chunkCookieEcho:
-		return true // checked against the cookie
+		return true // receiveCookieEcho compares it with the cookie
 	case chunkAbort, chunkShutdownComplete:
 		if chunks[1]&flagT != 0 {
 			return a.hand.peerTag != 0 && tag == a.hand.peerTag
@@ -97,21 +92,18 @@ func (a *Association) tagOK(tag uint32, chunks []byte) bool {
 	return tag == a.hand.myTag
 }
 
-// outOfTheBlue answers a packet that belongs to no association, where the RFC
-// wants an answer: https://www.rfc-editor.org/rfc/rfc9260.html#section-8.4
+// outOfTheBlue answers a packet of no association as RFC 9260, section 8.4, requires.
 func (a *Association) outOfTheBlue(tag uint32, chunks []byte) {
 	switch chunkType(chunks[0]) {
 	case chunkShutdownAck:
-		// "the receiver SHOULD respond with a SHUTDOWN COMPLETE"; its T bit
-		// says that the tag is the reflected one.
+		// The T bit shows that the tag is reflected.
 		p := a.ctl.beginPacket(&a.cfg, tag)
 		p = append(p, byte(chunkShutdownComplete), flagT, 0, chunkHeaderSize)
 		a.ctl.endPacket(p)
 	default:
-		// One association is all there is between these two ports, and the
-		// packet came through its DTLS connection (or its owner's socket):
-		// a wrong tag is a stale or forged packet of this very association.
-		// Answering with ABORT would help nobody but a forger.
+		// There is one association between these two ports, and the packet came through its DTLS
+		// connection or socket: a packet with a wrong tag is a stale or forged one of this
+		// association. An ABORT would help only an attacker.
 	}
 }
 
@@ -128,22 +120,22 @@ func (a *Association) appendInit(dst []byte, t chunkType, tag, tsn uint32, cooki
 		dst = appendParam(dst, paramStateCookie, cookie)
 	}
 	dst = appendParam(dst, paramForwardTSNSupported, nil)
-	if a.cfg.NoInterleaving {
+	if a.cfg.DisableInterleaving {
 		dst = appendParam(dst, paramSupportedExtensions, []byte{byte(chunkReConfig), byte(chunkForwardTSN)})
 	} else {
 		dst = appendParam(dst, paramSupportedExtensions,
 			[]byte{byte(chunkReConfig), byte(chunkForwardTSN), byte(chunkIData), byte(chunkIForwardTSN)})
 	}
-	if a.cfg.ZeroChecksum {
-		// https://www.rfc-editor.org/rfc/rfc9653.html#section-4
+	if a.cfg.EnableZeroChecksum {
+		// RFC 9653, section 4.
 		dst = appendParam(dst, paramZeroChecksum, []byte{0, 0, 0, errorDetectionDTLS})
 	}
 	dst = append(dst, unrecognized...)
 	return endChunk(dst, start)
 }
 
-// parseInit reads an INIT or INIT ACK. ok is false when it must be ignored;
-// abort is set when it must be answered by ABORT with that cause.
+// parseInit parses an INIT or INIT ACK. ok is false if the chunk must be ignored; abort is set if
+// it must be answered by ABORT with that cause.
 func parseInit(v []byte, ack bool) (p peerInit, abort CauseCode, ok bool) {
 	if len(v) < initHeaderSize-chunkHeaderSize {
 		return p, 0, false
@@ -153,9 +145,8 @@ func parseInit(v []byte, ack bool) (p peerInit, abort CauseCode, ok bool) {
 	p.outStreams = binary.BigEndian.Uint16(v[8:])
 	p.inStreams = binary.BigEndian.Uint16(v[10:])
 	p.tsn = binary.BigEndian.Uint32(v[12:])
-	// "If the value of the Initiate Tag in a received INIT chunk is found to
-	// be 0, the receiver MUST silently discard the packet"; "A receiver
-	// receiving the OS (MIS) value set to 0 in the INIT chunk SHOULD abort".
+	// RFC 9260, section 3.3.2: a packet with the Initiate Tag 0 is discarded, and a number of
+	// streams of 0 is answered by ABORT.
 	if p.tag == 0 {
 		return p, 0, false
 	}
@@ -165,8 +156,7 @@ func parseInit(v []byte, ack bool) (p peerInit, abort CauseCode, ok bool) {
 	for rest := v[16:]; len(rest) > 0; {
 		var prm param
 		if prm, rest, ok = nextParam(rest); !ok {
-			// What the length field says is not there: nothing after it can be
-			// trusted, what came before stands.
+			// The length field exceeds the chunk: the parameters before it count.
 			break
 		}
 		switch prm.typ {
@@ -196,11 +186,9 @@ func parseInit(v []byte, ack bool) (p peerInit, abort CauseCode, ok bool) {
 				p.preserve = min(binary.BigEndian.Uint32(prm.value), maxCookiePreservativeTime)
 			}
 		case paramIPv4, paramIPv6, paramSupportedAddresses, paramECN, paramUnrecognized, paramHeartbeatInfo:
-			// Addresses mean nothing below DTLS: RFC 8261 has one path.
+			// There is one path, so that addresses have no meaning: RFC 8261, section 6.
 		case paramHostName:
-			// "An endpoint receiving an INIT or INIT ACK containing this
-			// parameter MUST send an ABORT and MAY include an Unresolvable
-			// Address cause" (section 3.3.2.1.4)
+			// RFC 9260, section 3.3.2.1.4: a Host Name Address is answered by ABORT.
 			return p, CauseUnresolvableAddress, true
 		default:
 			if prm.typ&paramReportUnrecognized != 0 && len(p.unrecognized)+len(prm.raw)+8 <= maxUnrecognizedBytes {
@@ -212,15 +200,15 @@ func parseInit(v []byte, ack bool) (p peerInit, abort CauseCode, ok bool) {
 				}
 			}
 			if prm.typ&paramSkipUnrecognized == 0 {
-				return p, 0, true // "Stop processing this parameter"
+				return p, 0, true // the parameters after it are ignored
 			}
 		}
 	}
 	return p, 0, true
 }
 
-// receiveInit answers INIT with INIT ACK and keeps nothing: all that is needed
-// later is in the cookie. https://www.rfc-editor.org/rfc/rfc9260.html#section-5.1
+// receiveInit answers INIT with INIT ACK and keeps no state; all that is needed later is in the
+// cookie: RFC 9260, section 5.1.
 func (a *Association) receiveInit(t instant, c chunk) {
 	p, abort, ok := parseInit(c.value, false)
 	if !ok {
@@ -228,8 +216,7 @@ func (a *Association) receiveInit(t instant, c chunk) {
 		return
 	}
 	if a.state == StateShutdownAckSent {
-		// Section 9.2: "it SHOULD discard the INIT chunk and retransmit the
-		// SHUTDOWN ACK chunk."
+		// RFC 9260, section 9.2: the INIT is discarded and SHUTDOWN ACK repeated.
 		a.shutdown.sendAck = true
 		return
 	}
@@ -247,16 +234,16 @@ func (a *Association) receiveInit(t instant, c chunk) {
 		outStreams: min(a.cfg.MaxStreams, p.inStreams), inStreams: min(a.cfg.MaxStreams, p.outStreams),
 		features: p.features}
 	if a.state >= StateEstablished {
-		// Section 5.2.2: "it MUST respond with an INIT ACK chunk ... using a
-		// new Initiate Tag"; the tie-tags say which association it may replace.
+		// RFC 9260, section 5.2.2: the INIT ACK has a new Initiate Tag; the tie-tags identify the
+		// association that it may replace.
 		var r [8]byte
 		a.random(r[:])
 		k.myTag = max(1, binary.BigEndian.Uint32(r[:]))
 		k.myTSN = binary.BigEndian.Uint32(r[4:])
 		k.localTieTag, k.peerTieTag = a.hand.myTag, a.hand.peerTag
 	}
-	// Before that, section 5.2.1: the tag of the INIT we sent is reused, "with
-	// the same parameters".
+	// RFC 9260, section 5.2.1: before that, the INIT ACK repeats the tag and the parameters of our
+	// INIT.
 	a.hand.answered = true
 	b = a.appendInit(b, chunkInitAck, k.myTag, k.myTSN, k.seal(&a.hand.secret), p.unrecognized)
 	a.ctl.endPacket(b)
@@ -265,13 +252,13 @@ func (a *Association) receiveInit(t instant, c chunk) {
 // receiveInitAck answers the cookie.
 func (a *Association) receiveInitAck(t instant, c chunk) {
 	if a.state != StateCookieWait {
-		return // section 5.2.3: "discarded"
+		return // RFC 9260, section 5.2.3
 	}
 	p, abort, ok := parseInit(c.value, true)
 	if !ok {
 		a.stats.ChunksInvalid++
 		if len(c.value) >= initHeaderSize-chunkHeaderSize && p.tag == 0 {
-			// Section 3.3.3: "the receiver MUST destroy the association".
+			// RFC 9260, section 3.3.3: the association is destroyed.
 			a.abort(t, CauseInvalidParameter, "", true)
 		}
 		return
@@ -282,7 +269,7 @@ func (a *Association) receiveInitAck(t instant, c chunk) {
 		return
 	}
 	if len(p.cookie) == 0 {
-		// Section 5.1: a missing State Cookie is reported and ends the attempt.
+		// RFC 9260, section 5.1: a missing State Cookie is reported and ends the attempt.
 		a.abort(t, CauseMissingParameter, "\x00\x00\x00\x01\x00\x07", false)
 		return
 	}
@@ -290,10 +277,10 @@ func (a *Association) receiveInitAck(t instant, c chunk) {
 		a.abort(t, CauseOutOfResource, "", false)
 		return
 	}
-	a.adopt(&p)
+	a.applyPeerInit(&p)
 	a.hand.cookie = append([]byte(nil), p.cookie...)
 	a.hand.unrecognized = p.unrecognized
-	if a.hand.inits == 1 { // Karn: an INIT sent twice gives no sample
+	if a.hand.inits == 1 { // Karn's algorithm
 		a.rtt.sample(t - a.hand.sentAt)
 	}
 	a.state = StateCookieEchoed
@@ -303,17 +290,17 @@ func (a *Association) receiveInitAck(t instant, c chunk) {
 	a.timers[timerT1] = t + a.rtt.rto
 }
 
-// adopt takes over what the peer said of itself.
-func (a *Association) adopt(p *peerInit) {
+// applyPeerInit takes over the parameters of the peer.
+func (a *Association) applyPeerInit(p *peerInit) {
 	a.hand.peerTag, a.hand.peerInitialTSN = p.tag, p.tsn
 	a.hand.outStreams = min(a.cfg.MaxStreams, p.inStreams)
 	a.hand.inStreams = min(a.cfg.MaxStreams, p.outStreams)
 	h := &a.hand
 	h.peerForwardTSN = p.features&featureForwardTSN != 0
 	h.peerReconfig = p.features&featureReconfig != 0
-	h.zeroChecksum = a.cfg.ZeroChecksum && p.features&featureZeroChecksum != 0
+	h.zeroChecksum = a.cfg.EnableZeroChecksum && p.features&featureZeroChecksum != 0
 	const both = featureIData | featureIForwardTSN
-	h.interleaving = !a.cfg.NoInterleaving && p.features&both == both
+	h.interleaving = !a.cfg.DisableInterleaving && p.features&both == both
 	a.out.header = dataHeaderSize
 	if h.interleaving {
 		a.out.header = iDataHeaderSize
@@ -326,18 +313,18 @@ func (a *Association) adopt(p *peerInit) {
 	a.reset.nextPeerRequest = p.tsn
 }
 
-// receiveCookieEcho completes the handshake of a peer's INIT, following the
-// table of https://www.rfc-editor.org/rfc/rfc9260.html#section-5.2.4
+// receiveCookieEcho completes the handshake of a peer's INIT by the table of RFC 9260, section
+// 5.2.4. It reports whether the chunks after it are processed.
 func (a *Association) receiveCookieEcho(t instant, c chunk, tag uint32) bool {
 	k, err := openCookie(c.value, &a.hand.secret)
 	if err != nil || tag != k.myTag {
-		a.stats.CookiesInvalid++ // section 5.1.5: "silently discarded"
+		a.stats.CookiesInvalid++ // RFC 9260, section 5.1.5: discarded
 		return false
 	}
 	h := &a.hand
 	sameMine, samePeer := k.myTag == h.myTag, k.peerTag == h.peerTag
 	if age := t - k.created; age > k.life && !(sameMine && samePeer) {
-		// Section 5.1.5: the ERROR's measure of staleness is in microseconds.
+		// RFC 9260, section 3.3.10.3: the staleness is in microseconds.
 		var v [4]byte
 		binary.BigEndian.PutUint32(v[:], uint32(min(age-k.life, 1<<40)/1000))
 		b := a.ctl.beginPacket(&a.cfg, k.peerTag)
@@ -351,20 +338,20 @@ func (a *Association) receiveCookieEcho(t instant, c chunk, tag uint32) bool {
 		features: k.features}
 	switch {
 	case a.state == StateClosed || a.state == StateCookieWait && sameMine:
-		// No association yet (section 5.1), or action B: simultaneous INITs.
-		a.adopt(&p)
+		// No association yet (RFC 9260, section 5.1), or action B: simultaneous INITs.
+		a.applyPeerInit(&p)
 		a.sampleCookie(t - k.created)
 		a.establish(t)
 	case a.state == StateCookieEchoed && sameMine && !samePeer:
-		// Action B: the peer's INIT came later than its INIT ACK promised.
-		a.adopt(&p)
+		// Action B: the INIT of the peer came after its INIT ACK.
+		a.applyPeerInit(&p)
 		a.sampleCookie(t - k.created)
 		a.establish(t)
 	case a.state == StateCookieEchoed && sameMine:
 		a.sampleCookie(t - k.created)
 		a.establish(t) // action D
 	case sameMine && samePeer:
-		// Action D in a later state: our COOKIE ACK was lost.
+		// Action D in a later state: the COOKIE ACK was lost.
 	case !sameMine && !samePeer && k.localTieTag == h.myTag && k.peerTieTag == h.peerTag && k.localTieTag != 0:
 		// Action A: the peer restarted.
 		if a.state == StateShutdownAckSent {
@@ -382,19 +369,19 @@ func (a *Association) receiveCookieEcho(t instant, c chunk, tag uint32) bool {
 	return true
 }
 
-// restart gives the association the initial state of a new one with the peer
-// that has restarted, whose cookie came back after rtt.
+// restart puts the association into its initial state with the restarted peer, whose cookie came
+// back after rtt.
 func (a *Association) restart(t instant, p *peerInit, rtt time.Duration) {
 	refused := a.send.refused
 	a.out.release(&a.send)
 	a.send.release()
-	a.send.refused = refused // told below that there is room
+	a.send.refused = refused // notifyWritable below reports the room
 	a.reasm.release()
 	a.recv.release()
 	a.timers = [timerCount]instant{}
 	a.shutdown = shutdownState{}
 	a.resetTransmission()
-	a.adopt(p)
+	a.applyPeerInit(p)
 	a.events.Push(Event{Kind: EventRestarted})
 	a.state = StateCookieEchoed
 	a.sampleCookie(rtt)
@@ -402,17 +389,17 @@ func (a *Association) restart(t instant, p *peerInit, rtt time.Duration) {
 	a.notifyWritable()
 }
 
-// minCookieRetransmission is the least time after which any implementation sends a COOKIE ECHO
-// again: ours takes its least retransmission timeout, others take 400 ms or more.
-const minCookieRetransmission = DefaultRTOMin
+// minCookieRetransmission is the minimum time after which any implementation retransmits a COOKIE
+// ECHO: this one after its minimum retransmission timeout, others after 400 ms or more.
+const minCookieRetransmission = DefaultMinRTO
 
-// sampleCookie takes the time from an INIT ACK to the COOKIE ECHO with its cookie as the round trip
-// of the side that answers. Each INIT ACK has a cookie of its own, so that an INIT that was sent
-// again does not matter. But nothing tells a COOKIE ECHO that was sent again from the first one,
-// and the time would then be the peer's timeout (Karn). It counts only if it is so short that no
-// peer can have sent the COOKIE ECHO twice.
+// sampleCookie takes the time from an INIT ACK to the COOKIE ECHO with its cookie as the round-trip
+// time of the side that answers. Each INIT ACK has a cookie of its own, so that a retransmitted
+// INIT does not matter. But a retransmitted COOKIE ECHO cannot be distinguished from the first one,
+// and the time would contain the peer's timeout (Karn's algorithm). It counts only if it is so
+// short that no peer can have retransmitted the COOKIE ECHO.
 func (a *Association) sampleCookie(rtt time.Duration) {
-	if a.rtt.srtt == 0 && rtt < min(a.cfg.RTOMin, minCookieRetransmission) {
+	if a.rtt.srtt == 0 && rtt < min(a.cfg.MinRTO, minCookieRetransmission) {
 		a.rtt.sample(rtt)
 	}
 }
@@ -434,9 +421,9 @@ func (a *Association) establish(t instant) {
 	a.hand.cookie, a.hand.unrecognized = nil, nil
 	a.loss.errors = 0
 	a.rtt.endBackOff(&a.cfg)
-	a.beat.start(a, t)
+	a.heartbeat.start(a, t)
 	a.mtu.start()
-	if a.out.count() > 0 { // it went along with COOKIE ECHO, under T1
+	if a.out.count() > 0 { // it was sent with COOKIE ECHO, under T1
 		a.timers[timerT3] = t + a.rtt.rto
 	}
 	a.events.Push(Event{Kind: EventConnected})
@@ -448,7 +435,7 @@ func (a *Association) establish(t instant) {
 	}
 }
 
-// handshakeTimeout is T1: https://www.rfc-editor.org/rfc/rfc9260.html#section-4-9
+// handshakeTimeout is the expiry of T1: RFC 9260, section 5.1.
 func (a *Association) handshakeTimeout(t instant) {
 	h := &a.hand
 	if h.attempts++; h.attempts > a.cfg.MaxInitRetransmits {
@@ -465,15 +452,14 @@ func (a *Association) handshakeTimeout(t instant) {
 	}
 }
 
-// loseEarlyData makes the data that went along with COOKIE ECHO go again with the next one.
+// loseEarlyData marks the data that was sent with COOKIE ECHO for retransmission with the next one.
 func (a *Association) loseEarlyData(t instant) {
 	for o := &a.out; o.flight.n > 0; {
 		a.markLost(t, o.flight.head, o.at(o.flight.head))
 	}
 }
 
-// receiveError looks at the one cause that matters to us:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-5.2.6
+// receiveError processes the one cause that has an effect, Stale Cookie: RFC 9260, section 5.2.6.
 func (a *Association) receiveError(t instant, c chunk) {
 	for rest := c.value; len(rest) > 0; {
 		p, next, ok := nextParam(rest)
@@ -488,8 +474,7 @@ func (a *Association) receiveError(t instant, c chunk) {
 				a.close(ErrStaleCookie)
 				return
 			}
-			// "Send a new INIT chunk to the endpoint to generate a new State
-			// Cookie and reattempt the setup procedure."
+			// RFC 9260, section 5.2.6, 1): begin again with a new INIT.
 			a.state = StateCookieWait
 			a.loseEarlyData(t)
 			a.hand.peerTag = 0

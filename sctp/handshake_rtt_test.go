@@ -51,7 +51,7 @@ func TestHandshakeLossMeasuresNothingElse(t *testing.T) {
 				check := func(e *endpoint, side string) {
 					s := e.Stats()
 					require.Contains(t, []time.Duration{0, path}, s.SRTT, "%s, lost %b", side, lost)
-					require.LessOrEqual(t, s.RTO, max(DefaultRTOInitial, 3*path), "%s, lost %b", side, lost)
+					require.LessOrEqual(t, s.RTO, max(DefaultInitialRTO, 3*path), "%s, lost %b", side, lost)
 				}
 				check(p.a, "a")
 				check(p.b, "b")
@@ -88,11 +88,11 @@ func TestHandshakeWithoutMeasurementIsFollowedByOne(t *testing.T) {
 	require.Equal(t, rtt, s.a.Stats().SRTT)
 
 	// The COOKIE ECHO came after so long that it may have been the second.
-	s = answered(Config{}, DefaultRTOMin)
+	s = answered(Config{}, DefaultMinRTO)
 	lines, raw := s.take()
 	require.Equal(t, []string{"COOKIE ACK | HEARTBEAT"}, lines)
 	require.Zero(t, s.a.Stats().SRTT)
-	require.Equal(t, DefaultRTOInitial, s.a.Stats().RTO)
+	require.Equal(t, DefaultInitialRTO, s.a.Stats().RTO)
 	// It comes once more: that says nothing, either.
 	s.wait(rtt)
 	s.receive(cookieEcho(s.cookie))
@@ -102,10 +102,10 @@ func TestHandshakeWithoutMeasurementIsFollowedByOne(t *testing.T) {
 	require.Equal(t, rtt, s.a.Stats().SRTT)
 
 	// Who has turned heartbeats off measures with the first data.
-	s = answered(Config{HeartbeatInterval: -1}, DefaultRTOMin)
+	s = answered(Config{HeartbeatInterval: -1}, DefaultMinRTO)
 	s.want("COOKIE ACK")
 	// Both sides may have a shorter timeout than the default.
-	s = answered(Config{HeartbeatInterval: -1, RTOMin: 50 * time.Millisecond}, 60*time.Millisecond)
+	s = answered(Config{HeartbeatInterval: -1, MinRTO: 50 * time.Millisecond}, 60*time.Millisecond)
 	require.Zero(t, s.a.Stats().SRTT)
 }
 

@@ -349,7 +349,7 @@ func TestHandshakeTimeouts(t *testing.T) {
 		s.want()
 	})
 	t.Run("COOKIE ECHO", func(t *testing.T) {
-		s := newScript(t, Config{MaxInitRetransmits: 3, RTOMin: 300 * time.Millisecond})
+		s := newScript(t, Config{MaxInitRetransmits: 3, MinRTO: 300 * time.Millisecond})
 		s.a.Connect(s.now)
 		s.drain()
 		s.want("[tag 0] INIT")
@@ -458,7 +458,7 @@ func TestUnexpectedInit(t *testing.T) {
 // this potential 'restart', the existing session is treated the same as if it
 // received an ABORT chunk followed by a new COOKIE ECHO chunk".
 func TestRestart(t *testing.T) {
-	s := established(t, Config{SendBuffer: 2000})
+	s := established(t, Config{MaxSendBuffer: 2000})
 	s.send(1, "in flight")
 	s.send(2, "too")
 	s.receive(sack(ownTSN-1, 1001, 1001))
@@ -504,7 +504,7 @@ func (s *script) tagInCookie() uint32 {
 // A sender that was told to wait must not wait for ever because the peer came
 // back as another.
 func TestRestartMakesWritable(t *testing.T) {
-	s := established(t, Config{SendBuffer: 2000})
+	s := established(t, Config{MaxSendBuffer: 2000})
 	s.send(1, string(make([]byte, 2000)))
 	require.ErrorIs(t, s.a.Send(s.now, 1, 51, []byte("x"), SendOptions{}), ErrSendBufferFull)
 	s.receiveTag(0, initChunk(peerTag+7, 1))

@@ -6,34 +6,33 @@ import (
 	"time"
 )
 
-// heartbeat probes an idle peer:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-8.3
-type heartbeat struct {
-	send   bool
-	out    bool   // one is not answered yet
-	nonce  uint64 // of the last one
-	sentAt instant
-	heard  instant // when the peer was last heard of
+// heartbeatState probes an idle peer: RFC 9260, section 8.3.
+type heartbeatState struct {
+	send         bool
+	unanswered   bool   // the last one is
+	nonce        uint64 // of the last one
+	sentAt       instant
+	lastReceived instant // when the peer was last lastReceived of
 }
 
 const (
 	heartbeatInfoSize = 16
-	// maxHeartbeatEcho bounds the information of a peer's HEARTBEAT that is
-	// sent back; it has to fit in a packet.
+	// maxHeartbeatEcho bounds the information of a peer's HEARTBEAT that is returned; it has to fit
+	// in a packet.
 	maxHeartbeatEcho = MinMTU - commonHeaderSize - chunkHeaderSize - sackHeaderSize
 )
 
-func (h *heartbeat) start(a *Association, t instant) {
-	*h = heartbeat{heard: t}
+func (h *heartbeatState) start(a *Association, t instant) {
+	*h = heartbeatState{lastReceived: t}
 	h.schedule(a, t)
-	// A handshake that measured nothing is followed by a measurement that, unlike that of the first
-	// message, contains no delayed acknowledgement.
-	h.send = a.rtt.srtt == 0 && a.timers[timerBeat] != 0
+	// If the handshake measured no round-trip time, a HEARTBEAT does. Unlike that of the first
+	// message, its time contains no delayed acknowledgement.
+	h.send = a.rtt.srtt == 0 && a.timers[timerHeartbeat] != 0
 }
 
-// schedule sets the next heartbeat: "HB.interval ... with jitter of +/- 50% of
-// the RTO value".
-func (h *heartbeat) schedule(a *Association, t instant) {
+// schedule sets the timer of the next heartbeat: HB.interval plus RTO, with a jitter of half the
+// RTO (RFC 9260, section 8.3).
+func (h *heartbeatState) schedule(a *Association, t instant) {
 	if a.cfg.HeartbeatInterval < 0 {
 		return
 	}
@@ -41,40 +40,39 @@ func (h *heartbeat) schedule(a *Association, t instant) {
 	a.random(b[:])
 	h.nonce = binary.BigEndian.Uint64(b[:])
 	jitter := time.Duration((float64(b[0])/math.MaxUint8 - 0.5) * float64(a.rtt.rto))
-	a.timers[timerBeat] = t + a.cfg.HeartbeatInterval + a.rtt.rto + jitter
+	a.timers[timerHeartbeat] = t + a.cfg.HeartbeatInterval + a.rtt.rto + jitter
 }
 
-// traffic is told of each packet from the peer. The timer is left alone, it
-// looks at the time when it fires: no work for each packet.
-func (h *heartbeat) traffic(t instant) { h.heard = t }
+// traffic records that a packet came from the peer. The timer compares the time when it fires, so
+// that it is not set for each packet.
+func (h *heartbeatState) traffic(t instant) { h.lastReceived = t }
 
 func (a *Association) heartbeatTimeout(t instant) {
-	h := &a.beat
+	h := &a.heartbeat
 	if a.state != StateEstablished && a.state != StateShutdownPending && a.state != StateShutdownReceived {
 		return
 	}
-	if h.out {
-		h.out = false
+	if h.unanswered {
+		h.unanswered = false
 		if a.loss.errors++; a.loss.errors > a.cfg.MaxRetransmits {
 			a.close(ErrPeerUnreachable)
 			return
 		}
 		a.rtt.backOff()
 	}
-	if next := h.heard + a.cfg.HeartbeatInterval; next > t {
-		a.timers[timerBeat] = next
+	if next := h.lastReceived + a.cfg.HeartbeatInterval; next > t {
+		a.timers[timerHeartbeat] = next
 		return
 	}
 	a.Trim()
 	h.schedule(a, t)
-	if a.out.inFlight == 0 { // what is in flight probes already
+	if a.out.inFlight == 0 { // data in flight probes, too
 		h.send = true
 	}
 }
 
-// Trim gives back the memory that traffic needed and an idle association does
-// not. Every heartbeat does so; an owner that knows earlier that traffic has
-// ended may call it at any time.
+// Trim frees the memory that traffic needs and an idle association does not. Every heartbeat does
+// so; an owner that knows earlier that traffic has ended may call it at any time.
 func (a *Association) Trim() {
 	a.out.shrink()
 	if len(a.send.schedule.heap) == 0 {
@@ -90,11 +88,11 @@ func (a *Association) Trim() {
 }
 
 func (a *Association) appendHeartbeat(t instant, dst []byte, limit int) []byte {
-	h := &a.beat
+	h := &a.heartbeat
 	if !h.send || len(dst)+chunkHeaderSize+paramHeaderSize+heartbeatInfoSize > limit {
 		return dst
 	}
-	h.send, h.out, h.sentAt = false, true, t
+	h.send, h.unanswered, h.sentAt = false, true, t
 	var info [heartbeatInfoSize]byte
 	binary.BigEndian.PutUint64(info[:], h.nonce)
 	binary.BigEndian.PutUint64(info[8:], uint64(t))
@@ -104,7 +102,7 @@ func (a *Association) appendHeartbeat(t instant, dst []byte, limit int) []byte {
 	return endChunk(dst, start)
 }
 
-// receiveHeartbeat sends the information back unchanged.
+// receiveHeartbeat returns the information unchanged.
 func (a *Association) receiveHeartbeat(c chunk) {
 	if a.state < StateCookieEchoed || len(c.value) > maxHeartbeatEcho {
 		a.stats.ChunksInvalid++
@@ -117,7 +115,7 @@ func (a *Association) receiveHeartbeat(c chunk) {
 }
 
 func (a *Association) receiveHeartbeatAck(t instant, c chunk) {
-	h := &a.beat
+	h := &a.heartbeat
 	p, _, ok := nextParam(c.value)
 	if ok && p.typ == paramHeartbeatInfo && len(p.value) > heartbeatInfoSize {
 		a.mtuProbeAcked(t, p.value)
@@ -127,10 +125,10 @@ func (a *Association) receiveHeartbeatAck(t instant, c chunk) {
 		a.stats.ChunksInvalid++
 		return
 	}
-	if !h.out || binary.BigEndian.Uint64(p.value) != h.nonce || binary.BigEndian.Uint64(p.value[8:]) != uint64(h.sentAt) {
+	if !h.unanswered || binary.BigEndian.Uint64(p.value) != h.nonce || binary.BigEndian.Uint64(p.value[8:]) != uint64(h.sentAt) {
 		return
 	}
-	h.out = false
+	h.unanswered = false
 	a.loss.errors = 0
 	a.rtt.sample(t - h.sentAt)
 	a.rtt.sampleMin(t, t-h.sentAt)

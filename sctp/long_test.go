@@ -17,9 +17,9 @@ func TestLongTransfers(t *testing.T) {
 	netsim.Seeds(t, 200, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		config := func() Config {
-			return Config{MTU: 600 + r.IntN(800), MaxRetransmits: 60, RTOMax: 10 * time.Second, MaxInitRetransmits: 40,
+			return Config{MTU: 600 + r.IntN(800), MaxRetransmits: 60, MaxRTO: 10 * time.Second, MaxInitRetransmits: 40,
 				CongestionControl: CongestionControl(r.IntN(4)), Scheduler: Scheduler(r.IntN(7)),
-				NoInterleaving: r.IntN(2) == 0, ZeroChecksum: r.IntN(2) == 0}
+				DisableInterleaving: r.IntN(2) == 0, EnableZeroChecksum: r.IntN(2) == 0}
 		}
 		path := func() netsim.LinkConfig {
 			c := netsim.LinkConfig{Rate: int64(100_000 + r.IntN(900_000)), Delay: time.Duration(1+r.IntN(150)) * time.Millisecond,
@@ -39,9 +39,9 @@ func TestLongTransfers(t *testing.T) {
 			return c
 		}
 		ca, cb := config(), config()
-		cb.ZeroChecksum = ca.ZeroChecksum
+		cb.EnableZeroChecksum = ca.EnableZeroChecksum
 		ab, ba := path(), path()
-		if ca.ZeroChecksum { // nothing would detect it
+		if ca.EnableZeroChecksum { // nothing would detect it
 			ab.Corrupt, ba.Corrupt = 0, 0
 		}
 		p := newPair(t, seed, ca, cb, ab, ba)
@@ -74,7 +74,7 @@ func TestLongTransfers(t *testing.T) {
 			switch r.IntN(4) {
 			case 0: // another path
 				next := path()
-				if ca.ZeroChecksum {
+				if ca.EnableZeroChecksum {
 					next.Corrupt = 0
 				}
 				p.path.AB.SetConfig(next)
@@ -99,7 +99,7 @@ func TestLongTransfers(t *testing.T) {
 		for stream, n := range sent {
 			require.Equal(t, n, got[stream], "stream %d", stream)
 		}
-		require.Zero(t, p.b.reasm.held)
+		require.Zero(t, p.b.reasm.charged)
 		require.NotZero(t, total)
 	})
 }

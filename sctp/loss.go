@@ -7,19 +7,16 @@ import (
 	"github.com/rtcstack/rtcstack/internal/serial"
 )
 
-// lossState finds out what was lost: RACK and tail loss probes
-// (https://www.rfc-editor.org/rfc/rfc8985.html) on TSNs and gap ack blocks,
-// which are to TCP's sequence numbers and SACK what it needs, and the
-// retransmission timer for the rest.
+// lossState detects losses: by RACK and tail loss probes (RFC 8985), with TSNs and gap ack blocks
+// in place of the sequence numbers and SACK of TCP, and by the retransmission timer.
 type lossState struct {
-	// The transmission that was acknowledged and left last, and its round trip.
+	// The latest transmission that was acknowledged, and its round-trip time.
 	rackSent instant
 	rackTSN  uint32
 	rackRTT  time.Duration
-	// reorderSeen: something was acknowledged after what was sent later.
-	// reorderSteps widens the reordering window, in quarters of the least
-	// round-trip time; reorderPersist counts the loss episodes until it
-	// narrows again.
+	// reorderSeen: a chunk was acknowledged after one that was sent later. reorderSteps widens the
+	// reordering window, in quarters of the minimum round-trip time; reorderPersist counts the loss
+	// episodes until it is narrowed again.
 	reorderSeen    bool
 	reorderSteps   int
 	reorderPersist int
@@ -27,12 +24,12 @@ type lossState struct {
 	recovering bool
 	recovery   uint32 // the highest TSN outstanding when the episode began
 	timedOut   bool   // the episode began with a timeout: slow start goes on in it
-	// How many chunks were found lost in the episode, from which TSN on, and
-	// how many of them had not been: if all, the episode is undone.
+	// The number of chunks marked lost in the episode, the lowest of their TSNs, and how many were
+	// not lost: if none was, the episode is undone.
 	marked, spurious int
 	firstMarked      uint32
-	undoable         bool // until it is undone, or something was given up in it
-	doubtful         bool // an early answer undid the last timeout, and no round trip was measured since
+	undoable         bool // until it is undone, or a message was abandoned in it
+	undoUnconfirmed  bool // an early answer undid the last timeout, and no round trip was measured since
 
 	probe          bool // the next data packet is a tail loss probe
 	probeOut       bool // one was sent and not answered
@@ -46,75 +43,87 @@ type lossState struct {
 }
 
 const (
-	// duplicateThreshold is DupThresh of RFC 8985 section 6.2 step 4: so many
-	// chunks acknowledged above a hole mean loss while no reordering was seen.
+	// duplicateThreshold is DupThresh of RFC 8985, section 6.2, step 4: this many chunks
+	// acknowledged above a gap mean loss while no reordering was seen.
 	duplicateThreshold = 3
 	// maxReorderSteps bounds the reordering window at one round trip.
 	maxReorderSteps = 4
-	// reorderPersistEpisodes: RFC 8985 section 6.2 step 4, "RACK.reo_wnd_persist = 16".
+	// reorderPersistEpisodes is the initial RACK.reo_wnd_persist of RFC 8985, section 6.2, step 4.
 	reorderPersistEpisodes = 16
-	// probeDelayedSACK is what a lone packet's acknowledgement may be delayed
-	// by, at a peer that follows RFC 9260 (200 ms).
+	// probeDelayedSACK is the delay of the acknowledgement of a lone packet by a peer that follows
+	// RFC 9260, section 6.2.
 	probeDelayedSACK = 200 * time.Millisecond
-	// maxGapBlocks bounds the blocks of one SACK that are looked at.
+	// maxGapBlocks bounds the blocks of one SACK that are examined.
 	maxGapBlocks = 1024
 )
 
 func (l *lossState) init() { *l = lossState{reorderSteps: 1} }
 
-// receiveSack processes a SACK chunk:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-6.2.1
+// sackChunk is the content of a SACK chunk: RFC 9260, section 3.3.4.
+type sackChunk struct {
+	cum    uint32     // Cumulative TSN Ack
+	window uint32     // a_rwnd
+	blocks []tsnRange // the Gap Ack Blocks, ascending; in outstanding.scratch
+	dups   []byte     // the Duplicate TSNs, in network byte order
+}
+
+// parseSack reads a SACK chunk. It reports false if the chunk is to be ignored.
+func (a *Association) parseSack(v []byte) (s sackChunk, ok bool) {
+	o := &a.out
+	if len(v) < sackHeaderSize-chunkHeaderSize {
+		a.stats.ChunksInvalid++
+		return s, false
+	}
+	s.cum, s.window = binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
+	gaps, dups := int(binary.BigEndian.Uint16(v[8:])), int(binary.BigEndian.Uint16(v[10:]))
+	v = v[12:]
+	if len(v) < 4*(gaps+dups) || !serial.Less32(s.cum, o.next) {
+		// The numbers exceed the chunk, or a TSN that was not assigned yet is acknowledged.
+		a.stats.ChunksInvalid++
+		return s, false
+	}
+	if serial.Less32(s.cum, o.base-1) {
+		a.stats.SACKsStale++ // a newer one has overtaken it
+		return s, false
+	}
+	s.blocks = o.scratch[:0]
+	prev := s.cum
+	for i := range min(gaps, maxGapBlocks) {
+		first := s.cum + uint32(binary.BigEndian.Uint16(v[4*i:]))
+		last := s.cum + uint32(binary.BigEndian.Uint16(v[4*i+2:]))
+		if !serial.Less32(prev, first) || serial.Less32(last, first) || !serial.Less32(last, o.next) {
+			a.stats.ChunksInvalid++
+			return s, false
+		}
+		s.blocks = append(s.blocks, tsnRange{first, last})
+		prev = last
+	}
+	o.scratch = s.blocks
+	s.dups = v[4*gaps : 4*(gaps+dups)]
+	return s, true
+}
+
+// receiveSack processes a SACK chunk: RFC 9260, section 6.2.1.
 func (a *Association) receiveSack(t instant, c chunk) {
 	if a.state < StateEstablished {
 		return
 	}
-	v := c.value
-	if len(v) < sackHeaderSize-chunkHeaderSize {
-		a.stats.ChunksInvalid++
+	s, ok := a.parseSack(c.value)
+	if !ok {
 		return
 	}
-	cum := binary.BigEndian.Uint32(v)
-	window := binary.BigEndian.Uint32(v[4:])
-	gaps, dups := int(binary.BigEndian.Uint16(v[8:])), int(binary.BigEndian.Uint16(v[10:]))
-	v = v[12:]
 	o := &a.out
-	if len(v) < 4*(gaps+dups) || !serial.Less32(cum, o.next) {
-		// Lengths that do not fit, or an acknowledgement of what was never
-		// sent.
-		a.stats.ChunksInvalid++
-		return
-	}
-	if serial.Less32(cum, o.base-1) {
-		a.stats.SACKsStale++ // overtaken on the way
-		return
-	}
-	blocks := o.scratch[:0]
-	prev := cum
-	for i := range min(gaps, maxGapBlocks) {
-		first := cum + uint32(binary.BigEndian.Uint16(v[4*i:]))
-		last := cum + uint32(binary.BigEndian.Uint16(v[4*i+2:]))
-		if !serial.Less32(prev, first) || serial.Less32(last, first) || !serial.Less32(last, o.next) {
-			a.stats.ChunksInvalid++
-			return
-		}
-		blocks = append(blocks, tsnRange{first, last})
-		prev = last
-	}
-	o.scratch = blocks
-
 	priorInFlight := o.inFlight
-	progress := serial.LessEqual32(o.base, cum)
+	progress := serial.LessEqual32(o.base, s.cum)
 	sum := ackTotals{minRTT: a.rtt.min}
-	o.cumulative(t, cum, &a.send, &sum)
-	o.gaps(t, blocks, &sum)
-	o.peerWindow = int(min(window, maxPeerWindow))
-	for i := range dups {
-		a.duplicateReported(binary.BigEndian.Uint32(v[4*(gaps+i):]))
+	o.cumulative(t, s.cum, &a.send, &sum)
+	o.gaps(t, s.blocks, &sum)
+	o.peerWindow = int(min(s.window, maxPeerWindow))
+	for dups := s.dups; len(dups) > 0; dups = dups[4:] {
+		a.duplicateReported(binary.BigEndian.Uint32(dups))
 	}
-
-	if sum.bytes > 0 || progress || window < uint32(a.mtu.current) {
-		// Section 8.1; and section 6.1 A: an answer to a window probe is no
-		// error either.
+	if sum.bytes > 0 || progress || s.window < uint32(a.mtu.current) {
+		// RFC 9260, section 8.1; and section 6.1, rule A: the answer to a window probe counts, too.
 		a.loss.errors = 0
 	}
 	if sum.rtt > 0 {
@@ -122,18 +131,7 @@ func (a *Association) receiveSack(t instant, c chunk) {
 		a.rtt.sampleMin(t, sum.rtt)
 	}
 	a.mtu.packetAcked(sum.newestLarge)
-	a.rackUpdate(t, &sum)
-	a.probeAnswered(t, cum, &sum)
-	a.undoSpurious(t, &sum)
-	if a.loss.recovering && serial.LessEqual32(a.loss.recovery, cum) {
-		a.loss.recovering = false
-		a.cc.recovered(t)
-	}
-	if progress || serial.LessEqual32(a.fwd.advancedPeerAck, cum) {
-		a.advancePeerAck(t)
-	} else if serial.Less32(cum, a.fwd.advancedPeerAck) {
-		a.fwd.resend(t, a.rtt.srtt)
-	}
+	a.updateLossState(t, s.cum, progress, &sum)
 	inRecovery := a.loss.recovering && !a.loss.timedOut
 	a.detectLoss(t)
 	if sum.bytes > 0 {
@@ -143,9 +141,8 @@ func (a *Association) receiveSack(t instant, c chunk) {
 		a.cc.acked(&a.sample)
 		a.loss.windowLimited = false
 	}
-
-	// R2 and R3 of section 6.3.2, and RFC 8985 section 7.2: progress of any
-	// kind restarts the timer.
+	// RFC 9260, section 6.3.2, R2 and R3, and RFC 8985, section 7.2: progress of any kind restarts
+	// the timer.
 	switch {
 	case o.base == o.next && !a.fwd.pending():
 		a.timers[timerT3] = 0
@@ -160,7 +157,23 @@ func (a *Association) receiveSack(t instant, c chunk) {
 	a.notifyWritable()
 }
 
-// rackUpdate: RFC 8985 section 6.2, steps 1 to 3.
+// updateLossState draws the conclusions from a SACK that precede the detection of new losses.
+func (a *Association) updateLossState(t instant, cum uint32, progress bool, sum *ackTotals) {
+	a.rackUpdate(t, sum)
+	a.probeAnswered(t, cum, sum)
+	a.undoSpurious(t, sum)
+	if a.loss.recovering && serial.LessEqual32(a.loss.recovery, cum) {
+		a.loss.recovering = false
+		a.cc.recovered(t)
+	}
+	if progress || serial.LessEqual32(a.fwd.advancedPeerAck, cum) {
+		a.advancePeerAck(t)
+	} else if serial.Less32(cum, a.fwd.advancedPeerAck) {
+		a.fwd.resend(t, a.rtt.srtt)
+	}
+}
+
+// rackUpdate: RFC 8985, section 6.2, steps 1 to 3.
 func (a *Association) rackUpdate(t instant, sum *ackTotals) {
 	l := &a.loss
 	if sum.bytes == 0 {
@@ -171,8 +184,8 @@ func (a *Association) rackUpdate(t instant, sum *ackTotals) {
 	}
 	rtt := t - sum.newest
 	if sum.rtt == 0 && rtt < a.rtt.min {
-		// Acknowledged sooner after it was sent again than the path allows:
-		// the acknowledgement is of an earlier transmission.
+		// Acknowledged sooner after its retransmission than the path allows: the acknowledgement is
+		// of an earlier transmission.
 		return
 	}
 	if sum.newest > l.rackSent || sum.newest == l.rackSent && serial.Less32(l.rackTSN, sum.newestTSN) {
@@ -180,8 +193,8 @@ func (a *Association) rackUpdate(t instant, sum *ackTotals) {
 	}
 }
 
-// duplicateReported: the peer received tsn twice, so that a retransmission was
-// not needed: the reordering window is too narrow (RFC 8985 section 6.2 step 4).
+// duplicateReported processes a Duplicate TSN of a SACK: the retransmission was not needed, and the
+// reordering window is too narrow (RFC 8985, section 6.2, step 4).
 func (a *Association) duplicateReported(tsn uint32) {
 	a.stats.DuplicatesReported++
 	l := &a.loss
@@ -195,14 +208,14 @@ func (a *Association) duplicateReported(tsn uint32) {
 	if l.marked > 0 && serial.LessEqual32(l.firstMarked, tsn) && serial.LessEqual32(tsn, l.recovery) {
 		l.spurious++
 		if !l.timedOut {
-			// Sent again too early, because of reordering that was not known
-			// yet and now cannot show: what is acknowledged was sent twice.
+			// Retransmitted too early because of reordering that was not known. The acknowledgement
+			// cannot show it: both transmissions have arrived.
 			l.reorderSeen = true
 		}
 	}
 }
 
-// reorderWindow is RACK.reo_wnd.
+// reorderWindow returns RACK.reo_wnd.
 func (a *Association) reorderWindow() time.Duration {
 	l, o := &a.loss, &a.out
 	if !l.reorderSeen {
@@ -220,8 +233,8 @@ func (a *Association) reorderWindow() time.Duration {
 	return min(a.rtt.min/4*time.Duration(l.reorderSteps), a.rtt.srtt)
 }
 
-// detectLoss marks as lost what was sent long enough before something that has
-// been acknowledged: RFC 8985 section 6.2, step 5.
+// detectLoss marks as lost the chunks sent long enough before one that was acknowledged: RFC 8985,
+// section 6.2, step 5.
 func (a *Association) detectLoss(t instant) {
 	o, l := &a.out, &a.loss
 	a.timers[timerReorder] = 0
@@ -245,8 +258,8 @@ func (a *Association) detectLoss(t instant) {
 	}
 }
 
-// enterRecovery tells the congestion control about the first loss of an
-// episode, which lasts until all that was outstanding is acknowledged.
+// enterRecovery reports the first loss of an episode to the congestion control. The episode lasts
+// until all chunks outstanding then are acknowledged.
 func (a *Association) enterRecovery(t instant, inFlight int) {
 	l := &a.loss
 	if l.recovering {
@@ -265,34 +278,33 @@ func (a *Association) enterRecovery(t instant, inFlight int) {
 	}
 }
 
-// undoSpurious takes a loss episode back that was none. After a timeout one
-// acknowledgement of something that was not sent again since is enough: the
-// path had only become slow, and the rest of what is taken for lost is on its
-// way, too (F-RTO, https://www.rfc-editor.org/rfc/rfc5682.html). Otherwise each
-// chunk has to turn out to have arrived, by being acknowledged before it was sent again or by
-// being reported as a duplicate after (RFC 3708 does so for TCP).
+// undoSpurious undoes a loss episode in which nothing was lost. After a timeout, one
+// acknowledgement of a chunk that was not retransmitted since is enough: the path has only become
+// slow, and the other chunks marked lost are on their way, too (F-RTO, RFC 5682). Otherwise each
+// chunk must turn out to have arrived: it is acknowledged before its retransmission, or reported as
+// a duplicate after it (RFC 3708 does so for TCP).
 func (a *Association) undoSpurious(t instant, sum *ackTotals) {
 	l := &a.loss
 	l.spurious += sum.spurious
 	if sum.rtt > 0 {
-		l.doubtful = false
+		l.undoUnconfirmed = false
 	}
 	if !l.undoable || l.marked == 0 {
 		return
 	}
-	// An answer can be early because the queue has drained since the least round
-	// trip was measured. If the timer then expires again, the loss was real.
-	early := sum.tooSoon > 0 && !l.doubtful
+	// An answer can be early because the queue has become shorter since the minimum round-trip time
+	// was measured. If the timer expires again, the loss was real.
+	early := sum.tooSoon > 0 && !l.undoUnconfirmed
 	slow := l.recovering && l.timedOut && (sum.spurious > 0 || early)
 	if l.spurious < l.marked && !slow {
 		return
 	}
 	l.recovering, l.timedOut, l.undoable = false, false, false
-	l.doubtful = slow && sum.spurious == 0
+	l.undoUnconfirmed = slow && sum.spurious == 0
 	a.out.restoreLost()
 	if slow {
-		// What RACK learned from acknowledgements that it took for those of
-		// retransmissions is wrong: it would find all of it lost again.
+		// RACK has taken acknowledgements for those of retransmissions, and would mark all chunks
+		// lost again.
 		l.rackSent, l.rackRTT = 0, 0
 	}
 	a.cc.undo(t)
@@ -302,8 +314,7 @@ func (a *Association) undoSpurious(t instant, sum *ackTotals) {
 	}
 }
 
-// markLost queues a chunk to be sent again, unless its message is not worth it
-// any more.
+// markLost queues a chunk for retransmission, unless a limit of its message is reached.
 func (a *Association) markLost(t instant, tsn uint32, c *sentChunk) {
 	size := a.out.wireSize(c)
 	a.out.rate.lost += uint64(size)
@@ -317,7 +328,7 @@ func (a *Association) markLost(t instant, tsn uint32, c *sentChunk) {
 	if m.limitRtx && uint32(c.transmissions) > m.maxRtx || m.expires != 0 && m.expires <= t {
 		a.stats.MessagesAbandoned++
 		a.loss.undoable = false
-		a.giveUp(t, m)
+		a.abandon(t, m)
 		return
 	}
 	if l := &a.loss; l.marked == 0 || serial.Less32(tsn, l.firstMarked) {
@@ -331,8 +342,7 @@ func (a *Association) markLost(t instant, tsn uint32, c *sentChunk) {
 	}
 }
 
-// retransmissionTimeout is T3-rtx:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-6.3.3
+// retransmissionTimeout is the expiry of T3-rtx: RFC 9260, section 6.3.3.
 func (a *Association) retransmissionTimeout(t instant) {
 	o, l := &a.out, &a.loss
 	if o.base == o.next && !a.fwd.pending() {
@@ -364,7 +374,7 @@ func (a *Association) retransmissionTimeout(t instant) {
 	a.timers[timerT3] = t + a.rtt.rto
 }
 
-// armProbe sets the tail loss probe's timer: RFC 8985 section 7.2.
+// armProbe sets the timer of the tail loss probe: RFC 8985, section 7.2.
 func (a *Association) armProbe(t instant) {
 	o, l := &a.out, &a.loss
 	if o.inFlight == 0 || l.recovering || l.probeOut || a.rtt.srtt == 0 || a.rtt.backedOff || o.lost.n > 0 {
@@ -383,8 +393,8 @@ func (a *Association) armProbe(t instant) {
 	a.timers[timerProbe] = max(at, t+1)
 }
 
-// probeTimeout lets one packet go beyond the congestion window, so that its
-// acknowledgement shows what of the tail is missing.
+// probeTimeout allows one packet beyond the congestion window, whose acknowledgement shows which
+// chunks of the tail are missing.
 func (a *Association) probeTimeout() {
 	if a.out.inFlight == 0 || a.loss.recovering {
 		return
@@ -393,8 +403,7 @@ func (a *Association) probeTimeout() {
 	a.stats.Probes++
 }
 
-// appendProbe sends the newest chunk in flight again: there is nothing new to
-// probe with.
+// appendProbe retransmits the newest chunk in flight, because there is no new data to probe with.
 func (a *Association) appendProbe(t instant, dst []byte, limit int) []byte {
 	o := &a.out
 	if o.flight.n == 0 {
@@ -413,35 +422,35 @@ func (a *Association) appendProbe(t instant, dst []byte, limit int) []byte {
 	return dst
 }
 
-// probeAnswered: RFC 8985 section 7.4. If the probe repaired a loss all by
-// itself, the congestion control must still hear of it.
+// probeAnswered: RFC 8985, section 7.4. If the probe has repaired a loss, the congestion control
+// must be informed of it.
 func (a *Association) probeAnswered(t instant, cum uint32, sum *ackTotals) {
 	l := &a.loss
 	if !l.probeOut || sum.bytes == 0 {
 		return
 	}
 	if len(a.out.sacked) > 0 {
-		l.probeOut = false // the hole below shows; RACK takes over
+		l.probeOut = false // RACK detects the gap below
 		return
 	}
 	if serial.Less32(cum, l.probeTSN) {
 		return
 	}
 	l.probeOut = false
-	// Acknowledged sooner than the probe's round trip: the original arrived.
-	// Reported as a duplicate: both did.
+	// Acknowledged sooner than the probe's round trip: the original has arrived. Reported as a
+	// duplicate: both have.
 	if l.probeResent && !l.probeDuplicate && t-l.probeSent >= a.rtt.min {
 		a.stats.LossEpisodes++
 		a.cc.congested(t, a.out.inFlight)
 	}
 }
 
-// probeSentNow takes note of a probe; resent says that it was an old chunk.
+// probeSentNow records that a probe was sent; resent is set if it was a retransmission.
 func (a *Association) probeSentNow(t instant, resent bool) {
 	l := &a.loss
 	l.probeOut, l.probeResent, l.probeDuplicate = true, resent, false
 	l.probeTSN, l.probeSent = a.out.next-1, t
-	// Section 7.3: the retransmission timer begins anew, so that the probe has
-	// the time to be answered.
+	// RFC 8985, section 7.3: the retransmission timer is restarted, so that the probe can be
+	// answered in time.
 	a.timers[timerT3] = t + a.rtt.rto
 }

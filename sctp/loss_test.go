@@ -11,7 +11,7 @@ import (
 
 // https://www.rfc-editor.org/rfc/rfc9260.html#section-7.2.4: "When the third
 // consecutive miss indication is received for a TSN(s), the data sender ... Mark the
-// DATA chunk(s) ... for retransmission ... retransmit". RFC 8985 section 6.2 counts
+// DATA chunk(s) ... for retransmission ... retransmit". RFC 8985, section 6.2 counts
 // what was acknowledged above the hole, DupThresh = 3.
 func TestFastRetransmit(t *testing.T) {
 	s := established(t, Config{})
@@ -48,7 +48,7 @@ func TestFastRetransmit(t *testing.T) {
 	s.want(`DATA 1002 s0 ssn2 BE "x"`)
 }
 
-// RFC 8985 section 6.2 step 4, fewer than three above the hole: it is lost when a
+// RFC 8985, section 6.2 step 4, fewer than three above the hole: it is lost when a
 // reordering window of a quarter of the least round-trip time has passed since it
 // should have been acknowledged.
 func TestReorderingWindow(t *testing.T) {
@@ -60,7 +60,7 @@ func TestReorderingWindow(t *testing.T) {
 	s.want(`DATA 1000 s0 ssn0 BE "x"`)
 }
 
-// RFC 8985 section 6.2: reordering that was seen makes RACK patient, duplicates that
+// RFC 8985, section 6.2: reordering that was seen makes RACK patient, duplicates that
 // the peer reports more so ("RACK.reo_wnd_mult"), up to one round trip; without more
 // of them it forgets after 16 recoveries.
 func TestReorderingAdapts(t *testing.T) {
@@ -102,13 +102,13 @@ func TestReorderingAdapts(t *testing.T) {
 	require.Equal(t, minRTT/4, hole())
 }
 
-// RFC 8985 section 7.2: "PTO = 2 * SRTT", plus the peer's delay of acknowledgements
+// RFC 8985, section 7.2: "PTO = 2 * SRTT", plus the peer's delay of acknowledgements
 // if only one packet is in flight. 7.3: new data if there is some, else the last
 // again. "the sender SHOULD re-arm the RTO timer".
 func TestTailLossProbe(t *testing.T) {
 	pto := func(s *script) time.Duration { return 2*s.a.rtt.srtt + clockGranularity }
 	t.Run("the last chunk again", func(t *testing.T) {
-		s := established(t, Config{RTOMin: time.Second})
+		s := established(t, Config{MinRTO: time.Second})
 		s.sendMessages(2)
 		require.Equal(t, pto(s), s.waitDeadline())
 		s.want(`DATA 1001 s0 ssn1 IBE "x"`)
@@ -135,13 +135,13 @@ func TestTailLossProbe(t *testing.T) {
 		require.EqualValues(t, 1, s.a.Stats().Probes)
 	})
 	t.Run("one in flight", func(t *testing.T) {
-		s := established(t, Config{RTOMin: time.Second})
+		s := established(t, Config{MinRTO: time.Second})
 		s.sendMessages(1)
 		require.Equal(t, pto(s)+200*time.Millisecond, s.waitDeadline())
 		s.want(`DATA 1000 s0 ssn0 IBE "x"`)
 	})
 	t.Run("new data", func(t *testing.T) {
-		s := established(t, Config{RTOMin: time.Second, InitialCongestionWindow: 34, MTU: 1192})
+		s := established(t, Config{MinRTO: time.Second, InitialCongestionWindow: 34, MTU: 1192})
 		s.sendMessages(2)
 		s.send(0, "held back by the congestion window")
 		s.want()
@@ -149,7 +149,7 @@ func TestTailLossProbe(t *testing.T) {
 		s.want(`DATA 1002 s0 ssn2 IBE "held back by the congestion window"`)
 	})
 	t.Run("not before the retransmission timer", func(t *testing.T) {
-		s := established(t, Config{RTOMin: 50 * time.Millisecond, RTOMax: 200 * time.Millisecond})
+		s := established(t, Config{MinRTO: 50 * time.Millisecond, MaxRTO: 200 * time.Millisecond})
 		s.sendMessages(2)
 		require.Equal(t, s.a.rtt.rto, s.waitDeadline())
 		require.EqualValues(t, 1, s.a.Stats().Timeouts)
@@ -159,7 +159,7 @@ func TestTailLossProbe(t *testing.T) {
 	// lost.
 	t.Run("a loss that the probe repaired", func(t *testing.T) {
 		for _, duplicate := range []bool{false, true} {
-			s := established(t, Config{RTOMin: time.Second})
+			s := established(t, Config{MinRTO: time.Second})
 			s.sendMessages(1)
 			s.waitDeadline()
 			s.want(`DATA 1000 s0 ssn0 IBE "x"`)
@@ -186,7 +186,7 @@ func TestTailLossProbe(t *testing.T) {
 // 'Association.Max.Retrans', the endpoint SHOULD consider the peer endpoint
 // unreachable".
 func TestRetransmissionTimeout(t *testing.T) {
-	s := established(t, Config{RTOMin: 200 * time.Millisecond, RTOMax: 10 * time.Second, HeartbeatInterval: -1})
+	s := established(t, Config{MinRTO: 200 * time.Millisecond, MaxRTO: 10 * time.Second, HeartbeatInterval: -1})
 	s.send(0, "lost")
 	s.want(`DATA 1000 s0 ssn0 BE "lost"`)
 	rto := s.a.rtt.rto
@@ -296,7 +296,7 @@ func TestKarn(t *testing.T) {
 //	C7) "A maximum value MAY be placed on RTO"
 func TestRTOComputation(t *testing.T) {
 	var r rttState
-	r.init(&Config{RTOInitial: time.Second, RTOMin: 150 * time.Millisecond, RTOMax: 2 * time.Second})
+	r.init(&Config{InitialRTO: time.Second, MinRTO: 150 * time.Millisecond, MaxRTO: 2 * time.Second})
 	require.Equal(t, time.Second, r.rto)
 	ms := time.Millisecond
 	for _, c := range []struct{ sample, srtt, rttvar, rto time.Duration }{
@@ -356,10 +356,10 @@ func TestHeartbeat(t *testing.T) {
 		forged[i] ^= 1
 		s.receive(rawChunk(5, 0, forged))
 	}
-	require.True(t, s.a.beat.out)
+	require.True(t, s.a.heartbeat.unanswered)
 	s.wait(rtt)
 	s.receive(rawChunk(5, 0, info))
-	require.False(t, s.a.beat.out)
+	require.False(t, s.a.heartbeat.unanswered)
 	s.receive(rawChunk(5, 0, info)) // once
 	s.want()
 

@@ -26,7 +26,7 @@ func TestNoAllocationInSteadyState(t *testing.T) {
 		{"64 KiB", Config{}, 64 << 10, SendOptions{}},
 		{"unordered", Config{}, 3000, SendOptions{Unordered: true}},
 		{"limited", Config{}, 3000, SendOptions{LimitRetransmits: true, Lifetime: time.Second}},
-		{"without interleaving", Config{NoInterleaving: true}, 20_000, SendOptions{}},
+		{"without interleaving", Config{DisableInterleaving: true}, 20_000, SendOptions{}},
 		{"NewReno", Config{CongestionControl: CongestionNewReno}, 20_000, SendOptions{}},
 		{"CUBIC", Config{CongestionControl: CongestionCUBIC}, 20_000, SendOptions{}},
 	} {
@@ -75,7 +75,7 @@ func TestIdleMemory(t *testing.T) {
 		}
 	}
 	for range pairs {
-		a, b := New(Config{}), New(Config{})
+		a, b := mustNew(Config{}), mustNew(Config{})
 		a.Connect(now)
 		b.Connect(now)
 		settle(a, b)

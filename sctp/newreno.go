@@ -2,9 +2,8 @@ package sctp
 
 import "time"
 
-// newReno is the congestion control of
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-7.2 with the recovery of
-// https://www.rfc-editor.org/rfc/rfc6582.html, which the loss detection does.
+// newReno is the congestion control of RFC 9260, section 7.2, with the recovery of RFC 6582, which
+// is part of the loss detection.
 type newReno struct {
 	mtu          int
 	cwnd         int
@@ -19,19 +18,18 @@ func newNewReno(mtu, initial int) *newReno {
 }
 
 func (c *newReno) acked(s *ackSample) {
-	// "cwnd MUST NOT be increased unless the whole window is used": an
+	// RFC 9260, section 7.2.1: cwnd grows only if it is fully used, and not in Fast Recovery. An
 	// application that sends little learns nothing about the path.
 	if s.inRecovery || !s.windowLimited {
 		return
 	}
 	if c.cwnd < c.ssthresh {
-		// Slow start. The RFC lets one SACK open the window by one packet
-		// only, to limit bursts; the pacer does that here, so that one SACK
-		// for a whole batch of packets counts in full.
+		// Slow start. The RFC limits the growth by one SACK to one packet, to avoid bursts. Here
+		// the pacer does that, so that one SACK for a batch of packets counts in full.
 		c.cwnd += s.newlyAcked
 		return
 	}
-	// Congestion avoidance, section 7.2.2: one packet per window.
+	// RFC 9260, section 7.2.2: one packet per window.
 	c.partialAcked += s.newlyAcked
 	if c.partialAcked >= c.cwnd {
 		c.partialAcked -= c.cwnd
@@ -43,7 +41,7 @@ func (c *newReno) lost(*lostSample) {}
 
 func (c *newReno) congested(instant, int) {
 	c.undoCwnd, c.undoSsthresh = c.cwnd, c.ssthresh
-	c.ssthresh = max(c.cwnd/2, 4*c.mtu) // section 7.2.3
+	c.ssthresh = max(c.cwnd/2, 4*c.mtu) // RFC 9260, section 7.2.3
 	c.cwnd = c.ssthresh
 	c.partialAcked = 0
 }
@@ -61,8 +59,8 @@ func (c *newReno) undo(instant) {
 	c.cwnd, c.ssthresh = max(c.cwnd, c.undoCwnd), max(c.ssthresh, c.undoSsthresh)
 }
 
-// restart: "cwnd SHOULD be adjusted to max(cwnd / 2, 4 * PMDCS) once per RTO"
-// (section 7.2.1).
+// restart: RFC 9260, section 7.2.1: the window is halved once per RTO without data, down to four
+// packets.
 func (c *newReno) restart(_ instant, timeouts int) {
 	if timeouts > 0 {
 		c.ssthresh = max(c.ssthresh, c.cwnd*3/4)
@@ -80,8 +78,8 @@ func (c *newReno) pacingRate(srtt time.Duration) float64 {
 	return windowRate(c.cwnd, c.cwnd < c.ssthresh, srtt)
 }
 
-// windowRate spreads a window over somewhat less than a round trip, so that
-// pacing is never what limits a flow that has a window.
+// windowRate returns the rate that spreads a window over somewhat less than a round trip, so that
+// pacing does not limit the flow below its window.
 func windowRate(cwnd int, slowStart bool, srtt time.Duration) float64 {
 	if srtt == 0 {
 		return 0

@@ -82,7 +82,7 @@ func TestNewReno(t *testing.T) {
 
 // The same through an association: what a whole window does to the next.
 func TestWindowOfAnAssociation(t *testing.T) {
-	s := established(t, Config{MTU: 1012, InitialCongestionWindow: 4000, SendBuffer: 1 << 20})
+	s := established(t, Config{MTU: 1012, InitialCongestionWindow: 4000, MaxSendBuffer: 1 << 20})
 	for range 100 {
 		s.send(0, string(make([]byte, 984))) // chunks of 1,000 bytes
 	}

@@ -6,23 +6,22 @@ import (
 	"github.com/rtcstack/rtcstack/internal/serial"
 )
 
-// chunkState says where a sent chunk stands.
+// chunkState is the state of a sent chunk.
 type chunkState uint8
 
 const (
 	chunkInFlight  chunkState = iota + 1 // in the list of chunks by time of sending
-	chunkLost                            // in the list of chunks to send again
-	chunkAcked                           // by a gap ack block; the peer may still take that back
-	chunkAbandoned                       // RFC 3758: not sent again
+	chunkLost                            // in the list of chunks to retransmit
+	chunkAcked                           // by a gap ack block; the peer may still discard it
+	chunkAbandoned                       // RFC 3758: not retransmitted
 )
 
-// sentChunk is a DATA chunk that has a TSN and is not cumulatively
-// acknowledged.
+// sentChunk is a DATA chunk that has a TSN and is not cumulatively acknowledged.
 type sentChunk struct {
 	msg           *outMessage
 	offset        uint32 // of the payload in msg
 	ordinal       uint32 // SSN or MID
-	fsn           uint32 // I-DATA: its number in the message
+	fsn           uint32 // I-DATA: Fragment Sequence Number
 	size          uint16 // of the payload
 	stream        uint16
 	transmissions uint16
@@ -39,9 +38,9 @@ type tsnList struct {
 	n          int
 }
 
-// outstanding holds the sent chunks in a ring indexed by TSN. Chunks in flight
-// are linked in the order of their last transmission (as RACK needs them),
-// lost ones in the order in which they were found to be.
+// outstanding holds the sent chunks in a ring indexed by TSN. Chunks in flight are linked in the
+// order of their last transmission, as RACK needs them, and lost ones in the order in which they
+// were detected.
 type outstanding struct {
 	ring []sentChunk // a power of two long, nil while nothing is outstanding
 	base uint32      // the oldest TSN not cumulatively acknowledged
@@ -56,22 +55,21 @@ type outstanding struct {
 	peerWindow   int        // a_rwnd of the newest SACK
 	sacked       []tsnRange // the gap ack blocks of the last SACK
 	scratch      []tsnRange
-	gapAcked     tsnSet // what gap ack blocks have named of [base, gapHigh]; the rest of it is empty
-	gapHigh      uint32 // base-1 if they have named nothing
+	gapAcked     tsnSet // the TSNs in [base, gapHigh] that gap ack blocks have acknowledged
+	gapHigh      uint32 // base-1 if there is none
 	rate         rateState
 	highestAcked uint32 // the highest TSN acknowledged in any way
 	lastSent     instant
 }
 
 const (
-	// maxOutstanding bounds the chunks in flight: gap ack blocks count TSNs
-	// from the cumulative ack in 16 bits.
+	// maxOutstanding bounds the chunks in flight: gap ack blocks count TSNs from the cumulative ack
+	// in 16 bits.
 	maxOutstanding = 65000
 	minRing        = 32
-	// partialSack is how many gap ack blocks make a SACK that may have had no
-	// room for more.
+	// partialSack is the number of gap ack blocks from which a SACK may have had no room for more.
 	partialSack = 64
-	// maxPeerWindow bounds what is believed of a peer's window.
+	// maxPeerWindow bounds the a_rwnd that is taken from a peer.
 	maxPeerWindow = 1 << 30
 )
 
@@ -79,7 +77,7 @@ func (o *outstanding) init(tsn uint32) {
 	*o = outstanding{header: dataHeaderSize, base: tsn, next: tsn, highestAcked: tsn - 1, gapHigh: tsn - 1, peerWindow: o.peerWindow}
 }
 
-// wireSize is what a chunk counts in the congestion window.
+// wireSize returns the bytes of a chunk that count in the congestion window.
 func (o *outstanding) wireSize(c *sentChunk) int { return o.header + int(c.size) }
 
 func (o *outstanding) count() int { return int(o.next - o.base) }
@@ -130,7 +128,7 @@ func (o *outstanding) unlink(l *tsnList, tsn uint32) {
 	l.n--
 }
 
-// pushFront is for chunks that were sent before all in the list.
+// pushFront inserts a chunk that was sent before all in the list.
 func (o *outstanding) pushFront(l *tsnList, tsn uint32) {
 	c := o.at(tsn)
 	if l.n == 0 {
@@ -143,8 +141,8 @@ func (o *outstanding) pushFront(l *tsnList, tsn uint32) {
 	l.n++
 }
 
-// restoreLost takes back that chunks were lost: they are in flight, as they
-// were sent.
+// restoreLost returns all lost chunks to the chunks in flight, in the order in which they were
+// sent.
 func (o *outstanding) restoreLost() {
 	for o.lost.n > 0 {
 		tsn := o.lost.tail
@@ -158,7 +156,7 @@ func (o *outstanding) restoreLost() {
 	}
 }
 
-// setState moves a chunk between the lists and keeps the sums.
+// setState moves a chunk between the lists and updates the sums.
 func (o *outstanding) setState(tsn uint32, s chunkState) {
 	c := o.at(tsn)
 	switch c.state {
@@ -192,10 +190,10 @@ func (o *outstanding) sent(t instant, tsn uint32) {
 	o.setState(tsn, chunkInFlight)
 }
 
-// windowRoom is the payload that the peer's receive window has room for.
+// windowRoom returns the bytes of payload for which the peer's receive window has room.
 func (o *outstanding) windowRoom() int { return max(0, o.peerWindow-o.payloadSum) }
 
-// pop removes the oldest chunk, which is acknowledged or given up.
+// pop removes the oldest chunk, which is acknowledged or abandoned.
 func (o *outstanding) pop(s *sendQueue) {
 	c := o.at(o.base)
 	o.setState(o.base, chunkAcked)
@@ -204,7 +202,7 @@ func (o *outstanding) pop(s *sendQueue) {
 	o.base++
 }
 
-// release lets go of everything.
+// release removes all chunks and frees the memory.
 func (o *outstanding) release(s *sendQueue) {
 	for o.base != o.next {
 		o.pop(s)
@@ -212,7 +210,7 @@ func (o *outstanding) release(s *sendQueue) {
 	o.ring, o.sacked, o.scratch, o.gapAcked.words, o.gapHigh = nil, nil, nil, nil, o.base-1
 }
 
-// shrink gives the ring back while nothing is outstanding.
+// shrink frees the memory if nothing is outstanding.
 func (o *outstanding) shrink() {
 	if o.base == o.next {
 		o.ring, o.sacked, o.scratch, o.gapAcked.words = nil, nil, nil, nil
@@ -222,27 +220,27 @@ func (o *outstanding) shrink() {
 // tsnRange is a run of TSNs, both ends included.
 type tsnRange struct{ first, last uint32 }
 
-// ackTotals sums up what a SACK newly acknowledged.
+// ackTotals sums up the chunks that a SACK newly acknowledged.
 type ackTotals struct {
 	bytes     int
 	newest    instant // the latest transmission among the chunks acknowledged
 	newestTSN uint32
-	rtt       time.Duration // of that transmission; 0: none that Karn allows
+	rtt       time.Duration // of that transmission; 0: ambiguous (Karn's algorithm)
 	// The sentRecord of the newest, for the delivery rate.
 	hasRecord  bool
 	record     sentRecord
 	recordSent instant
-	spurious   int // chunks that were taken for lost and not sent again yet
-	// tooSoon: chunks sent again less than minRTT ago, so that what is
-	// acknowledged is an earlier transmission.
+	spurious   int // chunks marked lost and not retransmitted yet
+	// tooSoon counts chunks that were retransmitted less than minRTT ago: the acknowledgement is of
+	// an earlier transmission.
 	tooSoon   int
 	minRTT    time.Duration
-	reordered bool // something older than an earlier acknowledgement, never sent again
-	// newestLarge is when the latest packet above the base MTU among them left.
+	reordered bool // a chunk below an earlier acknowledgement, never retransmitted
+	// newestLarge is when the latest packet above the base MTU among them was sent.
 	newestLarge instant
 }
 
-// acknowledge takes note of one chunk's first acknowledgement.
+// acknowledge accounts for a chunk's first acknowledgement.
 func (o *outstanding) acknowledge(t instant, tsn uint32, c *sentChunk, sum *ackTotals) {
 	sum.bytes += o.wireSize(c)
 	if c.state == chunkLost {
@@ -281,18 +279,21 @@ func (o *outstanding) cumulative(t instant, tsn uint32, s *sendQueue, sum *ackTo
 		if c.state == chunkInFlight || c.state == chunkLost {
 			o.acknowledge(t, o.base, c, sum)
 		}
+		if c.state != chunkAbandoned {
+			s.acknowledged += uint64(c.size)
+			c.msg.queue.stats.Acknowledged += uint64(c.size)
+		}
 		o.pop(s)
 	}
 	o.highestAcked = serial.Max32(o.highestAcked, tsn)
 	o.gapHigh = serial.Max32(o.gapHigh, tsn)
 }
 
-// gaps acknowledges the chunks of the gap ack blocks, which are ascending and
-// within (base, next). What any SACK has named before is passed 64 TSNs at a
-// time, so that a peer that names now these and now those costs no more than one
-// that only adds to what it has named.
+// gaps acknowledges the chunks of the gap ack blocks, which are ascending and within (base, next).
+// TSNs that an earlier SACK has named are skipped 64 at a time, so that a peer that alternates
+// between blocks causes no more work than one that only adds to them.
 func (o *outstanding) gaps(t instant, blocks []tsnRange, sum *ackTotals) {
-	// The blocks become the last SACK's; the two slices change places.
+	// The blocks become those of the last SACK; the two slices change places.
 	o.scratch, o.sacked = o.sacked[:0], blocks
 	if len(blocks) == 0 {
 		return
@@ -314,13 +315,12 @@ func (o *outstanding) gaps(t instant, blocks []tsnRange, sum *ackTotals) {
 	o.highestAcked = serial.Max32(o.highestAcked, high)
 }
 
-// reneged marks as lost what an earlier SACK's gap ack blocks acknowledged and
-// the last SACK does not (section 6.2.1: the peer may take that back). It is
-// asked when the retransmission timer has expired: until then an older SACK
-// that was overtaken on the way looks just the same.
+// reneged marks as lost the chunks that an earlier SACK's gap ack blocks acknowledged and the last
+// SACK does not: RFC 9260, section 6.2.1, allows the peer to discard such data. It is called when
+// the retransmission timer has expired: until then an older SACK that was overtaken looks the same.
 func (o *outstanding) reneged(timeouts int) {
 	if len(o.sacked) >= partialSack && timeouts < 2 {
-		return // it need not have named everything
+		return // its blocks may be incomplete
 	}
 	sacked := o.sacked
 	for tsn := o.base; tsn != o.next; tsn++ {

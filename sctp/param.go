@@ -2,9 +2,8 @@ package sctp
 
 import "encoding/binary"
 
-// paramType is the type of a variable-length parameter. Its two highest bits
-// say what a receiver does that does not know it:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.2.1-5
+// paramType is the type of a variable-length parameter. Its two highest bits determine how a
+// receiver treats an unknown type: RFC 9260, section 3.2.1.
 type paramType uint16
 
 const (
@@ -16,7 +15,7 @@ const (
 	paramCookiePreservative   paramType = 9
 	paramHostName             paramType = 11
 	paramSupportedAddresses   paramType = 12
-	paramOutgoingReset        paramType = 13 // RFC 6525 section 4.1
+	paramOutgoingReset        paramType = 13 // RFC 6525, section 4.1
 	paramIncomingReset        paramType = 14
 	paramSSNTSNReset          paramType = 15
 	paramReconfigResponse     paramType = 16
@@ -33,7 +32,7 @@ const (
 	maxCookiePreservativeTime           = 60_000
 )
 
-// param is a view of one parameter (or error cause, which has the same form).
+// param is a view of one parameter, or of an error cause, which has the same form.
 type param struct {
 	typ   paramType
 	value []byte

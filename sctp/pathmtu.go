@@ -6,38 +6,34 @@ import (
 	"time"
 )
 
-// pathMTU finds out how large a packet may be: Datagram Packetization Layer
-// Path MTU Discovery, https://www.rfc-editor.org/rfc/rfc8899.html. Packets that
-// are larger than the path takes vanish without a sign (no ICMP message reaches
-// through DTLS), so a size is used once one such packet was acknowledged, and no
-// longer once they cease to be.
+// pathMTU determines how large a packet may be, by Datagram Packetization Layer Path MTU Discovery
+// (RFC 8899). The path drops packets that are too large without an error (no ICMP message passes
+// through DTLS), so that a size is used when such a packet was acknowledged, and only as long as
+// such packets are.
 //
-// A probe is a packet of HEARTBEAT chunks with padded information, and not a
-// HEARTBEAT with a PAD chunk (RFC 4820) as in RFC 8899, section 6.2.1.2. A
-// receiver that does not know PAD must skip it (RFC 9260, section 3.2), but not
-// every one does: werift throws an exception that ends its process, and pion
-// drops the packet. PAD could be kept for the peers that list it in their
-// Supported Extensions (RFC 5061, section 4.2.7), but RFC 4820 is older than
-// that parameter, and nobody does: neither usrsctp (Firefox, libdatachannel),
-// which knows PAD, nor dcsctp (Chromium), pion, aiortc and werift.
+// A probe is a packet of HEARTBEAT chunks with padded information, and not a HEARTBEAT with a PAD
+// chunk (RFC 4820) as in RFC 8899, section 6.2.1.2. A receiver that does not know PAD must skip it
+// (RFC 9260, section 3.2), but some do not: werift throws an exception that ends its process, and
+// pion drops the packet. PAD could be restricted to peers that list it in their Supported
+// Extensions (RFC 5061, section 4.2.7), but RFC 4820 is older than that parameter, and no
+// implementation lists it: neither usrsctp (Firefox, libdatachannel), which knows PAD, nor dcsctp
+// (Chromium), pion, aiortc and werift.
 //
-// One large HEARTBEAT would not do, either. Its answer is as large, and a peer
-// does not send what exceeds its own idea of the MTU: dcsctp drops the answer,
-// usrsctp keeps it in its queue for good. So there are several, each of which is
-// answered in a packet of the smallest size, and one answer is enough. Unlike a
-// large answer, it also says nothing about the way back.
+// One large HEARTBEAT would not work, either. Its answer is as large, and a peer does not send
+// packets above its own MTU: dcsctp drops the answer, usrsctp keeps it in its queue for ever. So
+// there are several, each of which is answered in a packet of the smallest size, and one answer is
+// enough. Unlike a large answer, it implies nothing about the way back.
 //
-// A chunk that has its TSN cannot be cut any smaller, and with "don't fragment"
-// set nobody else cuts it. So that no shrinking path can leave one behind that
-// never arrives, a chunk always fits in a packet of the base size; a larger
-// packet holds more chunks. In a packet of 1412 bytes the second chunk's header
-// costs 1.1 % of it, and 15 % of the packets are saved, with what each costs in
-// DTLS, UDP and the routers on the way. Over loopback, where a packet in a batch
-// costs next to nothing, the additional chunks were measured to take 4 % more CPU
-// time for a byte; they are paid for where a packet costs more than 0.4 µs.
+// A chunk that has its TSN cannot be fragmented further, and IP does not fragment if the DF bit is
+// set. A chunk always fits in a packet of the base size, so that it can still arrive when the path
+// MTU shrinks; a larger packet holds more chunks. In a packet of 1412 bytes the header of the
+// second chunk costs 1.1 % of it, and 15 % of the packets are saved, with their cost in DTLS, UDP
+// and the routers of the path. Over loopback, where a packet in a batch costs nearly nothing, the
+// additional chunks were measured to take 4 % more CPU time per byte; they pay off where a packet
+// costs more than 0.4 µs.
 //
-// MIN_PLPMTU is the base size (section 5.2 allows it): the DTLS handshake has
-// come through with such packets.
+// MIN_PLPMTU is the base size (RFC 8899, section 5.2, allows it): the DTLS handshake has succeeded
+// with packets of that size.
 type pathMTU struct {
 	current   int // PLPMTU: the size of the largest packet to send, but for probes
 	base, max int // BASE_PLPMTU and MAX_PLPMTU
@@ -47,69 +43,67 @@ type pathMTU struct {
 	count   int    // PROBE_COUNT: probes of that size that were lost
 	nonce   uint64 // of the probes of that size; 0: none was sent yet
 	waiting bool   // one is not answered yet
-	ceiling int    // the least size that is taken to be too large
-	known   int    // what the path took before a black hole: tried first
+	ceiling int    // the smallest size known to be too large
+	known   int    // the size that worked before a black hole: tried first
 
-	// dataSent: a full packet was sent since the last probe. An association
-	// that has nothing to fill packets with sends no probes.
+	// dataSent: a full packet was sent since the last probe. An association that does not fill
+	// packets sends no probes.
 	dataSent bool
 	probeAt  instant // no probe before then
-	raiseAt  instant // when the search begins anew, to see whether the path has changed
+	raiseAt  instant // when the search begins again, because the path may have changed
 
-	// lost counts the packets above the base size that were found lost after
-	// newest, the time of sending of the newest one acknowledged.
+	// lost counts the packets above the base size that were marked lost after newest, the time of
+	// sending of the newest one acknowledged.
 	lost   int
 	newest instant
 }
 
-// mtuState is a state of https://www.rfc-editor.org/rfc/rfc8899.html#section-5.2
+// mtuState is a state of RFC 8899, section 5.2.
 type mtuState uint8
 
 const (
-	mtuDisabled       mtuState = iota // no association yet, or nothing to look for
-	mtuBase                           // it is being confirmed that the path takes the base size
-	mtuSearching                      // a larger one is looked for
+	mtuDisabled       mtuState = iota // no association yet, or discovery is disabled
+	mtuBase                           // the base size is being confirmed
+	mtuSearching                      // larger sizes are probed
 	mtuSearchComplete                 // found; PMTU_RAISE_TIMER runs
-	mtuError                          // the base size was not confirmed; it is used all the same
+	mtuError                          // the base size was not confirmed; it is used nevertheless
 )
 
-// Constants of https://www.rfc-editor.org/rfc/rfc8899.html#section-5.1
+// Constants of RFC 8899, section 5.1.
 const (
-	// maxProbes is MAX_PROBES. It counts the probes of one size; the search
-	// goes on below a size that failed.
+	// maxProbes is MAX_PROBES. It counts the probes of one size; the search continues below a size
+	// that failed.
 	maxProbes = 3
-	// minProbeTimer is the least PROBE_TIMER, which otherwise is probeTimerRTOs
-	// retransmission timeouts. (It "SHOULD be larger than 15 seconds", in
-	// protocols that do not measure the round-trip time.)
+	// minProbeTimer is the minimum PROBE_TIMER, which otherwise is probeTimerRTOs retransmission
+	// timeouts. RFC 8899, section 5.1.1, recommends 15 seconds to protocols that do not measure the
+	// round-trip time.
 	minProbeTimer  = time.Second
 	probeTimerRTOs = 3
-	// raiseTimer is PMTU_RAISE_TIMER. There is no timer as such: data that is
-	// sent later than this after a search begins the next.
+	// raiseTimer is PMTU_RAISE_TIMER. It is not a timer: data sent later than this after a search
+	// begins the next search.
 	raiseTimer = 600 * time.Second
-	// mtuStep is the least gain worth a probe (section 5.3.2).
+	// mtuStep is the minimum gain worth a probe (RFC 8899, section 5.3.2).
 	mtuStep = 16
-	// blackHolePackets is how many packets above the base size must be lost in
-	// a row, while smaller ones arrive. A mistake costs two round trips at the
-	// base size, so this need not be sure.
+	// blackHolePackets is how many packets above the base size must be lost in a row, while smaller
+	// ones arrive. A mistake costs two round trips at the base size, so that certainty is not
+	// necessary.
 	blackHolePackets = 6
 
-	// mtuProbeInfoSize is the information of a probe, nonce and size, without
-	// its padding. With it, the information is longer than that of other
-	// HEARTBEATs (heartbeatInfoSize).
+	// mtuProbeInfoSize is the size of the information of a probe, nonce and size, without its
+	// padding. With it, the information is longer than that of other HEARTBEATs
+	// (heartbeatInfoSize).
 	mtuProbeInfoSize = 12
-	// maxProbeChunk is the most that one HEARTBEAT of a probe takes. All of it
-	// comes back.
+	// maxProbeChunk is the maximum size of one HEARTBEAT of a probe. All of it is returned.
 	maxProbeChunk = chunkHeaderSize + maxHeartbeatEcho
 )
 
-// init is called with each new congestion control, which learns of current.
+// init is called with each new congestion control, which is initialized with current.
 func (m *pathMTU) init(c *Config) {
 	*m = pathMTU{current: c.MTU, base: c.MTU, max: c.MaxMTU}
 	m.ceiling = m.max + 1
 }
 
-// start is called when the association is established: "PL indicates
-// connectivity".
+// start is called when the association is established.
 func (m *pathMTU) start() {
 	if m.max > m.base {
 		m.enterBase()
@@ -122,15 +116,13 @@ func (m *pathMTU) enterBase() {
 	m.probeAt = 0
 }
 
-// probe chooses the size to probe next.
+// probe sets the size to probe next.
 func (m *pathMTU) probe(size int) {
 	m.probed, m.count, m.nonce, m.waiting = size, 0, 0, false
 }
 
-// search chooses the next size, or ends the search: "Implementations SHOULD
-// select the set of probe packet sizes to maximize the gain in PLPMTU from each
-// search step" (section 5.3.2). The maximum usually works; if not, each probe
-// halves what is uncertain.
+// search selects the next size, or ends the search. RFC 8899, section 5.3.2, recommends the sizes
+// with the highest gain. The maximum usually works; if not, each probe halves the range.
 func (m *pathMTU) search(t instant) {
 	switch {
 	case m.known > m.current && m.known < m.ceiling:
@@ -151,13 +143,12 @@ func (m *pathMTU) search(t instant) {
 	}
 }
 
-// probeTimer is PROBE_TIMER.
+// mtuProbeTimer returns PROBE_TIMER.
 func (a *Association) mtuProbeTimer() time.Duration {
 	return max(minProbeTimer, probeTimerRTOs*a.rtt.rto)
 }
 
-// mtuProbeDue reports whether a probe is to be sent now. It is asked for each
-// packet.
+// mtuProbeDue reports whether a probe is to be sent now. It is called for each packet.
 func (a *Association) mtuProbeDue(t instant) bool {
 	m := &a.mtu
 	if !m.dataSent || m.waiting || t < m.probeAt || m.state == mtuDisabled || a.state != StateEstablished {
@@ -172,15 +163,13 @@ func (a *Association) mtuProbeDue(t instant) bool {
 	case mtuError:
 		m.enterBase()
 	}
-	// A larger packet is of no use while there is not even room for one. The
-	// base size has to be confirmed in any case.
+	// A larger packet has no advantage while the window does not even hold one. The base size has
+	// to be confirmed in any case.
 	return m.probed <= m.base || a.cc.window() > m.probed && !(a.loss.recovering && a.loss.timedOut)
 }
 
-// appendMTUProbe makes the probe: a packet of the very size that is probed.
-// "Loss of a probe packet SHOULD NOT be treated as an indication of congestion"
-// (https://www.rfc-editor.org/rfc/rfc8899.html#section-3): nobody but this file
-// hears of it.
+// appendMTUProbe appends the probe, a packet of exactly the size that is probed. RFC 8899, section
+// 3: the loss of a probe does not indicate congestion, so that only this file processes it.
 func (a *Association) appendMTUProbe(t instant, dst []byte) []byte {
 	m := &a.mtu
 	var info [maxProbeChunk - chunkHeaderSize - paramHeaderSize]byte
@@ -220,7 +209,7 @@ func (a *Association) mtuProbeTimeout(t instant) {
 		return // again, with the next data
 	}
 	if m.state == mtuBase {
-		// The peer may just not answer HEARTBEATs, or none that are so large.
+		// The peer may not answer HEARTBEATs, or none of this size.
 		m.state, m.probeAt = mtuError, t+raiseTimer
 		return
 	}
@@ -228,9 +217,9 @@ func (a *Association) mtuProbeTimeout(t instant) {
 	m.search(t)
 }
 
-// mtuProbeAcked takes the information of a HEARTBEAT ACK. An answer that comes
-// after the timeout counts as long as the same size is probed. The answers to
-// the other HEARTBEATs of the packet say nothing more.
+// mtuProbeAcked processes the information of a HEARTBEAT ACK. An answer after the timeout counts as
+// long as the same size is probed. The answers to the other HEARTBEATs of the packet have no
+// effect.
 func (a *Association) mtuProbeAcked(t instant, info []byte) {
 	m := &a.mtu
 	if m.nonce == 0 || binary.BigEndian.Uint64(info) != m.nonce || binary.BigEndian.Uint32(info[8:]) != uint32(m.probed) {
@@ -238,7 +227,7 @@ func (a *Association) mtuProbeAcked(t instant, info []byte) {
 	}
 	a.timers[timerMTU] = 0
 	a.stats.MTUProbesAcked++
-	a.loss.errors = 0 // https://www.rfc-editor.org/rfc/rfc9260.html#section-8.1
+	a.loss.errors = 0 // RFC 9260, section 8.1
 	size := m.probed
 	m.probe(0)
 	a.setMTU(size)
@@ -253,32 +242,30 @@ func (a *Association) setMTU(size int) {
 	}
 	m.current = size
 	m.lost = 0
-	// "An update to the PLPMTU (or MPS) MUST NOT increase the congestion window
-	// measured in bytes": it only sets the window's unit and lower bound.
+	// RFC 8899, section 3: a new PLPMTU does not increase the congestion window; it only sets its
+	// unit and lower bound.
 	a.cc.setMTU(size)
 	if a.cfg.Logger != nil {
 		a.cfg.Logger.Debug("sctp: path MTU", slog.Int("bytes", size))
 	}
 }
 
-// mtuDataSent is told of each packet with data, of which room bytes are left
-// empty.
+// mtuDataSent accounts for a packet with data, of which room bytes are empty.
 func (a *Association) mtuDataSent(room int) {
 	m := &a.mtu
 	if room < a.out.header+minFragment {
 		m.dataSent = true
 	}
 	if m.current-room > m.base {
-		// One chunk stands for the packet: its last, which is the last in flight.
+		// One chunk represents the packet: its last, which is the last in flight.
 		a.out.at(a.out.flight.tail).rec.large = true
 	}
 }
 
-// Black holes: https://www.rfc-editor.org/rfc/rfc8899.html#section-4.3
+// Black holes: RFC 8899, section 4.3.
 
-// mtuPacketLost is told of each packet above the base size that was found
-// lost. What is found lost before anything that was sent later and is as large
-// has arrived was perhaps too large.
+// mtuPacketLost accounts for a packet above the base size that was marked lost. Such losses may be
+// due to the size until a packet as large that was sent later has arrived.
 func (a *Association) mtuPacketLost(sentAt instant) {
 	m := &a.mtu
 	if sentAt <= m.newest || m.current <= m.base {
@@ -289,25 +276,23 @@ func (a *Association) mtuPacketLost(sentAt instant) {
 	}
 }
 
-// mtuPacketAcked is told of the newest packet above the base size that a SACK
-// acknowledged.
+// packetAcked accounts for the newest packet above the base size that a SACK acknowledged.
 func (m *pathMTU) packetAcked(sentAt instant) {
 	if sentAt > m.newest {
 		m.newest, m.lost = sentAt, 0
 	}
 }
 
-// mtuTimedOut is told when the retransmission timer has expired and all that
-// was in flight is taken for lost. If nothing arrives any more, that may well
-// be the size's fault.
+// mtuTimedOut is called when the retransmission timer has expired and everything in flight is
+// marked lost. If nothing arrives any more, the cause may be the size.
 func (a *Association) mtuTimedOut() {
 	if a.mtu.lost > 0 {
 		a.blackHole()
 	}
 }
 
-// blackHole falls back to the base size. What the path took before is tried
-// again, once the base size is confirmed: perhaps it only was a bad moment.
+// blackHole falls back to the base size. The previous size is tried again when the base size is
+// confirmed: the loss may have been temporary.
 func (a *Association) blackHole() {
 	m := &a.mtu
 	if m.current <= m.base {
@@ -320,9 +305,8 @@ func (a *Association) blackHole() {
 	m.enterBase()
 }
 
-// PathChanged says that the packets take another way from now on, such as after
-// ICE has selected another pair of addresses: what was learned about the size
-// of packets does not hold there.
+// PathChanged informs the association that its packets take another path from now on, such as after
+// ICE has selected another pair of addresses: the size of packets is determined anew.
 func (a *Association) PathChanged(now time.Time) {
 	a.clock(now)
 	m := &a.mtu

@@ -81,7 +81,7 @@ func TestPathShrinks(t *testing.T) {
 		back := link
 		back.MTU = 0
 		cc := CongestionControl(r.IntN(4))
-		p := newPair(t, seed, Config{MTU: baseMTU, MaxMTU: mostMTU, CongestionControl: cc, NoInterleaving: r.IntN(2) == 0}, Config{}, link, back)
+		p := newPair(t, seed, Config{MTU: baseMTU, MaxMTU: mostMTU, CongestionControl: cc, DisableInterleaving: r.IntN(2) == 0}, Config{}, link, back)
 		p.connect()
 		var sent, got uint32
 		var last time.Time
@@ -132,7 +132,7 @@ func TestAdversarialPathMTU(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		base := MinMTU + r.IntN(800)
 		cfg := Config{MTU: base, MaxMTU: base + r.IntN(1500), HeartbeatInterval: 5 * time.Second,
-			MaxInitRetransmits: 40, MaxRetransmits: 60, RTOMax: 10 * time.Second}
+			MaxInitRetransmits: 40, MaxRetransmits: 60, MaxRTO: 10 * time.Second}
 		ab, ba := adversary(r), adversary(r)
 		ab.MTU, ba.MTU = base+r.IntN(1500), base+r.IntN(1500)
 		p := newPair(t, seed, cfg, cfg, ab, ba)

@@ -21,7 +21,7 @@ type memoryPipe struct {
 var pipeStart = time.Unix(1_700_000_000, 0)
 
 func newMemoryPipe(t testing.TB, cfg Config) *memoryPipe {
-	p := &memoryPipe{a: New(cfg), b: New(cfg), now: pipeStart, buf: make([]byte, 0, 64*1500)}
+	p := &memoryPipe{a: mustNew(cfg), b: mustNew(cfg), now: pipeStart, buf: make([]byte, 0, 64*1500)}
 	p.a.Connect(p.now)
 	p.b.Connect(p.now)
 	for range 10 {

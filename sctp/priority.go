@@ -1,18 +1,17 @@
 package sctp
 
-// makeRoom drops waiting expendable messages that are less important than rank,
-// the least important and oldest first, until size more bytes fit. It drops
-// nothing if that cannot be reached.
-// https://www.rfc-editor.org/rfc/rfc7496.html#section-3.2
-func (a *Association) makeRoom(t instant, size int, rank uint32) bool {
+// makeRoom drops waiting messages of the priority policy that are less important than priority, the
+// least important and oldest first, until size more bytes fit. It drops nothing if that cannot be
+// reached: RFC 7496, section 3.2.
+func (a *Association) makeRoom(t instant, size int, priority uint32) bool {
 	q := &a.send
-	if q.ranked == 0 {
+	if q.prioritized == 0 {
 		return false
 	}
 	gain := 0
 	for _, s := range q.streams {
 		for m := s.head; m != nil; m = m.next {
-			if m.droppableFor(rank) {
+			if m.droppableFor(priority) {
 				gain += len(m.buf.B)
 			}
 		}
@@ -24,7 +23,7 @@ func (a *Association) makeRoom(t instant, size int, rank uint32) bool {
 		var worst *outMessage
 		for _, s := range q.streams {
 			for m := s.head; m != nil; m = m.next {
-				if m.droppableFor(rank) && (worst == nil || m.rank > worst.rank || m.rank == worst.rank && m.arrival < worst.arrival) {
+				if m.droppableFor(priority) && (worst == nil || m.priority > worst.priority || m.priority == worst.priority && m.arrival < worst.arrival) {
 					worst = m
 				}
 			}
@@ -34,7 +33,7 @@ func (a *Association) makeRoom(t instant, size int, rank uint32) bool {
 		}
 		a.stats.MessagesAbandoned++
 		if worst == worst.queue.head {
-			a.giveUp(t, worst)
+			a.abandon(t, worst)
 		} else {
 			q.dropWaiting(worst)
 		}
@@ -42,6 +41,8 @@ func (a *Association) makeRoom(t instant, size int, rank uint32) bool {
 	return true
 }
 
-// droppableFor reports whether a waiting message may go for one of that rank.
-// One that is partly sent stays: giving it up would free little.
-func (m *outMessage) droppableFor(rank uint32) bool { return m.ranked && m.rank > rank && m.sent == 0 }
+// droppableFor reports whether a waiting message may be dropped for one of that priority. One that
+// is partly sent may not: dropping it would free little.
+func (m *outMessage) droppableFor(priority uint32) bool {
+	return m.prioritized && m.priority > priority && m.sent == 0
+}

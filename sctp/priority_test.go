@@ -9,10 +9,10 @@ import (
 // RFC 7496, section 3.2: "the priority policy ... allows ... to drop user messages
 // with lower priority in favor of user messages with higher priority".
 func TestLessImportantMessagesMakeRoom(t *testing.T) {
-	p := newMemoryPipe(t, Config{MTU: 1200, SendBuffer: 100_000})
+	p := newMemoryPipe(t, Config{MTU: 1200, MaxSendBuffer: 100_000})
 	p.a.cc = newNewReno(1200, 1<<20)
 	send := func(rank uint32, expendable bool, size int) error {
-		return p.a.Send(p.now, 1, 53, payload(1, rank, size), SendOptions{Expendable: expendable, Rank: rank})
+		return p.a.Send(p.now, 1, 53, payload(1, rank, size), SendOptions{UsePriority: expendable, Priority: rank})
 	}
 	for i := range uint32(4) {
 		require.NoError(t, send(10+i, true, 20_000))
@@ -52,5 +52,5 @@ func TestLessImportantMessagesMakeRoom(t *testing.T) {
 	}
 	require.Equal(t, []uint32{10, 1000, 5, 6}, got)
 	require.Zero(t, p.a.BufferedAmount())
-	require.Zero(t, p.a.send.ranked)
+	require.Zero(t, p.a.send.prioritized)
 }

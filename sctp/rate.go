@@ -2,21 +2,20 @@ package sctp
 
 import "time"
 
-// rateState measures the delivery rate: each chunk remembers how much had been
-// delivered when it was sent, and its acknowledgement then tells how fast data
-// came out of the path in between.
-// https://www.ietf.org/archive/id/draft-ietf-ccwg-bbr-04.html#section-4.1
+// rateState measures the delivery rate: each chunk records the bytes delivered when it was sent,
+// and its acknowledgement then shows how fast data was delivered in between:
+// draft-ietf-ccwg-bbr-04, section 4.1.
 type rateState struct {
 	delivered   uint64  // bytes acknowledged so far (C.delivered)
 	deliveredAt instant // when that last grew
 	firstSent   instant // send time of the packet that began the current sample
 	lost        uint64  // bytes found lost so far
-	// appLimited is the value of delivered until which samples say how much
-	// the application sent, not how much the path could take; 0: none do.
+	// appLimited is the value of delivered up to which samples measure the rate of the application,
+	// not of the path; 0: there are no such samples.
 	appLimited uint64
 }
 
-// sentRecord is what a chunk remembers (P.delivered and so on).
+// sentRecord is the state recorded with a chunk (P.delivered and so on).
 type sentRecord struct {
 	delivered   uint64
 	lost        uint64
@@ -27,7 +26,7 @@ type sentRecord struct {
 	large       bool // the last chunk of a packet above the base size
 }
 
-// rateSample is the outcome for one SACK (RS).
+// rateSample is the delivery rate sample of one SACK (RS).
 type rateSample struct {
 	delivered      uint64        // bytes delivered so far (C.delivered)
 	priorDelivered uint64        // bytes delivered when the newest packet acknowledged was sent
@@ -38,7 +37,7 @@ type rateSample struct {
 	appLimited     bool
 }
 
-// rate is in bytes per second, 0 without a sample.
+// rate returns the rate in bytes per second, 0 without a sample.
 func (s *rateSample) rate() float64 {
 	if s.interval <= 0 {
 		return 0
@@ -46,7 +45,7 @@ func (s *rateSample) rate() float64 {
 	return float64(s.sampleBytes) / s.interval.Seconds()
 }
 
-// sent records a transmission; inFlight counts before it, size is the chunk's.
+// sent records a transmission of size bytes; inFlight is without them.
 func (r *rateState) sent(t instant, c *sentChunk, inFlight, size int) {
 	if inFlight == 0 {
 		r.firstSent, r.deliveredAt = t, t
@@ -55,11 +54,11 @@ func (r *rateState) sent(t instant, c *sentChunk, inFlight, size int) {
 		txInFlight: int32(inFlight + size), appLimited: r.appLimited != 0}
 }
 
-// acked is called for each chunk acknowledged for the first time.
+// acked is called for the first acknowledgement of each chunk.
 func (r *rateState) acked(t instant, c *sentChunk, size int, sum *ackTotals) {
 	r.delivered += uint64(size)
 	r.deliveredAt = t
-	// The newest transmission makes the sample.
+	// The newest transmission determines the sample.
 	if !sum.hasRecord || c.rec.delivered > sum.record.delivered ||
 		c.rec.delivered == sum.record.delivered && c.sentAt > sum.recordSent {
 		sum.hasRecord, sum.record, sum.recordSent = true, c.rec, c.sentAt
@@ -82,11 +81,11 @@ func (r *rateState) sample(sum *ackTotals, minRTT time.Duration) rateSample {
 	s.txInFlight = int(rec.txInFlight)
 	s.sampleLost = int(r.lost - rec.lost)
 	s.appLimited = rec.appLimited
-	// The slower of the two phases, sending and acknowledging, so that
-	// neither a burst of one nor of the other counts as speed.
+	// The slower of the two phases, sending and acknowledging, so that a burst in one of them does
+	// not count as rate.
 	s.interval = max(sum.recordSent-rec.firstSent, r.deliveredAt-rec.deliveredAt)
 	if s.interval < minRTT {
-		s.interval = 0 // too short to mean anything
+		s.interval = 0 // too short for a sample
 	}
 	return s
 }

@@ -13,38 +13,38 @@ import (
 type Message struct {
 	Stream    uint16
 	PPID      uint32 // payload protocol identifier, opaque to SCTP
-	Unordered bool   // it was sent so, and may have overtaken others
-	// Data is never empty, and at most Config.MaxMessageSize bytes. It belongs
-	// to the reader, who may change it, until Release.
+	Unordered bool   // it was sent unordered, and may have overtaken others
+	// Data is never empty, and at most Config.MaxMessageSize bytes. It belongs to the reader, who
+	// may change it, until Release.
 	Data []byte
 
 	buf    *bufpool.Buffer
 	charge int
-	reset  bool // no message, but the peer's reset of the stream: see Association.Event
+	reset  bool // not a message, but the reset of the stream: see Association.Event
 }
 
-// Charge returns the bytes by which the message reduces the receive window until Release: those of Data and an overhead.
+// Charge returns the bytes by which the message reduces the receive window until Release: those of
+// Data and an overhead.
 func (m *Message) Charge() int { return m.charge }
 
-// fragment is a run of consecutive fragments of one message that have arrived,
-// or a whole message.
+// fragment is a run of consecutive fragments of one message that have arrived, or a whole message.
 type fragment struct {
-	dataHeader        // of the first that came; flags are those of the ends
-	last       uint32 // the sequence number of the last; seq is that of the first
-	head, tail *bufpool.Buffer
-	size       int
-	charge     int
-	roomy      bool // head has room for a message like the last one
-	// The other incomplete runs of the stream.
+	dataHeader          // of the first that came; flags are those of the ends
+	last         uint32 // the sequence number of the last; seq is that of the first
+	head, tail   *bufpool.Buffer
+	size         int
+	charge       int
+	preallocated bool // head has memory for a message like the previous one
+	// The list of the incomplete runs of the stream.
 	linked   bool
 	previous *fragment
 	next     *fragment
 }
 
-func (f *fragment) begun() bool { return f.flags&flagBeginning != 0 }
-func (f *fragment) ended() bool { return f.flags&flagEnd != 0 }
+func (f *fragment) hasBeginning() bool { return f.flags&flagBeginning != 0 }
+func (f *fragment) hasEnd() bool       { return f.flags&flagEnd != 0 }
 
-// dataHeader is what a DATA or I-DATA chunk says.
+// dataHeader is the header of a DATA or I-DATA chunk.
 type dataHeader struct {
 	tsn     uint32
 	seq     uint32 // numbers the fragments: the TSN, or I-DATA's FSN
@@ -56,83 +56,78 @@ type dataHeader struct {
 
 func (h *dataHeader) unordered() bool { return h.flags&flagUnordered != 0 }
 
-// sameMessage reports whether two fragments claim to be of the same message.
+// sameMessage reports whether two fragments have the same stream, number and order.
 func (h *dataHeader) sameMessage(g *dataHeader) bool {
 	return h.stream == g.stream && h.ordinal == g.ordinal && h.unordered() == g.unordered()
 }
 
-// fragmentKey finds the run of fragments at an end of which a fragment fits.
-// The TSN is enough for DATA; I-DATA counts fragments in each message.
+// fragmentKey identifies the run of fragments that a fragment extends. The TSN is enough for DATA;
+// I-DATA counts fragments in each message.
 type fragmentKey struct {
 	seq, ordinal uint32
 	stream       uint16
 	unordered    bool
 }
 
-// inStream is one stream of the peer's.
+// inStream is one incoming stream.
 type inStream struct {
 	next    uint32       // the ordinal to deliver next; an SSN is its lower half
 	waiting waitingHeap  // whole ordered messages that wait for earlier ones
 	runs    *fragment    // the incomplete messages, a list
 	current [2]*fragment // with interleaving: see reassembly.current
-	// skippedUMID is the last unordered MID that the peer gave up.
+	// skippedUMID is the last unordered MID that the peer abandoned.
 	skippedUMID uint32
 	skippedAny  bool
 }
 
-// reassembly puts messages together and in order. A fragment is copied once
-// out of its packet, appended to what came just before it if that is here; a
-// message that arrived in more than one piece is copied once more.
+// reassembly assembles messages and puts them in order. A fragment is copied once out of its
+// packet, behind the fragment before it if that has arrived; a message that arrived in more than
+// one run is copied once more.
 type reassembly struct {
 	maxMessage   int
 	interleaving bool
 	streams      map[uint16]*inStream
-	last         *inStream // the one looked up last: that of the next message, too, as a rule
+	last         *inStream // the one looked up last, usually that of the next message
 	lastID       uint16
-	// Incomplete messages: the runs of fragments by their ends.
+	// Incomplete messages: their runs of fragments by first and last sequence number.
 	byFirst, byLast map[fragmentKey]*fragment
-	// current is the run that was added to last. It is not in the maps: in
-	// order, as fragments usually come, it goes on with the next. With
-	// interleaving each stream has its own, for ordered and unordered messages.
+	// current is the run that the last fragment extended. It is not in the maps, because usually
+	// the next fragment extends it, too. With interleaving each stream has its own, for ordered and
+	// unordered messages.
 	current *fragment
-	// ready holds what the reader takes next, in order: messages, and the resets
-	// of their streams. marked are the streams of which the last entry is a
-	// reset: another one would say nothing new, so that the resets that wait are
-	// bounded by the streams and the messages.
-	ready    ring.Queue[Message]
-	marked   streamSet
-	held     int // bytes charged to the receive window
-	lent     int // bytes of them that the reader has and did not release
-	free     []*fragment
-	lastSize int    // of the last message put together, a guess for the next
-	roomy    int    // runs that were given room by that guess
-	stale    uint64 // messages whose number had been delivered or given up before
-	sweep    sweepState
+	// ready holds messages and resets of their streams, in the order in which the reader gets them.
+	// resetQueued are the streams whose last entry is a reset: another reset in a row adds no
+	// information, so that the queued resets are bounded by the streams and messages.
+	ready        ring.Queue[Message]
+	resetQueued  streamSet
+	charged      int // bytes charged to the receive window
+	unreleased   int // bytes of them that were read and not released
+	free         []*fragment
+	lastSize     int    // of the previous message, an estimate for the next
+	preallocated int    // runs whose memory has the size of that estimate
+	stale        uint64 // messages whose number was delivered or abandoned before
+	sweep        sweepState
 }
 
 const (
-	// fragmentOverhead is charged to the receive window for each run of
-	// fragments and each message, so that tiny ones cannot hold much more
-	// memory than the window's size.
+	// fragmentOverhead is charged to the receive window for each run of fragments and each message,
+	// so that tiny ones cannot hold much more memory than the size of the window.
 	fragmentOverhead = 128
-	// windowSlack times the window is when data is dropped: the peer counts
-	// payload only, and what it has sent within the window it was told must
-	// not be lost to our overhead. Messages that are smaller than the overhead
-	// can still meet the bound.
+	// windowSlack times the window is when data is dropped: the peer counts payload only, and data
+	// that it sent within the advertised window must not be lost to our overhead. Messages smaller
+	// than the overhead can still reach the bound.
 	windowSlack = 2
 	// maxFreeFragments bounds the fragment headers kept for reuse.
 	maxFreeFragments = 256
-	// maxSizeHint bounds what is set aside for a message by the size of the
-	// one before.
+	// maxSizeHint bounds the memory allocated for a message by the size of the previous one.
 	maxSizeHint = 1 << 16
-	// maxRoomy bounds how many are given that room at a time: it is not
-	// charged to the window.
-	maxRoomy = 8
+	// maxPreallocated bounds the runs that have such memory: it is not charged to the window.
+	maxPreallocated = 8
 )
 
 func (r *reassembly) init(a *Association) { r.maxMessage = a.cfg.MaxMessageSize }
 
-// release lets go of what is incomplete; whole messages can still be read.
+// release frees incomplete messages; whole messages can still be read.
 func (r *reassembly) release() {
 	if r.current != nil {
 		r.discard(r.current)
@@ -183,10 +178,10 @@ func (r *reassembly) newFragment() *fragment {
 	return new(fragment)
 }
 
-// recycle keeps a fragment's header for the next one; its buffers are gone.
+// recycle keeps a fragment's header for reuse; its buffers are gone.
 func (r *reassembly) recycle(f *fragment) {
-	if f.roomy {
-		r.roomy--
+	if f.preallocated {
+		r.preallocated--
 	}
 	r.unlink(f)
 	*f = fragment{}
@@ -197,7 +192,7 @@ func (r *reassembly) recycle(f *fragment) {
 
 // discard drops a run of fragments or a whole message.
 func (r *reassembly) discard(f *fragment) {
-	r.held -= f.charge
+	r.charged -= f.charge
 	for b := f.head; b != nil; {
 		next := b.Next
 		b.Free()
@@ -213,7 +208,7 @@ func (r *reassembly) key(h *dataHeader, seq uint32) fragmentKey {
 	return fragmentKey{seq: seq, ordinal: h.ordinal, stream: h.stream, unordered: h.unordered()}
 }
 
-// slot is where the current run for a message like h is kept.
+// slot returns the place of the current run for a message like h.
 func (r *reassembly) slot(h *dataHeader) **fragment {
 	if !r.interleaving {
 		return &r.current
@@ -225,7 +220,7 @@ func (r *reassembly) slot(h *dataHeader) **fragment {
 	return &s.current[0]
 }
 
-// unindex takes an incomplete run out of the maps, and out of its slot.
+// unindex removes an incomplete run from the maps, and from its slot.
 func (r *reassembly) unindex(f *fragment, slot **fragment) {
 	if *slot == f {
 		*slot = nil
@@ -243,7 +238,8 @@ func (r *reassembly) index(f *fragment) {
 	r.byLast[r.key(&f.dataHeader, f.last)] = f
 }
 
-// violation is what a peer did that no SCTP does.
+// violation is the reason why an association is aborted with the cause Protocol Violation; "" if
+// there is none.
 type violation string
 
 const (
@@ -251,8 +247,7 @@ const (
 	messageTooLarge   violation = "message is larger than allowed"
 )
 
-// add takes one fragment. It returns a violation when the peer has to be told
-// that the association cannot go on.
+// add processes one fragment. It returns a violation if the association has to be aborted.
 func (r *reassembly) add(h *dataHeader, payload []byte) violation {
 	const whole = flagBeginning | flagEnd
 	if h.flags&whole == whole {
@@ -262,8 +257,8 @@ func (r *reassembly) add(h *dataHeader, payload []byte) violation {
 		r.complete(r.begin(h, payload))
 		return ""
 	}
-	if r.interleaving && r.givenUp(h) {
-		return "" // a fragment that was under way when its message was given up
+	if r.interleaving && r.isAbandoned(h) {
+		return "" // its message was abandoned meanwhile
 	}
 	slot := r.slot(h)
 	f := r.continued(h, *slot)
@@ -283,13 +278,13 @@ func (r *reassembly) add(h *dataHeader, payload []byte) violation {
 		f = r.begin(h, payload)
 		r.link(f)
 	}
-	if !f.ended() {
+	if !f.hasEnd() {
 		if v := r.joinNext(f, slot); v != "" {
 			r.discard(f)
 			return v
 		}
 	}
-	if f.begun() && f.ended() {
+	if f.hasBeginning() && f.hasEnd() {
 		r.complete(f)
 		return ""
 	}
@@ -300,8 +295,8 @@ func (r *reassembly) add(h *dataHeader, payload []byte) violation {
 	return ""
 }
 
-// givenUp reports whether the peer has given up the fragment's message.
-func (r *reassembly) givenUp(h *dataHeader) bool {
+// isAbandoned reports whether the peer has abandoned the fragment's message.
+func (r *reassembly) isAbandoned(h *dataHeader) bool {
 	s := r.stream(h.stream)
 	if h.unordered() {
 		return s.skippedAny && serial.LessEqual32(h.ordinal, s.skippedUMID)
@@ -309,19 +304,19 @@ func (r *reassembly) givenUp(h *dataHeader) bool {
 	return serial.Less32(h.ordinal, s.next)
 }
 
-// begin makes a run of one fragment.
+// begin returns a new run of one fragment.
 func (r *reassembly) begin(h *dataHeader, payload []byte) *fragment {
 	f := r.newFragment()
 	*f = fragment{dataHeader: *h, last: h.seq, size: len(payload), charge: len(payload) + fragmentOverhead}
 	room := len(payload)
-	if f.begun() && !f.ended() && room < r.lastSize && r.roomy < maxRoomy {
-		room, f.roomy = r.lastSize, true
-		r.roomy++
+	if f.hasBeginning() && !f.hasEnd() && room < r.lastSize && r.preallocated < maxPreallocated {
+		room, f.preallocated = r.lastSize, true
+		r.preallocated++
 	}
 	f.head = bufpool.Get(room)
 	f.tail = f.head
 	f.head.B = append(f.head.B, payload...)
-	r.held += f.charge
+	r.charged += f.charge
 	return f
 }
 
@@ -339,12 +334,12 @@ func (r *reassembly) extend(f *fragment, h *dataHeader, payload []byte) {
 	f.tail.B = append(f.tail.B, payload...)
 	f.size += len(payload)
 	f.charge += len(payload)
-	r.held += len(payload)
+	r.charged += len(payload)
 	f.last, f.tsn = h.seq, h.tsn
 	f.flags |= h.flags & flagEnd
 }
 
-// continued returns the run that the fragment continues, if that is here.
+// continued returns the run that the fragment continues, nil if it has not arrived.
 func (r *reassembly) continued(h *dataHeader, current *fragment) *fragment {
 	if h.flags&flagBeginning != 0 {
 		return nil
@@ -355,7 +350,7 @@ func (r *reassembly) continued(h *dataHeader, current *fragment) *fragment {
 			f = r.byLast[r.key(h, h.seq-1)]
 		}
 	}
-	if f == nil || f.ended() {
+	if f == nil || f.hasEnd() {
 		return nil
 	}
 	return f
@@ -370,7 +365,7 @@ func (r *reassembly) joinNext(f *fragment, slot **fragment) violation {
 	if c := *slot; g == nil && c != nil && c.seq == f.last+1 && (!r.interleaving || c.ordinal == f.ordinal) {
 		g = c
 	}
-	if g == nil || g.begun() {
+	if g == nil || g.hasBeginning() {
 		return ""
 	}
 	if !g.sameMessage(&f.dataHeader) {
@@ -380,8 +375,8 @@ func (r *reassembly) joinNext(f *fragment, slot **fragment) violation {
 		return messageTooLarge
 	}
 	r.unindex(g, slot)
-	// Where two of them fit into one buffer they share it, so that fragments of
-	// single bytes do not hold a buffer each.
+	// Runs that fit into one buffer share it, so that fragments of single bytes do not hold a
+	// buffer each.
 	if next := g.head; len(next.B) <= cap(f.tail.B)-len(f.tail.B) {
 		f.tail.B = append(f.tail.B, next.B...)
 		if f.tail.Next = next.Next; f.tail.Next != nil {
@@ -393,14 +388,14 @@ func (r *reassembly) joinNext(f *fragment, slot **fragment) violation {
 	}
 	f.size += g.size
 	f.charge += g.charge - fragmentOverhead
-	r.held -= fragmentOverhead
+	r.charged -= fragmentOverhead
 	f.last, f.tsn = g.last, g.tsn
 	f.flags |= g.flags & flagEnd
 	r.recycle(g)
 	return ""
 }
 
-// complete delivers a whole message, or lets it wait for earlier ones.
+// complete delivers a whole message, or queues it until earlier ones have arrived.
 func (r *reassembly) complete(f *fragment) {
 	r.lastSize = min(f.size, maxSizeHint)
 	r.unlink(f)
@@ -410,7 +405,7 @@ func (r *reassembly) complete(f *fragment) {
 	}
 	s := r.stream(f.stream)
 	if !r.interleaving {
-		// It is ahead, by up to 65535 as its TSN may be.
+		// The SSN is ahead of the expected one by up to 65535, as its TSN may be.
 		f.ordinal = s.next + uint32(uint16(f.ordinal)-uint16(s.next))
 	}
 	if f.ordinal == s.next {
@@ -420,7 +415,7 @@ func (r *reassembly) complete(f *fragment) {
 		return
 	}
 	if serial.Less32(f.ordinal, s.next) {
-		// Delivered or given up long ago; only a broken peer numbers so.
+		// A message with this number was delivered or abandoned: a violation by the peer.
 		r.stale++
 		r.discard(f)
 		return
@@ -428,7 +423,7 @@ func (r *reassembly) complete(f *fragment) {
 	s.waiting.push(f)
 }
 
-// extended gives an SSN the upper half that the stream's position implies.
+// extended returns an SSN with the upper half that the position of the stream implies.
 func (r *reassembly) extended(s *inStream, ordinal uint32) uint32 {
 	if r.interleaving {
 		return ordinal
@@ -445,10 +440,10 @@ func (r *reassembly) drain(s *inStream) {
 	}
 }
 
-// deliver makes a whole message ready to be read.
+// deliver appends a whole message to the ready queue.
 func (r *reassembly) deliver(f *fragment) {
 	b := f.head
-	if b.Next != nil || f.roomy && cap(b.B) > 4*f.size { // it holds more than is charged for it
+	if b.Next != nil || f.preallocated && cap(b.B) > 4*f.size { // the memory is more than what is charged
 		b = bufpool.Get(f.size)
 		for p := f.head; p != nil; {
 			b.B = append(b.B, p.B...)
@@ -457,13 +452,12 @@ func (r *reassembly) deliver(f *fragment) {
 			p = next
 		}
 	}
-	r.marked.remove(f.stream)
+	r.resetQueued.remove(f.stream)
 	r.ready.Push(Message{Stream: f.stream, PPID: f.ppid, Unordered: f.unordered(), Data: b.B, buf: b, charge: f.charge})
 	r.recycle(f)
 }
 
-// skip makes a stream go on after an ordered message that the peer has given
-// up.
+// skip advances a stream over the ordered messages up to ordinal, which the peer has abandoned.
 func (r *reassembly) skip(stream uint16, ordinal uint32) {
 	s := r.stream(stream)
 	ordinal = r.extended(s, ordinal)
@@ -486,22 +480,20 @@ func (a *Association) acceptsData() bool {
 	return false
 }
 
-// receiveData processes a DATA chunk:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-6.2
+// receiveData processes a DATA or I-DATA chunk: RFC 9260, section 6.2.
 func (a *Association) receiveData(t instant, c chunk) {
 	if !a.acceptsData() {
 		return
 	}
 	h, payload, ok := parseData(c)
 	if !ok || (c.typ == chunkIData) != a.hand.interleaving {
-		// RFC 8260 section 2.2.1: of the two kinds, only the negotiated one may
-		// be used.
+		// RFC 8260, section 2.2.1: only the negotiated kind of the two may be used.
 		a.stats.ChunksInvalid++
 		return
 	}
 	if len(payload) == 0 {
-		// "If an endpoint receives a DATA chunk with no user data ... it MUST
-		// send an ABORT chunk with a 'No User Data' error cause."
+		// RFC 9260, section 6.2: a DATA chunk without user data is answered by an ABORT with the
+		// cause No User Data.
 		var tsn [4]byte
 		binary.BigEndian.PutUint32(tsn[:], h.tsn)
 		a.abort(t, CauseNoUserData, string(tsn[:]), false)
@@ -522,19 +514,19 @@ func (a *Association) receiveData(t instant, c chunk) {
 		}
 		return
 	}
-	if a.reasm.held >= windowSlack*a.window.limit && !a.mustAccept(h.tsn) {
+	if a.reasm.charged >= windowSlack*a.window.limit && !a.mustAccept(h.tsn) {
 		a.stats.ChunksNoRoom++
-		r.sackNow = true // tells that the window is closed
+		r.sackNow = true // advertises the closed window
 		return
 	}
 	if h.stream >= a.hand.inStreams {
-		// Section 6.5: acknowledged, reported and dropped.
+		// RFC 9260, section 6.5: the chunk is acknowledged, reported and dropped.
 		r.add(h.tsn)
 		a.ctl.errors = a.invalidStream(h.stream)
 		return
 	}
-	if a.reset.holds(&h) {
-		if !a.hold(c, h.tsn) {
+	if a.reset.mustQueue(&h) {
+		if !a.queueChunk(c, h.tsn) {
 			return
 		}
 	} else if why := a.reasm.add(&h, payload); why != "" {
@@ -545,7 +537,7 @@ func (a *Association) receiveData(t instant, c chunk) {
 	a.reset.received(a)
 }
 
-// parseData reads a DATA or I-DATA chunk.
+// parseData parses a DATA or I-DATA chunk.
 func parseData(c chunk) (h dataHeader, payload []byte, ok bool) {
 	v := c.value
 	size := dataHeaderSize - chunkHeaderSize
@@ -570,13 +562,12 @@ func parseData(c chunk) (h dataHeader, payload []byte, ok bool) {
 	return h, v[size:], true
 }
 
-// mustAccept reports whether a chunk has to be taken although the window is
-// full: the one that fills the first hole lets what waits behind it go on, and
-// where the reader has nothing to read or release only more data can free
-// anything.
+// mustAccept reports whether a chunk has to be accepted although the window is full: the chunk that
+// fills the first gap, so that the data behind it is delivered, or any next chunk if the reader has
+// nothing to read or release, so that only more data can free memory.
 func (a *Association) mustAccept(tsn uint32) bool {
-	return tsn == a.recv.cum+1 && (a.recv.missing() || a.reasm.ready.Len()+a.reasm.lent == 0) &&
-		a.reasm.held < (windowSlack+1)*a.window.limit
+	return tsn == a.recv.cum+1 && (a.recv.missing() || a.reasm.ready.Len()+a.reasm.unreleased == 0) &&
+		a.reasm.charged < (windowSlack+1)*a.window.limit
 }
 
 func (a *Association) invalidStream(id uint16) []byte {
@@ -587,28 +578,25 @@ func (a *Association) invalidStream(id uint16) []byte {
 	return appendInvalidStreamCause(a.ctl.errors, id)
 }
 
-// ReadMessage returns the next message; false: there is none now. Its bytes stay
-// counted against the receive window until the reader gives them back with
-// Release; a reader that stops reading or releasing makes the peer stop sending.
-// What had arrived whole can still be read after EventClosed.
+// ReadMessage returns the next message; it reports false if there is none. The bytes of a message
+// count against the receive window until Release: a reader that stops reading or releasing makes
+// the peer stop sending. Messages that arrived whole can be read after EventClosed.
 //
-// Where the peer has reset a stream, ReadMessage reports false until
-// [Association.Event] has returned the [EventStreamReset]: what is read after it
-// is of the stream's next life. An owner therefore alternates between the two
-// until neither has anything.
+// Where the peer has reset a stream, ReadMessage reports false until [Association.Event] has
+// returned the [EventStreamReset]: later messages belong to the stream after the reset. An owner
+// therefore alternates between the two until neither has anything.
 func (a *Association) ReadMessage() (Message, bool) {
 	if next := a.reasm.ready.Front(); next == nil || next.reset {
 		return Message{}, false
 	}
 	m, _ := a.reasm.ready.Pop()
-	a.reasm.lent += m.charge
+	a.reasm.unreleased += m.charge
 	a.stats.MessagesReceived++
 	return m, true
 }
 
-// Absorb frees the memory of part, whose Data must not be used after, and moves its
-// charge to m: for an owner that joins several messages into one and releases m
-// when that has been read.
+// Absorb frees the memory of part, whose Data must not be used afterwards, and moves its charge to
+// m. An owner that joins several messages into one releases m when the whole has been read.
 func (a *Association) Absorb(m, part *Message) {
 	if part.buf == nil {
 		return
@@ -618,8 +606,8 @@ func (a *Association) Absorb(m, part *Message) {
 	*part = Message{}
 }
 
-// Release gives a message's memory back, whose Data must not be used after, and
-// reopens the receive window by it. Releasing a message twice does nothing.
+// Release returns the memory of a message, whose Data must not be used afterwards, and reopens the
+// receive window by its charge. It has no effect on a message that was released.
 func (a *Association) Release(now time.Time, m *Message) {
 	if m.buf == nil {
 		return
@@ -627,14 +615,14 @@ func (a *Association) Release(now time.Time, m *Message) {
 	t := a.clock(now)
 	a.window.released(t, len(m.Data), &a.rtt)
 	m.buf.Free()
-	a.reasm.held -= m.charge
-	a.reasm.lent -= m.charge
+	a.reasm.charged -= m.charge
+	a.reasm.unreleased -= m.charge
 	*m = Message{}
 	if !a.acceptsData() {
 		return
 	}
-	// A closed, or much smaller, window that opens again is told at once:
-	// the peer may be waiting for it.
+	// A window that was closed or small and has opened is advertised at once: the peer may be
+	// waiting for it.
 	window := a.receiveWindow()
 	if grown := window - a.recv.lastWindow; a.recv.lastWindow < a.window.limit/2 && grown >= a.window.limit/4 {
 		a.recv.sackNow = true

@@ -49,7 +49,7 @@ func (s *script) wantStreams(out, in uint16) {
 
 // tenStreams is a script in which both sides have ten streams, of at most 20.
 func tenStreams(t *testing.T) *script {
-	s := newScript(t, Config{MaxStreams: 10, StreamLimit: 20, HeartbeatInterval: -1})
+	s := newScript(t, Config{MaxStreams: 10, MaxTotalStreams: 20, HeartbeatInterval: -1})
 	s.connect(initAck(peerTag, peerTSN, supportsAll))
 	return s
 }
@@ -268,7 +268,7 @@ func TestPeerResetsAssociation(t *testing.T) {
 	// G4: as with a FORWARD-TSN, what waited is delivered, and what is incomplete
 	// dropped.
 	s.wantMessages("1:x", "1:waits")
-	require.Zero(t, s.a.reasm.held)
+	require.Zero(t, s.a.reasm.charged)
 	s.receive(sack(1002))
 	s.receive(data(leapt, 1, 0, "BEI", "anew"))
 	s.wantMessages("1:anew")
@@ -296,7 +296,7 @@ func TestPeerResetsAssociation(t *testing.T) {
 	s.receive(reconfig(resetAllParam(2001)))
 	lines, _ := s.take()
 	require.Contains(t, fmt.Sprint(lines), "response #2001 result 2")
-	require.False(t, s.a.send.hold)
+	require.False(t, s.a.send.suspended)
 }
 
 // A message is not interrupted: its fragments keep their number.
@@ -322,7 +322,7 @@ func TestAssociationResetWaitsForMessage(t *testing.T) {
 	}
 }
 
-// With interleaving (RFC 8260 section 2.1) both message identifiers begin at 0.
+// With interleaving (RFC 8260, section 2.1) both message identifiers begin at 0.
 func TestResetsBeginMIDsAnew(t *testing.T) {
 	s := newScript(t, Config{})
 	s.connect(initAck(peerTag, peerTSN, supportsIData))
@@ -351,10 +351,10 @@ func TestResetsBeginMIDsAnew(t *testing.T) {
 	s.receive(iData(2000, 1, "BE", 0, 51, "a"), iData(2001, 1, "UB", 0, 51, "half"), rawChunk(194, 0, uint32(2002), uint16(1), uint16(1), uint32(0)))
 	s.receive(iData(2003, 1, "UB", 1, 51, "half"))
 	s.receive(outgoingReset(2000, 2003, 1))
-	require.Equal(t, 1+fragmentOverhead, s.a.reasm.held)
+	require.Equal(t, 1+fragmentOverhead, s.a.reasm.charged)
 	s.receive(iData(2004, 1, "BE", 0, 51, "b"), iData(2005, 1, "UB", 0, 51, "c"), iData(2006, 1, "UE", 0, 1, "d"))
 	s.wantRead("1:a", "reset 1", "1:b", "unordered 1:cd")
-	require.Zero(t, s.a.reasm.held)
+	require.Zero(t, s.a.reasm.charged)
 }
 
 // Section 5.1.5 and 5.1.6: more streams of ours, and of the peer's.
@@ -409,7 +409,7 @@ func TestAddStreams(t *testing.T) {
 	s.wantAlive()
 }
 
-// Sections 5.2.5 and 5.2.6, as the receiver, up to Config.StreamLimit.
+// Sections 5.2.5 and 5.2.6, as the receiver, up to Config.MaxTotalStreams.
 func TestPeerAddsStreams(t *testing.T) {
 	s := tenStreams(t)
 	s.receive(reconfig(addOutParam(2000, 11)))
@@ -519,23 +519,23 @@ func TestDataAfterDeferredReset(t *testing.T) {
 		}
 		s.receive(data(2005, 1, 1, "BEI", "c"))
 		s.wantMessages("1:c")
-		require.Zero(t, s.a.reset.heldBytes)
+		require.Zero(t, s.a.reset.queuedBytes)
 	}
 }
 
 // Held data has the receive window for its bound.
 func TestHeldDataIsBounded(t *testing.T) {
-	s := newScript(t, Config{ReceiveWindow: 20_000, MaxMessageSize: 5000})
+	s := newScript(t, Config{MaxReceiveWindow: 20_000, MaxMessageSize: 5000})
 	s.connect(initAck(peerTag, peerTSN, supportsAll))
 	s.resetAll()
 	text := string(make([]byte, 1000))
 	for tsn := uint32(2000); tsn < 2100; tsn++ {
 		s.receive(data(tsn, 1, uint16(tsn-2000), "BE", text), forwardTSN(tsn-1, 1, uint16(tsn)))
 	}
-	require.Less(t, s.a.reset.heldBytes, 20_000)
-	require.Less(t, len(s.a.reset.held), 30)
+	require.Less(t, s.a.reset.queuedBytes, 20_000)
+	require.Less(t, len(s.a.reset.queued), 30)
 	taken := 0
-	for _, h := range s.a.reset.held {
+	for _, h := range s.a.reset.queued {
 		if h.typ == chunkData {
 			taken++
 		}
@@ -543,7 +543,7 @@ func TestHeldDataIsBounded(t *testing.T) {
 	require.NotZero(t, s.a.Stats().ChunksNoRoom)
 	s.receive(resetResponse(1000, resetDenied))
 	s.wantEvents("all reset: " + ErrResetDenied.Error())
-	require.Zero(t, s.a.reset.heldBytes)
+	require.Zero(t, s.a.reset.queuedBytes)
 	require.Equal(t, taken, s.a.reasm.ready.Len())
 }
 
@@ -576,7 +576,7 @@ func TestStaleInProgress(t *testing.T) {
 	s := established(t, Config{HeartbeatInterval: -1, MaxRetransmits: 3})
 	s.reset(1)
 	s.want("RE-CONFIG reset #1000 last 999 s1")
-	for range staleRounds - 1 {
+	for range maxStaleAnswers - 1 {
 		s.receive(resetResponse(1000, resetInProgressNow), resetResponse(1000, resetInProgressNow))
 		s.want()
 		s.waitDeadline()
@@ -682,4 +682,51 @@ func TestResetOfStreamUnusedForLong(t *testing.T) {
 	s.take()
 	s.reset(1)
 	s.want("RE-CONFIG reset #10 last 10 s1")
+}
+
+// RFC 6525, section 4.4, result 2: requests that the configuration does not allow are denied, once
+// and again, and change nothing. The others are performed.
+func TestDisabledRequests(t *testing.T) {
+	requests := map[ReconfigRequests][]byte{
+		RequestOutgoingReset:    resetParam(peerTSN, ownTSN-1, peerTSN, 1),
+		RequestIncomingReset:    askParam(peerTSN, 1),
+		RequestAssociationReset: resetAllParam(peerTSN),
+		RequestAddOutgoing:      addOutParam(peerTSN, 3),
+		RequestAddIncoming:      addInParam(peerTSN, 3),
+	}
+	for request, param := range requests {
+		t.Run(request.String(), func(t *testing.T) {
+			for _, disabled := range []ReconfigRequests{request, allRequests, allRequests &^ request} {
+				s := newScript(t, Config{MaxStreams: 10, MaxTotalStreams: 20, DisableRequests: disabled, HeartbeatInterval: -1})
+				s.connect(initAck(peerTag, peerTSN, supportsAll))
+				s.receive(data(peerTSN, 1, 0, "BEI", "a"))
+				s.wantMessages("1:a")
+				s.send(1, "b")
+				s.receive(sack(ownTSN))
+				s.take()
+				s.receive(rawChunk(130, 0, param))
+				if disabled&request == 0 {
+					lines, _ := s.take()
+					require.NotContains(t, lines[0], "result 2")
+					continue
+				}
+				s.want("RE-CONFIG response #2000 result 2 | SACK 2000")
+				s.receive(rawChunk(130, 0, param)) // the answer was lost
+				s.want("RE-CONFIG response #2000 result 2 | SACK 2000")
+				s.wantEvents()
+				s.wantStreams(10, 10)
+				s.receive(data(peerTSN+1, 1, 1, "BEI", "c"))
+				s.wantMessages("1:c")
+				s.send(1, "d")
+				s.want("SACK 2001", `DATA 1001 s1 ssn1 BE "d"`)
+			}
+		})
+	}
+	// What the configuration denies to the peer, this side may still ask for.
+	s := newScript(t, Config{MaxStreams: 10, DisableRequests: allRequests})
+	s.connect(initAck(peerTag, peerTSN, supportsAll))
+	s.reset(1)
+	s.want("RE-CONFIG reset #1000 last 999 s1")
+	s.receive(rawChunk(130, 0, responseParam(1000, 1)))
+	s.wantEvents("reset complete 1")
 }

@@ -7,28 +7,26 @@ import (
 	"github.com/rtcstack/rtcstack/internal/serial"
 )
 
-// tsnLeap is how far an SSN/TSN reset moves the TSNs, so that nothing of before
-// can be taken for new: "the smallest TSN not acknowledged ... plus 2^31":
-// https://www.rfc-editor.org/rfc/rfc6525.html#section-5.2.4
-const tsnLeap = 1 << 31
+// tsnResetOffset is how far an SSN/TSN reset advances the TSNs, so that data sent before cannot be
+// taken for new: RFC 6525, section 5.2.4, G1.
+const tsnResetOffset = 1 << 31
 
-// due reports whether the data before the deferred reset is all here. While
-// everything is held, what is here is not in its streams yet.
+// due reports whether all data before the deferred reset has arrived and is in its streams.
 func (r *resetState) due(a *Association) bool {
 	return r.isDeferred && r.kind != requestAssociation && serial.LessEqual32(r.deferredTSN, a.recv.cum)
 }
 
-// received performs a deferred reset when its time has come; it is called
-// whenever the cumulative TSN may have moved.
+// received performs a deferred reset when its data has arrived; it is called whenever the
+// cumulative TSN may have moved.
 func (r *resetState) received(a *Association) {
 	if r.due(a) {
 		r.performDeferred(a)
-		r.settle(a, requestReset, resetPerformed) // E5 and E6: the peer waits for it
-		a.replayHeld()
+		r.answerPending(a, requestReset, resetPerformed) // RFC 6525, section 5.2.2, E5 and E6: the peer waits for the answer
+		a.processQueued()
 	}
 }
 
-// performDeferred: E3 and E4.
+// performDeferred: RFC 6525, section 5.2.2, E3 and E4.
 func (r *resetState) performDeferred(a *Association) {
 	set := r.deferred
 	if r.deferredAll {
@@ -43,33 +41,35 @@ func (r *resetState) performDeferred(a *Association) {
 	r.isDeferred, r.deferredAll, r.deferred = false, false, nil
 }
 
-// performPeerReset: G1 to G6. G2 and G3 need nothing: all is acknowledged.
+// performPeerReset: RFC 6525, section 5.2.4, G1 to G6. G2 and G3 have no effect, because everything
+// is acknowledged.
 func (a *Association) performPeerReset() {
 	r := &a.reset
 	r.peerWantsReset = false
-	a.send.hold = r.wantAssociation
+	a.send.suspended = r.wantAssociation
 	if r.isDeferred {
 		r.performDeferred(a)
-		r.settle(a, requestReset, resetPerformed)
-		a.replayHeld()
+		r.answerPending(a, requestReset, resetPerformed)
+		a.processQueued()
 	}
-	// G1 and G4: with a FORWARD-TSN for all streams, what has arrived is
-	// delivered, and what is incomplete dropped.
-	a.recv.leap(a.recv.cum + tsnLeap)
+	// G1 and G4 as if by a FORWARD-TSN for all streams: data that has arrived is delivered, and
+	// incomplete messages are dropped.
+	a.recv.skipTo(a.recv.cum + tsnResetOffset)
 	a.resetNumbers()
-	r.settle(a, requestAssociation, resetPerformed)
+	r.answerPending(a, requestAssociation, resetPerformed)
 	a.events.Push(Event{Kind: EventAssociationReset})
 }
 
-// associationReset is what the peer's consent to our request demands: what it
-// sent before senderNext is of before, and our next TSN is receiverNext.
+// associationReset performs the reset to which the peer has agreed: TSNs before senderNext are
+// those of the peer before the reset, and receiverNext is the next TSN of this side. It reports
+// false if the numbers are impossible.
 func (a *Association) associationReset(senderNext, receiverNext uint32) bool {
 	r := &a.reset
 	last := senderNext - 1
 	if serial.Less32(last, r.peerTSN) || serial.Less32(a.recv.cum, last) && last-a.recv.cum > maxTSNAhead {
 		return false
 	}
-	a.replay(func(h *heldChunk) bool { return serial.LessEqual32(h.tsn, last) })
+	a.processQueuedIf(func(h *queuedChunk) bool { return serial.LessEqual32(h.tsn, last) })
 	if a.over {
 		return true
 	}
@@ -77,7 +77,7 @@ func (a *Association) associationReset(senderNext, receiverNext uint32) bool {
 	a.recv.sackNow = true
 	if r.isDeferred && serial.LessEqual32(r.deferredTSN, last) {
 		r.performDeferred(a)
-		r.settle(a, requestReset, resetPerformed)
+		r.answerPending(a, requestReset, resetPerformed)
 	}
 	a.resetNumbers()
 	o := &a.out
@@ -88,7 +88,7 @@ func (a *Association) associationReset(senderNext, receiverNext uint32) bool {
 	return true
 }
 
-// resetNumbers: G5, for streams of both directions.
+// resetNumbers: RFC 6525, section 5.2.4, G5, for the streams of both directions.
 func (a *Association) resetNumbers() {
 	a.reasm.resetAll()
 	a.reset.used = nil
@@ -97,12 +97,12 @@ func (a *Association) resetNumbers() {
 	}
 }
 
-// resetStream begins a stream anew after the peer has reset it; tsn is its last
-// one of before. The reader learns of it after what was sent before.
+// resetStream resets a stream at the request of the peer; tsn is the last one before the reset. The
+// reader is informed after the messages sent before.
 func (r *reassembly) resetStream(id uint16, tsn uint32) {
 	if s := r.streams[id]; s != nil {
 		r.deliverWaiting(s)
-		// What is incomplete now, of data that has all arrived, never ends.
+		// All data before the reset has arrived, so that an incomplete message cannot be completed.
 		for f := s.runs; f != nil; {
 			next := f.next
 			if serial.LessEqual32(f.tsn, tsn) {
@@ -117,13 +117,13 @@ func (r *reassembly) resetStream(id uint16, tsn uint32) {
 			r.last = nil
 		}
 	}
-	if !r.marked.has(id) {
-		r.marked.add(id)
+	if !r.resetQueued.has(id) {
+		r.resetQueued.add(id)
 		r.ready.Push(Message{Stream: id, reset: true})
 	}
 }
 
-// resetAll begins all streams anew.
+// resetAll resets all streams.
 func (r *reassembly) resetAll() {
 	ids := make([]uint16, 0, len(r.streams))
 	for id := range r.streams {
@@ -136,53 +136,53 @@ func (r *reassembly) resetAll() {
 	r.release()
 }
 
-// deliverWaiting delivers whole messages that wait for such as will not come.
+// deliverWaiting delivers whole messages that wait for messages that will not come.
 func (r *reassembly) deliverWaiting(s *inStream) {
 	for len(s.waiting) > 0 {
 		r.deliver(s.waiting.pop())
 	}
 }
 
-// heldChunk is a DATA or FORWARD-TSN chunk that is acknowledged, but not in its
-// stream yet, as it is not known whether it was sent before a reset or after.
-type heldChunk struct {
+// queuedChunk is a DATA or FORWARD-TSN chunk that is acknowledged, but not in its stream yet,
+// because it is not known whether it was sent before a reset or after.
+type queuedChunk struct {
 	chunk
 	tsn uint32
 }
 
-// holds reports whether a DATA chunk has to be held: "any data arriving with a
-// TSN larger than the Sender's Last Assigned TSN for the affected stream(s) MUST
-// be queued locally" (section 5.2.2, E2), and all data while the peer may have
-// performed the SSN/TSN reset that we asked for.
-func (r *resetState) holds(h *dataHeader) bool {
+// mustQueue reports whether a DATA chunk has to be queued: it was sent after the reset that is
+// deferred (RFC 6525, section 5.2.2, E2), or the peer may have performed the SSN/TSN reset that
+// this side has requested.
+func (r *resetState) mustQueue(h *dataHeader) bool {
 	r.used.add(h.stream)
 	return r.kind == requestAssociation || r.isDeferred && r.later(h)
 }
 
-// later reports whether data is from after the deferred reset.
+// later reports whether data was sent after the deferred reset.
 func (r *resetState) later(h *dataHeader) bool {
 	return (r.deferredAll || r.deferred.has(h.stream)) && serial.Less32(r.deferredTSN, h.tsn)
 }
 
-// hold keeps a chunk; false: there is no room, and it must come again.
-func (a *Association) hold(c chunk, tsn uint32) bool {
+// queueChunk queues a chunk. It reports false if there is no room, so that it must be
+// retransmitted.
+func (a *Association) queueChunk(c chunk, tsn uint32) bool {
 	r := &a.reset
 	size := len(c.value) + fragmentOverhead
-	if r.heldBytes+size > a.window.limit {
+	if r.queuedBytes+size > a.window.limit {
 		a.stats.ChunksNoRoom++
 		return false
 	}
-	r.heldBytes += size
+	r.queuedBytes += size
 	c.value, c.raw = slices.Clone(c.value), nil
-	r.held = append(r.held, heldChunk{c, tsn})
+	r.queued = append(r.queued, queuedChunk{c, tsn})
 	return true
 }
 
-// replayHeld lets the chunks go on that need not be held any more.
-func (a *Association) replayHeld() {
+// processQueued processes the queued chunks that need not wait any more.
+func (a *Association) processQueued() {
 	r := &a.reset
-	if len(r.held) > 0 {
-		a.replay(func(h *heldChunk) bool {
+	if len(r.queued) > 0 {
+		a.processQueuedIf(func(h *queuedChunk) bool {
 			if !r.isDeferred || h.typ != chunkData && h.typ != chunkIData {
 				return true
 			}
@@ -193,15 +193,15 @@ func (a *Association) replayHeld() {
 	r.received(a)
 }
 
-func (a *Association) replay(due func(*heldChunk) bool) {
+func (a *Association) processQueuedIf(due func(*queuedChunk) bool) {
 	r := &a.reset
-	held := r.held
-	r.held, r.heldBytes = nil, 0
-	for i := range held {
-		h := &held[i]
+	queued := r.queued
+	r.queued, r.queuedBytes = nil, 0
+	for i := range queued {
+		h := &queued[i]
 		if !due(h) {
-			r.held = append(r.held, *h)
-			r.heldBytes += len(h.value) + fragmentOverhead
+			r.queued = append(r.queued, *h)
+			r.queuedBytes += len(h.value) + fragmentOverhead
 			continue
 		}
 		if h.typ != chunkData && h.typ != chunkIData {
@@ -237,7 +237,7 @@ func (s streamSet) remove(id uint16) {
 	}
 }
 
-// all gives the members in ascending order.
+// all yields the members in ascending order.
 func (s streamSet) all(yield func(uint16) bool) {
 	for i, word := range s {
 		for ; word != 0; word &= word - 1 {

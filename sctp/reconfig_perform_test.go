@@ -15,10 +15,10 @@ func TestResetLeavesNothing(t *testing.T) {
 	s.wantMessages()
 	s.receive(outgoingReset(2000, 2002, 1))
 	s.wantRead("1:waits", "reset 1")
-	require.Equal(t, len("goes on")+fragmentOverhead, s.a.reasm.held)
+	require.Equal(t, len("goes on")+fragmentOverhead, s.a.reasm.charged)
 	s.receive(data(2004, 2, 0, "E", "!"), data(2005, 1, 0, "BE", "anew"))
 	s.wantMessages("2:goes on!", "1:anew")
-	require.Zero(t, s.a.reasm.held)
+	require.Zero(t, s.a.reasm.charged)
 }
 
 // While a reset of all streams waits, one of a single stream that has never had

@@ -10,16 +10,15 @@ import (
 )
 
 const (
-	// maxAnswers bounds the answers that wait for the next packet. What finds
-	// no room is asked again.
+	// maxAnswers bounds the answers that wait for the next packet. The peer repeats a request whose
+	// answer is dropped.
 	maxAnswers = 8
-	// maxPeerResetWait is how long a peer's SSN/TSN reset waits for our data to
+	// maxPeerResetWait is how long an SSN/TSN reset of the peer waits for the data of this side to
 	// be acknowledged before it is denied; meanwhile no message is begun.
 	maxPeerResetWait = 30 * time.Second
 )
 
-// answer is a Re-configuration Response Parameter:
-// https://www.rfc-editor.org/rfc/rfc6525.html#section-4.4
+// answer is a Re-configuration Response Parameter: RFC 6525, section 4.4.
 type answer struct {
 	seq, result              uint32
 	hasTSN                   bool // of an SSN/TSN reset
@@ -45,13 +44,11 @@ func (w *answer) append(dst []byte) []byte {
 	return dst
 }
 
-// minReconfigParam is the least size of each parameter's value; no other types
-// are known.
+// minReconfigParam is the minimum size of the value of each known parameter.
 var minReconfigParam = map[paramType]int{paramOutgoingReset: 12, paramIncomingReset: 4, paramSSNTSNReset: 4,
 	paramReconfigResponse: 8, paramAddOutgoing: 8, paramAddIncoming: 8}
 
-// receiveReConfig processes a RE-CONFIG chunk:
-// https://www.rfc-editor.org/rfc/rfc6525.html#section-5.2.1
+// receiveReConfig processes a RE-CONFIG chunk: RFC 6525, section 5.2.1.
 func (a *Association) receiveReConfig(t instant, c chunk) {
 	if a.state < StateEstablished {
 		return
@@ -65,7 +62,7 @@ func (a *Association) receiveReConfig(t instant, c chunk) {
 			a.stats.ChunksInvalid++
 			return
 		}
-		if !known { // "stop processing the parameter and not process any further parameters"
+		if !known { // the parameters after it are ignored, too
 			a.stats.ChunksInvalid++
 			break
 		}
@@ -94,7 +91,7 @@ func (a *Association) receiveReConfig(t instant, c chunk) {
 	}
 }
 
-// combine reports whether two parameters may be in one chunk (section 3.1).
+// combine reports whether two parameters may be in one chunk: RFC 6525, section 3.1.
 func combine(p, q paramType) bool {
 	switch p {
 	case paramOutgoingReset:
@@ -107,24 +104,23 @@ func combine(p, q paramType) bool {
 	return false
 }
 
-// reconfigViolation: "the receiver SHOULD send an ERROR chunk with a Protocol
-// Violation cause" for other combinations.
+// reconfigViolation answers a combination of parameters that is not allowed: RFC 6525, section 3.1.
 func (a *Association) reconfigViolation() {
 	a.stats.ChunksInvalid++
 	a.ctl.errorCause(CauseProtocolViolation, []byte("RE-CONFIG parameters that may not be combined"))
 }
 
-// receiveRequest answers a request of the peer's: the one expected next is
-// performed, the last two are answered as before.
+// receiveRequest processes a request of the peer: the one expected next is performed, and the
+// answers to the last two are repeated.
 func (a *Association) receiveRequest(t instant, p param) {
 	r := &a.reset
 	if a.acceptsData() {
-		a.recv.sackNow = true // "a SACK chunk SHOULD be sent back"
+		a.recv.sackNow = true // RFC 6525, section 5.2.1
 	}
 	seq := binary.BigEndian.Uint32(p.value)
 	for i := range r.history {
 		if w := &r.history[i]; w.kind != requestNone && w.seq == seq {
-			a.answerAgain(t, w)
+			a.repeatAnswer(t, w)
 			return
 		}
 	}
@@ -133,35 +129,32 @@ func (a *Association) receiveRequest(t instant, p param) {
 		return
 	}
 	r.nextPeerRequest++
-	w := answer{seq: seq}
-	answered := false // by a request of ours
-	switch v := p.value[4:]; p.typ {
-	case paramOutgoingReset:
-		w.kind = requestReset
+	w := answer{seq: seq, kind: requestKind(slices.Index(requestParams[:], p.typ))}
+	answered := false // by a request of this side
+	switch v := p.value[4:]; {
+	case a.cfg.DisableRequests.has(w.kind):
+		w.result = resetDenied
+	case w.kind == requestReset:
 		w.result = a.receiveOutgoingReset(seq, v)
-	case paramIncomingReset:
-		w.kind = requestPeerReset
+	case w.kind == requestPeerReset:
 		w.result, answered = a.receiveIncomingReset(seq, v)
-	case paramSSNTSNReset:
-		w.kind = requestAssociation
+	case w.kind == requestAssociation:
 		w.result = a.receiveAssociationReset(t)
-	case paramAddOutgoing:
-		w.kind = requestAddOut
+	case w.kind == requestAddOut:
 		w.result = a.receiveAddOutgoing(binary.BigEndian.Uint16(v))
-	case paramAddIncoming:
-		w.kind = requestAddIn
+	case w.kind == requestAddIn:
 		w.result = a.receiveAddIncoming(binary.BigEndian.Uint16(v))
 	}
 	r.history[1], r.history[0] = r.history[0], w
 	if !answered {
 		r.answer(a, w)
 	}
-	if r.peerWantsReset && a.quiet() {
+	if r.peerWantsReset && a.nothingOutstanding() {
 		a.performPeerReset()
 	}
 }
 
-// answer queues an answer, instead of an older one to the same request.
+// answer queues an answer; it replaces an older one to the same request.
 func (r *resetState) answer(a *Association, w answer) {
 	for i := range r.answers {
 		if r.answers[i].seq == w.seq {
@@ -176,8 +169,8 @@ func (r *resetState) answer(a *Association, w answer) {
 	r.answers = append(r.answers, w)
 }
 
-// settle answers what was in progress.
-func (r *resetState) settle(a *Association, kind requestKind, result uint32) {
+// answerPending sends the final answer to a request that was answered with In progress.
+func (r *resetState) answerPending(a *Association, kind requestKind, result uint32) {
 	for i := range r.history {
 		if w := &r.history[i]; w.kind == kind && w.result == resetInProgressNow {
 			w.result = result
@@ -189,9 +182,8 @@ func (r *resetState) settle(a *Association, kind requestKind, result uint32) {
 	}
 }
 
-// answerAgain is for a request that came before: its answer was lost, or told
-// to ask again.
-func (a *Association) answerAgain(t instant, w *answer) {
+// repeatAnswer answers a repeated request, whose answer was lost or was In progress.
+func (a *Association) repeatAnswer(t instant, w *answer) {
 	r := &a.reset
 	if w.result == resetInProgressNow {
 		switch w.kind {
@@ -200,13 +192,13 @@ func (a *Association) answerAgain(t instant, w *answer) {
 				r.send = true // it is the answer
 				return
 			}
-			if len(r.wanted) == 0 {
+			if len(r.toReset) == 0 {
 				w.result = resetPerformed
 			}
 		case requestAssociation:
 			if t-r.peerWantsResetAt > maxPeerResetWait {
 				r.peerWantsReset = false
-				a.send.hold = r.wantAssociation
+				a.send.suspended = r.wantAssociation
 				w.result = resetDenied
 			}
 		}
@@ -214,12 +206,12 @@ func (a *Association) answerAgain(t instant, w *answer) {
 	r.answer(a, *w)
 }
 
-// receiveOutgoingReset: the peer begins streams of its own anew, once the data
-// sent before has all arrived (section 5.2.2).
+// receiveOutgoingReset processes an Outgoing SSN Reset Request: streams of the peer are reset when
+// the data sent before has arrived (RFC 6525, section 5.2.2).
 func (a *Association) receiveOutgoingReset(seq uint32, v []byte) uint32 {
 	r := &a.reset
 	if r.kind == requestPeerReset && binary.BigEndian.Uint32(v) == r.request {
-		a.finishRequest(nil) // it is the answer (section 5.2.3, F1)
+		a.finishRequest(nil) // it is the answer (RFC 6525, section 5.2.3, F1)
 	}
 	last := binary.BigEndian.Uint32(v[4:])
 	streams := v[8:]
@@ -228,9 +220,9 @@ func (a *Association) receiveOutgoingReset(seq uint32, v []byte) uint32 {
 			return resetWrongSSN
 		}
 	}
-	// Peers exist (dcSCTP, and we if need be) that ask again with a new number
-	// when they are told "In progress": what waits still is joined, what was done
-	// meanwhile is not done again. They show it by the response sequence number.
+	// Some peers (dcSCTP, and this package if necessary) repeat a request with a new number after
+	// In progress. One that still waits is joined; one that was performed meanwhile is not
+	// performed again. Such a request has its own number as the response sequence number.
 	if r.lastDeferred != nil && !r.isDeferred && bytes.Equal(r.lastDeferred, v[4:]) && binary.BigEndian.Uint32(v) == seq {
 		return resetPerformed
 	}
@@ -248,32 +240,33 @@ func (a *Association) receiveOutgoingReset(seq uint32, v []byte) uint32 {
 		return resetInProgressNow
 	}
 	r.performDeferred(a)
-	a.replayHeld()
+	a.processQueued()
 	return resetPerformed
 }
 
-// receiveIncomingReset: the peer asks us to begin streams of ours anew (section
-// 5.2.3). Our Outgoing SSN Reset Request is the answer, at once or later.
+// receiveIncomingReset processes an Incoming SSN Reset Request: outgoing streams are reset (RFC
+// 6525, section 5.2.3). The Outgoing SSN Reset Request of this side is the answer, at once or
+// later.
 func (a *Association) receiveIncomingReset(seq uint32, v []byte) (result uint32, answered bool) {
 	r := &a.reset
 	if a.state != StateEstablished {
 		return resetDenied, false
 	}
 	if r.kind == requestPeerReset || r.kind == requestAssociation {
-		// What of ours is under way may wait for the peer just so.
+		// The request in flight may wait for the peer in the same way.
 		return resetInProgress, false
 	}
 	var ids []uint16
 	all := len(v) < 2
 	if all {
 		if r.resettingAll {
-			return resetInProgressNow, false // which looks at all streams once
+			return resetInProgressNow, false // all streams are examined once
 		}
 		for id, s := range a.send.streams {
 			if s.used || s.head != nil || s.resetting {
 				ids = append(ids, id)
-			} else if s.priority == DefaultPriority {
-				delete(a.send.streams, id) // as if it had never been: not looked at again
+			} else if s.priority == DefaultPriority && !s.notifyLow {
+				delete(a.send.streams, id) // it has its initial state, and is not examined again
 			}
 		}
 		slices.Sort(ids)
@@ -289,12 +282,12 @@ func (a *Association) receiveIncomingReset(seq uint32, v []byte) (result uint32,
 	for _, id := range ids {
 		s := a.send.streams[id]
 		if s == nil || !s.used && s.head == nil && !s.resetting {
-			continue // its next message is the first anyway
+			continue // its next message is the first
 		}
 		todo = true
 		if !s.resetting {
 			s.resetting = true
-			r.wanted = append(r.wanted, id)
+			r.toReset = append(r.toReset, id)
 		}
 	}
 	if !todo {
@@ -305,33 +298,33 @@ func (a *Association) receiveIncomingReset(seq uint32, v []byte) (result uint32,
 	return resetInProgressNow, r.kind == requestReset && r.send && r.responseSeq == seq
 }
 
-// receiveAddOutgoing: the peer has more streams to send on (section 5.2.5).
+// receiveAddOutgoing processes an Add Outgoing Streams Request: RFC 6525, section 5.2.5.
 func (a *Association) receiveAddOutgoing(n uint16) uint32 {
-	if n == 0 || int(a.hand.inStreams)+int(n) > int(a.cfg.StreamLimit) {
+	if n == 0 || int(a.hand.inStreams)+int(n) > int(a.cfg.MaxTotalStreams) {
 		return resetDenied
 	}
 	a.hand.inStreams += n
 	a.events.Push(Event{Kind: EventStreamsAdded})
 	if a.reset.kind == requestAddIn {
-		a.reset.granted = true
+		a.reset.peerAddedStreams = true
 	}
 	return resetPerformed
 }
 
-// receiveAddIncoming: the peer asks us to have more streams to send on (section
-// 5.2.6). Our Add Outgoing Streams Request is the answer. As that does not say
-// what it answers, and one of our own may look the same, it is said as well.
+// receiveAddIncoming processes an Add Incoming Streams Request (RFC 6525, section 5.2.6). The Add
+// Outgoing Streams Request of this side is the answer. Because that does not name the request, and
+// another one may look the same, a response is sent as well.
 func (a *Association) receiveAddIncoming(n uint16) uint32 {
 	r := &a.reset
-	if a.state != StateEstablished || n == 0 || !a.mayAddOut(n, int(a.cfg.StreamLimit)) {
+	if a.state != StateEstablished || n == 0 || !a.mayAddOut(n, int(a.cfg.MaxTotalStreams)) {
 		return resetDenied
 	}
 	r.wantOut += n
 	return resetPerformed
 }
 
-// receiveAssociationReset: all numbers begin anew (section 5.2.4), once all that
-// we have begun to send is acknowledged, so that nothing gets lost.
+// receiveAssociationReset processes an SSN/TSN Reset Request (RFC 6525, section 5.2.4). It is
+// performed when all messages that were begun are acknowledged, so that nothing is lost.
 func (a *Association) receiveAssociationReset(t instant) uint32 {
 	r := &a.reset
 	switch {
@@ -342,7 +335,7 @@ func (a *Association) receiveAssociationReset(t instant) uint32 {
 	}
 	if !r.peerWantsReset {
 		r.peerWantsReset, r.peerWantsResetAt = true, t
-		a.send.hold = true
+		a.send.suspended = true
 	}
 	return resetInProgressNow
 }

@@ -9,12 +9,11 @@ import (
 // acknowledged is called after each SACK.
 func (r *resetState) acknowledged(a *Association) { a.progressReconfig() }
 
-// progressReconfig does what has become possible: a reset that the peer waits
-// for, or our next request. "there MUST NOT be more than one request in flight"
-// (section 5.1.1).
+// progressReconfig performs a reset for which the peer waits, or sends the next request, if that
+// has become possible. RFC 6525, section 5.1.1, allows one request in flight.
 func (a *Association) progressReconfig() {
 	r := &a.reset
-	if r.peerWantsReset && a.quiet() {
+	if r.peerWantsReset && a.nothingOutstanding() {
 		a.performPeerReset()
 	}
 	if a.state != StateEstablished {
@@ -25,7 +24,7 @@ func (a *Association) progressReconfig() {
 		return
 	}
 	switch {
-	case a.takeIdle():
+	case a.takeAcknowledged():
 		r.begin(a, requestReset)
 	case r.wantOut > 0:
 		r.number, r.wantOut = r.wantOut, 0
@@ -33,29 +32,28 @@ func (a *Association) progressReconfig() {
 	case r.wantIn > 0:
 		r.number, r.wantIn = r.wantIn, 0
 		r.begin(a, requestAddIn)
-	case r.askAll:
-		r.ask, r.askAll = r.ask[:0], false
+	case r.requestAll:
+		r.toRequest, r.requestAll = r.toRequest[:0], false
 		r.begin(a, requestPeerReset)
-	case len(r.ask) > 0:
-		n := min(len(r.ask), maxResetStreams)
-		r.requested = append(r.requested, r.ask[:n]...)
-		r.ask = r.ask[:copy(r.ask, r.ask[n:])]
+	case len(r.toRequest) > 0:
+		n := min(len(r.toRequest), maxResetStreams)
+		r.requested = append(r.requested, r.toRequest[:n]...)
+		r.toRequest = r.toRequest[:copy(r.toRequest, r.toRequest[n:])]
 		r.begin(a, requestPeerReset)
-	case r.wantAssociation && !r.peerWantsReset && a.quiet():
+	case r.wantAssociation && !r.peerWantsReset && a.nothingOutstanding():
 		r.wantAssociation = false
 		r.begin(a, requestAssociation)
 	}
 }
 
-// takeIdle moves streams whose data has all been acknowledged from wanted to
-// requested, and reports whether there are any. The peer may have asked for a
-// reset of all streams, and each SACK leads here, so that a few of them are
-// looked at each time, in turn. None is forgotten: a stream that is not idle
-// brings another SACK.
-func (a *Association) takeIdle() bool {
+// takeAcknowledged moves streams whose data is acknowledged from toReset to requested, and reports
+// whether there are any. The peer may have requested a reset of all streams, and each SACK leads
+// here, so that some of them are examined each time, in turn. None is forgotten: a stream with
+// unacknowledged data brings another SACK.
+func (a *Association) takeAcknowledged() bool {
 	r := &a.reset
-	n := min(len(r.wanted), maxIdleLooks)
-	first, others := r.wanted[:n], r.wanted[n:]
+	n := min(len(r.toReset), maxStreamsExamined)
+	first, others := r.toReset[:n], r.toReset[n:]
 	rest := first[:0]
 	for _, id := range first {
 		s := a.send.streams[id]
@@ -65,60 +63,59 @@ func (a *Association) takeIdle() bool {
 			rest = append(rest, id)
 		}
 	}
-	if r.wanted = rest; len(others) > 0 {
-		r.wanted = append(others, rest...)
+	if r.toReset = rest; len(others) > 0 {
+		r.toReset = append(others, rest...)
 	}
 	return len(r.requested) > 0
 }
 
-// outstandingTSN reports whether a TSN of ours is not cumulatively acknowledged
-// yet. It can be of any age.
+// outstandingTSN reports whether a TSN of this side, of any age, is not cumulatively acknowledged.
 func (a *Association) outstandingTSN(tsn uint32) bool { return tsn-a.out.base < a.out.next-a.out.base }
 
-// quiet reports whether everything is acknowledged, and no message half sent.
-func (a *Association) quiet() bool {
-	return a.out.base == a.out.next && !a.fwd.pending() && a.send.begun() == nil
+// nothingOutstanding reports whether everything is acknowledged, and no message partly sent.
+func (a *Association) nothingOutstanding() bool {
+	return a.out.base == a.out.next && !a.fwd.pending() && a.send.partlySent() == nil
 }
 
-// cancelReset gives up a ResetAssociation that was not asked for yet: the
-// association is being shut down, and what is queued has to go out.
+// cancelReset drops a ResetAssociation that was not requested yet: the association is being shut
+// down, and the queued messages have to be sent.
 func (a *Association) cancelReset() {
 	if r := &a.reset; r.wantAssociation {
 		r.wantAssociation = false
-		a.send.hold = r.peerWantsReset
+		a.send.suspended = r.peerWantsReset
 		a.events.Push(Event{Kind: EventAssociationReset, Err: ErrClosed})
 	}
 }
 
-// begin makes a request, whose other fields are set.
+// begin sends a request whose other fields are set.
 func (r *resetState) begin(a *Association, k requestKind) {
 	r.kind = k
 	r.lastTSN, r.peerTSN = a.out.next-1, a.recv.cum
-	r.since, r.rounds, r.granted = a.last, 0, false
+	r.since, r.staleAnswers, r.peerAddedStreams = a.last, 0, false
 	r.renew()
 	r.send = true
 }
 
-// renew gives the request a number of its own.
+// renew assigns a new sequence number to the request.
 func (r *resetState) renew() {
 	r.request = r.nextRequest
 	r.nextRequest++
-	// "the Re-configuration Response Sequence Number ... if this request is
-	// not a response, the next expected request number minus 1" (section 4.1);
-	// if it is one, that is its request's number just as well.
+	// RFC 6525, section 4.1: the Re-configuration Response Sequence Number of a request that is not
+	// a response is the next expected number minus 1. That is the number of the request of the
+	// peer, too, if it is a response.
 	r.responseSeq = r.nextPeerRequest - 1
 	r.attempts = 0
 }
 
-// appendReConfig encodes RE-CONFIG chunks: answers, and our request when it is
-// due. Of the combinations that section 3.1 allows two answers are used, and an
-// answer with an outgoing reset.
+// appendReConfig appends RE-CONFIG chunks: answers, and the request if it is due. Of the
+// combinations that RFC 6525, section 3.1, allows it uses two answers, and an answer with an
+// outgoing reset.
 func (a *Association) appendReConfig(t instant, dst []byte, limit int) []byte {
 	r := &a.reset
 	a.progressReconfig()
-	if len(r.answers) > 0 && r.kind != requestNone && r.attempts > 0 && !r.waits {
-		// The peer is heard again, and the request that was lost before need not wait for its timer, which has backed
-		// off: each side may be waiting in turn for the other's next attempt.
+	if len(r.answers) > 0 && r.kind != requestNone && r.attempts > 0 && !r.peerBusy {
+		// The peer is reachable again, and the lost request need not wait for its timer, which has
+		// backed off: each side may otherwise wait in turn for the next attempt of the other.
 		r.send = true
 	}
 	for len(r.answers) > 0 || r.send {
@@ -152,10 +149,10 @@ func (r *resetState) requestSize() int {
 	return paramHeaderSize + 12 + 2*len(r.requested) // at most
 }
 
-// appendRequest encodes the request under way, as it is each time it is sent.
+// appendRequest encodes the request in flight.
 func (a *Association) appendRequest(t instant, dst []byte) []byte {
 	r := &a.reset
-	r.send, r.waits = false, false
+	r.send, r.peerBusy = false, false
 	r.acked = !a.outstandingTSN(r.lastTSN)
 	p := len(dst)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(requestParams[r.kind]))
@@ -176,22 +173,21 @@ func (a *Association) appendRequest(t instant, dst []byte) []byte {
 	return endChunk(dst, p)
 }
 
-// reconfigTimeout is T-reconfig: the request is sent again.
+// reconfigTimeout is the expiry of T-reconfig: the request is repeated.
 func (a *Association) reconfigTimeout() {
 	r := &a.reset
 	if r.kind == requestNone {
 		return
 	}
-	if !r.waits {
+	if !r.peerBusy {
 		if r.attempts++; r.attempts > a.cfg.MaxRetransmits {
 			switch {
-			case r.kind == requestReset: // section 5.1.1: as with data
+			case r.kind == requestReset: // RFC 6525, section 5.1.1: as with data
 				a.close(ErrPeerUnreachable)
-			case r.granted: // some peers (Linux) give no other answer
+			case r.peerAddedStreams: // some peers (Linux) send no other answer
 				a.finishRequest(nil)
 			default:
-				// A peer that ignores what it does not know (dcSCTP, pion)
-				// still expects this number.
+				// A peer that ignores unknown requests (dcSCTP, pion) still expects this number.
 				r.nextRequest = r.request
 				a.finishRequest(ErrReconfigTimeout)
 			}
@@ -201,13 +197,14 @@ func (a *Association) reconfigTimeout() {
 	r.send = true
 }
 
-// reconfigInterval is how long T-reconfig runs. It backs off by itself: a request that is lost several times must not slow
-// down the data beside it, whose timer ends at another chunk's loss.
+// reconfigInterval returns the time of T-reconfig. It has a back-off of its own: a request that is
+// lost several times must not slow down the data beside it, whose timer depends on the loss of
+// other chunks.
 func (a *Association) reconfigInterval() time.Duration {
 	return min(a.rtt.rto<<min(a.reset.attempts, 16), a.rtt.high)
 }
 
-// receiveReconfigResponse: section 5.2.7.
+// receiveReconfigResponse processes a Re-configuration Response Parameter: RFC 6525, section 5.2.7.
 func (a *Association) receiveReconfigResponse(t instant, v []byte) {
 	r := &a.reset
 	if r.kind == requestNone || binary.BigEndian.Uint32(v) != r.request {
@@ -216,7 +213,7 @@ func (a *Association) receiveReconfigResponse(t instant, v []byte) {
 	result := binary.BigEndian.Uint32(v[4:])
 	if r.kind == requestAssociation && result == resetPerformed {
 		if len(v) < 16 || !a.associationReset(binary.BigEndian.Uint32(v[8:]), binary.BigEndian.Uint32(v[12:])) {
-			a.stats.ChunksInvalid++ // it is asked again
+			a.stats.ChunksInvalid++ // the request is repeated
 			return
 		}
 		if a.over {
@@ -232,21 +229,20 @@ func (a *Association) receiveReconfigResponse(t instant, v []byte) {
 	case result == resetInProgressNow && r.kind != requestReset && t-r.since > maxInProgress:
 		a.finishRequest(refused(denied, result))
 	case result == resetInProgressNow:
-		// The same request, with the same sequence number, after a while.
+		// The same request is repeated later, with the same sequence number.
 		r.attempts = 0
-		a.askAgain(t)
-		// But an outgoing reset waits for nothing but our data. Peers exist
-		// (dcSCTP in browsers) that repeat the answer which they once gave to
-		// that number.
+		a.retryLater(t)
+		// But an outgoing reset waits only for data of this side. Some peers (dcSCTP in browsers)
+		// repeat the answer that they once sent to that number.
 		if r.kind == requestReset && r.acked {
 			r.acked = false // once for each time that it is sent
 			a.renewRequest(true)
 		}
 	case result == resetInProgress && r.kind == requestReset:
-		// Some peers (Linux) say so while a request of theirs is under way:
-		// both sides close a channel at once. It passes.
-		r.rounds = max(r.rounds, staleRounds)
-		a.askAgain(t)
+		// Some peers (Linux) answer so while a request of theirs is in flight: both sides close a
+		// channel at the same time. It is temporary.
+		r.staleAnswers = max(r.staleAnswers, maxStaleAnswers)
+		a.retryLater(t)
 		a.renewRequest(false)
 	case result == resetPerformed, result == resetNothingToDo && (r.kind == requestReset || r.kind == requestPeerReset):
 		a.finishRequest(nil)
@@ -256,31 +252,31 @@ func (a *Association) receiveReconfigResponse(t instant, v []byte) {
 	a.progressReconfig()
 }
 
-// askAgain lets the request wait for a round trip and more.
-func (a *Association) askAgain(t instant) {
-	a.reset.waits, a.reset.send = true, false
+// retryLater delays the request by more than a round trip.
+func (a *Association) retryLater(t instant) {
+	a.reset.peerBusy, a.reset.send = true, false
 	a.timers[timerReconfig] = t + a.rtt.rto
 }
 
-// renewRequest lets the request that waits have a new number, if its answer
-// makes no sense repeatedly; too often, and it has failed. same says that the
-// peer may have performed it under its old number.
+// renewRequest assigns a new number to the delayed request after repeated answers that contradict
+// its state; after too many of them the request has failed. same is set if the peer may have
+// performed it under its old number.
 func (a *Association) renewRequest(same bool) {
 	r := &a.reset
-	if r.rounds++; r.rounds < staleRounds {
+	if r.staleAnswers++; r.staleAnswers < maxStaleAnswers {
 		return
 	}
-	if r.rounds > staleRounds+a.cfg.MaxRetransmits {
+	if r.staleAnswers > maxStaleAnswers+a.cfg.MaxRetransmits {
 		a.finishRequest(refused(ErrResetDenied, resetInProgress))
 		return
 	}
 	r.renew()
 	if same {
-		r.responseSeq = r.request // which is no response's: see receiveOutgoingReset
+		r.responseSeq = r.request // not that of a response: see receiveOutgoingReset
 	}
 }
 
-// refused adds to err what the peer says besides "Denied".
+// refused adds the result to err, unless it is Denied.
 func refused(err error, result uint32) error {
 	if result == resetDenied {
 		return err
@@ -291,11 +287,11 @@ func refused(err error, result uint32) error {
 	return fmt.Errorf("%w: result %d", err, result)
 }
 
-// finishRequest ends the request under way; err is nil if the peer agreed.
+// finishRequest ends the request in flight; err is nil if the peer has performed it.
 func (a *Association) finishRequest(err error) {
 	r := &a.reset
 	kind := r.kind
-	r.kind, r.send, r.waits = requestNone, false, false
+	r.kind, r.send, r.peerBusy = requestNone, false, false
 	a.timers[timerReconfig] = 0
 	switch kind {
 	case requestReset:
@@ -315,19 +311,19 @@ func (a *Association) finishRequest(err error) {
 			a.events.Push(Event{Kind: EventResetRequestComplete, Stream: AllStreams, Err: err})
 		}
 	case requestAssociation:
-		a.send.hold = false
+		a.send.suspended = false
 		a.events.Push(Event{Kind: EventAssociationReset, Err: err})
-		a.replayHeld()
+		a.processQueued()
 	case requestAddOut:
 		if err == nil {
 			a.hand.outStreams += r.number
 		}
 		a.events.Push(Event{Kind: EventStreamsAdded, Err: err})
 	case requestAddIn:
-		if err != nil { // else the peer's own request brings it
+		if err != nil { // otherwise the peer's own request causes the event
 			a.events.Push(Event{Kind: EventStreamsAdded, Err: err})
 		}
 	}
 	r.requested = r.requested[:0]
-	r.resettingAll = r.resettingAll && len(r.wanted) > 0
+	r.resettingAll = r.resettingAll && len(r.toReset) > 0
 }

@@ -151,8 +151,8 @@ func (u *channelUser) act(r *rand.Rand, now time.Time) {
 // idle: nothing is on its way, wanted, asked or owed.
 func (u *channelUser) idle() bool {
 	r := &u.reset
-	return u.BufferedAmount() == 0 && !u.fwd.pending() && r.kind == requestNone && len(r.wanted)+len(r.ask)+len(r.answers)+len(r.held) == 0 &&
-		!r.askAll && !r.wantAssociation && !r.peerWantsReset && !r.isDeferred && r.wantOut+r.wantIn == 0
+	return u.BufferedAmount() == 0 && !u.fwd.pending() && r.kind == requestNone && len(r.toReset)+len(r.toRequest)+len(r.answers)+len(r.queued) == 0 &&
+		!r.requestAll && !r.wantAssociation && !r.peerWantsReset && !r.isDeferred && r.wantOut+r.wantIn == 0
 }
 
 // Channels are opened, closed and used again from both sides at once, over bad
@@ -166,8 +166,8 @@ func TestAdversarialResets(t *testing.T) {
 		sim := netsim.New(seed)
 		user := func(interleaving bool) *channelUser {
 			cfg := Config{MTU: 400 + r.IntN(1000), Rand: sim.RandReader(), MaxInitRetransmits: 40, MaxRetransmits: 60,
-				RTOMax: 5 * time.Second, NoInterleaving: !interleaving, MaxStreams: 20, StreamLimit: 30}
-			return &channelUser{Association: New(cfg), t: t, seen: map[EventKind]int{},
+				MaxRTO: 5 * time.Second, DisableInterleaving: !interleaving, MaxStreams: 20, MaxTotalStreams: 30}
+			return &channelUser{Association: mustNew(cfg), t: t, seen: map[EventKind]int{},
 				out: map[uint16]*channelEnd{}, in: map[uint16]*channelEnd{}}
 		}
 		interleaving := r.IntN(2) == 0
@@ -204,9 +204,9 @@ func TestAdversarialResets(t *testing.T) {
 				}
 				require.False(t, c.closing)
 			}
-			require.Zero(t, u.reasm.held)
-			require.Zero(t, u.reset.heldBytes)
-			require.False(t, u.send.hold)
+			require.Zero(t, u.reasm.charged)
+			require.Zero(t, u.reset.queuedBytes)
+			require.False(t, u.send.suspended)
 			out, _ := u.Streams()
 			_, in := u.peer.Streams()
 			require.Equal(t, out, in)

@@ -53,7 +53,7 @@ func TestResetStream(t *testing.T) {
 }
 
 // Section 5.1.2, A2: "If the sender has any outstanding data (i.e., data that has been
-// sent but not acknowledged) ... SHOULD wait"; RFC 8831 section 6.7: "All messages sent
+// sent but not acknowledged) ... SHOULD wait"; RFC 8831, section 6.7: "All messages sent
 // before are delivered".
 func TestResetWaitsForData(t *testing.T) {
 	s := established(t, Config{MTU: 1192, InitialCongestionWindow: 1200})
@@ -147,7 +147,7 @@ func TestResetResults(t *testing.T) {
 	for range 20 { // however long the peer takes
 		s.receive(resetResponse(1000, resetInProgressNow), sack(999))
 		s.want()
-		s.wait(cfg.RTOMax)
+		s.wait(cfg.MaxRTO)
 		s.want(`RE-CONFIG reset #1000 last 1000 s1 | DATA 1000 s2 ssn0 BE "unacknowledged"`)
 		s.wantEvents()
 	}

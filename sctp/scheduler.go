@@ -2,34 +2,32 @@ package sctp
 
 import "fmt"
 
-// Scheduler decides which stream's message is sent next when several wait:
-// https://www.rfc-editor.org/rfc/rfc8260.html#section-3
+// Scheduler selects the stream whose message is sent next when several wait: RFC 8260, section 3.
 //
-// With interleaving (RFC 8260) the choice is made anew for each chunk, so that
-// a large message on one stream does not hold up a small one on another;
-// without it, for each message, as the fragments of one must not be separated.
+// With interleaving (RFC 8260) it selects anew for each chunk, so that a large message on one
+// stream does not hold up a small one on another. Without it, it selects for each message, because
+// the fragments of a message must not be separated.
 type Scheduler uint8
 
 // The schedulers.
 const (
-	// SchedulerDefault is SchedulerWeightedFair; while all streams have the
-	// same priority, they share the bandwidth equally.
+	// SchedulerDefault is SchedulerWeightedFair; streams of the same priority share the bandwidth
+	// equally.
 	SchedulerDefault Scheduler = iota
-	// SchedulerFirstCome sends messages in the order of Send.
+	// SchedulerFirstCome (SCTP_SS_FCFS) sends messages in the order of Send.
 	SchedulerFirstCome
-	// SchedulerRoundRobin gives the streams turns.
+	// SchedulerRoundRobin (SCTP_SS_RR) serves the streams in turn.
 	SchedulerRoundRobin
-	// SchedulerRoundRobinPacket gives the streams turns, a packet each: chunks
-	// of different streams are not bundled, so that a lost packet holds up one
-	// stream only.
+	// SchedulerRoundRobinPacket (SCTP_SS_RR_PKT) serves the streams in turn, a packet each: chunks
+	// of different streams are not bundled, so that a lost packet holds up one stream only.
 	SchedulerRoundRobinPacket
-	// SchedulerPriority sends what has the highest priority, and gives turns
-	// to streams of the same.
+	// SchedulerPriority (SCTP_SS_PRIO) serves the stream of the highest priority, and streams of
+	// the same priority in turn.
 	SchedulerPriority
-	// SchedulerFair gives each stream the same bandwidth.
+	// SchedulerFair (SCTP_SS_FC) shares the bandwidth equally among the streams.
 	SchedulerFair
-	// SchedulerWeightedFair gives the streams bandwidth in proportion to their
-	// priorities.
+	// SchedulerWeightedFair (SCTP_SS_WFQ) shares the bandwidth among the streams in proportion to
+	// their priorities.
 	SchedulerWeightedFair
 )
 
@@ -42,13 +40,13 @@ func (s Scheduler) String() string {
 	return fmt.Sprintf("scheduler %d", uint8(s))
 }
 
-// DefaultPriority is a stream's priority before SetStreamPriority, the "normal"
-// of https://www.rfc-editor.org/rfc/rfc8831.html#section-6.4
+// DefaultPriority is the priority of a stream before SetStreamPriority, the normal one of RFC 8831,
+// section 6.4.
 const DefaultPriority = 256
 
-// schedule is the set of streams that have something to send, as a binary heap
-// by key: the stream with the least is next. What a key means is the
-// scheduler's: a number of arrival, of turns, or of bytes sent.
+// schedule is the set of streams that have something to send, as a binary heap by key: the stream
+// with the lowest key is next. The scheduler determines the meaning of a key: a number of arrival,
+// of turns, or of bytes sent.
 type schedule struct {
 	kind   Scheduler
 	heap   []*outStream
@@ -58,13 +56,13 @@ type schedule struct {
 }
 
 const (
-	// weightScale makes virtual time fine enough for any weight.
+	// weightScale makes the unit of virtual time small enough for any weight.
 	weightScale = 1 << 16
 	// priorityShift puts the priority above any number of turns.
 	priorityShift = 48
 )
 
-// add puts a stream that had nothing to send into the set.
+// add inserts a stream that had nothing to send.
 func (q *schedule) add(s *outStream) {
 	q.rekey(s, 0)
 	s.index = len(q.heap)
@@ -72,8 +70,8 @@ func (q *schedule) add(s *outStream) {
 	q.up(s.index)
 }
 
-// rekey gives a stream its next key, after size bytes of it were sent (0: it
-// had nothing to send before).
+// rekey assigns the next key of a stream, after size bytes of it were sent; 0: it had nothing to
+// send before.
 func (q *schedule) rekey(s *outStream, size int) {
 	switch q.kind {
 	case SchedulerFirstCome:
@@ -89,7 +87,7 @@ func (q *schedule) rekey(s *outStream, size int) {
 		if q.kind == SchedulerFair || weight == 0 {
 			weight = 1
 		}
-		// A stream that was idle does not get its silence back.
+		// A stream gets no credit for the time that it was idle.
 		s.key = max(s.key, q.clock) + uint64(size)*weightScale/weight
 	}
 }
@@ -105,7 +103,7 @@ func (q *schedule) next() *outStream {
 	return q.heap[0]
 }
 
-// served is told that size bytes of s were sent. hold keeps s in its turn.
+// served accounts for size bytes of s that were sent. With hold, s keeps its turn.
 func (q *schedule) served(s *outStream, size int, hold bool) {
 	q.pinned = nil
 	if s.head == nil {
@@ -120,7 +118,7 @@ func (q *schedule) served(s *outStream, size int, hold bool) {
 	q.fix(s.index)
 }
 
-// dropped is told that the first message of s was given up.
+// dropped accounts for the first message of s, which was abandoned.
 func (q *schedule) dropped(s *outStream) {
 	if q.pinned == s {
 		q.pinned = nil
@@ -133,14 +131,14 @@ func (q *schedule) dropped(s *outStream) {
 	q.fix(s.index)
 }
 
-// beginPacket ends the turn of a stream that was held for a packet only.
+// beginPacket ends the turn of a stream that lasts one packet.
 func (q *schedule) beginPacket(interleaving bool) {
 	if s := q.pinned; s != nil && (interleaving || s.head.sent == 0) {
 		q.pinned = nil
 	}
 }
 
-// remove takes a stream out that has nothing to send any more.
+// remove removes a stream that has nothing to send any more.
 func (q *schedule) remove(s *outStream) {
 	if q.pinned == s {
 		q.pinned = nil
@@ -199,18 +197,16 @@ func (q *schedule) down(i int) (moved bool) {
 	}
 }
 
-// partialMessages are the messages of which some fragments are sent and some
-// are not, while fragments of several alternate. Their sizes are bounded by what
-// the peer can hold: a receiver whose window is full of incomplete messages
-// could not take what would complete them.
+// partialMessages are the messages that are partly sent, while fragments of several alternate.
+// Their total size is bounded by the receive window of the peer: a receiver whose window is full of
+// incomplete messages could not accept the data that completes them.
 type partialMessages struct {
 	streams []*outStream // whose first message is one
 	bytes   int          // the sum of their sizes
 	budget  int          // half of the window that the peer began with
 }
 
-// full reports whether a message of that size must wait for others to be sent
-// completely.
+// full reports whether a message of that size must wait until others are wholly sent.
 func (p *partialMessages) full(size int) bool {
 	return len(p.streams) > 0 && p.bytes+size > p.budget
 }
@@ -231,7 +227,7 @@ func (p *partialMessages) add(m *outMessage) {
 	p.bytes += len(m.buf.B)
 }
 
-// remove is told of each message that is wholly sent or given up.
+// remove removes a message that is wholly sent or abandoned.
 func (p *partialMessages) remove(m *outMessage) {
 	for i, s := range p.streams {
 		if s == m.queue {
@@ -244,10 +240,9 @@ func (p *partialMessages) remove(m *outMessage) {
 	}
 }
 
-// SetStreamPriority sets the priority of our outgoing stream id, which the
-// priority and weighted fair schedulers look at: the higher, the sooner, or the
-// more. It takes effect with the next message or fragment. ErrInvalidStream
-// beyond the number of streams.
+// SetStreamPriority sets the priority of the outgoing stream id, which the priority and weighted
+// fair schedulers use: a higher number is served sooner, or gets more. It takes effect with the
+// next message or fragment. ErrInvalidStream beyond the number of streams.
 func (a *Association) SetStreamPriority(id, priority uint16) error {
 	if id >= a.hand.outStreams {
 		return ErrInvalidStream

@@ -72,7 +72,7 @@ func TestSchedulers(t *testing.T) {
 		// served before the second chunks of the others.
 		{SchedulerFair, false, []uint16{1, 2, 3, 1, 2, 1, 2, 1}},
 	} {
-		got := order(t, Config{Scheduler: c.scheduler, NoInterleaving: c.noIDATA}, messages, nil).streams
+		got := order(t, Config{Scheduler: c.scheduler, DisableInterleaving: c.noIDATA}, messages, nil).streams
 		if c.scheduler == SchedulerFirstCome || c.noIDATA {
 			require.Equal(t, c.want, got, "%v", c.scheduler)
 			continue
@@ -88,7 +88,7 @@ func TestSchedulers(t *testing.T) {
 // section 1: "head-of-line blocking").
 func TestSmallMessageOvertakesLargeOne(t *testing.T) {
 	position := func(noIDATA bool) int {
-		got := order(t, Config{NoInterleaving: noIDATA}, []queued{{1, 256 << 10}, {2, 50}}, nil).streams
+		got := order(t, Config{DisableInterleaving: noIDATA}, []queued{{1, 256 << 10}, {2, 50}}, nil).streams
 		for i, s := range got {
 			if s == 2 {
 				return i
@@ -155,7 +155,7 @@ func TestInterleavingIsBounded(t *testing.T) {
 	}
 	cfg := Config{MTU: 1200}
 	p := newMemoryPipe(t, cfg)
-	p.a.cfg.SendBuffer = 1 << 30
+	p.a.cfg.MaxSendBuffer = 1 << 30
 	p.a.cc = newNewReno(1200, 1<<20)
 	for _, m := range messages {
 		_ = p.a.Send(p.now, m.stream, 53, make([]byte, m.size), SendOptions{})

@@ -59,6 +59,15 @@ func fixedRand(tag, tsn uint32) *scriptRand {
 	return &scriptRand{binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, tag), tsn), rand.NewChaCha8([32]byte{})}
 }
 
+// mustNew returns an association with a configuration that is valid.
+func mustNew(cfg Config) *Association {
+	a, err := New(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
 // newScript makes an association that nobody has spoken to.
 func newScript(t testing.TB, cfg Config) *script {
 	if cfg.Rand == nil {
@@ -70,7 +79,7 @@ func newScript(t testing.TB, cfg Config) *script {
 	if cfg.Scheduler == SchedulerDefault {
 		cfg.Scheduler = SchedulerFirstCome // what is sent first comes out first
 	}
-	return &script{t: t, a: New(cfg), now: time.Unix(1_700_000_000, 0)}
+	return &script{t: t, a: mustNew(cfg), now: time.Unix(1_700_000_000, 0)}
 }
 
 // established is a script after the handshake, with a round trip of rtt.
@@ -175,9 +184,10 @@ func (s *script) take() (lines []string, packets [][]byte) {
 	return lines, packets
 }
 
-var eventNames = map[EventKind]string{EventConnected: "connected", EventClosed: "closed", EventStreamReset: "reset",
+var scriptEvents = map[EventKind]string{EventConnected: "connected", EventClosed: "closed", EventStreamReset: "reset",
 	EventStreamResetComplete: "reset complete", EventWritable: "writable", EventRestarted: "restarted",
-	EventStreamsAdded: "streams added", EventAssociationReset: "all reset", EventResetRequestComplete: "asked"}
+	EventStreamsAdded: "streams added", EventAssociationReset: "all reset", EventResetRequestComplete: "asked",
+	EventSenderDry: "sender dry", EventBufferedAmountLow: "buffered amount low"}
 
 // wantEvents checks that exactly these events came since the last time.
 func (s *script) wantEvents(events ...string) {
@@ -194,8 +204,8 @@ func (s *script) wantEvents(events ...string) {
 }
 
 func describeEvent(e Event) string {
-	text := eventNames[e.Kind]
-	if e.Kind == EventStreamReset || e.Kind == EventStreamResetComplete || e.Kind == EventResetRequestComplete {
+	text := scriptEvents[e.Kind]
+	if e.Kind == EventStreamReset || e.Kind == EventStreamResetComplete || e.Kind == EventResetRequestComplete || e.Kind == EventBufferedAmountLow {
 		text += fmt.Sprintf(" %d", e.Stream)
 	}
 	if e.Err != nil {

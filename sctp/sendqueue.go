@@ -5,91 +5,96 @@ import (
 	"time"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
+	"github.com/rtcstack/rtcstack/internal/ring"
 )
 
-// SendOptions says how one message is to be delivered.
+// SendOptions holds the reliability and order of one message. The zero value is reliable and
+// ordered. RFC 7496 and RFC 3758 take effect only if the peer supports RFC 3758.
 type SendOptions struct {
 	// Unordered lets the message overtake others of its stream.
 	Unordered bool
-	// LimitRetransmits gives the message up when a part of it would have to
-	// be sent again more than MaxRetransmits times; 0: never again (RFC 7496
-	// section 3.1). It has no effect if the peer lacks RFC 3758.
+	// LimitRetransmits abandons the message when a fragment of it would have to be retransmitted
+	// more than MaxRetransmits times; 0 means never retransmitted (RFC 7496, section 3.1).
 	LimitRetransmits bool
 	MaxRetransmits   uint32
-	// Lifetime gives the message up when it is not acknowledged that long
-	// after Since (RFC 3758 section 4.1): what waits is dropped, what was sent
-	// is not sent again. 0, or below: no limit. It has no effect if the peer
-	// lacks RFC 3758. If both limits are set, the first that is reached counts.
+	// Lifetime abandons the message when it is not acknowledged this long after Since (RFC 3758,
+	// section 4.1): what waits is dropped, and what was sent is not retransmitted. 0 or negative:
+	// no limit. If both limits are set, the first one reached counts.
 	Lifetime time.Duration
-	// Since is when Lifetime began, for a message that has waited before Send.
-	// The zero time, or a later one than Send's: it begins with Send. Send
-	// takes a message whose lifetime is over already, and drops it.
+	// Since is when Lifetime began, for a message that has waited before Send. The zero time, or a
+	// later one than that of Send: it begins with Send. Send takes a message whose lifetime is
+	// over, and drops it.
 	Since time.Time
-	// Expendable lets the message be dropped, while it waits to be sent, for
-	// another expendable one that is more important when the send buffer is
-	// full (the priority policy of RFC 7496 section 3.2). Rank is its
-	// importance: the least number is the most important.
-	Expendable bool
-	Rank       uint32
+	// UsePriority applies the priority policy of RFC 7496, section 3.2: when the send buffer is
+	// full, a message that waits to be sent is dropped for a more important one, if both use the
+	// policy. The lowest Priority is the most important, as in RFC 7496. It is independent of the
+	// priority of a stream.
+	UsePriority bool
+	Priority    uint32
 }
 
 // outMessage is a message that Send took and the peer has not acknowledged.
 type outMessage struct {
-	buf       *bufpool.Buffer
-	next      *outMessage // in its stream's queue
-	prev      *outMessage
-	expires   instant // 0: never
-	expiry    int     // its index in sendQueue.expiry, plus 1; 0: not in there
-	ppid      uint32
-	queue     *outStream
-	arrival   uint64 // counts messages, for the first-come scheduler
-	ordinal   uint32 // SSN or MID, once the first fragment is sent
-	fsn       uint32 // of the next fragment
-	maxRtx    uint32
-	sent      int    // bytes that are in chunks already
-	refs      int    // chunks outstanding
-	lost      int    // of them, those that wait to be sent again
-	firstTSN  uint32 // of the fragments sent
-	lastTSN   uint32
-	stream    uint16
-	unordered bool
-	limitRtx  bool
-	abandoned bool
-	rank      uint32
-	ranked    bool // SendOptions.Expendable
+	buf         *bufpool.Buffer
+	next        *outMessage // in its stream's queue
+	prev        *outMessage
+	expires     instant // 0: never
+	expiry      int     // its index in sendQueue.expiry, plus 1; 0: not in there
+	ppid        uint32
+	queue       *outStream
+	arrival     uint64 // counts messages, for the first-come scheduler
+	ordinal     uint32 // SSN or MID, assigned with the first fragment
+	fsn         uint32 // of the next fragment
+	maxRtx      uint32
+	sent        int    // bytes that are in chunks
+	refs        int    // chunks outstanding
+	lost        int    // those of them that wait for retransmission
+	firstTSN    uint32 // of the fragments sent
+	lastTSN     uint32
+	stream      uint16
+	unordered   bool
+	limitRtx    bool
+	abandoned   bool
+	priority    uint32
+	prioritized bool // SendOptions.UsePriority
 }
 
-// outStream is one stream of ours.
+// outStream is one outgoing stream.
 type outStream struct {
 	id         uint16
 	priority   uint16
 	nextMID    uint32 // of ordered messages; its lower half is the SSN
-	nextUMID   uint32 // of unordered messages (RFC 8260 section 2.1)
+	nextUMID   uint32 // of unordered messages (RFC 8260, section 2.1)
 	head, tail *outMessage
 	key        uint64 // in sendQueue.schedule
 	index      int    // in its heap; -1: nothing to send
 	resetting  bool   // ResetStream was called
 	used       bool
 	lastTSN    uint32 // of the last chunk sent
+	low        int    // the threshold of EventBufferedAmountLow
+	notifyLow  bool   // it is set
+	stats      StreamStats
 }
 
-// sendQueue holds the messages that wait for their first transmission, by
-// stream.
+// sendQueue holds the messages that wait for their first transmission, by stream.
 type sendQueue struct {
-	streams  map[uint16]*outStream
-	schedule schedule
-	arrivals uint64
-	partial  partialMessages
-	unsent   int // bytes waiting for their first transmission
-	buffered int // bytes not acknowledged or given up
-	ranked   int // messages waiting that are expendable
-	expiry   expiryQueue
-	refused  bool // Send failed for want of room
-	hold     bool // no message is begun: all numbers are about to begin anew
+	streams      map[uint16]*outStream
+	schedule     schedule
+	arrivals     uint64
+	partial      partialMessages
+	unsent       int // bytes waiting for their first transmission
+	buffered     int // bytes not acknowledged or given up
+	prioritized  int // messages waiting to which the priority policy applies
+	expiry       expiryQueue
+	refused      bool               // Send failed because there was no room
+	notifyDry    bool               // NotifySenderDry was called
+	events       *ring.Queue[Event] // of the association
+	acknowledged uint64             // bytes of user data that the peer has acknowledged
+	suspended    bool               // no new message is begun: an SSN/TSN reset is imminent (RFC 6525, section 5.1.4)
 }
 
-// messagePool keeps message headers for reuse. A full send buffer of small
-// messages has thousands; an association that is idle should not.
+// messagePool holds message headers for reuse. A full send buffer of small messages has thousands
+// of them; an idle association holds none.
 var messagePool = sync.Pool{New: func() any { return new(outMessage) }}
 
 func (q *sendQueue) stream(id uint16) *outStream {
@@ -104,8 +109,7 @@ func (q *sendQueue) stream(id uint16) *outStream {
 	return s
 }
 
-// done lets go of a message that is wholly sent, or dropped, and has no chunk
-// outstanding.
+// done frees a message that is wholly sent, or dropped, and has no chunk outstanding.
 func (q *sendQueue) done(m *outMessage) {
 	q.expiry.remove(m)
 	m.buf.Free()
@@ -113,20 +117,44 @@ func (q *sendQueue) done(m *outMessage) {
 	messagePool.Put(m)
 }
 
-// chunkDone is told of each chunk that leaves the outstanding ones.
+// chunkDone accounts for a chunk that is no longer outstanding.
 func (q *sendQueue) chunkDone(c *sentChunk) {
 	m := c.msg
 	if m == nil {
 		return
 	}
 	c.msg = nil
-	q.buffered -= int(c.size)
+	q.remove(m.queue, int(c.size))
 	if m.refs--; m.refs == 0 && (m.abandoned || m.sent == len(m.buf.B)) {
 		q.done(m)
 	}
 }
 
-// push queues a message behind the others of its stream.
+// take counts size bytes of a message that Send has taken.
+func (q *sendQueue) take(s *outStream, size int) {
+	q.unsent += size
+	q.buffered += size
+	s.stats.Unsent += size
+	s.stats.Buffered += size
+}
+
+// unqueue counts size bytes that are not waiting for their first transmission any more.
+func (q *sendQueue) unqueue(s *outStream, size int) {
+	q.unsent -= size
+	s.stats.Unsent -= size
+}
+
+// remove counts size bytes that are acknowledged or abandoned.
+func (q *sendQueue) remove(s *outStream, size int) {
+	q.buffered -= size
+	before := s.stats.Buffered
+	s.stats.Buffered -= size
+	if s.notifyLow && before > s.low && s.stats.Buffered <= s.low {
+		q.events.Push(Event{Kind: EventBufferedAmountLow, Stream: s.id})
+	}
+}
+
+// push appends a message to its stream.
 func (q *sendQueue) push(s *outStream, m *outMessage) {
 	if s.tail == nil {
 		s.head = m
@@ -141,14 +169,14 @@ func (q *sendQueue) push(s *outStream, m *outMessage) {
 	}
 }
 
-// first returns the message to take the next fragment from.
+// first returns the message from which the next fragment is taken, nil if there is none.
 func (q *sendQueue) first() *outMessage {
 	s := q.schedule.next()
 	if s == nil {
 		return nil
 	}
-	if q.hold {
-		if s = q.begun(); s == nil {
+	if q.suspended {
+		if s = q.partlySent(); s == nil {
 			return nil
 		}
 		return s.head
@@ -159,9 +187,8 @@ func (q *sendQueue) first() *outMessage {
 	return q.partial.next().head
 }
 
-// begun returns a stream whose first message is partly sent, nil if there is
-// none.
-func (q *sendQueue) begun() *outStream {
+// partlySent returns a stream whose first message is partly sent, nil if there is none.
+func (q *sendQueue) partlySent() *outStream {
 	if s := q.schedule.pinned; s != nil && s.head.sent > 0 {
 		return s
 	}
@@ -171,8 +198,7 @@ func (q *sendQueue) begun() *outStream {
 	return nil
 }
 
-// unlinkHead takes the first message of a stream off its queue. The caller
-// tells the schedule.
+// unlinkHead removes the first message from the queue of a stream. The caller updates the schedule.
 func (q *sendQueue) unlinkHead(s *outStream) {
 	m := s.head
 	if s.head = m.next; s.head == nil {
@@ -181,11 +207,11 @@ func (q *sendQueue) unlinkHead(s *outStream) {
 		s.head.prev = nil
 	}
 	m.next = nil
-	q.uncount(m)
+	q.dequeued(m)
 }
 
-// dropWaiting drops a message that waits behind others in its stream, of which
-// nothing has been sent.
+// dropWaiting drops a message that waits behind others in its stream, and of which nothing was
+// sent.
 func (q *sendQueue) dropWaiting(m *outMessage) {
 	m.prev.next = m.next
 	if m.next == nil {
@@ -193,25 +219,25 @@ func (q *sendQueue) dropWaiting(m *outMessage) {
 	} else {
 		m.next.prev = m.prev
 	}
-	q.uncount(m)
-	q.unsent -= len(m.buf.B)
-	q.buffered -= len(m.buf.B)
+	q.dequeued(m)
+	q.unqueue(m.queue, len(m.buf.B))
+	q.remove(m.queue, len(m.buf.B))
 	q.done(m)
 }
 
-// uncount is told of each message that does not wait any more.
-func (q *sendQueue) uncount(m *outMessage) {
+// dequeued accounts for a message that does not wait any more.
+func (q *sendQueue) dequeued(m *outMessage) {
 	q.expiry.remove(m)
-	if m.ranked {
-		q.ranked--
+	if m.prioritized {
+		q.prioritized--
 	}
 }
 
-// drop gives up the unsent rest of the message at the head of its stream.
+// drop abandons the unsent rest of the first message of its stream.
 func (q *sendQueue) drop(m *outMessage) {
 	rest := len(m.buf.B) - m.sent
-	q.unsent -= rest
-	q.buffered -= rest
+	q.unqueue(m.queue, rest)
+	q.remove(m.queue, rest)
 	q.partial.remove(m)
 	q.unlinkHead(m.queue)
 	q.schedule.dropped(m.queue)
@@ -221,7 +247,7 @@ func (q *sendQueue) drop(m *outMessage) {
 	}
 }
 
-// release lets go of everything.
+// release frees all messages and streams.
 func (q *sendQueue) release() {
 	for _, s := range q.streams {
 		for m := s.head; m != nil; {
@@ -230,20 +256,20 @@ func (q *sendQueue) release() {
 			m, m.next = next, nil
 		}
 	}
-	*q = sendQueue{schedule: schedule{kind: q.schedule.kind}, partial: partialMessages{budget: q.partial.budget}}
+	*q = sendQueue{schedule: schedule{kind: q.schedule.kind}, partial: partialMessages{budget: q.partial.budget},
+		acknowledged: q.acknowledged, notifyDry: q.notifyDry, events: q.events}
 }
 
-// Send queues a message for the stream, with a payload protocol identifier that
-// means nothing to SCTP. data is copied and may be reused at once.
+// Send queues a message for a stream, with a payload protocol identifier that has no meaning to
+// SCTP. data is copied and may be reused at once.
 //
-// It works from StateCookieEchoed on, when the peer has answered and the number
-// of streams is known: what is sent by then goes along with the last message of the handshake,
-// which saves a round trip before [EventConnected].
+// Send works from StateCookieEchoed on: the peer has answered, and the number of streams is known.
+// Messages sent in that state leave together with the last packet of the handshake, which saves a
+// round trip before [EventConnected].
 //
-// The message is taken whole or not at all. Errors: ErrSendBufferFull,
-// ErrStreamClosing, ErrInvalidStream, ErrMessageEmpty, ErrMessageTooLarge,
-// ErrNotConnected, ErrClosed. An empty message has to be said otherwise, as the
-// payload protocol identifiers of package dcep do.
+// The message is taken whole or not at all. Errors: ErrSendBufferFull, ErrStreamClosing,
+// ErrInvalidStream, ErrMessageEmpty, ErrMessageTooLarge, ErrNotConnected, ErrClosed. SCTP has no
+// empty messages; WebRTC signals one by a payload protocol identifier of package dcep.
 func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byte, opt SendOptions) error {
 	t := a.clock(now)
 	switch {
@@ -255,7 +281,7 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 		return ErrInvalidStream
 	case len(data) == 0:
 		return ErrMessageEmpty
-	case len(data) > maxSendMessage:
+	case len(data) > MaxBuffer:
 		return ErrMessageTooLarge
 	}
 	q := &a.send
@@ -271,7 +297,7 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 			return nil
 		}
 	}
-	if !a.sendRoom(len(data), q.buffered, q.unsent) && !(opt.Expendable && a.makeRoom(t, len(data), opt.Rank)) {
+	if !a.sendRoom(len(data), q.buffered, q.unsent) && !(opt.UsePriority && a.makeRoom(t, len(data), opt.Priority)) {
 		q.refused = true
 		return ErrSendBufferFull
 	}
@@ -282,9 +308,9 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 	m.buf = bufpool.Get(len(data))
 	m.buf.B = append(m.buf.B, data...)
 	m.stream, m.ppid, m.unordered = stream, ppid, opt.Unordered
-	if opt.Expendable {
-		m.ranked, m.rank = true, opt.Rank
-		q.ranked++
+	if opt.UsePriority {
+		m.prioritized, m.priority = true, opt.Priority
+		q.prioritized++
 	}
 	if a.hand.peerForwardTSN {
 		m.limitRtx, m.maxRtx = opt.LimitRetransmits, opt.MaxRetransmits
@@ -293,14 +319,13 @@ func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byt
 			a.armExpiry()
 		}
 	}
-	q.unsent += len(data)
-	q.buffered += len(data)
+	q.take(s, len(data))
 	q.push(s, m)
 	a.stats.MessagesSent++
 	return nil
 }
 
-// expires returns when the lifetime of a message ends that is sent now.
+// expires returns when the lifetime ends of a message that is sent now.
 func (a *Association) expires(t instant, opt SendOptions) instant {
 	began := t
 	if !opt.Since.IsZero() {
@@ -309,26 +334,22 @@ func (a *Association) expires(t instant, opt SendOptions) instant {
 	return began + opt.Lifetime
 }
 
-// maxSendMessage bounds a message; the sum of all sizes stays within an int.
-const maxSendMessage = 1 << 29
-
-// BufferedAmount returns the bytes that Send took and the peer has not
-// acknowledged yet. It is 0 after the end of the association; see Undelivered.
+// BufferedAmount returns the bytes that Send took and the peer has not acknowledged yet. It is 0
+// after the end of the association; see Undelivered. StreamStats has the same of one stream.
 func (a *Association) BufferedAmount() int { return a.send.buffered }
 
-// Undelivered returns the bytes that Send took and the peer had not acknowledged
-// when the association ended; 0 before. What was given up for its limits does not count.
+// Undelivered returns the bytes that Send took and the peer had not acknowledged when the
+// association ended; 0 before. Abandoned messages do not count.
 func (a *Association) Undelivered() int { return a.undelivered }
 
-// Outstanding returns the bytes that are in flight, chunk headers included, and
-// those of messages, or parts of them, that wait to be sent for the first time.
+// Outstanding returns the bytes in flight, chunk headers included, and the bytes of messages, or
+// parts of them, that wait for their first transmission.
 func (a *Association) Outstanding() (inFlight, unsent int) { return a.out.inFlight, a.send.unsent }
 
-// notifyWritable tells a sender that was refused that there is room again.
-// Half the buffer is waited for, so that a bulk sender is woken once for many
-// messages.
+// notifyWritable reports to a sender that was refused that there is room again. It waits for half
+// of the buffer, so that a bulk sender is woken once for many messages.
 func (a *Association) notifyWritable() {
-	if a.send.refused && a.send.unsent <= a.unsentLimit()/2 && a.send.buffered <= a.cfg.SendBuffer-a.cfg.SendBuffer/8 {
+	if a.send.refused && a.send.unsent <= a.unsentLimit()/2 && a.send.buffered <= a.cfg.MaxSendBuffer-a.cfg.MaxSendBuffer/8 {
 		a.send.refused = false
 		a.events.Push(Event{Kind: EventWritable})
 	}

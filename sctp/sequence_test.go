@@ -12,7 +12,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/cputime"
 )
 
-// RFC 6525 section 5.2.2: after a reset a stream begins anew. The reader sees it between
+// RFC 6525, section 5.2.2: after a reset a stream begins anew. The reader sees it between
 // the last message of before and the first one after, however late it reads.
 func TestMessagesAndResetsAreOneSequence(t *testing.T) {
 	s := established(t, Config{})
@@ -81,7 +81,7 @@ func TestWaitingResetsAreBounded(t *testing.T) {
 	}
 	require.Equal(t, 1000, messages)
 	require.Equal(t, 1100, resets)
-	require.Zero(t, s.a.reasm.held)
+	require.Zero(t, s.a.reasm.charged)
 }
 
 // What a peer sends costs about the same in every order: it must not be able to keep a core busy with a few packets.
@@ -99,7 +99,7 @@ func TestReassemblyCostsTheSameInEveryOrder(t *testing.T) {
 		cost := map[string]time.Duration{}
 		for name, order := range orders {
 			for round := range 3 {
-				a := New(Config{})
+				a := mustNew(Config{})
 				r := &a.reasm
 				r.interleaving = interleaving
 				begin, _ := cputime.Process()
@@ -127,7 +127,7 @@ func TestReassemblyCostsTheSameInEveryOrder(t *testing.T) {
 func TestGivingUpCostsNoMoreThanItIsWorth(t *testing.T) {
 	for _, interleaving := range []bool{false, true} {
 		t.Run(fmt.Sprint("interleaving ", interleaving), func(t *testing.T) {
-			a := New(Config{})
+			a := mustNew(Config{})
 			r := &a.reasm
 			r.interleaving = interleaving
 			const n = 50_000 // beginnings of messages that never end
@@ -149,7 +149,7 @@ func TestGivingUpCostsNoMoreThanItIsWorth(t *testing.T) {
 				r.resetStream(1+i, 2*n)
 			}
 			r.dropAbandoned(time.Hour)
-			require.Zero(t, r.held)
+			require.Zero(t, r.charged)
 			// A sweep of all for each would be 2.5 billion looks, of 10 ns and more.
 			end, _ := cputime.Process()
 			require.Less(t, end-begin, 10*time.Second)
@@ -160,7 +160,7 @@ func TestGivingUpCostsNoMoreThanItIsWorth(t *testing.T) {
 // A reset concerns the incomplete messages of its stream only, whatever they are of before.
 func TestResetDropsTheRunsOfItsStream(t *testing.T) {
 	for _, interleaving := range []bool{false, true} {
-		a := New(Config{})
+		a := mustNew(Config{})
 		r := &a.reasm
 		r.interleaving = interleaving
 		header := func(tsn uint32, stream uint16, mid uint32, flags uint8) *dataHeader {
@@ -174,11 +174,11 @@ func TestResetDropsTheRunsOfItsStream(t *testing.T) {
 			require.Empty(t, r.add(header(10*i, uint16(i), 0, flagBeginning), []byte("a")))
 			require.Empty(t, r.add(header(10*i+5, uint16(i), 0, flagBeginning|flagUnordered), []byte("b")))
 		}
-		charge := r.held / 10
+		charge := r.charged / 10
 		r.resetStream(3, 1000)
-		require.Equal(t, 8*charge, r.held)
+		require.Equal(t, 8*charge, r.charged)
 		r.resetStream(4, 40) // its second run was sent later than the reset says
-		require.Equal(t, 7*charge, r.held)
+		require.Equal(t, 7*charge, r.charged)
 		for i := range uint32(5) {
 			require.Empty(t, r.add(header(10*i+6, uint16(i), 0, flagEnd|flagUnordered), []byte("c")))
 		}
@@ -194,6 +194,6 @@ func TestResetDropsTheRunsOfItsStream(t *testing.T) {
 		}
 		require.Equal(t, map[uint16]string{0: "bc", 1: "bc", 2: "bc", 4: "bc"}, got)
 		r.release()
-		require.Zero(t, r.held)
+		require.Zero(t, r.charged)
 	}
 }

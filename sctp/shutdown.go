@@ -7,42 +7,42 @@ import (
 	"github.com/rtcstack/rtcstack/internal/serial"
 )
 
-// shutdownState is the graceful end of an association:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-9.2
+// shutdownState is the state of the graceful shutdown: RFC 9260, section 9.2.
 type shutdownState struct {
 	wanted   bool // by the user, while the handshake was not over
 	send     bool // SHUTDOWN
 	sendAck  bool // SHUTDOWN ACK
 	attempts int
-	// giveUpAt is when SHUTDOWN-ACK-SENT ends if the peer stays silent.
+	// giveUpAt is when SHUTDOWN-ACK-SENT ends if the peer does not answer.
 	giveUpAt instant
 }
 
 const (
-	// The two sides wait for the last packet of a shutdown for shutdownRTOs timeouts of at least
-	// minShutdownRTO each, and for maxShutdownWait at most. In that time the side that has sent
+	// Both sides wait for the last packet of a shutdown for shutdownRTOs timeouts of at least
+	// minShutdownRTO each, and at most maxShutdownWait. In that time the side that has sent
 	// SHUTDOWN ACK repeats it, and the side that has sent SHUTDOWN COMPLETE answers. Four timeouts
-	// cover two repetitions, after 1 and 3 RTOs. The least RTO is RTO.Min of
-	// https://www.rfc-editor.org/rfc/rfc9260.html#section-16, which the peer may have.
+	// cover two repetitions, after 1 and 3 RTOs. The minimum is RTO.Min of RFC 9260, section 16,
+	// which the peer may have.
 	shutdownRTOs    = 4
 	minShutdownRTO  = time.Second
 	maxShutdownWait = 20 * time.Second
 )
 
 // shutdownWait returns how long to wait for the last packet of a shutdown. Timeouts that have
-// expired already do not make it longer.
+// already expired do not make it longer.
 func (a *Association) shutdownWait() time.Duration {
 	rtt := a.rtt
 	rtt.endBackOff(&a.cfg) // of the copy
 	return min(shutdownRTOs*max(rtt.rto, minShutdownRTO), maxShutdownWait)
 }
 
-// shutdownGuard is the T5-shutdown-guard timer, "5 times RTO.Max" there. Five
-// times that long for a connection that is being closed serves nobody.
+// shutdownGuard is the T5-shutdown-guard timer of RFC 9260, section 9.2. Its recommended five times
+// RTO.Max is five minutes, too long for a connection that is being closed.
 const shutdownGuard = 60 * time.Second
 
-// Shutdown ends the association gracefully: what is queued is delivered, then
-// both sides close. EventClosed follows. Before StateCookieEchoed it is an Abort.
+// Shutdown ends the association gracefully: what is queued is delivered, then both sides close.
+// EventClosed follows, at the latest after 60 s if the peer does not cooperate. Before
+// StateCookieEchoed it is an Abort.
 //
 // One side sends the last packet of a shutdown, SHUTDOWN COMPLETE, and cannot know whether it has
 // arrived. On that side [Association.Deadline] stays set for 4 to 20 s after EventClosed, four
@@ -56,7 +56,7 @@ func (a *Association) Shutdown(now time.Time) {
 	case StateEstablished:
 		a.beginShutdown(t)
 	case StateCookieEchoed:
-		a.shutdown.wanted = true // what was sent already is to arrive
+		a.shutdown.wanted = true // after the messages sent early
 	case StateClosed, StateCookieWait:
 		a.abort(t, CauseUserInitiatedAbort, "", false)
 	}
@@ -68,18 +68,18 @@ func (a *Association) beginShutdown(t instant) {
 	a.progressShutdown(t)
 }
 
-// peerShutDown reports whether the peer has sent SHUTDOWN, which it does when
-// everything that it sent is acknowledged.
+// peerShutDown reports whether the peer has sent SHUTDOWN, which it does when everything that it
+// sent is acknowledged.
 func (a *Association) peerShutDown() bool {
 	return a.state == StateShutdownReceived || a.state == StateShutdownAckSent
 }
 
-// allAcknowledged reports whether the peer has everything.
+// allAcknowledged reports whether nothing is unsent or outstanding.
 func (a *Association) allAcknowledged() bool {
 	return a.out.base == a.out.next && a.send.unsent == 0
 }
 
-// progressShutdown takes the next step when nothing is outstanding any more.
+// progressShutdown takes the next step if nothing is outstanding.
 func (a *Association) progressShutdown(t instant) {
 	switch {
 	case a.state == StateShutdownPending && a.allAcknowledged():
@@ -92,8 +92,8 @@ func (a *Association) progressShutdown(t instant) {
 	}
 }
 
-// sendShutdownAck enters the SHUTDOWN-ACK-SENT state, or answers another SHUTDOWN
-// in it. Both sides have everything that the other one sent.
+// sendShutdownAck enters the SHUTDOWN-ACK-SENT state, or answers another SHUTDOWN in it. Both sides
+// have everything that the other one sent.
 func (a *Association) sendShutdownAck(t instant) {
 	s := &a.shutdown
 	if a.state != StateShutdownAckSent {
@@ -107,9 +107,7 @@ func (a *Association) sendShutdownAck(t instant) {
 	a.timers[timerT2] = min(a.timers[timerT2], s.giveUpAt)
 }
 
-// shutdownAgain: "the SHUTDOWN sender MUST immediately respond to each received
-// packet containing one or more DATA chunks with a SHUTDOWN chunk and restart
-// the T2-shutdown timer."
+// shutdownAgain repeats SHUTDOWN after a packet with DATA: RFC 9260, section 9.2.
 func (a *Association) shutdownAgain(t instant) {
 	a.shutdown.send = true
 	a.timers[timerT2] = t + a.rtt.rto
@@ -118,7 +116,7 @@ func (a *Association) shutdownAgain(t instant) {
 func (a *Association) shutdownTimeout(t instant) {
 	s := &a.shutdown
 	switch a.state {
-	case StateClosed: // the time is over to answer a SHUTDOWN ACK that comes again
+	case StateClosed: // a repeated SHUTDOWN ACK is not answered any more
 	case StateShutdownSent:
 		if s.attempts++; s.attempts > a.cfg.MaxRetransmits {
 			a.close(ErrPeerUnreachable)
@@ -128,9 +126,8 @@ func (a *Association) shutdownTimeout(t instant) {
 		a.timers[timerT2] = t + a.rtt.rto
 		s.send = true
 	case StateShutdownAckSent:
-		// "... the endpoint SHOULD destroy the TCB and SHOULD report the peer endpoint
-		// unreachable": but all that is missing is the SHUTDOWN COMPLETE of a peer that
-		// need not be there any more.
+		// RFC 9260, section 9.2, reports the peer as unreachable here. But only the SHUTDOWN
+		// COMPLETE of a peer is missing that may be gone.
 		if s.attempts++; t >= s.giveUpAt || s.attempts > a.cfg.MaxRetransmits {
 			a.close(nil)
 			return
@@ -169,7 +166,7 @@ func (a *Association) receiveShutdown(t instant, c chunk) {
 		return
 	}
 	if serial.LessEqual32(a.out.base, cum) {
-		// The SHUTDOWN acknowledges like a SACK without gaps.
+		// SHUTDOWN acknowledges like a SACK without gaps.
 		var sum ackTotals
 		a.out.cumulative(t, cum, &a.send, &sum)
 		a.timers[timerT3] = 0
@@ -180,12 +177,11 @@ func (a *Association) receiveShutdown(t instant, c chunk) {
 	}
 	switch a.state {
 	case StateEstablished, StateShutdownPending:
-		// T5 is the shutdown sender's: what is queued here may take long, and
-		// the peer waits for it.
+		// T5 runs on the side that has begun the shutdown: sending what is queued here may take
+		// long.
 		a.state = StateShutdownReceived
 	case StateShutdownSent:
-		// Both at once: "respond with a SHUTDOWN ACK ... and enter the
-		// SHUTDOWN-ACK-SENT state".
+		// RFC 9260, section 9.2: both sides have begun the shutdown.
 		a.sendShutdownAck(t)
 	case StateShutdownAckSent:
 		a.sendShutdownAck(t)
@@ -196,7 +192,7 @@ func (a *Association) receiveShutdown(t instant, c chunk) {
 func (a *Association) receiveShutdownAck(tag uint32) {
 	switch a.state {
 	case StateClosed, StateCookieWait, StateCookieEchoed:
-		// Section 8.5.1 E: it is of an association before this one.
+		// RFC 9260, section 8.5.1, E: it belongs to an earlier association.
 		a.outOfTheBlue(tag, []byte{byte(chunkShutdownAck)})
 	case StateShutdownSent, StateShutdownAckSent:
 		b := a.ctl.beginPacket(&a.cfg, a.hand.peerTag)

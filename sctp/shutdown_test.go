@@ -319,7 +319,7 @@ func TestSilenceAfterShutdownAck(t *testing.T) {
 	}
 
 	// The wait follows the round-trip time, and has an end.
-	s := established(t, Config{RTOMax: 30 * time.Second})
+	s := established(t, Config{MaxRTO: 30 * time.Second})
 	s.a.rtt.rto = 30 * time.Second
 	s.receive(shutdownChunk(999))
 	require.Equal(t, maxShutdownWait, s.waitDeadline())
@@ -378,7 +378,7 @@ func TestShutdownUnderLoss(t *testing.T) {
 // timer, the sender SHOULD abort the association by sending an ABORT chunk": a peer that
 // acknowledges just enough to keep us waiting.
 func TestShutdownGuard(t *testing.T) {
-	s := established(t, Config{MTU: 1192, SendBuffer: 1 << 20, HeartbeatInterval: -1})
+	s := established(t, Config{MTU: 1192, MaxSendBuffer: 1 << 20, HeartbeatInterval: -1})
 	s.send(1, strings.Repeat("x", 200*1164))
 	s.shutdown()
 	for cum := uint32(1000); s.a.State() == StateShutdownPending; cum++ {

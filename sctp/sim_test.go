@@ -47,7 +47,7 @@ func newEndpoint(sim *netsim.Sim, cfg Config) *endpoint {
 	if cfg.Rand == nil {
 		cfg.Rand = seededReader{sim.Rand()}
 	}
-	return &endpoint{Association: New(cfg), sim: sim, resets: map[uint16]int{}, resetDone: map[uint16]int{}}
+	return &endpoint{Association: mustNew(cfg), sim: sim, resets: map[uint16]int{}, resetDone: map[uint16]int{}}
 }
 
 // Transmit drains events and messages too: the simulation calls it after
@@ -93,7 +93,7 @@ func (e *endpoint) Transmit(now time.Time, dst []byte) ([]byte, bool) {
 }
 
 // checkFlight asserts that what was just sent was within the congestion window
-// (RFC 9260 section 6.1 B: one packet may cross its edge) and the peer's
+// (RFC 9260, section 6.1 B: one packet may cross its edge) and the peer's
 // window (rule A: one chunk may probe a closed one).
 func (e *endpoint) checkFlight(inFlight, payload int, probe bool) {
 	o := &e.out
@@ -111,11 +111,11 @@ func (e *endpoint) checkFlight(inFlight, payload int, probe bool) {
 // check asserts what must hold at any moment.
 func (e *endpoint) check() {
 	o := &e.out
-	if o.inFlight < 0 || o.payloadSum < 0 || e.send.buffered < 0 || e.send.unsent < 0 || e.reasm.held < 0 {
-		panic(fmt.Sprintf("sctp: negative sums: %+v %+v held %d", o.inFlight, e.send, e.reasm.held))
+	if o.inFlight < 0 || o.payloadSum < 0 || e.send.buffered < 0 || e.send.unsent < 0 || e.reasm.charged < 0 {
+		panic(fmt.Sprintf("sctp: negative sums: %+v %+v held %d", o.inFlight, e.send, e.reasm.charged))
 	}
-	if e.reasm.held > (windowSlack+1)*e.cfg.ReceiveWindow+70_000 {
-		panic(fmt.Sprintf("sctp: %d bytes held of a window of %d", e.reasm.held, e.cfg.ReceiveWindow))
+	if e.reasm.charged > (windowSlack+1)*e.cfg.MaxReceiveWindow+70_000 {
+		panic(fmt.Sprintf("sctp: %d bytes held of a window of %d", e.reasm.charged, e.cfg.MaxReceiveWindow))
 	}
 }
 
@@ -242,13 +242,13 @@ func TestAdversarialPaths(t *testing.T) {
 	netsim.Seeds(t, 5000, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		cfg := func() Config {
-			c := Config{MTU: 400 + r.IntN(1000), HeartbeatInterval: 5 * time.Second, MaxInitRetransmits: 40, MaxRetransmits: 60, RTOMax: 10 * time.Second}
+			c := Config{MTU: 400 + r.IntN(1000), HeartbeatInterval: 5 * time.Second, MaxInitRetransmits: 40, MaxRetransmits: 60, MaxRTO: 10 * time.Second}
 			if r.IntN(4) == 0 {
-				c.ReceiveWindow = 20_000 + r.IntN(50_000)
+				c.MaxReceiveWindow = 20_000 + r.IntN(50_000)
 				c.MaxMessageSize = 8000
 			}
 			if r.IntN(4) == 0 {
-				c.SendBuffer = 5000 + r.IntN(20_000)
+				c.MaxSendBuffer = 5000 + r.IntN(20_000)
 			}
 			return c
 		}
@@ -376,7 +376,7 @@ func (f *flow) done() bool {
 
 func (f *flow) finish() {
 	// What was abandoned blocks nothing: all memory is free again.
-	require.Zero(f.t, f.to.reasm.held, "held after the end")
+	require.Zero(f.t, f.to.reasm.charged, "held after the end")
 	require.Zero(f.t, f.from.out.count())
 	require.Zero(f.t, f.from.send.unsent)
 }

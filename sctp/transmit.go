@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// minFragment is the least payload worth a chunk of its own at the end of a
-// packet: what is smaller costs the receiver more than it fills the packet.
+// minFragment is the minimum payload of a chunk that fills the end of a packet: a smaller one costs
+// the receiver more than it saves.
 const minFragment = 64
 
-// Transmit appends the next packet to send to dst and returns it; ok is false
-// when there is none now. The owner calls it until then, after every other
-// call. It does not allocate if dst has room for Config.MTU more bytes, or
-// Config.MaxMTU if that is set.
+// Transmit appends the next packet to send to dst and returns it; ok is false if there is none now.
+// The owner calls it until then, after every other call. It does not allocate if dst has room for
+// Config.MTU more bytes, or Config.MaxMTU if that is set.
 func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok bool) {
 	t := a.clock(now)
 	if packet, ok = a.ctl.takePacket(dst); ok {
@@ -25,49 +24,17 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 	}
 	start := len(dst)
 	limit := start + a.mtu.current
-	// What is not data stays within the base size: nothing would notice if a
-	// path that has shrunk swallowed acknowledgements.
+	// Control chunks stay within the base size: if a path that has shrunk dropped acknowledgements,
+	// nothing would detect it.
 	small := start + a.mtu.base
 	var bundleData bool
 	switch a.state {
 	case StateClosed:
 		return dst, false
 	case StateCookieWait:
-		if !a.hand.sendInit {
-			return dst, false
-		}
-		a.hand.sendInit = false
-		a.hand.inits++
-		a.hand.sentAt = t
-		// "The Verification Tag of a packet with an INIT chunk is 0."
-		dst = appendCommonHeader(dst, a.cfg.SourcePort, a.cfg.DestinationPort, 0)
-		dst = a.appendInit(dst, chunkInit, a.hand.myTag, a.hand.myInitialTSN, nil, nil)
-		return a.finish(dst, start), true
+		return a.transmitInit(t, dst)
 	case StateCookieEchoed:
-		if !a.hand.sendCookie {
-			return dst, false
-		}
-		a.hand.sendCookie = false
-		a.hand.echoes++
-		a.hand.sentAt = t
-		dst = appendCommonHeader(dst, a.cfg.SourcePort, a.cfg.DestinationPort, a.hand.peerTag)
-		c := len(dst)
-		dst = appendChunkHeader(dst, chunkCookieEcho, 0)
-		dst = append(dst, a.hand.cookie...)
-		dst = endChunk(dst, c)
-		if n := len(a.hand.unrecognized); n > 0 && len(dst)+chunkHeaderSize+n <= limit {
-			e := len(dst)
-			dst = appendChunkHeader(dst, chunkError, 0)
-			dst = appendCause(dst, CauseUnrecognizedParameters, a.hand.unrecognized)
-			dst = endChunk(dst, e)
-		}
-		// "A COOKIE ECHO chunk can be bundled with any pending outbound DATA
-		// chunks, but it MUST be the first chunk in the packet and until the
-		// COOKIE ACK chunk is returned the sender MUST NOT send any other
-		// packets to the peer" (section 5.1). T1 guards the whole packet.
-		dst = a.appendData(t, dst, small)
-		a.timers[timerT3], a.timers[timerProbe] = 0, 0
-		return a.finish(dst, start), true
+		return a.transmitCookieEcho(t, dst)
 	case StateEstablished, StateShutdownPending, StateShutdownReceived:
 		bundleData = true
 		if a.mtuProbeDue(t) {
@@ -80,11 +47,11 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 	dst = a.ctl.take(dst, small)
 	dst = a.appendReConfig(t, dst, small)
 	dst = a.appendHeartbeat(t, dst, small)
-	rides := a.recv.pending > 0 && len(dst) > body
+	bundleSack := a.recv.pending > 0 && len(dst) > body
 	dst = a.appendShutdown(dst, small)
 	dst = a.appendForwardTSN(t, dst, small)
-	// A delayed acknowledgement rides along with whatever leaves (section 6.2).
-	if a.recv.sackNow || rides || bundleData && a.recv.pending > 0 && a.mayTransmitData(t) {
+	// RFC 9260, section 6.2: a delayed acknowledgement is bundled with an outgoing packet.
+	if a.recv.sackNow || bundleSack || bundleData && a.recv.pending > 0 && a.mayTransmitData(t) {
 		dst = a.appendSack(dst, small)
 	}
 	if bundleData {
@@ -96,10 +63,51 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 	return a.finish(dst, start), true
 }
 
+// transmitInit appends the packet with the INIT chunk if it is due.
+func (a *Association) transmitInit(t instant, dst []byte) ([]byte, bool) {
+	if !a.hand.sendInit {
+		return dst, false
+	}
+	start := len(dst)
+	a.hand.sendInit = false
+	a.hand.inits++
+	a.hand.sentAt = t
+	// RFC 9260, section 8.5.1: the Verification Tag of a packet with INIT is 0.
+	dst = appendCommonHeader(dst, a.cfg.SourcePort, a.cfg.DestinationPort, 0)
+	dst = a.appendInit(dst, chunkInit, a.hand.myTag, a.hand.myInitialTSN, nil, nil)
+	return a.finish(dst, start), true
+}
+
+// transmitCookieEcho appends the packet with the COOKIE ECHO chunk if it is due. RFC 9260, section
+// 5.1: COOKIE ECHO is the first chunk of its packet, pending DATA chunks may follow, and no other
+// packet is sent until the COOKIE ACK has come. T1 guards the whole packet.
+func (a *Association) transmitCookieEcho(t instant, dst []byte) ([]byte, bool) {
+	if !a.hand.sendCookie {
+		return dst, false
+	}
+	start := len(dst)
+	a.hand.sendCookie = false
+	a.hand.echoes++
+	a.hand.sentAt = t
+	dst = appendCommonHeader(dst, a.cfg.SourcePort, a.cfg.DestinationPort, a.hand.peerTag)
+	c := len(dst)
+	dst = appendChunkHeader(dst, chunkCookieEcho, 0)
+	dst = append(dst, a.hand.cookie...)
+	dst = endChunk(dst, c)
+	if n := len(a.hand.unrecognized); n > 0 && len(dst)+chunkHeaderSize+n <= start+a.mtu.current {
+		e := len(dst)
+		dst = appendChunkHeader(dst, chunkError, 0)
+		dst = appendCause(dst, CauseUnrecognizedParameters, a.hand.unrecognized)
+		dst = endChunk(dst, e)
+	}
+	dst = a.appendData(t, dst, start+a.mtu.base)
+	a.timers[timerT3], a.timers[timerProbe] = 0, 0
+	return a.finish(dst, start), true
+}
+
 // finish completes the packet that begins at start.
 func (a *Association) finish(dst []byte, start int) []byte {
-	// "the packet ... MUST include a correct CRC32c" with INIT and COOKIE ECHO
-	// (RFC 9653 section 5.2).
+	// RFC 9653, section 5.2: packets with INIT and COOKIE ECHO have a correct CRC32c.
 	if !a.hand.zeroChecksum || a.state < StateEstablished {
 		setChecksum(dst[start:])
 	}
@@ -132,86 +140,24 @@ func (a *Association) mayTransmitData(t instant) bool {
 	return ok
 }
 
-// appendData fills the packet with chunks to send again and new ones, as the
-// congestion window, the peer's window and the pacer allow.
+// appendData fills the packet with chunks to retransmit and new ones, as the congestion window, the
+// peer's receive window and the pacer allow.
 func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 	if !a.mayTransmitData(t) {
 		return dst
 	}
 	o := &a.out
 	start := len(dst)
-	probing := a.loss.probe
 	a.send.schedule.beginPacket(a.hand.interleaving)
 	if o.inFlight == 0 && o.lastSent != 0 {
 		a.cc.restart(t, int((t-o.lastSent)/a.rtt.rto))
 	}
-
-	// Section 6.1 C: "the sender SHOULD first retransmit".
-	for o.lost.n > 0 {
-		tsn := o.lost.head
-		c := o.at(tsn)
-		if c.msg.expires != 0 && c.msg.expires <= t {
-			a.stats.MessagesAbandoned++
-			a.giveUp(t, c.msg)
-			continue
-		}
-		room := limit - len(dst)
-		if o.wireSize(c) > room && !(len(dst) == start && room >= a.mtu.base-commonHeaderSize) {
-			if len(dst) == start {
-				return dst // alone in the next packet
-			}
-			break
-		}
-		if int(c.size) > o.windowRoom() && o.inFlight > 0 {
-			break
-		}
-		dst = a.appendChunk(dst, tsn, c)
-		o.sent(t, tsn)
-		a.stats.Retransmissions++
+	dst, ok := a.appendLost(t, dst, start, limit)
+	if !ok {
+		return dst
 	}
-
-	var turn *outStream // whose packet it is, where packets are not shared
-	for o.lost.n == 0 && o.count() < maxOutstanding {
-		m := a.send.first()
-		if m == nil || turn != nil && m.queue != turn {
-			break
-		}
-		if m.expires != 0 && m.expires <= t {
-			a.stats.MessagesAbandoned++
-			a.giveUp(t, m)
-			continue
-		}
-		room := (limit - len(dst) - o.header) &^ 3
-		rest := len(m.buf.B) - m.sent
-		// A fragment fits in a packet of the base size (see pathMTU).
-		size := min(rest, room, a.mtu.base-commonHeaderSize-o.header)
-		if size <= 0 || size < rest && size < minFragment {
-			break
-		}
-		if m.sent == 0 && size < rest && 4*size < rest && a.mtu.base-commonHeaderSize-o.header >= rest {
-			// The message fits in a packet of its own. Splitting it for the
-			// little that is left in this one would cost a chunk at both ends,
-			// and make the message depend on two packets.
-			break
-		}
-		if space := o.windowRoom(); size > space {
-			// Section 6.1 A: with nothing in flight one chunk may probe a
-			// window that is closed; else wait for room for a whole chunk
-			// (silly window syndrome avoidance).
-			if o.inFlight > 0 || len(dst) > start {
-				break
-			}
-		}
-		if a.send.schedule.kind == SchedulerRoundRobinPacket {
-			turn = m.queue
-		}
-		dst = a.appendNew(t, dst, m, size)
-		if o.inFlight >= a.cc.window() {
-			break
-		}
-	}
-
-	if probing {
+	dst = a.appendUnsent(t, dst, start, limit)
+	if a.loss.probe {
 		a.loss.probe = false
 		if len(dst) > start {
 			a.probeSentNow(t, false)
@@ -231,7 +177,83 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 	return dst
 }
 
-// appendNew makes the next chunk of a message.
+// appendLost appends lost chunks. RFC 9260, section 6.1, rule C: retransmissions go before new
+// data. It reports false if the first one does not fit beside the control chunks before start, and
+// has to be sent in a packet of its own.
+func (a *Association) appendLost(t instant, dst []byte, start, limit int) ([]byte, bool) {
+	o := &a.out
+	for o.lost.n > 0 {
+		tsn := o.lost.head
+		c := o.at(tsn)
+		if c.msg.expires != 0 && c.msg.expires <= t {
+			a.stats.MessagesAbandoned++
+			a.abandon(t, c.msg)
+			continue
+		}
+		room := limit - len(dst)
+		if o.wireSize(c) > room && !(len(dst) == start && room >= a.mtu.base-commonHeaderSize) {
+			return dst, len(dst) > start
+		}
+		if int(c.size) > o.windowRoom() && o.inFlight > 0 {
+			break
+		}
+		dst = a.appendChunk(dst, tsn, c)
+		o.sent(t, tsn)
+		a.stats.Retransmissions++
+	}
+	return dst, true
+}
+
+// appendUnsent appends chunks of messages that wait for their first transmission, unless a lost
+// chunk waits, too.
+func (a *Association) appendUnsent(t instant, dst []byte, start, limit int) []byte {
+	o := &a.out
+	var only *outStream // the stream of the packet, if the scheduler does not bundle streams
+	for o.lost.n == 0 && o.count() < maxOutstanding {
+		m := a.send.first()
+		if m == nil || only != nil && m.queue != only {
+			break
+		}
+		if m.expires != 0 && m.expires <= t {
+			a.stats.MessagesAbandoned++
+			a.abandon(t, m)
+			continue
+		}
+		size := a.fragmentSize(m, limit-len(dst))
+		// RFC 9260, section 6.1, rule A: with nothing in flight, one chunk may probe a closed
+		// window. Otherwise a whole chunk waits for room, to avoid the silly window syndrome.
+		if size == 0 || size > o.windowRoom() && (o.inFlight > 0 || len(dst) > start) {
+			break
+		}
+		if a.send.schedule.kind == SchedulerRoundRobinPacket {
+			only = m.queue
+		}
+		dst = a.appendNew(t, dst, m, size)
+		if o.inFlight >= a.cc.window() {
+			break
+		}
+	}
+	return dst
+}
+
+// fragmentSize returns the size of the next chunk's payload of a message in a packet that has room
+// for so many bytes; 0: the chunk goes into another packet.
+func (a *Association) fragmentSize(m *outMessage, room int) int {
+	most := a.mtu.base - commonHeaderSize - a.out.header // a chunk fits in a packet of the base size: see pathMTU
+	rest := len(m.buf.B) - m.sent
+	size := min(rest, (room-a.out.header)&^3, most)
+	if size <= 0 || size < rest && size < minFragment {
+		return 0
+	}
+	if m.sent == 0 && size < rest && 4*size < rest && most >= rest {
+		// The message fits in a packet of its own. To split it for the little room that is left in
+		// this one would cost a second chunk, and make the message depend on two packets.
+		return 0
+	}
+	return size
+}
+
+// appendNew appends the next chunk of a message.
 func (a *Association) appendNew(t instant, dst []byte, m *outMessage, size int) []byte {
 	q := &a.send
 	s := m.queue
@@ -257,7 +279,7 @@ func (a *Association) appendNew(t instant, dst []byte, m *outMessage, size int) 
 	m.refs++
 	m.lastTSN = tsn
 	m.sent += size
-	q.unsent -= size
+	q.unqueue(s, size)
 	s.lastTSN, s.used = tsn, true
 	if c.flags&flagBeginning != 0 && m.sent < len(m.buf.B) && a.hand.interleaving {
 		q.partial.add(m)
@@ -267,11 +289,11 @@ func (a *Association) appendNew(t instant, dst []byte, m *outMessage, size int) 
 		q.partial.remove(m)
 		q.unlinkHead(s)
 	}
-	// Without interleaving a message's fragments stay together.
+	// Without interleaving, the fragments of a message stay together.
 	q.schedule.served(s, size, c.flags&flagEnd == 0 && !a.hand.interleaving || q.schedule.kind == SchedulerRoundRobinPacket)
 	if a.loss.probe || a.state != StateEstablished {
-		// The acknowledgement is waited for (RFC 7053): by a tail loss probe,
-		// or by the shutdown; with COOKIE ECHO it goes along with COOKIE ACK.
+		// RFC 7053: the sender waits for the acknowledgement of a tail loss probe and during a
+		// shutdown. With COOKIE ECHO it is bundled with COOKIE ACK.
 		c.flags |= flagImmediate
 	}
 	dst = a.appendChunk(dst, tsn, c)
@@ -289,7 +311,7 @@ func (a *Association) appendChunk(dst []byte, tsn uint32, c *sentChunk) []byte {
 		dst = binary.BigEndian.AppendUint16(dst, uint16(c.ordinal))
 		dst = binary.BigEndian.AppendUint32(dst, c.msg.ppid)
 	} else {
-		// https://www.rfc-editor.org/rfc/rfc8260.html#section-2.1
+		// RFC 8260, section 2.1.
 		dst = append(dst, byte(chunkIData), c.flags, byte(size>>8), byte(size))
 		dst = binary.BigEndian.AppendUint32(dst, tsn)
 		dst = binary.BigEndian.AppendUint16(dst, c.stream)

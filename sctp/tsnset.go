@@ -2,12 +2,12 @@ package sctp
 
 import "math/bits"
 
-// tsnSet is a set of TSNs that lie close together, as a ring of bits. What it costs to add one
-// depends neither on the order in which TSNs arrive nor on how many there are: at most 65,535 TSNs,
-// 8 KiB, of which a search for the next run passes 64 at a time.
+// tsnSet is a set of TSNs that lie close together, as a ring of bits. The cost of adding one
+// depends neither on the order in which TSNs arrive nor on their number: at most 65,535 TSNs, 8
+// KiB, of which a search for the next run skips 64 at a time.
 type tsnSet struct {
 	words []uint64 // a power of two long, nil before the first is added
-	// steps counts the words that were looked at, for the tests that bound the work.
+	// steps counts the words accessed, for the tests that bound the work.
 	steps int
 }
 
@@ -21,7 +21,7 @@ func (s *tsnSet) word(tsn uint32) (w *uint64, bit uint32) {
 	return &s.words[tsn/wordBits&uint32(len(s.words)-1)], tsn % wordBits
 }
 
-// grow makes room for the TSNs from first to last; those up to high may be in the set.
+// grow allocates memory for the TSNs from first to last; those up to high may be in the set.
 func (s *tsnSet) grow(first, high, last uint32) {
 	n := int(last-first)/wordBits + 1
 	if n <= len(s.words) {
@@ -61,8 +61,8 @@ func (s *tsnSet) clear(first, last uint32) {
 	}
 }
 
-// next returns the first TSN from first to last that is in the set, or that is not if in is false;
-// last+1 if there is none.
+// next returns the first TSN from first to last that is in the set, or, if in is false, that is
+// not; last+1 if there is none.
 func (s *tsnSet) next(in bool, first, last uint32) uint32 {
 	for n := last - first + 1; n > 0; {
 		w, bit := s.word(first)

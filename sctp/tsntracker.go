@@ -6,16 +6,15 @@ import (
 	"github.com/rtcstack/rtcstack/internal/serial"
 )
 
-// tsnTracker knows which TSNs have arrived and what to acknowledge:
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-6.2
+// tsnTracker records which TSNs have arrived and are to be acknowledged: RFC 9260, section 6.2.
 type tsnTracker struct {
 	cum    uint32 // everything up to here has arrived
 	high   uint32 // the highest TSN that has arrived; cum if none is missing
-	above  tsnSet // what has arrived of (cum, high]; the rest of it is empty
+	above  tsnSet // the TSNs in (cum, high] that have arrived
 	blocks int    // the runs of consecutive TSNs in it: the gap ack blocks
 
 	dups []uint32 // arrived again since the last SACK
-	// nextReport is where the next SACK goes on naming blocks, if not all fit.
+	// nextReport is where the blocks of the next SACK continue, if not all fit.
 	nextReport uint32
 
 	newData bool // a DATA chunk came in the current packet
@@ -26,11 +25,10 @@ type tsnTracker struct {
 }
 
 const (
-	// maxTSNAhead bounds how far above the cumulative ack a TSN may be: gap
-	// ack blocks count in 16 bits, so what is further could not be
-	// acknowledged anyway.
+	// maxTSNAhead bounds the distance of a TSN from the cumulative ack: gap ack blocks count in 16
+	// bits, so that a higher TSN could not be acknowledged.
 	maxTSNAhead = 65535
-	// maxDuplicates bounds the duplicates reported in one SACK.
+	// maxDuplicates bounds the Duplicate TSNs of one SACK.
 	maxDuplicates = 32
 )
 
@@ -40,13 +38,13 @@ func (r *tsnTracker) init(peerInitialTSN uint32) {
 
 func (r *tsnTracker) release() { r.above.words, r.dups = nil, nil }
 
-// leap moves the cumulative TSN to where none has been.
-func (r *tsnTracker) leap(tsn uint32) {
+// skipTo sets the cumulative TSN and forgets all others.
+func (r *tsnTracker) skipTo(tsn uint32) {
 	r.above.clear(r.cum+1, r.high)
 	r.cum, r.high, r.blocks, r.dups = tsn, tsn, 0, r.dups[:0]
 }
 
-// shrink gives the memory back that is needed while something is missing.
+// shrink frees the memory that is needed while a TSN is missing.
 func (r *tsnTracker) shrink() {
 	if !r.missing() {
 		r.above.words = nil
@@ -66,8 +64,8 @@ func (r *tsnTracker) seen(tsn uint32) bool {
 	return serial.LessEqual32(tsn, r.cum) || serial.LessEqual32(tsn, r.high) && r.above.has(tsn)
 }
 
-// add takes note of a TSN that was not seen before, and that is at most
-// maxTSNAhead above the cumulative ack.
+// add records a TSN that was not seen before, and that is at most maxTSNAhead above the cumulative
+// ack.
 func (r *tsnTracker) add(tsn uint32) {
 	if tsn == r.cum+1 {
 		r.forward(tsn)
@@ -86,8 +84,8 @@ func (r *tsnTracker) add(tsn uint32) {
 	r.above.add(tsn)
 }
 
-// forward moves the cumulative ack to tsn at least, as FORWARD-TSN demands, and
-// on over what has arrived already. It looks at no TSN that it does not pass.
+// forward moves the cumulative ack to tsn at least, as FORWARD-TSN demands, and on over the TSNs
+// that have arrived. It examines no TSN that it does not pass.
 func (r *tsnTracker) forward(tsn uint32) {
 	from := r.cum + 1
 	r.cum = serial.Max32(r.cum, tsn)
@@ -108,26 +106,25 @@ func (r *tsnTracker) forward(tsn uint32) {
 	r.high = serial.Max32(r.high, r.cum)
 }
 
-// block returns the first run of TSNs that have arrived from tsn on; there is one.
+// block returns the first run of TSNs that have arrived from tsn on; there must be one.
 func (r *tsnTracker) block(tsn uint32) tsnRange {
 	first := r.above.next(true, tsn, r.high)
 	return tsnRange{first, r.above.next(false, first, r.high) - 1}
 }
 
-// duplicate takes note of a TSN that came again.
+// duplicate records a TSN that arrived again.
 func (r *tsnTracker) duplicate(tsn uint32) {
 	if len(r.dups) < maxDuplicates {
 		r.dups = append(r.dups, tsn)
 	}
-	// "When a packet arrives with duplicate DATA chunk(s) ... the endpoint
-	// MUST immediately send a SACK chunk with no delay."
+	// RFC 9260, section 6.2: a packet with duplicates and no new data is acknowledged without
+	// delay.
 	r.sackNow = true
 }
 
-// scheduleSack decides, after a packet, when it is acknowledged: at once when
-// something is missing, else after the second packet or a short while
-// (section 6.2). Where packets come in batches, the owner transmits after the
-// batch, and one SACK acknowledges all of it.
+// scheduleSack determines, after a packet, when it is acknowledged: at once if a TSN is missing,
+// else after the second packet or SACKDelay (RFC 9260, section 6.2). Where packets come in batches,
+// the owner transmits after the batch, and one SACK acknowledges all of it.
 func (a *Association) scheduleSack(t instant) {
 	r := &a.recv
 	if !r.newData {
@@ -145,12 +142,11 @@ func (a *Association) scheduleSack(t instant) {
 	}
 }
 
-// appendBlocks appends the gap ack blocks of the next SACK, of which at most n
-// fit, and returns their number. A burst that overflows a queue leaves thousands
-// of holes. Were only the lowest blocks ever named, the sender could not know of
-// all that arrived above them, and would have to repair the holes a packet's
-// worth a round trip. So half of the room is for the lowest, and the other half
-// goes round the rest, from SACK to SACK.
+// appendBlocks appends the gap ack blocks of the next SACK, of which at most n fit, and returns
+// their number. A burst that overflows a queue leaves thousands of gaps. If only the lowest blocks
+// were named, the sender would not learn of the data above them, and could repair the gaps only one
+// SACK in a round trip. So half of the room is for the lowest blocks, and the other half goes round
+// the rest, from SACK to SACK.
 func (r *tsnTracker) appendBlocks(dst []byte, n int) ([]byte, int) {
 	low := n / 2
 	if r.blocks <= n {
@@ -173,13 +169,12 @@ func (r *tsnTracker) appendBlocks(dst []byte, n int) ([]byte, int) {
 	}
 	r.nextReport = at
 	if !serial.LessEqual32(at, r.high) {
-		r.nextReport = r.cum // from the lowest again
+		r.nextReport = r.cum // begin with the lowest again
 	}
 	return dst, count
 }
 
-// appendBlock appends the first gap ack block from tsn on, and returns where
-// the next may begin.
+// appendBlock appends the first gap ack block from tsn on, and returns where the next may begin.
 func (r *tsnTracker) appendBlock(dst []byte, tsn uint32) ([]byte, uint32) {
 	b := r.block(tsn)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(b.first-r.cum))
@@ -215,10 +210,10 @@ func (a *Association) appendSack(dst []byte, limit int) []byte {
 	return dst
 }
 
-// receiveWindow is the a_rwnd to advertise.
+// receiveWindow returns the a_rwnd to advertise.
 func (a *Association) receiveWindow() int {
 	if a.reasm.ready.Len() == 0 {
-		a.window.incomplete(a.reasm.held-a.reasm.lent, a.reasm.lent)
+		a.window.incomplete(a.reasm.charged-a.reasm.unreleased, a.reasm.unreleased)
 	}
-	return max(0, a.window.limit-a.reasm.held)
+	return max(0, a.window.limit-a.reasm.charged)
 }

@@ -16,7 +16,7 @@ type trackerModel struct {
 	have map[uint32]bool
 }
 
-func (m *trackerModel) settle() {
+func (m *trackerModel) answerPending() {
 	for m.have[m.cum+1] {
 		m.cum++
 	}
@@ -73,7 +73,7 @@ func TestTSNTrackerModel(t *testing.T) {
 			case k == 1:
 				tracker.shrink()
 			case k == 2 && seed%5 == 0:
-				tracker.leap(tracker.highest() + 1)
+				tracker.skipTo(tracker.highest() + 1)
 				model = trackerModel{tracker.cum, map[uint32]bool{}}
 			case tracker.seen(tsn):
 				require.True(t, model.have[tsn], "seed %d", seed)
@@ -82,7 +82,7 @@ func TestTSNTrackerModel(t *testing.T) {
 				tracker.add(tsn)
 				model.have[tsn] = true
 			}
-			model.settle()
+			model.answerPending()
 			want := model.blocks(reach)
 			require.Equal(t, model.cum, tracker.cum, "seed %d", seed)
 			require.Equal(t, want, reportedBlocks(&tracker, 1<<16), "seed %d", seed)

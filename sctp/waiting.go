@@ -2,8 +2,8 @@ package sctp
 
 import "github.com/rtcstack/rtcstack/internal/serial"
 
-// waitingHeap holds the whole messages of a stream that wait for earlier ones: a
-// heap by ordinal, so that no order in which they arrive costs more than another.
+// waitingHeap holds the whole messages of a stream that wait for earlier ones, as a heap by
+// ordinal, so that the cost does not depend on the order of arrival.
 type waitingHeap []*fragment
 
 func (h waitingHeap) less(i, j int) bool { return serial.Less32(h[i].ordinal, h[j].ordinal) }
@@ -53,7 +53,7 @@ func (r *reassembly) link(f *fragment) {
 	s.runs = f
 }
 
-// unlink removes a run that is complete or gone; it has no effect on another one.
+// unlink removes a run that is complete or dropped; it has no effect on one that is not linked.
 func (r *reassembly) unlink(f *fragment) {
 	if !f.linked {
 		return

@@ -2,11 +2,10 @@ package sctp
 
 import "time"
 
-// receiveWindow decides how much the peer may have on its way to us. It grows
-// when the reader keeps up, so that a path of any bandwidth and delay can be
-// filled, or when nothing of what is held can be read yet, and stays where it is
-// when the reader does not keep up: what a stalled reader can make pile up is
-// bounded by what it once took in a round trip.
+// receiveWindow determines the advertised receive window. It grows when the reader keeps up, so
+// that a path of any bandwidth and delay can be filled, or when nothing of the data held can be
+// read yet. It stays when the reader does not keep up: the data that a stalled reader accumulates
+// is bounded by what it once read in a round trip.
 type receiveWindow struct {
 	limit int // bytes
 	max   int
@@ -15,20 +14,20 @@ type receiveWindow struct {
 }
 
 const (
-	// windowGrowth: a sender in slow start sends nearly three times as much in
-	// each round trip as in the one before (BBR's startup gain), and it takes
-	// a round trip until the window's growth arrives.
+	// windowGrowth: a sender in slow start sends nearly three times as much in each round trip as
+	// in the one before (the startup gain of BBR), and growth of the window takes effect a round
+	// trip later.
 	windowGrowth = 4
-	// unknownRTT stands in while this side has no measurement.
+	// unknownRTT is used while there is no measurement.
 	unknownRTT = 100 * time.Millisecond
 )
 
 func (w *receiveWindow) init(c *Config) {
-	w.max = c.ReceiveWindow
-	w.limit = min(max(InitialBuffer, 4*c.MaxMessageSize), w.max)
+	w.max = c.MaxReceiveWindow
+	w.limit = min(max(InitialBuffer, 4*min(c.MaxMessageSize, MaxBuffer/4)), w.max)
 }
 
-// released takes note of what the reader gave back.
+// released accounts for bytes that the reader released.
 func (w *receiveWindow) released(t instant, n int, rtt *rttState) {
 	if w.limit == w.max {
 		return
@@ -50,37 +49,35 @@ func (w *receiveWindow) released(t instant, n int, rtt *rttState) {
 	w.since, w.taken = t, 0
 }
 
-// ReceiveWindow returns the size of the receive window in bytes, what is held included: at most [Config.ReceiveWindow].
+// ReceiveWindow returns the size of the receive window in bytes, of which received data may take a
+// part: at most [Config.MaxReceiveWindow].
 func (a *Association) ReceiveWindow() int { return a.window.limit }
 
-// GrowReceiveWindow lets the receive window grow to size bytes, at most [Config.ReceiveWindow]. The window grows by itself
-// when the reader keeps up. An owner that knows that what is not read yet holds up what would be read at once may let
-// it grow earlier.
+// GrowReceiveWindow raises the receive window to size bytes, at most [Config.MaxReceiveWindow]. The
+// window grows by itself when the reader keeps up. An owner may raise it earlier if it knows that
+// unread data holds up data that would be read at once.
 func (a *Association) GrowReceiveWindow(size int) {
 	a.window.limit = max(a.window.limit, min(size, a.window.max))
 }
 
-// incomplete makes room when the reader has taken all that there is, so that what
-// is held waits for more from the peer: for a lost packet, or, with interleaving,
-// for the rest of a message on each of many streams. A window full of that could
-// never open again. What the reader has and did not release, lent, is its own
-// affair, and no reason to grow.
+// incomplete grows the window when the reader has read all that can be read, so that the data held
+// waits for more from the peer: for a lost packet, or, with interleaving, for the rest of a message
+// on each of many streams. A window full of such data could never open again. Unreleased messages
+// do not count as a reason to grow.
 func (w *receiveWindow) incomplete(size, lent int) {
 	if size > w.limit/2 {
 		w.limit = max(w.limit, min(lent+2*size, w.max))
 	}
 }
 
-// unsentLimit bounds what waits to be sent for the first time: a congestion
-// window, so that the next one is at hand when one is acknowledged. What is in
-// flight, or acknowledged behind a hole, does not count: a sender must not run
-// dry because of it.
+// unsentLimit bounds the bytes that wait for their first transmission: a congestion window, so that
+// the next one is available when one is acknowledged. Data in flight, or acknowledged behind a gap,
+// does not count, so that it does not make the sender run dry.
 func (a *Association) unsentLimit() int {
-	return min(max(InitialBuffer, a.cc.window()), a.cfg.SendBuffer)
+	return min(max(InitialBuffer, a.cc.window()), a.cfg.MaxSendBuffer)
 }
 
-// sendRoom reports whether Send can take size more bytes when so many are
-// buffered, and so many of them unsent.
+// sendRoom reports whether Send can take size more bytes when that many are buffered and unsent.
 func (a *Association) sendRoom(size, buffered, unsent int) bool {
-	return buffered <= 0 || buffered+size <= a.cfg.SendBuffer && unsent+size <= a.unsentLimit()
+	return buffered <= 0 || buffered+size <= a.cfg.MaxSendBuffer && unsent+size <= a.unsentLimit()
 }

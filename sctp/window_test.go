@@ -14,7 +14,7 @@ import (
 func TestWindowGrowsForIncompleteMessages(t *testing.T) {
 	const streams, size = 200, 50_000
 	link := netsim.LinkConfig{Rate: 100e6, Delay: 10 * time.Millisecond}
-	p := newPair(t, 1, Config{SendBuffer: 2 * streams * size}, Config{}, link, link)
+	p := newPair(t, 1, Config{MaxSendBuffer: 2 * streams * size}, Config{}, link, link)
 	p.connect()
 	got := 0
 	p.b.onData = func(m Message) {

@@ -51,7 +51,7 @@ func requireLinear(t *testing.T, n int, prepare func(n int) (act func())) {
 
 // sentBy makes an association with n chunks of ours outstanding, each a message.
 func sentBy(t *testing.T, n int, params []byte, message func(i int) (stream uint16, text string, opt SendOptions)) *flood {
-	s := newScript(t, Config{SendBuffer: 64 << 20, InitialCongestionWindow: 64 << 20, HeartbeatInterval: -1, MaxStreams: maxStreams,
+	s := newScript(t, Config{MaxSendBuffer: 64 << 20, InitialCongestionWindow: 64 << 20, HeartbeatInterval: -1, MaxStreams: maxStreams,
 		CongestionControl: CongestionNewReno})
 	s.connect(rawChunk(2, 0, uint32(peerTag), uint32(1<<24), uint16(maxStreams), uint16(maxStreams), uint32(peerTSN), rawParam(7, "cookie"), params))
 	s.hold = true

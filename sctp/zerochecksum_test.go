@@ -10,7 +10,7 @@ import (
 // handshakePackets connects two associations, and returns the packets that it
 // took, of both sides.
 func handshakePackets(t *testing.T, ca, cb Config) (p *memoryPipe, packets [][]byte) {
-	p = &memoryPipe{a: New(ca), b: New(cb), now: pipeStart, buf: make([]byte, 0, 2000)}
+	p = &memoryPipe{a: mustNew(ca), b: mustNew(cb), now: pipeStart, buf: make([]byte, 0, 2000)}
 	p.a.Connect(p.now)
 	for range 10 {
 		p.now = p.now.Add(1000)
@@ -36,7 +36,7 @@ func checksumOf(packet []byte) uint32 { return binary.LittleEndian.Uint32(packet
 // chunk has to use the correct CRC32c; other packets may go without once the
 // peer has said that it accepts that.
 func TestZeroChecksumIsUsedWhereBothAgree(t *testing.T) {
-	p, packets := handshakePackets(t, Config{ZeroChecksum: true}, Config{ZeroChecksum: true})
+	p, packets := handshakePackets(t, Config{EnableZeroChecksum: true}, Config{EnableZeroChecksum: true})
 	for _, packet := range packets {
 		switch typ := chunkType(packet[commonHeaderSize]); typ {
 		case chunkInit, chunkInitAck, chunkCookieEcho:
@@ -59,7 +59,7 @@ func TestZeroChecksumIsUsedWhereBothAgree(t *testing.T) {
 // takes none else.
 func TestZeroChecksumNeedsBoth(t *testing.T) {
 	for _, c := range [][2]bool{{true, false}, {false, true}, {false, false}} {
-		p, packets := handshakePackets(t, Config{ZeroChecksum: c[0]}, Config{ZeroChecksum: c[1]})
+		p, packets := handshakePackets(t, Config{EnableZeroChecksum: c[0]}, Config{EnableZeroChecksum: c[1]})
 		require.NoError(t, p.a.Send(p.now, 0, 53, []byte("x"), SendOptions{}))
 		require.NoError(t, p.b.Send(p.now, 0, 53, []byte("y"), SendOptions{}))
 		for _, x := range []*Association{p.a, p.b} {
@@ -85,8 +85,8 @@ func TestZeroChecksumNeedsBoth(t *testing.T) {
 // Section 5.3: a zero checksum is not accepted with INIT and COOKIE ECHO, and a
 // wrong one is wrong in any packet.
 func TestZeroChecksumIsRefused(t *testing.T) {
-	_, packets := handshakePackets(t, Config{ZeroChecksum: true}, Config{ZeroChecksum: true})
-	b := New(Config{ZeroChecksum: true})
+	_, packets := handshakePackets(t, Config{EnableZeroChecksum: true}, Config{EnableZeroChecksum: true})
+	b := mustNew(Config{EnableZeroChecksum: true})
 	for _, packet := range packets {
 		if typ := chunkType(packet[commonHeaderSize]); typ != chunkInit && typ != chunkCookieEcho {
 			continue
@@ -98,7 +98,7 @@ func TestZeroChecksumIsRefused(t *testing.T) {
 		_, ok := b.Transmit(pipeStart, nil)
 		require.False(t, ok)
 	}
-	p, _ := handshakePackets(t, Config{ZeroChecksum: true}, Config{ZeroChecksum: true})
+	p, _ := handshakePackets(t, Config{EnableZeroChecksum: true}, Config{EnableZeroChecksum: true})
 	require.NoError(t, p.a.Send(p.now, 0, 53, []byte("x"), SendOptions{}))
 	packet, _ := p.a.Transmit(p.now, nil)
 	packet[8] = 1

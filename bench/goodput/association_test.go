@@ -23,7 +23,11 @@ type end struct {
 
 func newEnd(sim *netsim.Sim, config sctp.Config, got *int64) *end {
 	config.MTU, config.Rand = mtu, sim.RandReader()
-	return &end{Association: sctp.New(config), got: got}
+	a, err := sctp.New(config)
+	if err != nil {
+		panic(err)
+	}
+	return &end{Association: a, got: got}
 }
 
 // Transmit is what the simulation calls after everything else, and so the place for the application's work.

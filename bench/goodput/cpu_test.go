@@ -84,8 +84,11 @@ func (u usage) cost(t testing.TB, l load, messages, packets int64) cost {
 // has to send, up to a batch, go to the other.
 func costOfOurs(t testing.TB, l load, d time.Duration) cost {
 	const batch = 50
-	config := sctp.Config{MTU: mtu, ZeroChecksum: true}
-	a, b := sctp.New(config), sctp.New(config)
+	config := sctp.Config{MTU: mtu, EnableZeroChecksum: true}
+	a, err := sctp.New(config)
+	require.NoError(t, err)
+	b, err := sctp.New(config)
+	require.NoError(t, err)
 	now := time.Now()
 	buf := make([]byte, 0, mtu)
 	var messages, packets int64

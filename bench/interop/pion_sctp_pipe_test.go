@@ -149,7 +149,9 @@ type sctpEnd struct {
 }
 
 func newSCTPEnd(t *testing.T, conn *lossyEnd, config sctp.Config) *sctpEnd {
-	e := &sctpEnd{t: t, conn: conn, a: sctp.New(config), changed: make(chan struct{})}
+	a, err := sctp.New(config)
+	require.NoError(t, err)
+	e := &sctpEnd{t: t, conn: conn, a: a, changed: make(chan struct{})}
 	e.timer = time.AfterFunc(time.Hour, func() { e.input(e.a.Advance) })
 	e.finished.Go(func() {
 		buf := make([]byte, 2048)

@@ -238,7 +238,7 @@ func newUsrsctpSession(t *testing.T, program string, o usrsctpOptions) *usrsctpS
 		o.mtu = 1280
 	}
 	o.config.SourcePort, o.config.DestinationPort = ourSCTPPort, usrsctpPort
-	o.config.NoInterleaving = !o.interleaving
+	o.config.DisableInterleaving = !o.interleaving
 	s := &usrsctpSession{t: t, program: program, options: o, called: make(chan struct{}, 1), open: make(chan struct{})}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %#x", seed)

@@ -1,8 +1,8 @@
-// Package ring holds the one queue of this module: first in, first out, in a ring that grows by doubling.
+// Package ring implements a queue: first in, first out, in a ring that grows by doubling.
 package ring
 
-// Queue is a first-in, first-out queue. The zero value is an empty queue that holds no memory. It is not safe for
-// concurrent use.
+// Queue is a first-in, first-out queue. The zero value is an empty queue without memory. It is not
+// safe for concurrent use.
 type Queue[T any] struct {
 	ring []T
 	head int
@@ -15,7 +15,7 @@ const minSize = 1
 // Len returns the number of elements.
 func (q *Queue[T]) Len() int { return q.n }
 
-// Cap returns the number of elements for which there is memory.
+// Cap returns the number of elements for which memory is allocated.
 func (q *Queue[T]) Cap() int { return len(q.ring) }
 
 func (q *Queue[T]) grow() {
@@ -56,7 +56,8 @@ func (q *Queue[T]) Pop() (v T, ok bool) {
 	return v, true
 }
 
-// Front returns the first element, nil if there is none. The pointer is valid until the queue changes.
+// Front returns the first element, nil if there is none. The pointer is valid until the queue
+// changes.
 func (q *Queue[T]) Front() *T {
 	if q.n == 0 {
 		return nil
@@ -64,13 +65,14 @@ func (q *Queue[T]) Front() *T {
 	return &q.ring[q.head]
 }
 
-// At returns the element behind i others, with i from 0 to Len()-1. The pointer is valid until the queue changes.
+// At returns element i, counted from the first; i is from 0 to Len()-1. The pointer is valid until
+// the queue changes.
 func (q *Queue[T]) At(i int) *T { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
 
-// Clear removes all elements and releases the memory.
+// Clear removes all elements and frees the memory.
 func (q *Queue[T]) Clear() { *q = Queue[T]{} }
 
-// Trim releases the memory of an empty queue; it has no effect on another one.
+// Trim frees the memory of an empty queue; it has no effect on one with elements.
 func (q *Queue[T]) Trim() {
 	if q.n == 0 {
 		q.Clear()

@@ -1,11 +1,10 @@
-// Package serial compares the sequence numbers that wrap around: serial number
-// arithmetic (https://www.rfc-editor.org/rfc/rfc1982.html) for 16 and 32 bits,
-// as TSNs, SSNs and RTP sequence numbers use it.
+// Package serial implements serial number arithmetic (RFC 1982) for 16 and 32 bits, as TSNs, SSNs
+// and RTP sequence numbers use it.
 package serial
 
-// Less32 reports whether a comes before b. Numbers exactly half the number
-// space apart are unordered in RFC 1982; here the answer is then true both ways
-// round, so callers bound the distance they accept.
+// Less32 reports whether a comes before b. RFC 1982 does not define the order of two numbers that
+// are half of the number space apart; here each then comes before the other, so that callers must
+// bound the distance.
 func Less32(a, b uint32) bool { return int32(a-b) < 0 }
 
 // LessEqual32 reports whether a comes before b or is b.

@@ -1,13 +1,9 @@
-// Package dcep implements the Data Channel Establishment Protocol of
-// [RFC 8832]: the messages by which one side opens a data channel on an SCTP
-// stream of its own choice, and the payload protocol identifiers that tell
-// these messages and the channel's own apart ([RFC 8831] section 8).
+// Package dcep implements the messages of the Data Channel Establishment Protocol (RFC 8832), by
+// which one side opens a data channel on an SCTP stream, and the payload protocol identifiers that
+// distinguish these messages from those of the channel (RFC 8831, section 8).
 //
-// It only builds and parses; which stream to use, and what to do with a channel
-// that two sides open at once, is said in [Open] and decided by the caller.
-//
-// [RFC 8831]: https://www.rfc-editor.org/rfc/rfc8831.html
-// [RFC 8832]: https://www.rfc-editor.org/rfc/rfc8832.html
+// It only builds and parses. The caller selects the stream, and handles a channel that both sides
+// open at the same time.
 package dcep
 
 import (
@@ -16,26 +12,24 @@ import (
 	"fmt"
 )
 
-// Payload protocol identifiers of data channels:
-// https://www.rfc-editor.org/rfc/rfc8831.html#section-8
+// Payload protocol identifiers of data channels: RFC 8831, section 8.
 const (
 	PPIDDCEP          = 50 // messages of this protocol
 	PPIDString        = 51 // UTF-8 text
-	PPIDBinaryPartial = 52 // deprecated: not the last part of a binary message
+	PPIDBinaryPartial = 52 // deprecated: a part of a binary message, but not the last one
 	PPIDBinary        = 53
-	PPIDStringPartial = 54 // deprecated: not the last part of a text
-	PPIDStringEmpty   = 56 // an empty text, as one byte that is ignored
-	PPIDBinaryEmpty   = 57 // an empty binary message, as one byte that is ignored
+	PPIDStringPartial = 54 // deprecated: a part of a text, but not the last one
+	PPIDStringEmpty   = 56 // an empty text; the message is one byte, which is ignored
+	PPIDBinaryEmpty   = 57 // an empty binary message; the message is one byte, which is ignored
 )
 
-// Message types: https://www.rfc-editor.org/rfc/rfc8832.html#section-8.2.1
+// Message types: RFC 8832, section 8.2.1.
 const (
 	typeAck  = 0x02
 	typeOpen = 0x03
 )
 
-// ChannelType says how reliable a channel is, and whether it keeps order:
-// https://www.rfc-editor.org/rfc/rfc8832.html#section-8.2.2
+// ChannelType is the reliability and order of a channel: RFC 8832, section 8.2.2.
 type ChannelType uint8
 
 // Channel types.
@@ -52,7 +46,26 @@ const (
 // Unordered reports whether messages may overtake each other.
 func (t ChannelType) Unordered() bool { return t&unorderedBit != 0 }
 
-// Priorities: https://www.rfc-editor.org/rfc/rfc8831.html#section-6.4
+// String returns the name of the type in lower case.
+func (t ChannelType) String() string {
+	var name string
+	switch t &^ unorderedBit {
+	case Reliable:
+		name = "reliable"
+	case PartialReliableRexmit:
+		name = "partial-reliable-rexmit"
+	case PartialReliableTimed:
+		name = "partial-reliable-timed"
+	default:
+		return fmt.Sprintf("channel type %#02x", uint8(t))
+	}
+	if t.Unordered() {
+		name += "-unordered"
+	}
+	return name
+}
+
+// Priorities: RFC 8831, section 6.4.
 const (
 	PriorityBelowNormal = 128
 	PriorityNormal      = 256
@@ -62,20 +75,19 @@ const (
 
 const openHeaderSize = 12
 
-// MaxStringLength is the size in bytes of the longest label or protocol: their
-// length fields have 16 bits.
+// MaxStringLength is the maximum size in bytes of a label or protocol: their length fields have 16
+// bits.
 const MaxStringLength = 65535
 
-// MaxMessageSize is the size in bytes of the longest message of the protocol.
+// MaxMessageSize is the maximum size in bytes of a message of the protocol.
 const MaxMessageSize = openHeaderSize + 2*MaxStringLength
 
-// Open is the DATA_CHANNEL_OPEN message:
-// https://www.rfc-editor.org/rfc/rfc8832.html#section-5.1
+// Open is the DATA_CHANNEL_OPEN message: RFC 8832, section 5.1.
 type Open struct {
 	ChannelType ChannelType
 	Priority    uint16
-	// ReliabilityParameter is a number of retransmissions or of milliseconds,
-	// as ChannelType says; it is ignored for reliable channels.
+	// ReliabilityParameter is a number of retransmissions or of milliseconds, depending on
+	// ChannelType; it is ignored for reliable channels.
 	ReliabilityParameter uint32
 	Label, Protocol      string // UTF-8
 }
@@ -83,16 +95,15 @@ type Open struct {
 // ErrTooLong: a label or protocol is longer than MaxStringLength.
 var ErrTooLong = errors.New("dcep: label or protocol is longer than 65535 bytes")
 
-// ParseError says what is wrong with a message, and at which byte.
+// ParseError is the error of a message that cannot be parsed.
 type ParseError struct {
-	What   string
-	Offset int
+	What   string // what is wrong
+	Offset int    // in bytes
 }
 
 func (e *ParseError) Error() string { return fmt.Sprintf("dcep: %s at byte %d", e.What, e.Offset) }
 
-// Append appends the message to dst. The error is ErrTooLong, dst is then
-// unchanged.
+// Append appends the message to dst. The error is ErrTooLong; dst is then returned unchanged.
 func (o Open) Append(dst []byte) ([]byte, error) {
 	if len(o.Label) > MaxStringLength || len(o.Protocol) > MaxStringLength {
 		return dst, ErrTooLong
@@ -106,8 +117,8 @@ func (o Open) Append(dst []byte) ([]byte, error) {
 	return append(dst, o.Protocol...), nil
 }
 
-// ParseOpen parses a DATA_CHANNEL_OPEN message. The error is a *ParseError.
-// Bytes after the message are ignored.
+// ParseOpen parses a DATA_CHANNEL_OPEN message. The error is a *[ParseError]. Bytes after the
+// message are ignored.
 func ParseOpen(b []byte) (Open, error) {
 	if len(b) < openHeaderSize {
 		return Open{}, &ParseError{"DATA_CHANNEL_OPEN is cut short", len(b)}
@@ -132,11 +143,10 @@ func ParseOpen(b []byte) (Open, error) {
 	return o, nil
 }
 
-// IsOpen reports whether b claims to be a DATA_CHANNEL_OPEN message.
+// IsOpen reports whether b has the type of a DATA_CHANNEL_OPEN message; ParseOpen validates it.
 func IsOpen(b []byte) bool { return len(b) > 0 && b[0] == typeOpen }
 
-// IsAck reports whether b is a DATA_CHANNEL_ACK message:
-// https://www.rfc-editor.org/rfc/rfc8832.html#section-5.2
+// IsAck reports whether b has the type of a DATA_CHANNEL_ACK message: RFC 8832, section 5.2.
 func IsAck(b []byte) bool { return len(b) > 0 && b[0] == typeAck }
 
 // AppendAck appends a DATA_CHANNEL_ACK message to dst.

@@ -72,4 +72,7 @@ func TestAck(t *testing.T) {
 func TestChannelTypes(t *testing.T) {
 	require.True(t, dcep.PartialReliableRexmitUnordered.Unordered())
 	require.False(t, dcep.PartialReliableRexmit.Unordered())
+	require.Equal(t, "reliable", dcep.Reliable.String())
+	require.Equal(t, "partial-reliable-rexmit-unordered", dcep.PartialReliableRexmitUnordered.String())
+	require.Equal(t, "channel type 0x7f", dcep.ChannelType(0x7f).String())
 }
