@@ -70,7 +70,7 @@ func checkAnswer(offer, answer *sdp.Description) error {
 		}
 	}
 	if m := transportSection(answer); m != nil {
-		if _, err := sdp.IsClient(sdp.SetupActpass, answer.TransportOf(m).Setup); err != nil {
+		if _, err := sdp.AnswererIsClient(sdp.SetupActpass, answer.TransportOf(m).Setup); err != nil {
 			return wrapError(ErrInvalid, err, "set remote description")
 		}
 	}
@@ -245,7 +245,7 @@ func (pc *PeerConnection) answerSetup(d *sdp.Description, m *sdp.MediaDescriptio
 	}
 	setup, err := sdp.AnswerSetup(offer)
 	if err == nil {
-		_, err = sdp.IsClient(offer, setup)
+		_, err = sdp.AnswererIsClient(offer, setup)
 	}
 	if err != nil {
 		return setup, wrapError(ErrInvalid, err, "set remote description")

@@ -87,7 +87,7 @@ func (pc *PeerConnection) startTransports(own, m *sdp.MediaDescription, theirs s
 	if !offered {
 		offer, answer = answer, offer
 	}
-	answererIsClient, err := sdp.IsClient(offer, answer)
+	answererIsClient, err := sdp.AnswererIsClient(offer, answer)
 	if err != nil {
 		return wrapError(ErrInvalid, err, "set remote description")
 	}

@@ -31,7 +31,7 @@ var ErrDigest = errors.New("sdp: certificate does not match the fingerprint")
 // ErrHash says that a hash function is unknown or may not be used (MD2 and MD5, RFC 8122, section 5).
 var ErrHash = errors.New("sdp: unsupported hash function")
 
-// ErrSetup says that two a=setup values do not go together, see [AnswerSetup] and [IsClient].
+// ErrSetup says that two a=setup values do not go together, see [AnswerSetup] and [AnswererIsClient].
 var ErrSetup = errors.New("sdp: setup values do not go together")
 
 // A SyntaxError says where text is not a session description.

@@ -55,12 +55,12 @@ func AnswerSetup(offer Setup) (Setup, error) {
 	return SetupUnspecified, fmt.Errorf("%w: offer %v", ErrSetup, offer)
 }
 
-// IsClient reports, when offer and answer are known, whether the answerer is the DTLS client; otherwise the offerer is.
+// AnswererIsClient reports, when offer and answer are known, whether the answerer is the DTLS client; otherwise the offerer is.
 //
 // An answer without the attribute means what [AnswerSetup] chooses. The error is [ErrSetup] where the two do not make one
 // client and one server: an answer of actpass, which RFC 8842, section 5.3 does not allow, the same role on both sides, or
 // holdconn on either, which makes no connection.
-func IsClient(offer, answer Setup) (answerer bool, err error) {
+func AnswererIsClient(offer, answer Setup) (answerer bool, err error) {
 	if answer == SetupUnspecified {
 		if answer, err = AnswerSetup(offer); err != nil {
 			return false, err

@@ -38,7 +38,7 @@ func TestIsClient(t *testing.T) {
 		{Setup(9), [5]int{none, none, none, none, none}},
 	} {
 		for answer, want := range test.answer {
-			answerer, err := IsClient(test.offer, Setup(answer))
+			answerer, err := AnswererIsClient(test.offer, Setup(answer))
 			if want == none {
 				require.ErrorIs(t, err, ErrSetup, "offer %v, answer %v", test.offer, Setup(answer))
 				continue
