@@ -25,11 +25,11 @@ const (
 // ErrLimit is wrapped by the [SyntaxError] of a description that exceeds one of the limits, such as [MaxSize].
 var ErrLimit = errors.New("limit exceeded")
 
-// ErrDigest says that a certificate matches none of the fingerprints it was checked against, see [VerifyCertificate].
-var ErrDigest = errors.New("sdp: certificate does not match the fingerprint")
+// ErrFingerprintMismatch says that a certificate matches none of the fingerprints it was checked against, see [VerifyCertificate].
+var ErrFingerprintMismatch = errors.New("sdp: certificate does not match the fingerprint")
 
-// ErrHash says that a hash function is unknown or may not be used (MD2 and MD5, RFC 8122, section 5).
-var ErrHash = errors.New("sdp: unsupported hash function")
+// ErrUnsupportedHash says that a hash function is unknown or may not be used (MD2 and MD5, RFC 8122, section 5).
+var ErrUnsupportedHash = errors.New("sdp: unsupported hash function")
 
 // ErrSetup says that two a=setup values do not go together, see [AnswerSetup] and [AnswererIsClient].
 var ErrSetup = errors.New("sdp: setup values do not go together")

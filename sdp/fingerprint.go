@@ -24,7 +24,7 @@ type Fingerprint struct {
 	Value     []byte // the hash
 }
 
-// NewFingerprint returns the fingerprint of a certificate in DER form. The error is [ErrHash] for an algorithm that is not one of
+// NewFingerprint returns the fingerprint of a certificate in DER form. The error is [ErrUnsupportedHash] for an algorithm that is not one of
 // the constants, such as [SHA256].
 func NewFingerprint(algorithm string, certificate []byte) (Fingerprint, error) {
 	var value []byte
@@ -45,7 +45,7 @@ func NewFingerprint(algorithm string, certificate []byte) (Fingerprint, error) {
 		h := sha512.Sum512(certificate)
 		value = h[:]
 	default:
-		return Fingerprint{}, fmt.Errorf("%w %s", ErrHash, clip(algorithm))
+		return Fingerprint{}, fmt.Errorf("%w %s", ErrUnsupportedHash, clip(algorithm))
 	}
 	return Fingerprint{Algorithm: algorithm, Value: value}, nil
 }
@@ -69,8 +69,8 @@ func (f Fingerprint) String() string { return string(f.append(nil)) }
 //
 // "An endpoint MUST select the set of fingerprints that use its most preferred hash function (out of those offered by the
 // peer) and verify that each certificate used matches one fingerprint out of that set"
-// (https://www.rfc-editor.org/rfc/rfc8122.html#section-5.1); preferred is the strongest. The error is [ErrDigest] where none
-// matches and [ErrHash] where there is none that can be checked.
+// (https://www.rfc-editor.org/rfc/rfc8122.html#section-5.1); preferred is the strongest. The error is [ErrFingerprintMismatch] where none
+// matches and [ErrUnsupportedHash] where there is none that can be checked.
 func VerifyCertificate(certificate []byte, fingerprints []Fingerprint) error {
 	best := 0
 	for _, f := range fingerprints {
@@ -79,7 +79,7 @@ func VerifyCertificate(certificate []byte, fingerprints []Fingerprint) error {
 		}
 	}
 	if best == 0 {
-		return fmt.Errorf("%w in %d fingerprints", ErrHash, len(fingerprints))
+		return fmt.Errorf("%w in %d fingerprints", ErrUnsupportedHash, len(fingerprints))
 	}
 	for _, f := range fingerprints {
 		if len(f.Value) != best || !f.Supported() {
@@ -90,7 +90,7 @@ func VerifyCertificate(certificate []byte, fingerprints []Fingerprint) error {
 			return nil
 		}
 	}
-	return ErrDigest
+	return ErrFingerprintMismatch
 }
 
 // hashSize returns the length of a supported hash in bytes, 0 for others. All lengths differ, and the longer is the stronger.

@@ -31,11 +31,11 @@ func TestFingerprint(t *testing.T) {
 			require.True(t, f.Equal(parsed), text)
 		}
 		require.NoError(t, VerifyCertificate([]byte("abc"), []Fingerprint{f}))
-		require.ErrorIs(t, VerifyCertificate([]byte("abd"), []Fingerprint{f}), ErrDigest)
+		require.ErrorIs(t, VerifyCertificate([]byte("abd"), []Fingerprint{f}), ErrFingerprintMismatch)
 	}
 	for _, algorithm := range []string{"", "md5", "md2", "SHA-256", "sha3-256"} {
 		_, err := NewFingerprint(algorithm, nil)
-		require.ErrorIs(t, err, ErrHash, algorithm)
+		require.ErrorIs(t, err, ErrUnsupportedHash, algorithm)
 	}
 }
 
@@ -74,12 +74,12 @@ func TestVerifyCertificateChoosesTheStrongestHash(t *testing.T) {
 		want         error
 	}{
 		{"both match", []Fingerprint{of(SHA1, "abc"), of(SHA256, "abc")}, nil},
-		{"the strong one does not match", []Fingerprint{of(SHA1, "abc"), of(SHA256, "other")}, ErrDigest},
+		{"the strong one does not match", []Fingerprint{of(SHA1, "abc"), of(SHA256, "other")}, ErrFingerprintMismatch},
 		{"the weak one does not match", []Fingerprint{of(SHA256, "abc"), of(SHA1, "other")}, nil},
 		{"one of several certificates", []Fingerprint{of(SHA256, "other"), of(SHA256, "abc"), of(SHA1, "other")}, nil},
 		{"what is not known does not count", []Fingerprint{md5, sha3, short, of(SHA256, "abc")}, nil},
-		{"only what is not known", []Fingerprint{md5, sha3, short}, ErrHash},
-		{"none", nil, ErrHash},
+		{"only what is not known", []Fingerprint{md5, sha3, short}, ErrUnsupportedHash},
+		{"none", nil, ErrUnsupportedHash},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := VerifyCertificate(certificate, test.fingerprints)
