@@ -62,6 +62,9 @@ func (b *Builder) openAt(t AttributeType, n int, last, next stage) bool {
 	switch {
 	case b.err != nil:
 		return false
+	case len(b.message()) < HeaderSize:
+		b.err = ErrNoHeader
+		return false
 	case b.stage > last:
 		b.err = ErrAttributeOrder
 		return false
