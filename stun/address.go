@@ -2,6 +2,7 @@ package stun
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 )
 
@@ -14,6 +15,17 @@ const (
 	FamilyIPv4 Family = 1
 	FamilyIPv6 Family = 2
 )
+
+// String returns "IPv4", "IPv6", or the number of another family in hexadecimal.
+func (f Family) String() string {
+	switch f {
+	case FamilyIPv4:
+		return "IPv4"
+	case FamilyIPv6:
+		return "IPv6"
+	}
+	return fmt.Sprintf("0x%02X", uint8(f))
+}
 
 // FamilyOf returns the family of an address; an IPv4 address mapped into IPv6 counts as IPv4.
 func FamilyOf(addr netip.Addr) Family {

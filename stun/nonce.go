@@ -1,6 +1,10 @@
 package stun
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+)
 
 // NonceCookie starts the nonce of a server that tells its security features in it
 // (https://www.rfc-editor.org/rfc/rfc8489.html#section-9.2).
@@ -19,6 +23,25 @@ const (
 	FeaturePasswordAlgorithms SecurityFeatures = 1 << 23 // bit 0
 	FeatureUsernameAnonymity  SecurityFeatures = 1 << 22 // bit 1
 )
+
+// String returns the names of the features, separated by commas: "password algorithms, username
+// anonymity". Bits without a name are in hexadecimal, and the empty set is "none".
+func (f SecurityFeatures) String() string {
+	var names []string
+	if f&FeaturePasswordAlgorithms != 0 {
+		names = append(names, "password algorithms")
+	}
+	if f&FeatureUsernameAnonymity != 0 {
+		names = append(names, "username anonymity")
+	}
+	if rest := f &^ (FeaturePasswordAlgorithms | FeatureUsernameAnonymity); rest != 0 {
+		names = append(names, fmt.Sprintf("0x%06X", uint32(rest)))
+	}
+	if names == nil {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
 
 // ParseNonce returns the security features told in a NONCE; ok is false if it does not start with the cookie and
 // the features, as an older server's does not.
