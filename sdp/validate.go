@@ -4,18 +4,13 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"github.com/rtcstack/rtcstack/internal/icechars"
 )
 
-// Limits of values in a usable description, in bytes.
-const (
-	minICEUfrag = 4   // RFC 8839, section 5.4
-	maxICEUfrag = 256 // RFC 8839, section 5.4
-	minICEPwd   = 22  // RFC 8839, section 5.4
-	maxICEPwd   = 256 // RFC 8839, section 5.4
-
-	// maxMid is what the RTP header extension and the RTCP item that carry a mid can hold (RFC 9143, sections 15.1 and 15.2).
-	maxMid = 255
-)
+// maxMid is the length in bytes of the longest mid that the RTP header extension and the RTCP item
+// for it can hold (RFC 9143, sections 15.1 and 15.2).
+const maxMid = 255
 
 // Validate reports whether the description is enough to make a connection, as offer or as answer; the error is a *[ValidationError] with
 // the first reason why not. It also finds values that cannot be written, such as a line end within an attribute of a literal, and
@@ -265,18 +260,18 @@ func (t *Transport) validate() (field, reason string) {
 	switch {
 	case t.ICEUfrag == "":
 		return "ice-ufrag", ""
-	case len(t.ICEUfrag) < minICEUfrag || len(t.ICEUfrag) > maxICEUfrag || !isLooseICEChars(t.ICEUfrag):
+	case !icechars.Accepted(t.ICEUfrag, icechars.MinUfrag, icechars.MaxUfrag):
 		return "ice-ufrag", clip(t.ICEUfrag) + " is not 4 to 256 letters, digits, '+', '/', '=', '_', '-' or '#'"
 	case t.ICEPwd == "":
 		return "ice-pwd", ""
-	case len(t.ICEPwd) < minICEPwd || len(t.ICEPwd) > maxICEPwd || !isLooseICEChars(t.ICEPwd):
+	case !icechars.Accepted(t.ICEPwd, icechars.MinPwd, icechars.MaxPwd):
 		// The password is a secret: it does not go into an error message.
 		return "ice-pwd", "not 22 to 256 letters, digits, '+', '/', '=', '_', '-' or '#'"
 	case len(t.Fingerprints) == 0:
 		return "fingerprint", ""
 	}
 	for _, option := range t.ICEOptions {
-		if !isLooseICEChars(option) && !isToken(option) {
+		if !icechars.Accepted(option, 1, len(option)) && !isToken(option) {
 			return "ice-options", clip(option) + " is not a word"
 		}
 	}

@@ -3,6 +3,8 @@ package sdp
 import (
 	"strings"
 	"unicode"
+
+	"github.com/rtcstack/rtcstack/internal/icechars"
 )
 
 // What may stand where in a line, for Validate.
@@ -102,15 +104,8 @@ func isText(s string) bool {
 // isValue reports whether s, written as the value of an attribute, is read as s. The empty value is not written.
 func isValue(s string) bool { return isText(s) && strings.TrimSpace(s) == s }
 
-// isWord reports whether s can stand between spaces (non-ws-string of RFC 8866, section 9).
-func isWord(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] == 0x7f {
-			return false
-		}
-	}
-	return s != ""
-}
+// isWord reports whether s can stand between spaces (RFC 8866, section 9: non-ws-string).
+func isWord(s string) bool { return s != "" && icechars.Visible(s) }
 
 // isToken reports whether s is a token of RFC 8866, section 9: visible ASCII without "(),/:;<=>?@[\] and the quotation mark.
 func isToken(s string) bool {
@@ -128,16 +123,3 @@ var tokenChars = func() (table [256]bool) {
 	}
 	return table
 }()
-
-// isLooseICEChars reports whether s is made of ice-char (RFC 8839, section 5.1: ALPHA / DIGIT / "+" / "/") and of what
-// servers send besides, as browsers accept it: '=', '_', '-' and '#'.
-func isLooseICEChars(s string) bool {
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("+/=_-#", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
-}
