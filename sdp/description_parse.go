@@ -173,7 +173,7 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 	// Port zero with bundle-only means the transport of the group, without it a refusal:
 	// https://www.rfc-editor.org/rfc/rfc9143.html#section-6
 	formatless := len(m.Formats) == 0 && m.Kind != KindApplication
-	m.BundleOnly = !formatless && from.Attributes.has("bundle-only")
+	m.BundleOnly = !formatless && from.Attributes.Has("bundle-only")
 	m.Rejected = m.Port == 0 && !m.BundleOnly || formatless
 	sctp := m.IsDataChannel()
 	m.SCTPPort = m.legacyPort()
@@ -348,24 +348,6 @@ func once(field *string, value string) (problem string) {
 	}
 	*field = value
 	return ""
-}
-
-// trimmed returns the attribute without spaces that follow its name at the end of the line.
-func (a Attribute) trimmed() Attribute {
-	if strings.HasSuffix(a.Key, " ") && a.Value == "" && !a.EmptyValue {
-		a.Key = strings.TrimRight(a.Key, " ")
-	}
-	return a
-}
-
-// has reports whether there is an attribute with the key, whatever its value.
-func (a Attributes) has(key string) bool {
-	for i := range a {
-		if a[i].Key == key || strings.HasPrefix(a[i].Key, key) && a[i].trimmed().Key == key {
-			return true
-		}
-	}
-	return false
 }
 
 // flag sets a field for an attribute without a value. With a value it is something else.

@@ -1,7 +1,5 @@
 package sdp
 
-import "iter"
-
 // A Session is a session description as RFC 8866 defines it, uninterpreted.
 //
 // The zero value is a valid description of nothing: Append fills in what the grammar demands
@@ -79,37 +77,4 @@ type Media struct {
 	Bandwidths  []Bandwidth  // b=
 	Attributes  Attributes   // a=
 	Others      []Line       // lines that have no place above
-}
-
-// An Attribute is an a= line (RFC 8866, section 5.13).
-type Attribute struct {
-	Key   string // without ':'; empty only for the line "a=" that has nothing at all
-	Value string // what follows the first ':', verbatim with any leading space; empty for a flag such as a=rtcp-mux
-	// EmptyValue is set for the line "a=key:" that has a ':' and nothing behind it, which the grammar does not allow
-	// but which must survive all the same. It means nothing where Value is not empty.
-	EmptyValue bool
-}
-
-// Attributes are the a= lines of a section, in their order.
-type Attributes []Attribute
-
-// Get returns the value of the first attribute with the key, and whether there is one.
-func (a Attributes) Get(key string) (value string, ok bool) {
-	for i := range a {
-		if a[i].Key == key {
-			return a[i].Value, true
-		}
-	}
-	return "", false
-}
-
-// All returns the values of all attributes with the key, in their order.
-func (a Attributes) All(key string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for i := range a {
-			if a[i].Key == key && !yield(a[i].Value) {
-				return
-			}
-		}
-	}
 }

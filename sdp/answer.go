@@ -1,0 +1,144 @@
+package sdp
+
+import (
+	"slices"
+	"strings"
+)
+
+// Answer returns the skeleton of an answer to the offer d: a section for each offered one, in the
+// same order and with the same kind and mid (RFC 3264, section 6). The session id and version, the
+// session attributes and the address are left to the caller.
+//
+// accept is called for each offered section that is not rejected, which it must not change, and
+// returns the section of the answer. In that section Kind and Mid are set; where Protocol, Formats
+// or Direction are empty they are taken from the offer, Direction reversed. If accept reports false
+// the answer has a [MediaDescription.Rejection], which is written with port 0, as it has for
+// sections that are rejected in the offer. A nil accept rejects all.
+//
+// The BUNDLE groups of the answer are those of the offer without the rejected sections, in the same
+// order (RFC 9143, section 7.3). The answer has the times of the offer, and shares no memory with it
+// except for what accept has returned.
+func (d *Description) Answer(accept func(offered *MediaDescription) (section MediaDescription, ok bool)) *Description {
+	answer := &Description{Times: cloneTimes(d.Times)}
+	if len(d.Media) > 0 {
+		answer.Media = make([]MediaDescription, 0, len(d.Media))
+	}
+	accepted := make(map[string]bool, len(d.Media))
+	for i := range d.Media {
+		offered := &d.Media[i]
+		var section MediaDescription
+		ok := false
+		if accept != nil && !offered.rejected() {
+			section, ok = accept(offered)
+		}
+		if !ok || section.Rejected {
+			answer.Media = append(answer.Media, offered.Rejection())
+			continue
+		}
+		section.Kind, section.Mid = offered.Kind, offered.Mid
+		if section.Protocol == "" {
+			section.Protocol = offered.Protocol
+		}
+		if len(section.Formats) == 0 {
+			section.Formats = slices.Clone(offered.Formats)
+		}
+		if direction := d.DirectionOf(offered); section.Direction == DirectionUnspecified && direction != DirectionSendRecv {
+			section.Direction = direction.Reverse()
+		}
+		accepted[offered.Mid] = true
+		answer.Media = append(answer.Media, section)
+	}
+	for _, g := range d.Groups {
+		if g.Semantics != SemanticsBundle {
+			continue
+		}
+		mids := slices.DeleteFunc(slices.Clone(g.Mids), func(mid string) bool { return !accepted[mid] })
+		if len(mids) > 0 {
+			answer.Groups = append(answer.Groups, Group{Semantics: SemanticsBundle, Mids: mids})
+		}
+	}
+	return answer
+}
+
+// Rejection returns the section that an answer has in the place of an offered section which it does not want: the same m= line with port 0
+// (RFC 8829, section 5.3.1; RFC 3264, section 6). Its mid must not be in a group of the answer.
+//
+// "Any media formats listed are ignored. At least one MUST be present", and for audio and video that is payload type 0,
+// which needs no rtpmap: pion looks for the rtpmap of each even here. Firefox wants the format of a data section repeated.
+func (m *MediaDescription) Rejection() MediaDescription {
+	rejection := MediaDescription{
+		Kind:     m.Kind,
+		Protocol: m.Protocol,
+		Formats:  slices.Clone(m.Formats),
+		Mid:      m.Mid,
+		Rejected: true,
+	}
+	if m.Kind == KindAudio || m.Kind == KindVideo {
+		rejection.Formats = nil
+	}
+	return rejection
+}
+
+// Inactive returns the section that takes part in a BUNDLE group with transport t and neither sends nor receives: in an answer, it
+// stands in the place of an offered section of media whose transport is wanted without the media; in an offer, in that of such a
+// section that was agreed before. It has the formats and what says which codecs they are, without which implementations find no codec
+// in common and refuse the section: a=rtpmap, and of a=fmtp the parameters that tell formats of one encoding apart ("apt" of
+// RFC 4588, the profiles and modes of H.264, H.265, VP9 and AV1). It has a=rtcp-mux where m has it, which bundled media needs
+// (RFC 9143, section 9.3).
+//
+// Of the other attributes and parameters it has none: what is not understood must not be repeated (RFC 3264, section 6).
+func (m *MediaDescription) Inactive(t Transport) MediaDescription {
+	section := MediaDescription{
+		Kind:      m.Kind,
+		Protocol:  m.Protocol,
+		Formats:   slices.Clone(m.Formats),
+		Mid:       m.Mid,
+		Direction: DirectionInactive,
+		Transport: t,
+	}
+	type described struct{ mapped, configured bool }
+	formats := make(map[string]described, len(m.Formats))
+	for _, format := range m.Formats {
+		formats[format] = described{}
+	}
+	if m.Attributes.Has("rtcp-mux") {
+		section.Attributes = append(section.Attributes, Attribute{Key: "rtcp-mux"})
+	}
+	for _, a := range m.Attributes {
+		format, value := word(a.Value)
+		is, ok := formats[format]
+		switch {
+		case !ok:
+		case a.Key == "rtpmap" && !is.mapped:
+			is.mapped = true
+			section.Attributes = append(section.Attributes, Attribute{Key: a.Key, Value: a.Value})
+		case a.Key == "fmtp" && !is.configured:
+			if value = identifyingParameters(value); value != "" {
+				is.configured = true
+				section.Attributes = append(section.Attributes, Attribute{Key: a.Key, Value: format + " " + value})
+			}
+		}
+		if ok {
+			formats[format] = is
+		}
+	}
+	return section
+}
+
+// identifyingParameters returns those of the parameters of a format ("apt=96;rtx-time=200") that say which format it is. An
+// implementation that does not find them takes the format for another one, or, where retransmissions of no format are
+// offered, refuses the section.
+func identifyingParameters(parameters string) string {
+	var kept []string
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		parameter = strings.TrimSpace(parameter)
+		switch name, _, _ := strings.Cut(parameter, "="); strings.ToLower(name) {
+		case "apt", // RFC 4588, section 8.1
+			"profile-level-id", "packetization-mode", "level-asymmetry-allowed", // RFC 6184, section 8.2.2
+			"profile-space", "profile-id", "tier-flag", "level-id", "tx-mode", // RFC 7798, section 7.2.2; RFC 9628, section 6.2 (profile-id)
+			"profile", "level-idx", "tier": // AV1's RTP payload format, section 7.2.3
+			kept = append(kept, parameter)
+		}
+	}
+	return strings.Join(kept, ";")
+}
