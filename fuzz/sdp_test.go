@@ -131,6 +131,8 @@ func FuzzSDPDescription(f *testing.F) {
 				t.Fatalf("%q: rejection %q: %v", text, rejection.String(), err)
 			}
 		}
+		checkSDPAnswer(t, text, d)
+		checkSDPCodecs(t, text, d)
 		written := d.String()
 		again, err := sdp.ParseDescription(written)
 		if err != nil {
@@ -146,6 +148,50 @@ func FuzzSDPDescription(f *testing.F) {
 			t.Fatalf("%q: %v became %v", text, valid, again.Validate())
 		}
 	})
+}
+
+// checkSDPAnswer checks that an answer has the sections of the offer d in its order, and is read as
+// it was written.
+func checkSDPAnswer(t *testing.T, text string, d *sdp.Description) {
+	answer := d.Answer(func(m *sdp.MediaDescription) (sdp.MediaDescription, bool) {
+		return m.Inactive(sdp.Transport{}), len(m.Mid)%2 == 0
+	})
+	again, err := sdp.ParseDescription(answer.String())
+	if err != nil || len(again.Media) != len(d.Media) {
+		t.Fatalf("%q: answer %q: %v", text, answer, err)
+	}
+	for i := range d.Media {
+		m := &again.Media[i]
+		if m.Mid != d.Media[i].Mid || m.Kind != d.Media[i].Kind || m.Rejected != (d.Media[i].Rejected || len(m.Mid)%2 != 0) {
+			t.Fatalf("%q: section %d of the answer %q", text, i, answer)
+		}
+	}
+}
+
+// checkSDPCodecs removes the codecs of a copy of d one after the other: each is gone afterwards, and
+// d is as before.
+func checkSDPCodecs(t *testing.T, text string, d *sdp.Description) {
+	written := d.String()
+	clone := d.Clone()
+	if clone.String() != written {
+		t.Fatalf("%q: the copy %q of %q", text, clone, written)
+	}
+	for i := range clone.Media {
+		m := &clone.Media[i]
+		for codecs := m.Codecs(); len(codecs) > 0; {
+			if !m.RemoveCodec(codecs[0].PayloadType) {
+				t.Fatalf("%q: section %d: %d is not removed", text, i, codecs[0].PayloadType)
+			}
+			left := m.Codecs()
+			if len(left) >= len(codecs) {
+				t.Fatalf("%q: section %d: %v became %v", text, i, codecs, left)
+			}
+			codecs = left
+		}
+	}
+	if again := d.String(); again != written {
+		t.Fatalf("%q: %q became %q", text, written, again)
+	}
 }
 
 // What Validate passes, ParseDescription reads after Append has written it, whatever values a program has set.
