@@ -77,7 +77,8 @@ func FuzzSDPSession(f *testing.F) {
 		if s.Origin != again.Origin && s.Origin != (sdp.Origin{}) || len(s.Times) > 0 && !reflect.DeepEqual(s.Times, again.Times) {
 			t.Fatalf("%q: %+v became %+v", text, s, again)
 		}
-		// What is of the grammar means the same to both readers, and is of the grammar when written.
+		// What is of the grammar means the same to both readers, and is of the grammar when
+		// written.
 		strict := sdp.ParseOptions{Strict: true}
 		strictly, err := strict.Parse(text)
 		wantSyntaxError(t, text, err)
@@ -93,7 +94,8 @@ func FuzzSDPSession(f *testing.F) {
 	})
 }
 
-// What a description is written as is read as the same description, and all that it is asked for has an answer.
+// What a description is written as is read as the same description, and all that it is asked for
+// has an answer.
 func FuzzSDPDescription(f *testing.F) {
 	for _, seed := range sdpSeeds {
 		f.Add(seed)
@@ -168,8 +170,8 @@ func checkSDPAnswer(t *testing.T, text string, d *sdp.Description) {
 	}
 }
 
-// checkSDPCodecs removes the codecs of a copy of d one after the other: each is gone afterwards, and
-// d is as before.
+// checkSDPCodecs removes the codecs of a copy of d one after the other: each is gone afterwards,
+// and d is as before.
 func checkSDPCodecs(t *testing.T, text string, d *sdp.Description) {
 	written := d.String()
 	clone := d.Clone()
@@ -194,7 +196,8 @@ func checkSDPCodecs(t *testing.T, text string, d *sdp.Description) {
 	}
 }
 
-// What Validate passes, ParseDescription reads after Append has written it, whatever values a program has set.
+// What Validate passes, ParseDescription reads after Append has written it, whatever values a
+// program has set.
 func FuzzSDPValidate(f *testing.F) {
 	for _, seed := range sdpSeeds {
 		f.Add(seed, "sendonly", "", uint16(0), byte(3))

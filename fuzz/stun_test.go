@@ -9,7 +9,8 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// stunSeeds are whole messages of every shape: from the RFCs, from this package's builder, and broken ones.
+// stunSeeds are whole messages of every shape: from the RFCs, from this package's builder, and
+// broken ones.
 func stunSeeds() [][]byte {
 	key := stun.NewKey([]byte("VOkJxbRl1RmTxUk/WvJxBt"))
 	check := stun.NewBuilder(nil, stun.TypeBindingRequest, stun.TransactionID{1})
@@ -50,8 +51,9 @@ func stunSeeds() [][]byte {
 	return append(seeds, nil, []byte("\x00\x01\x00\x04\x21\x12\xa4\x42............\x80\x22\xff\xff"))
 }
 
-// FuzzSTUNParse reads any bytes as a message. Whatever parses has to keep the promises of the package: views stay within the
-// packet, the packet is not written to, and what was read can be built again.
+// FuzzSTUNParse reads any bytes as a message. Whatever parses has to keep the promises of the
+// package: views stay within the packet, the packet is not written to, and what was read can be
+// built again.
 func FuzzSTUNParse(f *testing.F) {
 	for _, seed := range stunSeeds() {
 		f.Add(seed)
@@ -111,8 +113,8 @@ func useSTUNGetters(m stun.Message) {
 	}
 }
 
-// rebuildSTUN makes a message of m's attributes: it must parse and read as m did. What protects m is made anew if it was right,
-// since the padding it covers may differ, and left out otherwise.
+// rebuildSTUN makes a message of m's attributes: it must parse and read as m did. What protects m
+// is made anew if it was right, since the padding it covers may differ, and left out otherwise.
 func rebuildSTUN(t *testing.T, m stun.Message, key *stun.Key, verified, fingerprinted bool) {
 	type attribute struct {
 		typ   stun.AttributeType
@@ -168,8 +170,8 @@ func rebuildSTUN(t *testing.T, m stun.Message, key *stun.Key, verified, fingerpr
 	}
 }
 
-// FuzzSTUNTransaction drives a transaction with any schedule and any delays: it always ends, never sends more than it may, and
-// never asks to be woken in the past.
+// FuzzSTUNTransaction drives a transaction with any schedule and any delays: it always ends, never
+// sends more than it may, and never asks to be woken in the past.
 func FuzzSTUNTransaction(f *testing.F) {
 	f.Add(int64(500), uint8(7), uint8(16), false, []byte{0, 0, 0})
 	f.Add(int64(1), uint8(255), uint8(1), false, []byte{255, 1})

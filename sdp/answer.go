@@ -16,8 +16,8 @@ import (
 // sections that are rejected in the offer. A nil accept rejects all.
 //
 // The BUNDLE groups of the answer are those of the offer without the rejected sections, in the same
-// order (RFC 9143, section 7.3). The answer has the times of the offer, and shares no memory with it
-// except for what accept has returned.
+// order (RFC 9143, section 7.3). The answer has the times of the offer, and shares no memory with
+// it except for what accept has returned.
 func (d *Description) Answer(accept func(offered *MediaDescription) (section MediaDescription, ok bool)) *Description {
 	answer := &Description{Times: cloneTimes(d.Times)}
 	if len(d.Media) > 0 {
@@ -60,11 +60,13 @@ func (d *Description) Answer(accept func(offered *MediaDescription) (section Med
 	return answer
 }
 
-// Rejection returns the section that an answer has in the place of an offered section which it does not want: the same m= line with port 0
-// (RFC 8829, section 5.3.1; RFC 3264, section 6). Its mid must not be in a group of the answer.
+// Rejection returns the section that an answer has in the place of an offered section which it does
+// not want: the same m= line with port 0 (RFC 8829, section 5.3.1; RFC 3264, section 6). Its mid
+// must not be in a group of the answer.
 //
-// "Any media formats listed are ignored. At least one MUST be present", and for audio and video that is payload type 0,
-// which needs no rtpmap: pion looks for the rtpmap of each even here. Firefox wants the format of a data section repeated.
+// "Any media formats listed are ignored. At least one MUST be present", and for audio and video
+// that is payload type 0, which needs no rtpmap: pion looks for the rtpmap of each even here.
+// Firefox wants the format of a data section repeated.
 func (m *MediaDescription) Rejection() MediaDescription {
 	rejection := MediaDescription{
 		Kind:     m.Kind,
@@ -79,14 +81,16 @@ func (m *MediaDescription) Rejection() MediaDescription {
 	return rejection
 }
 
-// Inactive returns the section that takes part in a BUNDLE group with transport t and neither sends nor receives: in an answer, it
-// stands in the place of an offered section of media whose transport is wanted without the media; in an offer, in that of such a
-// section that was agreed before. It has the formats and what says which codecs they are, without which implementations find no codec
-// in common and refuse the section: a=rtpmap, and of a=fmtp the parameters that tell formats of one encoding apart ("apt" of
-// RFC 4588, the profiles and modes of H.264, H.265, VP9 and AV1). It has a=rtcp-mux where m has it, which bundled media needs
-// (RFC 9143, section 9.3).
+// Inactive returns the section that takes part in a BUNDLE group with transport t and neither sends
+// nor receives: in an answer, it stands in the place of an offered section of media whose transport
+// is wanted without the media; in an offer, in that of such a section that was agreed before. It
+// has the formats and what says which codecs they are, without which implementations find no codec
+// in common and refuse the section: a=rtpmap, and of a=fmtp the parameters that tell formats of one
+// encoding apart ("apt" of RFC 4588, the profiles and modes of H.264, H.265, VP9 and AV1). It has
+// a=rtcp-mux where m has it, which bundled media needs (RFC 9143, section 9.3).
 //
-// Of the other attributes and parameters it has none: what is not understood must not be repeated (RFC 3264, section 6).
+// Of the other attributes and parameters it has none: what is not understood must not be repeated
+// (RFC 3264, section 6).
 func (m *MediaDescription) Inactive(t Transport) MediaDescription {
 	section := MediaDescription{
 		Kind:      m.Kind,
@@ -125,9 +129,9 @@ func (m *MediaDescription) Inactive(t Transport) MediaDescription {
 	return section
 }
 
-// identifyingParameters returns those of the parameters of a format ("apt=96;rtx-time=200") that say which format it is. An
-// implementation that does not find them takes the format for another one, or, where retransmissions of no format are
-// offered, refuses the section.
+// identifyingParameters returns those of the parameters of a format ("apt=96;rtx-time=200") that
+// say which format it is. An implementation that does not find them takes the format for another
+// one, or, where retransmissions of no format are offered, refuses the section.
 func identifyingParameters(parameters string) string {
 	var kept []string
 	for parameter := range strings.SplitSeq(parameters, ";") {

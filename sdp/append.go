@@ -8,9 +8,9 @@ import (
 // String returns the description as text, see [Session.Append].
 func (s *Session) String() string { return string(s.Append(nil)) }
 
-// Append appends the description to dst, with CRLF line ends, the lines in the order of RFC 8866, section 9, and the
-// required ones filled in. Values are written as they are: that they contain no line end is up to whoever set them. It does not
-// allocate when dst has room.
+// Append appends the description to dst, with CRLF line ends, the lines in the order of RFC 8866,
+// section 9, and the required ones filled in. Values are written as they are: that they contain no
+// line end is up to whoever set them. It does not allocate when dst has room.
 func (s *Session) Append(dst []byte) []byte {
 	dst = append(dst, "v=0\r\n"...)
 	dst = s.Origin.append(dst)
@@ -130,8 +130,8 @@ func appendAddress(dst []byte, network, kind, address string) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// addressType returns the address type that goes with an address or host name. A single colon precedes a port, which some peers
-// write behind the address.
+// addressType returns the address type that goes with an address or host name. A single colon
+// precedes a port, which some peers write behind the address.
 func addressType(address string) string {
 	if strings.Count(address, ":") > 1 {
 		return "IP6"
@@ -169,7 +169,8 @@ func appendOthers(dst []byte, lines []Line) []byte {
 	return dst
 }
 
-// appendLine writes a line, whose prefix is its type letter and '=', or that and the name of an attribute with the ':'.
+// appendLine writes a line, whose prefix is its type letter and '=', or that and the name of an
+// attribute with the ':'.
 func appendLine(dst []byte, prefix, value string) []byte {
 	dst = append(dst, prefix...)
 	dst = append(dst, value...)

@@ -22,13 +22,13 @@ type Codec struct {
 	// Parameters are the format parameters of a=fmtp, verbatim ("minptime=10;useinbandfec=1"); see
 	// Parameter. Several a=fmtp lines are joined by ';'.
 	Parameters string
-	// Feedback are the values of a=rtcp-fb (RFC 4585, section 4.2) without the payload type: "nack",
-	// "nack pli", "ccm fir". Those of lines for all payload types ("*") are among them.
+	// Feedback are the values of a=rtcp-fb (RFC 4585, section 4.2) without the payload type:
+	// "nack", "nack pli", "ccm fir". Those of lines for all payload types ("*") are among them.
 	Feedback []string
 }
 
-// Parameter returns the value of a format parameter, whose name is compared without regard to
-// case, and whether there is one. A parameter without '=' has the value "".
+// Parameter returns the value of a format parameter, whose name is compared without regard to case,
+// and whether there is one. A parameter without '=' has the value "".
 func (c Codec) Parameter(name string) (value string, ok bool) {
 	for parameter := range strings.SplitSeq(c.Parameters, ";") {
 		key, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
@@ -50,8 +50,8 @@ func (c Codec) Retransmits() (payloadType uint8, ok bool) {
 	return parsePayloadType(apt)
 }
 
-// uses returns the payload types without which the format is of no use: the one that it retransmits,
-// or those that it carries as redundant audio (RFC 2198, section 5: "a=fmtp:121 0/5").
+// uses returns the payload types without which the format is of no use: the one that it
+// retransmits, or those that it carries as redundant audio (RFC 2198, section 5: "a=fmtp:121 0/5").
 func (c Codec) uses() (set payloadTypes) {
 	if apt, ok := c.Retransmits(); ok {
 		set[apt] = true
@@ -156,10 +156,10 @@ func (m *MediaDescription) AddCodec(c Codec) bool {
 	return true
 }
 
-// RemoveCodec removes a payload type with its attributes (a=rtpmap, a=fmtp, a=rtcp-fb, a=imageattr),
-// and those that depend on it: its retransmission format and the redundant audio (RED) that carries
-// it. It reports whether the section had the payload type. A section that is left without formats
-// is written as a rejected one.
+// RemoveCodec removes a payload type with its attributes (a=rtpmap, a=fmtp, a=rtcp-fb,
+// a=imageattr), and those that depend on it: its retransmission format and the redundant audio
+// (RED) that carries it. It reports whether the section had the payload type. A section that is
+// left without formats is written as a rejected one.
 func (m *MediaDescription) RemoveCodec(payloadType uint8) bool {
 	if !m.carriesRTP() || !slices.ContainsFunc(m.Formats, isPayloadType(payloadType)) {
 		return false

@@ -14,8 +14,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/cputime"
 )
 
-// manySections returns a description with as many sections as there may be, all of them in one BUNDLE group whose first has the
-// transport.
+// manySections returns a description with as many sections as there may be, all of them in one
+// BUNDLE group whose first has the transport.
 func manySections() string {
 	mid := func(i int) string { return fmt.Sprintf("%s%04d", strings.Repeat("m", 196), i) }
 	var text, group strings.Builder
@@ -29,8 +29,8 @@ func manySections() string {
 	return "v=0\r\ns=-\r\na=group:BUNDLE" + group.String() + "\r\n" + text.String()
 }
 
-// manyMids returns a description of MaxSize bytes with as many sections as there may be, whose mids are the last of a group
-// that has room for little else.
+// manyMids returns a description of MaxSize bytes with as many sections as there may be, whose mids
+// are the last of a group that has room for little else.
 func manyMids() string {
 	var text, group strings.Builder
 	for i := range MaxMedia {
@@ -46,8 +46,8 @@ func manyMids() string {
 	return head.String() + others.String() + group.String() + "\r\n" + text.String()
 }
 
-// processorTime returns how long f takes, at least: processor time where the system knows it, so that other programs do not count,
-// and without garbage collections.
+// processorTime returns how long f takes, at least: processor time where the system knows it, so
+// that other programs do not count, and without garbage collections.
 func processorTime(f func()) time.Duration {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	least := time.Hour
@@ -66,12 +66,13 @@ func processorTime(f func()) time.Duration {
 	return least
 }
 
-// unmeasurable is a difference of times that says nothing. What takes quadratic time needs many times as long for the largest
-// description.
+// unmeasurable is a difference of times that says nothing. What takes quadratic time needs many
+// times as long for the largest description.
 const unmeasurable = 30 * time.Millisecond
 
-// A description is checked in about the time that it takes to read it, however many sections and mids the peer has put into it, and
-// whether it is valid or not. Looking through a group for every section takes hundreds of times as long.
+// A description is checked in about the time that it takes to read it, however many sections and
+// mids the peer has put into it, and whether it is valid or not. Looking through a group for every
+// section takes hundreds of times as long.
 func TestValidateTakesLinearTime(t *testing.T) {
 	for name, text := range map[string]string{"sections": manySections(), "mids": manyMids()} {
 		d, err := ParseDescription(text)
@@ -84,8 +85,8 @@ func TestValidateTakesLinearTime(t *testing.T) {
 	}
 }
 
-// Whatever fills a description, reading, checking and writing four times as much takes about four times as long: looking
-// back at what was read would take sixteen times as long.
+// Whatever fills a description, reading, checking and writing four times as much takes about four
+// times as long: looking back at what was read would take sixteen times as long.
 func TestLinearTime(t *testing.T) {
 	const head, section = "v=0\no=- 1 2 IN IP4 127.0.0.1\ns=-\nt=0 0\n", "m=audio 9 RTP/AVP 0\n"
 	repeat := func(line string) func(int) string {

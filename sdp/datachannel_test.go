@@ -70,7 +70,8 @@ func TestMessageLimit(t *testing.T) {
 	}
 }
 
-// A connection that lost its data channels and got them back has two sections; the one in use counts.
+// A connection that lost its data channels and got them back has two sections; the one in use
+// counts.
 func TestApplicationPrefersTheSectionInUse(t *testing.T) {
 	const refused, used = "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\n", "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\n"
 	d := mustParse(t, refused+used)

@@ -28,14 +28,16 @@ const (
 const (
 	// DefaultSCTPPort is the SCTP port of every known implementation.
 	DefaultSCTPPort = 5000
-	// DefaultMaxMessageSize is how much a peer that gives no a=max-message-size takes, in bytes (RFC 8841, section 6.1).
+	// DefaultMaxMessageSize is how much a peer that gives no a=max-message-size takes, in bytes
+	// (RFC 8841, section 6.1).
 	DefaultMaxMessageSize = 65536
 )
 
 // A Description is a session description in the terms of WebRTC (RFC 8829).
 //
-// The fields of the session part come first in the text, those of a [MediaDescription] in its section. To make an offer, fill in a
-// literal; zero values are left out or have the meaning that their comment gives:
+// The fields of the session part come first in the text, those of a [MediaDescription] in its
+// section. To make an offer, fill in a literal; zero values are left out or have the meaning that
+// their comment gives:
 //
 //	offer := sdp.Description{
 //		SessionID:      id,
@@ -57,8 +59,9 @@ type Description struct {
 	SessionID      uint64 // of the origin; the same for all descriptions of a connection, below 2^63 (RFC 8829, section 5.2.1)
 	SessionVersion uint64 // of the origin; one more in each description that differs from the one before
 	Address        string // of the origin; empty is written 0.0.0.0, which tells nobody anything
-	// OriginText is the value of an o= line that the four fields above cannot express (a session id that is not a number,
-	// missing fields), verbatim. If it is not empty, it is written in their place.
+	// OriginText is the value of an o= line that the four fields above cannot express (a session id
+	// that is not a number, missing fields), verbatim. If it is not empty, it is written in their
+	// place.
 	OriginText string
 
 	Name        string      // s=; empty is written "-"
@@ -101,27 +104,30 @@ type Transport struct {
 	Setup        Setup         // a=setup (RFC 4145, section 4)
 }
 
-// Trickle reports whether candidates may follow later: the ICE options include "trickle" (RFC 8840). The option is what
-// was declared; since every known WebRTC endpoint trickles, its absence need not mean more than an edited description.
+// Trickle reports whether candidates may follow later: the ICE options include "trickle" (RFC
+// 8840). The option is what was declared; since every known WebRTC endpoint trickles, its absence
+// need not mean more than an edited description.
 func (t *Transport) Trickle() bool { return slices.Contains(t.ICEOptions, "trickle") }
 
 // A MediaDescription is a media section in the terms of WebRTC.
 type MediaDescription struct {
 	Kind string // KindApplication, KindAudio, KindVideo or another
 
-	// Port is written 0 when Rejected or, with BundleOnly, as it is; otherwise zero is written 9, the discard port.
+	// Port is written 0 when Rejected or, with BundleOnly, as it is; otherwise zero is written 9,
+	// the discard port.
 	Port      uint16
 	PortCount uint16 // of "port/count", which WebRTC does not use
 	Protocol  string // empty is written UDP/DTLS/SCTP for an application, UDP/TLS/RTP/SAVPF for others
-	// Formats are the payload types, or the protocol of an application; empty is written webrtc-datachannel for an
-	// application. Another section without a format cannot be used: it is read and written as a rejected one, whose
-	// format is 0.
+	// Formats are the payload types, or the protocol of an application; empty is written
+	// webrtc-datachannel for an application. Another section without a format cannot be used: it is
+	// read and written as a rejected one, whose format is 0.
 	Formats []string
 
-	// Rejected says that the section is not in use: its port is 0 and it is not bundle-only (RFC 8829, section 5.3.1), or it
-	// has no format. The port is then written as 0.
+	// Rejected says that the section is not in use: its port is 0 and it is not bundle-only (RFC
+	// 8829, section 5.3.1), or it has no format. The port is then written as 0.
 	Rejected bool
-	// BundleOnly is a=bundle-only: use the section bundled or not at all (RFC 9143, section 6). Ignored when Rejected.
+	// BundleOnly is a=bundle-only: use the section bundled or not at all (RFC 9143, section 6).
+	// Ignored when Rejected.
 	BundleOnly bool
 
 	Title       string       // i=
@@ -134,11 +140,13 @@ type MediaDescription struct {
 	// Transport is what the section itself says; see [Description.TransportOf].
 	Transport
 
-	// Candidates are the values of the a=candidate lines, verbatim and with their name: "candidate:1 1 UDP …".
+	// Candidates are the values of the a=candidate lines, verbatim and with their name:
+	// "candidate:1 1 UDP …".
 	Candidates      []string
 	EndOfCandidates bool // a=end-of-candidates: no more will follow (RFC 8840)
 
-	// The following are of data channel sections only; elsewhere such attributes stay in Attributes.
+	// The following are of data channel sections only; elsewhere such attributes stay in
+	// Attributes.
 
 	SCTPPort          uint16 // a=sctp-port (RFC 8841, section 5); 0 where there is none, then 5000 is meant
 	SCTPClosed        bool   // a=sctp-port:0, which ends the association (RFC 8841, section 5.2)
@@ -150,8 +158,8 @@ type MediaDescription struct {
 	Others     []Line     // lines that are not of the grammar
 }
 
-// Application returns the data channel section: the first that is not rejected, otherwise the first that is, nil where there is none.
-// It points into d.Media.
+// Application returns the data channel section: the first that is not rejected, otherwise the first
+// that is, nil where there is none. It points into d.Media.
 func (d *Description) Application() *MediaDescription {
 	var rejected *MediaDescription
 	for i := range d.Media {
@@ -193,9 +201,9 @@ func (d *Description) BundleOf(mid string) *Group {
 	return nil
 }
 
-// TaggedOf returns the section whose transport m, which must be one of d.Media, uses: of a BUNDLE group the first section
-// that is there and not rejected (the tagged section of https://www.rfc-editor.org/rfc/rfc9143.html#section-7.2.1), and m itself when it is
-// rejected or in no group. It points into d.Media.
+// TaggedOf returns the section whose transport m, which must be one of d.Media, uses: of a BUNDLE
+// group the first section that is there and not rejected (the tagged section of RFC 9143, section
+// 7.2.1), and m itself when it is rejected or in no group. It points into d.Media.
 func (d *Description) TaggedOf(m *MediaDescription) *MediaDescription {
 	if m.Rejected {
 		return m
@@ -223,10 +231,11 @@ func (d *Description) TaggedOf(m *MediaDescription) *MediaDescription {
 
 // TransportOf returns the transport that is in effect for a section, which must be one of d.Media.
 //
-// For a bundled section that is the one of the tagged section, see [Description.TaggedOf]: attributes of the categories TRANSPORT and
-// IDENTICAL stand in that one alone (https://www.rfc-editor.org/rfc/rfc9143.html#section-7.1.3), and where others have them too, they
-// mean transports that BUNDLE does away with. What the tagged section lacks is taken from the section itself, and then from
-// the session part (RFC 8839, section 5.4; RFC 8122, section 5; RFC 4145, section 4). The slices are shared with d.
+// For a bundled section that is the one of the tagged section, see [Description.TaggedOf]:
+// attributes of the categories TRANSPORT and IDENTICAL stand in that one alone (RFC 9143, section
+// 7.1.3), and where others have them too, they mean transports that BUNDLE does away with. What the
+// tagged section lacks is taken from the section itself, and then from the session part (RFC 8839,
+// section 5.4; RFC 8122, section 5; RFC 4145, section 4). The slices are shared with d.
 func (d *Description) TransportOf(m *MediaDescription) Transport {
 	return d.transport(m, d.TaggedOf(m))
 }
@@ -241,9 +250,10 @@ func (d *Description) transport(m, tagged *MediaDescription) Transport {
 	return t
 }
 
-// CandidatesOf returns the candidates of the transport that is in effect for a section, which must be one of d.Media, and whether no
-// others will follow (a=end-of-candidates, RFC 8840). They are of the category TRANSPORT and so stand in the tagged section, see
-// [Description.TaggedOf]; the section's own count where that one has none and the ICE credentials do not say that they are of
+// CandidatesOf returns the candidates of the transport that is in effect for a section, which must
+// be one of d.Media, and whether no others will follow (a=end-of-candidates, RFC 8840). They are of
+// the category TRANSPORT and so stand in the tagged section, see [Description.TaggedOf]; the
+// section's own count where that one has none and the ICE credentials do not say that they are of
 // another transport. The slice is shared with d.
 func (d *Description) CandidatesOf(m *MediaDescription) (candidates []string, complete bool) {
 	tagged := d.TaggedOf(m)
@@ -254,7 +264,8 @@ func (d *Description) CandidatesOf(m *MediaDescription) (candidates []string, co
 	return candidates, complete
 }
 
-// sharesICE reports whether the ICE credentials of the section itself, if it has any, are those of the other.
+// sharesICE reports whether the ICE credentials of the section itself, if it has any, are those of
+// the other.
 func (m *MediaDescription) sharesICE(other *MediaDescription) bool {
 	return (m.ICEUfrag == "" || m.ICEUfrag == other.ICEUfrag) && (m.ICEPwd == "" || m.ICEPwd == other.ICEPwd)
 }
@@ -281,7 +292,8 @@ func (t *Transport) complete(u *Transport) {
 	}
 }
 
-// DirectionOf returns the direction that is in effect for a section: its own, that of the session part, or sendrecv.
+// DirectionOf returns the direction that is in effect for a section: its own, that of the session
+// part, or sendrecv.
 func (d *Description) DirectionOf(m *MediaDescription) Direction {
 	switch {
 	case m.Direction != DirectionUnspecified:
@@ -292,8 +304,8 @@ func (d *Description) DirectionOf(m *MediaDescription) Direction {
 	return DirectionSendRecv
 }
 
-// IsDataChannel reports whether the section is for data channels: an application over SCTP over DTLS, in the form of RFC 8841 or
-// the older one.
+// IsDataChannel reports whether the section is for data channels: an application over SCTP over
+// DTLS, in the form of RFC 8841 or the older one.
 func (m *MediaDescription) IsDataChannel() bool {
 	if m.Kind != KindApplication {
 		return false
@@ -307,8 +319,9 @@ func (m *MediaDescription) IsDataChannel() bool {
 	return false
 }
 
-// legacyPort returns the SCTP port of a section that is written like those before RFC 8841 ("m=application 9 DTLS/SCTP 5000"), and 0 for
-// others. The form is kept in Protocol and Formats, and an answer has to repeat it.
+// legacyPort returns the SCTP port of a section that is written like those before RFC 8841
+// ("m=application 9 DTLS/SCTP 5000"), and 0 for others. The form is kept in Protocol and Formats,
+// and an answer has to repeat it.
 func (m *MediaDescription) legacyPort() uint16 {
 	if m.Kind != KindApplication || m.Protocol != legacyProtocol || len(m.Formats) == 0 {
 		return 0
@@ -317,7 +330,8 @@ func (m *MediaDescription) legacyPort() uint16 {
 	return port
 }
 
-// contradictsPort reports whether the fields say different things about the SCTP port of a data channel section.
+// contradictsPort reports whether the fields say different things about the SCTP port of a data
+// channel section.
 func (m *MediaDescription) contradictsPort() bool {
 	legacy := m.legacyPort()
 	if m.SCTPClosed {
@@ -326,8 +340,8 @@ func (m *MediaDescription) contradictsPort() bool {
 	return legacy != 0 && m.SCTPPort != 0 && m.SCTPPort != legacy
 }
 
-// EffectiveSCTPPort returns the SCTP port to use: SCTPPort, that of the older form of the m= line, or 5000 where there is none. Not
-// meaningful when SCTPClosed.
+// EffectiveSCTPPort returns the SCTP port to use: SCTPPort, that of the older form of the m= line,
+// or 5000 where there is none. Not meaningful when SCTPClosed.
 func (m *MediaDescription) EffectiveSCTPPort() uint16 {
 	if m.SCTPPort != 0 {
 		return m.SCTPPort
@@ -338,8 +352,9 @@ func (m *MediaDescription) EffectiveSCTPPort() uint16 {
 	return DefaultSCTPPort
 }
 
-// MessageLimit returns the size of the largest message that the writer of the description takes, in bytes: its a=max-message-size,
-// 65536 where there is none (RFC 8841, section 6.1), or math.MaxUint64 where it says 0, which means any size.
+// MessageLimit returns the size of the largest message that the writer of the description takes, in
+// bytes: its a=max-message-size, 65536 where there is none (RFC 8841, section 6.1), or
+// math.MaxUint64 where it says 0, which means any size.
 func (m *MediaDescription) MessageLimit() uint64 {
 	switch {
 	case !m.HasMaxMessageSize:
@@ -350,7 +365,8 @@ func (m *MediaDescription) MessageLimit() uint64 {
 	return m.MaxMessageSize
 }
 
-// IsRTP reports whether the section is for media over RTP (RFC 8866, section 5.14: "RTP/AVP", "UDP/TLS/RTP/SAVPF", …).
+// IsRTP reports whether the section is for media over RTP (RFC 8866, section 5.14: "RTP/AVP",
+// "UDP/TLS/RTP/SAVPF", …).
 func (m *MediaDescription) IsRTP() bool {
 	return strings.HasPrefix(m.Protocol, "RTP/") || strings.Contains(m.Protocol, "/RTP/")
 }

@@ -5,8 +5,9 @@ import "strconv"
 // String returns the description as text, see [Description.Append].
 func (d *Description) String() string { return string(d.Append(nil)) }
 
-// Append appends the description to dst, its lines in the order that browsers use (RFC 8829, section 5.2.1). Values are
-// written as they are: call Validate first where they come from elsewhere. It does not allocate when dst has room.
+// Append appends the description to dst, its lines in the order that browsers use (RFC 8829,
+// section 5.2.1). Values are written as they are: call Validate first where they come from
+// elsewhere. It does not allocate when dst has room.
 func (d *Description) Append(dst []byte) []byte {
 	dst = append(dst, "v=0\r\no="...)
 	if d.OriginText != "" {
@@ -59,7 +60,8 @@ func (m *MediaDescription) String() string { return string(m.Append(nil)) }
 // Append appends the section to dst, from its m= line on. It does not allocate when dst has room.
 func (m *MediaDescription) Append(dst []byte) []byte { return m.append(dst, true) }
 
-// Without connection, a section that has no c= line gets none: that of the session part holds for it.
+// Without connection, a section that has no c= line gets none: that of the session part holds for
+// it.
 func (m *MediaDescription) append(dst []byte, connection bool) []byte {
 	dst = m.appendFirst(dst)
 	dst = appendOptional(dst, "i=", m.Title)
@@ -121,7 +123,8 @@ func (m *MediaDescription) appendFirst(dst []byte) []byte {
 	return appendMediaLine(dst, m.Kind, port, m.PortCount, protocol, []string{format})
 }
 
-// appendSCTP writes the attributes of RFC 8841, or the one of the older form for a section that is written in it.
+// appendSCTP writes the attributes of RFC 8841, or the one of the older form for a section that is
+// written in it.
 func (m *MediaDescription) appendSCTP(dst []byte) []byte {
 	legacy := m.legacyPort() != 0
 	switch {

@@ -5,11 +5,13 @@ import (
 	"strings"
 )
 
-// ParseDescription reads a session description in the terms of WebRTC. Its strings are substrings of text.
+// ParseDescription reads a session description in the terms of WebRTC. Its strings are substrings
+// of text.
 //
-// It accepts what [Parse] accepts. Attributes with a field are checked for their syntax, and those which may stand once in a
-// section must not stand there with different values. Whether the description is complete enough to connect is the business
-// of [Description.Validate]. The error is a *[SyntaxError].
+// It accepts what [Parse] accepts. Attributes with a field are checked for their syntax, and those
+// which may stand once in a section must not stand there with different values. Whether the
+// description is complete enough to connect is the business of [Description.Validate]. The error is
+// a *[SyntaxError].
 func ParseDescription(text string) (*Description, error) {
 	return ParseOptions{}.ParseDescription(text)
 }
@@ -63,9 +65,10 @@ func describe(text string, s *Session) (*Description, error) {
 	return d, nil
 }
 
-// ParseMedia reads one media section, from its m= line on, as programs give it to describe a track. The "m=" may be missing,
-// and so may the formats: they are then the payload types of the a=rtpmap lines. A session part before the section is
-// skipped. The error is a *[SyntaxError], also when there is not exactly one section.
+// ParseMedia reads one media section, from its m= line on, as programs give it to describe a track.
+// The "m=" may be missing, and so may the formats: they are then the payload types of the a=rtpmap
+// lines. A session part before the section is skipped. The error is a *[SyntaxError], also when
+// there is not exactly one section.
 func ParseMedia(text string) (*MediaDescription, error) {
 	full := text
 	if first := strings.TrimLeft(text, "\r\n"); len(first) < 2 || first[1] != '=' {
@@ -104,7 +107,8 @@ func (o *Origin) text() string {
 	return line[len("o=") : len(line)-len("\r\n")]
 }
 
-// isPlainNumber reports whether s is a number of 64 bits as it is written here, without leading zeros.
+// isPlainNumber reports whether s is a number of 64 bits as it is written here, without leading
+// zeros.
 func isPlainNumber(s string) bool {
 	if !digits(s) || s[0] == '0' && s != "0" {
 		return false
@@ -118,8 +122,8 @@ func (t *Time) permanent() bool {
 	return t.Start == 0 && t.Stop == 0 && len(t.Repeats) == 0 && t.Zones == "" && t.Raw == ""
 }
 
-// readAttributes moves the attributes of the session part to their fields. What has no field is moved up
-// in the array it is in, which nobody else has.
+// readAttributes moves the attributes of the session part to their fields. What has no field is
+// moved up in the array it is in, which nobody else has.
 func (d *Description) readAttributes(text string, attributes Attributes) error {
 	others := attributes[:0]
 	for i := range attributes {
@@ -170,8 +174,8 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 		Bandwidths:  from.Bandwidths,
 		Others:      from.Others,
 	}
-	// Port zero with bundle-only means the transport of the group, without it a refusal:
-	// https://www.rfc-editor.org/rfc/rfc9143.html#section-6
+	// Port zero with bundle-only means the transport of the group, without it a refusal: RFC 9143,
+	// section 6
 	formatless := len(m.Formats) == 0 && m.Kind != KindApplication
 	m.BundleOnly = !formatless && from.Attributes.Has("bundle-only")
 	m.Rejected = m.Port == 0 && !m.BundleOnly || formatless
@@ -195,8 +199,8 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 	return nil
 }
 
-// readAttribute takes over an attribute of a section, which is for data channels if sctp is set; known is false when it has no
-// field.
+// readAttribute takes over an attribute of a section, which is for data channels if sctp is set;
+// known is false when it has no field.
 func (m *MediaDescription) readAttribute(a Attribute, sctp bool) (known bool, problem string) {
 	switch a.Key {
 	case "mid":
@@ -274,7 +278,8 @@ func (m *MediaDescription) readPort(value string) (problem string) {
 func (m *MediaDescription) readSCTP(a Attribute) (known bool, problem string) {
 	switch a.Key {
 	case "sctpmap":
-		// draft-ietf-mmusic-sctp-sdp-05, section 5.1: "a=sctpmap:" sctpmap-number SP app [SP streams]
+		// draft-ietf-mmusic-sctp-sdp-05, section 5.1: "a=sctpmap:" sctpmap-number SP app [SP
+		// streams]
 		number, rest := word(a.Value)
 		app, rest := word(rest)
 		count, _ := word(rest)
@@ -310,7 +315,8 @@ func (t *Transport) read(a Attribute) (known bool, problem string) {
 	case "ice-pwd":
 		return true, once(&t.ICEPwd, a.Value)
 	case "ice-options":
-		// The grammar separates by spaces; a widespread implementation writes commas, which cannot be part of an option.
+		// The grammar separates by spaces; a widespread implementation writes commas, which cannot
+		// be part of an option.
 		options := strings.FieldsFunc(a.Value, func(r rune) bool { return r == ' ' || r == ',' })
 		t.ICEOptions = append(t.ICEOptions, options...)
 		return true, ""
@@ -336,8 +342,8 @@ func (t *Transport) read(a Attribute) (known bool, problem string) {
 	return false, ""
 }
 
-// once sets a value that may be given once. Giving it again is harmless only where it is the same: two answers to who
-// the peer is are none.
+// once sets a value that may be given once. Giving it again is harmless only where it is the same:
+// two answers to who the peer is are none.
 func once(field *string, value string) (problem string) {
 	value = strings.TrimSpace(value)
 	switch {
@@ -371,7 +377,8 @@ func (a Attribute) direction(field *Direction) (known bool, problem string) {
 	return true, ""
 }
 
-// trim returns nil for no attributes, so that a description is the same whether it was parsed or made.
+// trim returns nil for no attributes, so that a description is the same whether it was parsed or
+// made.
 func trim(others Attributes) Attributes {
 	if len(others) == 0 {
 		return nil
@@ -379,8 +386,9 @@ func trim(others Attributes) Attributes {
 	return others
 }
 
-// attributeError makes the error for attribute number index of a section (-1 for the session part). Attributes do
-// not carry their line numbers: only here, where one is wanted, the text is searched for it.
+// attributeError makes the error for attribute number index of a section (-1 for the session part).
+// Attributes do not carry their line numbers: only here, where one is wanted, the text is searched
+// for it.
 func attributeError(text string, section, index int, key, problem string, err error) error {
 	line := 0
 	for text != "" {

@@ -129,7 +129,8 @@ func TestAllSessionLinesSurvive(t *testing.T) {
 	require.Equal(t, crlf(text), d.String())
 }
 
-// RFC 8839, section 5.4, RFC 8122, section 5, and RFC 4145, section 4: what a section says counts before what the session says.
+// RFC 8839, section 5.4, RFC 8122, section 5, and RFC 4145, section 4: what a section says counts
+// before what the session says.
 func TestTransportOf(t *testing.T) {
 	session := Transport{
 		ICEUfrag: "sess", ICEPwd: "session-pwd", ICEOptions: []string{"trickle"}, TLSID: "id", Setup: SetupPassive,
@@ -202,7 +203,8 @@ func TestDirections(t *testing.T) {
 	require.Equal(t, "Direction(9)", Direction(9).String())
 }
 
-// RFC 8829, section 5.3.1, and RFC 9143, section 6: port 0 refuses a section, unless it is bundle-only.
+// RFC 8829, section 5.3.1, and RFC 9143, section 6: port 0 refuses a section, unless it is
+// bundle-only.
 func TestPortZero(t *testing.T) {
 	for _, test := range []struct {
 		text                 string
@@ -221,11 +223,13 @@ func TestPortZero(t *testing.T) {
 	}
 }
 
-// RFC 8829, section 5.3.1: an answer has a section for each offered one; those it does not take have port 0.
+// RFC 8829, section 5.3.1: an answer has a section for each offered one; those it does not take
+// have port 0.
 func TestRejection(t *testing.T) {
 	d := mustParse(t, chromeVideo)
 	rejection := d.Media[0].Rejection()
-	// pion refuses a description whose rejected section lists a payload type without rtpmap, unless it is 0.
+	// pion refuses a description whose rejected section lists a payload type without rtpmap, unless
+	// it is 0.
 	require.Equal(t, "m=video 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n", rejection.String())
 	// Firefox refuses a description whose rejected data section has not its format.
 	rejection = d.Media[1].Rejection()

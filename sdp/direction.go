@@ -2,7 +2,8 @@ package sdp
 
 import "fmt"
 
-// Direction is what a section sends and receives, seen from the side that wrote the description (RFC 8866, section 6.7).
+// Direction is what a section sends and receives, seen from the side that wrote the description
+// (RFC 8866, section 6.7).
 type Direction uint8
 
 const (
@@ -23,7 +24,8 @@ func (d Direction) String() string {
 	return fmt.Sprintf("Direction(%d)", uint8(d))
 }
 
-// Reverse returns the direction as the other side sees it, which is the most that it can answer (RFC 3264, section 6.1).
+// Reverse returns the direction as the other side sees it, which is the most that it can answer
+// (RFC 3264, section 6.1).
 func (d Direction) Reverse() Direction {
 	switch d {
 	case DirectionSendOnly:

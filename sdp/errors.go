@@ -5,8 +5,9 @@ import (
 	"strconv"
 )
 
-// Limits of what [Parse] accepts. A peer chooses every one of these numbers, so each has a bound: far above what any
-// WebRTC endpoint sends (a large conference is 100 to 200 kB and some hundred sections), low enough to be harmless.
+// Limits of what [Parse] accepts. A peer chooses every one of these numbers, so each has a bound:
+// far above what any WebRTC endpoint sends (a large conference is 100 to 200 kB and some hundred
+// sections), low enough to be harmless.
 const (
 	// MaxSize is the largest description, in bytes.
 	MaxSize = 1 << 20
@@ -16,22 +17,27 @@ const (
 	MaxMedia = 1024
 	// MaxFormats is the largest number of formats of one media section; RTP has 128 payload types.
 	MaxFormats = 512
-	// MaxAttributes is the largest number of attributes in the session part or in one media section.
+	// MaxAttributes is the largest number of attributes in the session part or in one media
+	// section.
 	MaxAttributes = 4096
 	// MaxCandidates is the largest number of a=candidate lines in one media section.
 	MaxCandidates = 256
 )
 
-// ErrLimit is wrapped by the [SyntaxError] of a description that exceeds one of the limits, such as [MaxSize].
+// ErrLimit is wrapped by the [SyntaxError] of a description that exceeds one of the limits, such as
+// [MaxSize].
 var ErrLimit = errors.New("limit exceeded")
 
-// ErrFingerprintMismatch says that a certificate matches none of the fingerprints it was checked against, see [VerifyCertificate].
+// ErrFingerprintMismatch says that a certificate matches none of the fingerprints it was checked
+// against, see [VerifyCertificate].
 var ErrFingerprintMismatch = errors.New("sdp: certificate does not match the fingerprint")
 
-// ErrUnsupportedHash says that a hash function is unknown or may not be used (MD2 and MD5, RFC 8122, section 5).
+// ErrUnsupportedHash says that a hash function is unknown or may not be used (MD2 and MD5, RFC
+// 8122, section 5).
 var ErrUnsupportedHash = errors.New("sdp: unsupported hash function")
 
-// ErrSetup says that two a=setup values do not go together, see [AnswerSetup] and [AnswererIsClient].
+// ErrSetup says that two a=setup values do not go together, see [AnswerSetup] and
+// [AnswererIsClient].
 var ErrSetup = errors.New("sdp: setup values do not go together")
 
 // A SyntaxError says where text is not a session description.

@@ -24,8 +24,8 @@ type Fingerprint struct {
 	Value     []byte // the hash
 }
 
-// NewFingerprint returns the fingerprint of a certificate in DER form. The error is [ErrUnsupportedHash] for an algorithm that is not one of
-// the constants, such as [SHA256].
+// NewFingerprint returns the fingerprint of a certificate in DER form. The error is
+// [ErrUnsupportedHash] for an algorithm that is not one of the constants, such as [SHA256].
 func NewFingerprint(algorithm string, certificate []byte) (Fingerprint, error) {
 	var value []byte
 	switch algorithm {
@@ -50,8 +50,9 @@ func NewFingerprint(algorithm string, certificate []byte) (Fingerprint, error) {
 	return Fingerprint{Algorithm: algorithm, Value: value}, nil
 }
 
-// Supported reports whether certificates can be checked against the fingerprint: its hash function is known and is not MD2 or
-// MD5, which RFC 8122, section 5 forbids, and its value has the length of that hash.
+// Supported reports whether certificates can be checked against the fingerprint: its hash function
+// is known and is not MD2 or MD5, which RFC 8122, section 5 forbids, and its value has the length
+// of that hash.
 func (f Fingerprint) Supported() bool {
 	n := hashSize(f.Algorithm)
 	return n > 0 && len(f.Value) == n
@@ -65,12 +66,14 @@ func (f Fingerprint) Equal(g Fingerprint) bool {
 // String returns the value of a=fingerprint: "sha-256 12:DF:…".
 func (f Fingerprint) String() string { return string(f.append(nil)) }
 
-// VerifyCertificate checks a peer's certificate, in DER form, against the fingerprints of its description.
+// VerifyCertificate checks a peer's certificate, in DER form, against the fingerprints of its
+// description.
 //
-// "An endpoint MUST select the set of fingerprints that use its most preferred hash function (out of those offered by the
-// peer) and verify that each certificate used matches one fingerprint out of that set"
-// (https://www.rfc-editor.org/rfc/rfc8122.html#section-5.1); preferred is the strongest. The error is [ErrFingerprintMismatch] where none
-// matches and [ErrUnsupportedHash] where there is none that can be checked.
+// "An endpoint MUST select the set of fingerprints that use its most preferred hash function (out
+// of those offered by the peer) and verify that each certificate used matches one fingerprint out
+// of that set" (RFC 8122, section 5.1); preferred is the strongest. The error is
+// [ErrFingerprintMismatch] where none matches and [ErrUnsupportedHash] where there is none that can
+// be checked.
 func VerifyCertificate(certificate []byte, fingerprints []Fingerprint) error {
 	best := 0
 	for _, f := range fingerprints {
@@ -93,7 +96,8 @@ func VerifyCertificate(certificate []byte, fingerprints []Fingerprint) error {
 	return ErrFingerprintMismatch
 }
 
-// hashSize returns the length of a supported hash in bytes, 0 for others. All lengths differ, and the longer is the stronger.
+// hashSize returns the length of a supported hash in bytes, 0 for others. All lengths differ, and
+// the longer is the stronger.
 func hashSize(algorithm string) int {
 	switch algorithm {
 	case SHA1:
@@ -117,8 +121,8 @@ func parseFingerprint(value string) (f Fingerprint, problem string) {
 	if extra, _ := word(rest); text == "" || extra != "" {
 		return f, clip(value) + " is not of the form hash-function fingerprint"
 	}
-	// RFC 8122, section 5: the names are case-insensitive tokens; the hexadecimal digits are upper case, but not all
-	// implementations know that.
+	// RFC 8122, section 5: the names are case-insensitive tokens; the hexadecimal digits are upper
+	// case, but not all implementations know that.
 	f.Algorithm = strings.ToLower(algorithm)
 	if !isToken(f.Algorithm) {
 		return f, "bad hash function " + clip(algorithm)
@@ -153,7 +157,7 @@ func unhex(c byte) byte {
 	return 0xff
 }
 
-// https://www.rfc-editor.org/rfc/rfc8122.html#section-5: "a sequence of uppercase hexadecimal bytes, separated by colons"
+// RFC 8122, section 5: "a sequence of uppercase hexadecimal bytes, separated by colons"
 const upperHex = "0123456789ABCDEF"
 
 func (f Fingerprint) append(dst []byte) []byte {

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Digests of the three bytes "abc", from FIPS 180-4's examples: any byte string serves as a certificate here.
+// Digests of the three bytes "abc", from FIPS 180-4's examples: any byte string serves as a
+// certificate here.
 var abcDigests = map[string]string{
 	SHA1:   "A9:99:3E:36:47:06:81:6A:BA:3E:25:71:78:50:C2:6C:9C:D0:D8:9D",
 	SHA224: "23:09:7D:22:34:05:D8:22:86:42:A4:77:BD:A2:55:B3:2A:AD:BC:E4:BD:A0:B3:F7:E3:6C:9D:A7",
@@ -24,7 +25,8 @@ func TestFingerprint(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, algorithm+" "+digest, f.String())
 		require.True(t, f.Supported())
-		// RFC 8122, section 5: names are case-insensitive. Lower case digits are against it, and met.
+		// RFC 8122, section 5: names are case-insensitive. Lower case digits are against it, and
+		// met.
 		for _, text := range []string{algorithm + " " + digest, strings.ToUpper(algorithm) + " " + digest, strings.ToLower(algorithm + "  " + digest)} {
 			parsed, problem := parseFingerprint(text)
 			require.Empty(t, problem, text)
@@ -56,8 +58,9 @@ func TestParseFingerprintErrors(t *testing.T) {
 	}
 }
 
-// RFC 8122, section 5.1: "An endpoint MUST select the set of fingerprints that use its most preferred hash function (out of those
-// offered by the peer) and verify that each certificate used matches one fingerprint out of that set."
+// RFC 8122, section 5.1: "An endpoint MUST select the set of fingerprints that use its most
+// preferred hash function (out of those offered by the peer) and verify that each certificate used
+// matches one fingerprint out of that set."
 func TestVerifyCertificateChoosesTheStrongestHash(t *testing.T) {
 	certificate := []byte("abc")
 	of := func(algorithm, what string) Fingerprint {

@@ -20,8 +20,8 @@ func parseOrigin(value string) Origin {
 	return looseOrigin(value)
 }
 
-// looseOrigin finds what it can in an o= line that does not have six fields: the address may be missing, and the user name may have
-// spaces in it.
+// looseOrigin finds what it can in an o= line that does not have six fields: the address may be
+// missing, and the user name may have spaces in it.
 func looseOrigin(value string) Origin {
 	if isBlank(value) {
 		return Origin{}
@@ -114,7 +114,8 @@ func (p *parser) attribute(value string) error {
 	return nil
 }
 
-// word returns the first word of s and what follows it. Words are separated by spaces; the grammar allows one, a reader takes more.
+// word returns the first word of s and what follows it. Words are separated by spaces; the grammar
+// allows one, a reader takes more.
 func word(s string) (first, rest string) {
 	s = strings.TrimLeft(s, " ")
 	first, rest, _ = strings.Cut(s, " ")
@@ -144,8 +145,8 @@ func digits(s string) bool {
 	return s != ""
 }
 
-// saturate returns the value of decimal digits, or the largest number where it is beyond that: the grammar does not
-// limit numbers, and for every one of them here "very many" is meaning enough.
+// saturate returns the value of decimal digits, or the largest number where it is beyond that: the
+// grammar does not limit numbers, and for every one of them here "very many" is meaning enough.
 func saturate(s string) uint64 {
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil {

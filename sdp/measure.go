@@ -1,7 +1,7 @@
 package sdp
 
-// lineOverhead is more than a written line has beyond its variable strings: the type letter, the name of an attribute, numbers and
-// line ends.
+// lineOverhead is more than a written line has beyond its variable strings: the type letter, the
+// name of an attribute, numbers and line ends.
 const lineOverhead = 96
 
 // A measure is an upper bound of the size of a description.
@@ -88,7 +88,8 @@ func (s *measure) transport(t *Transport) {
 // singleAttributes is more than there are fields that are written as one attribute line each.
 const singleAttributes = 16
 
-// attributeLines adds the attributes of a section, of which those with fields began at line number before.
+// attributeLines adds the attributes of a section, of which those with fields began at line number
+// before.
 func (s *measure) attributeLines(list Attributes, before int) {
 	for i := range list {
 		s.line(list[i].Key, list[i].Value)

@@ -5,16 +5,18 @@ import (
 	"strings"
 )
 
-// ParseOptions say how to read a description. The zero value reads as [Parse] and [ParseDescription] do.
+// ParseOptions say how to read a description. The zero value reads as [Parse] and
+// [ParseDescription] do.
 type ParseOptions struct {
-	// Strict refuses what is not of the grammar of RFC 8866, section 9; only LF alone is accepted as a line end, which
-	// section 5 of the RFC asks for.
+	// Strict refuses what is not of the grammar of RFC 8866, section 9; only LF alone is accepted
+	// as a line end, which section 5 of the RFC asks for.
 	Strict bool
 }
 
 // Parse reads a session description. Its strings are substrings of text.
 //
-// What it accepts beyond the grammar is in the package documentation. The error is a *[SyntaxError].
+// What it accepts beyond the grammar is in the package documentation. The error is a
+// *[SyntaxError].
 func Parse(text string) (*Session, error) { return ParseOptions{}.Parse(text) }
 
 // Parse is the function [Parse] with options.
@@ -63,8 +65,9 @@ func (o ParseOptions) Parse(text string) (*Session, error) {
 
 // A parser walks over the lines of a description.
 //
-// The slices of all sections of one kind are cut from one array each, sized by a first look at the text (survey), so
-// that the number of allocations does not depend on the number of sections and lines.
+// The slices of all sections of one kind are cut from one array each, sized by a first look at the
+// text (survey), so that the number of allocations does not depend on the number of sections and
+// lines.
 type parser struct {
 	text string // what is not yet read
 	line int    // number of the line last read, from 1
@@ -172,7 +175,7 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	}
 	switch typ {
 	case 'v':
-		// https://www.rfc-editor.org/rfc/rfc8866.html#section-5.1: "This memo defines version 0. There is no minor version number."
+		// RFC 8866, section 5.1: "This memo defines version 0. There is no minor version number."
 		if strings.TrimSpace(value) != "0" {
 			return p.errorf("v=", "version "+clip(value)+" is not 0")
 		}
@@ -204,7 +207,7 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	case 'a':
 		err = p.attribute(value)
 	case 'k':
-		// https://www.rfc-editor.org/rfc/rfc8866.html#section-5.12: "MUST discard it if it is received in an SDP".
+		// RFC 8866, section 5.12: "MUST discard it if it is received in an SDP".
 	case 'y', 'f':
 		s.Others = append(s.Others, Line{typ, value})
 	default:
@@ -226,7 +229,7 @@ func (p *parser) mediaLine(m *Media, typ byte, value string) (err error) {
 			m.Others = append(m.Others, Line{typ, value})
 			break
 		}
-		// https://www.rfc-editor.org/rfc/rfc8866.html#section-5.7: a media section may have several, for hierarchical encodings.
+		// RFC 8866, section 5.7: a media section may have several, for hierarchical encodings.
 		p.connections = append(p.connections, parseConnection(value))
 	case 'b':
 		m.Bandwidths, err = p.bandwidth(m.Bandwidths, value)
@@ -244,8 +247,8 @@ func (p *parser) mediaLine(m *Media, typ byte, value string) (err error) {
 	return err
 }
 
-// https://www.rfc-editor.org/rfc/rfc8866.html#section-5: "An SDP parser MUST completely ignore any session description that
-// contains a type letter that it does not understand."
+// RFC 8866, section 5: "An SDP parser MUST completely ignore any session description that contains
+// a type letter that it does not understand."
 func (p *parser) unknown(typ byte) error {
 	return p.errorf("", "unknown type "+strconv.QuoteRune(rune(typ)))
 }
@@ -292,8 +295,8 @@ func (p *parser) media(s *Session, value string) error {
 	return nil
 }
 
-// closeSection gives the section that ends here its slices. Their capacity ends with them, so that an append to
-// one section never overwrites the next.
+// closeSection gives the section that ends here its slices. Their capacity ends with them, so that
+// an append to one section never overwrites the next.
 func (p *parser) closeSection(s *Session) {
 	if n := len(p.attributes); n > p.firstAttribute {
 		a := p.attributes[p.firstAttribute:n:n]

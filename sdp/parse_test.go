@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The example of https://www.rfc-editor.org/rfc/rfc8866.html#section-5.
+// The example of RFC 8866, section 5.
 const rfcExample = `v=0
 o=jdoe 3724394400 3724394405 IN IP4 198.51.100.1
 s=Call to John Smith
@@ -107,7 +107,8 @@ func TestParseAcceptsWhatIsMeant(t *testing.T) {
 	swapped := slices.Clone(lines)
 	swapped[2], swapped[8] = swapped[8], swapped[2]
 	for name, text := range map[string]string{
-		// RFC 8866, section 5: "parsers SHOULD be tolerant and also accept records terminated with a single newline".
+		// RFC 8866, section 5: "parsers SHOULD be tolerant and also accept records terminated with
+		// a single newline".
 		"LF":                   rfcExample,
 		"CR CR LF":             strings.ReplaceAll(rfcExample, "\n", "\r\r\n"),
 		"no end of line":       strings.TrimRight(rfcExample, "\n"),

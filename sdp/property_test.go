@@ -40,7 +40,8 @@ func changeOne(random *rand.Rand, v reflect.Value, words []string) {
 	}
 }
 
-// What Validate passes, Append writes so that ParseDescription reads it, as a description that Validate passes.
+// What Validate passes, Append writes so that ParseDescription reads it, as a description that
+// Validate passes.
 func TestWhatIsValidIsRead(t *testing.T) {
 	const seed = 0x7a11d
 	random := rand.New(rand.NewPCG(seed, 0))

@@ -2,8 +2,8 @@ package sdp
 
 // A Session is a session description as RFC 8866 defines it, uninterpreted.
 //
-// The zero value is a valid description of nothing: Append fills in what the grammar demands
-// ("o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0").
+// The zero value is a valid description of nothing: Append fills in what the grammar demands ("o=-
+// 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0").
 type Session struct {
 	Origin      Origin      // o=
 	Name        string      // s=; "-" where there is no meaningful name
@@ -19,7 +19,8 @@ type Session struct {
 	Media       []Media     // m= and what follows
 }
 
-// An Origin says who made the description (RFC 8866, section 5.2). Empty fields are written as in "- 0 0 IN IP4 0.0.0.0".
+// An Origin says who made the description (RFC 8866, section 5.2). Empty fields are written as in
+// "- 0 0 IN IP4 0.0.0.0".
 type Origin struct {
 	Username       string // "-" for none
 	SessionID      string // decimal digits, of any length; some peers send other words (hexadecimal, negative, a UUID)
@@ -27,8 +28,8 @@ type Origin struct {
 	NetworkType    string // "IN"
 	AddressType    string // "IP4" or "IP6"
 	Address        string // an address or a host name
-	// Raw is the value of a line that does not have the six fields, verbatim. If it is not empty, it is written in their
-	// place, and they hold what could be found in it.
+	// Raw is the value of a line that does not have the six fields, verbatim. If it is not empty,
+	// it is written in their place, and they hold what could be found in it.
 	Raw string
 }
 
@@ -37,13 +38,14 @@ type Connection struct {
 	NetworkType string // "IN"
 	AddressType string // "IP4" or "IP6"
 	Address     string // an address, with the TTL and number of addresses of multicast ("224.2.36.42/127/3"), or a host name
-	// Raw is the value of a line that does not have the three fields, verbatim. If it is not empty, it is written in
-	// their place, and they hold what could be found in it.
+	// Raw is the value of a line that does not have the three fields, verbatim. If it is not empty,
+	// it is written in their place, and they hold what could be found in it.
 	Raw string
 }
 
-// A Line is a line that RFC 8866 does not have, or not in that place: the y= and f= of GB/T 28181, a c= without a value, and
-// a second c= of the session part. Such lines are written at the end of their section.
+// A Line is a line that RFC 8866 does not have, or not in that place: the y= and f= of GB/T 28181,
+// a c= without a value, and a second c= of the session part. Such lines are written at the end of
+// their section.
 type Line struct {
 	Type  byte   // the letter
 	Value string // what follows the '=', verbatim
@@ -60,8 +62,8 @@ type Time struct {
 	Start, Stop uint64   // seconds since 1900; 0 for unbounded
 	Repeats     []string // the r= lines, verbatim
 	Zones       string   // the z= line, verbatim
-	// Raw is the value of a t= line that is not two numbers ("now-"), verbatim. If it is not empty, it is written in
-	// the place of Start and Stop.
+	// Raw is the value of a t= line that is not two numbers ("now-"), verbatim. If it is not empty,
+	// it is written in the place of Start and Stop.
 	Raw string
 }
 

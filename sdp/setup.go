@@ -2,7 +2,8 @@ package sdp
 
 import "fmt"
 
-// Setup is the DTLS role that an endpoint offers or takes, the value of a=setup (RFC 4145, section 4; RFC 8842, section 5).
+// Setup is the DTLS role that an endpoint offers or takes, the value of a=setup (RFC 4145, section
+// 4; RFC 8842, section 5).
 type Setup uint8
 
 const (
@@ -39,10 +40,11 @@ func parseSetup(word string) (Setup, bool) {
 
 // AnswerSetup returns the a=setup of an answer to an offer.
 //
-// The answerer of an actpass offer chooses active, because its ClientHello then need not wait for the answer to arrive
-// (https://www.rfc-editor.org/rfc/rfc8842.html#section-5.3); the other values have one possible answer (RFC 4145, section
-// 4.1). An offer without the attribute is taken for actpass, as browsers do for peers that are older than the attribute. The
-// error is [ErrSetup], for a value that is none of the constants.
+// The answerer of an actpass offer chooses active, because its ClientHello then need not wait for
+// the answer to arrive (RFC 8842, section 5.3); the other values have one possible answer (RFC
+// 4145, section 4.1). An offer without the attribute is taken for actpass, as browsers do for peers
+// that are older than the attribute. The error is [ErrSetup], for a value that is none of the
+// constants.
 func AnswerSetup(offer Setup) (Setup, error) {
 	switch offer {
 	case SetupUnspecified, SetupActpass, SetupPassive:
@@ -55,11 +57,12 @@ func AnswerSetup(offer Setup) (Setup, error) {
 	return SetupUnspecified, fmt.Errorf("%w: offer %v", ErrSetup, offer)
 }
 
-// AnswererIsClient reports, when offer and answer are known, whether the answerer is the DTLS client; otherwise the offerer is.
+// AnswererIsClient reports, when offer and answer are known, whether the answerer is the DTLS
+// client; otherwise the offerer is.
 //
-// An answer without the attribute means what [AnswerSetup] chooses. The error is [ErrSetup] where the two do not make one
-// client and one server: an answer of actpass, which RFC 8842, section 5.3 does not allow, the same role on both sides, or
-// holdconn on either, which makes no connection.
+// An answer without the attribute means what [AnswerSetup] chooses. The error is [ErrSetup] where
+// the two do not make one client and one server: an answer of actpass, which RFC 8842, section 5.3
+// does not allow, the same role on both sides, or holdconn on either, which makes no connection.
 func AnswererIsClient(offer, answer Setup) (answerer bool, err error) {
 	if answer == SetupUnspecified {
 		if answer, err = AnswerSetup(offer); err != nil {

@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 4145, section 4.1: the answers that an offer allows; RFC 8842, section 5.3: which of them we choose.
+// RFC 4145, section 4.1: the answers that an offer allows; RFC 8842, section 5.3: which of them we
+// choose.
 func TestAnswerSetup(t *testing.T) {
 	for offer, want := range map[Setup]Setup{
 		SetupUnspecified: SetupActive,

@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Descriptions put together by chance from lines that mean something are refused, or read and written stably: attributes that
-// bear on each other must not depend on the order that they happen to be written in.
+// Descriptions put together by chance from lines that mean something are refused, or read and
+// written stably: attributes that bear on each other must not depend on the order that they happen
+// to be written in.
 func TestLinesPutTogetherByChance(t *testing.T) {
 	const seed = 0x5d9
 	random := rand.New(rand.NewPCG(seed, 0))

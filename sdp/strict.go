@@ -4,8 +4,8 @@ import "strings"
 
 // The checks of ParseOptions.Strict, which precede the reading of a line.
 
-// The order of lines in the session part and in a media section
-// (https://www.rfc-editor.org/rfc/rfc8866.html#section-9). The r= and z= lines belong to the t= line before them.
+// The order of lines in the session part and in a media section (RFC 8866, section 9). The r= and
+// z= lines belong to the t= line before them.
 const (
 	sessionOrder = "vosiuepcbtka"
 	mediaOrder   = "micbka"
@@ -98,7 +98,8 @@ func (p *parser) checkOrder(s *Session, typ byte, field string) error {
 	return nil
 }
 
-// checkRequired checks that the session part, which ends here, has the lines that every description has.
+// checkRequired checks that the session part, which ends here, has the lines that every description
+// has.
 func (p *parser) checkRequired(s *Session) error {
 	if len(s.Media) > 0 {
 		return nil

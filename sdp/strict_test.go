@@ -19,7 +19,8 @@ func TestStrict(t *testing.T) {
 		lenient, err := Parse(crlf(text))
 		require.NoError(t, err, name)
 		require.Equal(t, lenient, s, name)
-		// Section 5: "parsers SHOULD be tolerant and also accept records terminated with a single newline character".
+		// Section 5: "parsers SHOULD be tolerant and also accept records terminated with a single
+		// newline character".
 		_, err = strict.ParseDescription(text)
 		require.NoError(t, err, name)
 	}

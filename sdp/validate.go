@@ -12,16 +12,18 @@ import (
 // for it can hold (RFC 9143, sections 15.1 and 15.2).
 const maxMid = 255
 
-// Validate reports whether the description is enough to make a connection, as offer or as answer; the error is a *[ValidationError] with
-// the first reason why not. It also finds values that cannot be written, such as a line end within an attribute of a literal, and
-// values that contradict each other: [ParseDescription] reads what Validate has passed and [Description.Append] has written.
+// Validate reports whether the description is enough to make a connection, as offer or as answer;
+// the error is a *[ValidationError] with the first reason why not. It also finds values that cannot
+// be written, such as a line end within an attribute of a literal, and values that contradict each
+// other: [ParseDescription] reads what Validate has passed and [Description.Append] has written.
 //
-// There must be a media section, and each that is not rejected must have, by [Description.TransportOf], ICE credentials and a
-// fingerprint whose hash is supported. The credentials have 4 to 256 and 22 to 256 characters, which are ice-chars or those of
-// the other alphabets of base64 ("=", "_", "-") or '#', as browsers accept them. A mid is a token of at most 255 bytes
-// that no other section has; sections without one are accepted. The mids of a group are those of sections, and those of a
-// BUNDLE group of sections that are not rejected. Candidates have the fields of RFC 8839. a=setup may be missing, see
-// [AnswerSetup].
+// There must be a media section, and each that is not rejected must have, by
+// [Description.TransportOf], ICE credentials and a fingerprint whose hash is supported. The
+// credentials have 4 to 256 and 22 to 256 characters, which are ice-chars or those of the other
+// alphabets of base64 ("=", "_", "-") or '#', as browsers accept them. A mid is a token of at most
+// 255 bytes that no other section has; sections without one are accepted. The mids of a group are
+// those of sections, and those of a BUNDLE group of sections that are not rejected. Candidates have
+// the fields of RFC 8839. a=setup may be missing, see [AnswerSetup].
 func (d *Description) Validate() error {
 	if len(d.Media) == 0 {
 		return &ValidationError{Media: -1, Field: "media", Missing: true}
@@ -87,7 +89,8 @@ func (d *Description) index() midIndex {
 	return x
 }
 
-// find returns the index of the first section with the mid, which is not empty, and -1 where there is none.
+// find returns the index of the first section with the mid, which is not empty, and -1 where there
+// is none.
 func (x midIndex) find(mid string) int {
 	if x.byMid != nil {
 		if i, ok := x.byMid[mid]; ok {
@@ -103,7 +106,8 @@ func (x midIndex) find(mid string) int {
 	return -1
 }
 
-// validateGroup returns what is wrong with a group, and sets the tagged section of the sections in a BUNDLE group.
+// validateGroup returns what is wrong with a group, and sets the tagged section of the sections in
+// a BUNDLE group.
 func (d *Description) validateGroup(g Group, sections midIndex, tagged []*MediaDescription) (reason string) {
 	if !isToken(g.Semantics) {
 		return clip(g.Semantics) + " is not a token"
@@ -120,7 +124,8 @@ func (d *Description) validateGroup(g Group, sections midIndex, tagged []*MediaD
 		if g.Semantics != SemanticsBundle {
 			continue
 		}
-		// RFC 9143, section 7: a mid is in one BUNDLE group at most, and that of a rejected section in none (section 7.3.3).
+		// RFC 9143, section 7: a mid is in one BUNDLE group at most, and that of a rejected section
+		// in none (section 7.3.3).
 		m := &d.Media[i]
 		switch {
 		case tagged[i] != nil:
@@ -196,7 +201,8 @@ func (d *Description) validateSession() (field, reason string) {
 	return d.Transport.writable()
 }
 
-// validate returns what is wrong with what the section says itself; the reason is empty where the field is missing.
+// validate returns what is wrong with what the section says itself; the reason is empty where the
+// field is missing.
 func (m *MediaDescription) validate() (field, reason string) {
 	switch {
 	case m.Kind == "":
@@ -283,7 +289,8 @@ func (t *Transport) validate() (field, reason string) {
 	return "fingerprint", "no supported hash function, " + clip(t.Fingerprints[0].Algorithm) + " is none"
 }
 
-// writable returns which of the values cannot be written so that they are read again. They need not be of use.
+// writable returns which of the values cannot be written so that they are read again. They need not
+// be of use.
 func (t *Transport) writable() (field, reason string) {
 	switch {
 	case !isValue(t.ICEUfrag):

@@ -93,7 +93,8 @@ func TestValidate(t *testing.T) {
 		"no format":         chromeData + "m=audio 9 UDP/TLS/RTP/SAVPF\n",
 		"nothing but a=":    chromeData + "a=\n",
 		"other lines":       chromeData + "y=1\nf=\n",
-		// Browsers take what servers send that encode credentials in base64, with either alphabet, or simply print them.
+		// Browsers take what servers send that encode credentials in base64, with either alphabet,
+		// or simply print them.
 		"base64":                           with("ice-ufrag", "rBIAAW1gbWA=_1"),
 		"base64url":                        strings.ReplaceAll(with("ice-pwd", "AbCdEfGhIjKlMnOpQrS-tUvW_x="), "+lKv", "ab-c_d"),
 		"number sign":                      with("ice-ufrag", "ab#cd"),
@@ -117,8 +118,8 @@ func TestValidationErrorSaysWhere(t *testing.T) {
 	require.NotContains(t, d.Validate().Error(), pwd)
 }
 
-// Attributes that have a field are not among the others: the field and the attribute would contradict each other, and no reader
-// could say which of the two is meant.
+// Attributes that have a field are not among the others: the field and the attribute would
+// contradict each other, and no reader could say which of the two is meant.
 func TestValidateRefusesAttributesWithAField(t *testing.T) {
 	for _, key := range []string{
 		"sendrecv", "sendonly", "recvonly", "inactive", "end-of-candidates", "setup:active", "ice-ufrag:abcd", "ice-pwd:x",

@@ -9,8 +9,8 @@ import (
 
 // What may stand where in a line, for Validate.
 
-// printable reports whether the attributes are lines; otherwise it returns the key of one that is not. A line end in
-// a value would be one more line, of whoever chose the value.
+// printable reports whether the attributes are lines; otherwise it returns the key of one that is
+// not. A line end in a value would be one more line, of whoever chose the value.
 func (a Attributes) printable() (key string, ok bool) {
 	for i := range a {
 		bare := a[i] == Attribute{} // a= with nothing, which some peers write
@@ -33,8 +33,8 @@ func (c Connection) printable() bool {
 // isRaw reports whether s is the value of a line that is kept verbatim, or empty, for none.
 func isRaw(s string) bool { return isText(s) && (s == "" || !isBlank(s)) }
 
-// printableOthers reports whether the lines are of those that Parse keeps without a field. Where connection is not set, a c= line
-// with a value is not among them.
+// printableOthers reports whether the lines are of those that Parse keeps without a field. Where
+// connection is not set, a c= line with a value is not among them.
 func printableOthers(lines []Line, connection bool) bool {
 	for _, l := range lines {
 		switch l.Type {
@@ -53,8 +53,9 @@ func printableOthers(lines []Line, connection bool) bool {
 	return true
 }
 
-// checkCandidate returns what is wrong with the form of a candidate (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1):
-// foundation, component, transport, priority, address, port and type. The words themselves are up to the ICE agent.
+// checkCandidate returns what is wrong with the form of a candidate (RFC 8839, section 5.1):
+// foundation, component, transport, priority, address, port and type. The words themselves are up
+// to the ICE agent.
 func checkCandidate(candidate string) (reason string) {
 	text, ok := strings.CutPrefix(candidate, candidatePrefix)
 	if !ok || !isText(candidate) {
@@ -101,13 +102,15 @@ func isText(s string) bool {
 	return true
 }
 
-// isValue reports whether s, written as the value of an attribute, is read as s. The empty value is not written.
+// isValue reports whether s, written as the value of an attribute, is read as s. The empty value is
+// not written.
 func isValue(s string) bool { return isText(s) && strings.TrimSpace(s) == s }
 
 // isWord reports whether s can stand between spaces (RFC 8866, section 9: non-ws-string).
 func isWord(s string) bool { return s != "" && icechars.Visible(s) }
 
-// isToken reports whether s is a token of RFC 8866, section 9: visible ASCII without "(),/:;<=>?@[\] and the quotation mark.
+// isToken reports whether s is a token of RFC 8866, section 9: visible ASCII without
+// "(),/:;<=>?@[\] and the quotation mark.
 func isToken(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if !tokenChars[s[i]] {

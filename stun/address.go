@@ -7,7 +7,7 @@ import (
 )
 
 // Family is the address family byte of the address attributes, of REQUESTED-ADDRESS-FAMILY and of
-// ADDITIONAL-ADDRESS-FAMILY (https://www.rfc-editor.org/rfc/rfc8489.html#section-14.1).
+// ADDITIONAL-ADDRESS-FAMILY (RFC 8489, section 14.1).
 type Family uint8
 
 // The two families.
@@ -43,8 +43,8 @@ const (
 )
 
 // XORMappedAddress returns XOR-MAPPED-ADDRESS: where the request came from as the server saw it.
-// This and the other address getters return an IPv4 address mapped into IPv6 as IPv4, which it counts as in the whole package. They
-// return ErrAttributeNotFound or a *ParseError.
+// This and the other address getters return an IPv4 address mapped into IPv6 as IPv4, which it
+// counts as in the whole package. They return ErrAttributeNotFound or a *ParseError.
 func (m Message) XORMappedAddress() (netip.AddrPort, error) {
 	return m.XORAddress(AttributeXORMappedAddress)
 }
@@ -59,7 +59,8 @@ func (m Message) XORRelayedAddress() (netip.AddrPort, error) {
 	return m.XORAddress(AttributeXORRelayedAddress)
 }
 
-// MappedAddress returns MAPPED-ADDRESS, which only servers of RFC 3489 send instead of XOR-MAPPED-ADDRESS.
+// MappedAddress returns MAPPED-ADDRESS, which only servers of RFC 3489 send instead of
+// XOR-MAPPED-ADDRESS.
 func (m Message) MappedAddress() (netip.AddrPort, error) {
 	return m.Address(AttributeMappedAddress)
 }
@@ -97,8 +98,9 @@ func (m Message) XORAddress(t AttributeType) (netip.AddrPort, error) {
 	return decodeAddress(t, value, offset, m.raw[offsetCookie:HeaderSize])
 }
 
-// DecodeXORAddress decodes one value of the form of XOR-MAPPED-ADDRESS that Attributes yielded: for attributes
-// that may be repeated, such as XOR-PEER-ADDRESS. The Offset of its *ParseError counts from the value's start.
+// DecodeXORAddress decodes one value of the form of XOR-MAPPED-ADDRESS that Attributes yielded: for
+// attributes that may be repeated, such as XOR-PEER-ADDRESS. The Offset of its *ParseError counts
+// from the value's start.
 func (m Message) DecodeXORAddress(t AttributeType, value []byte) (netip.AddrPort, error) {
 	if len(m.raw) < HeaderSize {
 		return netip.AddrPort{}, ErrAttributeNotFound
@@ -106,9 +108,9 @@ func (m Message) DecodeXORAddress(t AttributeType, value []byte) (netip.AddrPort
 	return decodeAddress(t, value, 0, m.raw[offsetCookie:HeaderSize])
 }
 
-// decodeAddress decodes a value that starts at offset in its message. Address and port were XORed with mask, the magic cookie and
-// the transaction identifier, lest a NAT rewrites what looks like an address; nil: they were not.
-// https://www.rfc-editor.org/rfc/rfc8489.html#section-14.2
+// decodeAddress decodes a value that starts at offset in its message. Address and port were XORed
+// with mask, the magic cookie and the transaction identifier, lest a NAT rewrites what looks like
+// an address; nil: they were not. RFC 8489, section 14.2
 func decodeAddress(t AttributeType, value []byte, offset int, mask []byte) (netip.AddrPort, error) {
 	if len(value) < addressPrefixSize {
 		return netip.AddrPort{}, &ParseError{t, offset, ErrValueLength}
@@ -146,13 +148,15 @@ func xorBytes(b, mask []byte) {
 	}
 }
 
-// AddAddress appends an attribute of the form of MAPPED-ADDRESS. An IPv4 address mapped into IPv6 is sent as IPv4, a
-// zone is left out; an invalid address makes the builder's error ErrInvalidValue.
+// AddAddress appends an attribute of the form of MAPPED-ADDRESS. An IPv4 address mapped into IPv6
+// is sent as IPv4, a zone is left out; an invalid address makes the builder's error
+// ErrInvalidValue.
 func (b *Builder) AddAddress(t AttributeType, addr netip.AddrPort) {
 	b.addAddress(t, addr, false)
 }
 
-// AddXORAddress appends an attribute of the form of XOR-MAPPED-ADDRESS; the rest is as with AddAddress.
+// AddXORAddress appends an attribute of the form of XOR-MAPPED-ADDRESS; the rest is as with
+// AddAddress.
 func (b *Builder) AddXORAddress(t AttributeType, addr netip.AddrPort) {
 	b.addAddress(t, addr, true)
 }

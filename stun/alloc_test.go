@@ -189,7 +189,8 @@ func BenchmarkBuild(b *testing.B) {
 	})
 }
 
-// BenchmarkCheck is all that a connectivity check costs in this package: request and response, built and received.
+// BenchmarkCheck is all that a connectivity check costs in this package: request and response,
+// built and received.
 func BenchmarkCheck(b *testing.B) {
 	c := newCheck(NewKey([]byte(vectorPassword)))
 	b.ReportAllocs()

@@ -103,7 +103,8 @@ func TestCredentialsRoundTrip(t *testing.T) {
 	require.Equal(t, algorithms[1], value[PasswordAlgorithm](t)(m.PasswordAlgorithm()))
 	require.Equal(t, algorithms, value[[]PasswordAlgorithm](t)(m.PasswordAlgorithms(nil)))
 
-	// Each algorithm starts on a 32-bit boundary; what pads the last one is the attribute's padding and not counted.
+	// Each algorithm starts on a 32-bit boundary; what pads the last one is the attribute's padding
+	// and not counted.
 	list, _ := m.Get(AttributePasswordAlgorithms)
 	require.Len(t, list, 4+12+5)
 
@@ -203,7 +204,8 @@ func TestEveryErrorCodeHasItsReason(t *testing.T) {
 	}
 }
 
-// getters calls every getter that can fail, for the tests of what they return for bad and missing attributes.
+// getters calls every getter that can fail, for the tests of what they return for bad and missing
+// attributes.
 var getters = map[AttributeType]func(m Message) error{
 	AttributeMappedAddress:           func(m Message) error { _, err := m.MappedAddress(); return err },
 	AttributeUsername:                func(m Message) error { _, err := m.Username(); return err },

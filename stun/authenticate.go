@@ -16,8 +16,8 @@ import (
 type Credentials struct {
 	Username string
 	Password string
-	// LongTerm selects the long-term mechanism, in which the server asks for authentication by
-	// the error response 401 (Unauthenticated) with a realm and a nonce: TURN, and STUN servers for
+	// LongTerm selects the long-term mechanism, in which the server asks for authentication by the
+	// error response 401 (Unauthenticated) with a realm and a nonce: TURN, and STUN servers for
 	// registered users. Otherwise it is the short-term one, in which both sides have agreed on the
 	// credential before: ICE.
 	LongTerm bool
@@ -88,13 +88,13 @@ func (c *Credentials) addLongTerm(b *Builder) {
 
 // Receive checks a response to a request that AddTo has authenticated.
 //
-// An error that matches [ErrIntegrityMismatch] means that the response is not authentic and must
-// be discarded as if it had not been received. If retry is true, the server asks for
-// authentication, or for a new nonce: the request is to be sent again, in a new transaction, after
-// AddTo. Otherwise the response is the result, and authentic, except for two responses of the
-// long-term mechanism that cannot be: a response before the first challenge, and a final error
-// response 401 (Unauthenticated) or 438 (Stale Nonce), whose challenge cannot be met, because the
-// user name or password is wrong or no password algorithm of the server is supported.
+// An error that matches [ErrIntegrityMismatch] means that the response is not authentic and must be
+// discarded as if it had not been received. If retry is true, the server asks for authentication,
+// or for a new nonce: the request is to be sent again, in a new transaction, after AddTo. Otherwise
+// the response is the result, and authentic, except for two responses of the long-term mechanism
+// that cannot be: a response before the first challenge, and a final error response 401
+// (Unauthenticated) or 438 (Stale Nonce), whose challenge cannot be met, because the user name or
+// password is wrong or no password algorithm of the server is supported.
 func (c *Credentials) Receive(response Message) (retry bool, err error) {
 	if !c.LongTerm {
 		return false, c.receiveShortTerm(response)
@@ -184,8 +184,8 @@ func readChallenge(response Message) (c challenge, ok bool) {
 	return challenge{}, false
 }
 
-// lacksAlgorithms reports whether the nonce announces PASSWORD-ALGORITHMS and the response does
-// not have it: somebody on the path has removed it, so that a weaker algorithm is used (RFC 8489,
+// lacksAlgorithms reports whether the nonce announces PASSWORD-ALGORITHMS and the response does not
+// have it: somebody on the path has removed it, so that a weaker algorithm is used (RFC 8489,
 // section 9.2.1).
 func lacksAlgorithms(response Message) bool {
 	nonce, _ := response.Nonce()

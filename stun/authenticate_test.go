@@ -72,8 +72,8 @@ func TestResponsesThatAreNotAuthentic(t *testing.T) {
 		require.Equal(t, clientAddr, addr)
 		require.Zero(t, elapsed())
 	})
-	// "If all the responses received are discarded, then instead of signaling a timeout after ending
-	// the transaction, the layer MUST signal that the integrity protection was violated."
+	// "If all the responses received are discarded, then instead of signaling a timeout after
+	// ending the transaction, the layer MUST signal that the integrity protection was violated."
 	// (RFC 8489, section 9.2.5)
 	inBubble(t, func(t *testing.T, elapsed func() time.Duration) {
 		conn, _ := connect(t, forgeries)
@@ -197,8 +197,9 @@ func TestLongTermCredentials(t *testing.T) {
 				}
 				require.Len(t, ids, len(*requests))
 
-				// "The client MUST NOT perform this retry if it is not changing the USERNAME, USERHASH,
-				// REALM, or its associated password from the previous attempt." (section 9.2.5)
+				// "The client MUST NOT perform this retry if it is not changing the USERNAME,
+				// USERHASH, REALM, or its associated password from the previous attempt." (section
+				// 9.2.5)
 				server.log = nil
 				request.Credentials = &Credentials{Username: "alice", Password: "guess", LongTerm: true}
 				err := exchange()

@@ -6,9 +6,10 @@ import (
 	"encoding/binary"
 )
 
-// Builder appends one message to a buffer, attribute by attribute. It is a value for one goroutine; made by NewBuilder.
-// An attribute that cannot be added leaves an error behind (Err) and the rest without effect, so that only the end
-// needs a check; with an error there is no message to send by accident.
+// Builder appends one message to a buffer, attribute by attribute. It is a value for one goroutine;
+// made by NewBuilder. An attribute that cannot be added leaves an error behind (Err) and the rest
+// without effect, so that only the end needs a check; with an error there is no message to send by
+// accident.
 type Builder struct {
 	buf   []byte
 	start int // where the message starts in buf
@@ -26,8 +27,8 @@ const (
 	stageFingerprint                  // nothing may follow
 )
 
-// NewBuilder starts a message behind what dst holds; dst grows as append would make it grow, so nothing is allocated
-// if its capacity is enough.
+// NewBuilder starts a message behind what dst holds; dst grows as append would make it grow, so
+// nothing is allocated if its capacity is enough.
 func NewBuilder(dst []byte, t Type, id TransactionID) Builder {
 	b := Builder{buf: dst, start: len(dst)}
 	b.buf = binary.BigEndian.AppendUint16(b.buf, uint16(t)&0x3FFF)
@@ -45,19 +46,21 @@ func (b *Builder) Bytes() []byte {
 	return b.buf
 }
 
-// Err returns the first error of an Add method: ErrMessageTooLong, ErrAttributeOrder or ErrInvalidValue.
+// Err returns the first error of an Add method: ErrMessageTooLong, ErrAttributeOrder or
+// ErrInvalidValue.
 func (b *Builder) Err() error { return b.err }
 
 // message returns the bytes of the message so far.
 func (b *Builder) message() []byte { return b.buf[b.start:] }
 
-// open appends the header of an attribute whose value of n bytes the caller appends next, followed by close. It
-// reports false, and appends nothing, if the attribute cannot be added.
+// open appends the header of an attribute whose value of n bytes the caller appends next, followed
+// by close. It reports false, and appends nothing, if the attribute cannot be added.
 func (b *Builder) open(t AttributeType, n int) bool {
 	return b.openAt(t, n, stageOpen, stageOpen)
 }
 
-// openAt is open for an attribute that may follow a stage up to last and brings the message to stage next.
+// openAt is open for an attribute that may follow a stage up to last and brings the message to
+// stage next.
 func (b *Builder) openAt(t AttributeType, n int, last, next stage) bool {
 	switch {
 	case b.err != nil:
@@ -78,7 +81,8 @@ func (b *Builder) openAt(t AttributeType, n int, last, next stage) bool {
 	return true
 }
 
-// close pads the attribute just appended with zeros to a multiple of 4 and brings the header's length up to date.
+// close pads the attribute just appended with zeros to a multiple of 4 and brings the header's
+// length up to date.
 func (b *Builder) close() {
 	for len(b.message())%4 != 0 {
 		b.buf = append(b.buf, 0)
@@ -92,7 +96,8 @@ func (b *Builder) setLength(n int) { putUint16(b.message()[offsetLength:], n) }
 // putUint16 writes n, which is known to fit, in network byte order.
 func putUint16(b []byte, n int) { binary.BigEndian.PutUint16(b, uint16(n)) }
 
-// Add appends an attribute with any value. FINGERPRINT and the integrity attributes have methods of their own.
+// Add appends an attribute with any value. FINGERPRINT and the integrity attributes have methods of
+// their own.
 func (b *Builder) Add(t AttributeType, value []byte) {
 	if b.open(t, len(value)) {
 		b.buf = append(b.buf, value...)
@@ -100,8 +105,8 @@ func (b *Builder) Add(t AttributeType, value []byte) {
 	}
 }
 
-// AddString appends an attribute with a text as its value (USERNAME, REALM, NONCE, SOFTWARE, ALTERNATE-DOMAIN). RFC 8489
-// allows USERNAME 508 bytes and the others 763; more is sent as it is.
+// AddString appends an attribute with a text as its value (USERNAME, REALM, NONCE, SOFTWARE,
+// ALTERNATE-DOMAIN). RFC 8489 allows USERNAME 508 bytes and the others 763; more is sent as it is.
 func (b *Builder) AddString(t AttributeType, value string) {
 	if b.open(t, len(value)) {
 		b.buf = append(b.buf, value...)
@@ -132,8 +137,8 @@ func (b *Builder) AddFlag(t AttributeType) {
 	}
 }
 
-// AddIntegrity appends MESSAGE-INTEGRITY, over all that was added before. After it only AddIntegritySHA256 and
-// AddFingerprint may follow.
+// AddIntegrity appends MESSAGE-INTEGRITY, over all that was added before. After it only
+// AddIntegritySHA256 and AddFingerprint may follow.
 func (b *Builder) AddIntegrity(k *Key) {
 	covered := len(b.buf)
 	if b.openAt(AttributeMessageIntegrity, sha1.Size, stageOpen, stageIntegrity) {
@@ -142,14 +147,15 @@ func (b *Builder) AddIntegrity(k *Key) {
 	}
 }
 
-// AddIntegritySHA256 appends MESSAGE-INTEGRITY-SHA256 of the full 32 bytes, over all that was added before. After it
-// only AddFingerprint may follow.
+// AddIntegritySHA256 appends MESSAGE-INTEGRITY-SHA256 of the full 32 bytes, over all that was added
+// before. After it only AddFingerprint may follow.
 func (b *Builder) AddIntegritySHA256(k *Key) {
 	b.AddIntegritySHA256Truncated(k, sha256.Size)
 }
 
-// AddIntegritySHA256Truncated is AddIntegritySHA256 for a usage that allows truncation: it keeps the first n bytes of the
-// HMAC, a multiple of 4 from MinIntegritySHA256Size to 32; otherwise the builder's error is ErrInvalidValue.
+// AddIntegritySHA256Truncated is AddIntegritySHA256 for a usage that allows truncation: it keeps
+// the first n bytes of the HMAC, a multiple of 4 from MinIntegritySHA256Size to 32; otherwise the
+// builder's error is ErrInvalidValue.
 func (b *Builder) AddIntegritySHA256Truncated(k *Key, n int) {
 	if n < MinIntegritySHA256Size || n > sha256.Size || n%4 != 0 {
 		b.fail(ErrInvalidValue)

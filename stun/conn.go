@@ -30,9 +30,9 @@ type PacketConn[A Addr] interface {
 	SetDeadline(t time.Time) error
 }
 
-// To returns a connection to the server over a socket that is not connected, such as a
-// *net.UDPConn from net.ListenUDP or another net.PacketConn. Packets from other addresses are
-// read from the socket and discarded. The address must be of a type that the socket takes.
+// To returns a connection to the server over a socket that is not connected, such as a *net.UDPConn
+// from net.ListenUDP or another net.PacketConn. Packets from other addresses are read from the
+// socket and discarded. The address must be of a type that the socket takes.
 func To[A Addr](conn PacketConn[A], server Addr) Conn {
 	return &packetConn[A]{PacketConn: conn, server: server}
 }

@@ -8,7 +8,8 @@ import (
 // UserHashSize is the length of USERHASH's value in bytes.
 const UserHashSize = sha256.Size
 
-// Username returns USERNAME as a view. It returns ErrAttributeNotFound, as the other getters of text do.
+// Username returns USERNAME as a view. It returns ErrAttributeNotFound, as the other getters of
+// text do.
 func (m Message) Username() ([]byte, error) { return m.bytes(AttributeUsername) }
 
 // Realm returns REALM as a view.
@@ -20,10 +21,12 @@ func (m Message) Nonce() ([]byte, error) { return m.bytes(AttributeNonce) }
 // Software returns SOFTWARE as a view: the name of the sender's software, for humans.
 func (m Message) Software() ([]byte, error) { return m.bytes(AttributeSoftware) }
 
-// AlternateDomain returns ALTERNATE-DOMAIN as a view: the domain name to verify the certificate of the ALTERNATE-SERVER against.
+// AlternateDomain returns ALTERNATE-DOMAIN as a view: the domain name to verify the certificate of
+// the ALTERNATE-SERVER against.
 func (m Message) AlternateDomain() ([]byte, error) { return m.bytes(AttributeAlternateDomain) }
 
-// UserHash returns USERHASH, UserHash's result in place of a USERNAME. It returns ErrAttributeNotFound or a *ParseError.
+// UserHash returns USERHASH, UserHash's result in place of a USERNAME. It returns
+// ErrAttributeNotFound or a *ParseError.
 func (m Message) UserHash() ([UserHashSize]byte, error) {
 	value, err := m.sized(AttributeUserHash, UserHashSize)
 	if err != nil {
@@ -32,28 +35,29 @@ func (m Message) UserHash() ([UserHashSize]byte, error) {
 	return [UserHashSize]byte(value), nil
 }
 
-// UserHash returns SHA-256(username ":" realm), by which a client names itself to a server without revealing its
-// user name to others (https://www.rfc-editor.org/rfc/rfc8489.html#section-14.4). Both are used as they are: see OpaqueString.
+// UserHash returns SHA-256(username ":" realm), by which a client names itself to a server without
+// revealing its user name to others (RFC 8489, section 14.4). Both are used as they are: see
+// OpaqueString.
 func UserHash(username, realm string) [UserHashSize]byte {
 	return [UserHashSize]byte(hashCredential(sha256.New(), username, realm))
 }
 
-// Password algorithms (https://www.rfc-editor.org/rfc/rfc8489.html#section-18.5): how the key is made from a
-// long-term credential, NewLongTermKey and NewLongTermKeySHA256.
+// Password algorithms (RFC 8489, section 18.5): how the key is made from a long-term credential,
+// NewLongTermKey and NewLongTermKeySHA256.
 const (
 	PasswordAlgorithmMD5    uint16 = 0x0001
 	PasswordAlgorithmSHA256 uint16 = 0x0002
 )
 
-// PasswordAlgorithm is the value of PASSWORD-ALGORITHM, or one of the values in PASSWORD-ALGORITHMS. Neither of the two
-// algorithms that exist has parameters.
+// PasswordAlgorithm is the value of PASSWORD-ALGORITHM, or one of the values in
+// PASSWORD-ALGORITHMS. Neither of the two algorithms that exist has parameters.
 type PasswordAlgorithm struct {
 	Algorithm  uint16
 	Parameters []byte
 }
 
-// PasswordAlgorithm returns PASSWORD-ALGORITHM, the algorithm a client chose; Parameters is a view. It returns
-// ErrAttributeNotFound or a *ParseError.
+// PasswordAlgorithm returns PASSWORD-ALGORITHM, the algorithm a client chose; Parameters is a view.
+// It returns ErrAttributeNotFound or a *ParseError.
 func (m Message) PasswordAlgorithm() (PasswordAlgorithm, error) {
 	value, offset, ok := m.find(AttributePasswordAlgorithm)
 	if !ok {
@@ -66,8 +70,8 @@ func (m Message) PasswordAlgorithm() (PasswordAlgorithm, error) {
 	return algorithm, nil
 }
 
-// PasswordAlgorithms appends to dst the algorithms in PASSWORD-ALGORITHMS: what a server offers, best first. Parameters
-// are views. It returns ErrAttributeNotFound or a *ParseError.
+// PasswordAlgorithms appends to dst the algorithms in PASSWORD-ALGORITHMS: what a server offers,
+// best first. Parameters are views. It returns ErrAttributeNotFound or a *ParseError.
 func (m Message) PasswordAlgorithms(dst []PasswordAlgorithm) ([]PasswordAlgorithm, error) {
 	value, offset, ok := m.find(AttributePasswordAlgorithms)
 	if !ok {
@@ -108,7 +112,8 @@ func (b *Builder) AddPasswordAlgorithm(algorithm PasswordAlgorithm) {
 	b.addPasswordAlgorithms(AttributePasswordAlgorithm, algorithm)
 }
 
-// AddPasswordAlgorithms appends PASSWORD-ALGORITHMS. A client has to send back a server's list byte by byte: Get it and Add it.
+// AddPasswordAlgorithms appends PASSWORD-ALGORITHMS. A client has to send back a server's list byte
+// by byte: Get it and Add it.
 func (b *Builder) AddPasswordAlgorithms(algorithms ...PasswordAlgorithm) {
 	b.addPasswordAlgorithms(AttributePasswordAlgorithms, algorithms...)
 }

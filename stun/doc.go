@@ -1,8 +1,9 @@
-// Package stun builds and parses STUN messages, protects and checks their integrity, and schedules the retransmissions of
-// a client's requests.
+// Package stun builds and parses STUN messages, protects and checks their integrity, and schedules
+// the retransmissions of a client's requests.
 //
-// It implements RFC 8489 (and so speaks with agents of RFC 5389), with the attributes that its users need: ICE (RFC 8445),
-// TURN (RFC 8656), NAT behaviour discovery (RFC 5780; the addresses only).
+// It implements RFC 8489 (and so speaks with agents of RFC 5389), with the attributes that its
+// users need: ICE (RFC 8445), TURN (RFC 8656), NAT behaviour discovery (RFC 5780; the addresses
+// only).
 //
 // A message is built behind the bytes of a buffer and parsed where it lies; neither allocates:
 //
@@ -22,8 +23,9 @@
 //	}
 //	addr, err := m.XORMappedAddress()
 //
-// Nothing in the package opens a socket, starts a goroutine, reads the clock or random numbers: a [Transaction] is told the
-// time and says when the request is to be sent. The example of the package is a whole Binding client on a net.UDPConn.
+// Nothing in the package opens a socket, starts a goroutine, reads the clock or random numbers: a
+// [Transaction] is told the time and says when the request is to be sent. The example of the
+// package is a whole Binding client on a net.UDPConn.
 //
 // # Left out
 //

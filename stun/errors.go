@@ -6,11 +6,14 @@ import (
 	"strings"
 )
 
-// What the getters and checks of a Message return besides a *ParseError. All are returned unwrapped.
+// What the getters and checks of a Message return besides a *ParseError. All are returned
+// unwrapped.
 var (
-	// ErrAttributeNotFound: the message does not carry the attribute (or only where the RFC says to ignore it).
+	// ErrAttributeNotFound: the message does not carry the attribute (or only where the RFC says to
+	// ignore it).
 	ErrAttributeNotFound = errors.New("stun: attribute not found")
-	// ErrIntegrityMismatch: MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 does not match the message and key.
+	// ErrIntegrityMismatch: MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 does not match the
+	// message and key.
 	ErrIntegrityMismatch = errors.New("stun: message integrity mismatch")
 	// ErrFingerprintMismatch: FINGERPRINT does not match the message, or is not its last attribute.
 	ErrFingerprintMismatch = errors.New("stun: fingerprint mismatch")
@@ -32,8 +35,8 @@ var (
 var (
 	// ErrMessageTooLong: an attribute or the message does not fit a 16-bit length.
 	ErrMessageTooLong = errors.New("stun: message too long")
-	// ErrAttributeOrder: an attribute was added after one that has to follow it (FINGERPRINT is last, before it the
-	// integrity attributes, SHA-1 before SHA-256).
+	// ErrAttributeOrder: an attribute was added after one that has to follow it (FINGERPRINT is
+	// last, before it the integrity attributes, SHA-1 before SHA-256).
 	ErrAttributeOrder = errors.New("stun: attribute after MESSAGE-INTEGRITY or FINGERPRINT")
 	// ErrInvalidValue: a value that the attribute cannot express, such as an invalid address.
 	ErrInvalidValue = errors.New("stun: value cannot be encoded")

@@ -37,12 +37,12 @@ const maxTransactions = 3
 // RFC 8489, section 6.1 keeps messages below the path MTU, so that this is plenty.
 const maxDatagram = 2048
 
-// ErrNoResponse is returned by [Exchange] if no response has come in the time that the [Timing]
-// of the request allows.
+// ErrNoResponse is returned by [Exchange] if no response has come in the time that the [Timing] of
+// the request allows.
 var ErrNoResponse = errors.New("stun: no response")
 
-// ErrUnknownAttribute is returned by [Exchange] if a success response has a
-// comprehension-required attribute that is not known.
+// ErrUnknownAttribute is returned by [Exchange] if a success response has a comprehension-required
+// attribute that is not known.
 var ErrUnknownAttribute = errors.New("stun: unknown comprehension-required attribute")
 
 // A ResponseError is an error response, returned by [Exchange].
@@ -78,16 +78,16 @@ func ReflexiveAddress(ctx context.Context, conn Conn, request Request) (netip.Ad
 }
 
 // Exchange sends a request over conn and returns the success response. It retransmits the request
-// until a response arrives, the time of request.Timing is over (39.5 s by default) or ctx ends.
-// A response with a FINGERPRINT that does not match and packets that are not the response are
+// until a response arrives, the time of request.Timing is over (39.5 s by default) or ctx ends. A
+// response with a FINGERPRINT that does not match and packets that are not the response are
 // discarded.
 //
 // While it runs, Exchange must be the only user of conn: it reads all that arrives, and sets the
-// deadlines of conn, which it removes at the end. A program that receives other packets on the
-// same socket uses a [Transaction].
+// deadlines of conn, which it removes at the end. A program that receives other packets on the same
+// socket uses a [Transaction].
 //
-// The errors are a [*ResponseError] for an error response, [ErrNoResponse], the cause of the end
-// of ctx, [ErrIntegrityMismatch] if no response was authentic, [ErrUnknownAttribute], an error of
+// The errors are a [*ResponseError] for an error response, [ErrNoResponse], the cause of the end of
+// ctx, [ErrIntegrityMismatch] if no response was authentic, [ErrUnknownAttribute], an error of
 // [Builder.Err], a [*ParseError], and those of conn, each wrapped with the method of the request.
 // The returned message has a buffer of its own.
 func Exchange(ctx context.Context, conn Conn, request Request) (Message, error) {
@@ -108,8 +108,8 @@ func Exchange(ctx context.Context, conn Conn, request Request) (Message, error) 
 	}
 }
 
-// interruptible makes the end of ctx interrupt calls of conn. The returned function undoes that
-// and removes the deadline.
+// interruptible makes the end of ctx interrupt calls of conn. The returned function undoes that and
+// removes the deadline.
 func interruptible(ctx context.Context, conn Conn) (release func()) {
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -147,8 +147,8 @@ func (r *Request) build(id TransactionID) ([]byte, error) {
 	return b.Bytes(), b.Err()
 }
 
-// transact carries out one transaction and returns the response that ends it. retry reports
-// whether the response asks for the request to be sent again with credentials.
+// transact carries out one transaction and returns the response that ends it. retry reports whether
+// the response asks for the request to be sent again with credentials.
 func (r *Request) transact(ctx context.Context, conn Conn) (response Message, retry bool, err error) {
 	source := r.Rand
 	if source == nil {

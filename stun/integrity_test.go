@@ -14,9 +14,10 @@ import (
 )
 
 func TestKeysOfCredentials(t *testing.T) {
-	// "For example, if the username is 'user', the realm is 'realm', and the password is 'pass', then the 16-byte HMAC key
-	// would be the result of performing an MD5 hash on the string 'user:realm:pass', the resulting hash being
-	// 0x8493fbc53ba582fb4c044c456bdc40eb." https://www.rfc-editor.org/rfc/rfc8489.html#section-9.2.2
+	// "For example, if the username is 'user', the realm is 'realm', and the password is 'pass',
+	// then the 16-byte HMAC key would be the result of performing an MD5 hash on the string
+	// 'user:realm:pass', the resulting hash being 0x8493fbc53ba582fb4c044c456bdc40eb." RFC 8489,
+	// section 9.2.2
 	require.Equal(t, unhex(t, "8493fbc53ba582fb4c044c456bdc40eb"), NewLongTermKey("user", "realm", "pass").key)
 	sum := md5.Sum([]byte("::"))
 	require.Equal(t, sum[:], NewLongTermKey("", "", "").key)
@@ -50,7 +51,8 @@ func TestWhatTheAttributesCover(t *testing.T) {
 	const fingerprintAt = integritySHA256 + 36
 	require.Len(t, raw, fingerprintAt+8)
 
-	// "The Length field of the STUN message header is adjusted to point to the end of the MESSAGE-INTEGRITY attribute."
+	// "The Length field of the STUN message header is adjusted to point to the end of the
+	// MESSAGE-INTEGRITY attribute."
 	covered := bytes.Clone(raw[:integrity])
 	binary.BigEndian.PutUint16(covered[2:], integritySHA256-HeaderSize)
 	h := hmac.New(sha1.New, []byte("password"))
@@ -63,8 +65,9 @@ func TestWhatTheAttributesCover(t *testing.T) {
 	h.Write(covered)
 	require.Equal(t, h.Sum(nil), raw[integritySHA256+4:][:32])
 
-	// "computed as the CRC-32 of the STUN message up to (but excluding) the FINGERPRINT attribute itself, XOR'ed with the
-	// 32-bit value 0x5354554E", with the length of the whole message in its header.
+	// "computed as the CRC-32 of the STUN message up to (but excluding) the FINGERPRINT attribute
+	// itself, XOR'ed with the 32-bit value 0x5354554E", with the length of the whole message in its
+	// header.
 	require.Equal(t, uint16(len(raw)-HeaderSize), binary.BigEndian.Uint16(raw[2:]))
 	require.Equal(t, crc32.ChecksumIEEE(raw[:fingerprintAt])^0x5354554E, binary.BigEndian.Uint32(raw[fingerprintAt+4:]))
 
@@ -97,7 +100,8 @@ func TestTruncatedIntegritySHA256(t *testing.T) {
 	for n := range 40 {
 		b := NewBuilder(nil, TypeBindingRequest, TransactionID{})
 		b.AddIntegritySHA256Truncated(key, n)
-		// "The value will be at most 32 bytes, but it MUST be at least 16 bytes and MUST be a multiple of 4 bytes."
+		// "The value will be at most 32 bytes, but it MUST be at least 16 bytes and MUST be a
+		// multiple of 4 bytes."
 		if n < 16 || n > 32 || n%4 != 0 {
 			require.ErrorIs(t, b.Err(), ErrInvalidValue, n)
 			continue
@@ -111,7 +115,8 @@ func TestTruncatedIntegritySHA256(t *testing.T) {
 		require.NoError(t, m.CheckIntegritySHA256Truncated(key, n), n)
 		// "STUN Usages may specify a minimum length longer than 16 bytes."
 		require.ErrorIs(t, m.CheckIntegritySHA256Truncated(key, n+4), ErrValueLength, n)
-		// "The value must be the full 32 bytes unless the STUN Usage explicitly specifies that truncation is allowed."
+		// "The value must be the full 32 bytes unless the STUN Usage explicitly specifies that
+		// truncation is allowed."
 		if n < 32 {
 			require.ErrorIs(t, m.CheckIntegritySHA256(key), ErrValueLength, n)
 		} else {
@@ -175,7 +180,7 @@ func TestNonceTellsSecurityFeatures(t *testing.T) {
 }
 
 func TestOpaqueString(t *testing.T) {
-	// https://www.rfc-editor.org/rfc/rfc8265.html#section-4.3
+	// RFC 8265, section 4.3
 	for in, want := range map[string]string{
 		"correct horse battery staple":            "correct horse battery staple",
 		"Correct Horse Battery Staple":            "Correct Horse Battery Staple",

@@ -28,9 +28,10 @@ func parsed(t testing.TB, attributes string) Message {
 }
 
 func TestTypeInterleavesMethodAndClass(t *testing.T) {
-	// "For example, a Binding request has class=0b00 (request) and method=0b000000000001 (Binding) and is encoded into the
-	// first 16 bits as 0x0001. A Binding response has class=0b10 (success response) and method=0b000000000001 and is
-	// encoded into the first 16 bits as 0x0101." https://www.rfc-editor.org/rfc/rfc8489.html#section-5
+	// "For example, a Binding request has class=0b00 (request) and method=0b000000000001 (Binding)
+	// and is encoded into the first 16 bits as 0x0001. A Binding response has class=0b10 (success
+	// response) and method=0b000000000001 and is encoded into the first 16 bits as 0x0101." RFC
+	// 8489, section 5
 	require.Equal(t, Type(0x0001), NewType(MethodBinding, ClassRequest))
 	require.Equal(t, Type(0x0101), NewType(MethodBinding, ClassSuccess))
 	require.Equal(t, TypeBindingIndication, NewType(MethodBinding, ClassIndication))
@@ -133,9 +134,9 @@ func TestZeroMessageFindsNothing(t *testing.T) {
 }
 
 func TestFirstOccurrenceCounts(t *testing.T) {
-	// "Any attribute type MAY appear more than once in a STUN message. Unless specified otherwise, the order of appearance
-	// is significant: only the first occurrence needs to be processed by a receiver, and any duplicates MAY be ignored by a
-	// receiver." https://www.rfc-editor.org/rfc/rfc8489.html#section-14
+	// "Any attribute type MAY appear more than once in a STUN message. Unless specified otherwise,
+	// the order of appearance is significant: only the first occurrence needs to be processed by a
+	// receiver, and any duplicates MAY be ignored by a receiver." RFC 8489, section 14
 	m := parsed(t, "8022 0001 61000000  0024 0004 00000001  8022 0002 62620000")
 	software, err := m.Software()
 	require.NoError(t, err)
@@ -180,12 +181,13 @@ func TestAttributesAfterIntegrityAreIgnored(t *testing.T) {
 		attributes string
 		want       []AttributeType
 	}{
-		// "Note that agents MUST ignore all attributes that follow MESSAGE-INTEGRITY, with the exception of the
-		// MESSAGE-INTEGRITY-SHA256 and FINGERPRINT attributes."
+		// "Note that agents MUST ignore all attributes that follow MESSAGE-INTEGRITY, with the
+		// exception of the MESSAGE-INTEGRITY-SHA256 and FINGERPRINT attributes."
 		"after MESSAGE-INTEGRITY": {priority + integrity + useCandidate + integritySHA256 + unknown + fingerprint,
 			[]AttributeType{AttributePriority, AttributeMessageIntegrity, AttributeMessageIntegritySHA256, AttributeFingerprint}},
-		// "Similarly, agents MUST ignore all attributes that follow the MESSAGE-INTEGRITY-SHA256 attribute if the
-		// MESSAGE-INTEGRITY attribute is not present, with the exception of the FINGERPRINT attribute."
+		// "Similarly, agents MUST ignore all attributes that follow the MESSAGE-INTEGRITY-SHA256
+		// attribute if the MESSAGE-INTEGRITY attribute is not present, with the exception of the
+		// FINGERPRINT attribute."
 		"after MESSAGE-INTEGRITY-SHA256": {priority + integritySHA256 + useCandidate + integrity + unknown + fingerprint,
 			[]AttributeType{AttributePriority, AttributeMessageIntegritySHA256, AttributeFingerprint}},
 		// FINGERPRINT "MUST be the last attribute in the message".

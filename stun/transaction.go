@@ -2,7 +2,7 @@ package stun
 
 import "time"
 
-// Defaults of a Timing (https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1 and, for Ti, 6.2.2).
+// Defaults of a Timing (RFC 8489, section 6.2.1 and, for Ti, 6.2.2).
 const (
 	DefaultRTO         = 500 * time.Millisecond   // the first retransmission timeout, where the round trip is not known
 	DefaultMaxRequests = 7                        // Rc, how often the request is sent in all
@@ -10,12 +10,12 @@ const (
 	DefaultTimeout     = 39500 * time.Millisecond // Ti, how long to wait on a reliable transport
 )
 
-// maxInterval bounds the doubled retransmission timeout, and about bounds the last wait, so that no configuration of RTO, Rc
-// and Rm overflows.
+// maxInterval bounds the doubled retransmission timeout, and about bounds the last wait, so that no
+// configuration of RTO, Rc and Rm overflows.
 const maxInterval = time.Hour
 
-// Timing is the schedule of a transaction's requests. The zero value is the RFC's: requests at 0, 0.5, 1.5, 3.5, 7.5, 15.5
-// and 31.5 s, failure at 39.5 s. A zero field stands for its default.
+// Timing is the schedule of a transaction's requests. The zero value is the RFC's: requests at 0,
+// 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s, failure at 39.5 s. A zero field stands for its default.
 type Timing struct {
 	RTO         time.Duration // the time to the first retransmission; it doubles with each. ICE and cached round trips set it
 	MaxRequests int           // Rc
@@ -50,10 +50,11 @@ func (s TransactionState) String() string {
 	return "invalid"
 }
 
-// Transaction is the client's side of one request and its response: it knows when to send the request and when to give up. It
-// holds no bytes; the request stays with its owner, who sends the same bytes each time (or builds them again from the
-// same values: "retransmission of the request" means the same request with the same identifier). The zero value is
-// idle; it is to be embedded in what the request is about. It does nothing by itself and is not for concurrent use.
+// Transaction is the client's side of one request and its response: it knows when to send the
+// request and when to give up. It holds no bytes; the request stays with its owner, who sends the
+// same bytes each time (or builds them again from the same values: "retransmission of the request"
+// means the same request with the same identifier). The zero value is idle; it is to be embedded in
+// what the request is about. It does nothing by itself and is not for concurrent use.
 //
 //	t.Start(now, id, stun.Timing{})
 //	for t.Transmit(now) { send(request) }      // after Start and after every Advance
@@ -102,8 +103,8 @@ func (t *Transaction) State() TransactionState { return t.state }
 // Requests returns how many requests were sent.
 func (t *Transaction) Requests() int { return t.sent }
 
-// Transmit reports whether the request is due, and takes it that the caller sends it at now: the time to the next one counts
-// from there, so that a late caller never sends two in a row.
+// Transmit reports whether the request is due, and takes it that the caller sends it at now: the
+// time to the next one counts from there, so that a late caller never sends two in a row.
 func (t *Transaction) Transmit(now time.Time) bool {
 	if t.state != TransactionWaiting || t.quiet || t.sent >= t.maxRequests || now.Before(t.next) {
 		return false
@@ -112,9 +113,10 @@ func (t *Transaction) Transmit(now time.Time) bool {
 		t.first = now
 	}
 	t.sent++
-	// "Retransmissions continue until a response is received, or until a total of Rc requests have been sent. … If, after
-	// the last request, a duration equal to Rm times the RTO has passed without a response …, the client SHOULD consider
-	// the transaction to have failed." https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1
+	// "Retransmissions continue until a response is received, or until a total of Rc requests have
+	// been sent. … If, after the last request, a duration equal to Rm times the RTO has passed
+	// without a response …, the client SHOULD consider the transaction to have failed." RFC 8489,
+	// section 6.2.1
 	if t.sent == t.maxRequests {
 		t.next = now.Add(t.lastWait)
 	} else {
@@ -132,14 +134,16 @@ func (t *Transaction) interval(n int) time.Duration {
 	return min(d, maxInterval)
 }
 
-// Advance fails the transaction if its time is over; State tells. Call it when Deadline has come, and Transmit after it.
+// Advance fails the transaction if its time is over; State tells. Call it when Deadline has come,
+// and Transmit after it.
 func (t *Transaction) Advance(now time.Time) {
 	if t.state == TransactionWaiting && (t.quiet || t.sent >= t.maxRequests) && !now.Before(t.next) {
 		t.state = TransactionTimedOut
 	}
 }
 
-// Deadline returns when Advance and Transmit have something to do next; the zero time: never, the transaction is not running.
+// Deadline returns when Advance and Transmit have something to do next; the zero time: never, the
+// transaction is not running.
 func (t *Transaction) Deadline() time.Time {
 	if t.state != TransactionWaiting {
 		return time.Time{}
@@ -147,8 +151,9 @@ func (t *Transaction) Deadline() time.Time {
 	return t.next
 }
 
-// Matches reports whether m is a response to this transaction, which has to be waiting for one. It does not check integrity:
-// a response that fails the check must be treated as if it had not come, so the owner decides when to call Complete.
+// Matches reports whether m is a response to this transaction, which has to be waiting for one. It
+// does not check integrity: a response that fails the check must be treated as if it had not come,
+// so the owner decides when to call Complete.
 func (t *Transaction) Matches(m Message) bool {
 	if t.state != TransactionWaiting || t.sent == 0 {
 		return false
@@ -157,9 +162,9 @@ func (t *Transaction) Matches(m Message) bool {
 	return (c == ClassSuccess || c == ClassError) && m.TransactionID() == t.id
 }
 
-// Complete ends the transaction after its response, or stops it. If exactly one request was sent, rtt is the round
-// trip time and ok is true: of a response after a retransmission nobody knows which request it answers
-// (Karn's algorithm, https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1).
+// Complete ends the transaction after its response, or stops it. If exactly one request was sent,
+// rtt is the round trip time and ok is true: of a response after a retransmission nobody knows
+// which request it answers (Karn's algorithm, RFC 8489, section 6.2.1).
 func (t *Transaction) Complete(now time.Time) (rtt time.Duration, ok bool) {
 	if t.state != TransactionWaiting {
 		return 0, false
@@ -171,9 +176,9 @@ func (t *Transaction) Complete(now time.Time) (rtt time.Duration, ok bool) {
 	return now.Sub(t.first), true
 }
 
-// StopRetransmitting makes the transaction send no more requests but still wait for a response until the time it would have
-// failed without: what ICE calls cancelling a transaction
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.4).
+// StopRetransmitting makes the transaction send no more requests but still wait for a response
+// until the time it would have failed without: what ICE calls cancelling a transaction (RFC 8445,
+// section 7.3.1.4).
 func (t *Transaction) StopRetransmitting() {
 	if t.state != TransactionWaiting || t.quiet {
 		return

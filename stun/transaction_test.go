@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// transactionTest drives a Transaction through virtual time, as a driver would: wait for the deadline, advance, send.
+// transactionTest drives a Transaction through virtual time, as a driver would: wait for the
+// deadline, advance, send.
 type transactionTest struct {
 	Transaction
 	t     *testing.T
@@ -67,9 +68,10 @@ func response(t *testing.T, typ Type, id TransactionID) Message {
 }
 
 func TestRetransmissionSchedule(t *testing.T) {
-	// "For example, assuming an RTO of 500 ms, requests would be sent at times 0 ms, 500 ms, 1500 ms, 3500 ms, 7500 ms,
-	// 15500 ms, and 31500 ms. If the client has not received a response after 39500 ms, the client will consider the
-	// transaction to have timed out." https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1
+	// "For example, assuming an RTO of 500 ms, requests would be sent at times 0 ms, 500 ms, 1500
+	// ms, 3500 ms, 7500 ms, 15500 ms, and 31500 ms. If the client has not received a response after
+	// 39500 ms, the client will consider the transaction to have timed out." RFC 8489, section
+	// 6.2.1
 	x := newTransactionTest(t, Timing{})
 	x.run()
 	require.Equal(t, []int64{0, 500, 1500, 3500, 7500, 15500, 31500}, x.sends)
@@ -167,9 +169,9 @@ func TestKarnsAlgorithm(t *testing.T) {
 }
 
 func TestStopRetransmitting(t *testing.T) {
-	// "Cancellation means that the agent will not retransmit the Binding requests associated with the connectivity-check
-	// transaction, will not treat the lack of response to be a failure, but will wait the duration of the transaction
-	// timeout for a response." https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.4
+	// "Cancellation means that the agent will not retransmit the Binding requests associated with
+	// the connectivity-check transaction, will not treat the lack of response to be a failure, but
+	// will wait the duration of the transaction timeout for a response." RFC 8445, section 7.3.1.4
 	for sent := 1; sent <= DefaultMaxRequests; sent++ {
 		x := newTransactionTest(t, Timing{})
 		for x.Requests() < sent {

@@ -5,24 +5,26 @@ import (
 	"time"
 )
 
-// Transport protocols of REQUESTED-TRANSPORT, the numbers of the IP header
-// (https://www.rfc-editor.org/rfc/rfc8656.html#section-18.8).
+// Transport protocols of REQUESTED-TRANSPORT, the numbers of the IP header (RFC 8656, section
+// 18.8).
 const (
 	ProtocolTCP = 6
 	ProtocolUDP = 17
 )
 
-// ReservationToken is the value of RESERVATION-TOKEN: a relayed address the server keeps for a later Allocate.
+// ReservationToken is the value of RESERVATION-TOKEN: a relayed address the server keeps for a
+// later Allocate.
 type ReservationToken [8]byte
 
-// Lifetime returns LIFETIME, whole seconds. It returns ErrAttributeNotFound or a *ParseError, as the other getters do.
+// Lifetime returns LIFETIME, whole seconds. It returns ErrAttributeNotFound or a *ParseError, as
+// the other getters do.
 func (m Message) Lifetime() (time.Duration, error) {
 	seconds, err := m.Uint32(AttributeLifetime)
 	return time.Duration(seconds) * time.Second, err
 }
 
-// AddLifetime appends LIFETIME: d in whole seconds, rounded down; negative values and more than 2^32-1 s make the builder's
-// error ErrInvalidValue.
+// AddLifetime appends LIFETIME: d in whole seconds, rounded down; negative values and more than
+// 2^32-1 s make the builder's error ErrInvalidValue.
 func (b *Builder) AddLifetime(d time.Duration) {
 	seconds := int64(d / time.Second)
 	if d < 0 || seconds > 0xFFFFFFFF {
@@ -32,7 +34,8 @@ func (b *Builder) AddLifetime(d time.Duration) {
 	b.AddUint32(AttributeLifetime, uint32(seconds))
 }
 
-// ChannelNumber returns CHANNEL-NUMBER. Whether it is one that may be bound (0x4000 to 0x4FFF) is for the server to check.
+// ChannelNumber returns CHANNEL-NUMBER. Whether it is one that may be bound (0x4000 to 0x4FFF) is
+// for the server to check.
 func (m Message) ChannelNumber() (uint16, error) {
 	value, err := m.sized(AttributeChannelNumber, 4)
 	if err != nil {
@@ -59,8 +62,8 @@ func (b *Builder) AddRequestedTransport(protocol uint8) {
 	b.AddUint32(AttributeRequestedTransport, uint32(protocol)<<24)
 }
 
-// RequestedAddressFamily returns REQUESTED-ADDRESS-FAMILY, which may be a family this package has no name for: the server
-// answers that with CodeAddressFamilyNotSupported.
+// RequestedAddressFamily returns REQUESTED-ADDRESS-FAMILY, which may be a family this package has
+// no name for: the server answers that with CodeAddressFamilyNotSupported.
 func (m Message) RequestedAddressFamily() (Family, error) {
 	family, err := m.firstByte(AttributeRequestedAddressFamily)
 	return Family(family), err
@@ -86,8 +89,8 @@ func (m Message) firstByte(t AttributeType) (uint8, error) {
 	return value[0], nil
 }
 
-// AddressErrorCode returns ADDRESS-ERROR-CODE: why an allocation for two families has no address of this one
-// (https://www.rfc-editor.org/rfc/rfc8656.html#section-18.12).
+// AddressErrorCode returns ADDRESS-ERROR-CODE: why an allocation for two families has no address of
+// this one (RFC 8656, section 18.12).
 func (m Message) AddressErrorCode() (family Family, code int, reason string, err error) {
 	value, offset, ok := m.find(AttributeAddressErrorCode)
 	if !ok {
@@ -100,13 +103,14 @@ func (m Message) AddressErrorCode() (family Family, code int, reason string, err
 	return Family(value[0]), code, reason, nil
 }
 
-// AddAddressErrorCode appends ADDRESS-ERROR-CODE. A code outside 300 to 699 makes the builder's error ErrInvalidValue.
+// AddAddressErrorCode appends ADDRESS-ERROR-CODE. A code outside 300 to 699 makes the builder's
+// error ErrInvalidValue.
 func (b *Builder) AddAddressErrorCode(family Family, code int, reason string) {
 	b.addErrorCode(AttributeAddressErrorCode, byte(family), code, reason)
 }
 
-// EvenPort reports what EVEN-PORT asks for: an even port, and, if reserve is true, the next higher port kept for a later
-// Allocate.
+// EvenPort reports what EVEN-PORT asks for: an even port, and, if reserve is true, the next higher
+// port kept for a later Allocate.
 func (m Message) EvenPort() (reserve bool, err error) {
 	value, err := m.sized(AttributeEvenPort, 1)
 	if err != nil {
@@ -127,7 +131,8 @@ func (b *Builder) AddEvenPort(reserve bool) {
 	}
 }
 
-// DontFragment reports whether DONT-FRAGMENT is there: the server is asked to set DF on what it sends to the peer.
+// DontFragment reports whether DONT-FRAGMENT is there: the server is asked to set DF on what it
+// sends to the peer.
 func (m Message) DontFragment() bool {
 	_, ok := m.Get(AttributeDontFragment)
 	return ok
@@ -150,8 +155,8 @@ func (b *Builder) AddReservationToken(token ReservationToken) {
 	}
 }
 
-// ICMP is the value of the ICMP attribute: an ICMP message the server got for a datagram it sent to a peer
-// (https://www.rfc-editor.org/rfc/rfc8656.html#section-18.13).
+// ICMP is the value of the ICMP attribute: an ICMP message the server got for a datagram it sent to
+// a peer (RFC 8656, section 18.13).
 type ICMP struct {
 	Type uint8  // 0 to 127: of ICMPv4 or ICMPv6, by the peer's address family
 	Code uint16 // 9 bits

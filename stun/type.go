@@ -6,17 +6,18 @@ import (
 	"io"
 )
 
-// HeaderSize is the length of the fixed header that starts every message, in bytes
-// (https://www.rfc-editor.org/rfc/rfc8489.html#section-5).
+// HeaderSize is the length of the fixed header that starts every message, in bytes (RFC 8489,
+// section 5).
 const HeaderSize = 20
 
-// MagicCookie is the fixed value of bytes 4 to 7 of every message. It tells STUN from other protocols on the same
-// port and from the STUN of RFC 3489, which had none.
+// MagicCookie is the fixed value of bytes 4 to 7 of every message. It tells STUN from other
+// protocols on the same port and from the STUN of RFC 3489, which had none.
 const MagicCookie uint32 = 0x2112A442
 
-// MaxMessageSize is the largest message the 16-bit length field can describe: the header and 65,532 bytes of
-// attributes, since the length is a multiple of 4. (A message over UDP should stay below the path MTU, 1,280 bytes
-// for IPv6 and 576 for IPv4 where nothing better is known: https://www.rfc-editor.org/rfc/rfc8489.html#section-6.1.)
+// MaxMessageSize is the largest message the 16-bit length field can describe: the header and 65,532
+// bytes of attributes, since the length is a multiple of 4. (A message over UDP should stay below
+// the path MTU, 1,280 bytes for IPv6 and 576 for IPv4 where nothing better is known: RFC 8489,
+// section 6.1.)
 const MaxMessageSize = HeaderSize + 0xFFFC
 
 // Method is the 12-bit method of a message: what is asked.
@@ -63,7 +64,8 @@ func (m Method) String() string {
 	return fmt.Sprintf("0x%03X", uint16(m))
 }
 
-// Class is the 2-bit class of a message: a request, an indication (which has no response) or one of two responses.
+// Class is the 2-bit class of a message: a request, an indication (which has no response) or one of
+// two responses.
 type Class uint8
 
 // The four classes.
@@ -123,12 +125,12 @@ func (t Type) String() string {
 	return t.Method().String() + " " + t.Class().String()
 }
 
-// TransactionID ties a response to its request. A request's identifier must be unpredictable: an attacker who
-// guesses it can answer in the server's place.
+// TransactionID ties a response to its request. A request's identifier must be unpredictable: an
+// attacker who guesses it can answer in the server's place.
 type TransactionID [12]byte
 
-// NewTransactionID reads an identifier from rand, which must be cryptographically strong (crypto/rand.Reader).
-// The error is the reader's.
+// NewTransactionID reads an identifier from rand, which must be cryptographically strong
+// (crypto/rand.Reader). The error is the reader's.
 func NewTransactionID(rand io.Reader) (TransactionID, error) {
 	var id TransactionID
 	if _, err := io.ReadFull(rand, id[:]); err != nil {

@@ -5,29 +5,33 @@ import (
 	"time"
 )
 
-// defaultReorderDelay holds a reordered packet back long enough that packets of a sender at
-// 1 Mbit/s and more overtake it.
+// defaultReorderDelay holds a reordered packet back long enough that packets of a sender at 1
+// Mbit/s and more overtake it.
 const defaultReorderDelay = 10 * time.Millisecond
 
 // LinkConfig describes one direction of a link. The zero value is a perfect link without delay.
 type LinkConfig struct {
-	// Rate in bits per second at which packets are put on the link one after the other; 0: unlimited.
+	// Rate in bits per second at which packets are put on the link one after the other; 0:
+	// unlimited.
 	Rate int64
-	// Queue is how many bytes may wait for the link, without the packet that is being put on it; a packet that does not fit is dropped. 0: unlimited.
+	// Queue is how many bytes may wait for the link, without the packet that is being put on it; a
+	// packet that does not fit is dropped. 0: unlimited.
 	Queue int
 
 	// Delay is the time from the last bit's leaving to the packet's arrival.
 	Delay time.Duration
-	// Jitter is added to Delay, uniformly distributed between 0 and it. It does not reorder: a packet does not
-	// arrive before its predecessor.
+	// Jitter is added to Delay, uniformly distributed between 0 and it. It does not reorder: a
+	// packet does not arrive before its predecessor.
 	Jitter time.Duration
 
-	// Loss is the probability that a packet is lost on the link, after it has used its share of Rate.
+	// Loss is the probability that a packet is lost on the link, after it has used its share of
+	// Rate.
 	Loss float64
 	// Burst adds losses that come in groups.
 	Burst Burst
 
-	// Reorder is the probability that a packet is held back by ReorderDelay while those behind it pass.
+	// Reorder is the probability that a packet is held back by ReorderDelay while those behind it
+	// pass.
 	Reorder float64
 	// ReorderDelay is for how long; 0: 10 ms.
 	ReorderDelay time.Duration
@@ -41,8 +45,9 @@ type LinkConfig struct {
 	MTU int
 }
 
-// Burst is a Gilbert-Elliott model: the link is in a good or in a bad state, and may change state with each packet. In the good state
-// the losses are those of LinkConfig.Loss alone. The mean length of a burst is 1/PBadToGood packets.
+// Burst is a Gilbert-Elliott model: the link is in a good or in a bad state, and may change state
+// with each packet. In the good state the losses are those of LinkConfig.Loss alone. The mean
+// length of a burst is 1/PBadToGood packets.
 type Burst struct {
 	PGoodToBad, PBadToGood float64 // probabilities per packet; PGoodToBad 0: no bursts
 	LossBad                float64 // loss probability in the bad state; 0: 1
@@ -99,12 +104,13 @@ func (s *Sim) newLink(name string, to sink, config LinkConfig) *Link {
 // Config returns the current configuration.
 func (l *Link) Config() LinkConfig { return l.config }
 
-// SetConfig changes the link during a run. Packets already on the link arrive as planned, and the one being put on it ends
-// at the old rate; those in the queue see the new configuration.
+// SetConfig changes the link during a run. Packets already on the link arrive as planned, and the
+// one being put on it ends at the old rate; those in the queue see the new configuration.
 func (l *Link) SetConfig(config LinkConfig) { l.config = config }
 
-// SetFilter has keep decide for each packet whether it may enter the link. This is how a test loses exactly the packet it means to lose.
-// The packet is valid during the call, and must not be changed. nil removes the filter.
+// SetFilter has keep decide for each packet whether it may enter the link. This is how a test loses
+// exactly the packet it means to lose. The packet is valid during the call, and must not be
+// changed. nil removes the filter.
 func (l *Link) SetFilter(keep func(now time.Time, packet []byte) bool) { l.filter = keep }
 
 // Stats returns what was counted so far.

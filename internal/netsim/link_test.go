@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// oneWay sends count packets of size bytes, one each pace, over a link and runs until nothing is left on it.
+// oneWay sends count packets of size bytes, one each pace, over a link and runs until nothing is
+// left on it.
 func oneWay(t *testing.T, size, count int, pace time.Duration, config LinkConfig) (*script, LinkStats) {
 	t.Helper()
 	s := New(1)
@@ -34,7 +35,8 @@ func TestDelay(t *testing.T) {
 }
 
 func TestRate(t *testing.T) {
-	// 1,250 bytes are 10,000 bits: 10 ms at 1 Mbit/s. Packets sent at once leave one after the other.
+	// 1,250 bytes are 10,000 bits: 10 ms at 1 Mbit/s. Packets sent at once leave one after the
+	// other.
 	b, stats := oneWay(t, 1250, 100, 0, LinkConfig{Rate: 1_000_000, Delay: time.Second})
 	for i, at := range b.at {
 		require.Equal(t, epoch.Add(time.Second+time.Duration(i+1)*10*time.Millisecond), at)
@@ -74,7 +76,8 @@ func TestLoss(t *testing.T) {
 }
 
 func TestBurstLoss(t *testing.T) {
-	// The bad state lasts 1/0.25 = 4 packets and the link spends 0.01/(0.01+0.25) of the time in it.
+	// The bad state lasts 1/0.25 = 4 packets and the link spends 0.01/(0.01+0.25) of the time in
+	// it.
 	b, stats := oneWay(t, 100, 100_000, time.Microsecond, LinkConfig{Burst: Burst{PGoodToBad: 0.01, PBadToGood: 0.25}})
 	require.InDelta(t, 100_000*0.01/0.26, stats.Lost, 500)
 	bursts := 0

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// defaultMappingLifetime is RFC 4787's recommendation: a mapping expires after 5 minutes.
-	// https://www.rfc-editor.org/rfc/rfc4787.html#section-4.3
+	// defaultMappingLifetime is RFC 4787's recommendation: a mapping expires after 5 minutes. RFC
+	// 4787, section 4.3
 	defaultMappingLifetime = 5 * time.Minute
 
 	// Mapped ports are not well-known ones.
@@ -17,8 +17,7 @@ const (
 	mappedPorts     = 1<<16 - firstMappedPort
 )
 
-// Behavior is what a NAT's mapping or filtering depends on.
-// https://www.rfc-editor.org/rfc/rfc4787.html#section-4.1
+// Behavior is what a NAT's mapping or filtering depends on. RFC 4787, section 4.1
 type Behavior uint8
 
 // The behaviours of RFC 4787, sections 4.1 (mapping) and 5 (filtering).
@@ -57,7 +56,8 @@ type NATConfig struct {
 	External  netip.Addr // its address on the outer segment
 	Mapping   Behavior   // when one internal endpoint keeps its external one
 	Filtering Behavior   // whose packets come in
-	// Lifetime is how long a mapping lives without an outbound packet (inbound ones do not refresh it); 0: 5 minutes.
+	// Lifetime is how long a mapping lives without an outbound packet (inbound ones do not refresh
+	// it); 0: 5 minutes.
 	Lifetime time.Duration
 	// Hairpin lets internal hosts reach each other by their external endpoints.
 	Hairpin bool
@@ -75,7 +75,8 @@ func RestrictedCone(external netip.Addr) NATConfig {
 	return NATConfig{External: external, Filtering: AddressDependent}
 }
 
-// PortRestrictedCone is a NAT with endpoint-independent mapping and address-and-port-dependent filtering.
+// PortRestrictedCone is a NAT with endpoint-independent mapping and address-and-port-dependent
+// filtering.
 func PortRestrictedCone(external netip.Addr) NATConfig {
 	return NATConfig{External: external, Filtering: AddressAndPortDependent}
 }
@@ -138,7 +139,8 @@ func (t *NAT) Reset() {
 	t.byPort = make(map[uint16]*mapping)
 }
 
-// SetConfig changes the behaviour for the packets to come; the addresses stay. Existing mappings are forgotten.
+// SetConfig changes the behaviour for the packets to come; the addresses stay. Existing mappings
+// are forgotten.
 func (t *NAT) SetConfig(config NATConfig) {
 	config.External, config.Behind = t.config.External, t.config.Behind
 	t.config = config

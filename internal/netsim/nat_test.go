@@ -89,7 +89,8 @@ func TestNATKinds(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		config NATConfig
-		// Does a second destination see the same external endpoint, with another port of the first address and with another address?
+		// Does a second destination see the same external endpoint, with another port of the first
+		// address and with another address?
 		samePort, sameAddr bool
 		// Who may answer to it: another port of the address that was written to, another address?
 		otherPort, otherAddr bool
@@ -117,14 +118,14 @@ func TestNATKinds(t *testing.T) {
 			require.Equal(t, []datagram{{local, at(serverAddr, 3478), "hello"}}, h.inside.take())
 
 			// "Address-Dependent Filtering" and its siblings: who else may write to the mapping.
-			// https://www.rfc-editor.org/rfc/rfc4787.html#section-5
+			// RFC 4787, section 5
 			h.server.send(t, at(serverAddr, 3479), mapped)
 			require.Equal(t, tt.otherPort, len(h.inside.take()) == 1, "from another port")
 			h.stranger.send(t, at(strangeAddr, 3478), mapped)
 			require.Equal(t, tt.otherAddr, len(h.inside.take()) == 1, "from another address")
 
-			// "Endpoint-Independent Mapping" and its siblings: is the mapping reused towards others.
-			// https://www.rfc-editor.org/rfc/rfc4787.html#section-4.1
+			// "Endpoint-Independent Mapping" and its siblings: is the mapping reused towards
+			// others. RFC 4787, section 4.1
 			h.inside.send(t, local, at(serverAddr, 3479))
 			require.Equal(t, tt.samePort, h.server.from(t) == mapped, "to another port")
 			h.inside.send(t, local, at(strangeAddr, 3478))
@@ -210,7 +211,7 @@ func TestHairpin(t *testing.T) {
 		mapped2 := h.server.from(t)
 
 		// "A NAT that supports hairpinning … must present the external source IP address and port":
-		// https://www.rfc-editor.org/rfc/rfc4787.html#section-6
+		// RFC 4787, section 6
 		second.send(t, at(insideAddr2, 6000), mapped)
 		if hairpin {
 			require.Equal(t, mapped2, h.inside.from(t))

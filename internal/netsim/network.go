@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Network is an internet: a public segment without delay in its middle, to which hosts are attached by their access links, and
-// private segments behind NATs.
+// Network is an internet: a public segment without delay in its middle, to which hosts are attached
+// by their access links, and private segments behind NATs.
 type Network struct {
 	sim    *Sim
 	public segment
@@ -36,7 +36,8 @@ func (n *Network) vanish(p *packet, why string) {
 	n.sim.dropPacket(p)
 }
 
-// A segment is where addresses are unique: the public internet, or the private network behind a NAT.
+// A segment is where addresses are unique: the public internet, or the private network behind a
+// NAT.
 type segment struct {
 	network *Network
 	name    string
@@ -82,8 +83,8 @@ type Attachment struct {
 	node     *node
 }
 
-// Attach gives a host one more address. A host with several addresses is attached several times, each time with a link of its own.
-// It panics if the address is taken.
+// Attach gives a host one more address. A host with several addresses is attached several times,
+// each time with a link of its own. It panics if the address is taken.
 func (n *Network) Attach(h Host, i Interface) *Attachment {
 	g := &n.public
 	if i.Behind != nil {
@@ -113,8 +114,8 @@ func (a *Attachment) Detach() {
 
 func (a *Attachment) deliver(p *packet) { a.Down.send(p) }
 
-// Responder is a [Host] that answers each packet at once, from the address that it was sent to: a server for tests.
-// Its Reply appends the answer to dst, or returns nil for none.
+// Responder is a [Host] that answers each packet at once, from the address that it was sent to: a
+// server for tests. Its Reply appends the answer to dst, or returns nil for none.
 type Responder struct {
 	Reply func(dst []byte, local, remote netip.AddrPort, packet []byte) []byte
 

@@ -19,13 +19,15 @@ type Core interface {
 
 // Host is a protocol core that has addresses in a [Network].
 type Host interface {
-	// Receive handles a packet that remote has sent to local, an address of the host. It is valid during the call.
+	// Receive handles a packet that remote has sent to local, an address of the host. It is valid
+	// during the call.
 	Receive(now time.Time, local, remote netip.AddrPort, packet []byte)
 	// Advance does what is due.
 	Advance(now time.Time)
 	// Deadline is when Advance wants to be called; zero: never.
 	Deadline() time.Time
-	// Transmit appends the next outgoing packet to dst and names the path it takes. It is called until it returns false.
+	// Transmit appends the next outgoing packet to dst and names the path it takes. It is called
+	// until it returns false.
 	Transmit(now time.Time, dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool)
 }
 
@@ -152,8 +154,8 @@ type Path struct {
 	a, b   *node
 }
 
-// Connect joins two cores, which have no addresses: what a transmits is received by b, and the other way round.
-// A core belongs to one path.
+// Connect joins two cores, which have no addresses: what a transmits is received by b, and the
+// other way round. A core belongs to one path.
 func Connect(s *Sim, a, b Core, ab, ba LinkConfig) *Path {
 	p := &Path{a: s.newNode("a", a, nil), b: s.newNode("b", b, nil)}
 	p.AB = s.newLink("a>b", p.b, ab)
@@ -162,8 +164,8 @@ func Connect(s *Sim, a, b Core, ab, ba LinkConfig) *Path {
 	return p
 }
 
-// Replace puts a new core in the place of one end of the path, as when a peer loses its state and starts again.
-// Packets under way reach the new one. It panics if old is not an end of the path.
+// Replace puts a new core in the place of one end of the path, as when a peer loses its state and
+// starts again. Packets under way reach the new one. It panics if old is not an end of the path.
 func (p *Path) Replace(old, new Core) {
 	for _, n := range []*node{p.a, p.b} {
 		if n.core == old {

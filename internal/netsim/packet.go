@@ -8,7 +8,8 @@ import (
 // packetSize is the room in a fresh packet. Larger packets grow theirs and keep it.
 const packetSize = 2048
 
-// A packet is a datagram under way. Packets come from the simulation's free list and return to it, with their bytes.
+// A packet is a datagram under way. Packets come from the simulation's free list and return to it,
+// with their bytes.
 type packet struct {
 	next     *packet // in the free list or in a fifo
 	data     []byte
@@ -28,8 +29,8 @@ func (s *Sim) takePacket() *packet {
 	return p
 }
 
-// poison overwrites packets that have been received. 0xEE as a first byte belongs to no layer
-// (https://www.rfc-editor.org/rfc/rfc7983.html#section-7), and as a length or a count it is large.
+// poison overwrites packets that have been received. 0xEE as a first byte belongs to no layer (RFC
+// 7983, section 7), and as a length or a count it is large.
 var poison = bytes.Repeat([]byte{0xEE}, packetSize)
 
 func (s *Sim) dropPacket(p *packet) {

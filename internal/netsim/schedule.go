@@ -1,7 +1,7 @@
 package netsim
 
-// A timer is one entry of the schedule: a function and the virtual instant at which to call it. Its owner
-// embeds it and arms it again and again, so that scheduling never allocates.
+// A timer is one entry of the schedule: a function and the virtual instant at which to call it. Its
+// owner embeds it and arms it again and again, so that scheduling never allocates.
 type timer struct {
 	fire func()
 	at   int64  // nanoseconds since the start of the simulation
@@ -9,9 +9,9 @@ type timer struct {
 	pos  int    // index in the schedule plus one; 0: not armed
 }
 
-// A schedule is a binary heap of armed timers. A link has one timer for all the packets that fly on it
-// and a core has one for its deadline, so the heap stays as small as the network, however many packets
-// are under way.
+// A schedule is a binary heap of armed timers. A link has one timer for all the packets that fly on
+// it and a core has one for its deadline, so the heap stays as small as the network, however many
+// packets are under way.
 type schedule struct {
 	heap []*timer
 	seq  uint64

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// maxIdleAdvances is how often a core may ask for an Advance at one and the same instant, with no packet
-	// in or out between, before the run fails: its Deadline does not move.
+	// maxIdleAdvances is how often a core may ask for an Advance at one and the same instant, with
+	// no packet in or out between, before the run fails: its Deadline does not move.
 	maxIdleAdvances = 100
 
-	// maxDrain is how many packets one core may transmit in one go before the run fails. At 1,200 bytes
-	// a packet this is 157 MB, more than any send buffer.
+	// maxDrain is how many packets one core may transmit in one go before the run fails. At 1,200
+	// bytes a packet this is 157 MB, more than any send buffer.
 	maxDrain = 1 << 17
 
 	// maxEventsAtOnce is how many events may happen at one instant before the run fails: cores that
@@ -27,8 +27,9 @@ var (
 	// ErrNotDone is what [Sim.Run] wraps when its limit passes.
 	ErrNotDone = errors.New("not done")
 
-	// ErrStuck is what [Sim.Run] wraps when virtual time no longer moves: a core whose Deadline stays in the past
-	// after Advance, whose Transmit never ends, or that exchanges packets without end at one instant.
+	// ErrStuck is what [Sim.Run] wraps when virtual time no longer moves: a core whose Deadline
+	// stays in the past after Advance, whose Transmit never ends, or that exchanges packets without
+	// end at one instant.
 	ErrStuck = errors.New("stuck")
 )
 
@@ -54,15 +55,16 @@ type Sim struct {
 	trace func(string)
 }
 
-// New creates a simulation. Equal seeds and equal inputs give equal runs. The clock starts at a fixed time.
+// New creates a simulation. Equal seeds and equal inputs give equal runs. The clock starts at a
+// fixed time.
 func New(seed uint64) *Sim {
 	s := &Sim{seed: seed, clock: epoch, byCore: make(map[any]*node)}
 	s.rng = s.stream()
 	return s
 }
 
-// stream returns an independent source of randomness. Each link and each NAT has its own, so that a change in one place
-// of the network leaves the dice of the others alone.
+// stream returns an independent source of randomness. Each link and each NAT has its own, so that a
+// change in one place of the network leaves the dice of the others alone.
 func (s *Sim) stream() *rand.Rand {
 	s.streams++
 	return rand.New(rand.NewPCG(s.seed, s.streams))
@@ -80,8 +82,8 @@ func (s *Sim) Seed() uint64 { return s.seed }
 // Rand is a source of randomness for the test itself. The network does not use it.
 func (s *Sim) Rand() *rand.Rand { return s.rng }
 
-// RandReader returns an endless stream of random bytes, independent of all others, for a core that takes
-// its randomness as an io.Reader. Give each core its own.
+// RandReader returns an endless stream of random bytes, independent of all others, for a core that
+// takes its randomness as an io.Reader. Give each core its own.
 func (s *Sim) RandReader() io.Reader { return &randReader{rng: s.stream()} }
 
 type randReader struct {
@@ -103,8 +105,9 @@ func (r *randReader) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// SetTrace makes the simulation describe each thing that happens to a packet, and each Advance, in one line that starts with
-// the virtual time. nil turns it off. Two runs are equal exactly if their lines are.
+// SetTrace makes the simulation describe each thing that happens to a packet, and each Advance, in
+// one line that starts with the virtual time. nil turns it off. Two runs are equal exactly if their
+// lines are.
 func (s *Sim) SetTrace(f func(line string)) { s.trace = f }
 
 func (s *Sim) tracef(format string, args ...any) {
@@ -119,9 +122,10 @@ func (s *Sim) After(d time.Duration, f func()) { s.arm(&timer{fire: f}, s.now+in
 
 func (s *Sim) arm(t *timer, at int64) { s.schedule.arm(t, max(at, s.now)) }
 
-// Poke tells the simulation that the test has called a core outside the simulation, for instance its Send: what it wants to transmit
-// is taken and its Deadline is read again. core is a [Core] or a [Host] of this simulation, otherwise Poke panics.
-// [Sim.Run] does this for all cores when it starts.
+// Poke tells the simulation that the test has called a core outside the simulation, for instance
+// its Send: what it wants to transmit is taken and its Deadline is read again. core is a [Core] or
+// a [Host] of this simulation, otherwise Poke panics. [Sim.Run] does this for all cores when it
+// starts.
 func (s *Sim) Poke(core any) {
 	n := s.byCore[core]
 	if n == nil {
@@ -130,9 +134,10 @@ func (s *Sim) Poke(core any) {
 	n.drain()
 }
 
-// Run advances virtual time from event to event until done returns true, which it asks at the start and after each
-// event. It returns nil then, and otherwise an error that names the seed: one that wraps [ErrNotDone] if limit
-// has passed since the call (the clock stands at the limit then), or [ErrStuck].
+// Run advances virtual time from event to event until done returns true, which it asks at the start
+// and after each event. It returns nil then, and otherwise an error that names the seed: one that
+// wraps [ErrNotDone] if limit has passed since the call (the clock stands at the limit then), or
+// [ErrStuck].
 func (s *Sim) Run(done func() bool, limit time.Duration) error {
 	began := s.now
 	end := s.now + int64(limit)

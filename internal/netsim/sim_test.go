@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A script is a core that sends numbered packets of a fixed size at a fixed pace, and records what arrives.
+// A script is a core that sends numbered packets of a fixed size at a fixed pace, and records what
+// arrives.
 type script struct {
 	size, count int           // of packets to send
 	pace        time.Duration // between packets; 0: all at once
