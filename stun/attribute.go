@@ -113,8 +113,8 @@ var attributeNames = map[AttributeType]string{
 	AttributeMobilityTicket:          "MOBILITY-TICKET",
 }
 
-// baseAttribute reports whether RFC 8489 itself defines the comprehension-required type t, so that
-// every agent has to know it.
+// baseAttribute reports whether RFC 8489 itself defines the comprehension-required type t, which
+// every agent must therefore understand.
 func baseAttribute(t AttributeType) bool {
 	switch t {
 	case AttributeMappedAddress, AttributeUsername, AttributeMessageIntegrity, AttributeErrorCode,

@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// What the getters and checks of a Message return besides a *ParseError. All are returned
-// unwrapped.
+// Errors of the getters and checks of a Message, besides *ParseError. They are returned unwrapped.
 var (
-	// ErrAttributeNotFound: the message does not carry the attribute (or only where the RFC says to
-	// ignore it).
+	// ErrAttributeNotFound: the message does not carry the attribute, or only in a place where it
+	// must be ignored (RFC 8489, section 9).
 	ErrAttributeNotFound = errors.New("stun: attribute not found")
 	// ErrIntegrityMismatch: MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 does not match the
 	// message and key.
@@ -19,7 +18,7 @@ var (
 	ErrFingerprintMismatch = errors.New("stun: fingerprint mismatch")
 )
 
-// What a *ParseError wraps: the kind of defect, for errors.Is.
+// Errors that a *ParseError wraps: the kinds of defect.
 var (
 	ErrTooShort        = errors.New("stun: shorter than the 20-byte header")
 	ErrFirstBits       = errors.New("stun: the first two bits are not zero")
@@ -31,12 +30,12 @@ var (
 	ErrValue           = errors.New("stun: value is out of range")
 )
 
-// What Builder.Err returns.
+// Errors that Builder.Err returns.
 var (
 	// ErrMessageTooLong: an attribute or the message does not fit a 16-bit length.
 	ErrMessageTooLong = errors.New("stun: message too long")
-	// ErrAttributeOrder: an attribute was added after one that has to follow it (FINGERPRINT is
-	// last, before it the integrity attributes, SHA-1 before SHA-256).
+	// ErrAttributeOrder: an attribute was added behind one that must follow it. The order at the
+	// end of a message is MESSAGE-INTEGRITY, MESSAGE-INTEGRITY-SHA256, FINGERPRINT.
 	ErrAttributeOrder = errors.New("stun: attribute after MESSAGE-INTEGRITY or FINGERPRINT")
 	// ErrInvalidValue: a value that the attribute cannot express, such as an invalid address.
 	ErrInvalidValue = errors.New("stun: value cannot be encoded")
@@ -49,8 +48,8 @@ const errorPrefix = "stun: "
 
 // ParseError describes where and how a message is malformed.
 type ParseError struct {
-	Attribute AttributeType // the attribute at fault; 0: the header
-	Offset    int           // where in the message the faulty field or attribute value starts, in bytes
+	Attribute AttributeType // the attribute; 0: the header
+	Offset    int           // of the malformed field or value, in bytes from the start of the message
 	Err       error         // the kind of defect, one of the sentinels of this package
 }
 
