@@ -16,8 +16,8 @@ import (
 func TestKeysOfCredentials(t *testing.T) {
 	// "For example, if the username is 'user', the realm is 'realm', and the password is 'pass',
 	// then the 16-byte HMAC key would be the result of performing an MD5 hash on the string
-	// 'user:realm:pass', the resulting hash being 0x8493fbc53ba582fb4c044c456bdc40eb." RFC 8489,
-	// section 9.2.2
+	// 'user:realm:pass', the resulting hash being 0x8493fbc53ba582fb4c044c456bdc40eb." (RFC 8489,
+	// section 9.2.2)
 	require.Equal(t, unhex(t, "8493fbc53ba582fb4c044c456bdc40eb"), NewLongTermKey("user", "realm", "pass").key)
 	sum := md5.Sum([]byte("::"))
 	require.Equal(t, sum[:], NewLongTermKey("", "", "").key)
@@ -25,14 +25,14 @@ func TestKeysOfCredentials(t *testing.T) {
 	require.Equal(t, sha[:], NewLongTermKeySHA256("user", "realm", "pass").key)
 	require.Equal(t, sha256.Sum256([]byte("user:realm")), UserHash("user", "realm"))
 
-	// A short-term key is the password, and a copy.
+	// A short-term key is a copy of the password.
 	password := []byte("password")
 	key := NewKey(password)
 	password[0] = 'P'
 	require.Equal(t, "password", string(key.key))
 }
 
-// protected is a message with all three attributes that protect it.
+// protected returns a message with both integrity attributes and FINGERPRINT.
 func protected(t *testing.T, key *Key) []byte {
 	b := NewBuilder(nil, TypeBindingSuccess, TransactionID{1, 2, 3})
 	b.AddString(AttributeSoftware, "odd")
@@ -43,7 +43,8 @@ func protected(t *testing.T, key *Key) []byte {
 	return b.Bytes()
 }
 
-// The attributes say what the RFC's words say, worked out here with other means.
+// The values of the attributes are those that this test computes from the text of RFC 8489,
+// sections 14.5 to 14.7, without the functions of the package.
 func TestWhatTheAttributesCover(t *testing.T) {
 	key := NewKey([]byte("password"))
 	raw := protected(t, key)
@@ -81,7 +82,7 @@ func TestWhatTheAttributesCover(t *testing.T) {
 	require.Equal(t, ErrIntegrityMismatch, m.CheckIntegritySHA256(other))
 }
 
-// A key gives the same results however it was used before.
+// The results of a key do not depend on its earlier uses.
 func TestKeysAreReusable(t *testing.T) {
 	key := NewKey([]byte("password"))
 	first := protected(t, key)
@@ -123,7 +124,7 @@ func TestTruncatedIntegritySHA256(t *testing.T) {
 			require.NoError(t, m.CheckIntegritySHA256(key))
 		}
 	}
-	// An attacker may not choose the length: 12 bytes, or 18, are refused whatever they are.
+	// An attacker must not choose the length: 12 and 18 bytes are refused, whatever their values.
 	for _, attribute := range []string{"001c 000c 000000000000000000000000", "001c 0012 0000000000000000000000000000000000000000",
 		"001c 0024 000000000000000000000000000000000000000000000000000000000000000000000000"} {
 		require.ErrorIs(t, parsed(t, attribute).CheckIntegritySHA256Truncated(key, 0), ErrValueLength)
@@ -131,7 +132,7 @@ func TestTruncatedIntegritySHA256(t *testing.T) {
 }
 
 func TestFingerprintHasToBeLast(t *testing.T) {
-	// The CRC is right for the message as it is, but something follows.
+	// The CRC matches the message, but another attribute follows.
 	raw := message(t, "8028 0004 00000000  8022 0000")
 	binary.BigEndian.PutUint32(raw[24:], crc32.ChecksumIEEE(raw[:20])^0x5354554E)
 	m, err := Parse(raw)
@@ -144,7 +145,7 @@ func TestFingerprintHasToBeLast(t *testing.T) {
 	require.Equal(t, ErrFingerprintMismatch, m.CheckFingerprint())
 }
 
-// Attributes that someone adds behind the integrity change nothing about it, and do not count.
+// Attributes added behind MESSAGE-INTEGRITY do not change its check, and are ignored.
 func TestIntegrityWithAttributesBehind(t *testing.T) {
 	key := NewKey([]byte("password"))
 	b := NewBuilder(nil, TypeBindingRequest, TransactionID{})

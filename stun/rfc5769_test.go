@@ -18,7 +18,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// vector is a message of RFC 5769 or RFC 8489, Appendix B, and how it was made.
+// vector is a message of RFC 5769 or RFC 8489, appendix B, with its parameters.
 type vector struct {
 	message string
 	typ     Type
@@ -28,10 +28,10 @@ type vector struct {
 	crc     bool // with FINGERPRINT
 	// build adds the attributes before the integrity.
 	build func(b *Builder)
-	// check looks at the values.
+	// check verifies the values of the attributes.
 	check func(t *testing.T, m Message)
-	// spaces are where the RFC's message is padded with spaces: "The padding bits MUST be set to
-	// zero on sending" came with RFC 8489.
+	// spaces are the offsets at which the message is padded with spaces. Zeros are required since
+	// RFC 8489, section 14.
 	spaces []int
 }
 
@@ -203,7 +203,7 @@ func (v vector) checkIntegrity(m Message) error {
 	return m.CheckIntegrity(v.key)
 }
 
-// Every bit of a message is protected by its integrity or its fingerprint.
+// The integrity attribute or FINGERPRINT protects every bit of a message.
 func TestVectorsWithAFlippedBitAreRefused(t *testing.T) {
 	for name, v := range vectors {
 		t.Run(name, func(t *testing.T) {
@@ -217,8 +217,8 @@ func TestVectorsWithAFlippedBitAreRefused(t *testing.T) {
 				if err == nil && v.crc {
 					err = m.CheckFingerprint()
 				}
-				// A flip in FINGERPRINT's type makes it an attribute to ignore: the fingerprint is
-				// then missing.
+				// With a bit of its type inverted, FINGERPRINT is another attribute, which is
+				// ignored.
 				require.Error(t, err, "byte %d bit %d", i/8, i%8)
 				raw[i/8] ^= 1 << (i % 8)
 			}
@@ -249,8 +249,8 @@ func TestVectorsAreBuiltByteByByte(t *testing.T) {
 				require.Equal(t, want, got)
 				return
 			}
-			// The RFC's padding is covered by the HMAC: with zeros instead, HMAC and CRC differ,
-			// and nothing else does.
+			// The HMAC covers the padding. With zeros in place of spaces, HMAC and CRC differ, and
+			// nothing else.
 			for _, i := range v.spaces {
 				require.Equal(t, byte(' '), want[i])
 				want[i] = 0
