@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -14,7 +15,7 @@ func (s *Session) String() string { return string(s.Append(nil)) }
 func (s *Session) Append(dst []byte) []byte {
 	dst = append(dst, "v=0\r\n"...)
 	dst = s.Origin.append(dst)
-	dst = appendLine(dst, "s=", orDefault(s.Name, "-"))
+	dst = appendLine(dst, "s=", cmp.Or(s.Name, "-"))
 	dst = appendHead(dst, s.Information, s.URI, s.Emails, s.Phones, s.Connection, s.Bandwidths)
 	dst = appendTimes(dst, s.Times)
 	dst = s.Attributes.append(dst)
@@ -103,13 +104,13 @@ func (o Origin) append(dst []byte) []byte {
 		return appendLine(dst, "o=", o.Raw)
 	}
 	dst = append(dst, "o="...)
-	dst = append(dst, orDefault(o.Username, "-")...)
+	dst = append(dst, cmp.Or(o.Username, "-")...)
 	dst = append(dst, ' ')
-	dst = append(dst, orDefault(o.SessionID, "0")...)
+	dst = append(dst, cmp.Or(o.SessionID, "0")...)
 	dst = append(dst, ' ')
-	dst = append(dst, orDefault(o.SessionVersion, "0")...)
+	dst = append(dst, cmp.Or(o.SessionVersion, "0")...)
 	dst = append(dst, ' ')
-	return appendAddress(dst, o.NetworkType, o.AddressType, orDefault(o.Address, "0.0.0.0"))
+	return appendAddress(dst, o.NetworkType, o.AddressType, cmp.Or(o.Address, "0.0.0.0"))
 }
 
 func (c Connection) append(dst []byte) []byte {
@@ -117,14 +118,14 @@ func (c Connection) append(dst []byte) []byte {
 		return appendLine(dst, "c=", c.Raw)
 	}
 	dst = append(dst, "c="...)
-	return appendAddress(dst, c.NetworkType, c.AddressType, orDefault(c.Address, "0.0.0.0"))
+	return appendAddress(dst, c.NetworkType, c.AddressType, cmp.Or(c.Address, "0.0.0.0"))
 }
 
 // appendAddress writes the three words that end the o= and c= lines.
 func appendAddress(dst []byte, network, kind, address string) []byte {
-	dst = append(dst, orDefault(network, "IN")...)
+	dst = append(dst, cmp.Or(network, "IN")...)
 	dst = append(dst, ' ')
-	dst = append(dst, orDefault(kind, addressType(address))...)
+	dst = append(dst, cmp.Or(kind, addressType(address))...)
 	dst = append(dst, ' ')
 	dst = append(dst, address...)
 	return append(dst, '\r', '\n')
@@ -189,11 +190,4 @@ func appendNumber(dst []byte, prefix string, value uint64) []byte {
 	dst = append(dst, prefix...)
 	dst = strconv.AppendUint(dst, value, 10)
 	return append(dst, '\r', '\n')
-}
-
-func orDefault(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
 }

@@ -1,6 +1,9 @@
 package sdp
 
-import "strconv"
+import (
+	"cmp"
+	"strconv"
+)
 
 // String returns the description as text, see [Description.Append].
 func (d *Description) String() string { return string(d.Append(nil)) }
@@ -14,15 +17,15 @@ func (d *Description) Append(dst []byte) []byte {
 		dst = append(dst, d.OriginText...)
 		dst = append(dst, '\r', '\n')
 	} else {
-		dst = append(dst, orDefault(d.Username, "-")...)
+		dst = append(dst, cmp.Or(d.Username, "-")...)
 		dst = append(dst, ' ')
 		dst = strconv.AppendUint(dst, d.SessionID, 10)
 		dst = append(dst, ' ')
 		dst = strconv.AppendUint(dst, d.SessionVersion, 10)
 		dst = append(dst, ' ')
-		dst = appendAddress(dst, "", "", orDefault(d.Address, addressUnspecified))
+		dst = appendAddress(dst, "", "", cmp.Or(d.Address, addressUnspecified))
 	}
-	dst = appendLine(dst, "s=", orDefault(d.Name, "-"))
+	dst = appendLine(dst, "s=", cmp.Or(d.Name, "-"))
 	dst = appendHead(dst, d.Information, d.URI, d.Emails, d.Phones, d.Connection, d.Bandwidths)
 	dst = appendTimes(dst, d.Times)
 

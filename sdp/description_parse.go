@@ -22,11 +22,11 @@ func (o ParseOptions) ParseDescription(text string) (*Description, error) {
 	if err != nil {
 		return nil, err
 	}
-	return describe(text, s)
+	return newDescription(text, s)
 }
 
-// describe makes a description of s, which was parsed from text and is not used any further.
-func describe(text string, s *Session) (*Description, error) {
+// newDescription makes a description of s, which was parsed from text and is not used any further.
+func newDescription(text string, s *Session) (*Description, error) {
 	d := &Description{
 		Username:    s.Origin.Username,
 		Address:     s.Origin.Address,
@@ -88,7 +88,7 @@ func ParseMedia(text string) (*MediaDescription, error) {
 			}
 		}
 	}
-	d, err := describe(full, s)
+	d, err := newDescription(full, s)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (d *Description) readAttributes(text string, attributes Attributes) error {
 			others = append(others, attributes[i])
 		}
 	}
-	d.Attributes = trim(others)
+	d.Attributes = orNil(others)
 	return nil
 }
 
@@ -181,7 +181,7 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 	m.Rejected = m.Port == 0 && !m.BundleOnly || formatless
 	sctp := m.IsDataChannel()
 	m.SCTPPort = m.legacyPort()
-	if err := m.survey(text, index, from.Attributes, sctp); err != nil {
+	if err := m.readFirst(text, index, from.Attributes, sctp); err != nil {
 		return err
 	}
 
@@ -195,7 +195,7 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 			others = append(others, from.Attributes[i])
 		}
 	}
-	m.Attributes = trim(others)
+	m.Attributes = orNil(others)
 	return nil
 }
 
@@ -204,7 +204,7 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 func (m *MediaDescription) readAttribute(a Attribute, sctp bool) (known bool, problem string) {
 	switch a.Key {
 	case "mid":
-		return true, once(&m.Mid, a.Value)
+		return true, setOnce(&m.Mid, a.Value)
 	case "bundle-only", "candidate":
 		return true, ""
 	case "sctp-port":
@@ -222,9 +222,9 @@ func (m *MediaDescription) readAttribute(a Attribute, sctp bool) (known bool, pr
 	return m.Transport.read(a)
 }
 
-// survey takes over what must be known before the rest: the candidates, which share one string, and
+// readFirst takes over what must be known before the rest: the candidates, which share one string, and
 // the SCTP port, by which an a=sctpmap that may stand before it is recognized.
-func (m *MediaDescription) survey(text string, index int, attributes Attributes, sctp bool) error {
+func (m *MediaDescription) readFirst(text string, index int, attributes Attributes, sctp bool) error {
 	count, size := 0, 0
 	for i := range attributes {
 		a := attributes[i].trimmed()
@@ -266,7 +266,7 @@ func (m *MediaDescription) readPort(value string) (problem string) {
 	port, ok := parsePort(strings.TrimSpace(value))
 	switch {
 	case !ok:
-		return clip(value) + " is not within 0…65535"
+		return quote(value) + " is not within 0…65535"
 	case m.SCTPClosed && port != 0, m.SCTPPort != 0 && port != m.SCTPPort:
 		return "contradicts the port that is given already"
 	}
@@ -296,7 +296,7 @@ func (m *MediaDescription) readSCTP(a Attribute) (known bool, problem string) {
 	case "max-message-size":
 		value := strings.TrimSpace(a.Value)
 		if !digits(value) {
-			return true, clip(a.Value) + " is not a number"
+			return true, quote(a.Value) + " is not a number"
 		}
 		size := saturate(value)
 		if m.HasMaxMessageSize && size != m.MaxMessageSize {
@@ -311,9 +311,9 @@ func (m *MediaDescription) readSCTP(a Attribute) (known bool, problem string) {
 func (t *Transport) read(a Attribute) (known bool, problem string) {
 	switch a.Key {
 	case "ice-ufrag":
-		return true, once(&t.ICEUfrag, a.Value)
+		return true, setOnce(&t.ICEUfrag, a.Value)
 	case "ice-pwd":
-		return true, once(&t.ICEPwd, a.Value)
+		return true, setOnce(&t.ICEPwd, a.Value)
 	case "ice-options":
 		// The grammar separates by spaces; a widespread implementation writes commas, which cannot
 		// be part of an option.
@@ -321,7 +321,7 @@ func (t *Transport) read(a Attribute) (known bool, problem string) {
 		t.ICEOptions = append(t.ICEOptions, options...)
 		return true, ""
 	case "fingerprint":
-		f, problem := parseFingerprint(a.Value)
+		f, problem := readFingerprint(a.Value)
 		if problem == "" {
 			t.Fingerprints = append(t.Fingerprints, f)
 		}
@@ -330,21 +330,21 @@ func (t *Transport) read(a Attribute) (known bool, problem string) {
 		setup, ok := parseSetup(strings.TrimSpace(a.Value))
 		switch {
 		case !ok:
-			return true, "unknown value " + clip(a.Value)
+			return true, "unknown value " + quote(a.Value)
 		case t.Setup != SetupUnspecified && t.Setup != setup:
 			return true, "given twice"
 		}
 		t.Setup = setup
 		return true, ""
 	case "tls-id":
-		return true, once(&t.TLSID, a.Value)
+		return true, setOnce(&t.TLSID, a.Value)
 	}
 	return false, ""
 }
 
-// once sets a value that may be given once. Giving it again is harmless only where it is the same:
+// setOnce sets a value that may be given once. Giving it again is harmless only where it is the same:
 // two answers to who the peer is are none.
-func once(field *string, value string) (problem string) {
+func setOnce(field *string, value string) (problem string) {
 	value = strings.TrimSpace(value)
 	switch {
 	case value == "":
@@ -369,7 +369,7 @@ func (a Attribute) direction(field *Direction) (known bool, problem string) {
 	if a.Value != "" || a.EmptyValue {
 		return false, ""
 	}
-	d := parseDirection(a.Key)
+	d, _ := parseDirection(a.Key)
 	if *field != DirectionUnspecified && *field != d {
 		return true, "contradicts " + field.String()
 	}
@@ -377,9 +377,9 @@ func (a Attribute) direction(field *Direction) (known bool, problem string) {
 	return true, ""
 }
 
-// trim returns nil for no attributes, so that a description is the same whether it was parsed or
+// orNil returns nil for no attributes, so that a description is the same whether it was parsed or
 // made.
-func trim(others Attributes) Attributes {
+func orNil(others Attributes) Attributes {
 	if len(others) == 0 {
 		return nil
 	}

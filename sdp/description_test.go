@@ -198,7 +198,9 @@ func TestDirections(t *testing.T) {
 		require.Equal(t, test.reverse, test.d.Reverse(), test.d)
 		require.Equal(t, test.sends, test.d.Sends(), test.d)
 		require.Equal(t, test.receives, test.d.Receives(), test.d)
-		require.Equal(t, test.d, parseDirection(test.d.String()))
+		parsed, ok := parseDirection(test.d.String())
+		require.Equal(t, test.d, parsed)
+		require.Equal(t, test.d != DirectionUnspecified, ok)
 	}
 	require.Equal(t, "Direction(9)", Direction(9).String())
 }

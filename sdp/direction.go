@@ -46,16 +46,17 @@ func (d Direction) Receives() bool {
 	return d == DirectionUnspecified || d == DirectionSendRecv || d == DirectionRecvOnly
 }
 
-func parseDirection(word string) Direction {
+// parseDirection returns the direction of an attribute name.
+func parseDirection(word string) (Direction, bool) {
 	switch word {
 	case "sendrecv":
-		return DirectionSendRecv
+		return DirectionSendRecv, true
 	case "sendonly":
-		return DirectionSendOnly
+		return DirectionSendOnly, true
 	case "recvonly":
-		return DirectionRecvOnly
+		return DirectionRecvOnly, true
 	case "inactive":
-		return DirectionInactive
+		return DirectionInactive, true
 	}
-	return DirectionUnspecified
+	return DirectionUnspecified, false
 }

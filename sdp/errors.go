@@ -26,7 +26,7 @@ const (
 
 // ErrLimit is wrapped by the [SyntaxError] of a description that exceeds one of the limits, such as
 // [MaxSize].
-var ErrLimit = errors.New("limit exceeded")
+var ErrLimit = errors.New("sdp: limit exceeded")
 
 // ErrFingerprintMismatch says that a certificate matches none of the fingerprints it was checked
 // against, see [VerifyCertificate].
@@ -49,7 +49,10 @@ type SyntaxError struct {
 }
 
 func (e *SyntaxError) Error() string {
-	s := "sdp: line " + strconv.Itoa(e.Line) + ": "
+	s := "sdp: "
+	if e.Line > 0 {
+		s += "line " + strconv.Itoa(e.Line) + ": "
+	}
 	if e.Field != "" {
 		s += e.Field + ": "
 	}
@@ -73,7 +76,7 @@ func (e *ValidationError) Error() string {
 	if e.Media >= 0 {
 		s += "media section " + strconv.Itoa(e.Media)
 		if e.Mid != "" {
-			s += " (mid " + clip(e.Mid) + ")"
+			s += " (mid " + quote(e.Mid) + ")"
 		}
 		s += ": "
 	}
@@ -83,8 +86,8 @@ func (e *ValidationError) Error() string {
 	return s + e.Field + ": " + e.Reason
 }
 
-// clip quotes a piece of a peer's text for an error message, at a length that is fit for a log.
-func clip(s string) string {
+// quote quotes a piece of a peer's text for an error message, at a length that is fit for a log.
+func quote(s string) string {
 	const most = 40
 	if len(s) > most {
 		s = s[:most] + "…"

@@ -45,7 +45,7 @@ func NewFingerprint(algorithm string, certificate []byte) (Fingerprint, error) {
 		h := sha512.Sum512(certificate)
 		value = h[:]
 	default:
-		return Fingerprint{}, fmt.Errorf("%w %s", ErrUnsupportedHash, clip(algorithm))
+		return Fingerprint{}, fmt.Errorf("%w %s", ErrUnsupportedHash, quote(algorithm))
 	}
 	return Fingerprint{Algorithm: algorithm, Value: value}, nil
 }
@@ -114,27 +114,38 @@ func hashSize(algorithm string) int {
 	return 0
 }
 
-// parseFingerprint reads the value of a=fingerprint; problem is "" when it is one.
-func parseFingerprint(value string) (f Fingerprint, problem string) {
+// ParseFingerprint reads the value of a=fingerprint: "sha-256 12:DF:…". Lower-case digits are
+// accepted. The error is a *[SyntaxError] without a line number. A hash function that is not known is
+// no error, see [Fingerprint.Supported].
+func ParseFingerprint(value string) (Fingerprint, error) {
+	f, problem := readFingerprint(value)
+	if problem != "" {
+		return Fingerprint{}, &SyntaxError{Field: "a=fingerprint", Reason: problem}
+	}
+	return f, nil
+}
+
+// readFingerprint reads the value of a=fingerprint; problem is "" when it is one.
+func readFingerprint(value string) (f Fingerprint, problem string) {
 	algorithm, rest := word(value)
 	text, rest := word(rest)
 	if extra, _ := word(rest); text == "" || extra != "" {
-		return f, clip(value) + " is not of the form hash-function fingerprint"
+		return f, quote(value) + " is not of the form hash-function fingerprint"
 	}
 	// RFC 8122, section 5: the names are case-insensitive tokens; the hexadecimal digits are upper
 	// case, but not all implementations know that.
 	f.Algorithm = strings.ToLower(algorithm)
 	if !isToken(f.Algorithm) {
-		return f, "bad hash function " + clip(algorithm)
+		return f, "bad hash function " + quote(algorithm)
 	}
 	if len(text)%3 != 2 {
-		return f, clip(text) + " is not hexadecimal with colons"
+		return f, quote(text) + " is not hexadecimal with colons"
 	}
 	f.Value = make([]byte, (len(text)+1)/3)
 	for i := range f.Value {
 		high, low := unhex(text[3*i]), unhex(text[3*i+1])
 		if high > 15 || low > 15 || 3*i+2 < len(text) && text[3*i+2] != ':' {
-			return f, clip(text) + " is not hexadecimal with colons"
+			return f, quote(text) + " is not hexadecimal with colons"
 		}
 		f.Value[i] = high<<4 | low
 	}

@@ -28,7 +28,7 @@ func TestFingerprint(t *testing.T) {
 		// RFC 8122, section 5: names are case-insensitive. Lower case digits are against it, and
 		// met.
 		for _, text := range []string{algorithm + " " + digest, strings.ToUpper(algorithm) + " " + digest, strings.ToLower(algorithm + "  " + digest)} {
-			parsed, problem := parseFingerprint(text)
+			parsed, problem := readFingerprint(text)
 			require.Empty(t, problem, text)
 			require.True(t, f.Equal(parsed), text)
 		}
@@ -53,7 +53,7 @@ func TestParseFingerprintErrors(t *testing.T) {
 		"sha-256 " + strings.Replace(fingerprintText, "3", "é", 1),
 		"x 0", "x 000", "x 00:", "x :00", "x 00:0", "(x) 00", "sha-1 00",
 	} {
-		_, problem := parseFingerprint(text)
+		_, problem := readFingerprint(text)
 		require.NotEmpty(t, problem, "%q", text)
 	}
 }
@@ -93,4 +93,17 @@ func TestVerifyCertificateChoosesTheStrongestHash(t *testing.T) {
 			require.ErrorIs(t, err, test.want)
 		})
 	}
+}
+
+func TestParseFingerprint(t *testing.T) {
+	want, err := NewFingerprint(SHA256, []byte("abc"))
+	require.NoError(t, err)
+	got, err := ParseFingerprint(want.String())
+	require.NoError(t, err)
+	require.True(t, want.Equal(got))
+
+	_, err = ParseFingerprint("sha-256 12:34")
+	var syntax *SyntaxError
+	require.ErrorAs(t, err, &syntax)
+	require.EqualError(t, err, "sdp: a=fingerprint: 2 bytes are not a sha-256 hash")
 }

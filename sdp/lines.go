@@ -17,12 +17,12 @@ func parseOrigin(value string) Origin {
 	if o.Address != "" && isBlank(rest) {
 		return o
 	}
-	return looseOrigin(value)
+	return parseOtherOrigin(value)
 }
 
-// looseOrigin finds what it can in an o= line that does not have six fields: the address may be
+// parseOtherOrigin finds what it can in an o= line that does not have six fields: the address may be
 // missing, and the user name may have spaces in it.
-func looseOrigin(value string) Origin {
+func parseOtherOrigin(value string) Origin {
 	if isBlank(value) {
 		return Origin{}
 	}
@@ -67,7 +67,7 @@ func (p *parser) bandwidth(list []Bandwidth, value string) ([]Bandwidth, error) 
 	kind, number, ok := strings.Cut(value, ":")
 	number = strings.TrimSpace(number)
 	if !ok || kind == "" || !digits(number) {
-		return list, p.errorf("b=", clip(value)+" is not of the form type:number")
+		return list, p.errorf("b=", quote(value)+" is not of the form type:number")
 	}
 	return append(list, Bandwidth{Type: kind, Value: saturate(number)}), nil
 }

@@ -22,7 +22,7 @@ func Parse(text string) (*Session, error) { return ParseOptions{}.Parse(text) }
 // Parse is the function [Parse] with options.
 func (o ParseOptions) Parse(text string) (*Session, error) {
 	p := parser{text: text, strict: o.Strict}
-	if err := p.survey(); err != nil {
+	if err := p.allocate(); err != nil {
 		return nil, err
 	}
 	s := new(Session)
@@ -66,7 +66,7 @@ func (o ParseOptions) Parse(text string) (*Session, error) {
 // A parser walks over the lines of a description.
 //
 // The slices of all sections of one kind are cut from one array each, sized by a first look at the
-// text (survey), so that the number of allocations does not depend on the number of sections and
+// text (allocate), so that the number of allocations does not depend on the number of sections and
 // lines.
 type parser struct {
 	text string // what is not yet read
@@ -75,9 +75,9 @@ type parser struct {
 
 	sections int  // media sections in the whole text
 	strict   bool // see ParseOptions
-	place    int  // in strict mode, where the last line stands in the order of the grammar
+	position int  // in strict mode, where the last line stands in the order of the grammar
 
-	once [256]bool // lines of the present section that were seen and must not come again
+	seen [256]bool // lines of the present section that were seen and must not come again
 
 	attributes  []Attribute
 	connections []Connection
@@ -86,8 +86,8 @@ type parser struct {
 	firstAttribute, firstConnection int
 }
 
-// survey checks the limits on the text as a whole and makes room for what it holds.
-func (p *parser) survey() error {
+// allocate checks the limits on the text as a whole and makes room for what it holds.
+func (p *parser) allocate() error {
 	p.line = 1
 	if len(p.text) > MaxSize {
 		return p.limit("", "larger than "+strconv.Itoa(MaxSize)+" bytes")
@@ -137,7 +137,7 @@ func (p *parser) next() (typ byte, value string, ok bool, err error) {
 		}
 		p.any = true
 		if len(line) < 2 || line[1] != '=' {
-			return 0, "", false, p.errorf("", clip(line)+" is not of the form x=value")
+			return 0, "", false, p.errorf("", quote(line)+" is not of the form x=value")
 		}
 		// RFC 8866, section 9: byte-string excludes NUL, CR and LF.
 		if strings.IndexByte(line, 0) >= 0 || strings.IndexByte(line, '\r') >= 0 {
@@ -156,12 +156,12 @@ func (p *parser) limit(field, reason string) error {
 	return &SyntaxError{Line: max(p.line, 1), Field: field, Reason: reason, Err: ErrLimit}
 }
 
-// single returns an error when a line that may stand once in a section stands there again.
-func (p *parser) single(typ byte) error {
-	if p.once[typ] {
+// checkOnce returns an error when a line that may stand once in a section stands there again.
+func (p *parser) checkOnce(typ byte) error {
+	if p.seen[typ] {
 		return p.errorf(string([]byte{typ, '='}), "given twice")
 	}
-	p.once[typ] = true
+	p.seen[typ] = true
 	return nil
 }
 
@@ -169,7 +169,7 @@ func (p *parser) single(typ byte) error {
 func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	switch typ {
 	case 'v', 'o', 's', 'i', 'u':
-		if err := p.single(typ); err != nil {
+		if err := p.checkOnce(typ); err != nil {
 			return err
 		}
 	}
@@ -177,7 +177,7 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	case 'v':
 		// RFC 8866, section 5.1: "This memo defines version 0. There is no minor version number."
 		if strings.TrimSpace(value) != "0" {
-			return p.errorf("v=", "version "+clip(value)+" is not 0")
+			return p.errorf("v=", "version "+quote(value)+" is not 0")
 		}
 	case 'o':
 		s.Origin = parseOrigin(value)
@@ -192,11 +192,11 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	case 'p':
 		s.Phones = append(s.Phones, value)
 	case 'c':
-		if p.once[typ] || isBlank(value) {
+		if p.seen[typ] || isBlank(value) {
 			s.Others = append(s.Others, Line{typ, value})
 			break
 		}
-		p.once[typ] = true
+		p.seen[typ] = true
 		s.Connection = parseConnection(value)
 	case 'b':
 		s.Bandwidths, err = p.bandwidth(s.Bandwidths, value)
@@ -220,7 +220,7 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 func (p *parser) mediaLine(m *Media, typ byte, value string) (err error) {
 	switch typ {
 	case 'i':
-		if err := p.single(typ); err != nil {
+		if err := p.checkOnce(typ); err != nil {
 			return err
 		}
 		m.Title = value
@@ -256,7 +256,7 @@ func (p *parser) unknown(typ byte) error {
 // media begins a media section.
 func (p *parser) media(s *Session, value string) error {
 	p.closeSection(s)
-	p.once = [256]bool{}
+	p.seen = [256]bool{}
 	if s.Media == nil {
 		s.Media = make([]Media, 0, p.sections)
 	}
@@ -267,11 +267,11 @@ func (p *parser) media(s *Session, value string) error {
 	number, count, counted := strings.Cut(port, "/")
 	var ok bool
 	if m.Port, ok = parsePort(number); !ok {
-		return p.errorf("m=", "port "+clip(port)+" is not within 0…65535")
+		return p.errorf("m=", "port "+quote(port)+" is not within 0…65535")
 	}
 	if counted {
 		if m.PortCount, ok = parsePort(count); !ok || m.PortCount == 0 {
-			return p.errorf("m=", "bad number of ports "+clip(port))
+			return p.errorf("m=", "bad number of ports "+quote(port))
 		}
 	}
 	first := len(p.formats)

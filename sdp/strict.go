@@ -31,34 +31,34 @@ func (p *parser) checkLine(s *Session, typ byte, value string) error {
 	switch typ {
 	case 'v':
 		if value != "0" {
-			return p.errorf(field, "version "+clip(value)+" is not 0")
+			return p.errorf(field, "version "+quote(value)+" is not 0")
 		}
 	case 'o':
 		o := parseOrigin(value)
 		switch {
 		case strings.Count(value, " ") != 5:
-			return p.errorf(field, clip(value)+" does not have six fields")
+			return p.errorf(field, quote(value)+" does not have six fields")
 		case !digits(o.SessionID):
-			return p.errorf(field, "session id "+clip(o.SessionID)+" is not a number")
+			return p.errorf(field, "session id "+quote(o.SessionID)+" is not a number")
 		case !digits(o.SessionVersion):
-			return p.errorf(field, "session version "+clip(o.SessionVersion)+" is not a number")
+			return p.errorf(field, "session version "+quote(o.SessionVersion)+" is not a number")
 		}
 	case 'c':
 		if strings.Count(value, " ") != 2 {
-			return p.errorf(field, clip(value)+" is not of the form IN IP4 address")
+			return p.errorf(field, quote(value)+" is not of the form IN IP4 address")
 		}
 	case 't':
 		if parseTime(value).Raw != "" || value == "" {
-			return p.errorf(field, clip(value)+" is not two numbers")
+			return p.errorf(field, quote(value)+" is not two numbers")
 		}
 	case 'a':
 		key, rest, colon := strings.Cut(value, ":")
 		if !isToken(key) || colon && rest == "" {
-			return p.errorf(field, clip(value)+" is neither a name nor a name with a value")
+			return p.errorf(field, quote(value)+" is neither a name nor a name with a value")
 		}
 	case 'm':
 		if kind, rest := word(value); !isToken(kind) || rest == "" {
-			return p.errorf(field, clip(kind)+" is not a media type")
+			return p.errorf(field, quote(kind)+" is not a media type")
 		}
 	default:
 		if value == "" {
@@ -71,7 +71,7 @@ func (p *parser) checkLine(s *Session, typ byte, value string) error {
 // checkOrder checks a line's place, and that no line stands twice that may stand once.
 func (p *parser) checkOrder(s *Session, typ byte, field string) error {
 	if typ == 'm' {
-		p.place = 0
+		p.position = 0
 		return nil
 	}
 	order, letter := sessionOrder, typ
@@ -80,20 +80,20 @@ func (p *parser) checkOrder(s *Session, typ byte, field string) error {
 	} else if typ == 'r' || typ == 'z' {
 		letter = 't'
 	}
-	place := strings.IndexByte(order, letter)
-	if place < 0 {
+	position := strings.IndexByte(order, letter)
+	if position < 0 {
 		return p.unknown(typ)
 	}
-	if place < p.place {
+	if position < p.position {
 		return p.errorf(field, "not in its place")
 	}
-	p.place = place
+	p.position = position
 	if typ == 'k' || typ == 'c' && len(s.Media) == 0 {
 		// The reading of the line marks c=.
-		if p.once[typ] {
+		if p.seen[typ] {
 			return p.errorf(field, "given twice")
 		}
-		p.once['k'] = p.once['k'] || typ == 'k'
+		p.seen['k'] = p.seen['k'] || typ == 'k'
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (p *parser) checkRequired(s *Session) error {
 		return nil
 	}
 	for _, typ := range []byte("vos") {
-		if !p.once[typ] {
+		if !p.seen[typ] {
 			return p.errorf(string([]byte{typ, '='}), "missing")
 		}
 	}

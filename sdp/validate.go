@@ -110,16 +110,16 @@ func (x midIndex) find(mid string) int {
 // a BUNDLE group.
 func (d *Description) validateGroup(g Group, sections midIndex, tagged []*MediaDescription) (reason string) {
 	if !isToken(g.Semantics) {
-		return clip(g.Semantics) + " is not a token"
+		return quote(g.Semantics) + " is not a token"
 	}
 	var first *MediaDescription
 	for _, mid := range g.Mids {
 		if !isToken(mid) {
-			return "mid " + clip(mid) + " is not a token"
+			return "mid " + quote(mid) + " is not a token"
 		}
 		i := sections.find(mid)
 		if i < 0 {
-			return "no section has the mid " + clip(mid)
+			return "no section has the mid " + quote(mid)
 		}
 		if g.Semantics != SemanticsBundle {
 			continue
@@ -129,9 +129,9 @@ func (d *Description) validateGroup(g Group, sections midIndex, tagged []*MediaD
 		m := &d.Media[i]
 		switch {
 		case tagged[i] != nil:
-			return "mid " + clip(mid) + " is bundled twice"
+			return "mid " + quote(mid) + " is bundled twice"
 		case m.Rejected:
-			return "mid " + clip(mid) + " is of a rejected section"
+			return "mid " + quote(mid) + " is of a rejected section"
 		case first == nil:
 			first = m
 		}
@@ -173,29 +173,29 @@ func (d *Description) validateSession() (field, reason string) {
 			return "session", lineEnd
 		}
 	}
-	if !d.Connection.printable() {
+	if !d.Connection.writable() {
 		return "connection", "a space, NUL or line end within a word"
 	}
 	for _, b := range d.Bandwidths {
 		if !isToken(b.Type) {
-			return "bandwidth", clip(b.Type) + " is not a token"
+			return "bandwidth", quote(b.Type) + " is not a token"
 		}
 	}
 	if d.Direction > DirectionInactive {
 		return "direction", d.Direction.String() + " is not a direction"
 	}
-	if key, ok := d.Attributes.printable(); !ok {
-		return "attribute", clip(key) + " cannot be written"
+	if key, ok := d.Attributes.writable(); !ok {
+		return "attribute", quote(key) + " cannot be written"
 	}
 	// An attribute that would be read into a field is written twice, or contradicts the field.
 	scratch := Description{Direction: d.Direction, Transport: d.Transport}
 	scratch.ICEOptions, scratch.Fingerprints = nil, nil
 	for _, a := range d.Attributes {
 		if known, problem := scratch.readAttribute(a.trimmed()); known || problem != "" {
-			return "attribute", clip(a.Key) + " has a field of its own"
+			return "attribute", quote(a.Key) + " has a field of its own"
 		}
 	}
-	if !printableOthers(d.Others, d.Connection != Connection{}) {
+	if !writableOthers(d.Others, d.Connection != Connection{}) {
 		return "line", "not one of those without a field, or a line end within it"
 	}
 	return d.Transport.writable()
@@ -208,11 +208,11 @@ func (m *MediaDescription) validate() (field, reason string) {
 	case m.Kind == "":
 		return "kind", ""
 	case !isToken(m.Kind):
-		return "kind", clip(m.Kind) + " is not a token"
+		return "kind", quote(m.Kind) + " is not a token"
 	case m.Protocol != "" && !isWord(m.Protocol):
-		return "protocol", clip(m.Protocol) + " is not a protocol"
+		return "protocol", quote(m.Protocol) + " is not a protocol"
 	case m.Mid != "" && !isToken(m.Mid):
-		return "mid", clip(m.Mid) + " is not a token"
+		return "mid", quote(m.Mid) + " is not a token"
 	case len(m.Mid) > maxMid:
 		return "mid", "longer than " + strconv.Itoa(maxMid) + " bytes"
 	case !isText(m.Title):
@@ -224,26 +224,26 @@ func (m *MediaDescription) validate() (field, reason string) {
 	}
 	for _, f := range m.Formats {
 		if !isWord(f) {
-			return "format", clip(f) + " is not a format"
+			return "format", quote(f) + " is not a format"
 		}
 	}
 	for _, c := range m.Connections {
-		if !c.printable() {
+		if !c.writable() {
 			return "connection", "a space, NUL or line end within a word"
 		}
 	}
 	for _, b := range m.Bandwidths {
 		if !isToken(b.Type) {
-			return "bandwidth", clip(b.Type) + " is not a token"
+			return "bandwidth", quote(b.Type) + " is not a token"
 		}
 	}
 	for _, c := range m.Candidates {
 		if reason := checkCandidate(c); reason != "" {
-			return "candidate", clip(c) + " " + reason
+			return "candidate", quote(c) + " " + reason
 		}
 	}
-	if key, ok := m.Attributes.printable(); !ok {
-		return "attribute", clip(key) + " cannot be written"
+	if key, ok := m.Attributes.writable(); !ok {
+		return "attribute", quote(key) + " cannot be written"
 	}
 	scratch, sctp := *m, m.IsDataChannel()
 	if sctp && m.contradictsPort() {
@@ -252,10 +252,10 @@ func (m *MediaDescription) validate() (field, reason string) {
 	scratch.ICEOptions, scratch.Fingerprints = nil, nil
 	for _, a := range m.Attributes {
 		if known, problem := scratch.readAttribute(a.trimmed(), sctp); known || problem != "" {
-			return "attribute", clip(a.Key) + " has a field of its own"
+			return "attribute", quote(a.Key) + " has a field of its own"
 		}
 	}
-	if !printableOthers(m.Others, false) {
+	if !writableOthers(m.Others, false) {
 		return "line", "not one of those without a field, or a line end within it"
 	}
 	return m.Transport.writable()
@@ -267,7 +267,7 @@ func (t *Transport) validate() (field, reason string) {
 	case t.ICEUfrag == "":
 		return "ice-ufrag", ""
 	case !icechars.Accepted(t.ICEUfrag, icechars.MinUfrag, icechars.MaxUfrag):
-		return "ice-ufrag", clip(t.ICEUfrag) + " is not 4 to 256 letters, digits, '+', '/', '=', '_', '-' or '#'"
+		return "ice-ufrag", quote(t.ICEUfrag) + " is not 4 to 256 letters, digits, '+', '/', '=', '_', '-' or '#'"
 	case t.ICEPwd == "":
 		return "ice-pwd", ""
 	case !icechars.Accepted(t.ICEPwd, icechars.MinPwd, icechars.MaxPwd):
@@ -278,7 +278,7 @@ func (t *Transport) validate() (field, reason string) {
 	}
 	for _, option := range t.ICEOptions {
 		if !icechars.Accepted(option, 1, len(option)) && !isToken(option) {
-			return "ice-options", clip(option) + " is not a word"
+			return "ice-options", quote(option) + " is not a word"
 		}
 	}
 	for _, f := range t.Fingerprints {
@@ -286,7 +286,7 @@ func (t *Transport) validate() (field, reason string) {
 			return "", ""
 		}
 	}
-	return "fingerprint", "no supported hash function, " + clip(t.Fingerprints[0].Algorithm) + " is none"
+	return "fingerprint", "no supported hash function, " + quote(t.Fingerprints[0].Algorithm) + " is none"
 }
 
 // writable returns which of the values cannot be written so that they are read again. They need not
@@ -294,17 +294,17 @@ func (t *Transport) validate() (field, reason string) {
 func (t *Transport) writable() (field, reason string) {
 	switch {
 	case !isValue(t.ICEUfrag):
-		return "ice-ufrag", clip(t.ICEUfrag) + " cannot be written"
+		return "ice-ufrag", quote(t.ICEUfrag) + " cannot be written"
 	case !isValue(t.ICEPwd):
 		return "ice-pwd", "it cannot be written"
 	case !isValue(t.TLSID):
-		return "tls-id", clip(t.TLSID) + " cannot be written"
+		return "tls-id", quote(t.TLSID) + " cannot be written"
 	case t.Setup > SetupHoldconn:
 		return "setup", t.Setup.String() + " is not a setup"
 	}
 	for _, option := range t.ICEOptions {
 		if option == "" || !isText(option) || strings.ContainsAny(option, " ,") {
-			return "ice-options", clip(option) + " is not a word"
+			return "ice-options", quote(option) + " is not a word"
 		}
 	}
 	for _, f := range t.Fingerprints {
@@ -323,7 +323,7 @@ func (d *Description) validateSize() (reason string) {
 	if len(d.Media) > MaxMedia {
 		return "more than " + strconv.Itoa(MaxMedia) + " media sections"
 	}
-	size := measure{}
+	size := sizeBound{}
 	size.session(d)
 	for i := range d.Media {
 		m := &d.Media[i]

@@ -9,9 +9,9 @@ import (
 
 // What may stand where in a line, for Validate.
 
-// printable reports whether the attributes are lines; otherwise it returns the key of one that is
+// writable reports whether the attributes are lines; otherwise it returns the key of one that is
 // not. A line end in a value would be one more line, of whoever chose the value.
-func (a Attributes) printable() (key string, ok bool) {
+func (a Attributes) writable() (key string, ok bool) {
 	for i := range a {
 		bare := a[i] == Attribute{} // a= with nothing, which some peers write
 		if a[i].Key == "" && !bare || strings.IndexByte(a[i].Key, ':') >= 0 || !isText(a[i].Key) || !isText(a[i].Value) {
@@ -21,7 +21,7 @@ func (a Attributes) printable() (key string, ok bool) {
 	return "", true
 }
 
-func (c Connection) printable() bool {
+func (c Connection) writable() bool {
 	for _, w := range [...]string{c.NetworkType, c.AddressType, c.Address} {
 		if w != "" && c.Raw == "" && !isWord(w) {
 			return false
@@ -33,9 +33,9 @@ func (c Connection) printable() bool {
 // isRaw reports whether s is the value of a line that is kept verbatim, or empty, for none.
 func isRaw(s string) bool { return isText(s) && (s == "" || !isBlank(s)) }
 
-// printableOthers reports whether the lines are of those that Parse keeps without a field. Where
+// writableOthers reports whether the lines are of those that Parse keeps without a field. Where
 // connection is not set, a c= line with a value is not among them.
-func printableOthers(lines []Line, connection bool) bool {
+func writableOthers(lines []Line, connection bool) bool {
 	for _, l := range lines {
 		switch l.Type {
 		case 'y', 'f':
