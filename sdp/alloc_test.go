@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Writing needs no memory of its own, and reading an amount that does not depend on the number of
+// Append does not allocate, and the number of allocations of Parse does not depend on the number of
 // lines.
 func TestAllocations(t *testing.T) {
 	text := crlf(chromeVideo)

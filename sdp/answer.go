@@ -60,13 +60,13 @@ func (d *Description) Answer(accept func(offered *MediaDescription) (section Med
 	return answer
 }
 
-// Rejection returns the section that an answer has in the place of an offered section which it does
-// not want: the same m= line with port 0 (RFC 8829, section 5.3.1; RFC 3264, section 6). Its mid
-// must not be in a group of the answer.
+// Rejection returns the section of an answer that rejects an offered section: the same m= line with
+// port 0 (RFC 8829, section 5.3.1; RFC 3264, section 6). The BUNDLE groups of the answer must not
+// contain its mid.
 //
-// "Any media formats listed are ignored. At least one MUST be present", and for audio and video
-// that is payload type 0, which needs no rtpmap: pion looks for the rtpmap of each even here.
-// Firefox wants the format of a data section repeated.
+// The formats are ignored, but there must be one (RFC 3264, section 6). For audio and video it is
+// payload type 0, which needs no rtpmap: pion refuses a format without rtpmap even here. Firefox
+// requires the format of a data channel section to be that of the offer.
 func (m *MediaDescription) Rejection() MediaDescription {
 	rejection := MediaDescription{
 		Kind:     m.Kind,
@@ -81,16 +81,16 @@ func (m *MediaDescription) Rejection() MediaDescription {
 	return rejection
 }
 
-// Inactive returns the section that takes part in a BUNDLE group with transport t and neither sends
-// nor receives: in an answer, it stands in the place of an offered section of media whose transport
-// is wanted without the media; in an offer, in that of such a section that was agreed before. It
-// has the formats and what says which codecs they are, without which implementations find no codec
-// in common and refuse the section: a=rtpmap, and of a=fmtp the parameters that tell formats of one
-// encoding apart ("apt" of RFC 4588, the profiles and modes of H.264, H.265, VP9 and AV1). It has
-// a=rtcp-mux where m has it, which bundled media needs (RFC 9143, section 9.3).
+// Inactive returns a section that is part of a BUNDLE group with transport t and neither sends nor
+// receives media. In an answer it accepts an offered section for the sake of its transport; in a
+// later offer it repeats such a section.
 //
-// Of the other attributes and parameters it has none: what is not understood must not be repeated
-// (RFC 3264, section 6).
+// It has the formats of m and the attributes that identify their codecs, without which
+// implementations find no common codec and reject the section: a=rtpmap, and of a=fmtp the
+// parameters that distinguish formats of one encoding (apt of RFC 4588, the profiles and modes of
+// H.264, H.265, VP9 and AV1). It has a=rtcp-mux if m has it, which bundled media requires (RFC
+// 9143, section 9.3). It has no other attributes and parameters: an answer must not repeat those
+// that it does not understand (RFC 3264, section 6).
 func (m *MediaDescription) Inactive(t Transport) MediaDescription {
 	section := MediaDescription{
 		Kind:      m.Kind,
@@ -129,9 +129,9 @@ func (m *MediaDescription) Inactive(t Transport) MediaDescription {
 	return section
 }
 
-// identifyingParameters returns those of the parameters of a format ("apt=96;rtx-time=200") that
-// say which format it is. An implementation that does not find them takes the format for another
-// one, or, where retransmissions of no format are offered, refuses the section.
+// identifyingParameters returns the parameters of a format ("apt=96;rtx-time=200") that identify
+// its codec. Without them, an implementation takes the format for another one, or rejects the
+// section because of retransmissions of no format.
 func identifyingParameters(parameters string) string {
 	var kept []string
 	for parameter := range strings.SplitSeq(parameters, ";") {
@@ -139,7 +139,7 @@ func identifyingParameters(parameters string) string {
 		switch name, _, _ := strings.Cut(parameter, "="); strings.ToLower(name) {
 		case "apt", // RFC 4588, section 8.1
 			"profile-level-id", "packetization-mode", "level-asymmetry-allowed", // RFC 6184, section 8.2.2
-			"profile-space", "profile-id", "tier-flag", "level-id", "tx-mode", // RFC 7798, section 7.2.2; RFC 9628, section 6.2 (profile-id)
+			"profile-space", "profile-id", "tier-flag", "level-id", "tx-mode", // RFC 7798, section 7.2.2; RFC 9628, section 6.2
 			"profile", "level-idx", "tier": // AV1's RTP payload format, section 7.2.3
 			kept = append(kept, parameter)
 		}

@@ -31,7 +31,7 @@ func TestAnswer(t *testing.T) {
 		return MediaDescription{Title: "not used"}, false
 	})
 	// RFC 3264, section 8.2: "A stream that is offered with a port of zero MUST be marked with port
-	// zero in the answer." Nobody is asked about it.
+	// zero in the answer." The function accept is not called for it.
 	require.Equal(t, []string{"a", "d", "v", ""}, asked)
 	require.Equal(t, "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=1 2\r\na=group:BUNDLE a d\r\n"+
 		"m=audio 9 UDP/TLS/RTP/SAVPF 111 112\r\nc=IN IP4 0.0.0.0\r\na=mid:a\r\na=recvonly\r\n"+

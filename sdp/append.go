@@ -6,12 +6,13 @@ import (
 	"strings"
 )
 
-// String returns the description as text, see [Session.Append].
+// String returns the text of the description, see [Session.Append].
 func (s *Session) String() string { return string(s.Append(nil)) }
 
-// Append appends the description to dst, with CRLF line ends, the lines in the order of RFC 8866,
-// section 9, and the required ones filled in. Values are written as they are: that they contain no
-// line end is up to whoever set them. It does not allocate when dst has room.
+// Append appends the text of the description to dst: the lines in the order of RFC 8866, section 9,
+// each ended by CRLF, with the required lines that the session lacks. Values are written unchanged;
+// the caller must not set values that contain the end of a line. Append does not allocate if the
+// capacity of dst is enough.
 func (s *Session) Append(dst []byte) []byte {
 	dst = append(dst, "v=0\r\n"...)
 	dst = s.Origin.append(dst)
@@ -57,7 +58,7 @@ func appendMediaLine(dst []byte, kind string, port, count uint16, protocol strin
 	return append(dst, '\r', '\n')
 }
 
-// appendHead writes the lines between s= and t=.
+// appendHead appends the lines between s= and t=.
 func appendHead(dst []byte, information, uri string, emails, phones []string, c Connection, bandwidths []Bandwidth) []byte {
 	dst = appendOptional(dst, "i=", information)
 	dst = appendOptional(dst, "u=", uri)
@@ -121,7 +122,7 @@ func (c Connection) append(dst []byte) []byte {
 	return appendAddress(dst, c.NetworkType, c.AddressType, cmp.Or(c.Address, "0.0.0.0"))
 }
 
-// appendAddress writes the three words that end the o= and c= lines.
+// appendAddress appends the three words that end the o= and c= lines.
 func appendAddress(dst []byte, network, kind, address string) []byte {
 	dst = append(dst, cmp.Or(network, "IN")...)
 	dst = append(dst, ' ')
@@ -131,8 +132,8 @@ func appendAddress(dst []byte, network, kind, address string) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// addressType returns the address type that goes with an address or host name. A single colon
-// precedes a port, which some peers write behind the address.
+// addressType returns the address type of an address or host name. A single colon precedes a port,
+// which some peers write behind the address.
 func addressType(address string) string {
 	if strings.Count(address, ":") > 1 {
 		return "IP6"
@@ -170,15 +171,15 @@ func appendOthers(dst []byte, lines []Line) []byte {
 	return dst
 }
 
-// appendLine writes a line, whose prefix is its type letter and '=', or that and the name of an
-// attribute with the ':'.
+// appendLine appends a line. Its prefix is the type letter and '=', for an attribute followed by
+// its name and ':'.
 func appendLine(dst []byte, prefix, value string) []byte {
 	dst = append(dst, prefix...)
 	dst = append(dst, value...)
 	return append(dst, '\r', '\n')
 }
 
-// appendOptional writes a line unless its value is empty.
+// appendOptional is appendLine if the value is not empty.
 func appendOptional(dst []byte, prefix, value string) []byte {
 	if value == "" {
 		return dst

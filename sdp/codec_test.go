@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// videoSection is what a browser offers, shortened.
+// videoSection is a section of a browser's offer, shortened.
 const videoSection = "m=video 9 UDP/TLS/RTP/SAVPF 96 97 102 103 35 116 117\r\n" +
 	"a=rtcp-fb:* ccm fir\r\n" +
 	"a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid\r\n" +

@@ -5,18 +5,17 @@ import (
 	"strings"
 )
 
-// ParseDescription reads a session description in the terms of WebRTC. Its strings are substrings
+// ParseDescription parses a session description in the terms of WebRTC. Its strings are substrings
 // of text.
 //
-// It accepts what [Parse] accepts. Attributes with a field are checked for their syntax, and those
-// which may stand once in a section must not stand there with different values. Whether the
-// description is complete enough to connect is the business of [Description.Validate]. The error is
-// a *[SyntaxError].
+// It accepts the same input as [Parse], and checks the syntax of the attributes that have a field.
+// An attribute that may occur once in a section must not occur there with different values.
+// [Description.Validate] checks that the description is complete. The error is a *[SyntaxError].
 func ParseDescription(text string) (*Description, error) {
 	return ParseOptions{}.ParseDescription(text)
 }
 
-// ParseDescription is the function [ParseDescription] with options.
+// ParseDescription is [ParseDescription] with options.
 func (o ParseOptions) ParseDescription(text string) (*Description, error) {
 	s, err := o.Parse(text)
 	if err != nil {
@@ -25,7 +24,8 @@ func (o ParseOptions) ParseDescription(text string) (*Description, error) {
 	return newDescription(text, s)
 }
 
-// newDescription makes a description of s, which was parsed from text and is not used any further.
+// newDescription returns the description of s, which was parsed from text. It takes over the slices
+// of s.
 func newDescription(text string, s *Session) (*Description, error) {
 	d := &Description{
 		Username:    s.Origin.Username,
@@ -65,10 +65,10 @@ func newDescription(text string, s *Session) (*Description, error) {
 	return d, nil
 }
 
-// ParseMedia reads one media section, from its m= line on, as programs give it to describe a track.
-// The "m=" may be missing, and so may the formats: they are then the payload types of the a=rtpmap
-// lines. A session part before the section is skipped. The error is a *[SyntaxError], also when
-// there is not exactly one section.
+// ParseMedia parses one media section, from its m= line on. Two parts may be missing: the "m=" at
+// the start, and the formats, which are then the payload types of the a=rtpmap lines. A session
+// part before the section is ignored. The error is a *[SyntaxError], also if there is not exactly
+// one section.
 func ParseMedia(text string) (*MediaDescription, error) {
 	full := text
 	if first := strings.TrimLeft(text, "\r\n"); len(first) < 2 || first[1] != '=' {
@@ -95,7 +95,7 @@ func ParseMedia(text string) (*MediaDescription, error) {
 	return &d.Media[0], nil
 }
 
-// isPlain reports whether the fields of a Description express the line.
+// isPlain reports whether the fields of a Description can express the line.
 func (o *Origin) isPlain() bool {
 	return o.Raw == "" && isPlainNumber(o.SessionID) && isPlainNumber(o.SessionVersion) &&
 		o.NetworkType == "IN" && o.AddressType == addressType(o.Address)
@@ -107,8 +107,7 @@ func (o *Origin) text() string {
 	return line[len("o=") : len(line)-len("\r\n")]
 }
 
-// isPlainNumber reports whether s is a number of 64 bits as it is written here, without leading
-// zeros.
+// isPlainNumber reports whether s is a number of 64 bits without leading zeros.
 func isPlainNumber(s string) bool {
 	if !digits(s) || s[0] == '0' && s != "0" {
 		return false
@@ -117,13 +116,13 @@ func isPlainNumber(s string) bool {
 	return err == nil
 }
 
-// permanent reports whether t is what all of WebRTC says, t=0 0.
+// permanent reports whether t is t=0 0 (RFC 8866, section 5.9), which all WebRTC endpoints send.
 func (t *Time) permanent() bool {
 	return t.Start == 0 && t.Stop == 0 && len(t.Repeats) == 0 && t.Zones == "" && t.Raw == ""
 }
 
-// readAttributes moves the attributes of the session part to their fields. What has no field is
-// moved up in the array it is in, which nobody else has.
+// readAttributes moves the attributes of the session part to their fields. Those without a field
+// stay, in the same array, which nothing else uses.
 func (d *Description) readAttributes(text string, attributes Attributes) error {
 	others := attributes[:0]
 	for i := range attributes {
@@ -139,7 +138,8 @@ func (d *Description) readAttributes(text string, attributes Attributes) error {
 	return nil
 }
 
-// readAttribute takes over an attribute of the session part; known is false when it has no field.
+// readAttribute sets the field of an attribute of the session part. known reports whether it has
+// one; problem is the defect of its value, or "".
 func (d *Description) readAttribute(a Attribute) (known bool, problem string) {
 	switch a.Key {
 	case "group":
@@ -161,7 +161,7 @@ func (d *Description) readAttribute(a Attribute) (known bool, problem string) {
 	return d.Transport.read(a)
 }
 
-// read takes over a media section, number index of the description.
+// read sets m to the media section from, which is number index of the description.
 func (m *MediaDescription) read(text string, index int, from *Media) error {
 	*m = MediaDescription{
 		Kind:        from.Kind,
@@ -174,8 +174,8 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 		Bandwidths:  from.Bandwidths,
 		Others:      from.Others,
 	}
-	// Port zero with bundle-only means the transport of the group, without it a refusal: RFC 9143,
-	// section 6
+	// RFC 9143, section 6: with bundle-only, port 0 stands for the port of the group. Without it,
+	// the section is rejected.
 	formatless := len(m.Formats) == 0 && m.Kind != KindApplication
 	m.BundleOnly = !formatless && from.Attributes.Has("bundle-only")
 	m.Rejected = m.Port == 0 && !m.BundleOnly || formatless
@@ -199,8 +199,8 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 	return nil
 }
 
-// readAttribute takes over an attribute of a section, which is for data channels if sctp is set;
-// known is false when it has no field.
+// readAttribute sets the field of an attribute of the section; sctp is set if the section is for
+// data channels. The results are those of Description.readAttribute.
 func (m *MediaDescription) readAttribute(a Attribute, sctp bool) (known bool, problem string) {
 	switch a.Key {
 	case "mid":
@@ -222,8 +222,8 @@ func (m *MediaDescription) readAttribute(a Attribute, sctp bool) (known bool, pr
 	return m.Transport.read(a)
 }
 
-// readFirst takes over what must be known before the rest: the candidates, which share one string, and
-// the SCTP port, by which an a=sctpmap that may stand before it is recognized.
+// readFirst sets the fields that must be set before the others: the candidates, which share one
+// string, and the SCTP port, which identifies the a=sctpmap line of the data channels.
 func (m *MediaDescription) readFirst(text string, index int, attributes Attributes, sctp bool) error {
 	count, size := 0, 0
 	for i := range attributes {
@@ -274,7 +274,7 @@ func (m *MediaDescription) readPort(value string) (problem string) {
 	return ""
 }
 
-// readSCTP takes over another attribute of a data channel section.
+// readSCTP sets the field of a=sctpmap or a=max-message-size.
 func (m *MediaDescription) readSCTP(a Attribute) (known bool, problem string) {
 	switch a.Key {
 	case "sctpmap":
@@ -288,7 +288,7 @@ func (m *MediaDescription) readSCTP(a Attribute) (known bool, problem string) {
 		switch {
 		case !ok || port == 0 || app != FormatDataChannel || !countOK && count != "",
 			m.SCTPClosed, m.SCTPPort != 0 && port != m.SCTPPort:
-			return false, "" // the mapping of something else
+			return false, "" // the mapping of another port or application
 		case m.SCTPStreams != 0 && streams != m.SCTPStreams:
 			return true, "given twice"
 		}
@@ -307,7 +307,8 @@ func (m *MediaDescription) readSCTP(a Attribute) (known bool, problem string) {
 	return true, ""
 }
 
-// read takes over an attribute of ICE or DTLS; known is false when it is none.
+// read sets the field of an attribute of ICE or DTLS. The results are those of
+// Description.readAttribute.
 func (t *Transport) read(a Attribute) (known bool, problem string) {
 	switch a.Key {
 	case "ice-ufrag":
@@ -315,8 +316,8 @@ func (t *Transport) read(a Attribute) (known bool, problem string) {
 	case "ice-pwd":
 		return true, setOnce(&t.ICEPwd, a.Value)
 	case "ice-options":
-		// The grammar separates by spaces; a widespread implementation writes commas, which cannot
-		// be part of an option.
+		// The grammar separates options by spaces. A common implementation writes commas, which an
+		// option cannot contain.
 		options := strings.FieldsFunc(a.Value, func(r rune) bool { return r == ' ' || r == ',' })
 		t.ICEOptions = append(t.ICEOptions, options...)
 		return true, ""
@@ -342,8 +343,8 @@ func (t *Transport) read(a Attribute) (known bool, problem string) {
 	return false, ""
 }
 
-// setOnce sets a value that may be given once. Giving it again is harmless only where it is the same:
-// two answers to who the peer is are none.
+// setOnce sets a field that may be given once, or repeatedly with the same value. Two different
+// values would leave the identity of the peer open.
 func setOnce(field *string, value string) (problem string) {
 	value = strings.TrimSpace(value)
 	switch {
@@ -356,7 +357,7 @@ func setOnce(field *string, value string) (problem string) {
 	return ""
 }
 
-// flag sets a field for an attribute without a value. With a value it is something else.
+// flag sets the field of an attribute without a value. With a value, it is another attribute.
 func (a Attribute) flag(field *bool) (known bool) {
 	if a.Value != "" || a.EmptyValue {
 		return false
@@ -377,8 +378,8 @@ func (a Attribute) direction(field *Direction) (known bool, problem string) {
 	return true, ""
 }
 
-// orNil returns nil for no attributes, so that a description is the same whether it was parsed or
-// made.
+// orNil returns nil in place of an empty list, so that a parsed description equals one that was
+// built.
 func orNil(others Attributes) Attributes {
 	if len(others) == 0 {
 		return nil
@@ -386,9 +387,8 @@ func orNil(others Attributes) Attributes {
 	return others
 }
 
-// attributeError makes the error for attribute number index of a section (-1 for the session part).
-// Attributes do not carry their line numbers: only here, where one is wanted, the text is searched
-// for it.
+// attributeError returns the error of attribute number index of a section (-1: the session part).
+// It searches the text for the line number, which attributes do not have.
 func attributeError(text string, section, index int, key, problem string, err error) error {
 	line := 0
 	for text != "" {

@@ -2,12 +2,12 @@ package sdp
 
 import "fmt"
 
-// Direction is what a section sends and receives, seen from the side that wrote the description
+// Direction tells whether the writer of a description sends and receives the media of a section
 // (RFC 8866, section 6.7).
 type Direction uint8
 
 const (
-	DirectionUnspecified Direction = iota // no attribute, which means sendrecv
+	DirectionUnspecified Direction = iota // no attribute, which stands for sendrecv
 	DirectionSendRecv
 	DirectionSendOnly
 	DirectionRecvOnly
@@ -16,7 +16,7 @@ const (
 
 var directionNames = [...]string{"", "sendrecv", "sendonly", "recvonly", "inactive"}
 
-// String returns the word of SDP, "" for DirectionUnspecified.
+// String returns the name of the attribute, or "" for DirectionUnspecified.
 func (d Direction) String() string {
 	if int(d) < len(directionNames) {
 		return directionNames[d]
@@ -24,8 +24,8 @@ func (d Direction) String() string {
 	return fmt.Sprintf("Direction(%d)", uint8(d))
 }
 
-// Reverse returns the direction as the other side sees it, which is the most that it can answer
-// (RFC 3264, section 6.1).
+// Reverse returns the direction for the other side, with sending and receiving exchanged. An answer
+// may restrict it (RFC 3264, section 6.1).
 func (d Direction) Reverse() Direction {
 	switch d {
 	case DirectionSendOnly:
@@ -36,12 +36,12 @@ func (d Direction) Reverse() Direction {
 	return d
 }
 
-// Sends reports whether the writer of the description sends.
+// Sends reports whether the writer of the description sends media.
 func (d Direction) Sends() bool {
 	return d == DirectionUnspecified || d == DirectionSendRecv || d == DirectionSendOnly
 }
 
-// Receives reports whether the writer of the description receives.
+// Receives reports whether the writer of the description receives media.
 func (d Direction) Receives() bool {
 	return d == DirectionUnspecified || d == DirectionSendRecv || d == DirectionRecvOnly
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Names of hash functions, as they stand in a=fingerprint (RFC 8122, section 5).
+// Names of hash functions in a=fingerprint (RFC 8122, section 5).
 const (
 	SHA1   = "sha-1"
 	SHA224 = "sha-224"
@@ -20,11 +20,11 @@ const (
 
 // A Fingerprint is the hash of a certificate, the value of a=fingerprint (RFC 8122, section 5).
 type Fingerprint struct {
-	Algorithm string // name of the hash function in lower case, such as SHA256; names that are not known are kept
+	Algorithm string // the name of the hash function in lower case, such as SHA256; also unknown names
 	Value     []byte // the hash
 }
 
-// NewFingerprint returns the fingerprint of a certificate in DER form. The error is
+// NewFingerprint returns the fingerprint of a certificate in DER form. The error matches
 // [ErrUnsupportedHash] for an algorithm that is not one of the constants, such as [SHA256].
 func NewFingerprint(algorithm string, certificate []byte) (Fingerprint, error) {
 	var value []byte
@@ -51,14 +51,13 @@ func NewFingerprint(algorithm string, certificate []byte) (Fingerprint, error) {
 }
 
 // Supported reports whether certificates can be checked against the fingerprint: its hash function
-// is known and is not MD2 or MD5, which RFC 8122, section 5 forbids, and its value has the length
-// of that hash.
+// is one of the constants, such as [SHA256], and its value has the length of the hash.
 func (f Fingerprint) Supported() bool {
 	n := hashSize(f.Algorithm)
 	return n > 0 && len(f.Value) == n
 }
 
-// Equal reports whether both are the same.
+// Equal reports whether both fingerprints are the same.
 func (f Fingerprint) Equal(g Fingerprint) bool {
 	return f.Algorithm == g.Algorithm && bytes.Equal(f.Value, g.Value)
 }
@@ -71,9 +70,9 @@ func (f Fingerprint) String() string { return string(f.append(nil)) }
 //
 // "An endpoint MUST select the set of fingerprints that use its most preferred hash function (out
 // of those offered by the peer) and verify that each certificate used matches one fingerprint out
-// of that set" (RFC 8122, section 5.1); preferred is the strongest. The error is
-// [ErrFingerprintMismatch] where none matches and [ErrUnsupportedHash] where there is none that can
-// be checked.
+// of that set" (RFC 8122, section 5.1); The most preferred hash function is the strongest. The
+// error matches [ErrFingerprintMismatch] if no fingerprint matches and [ErrUnsupportedHash] if none
+// can be checked.
 func VerifyCertificate(certificate []byte, fingerprints []Fingerprint) error {
 	best := 0
 	for _, f := range fingerprints {
@@ -96,8 +95,8 @@ func VerifyCertificate(certificate []byte, fingerprints []Fingerprint) error {
 	return ErrFingerprintMismatch
 }
 
-// hashSize returns the length of a supported hash in bytes, 0 for others. All lengths differ, and
-// the longer is the stronger.
+// hashSize returns the length in bytes of a supported hash, and 0 for others. The lengths differ,
+// and a longer hash is stronger.
 func hashSize(algorithm string) int {
 	switch algorithm {
 	case SHA1:
@@ -115,8 +114,8 @@ func hashSize(algorithm string) int {
 }
 
 // ParseFingerprint reads the value of a=fingerprint: "sha-256 12:DF:…". Lower-case digits are
-// accepted. The error is a *[SyntaxError] without a line number. A hash function that is not known is
-// no error, see [Fingerprint.Supported].
+// accepted. The error is a *[SyntaxError] without a line number. A hash function that is not known
+// is no error, see [Fingerprint.Supported].
 func ParseFingerprint(value string) (Fingerprint, error) {
 	f, problem := readFingerprint(value)
 	if problem != "" {
@@ -125,15 +124,15 @@ func ParseFingerprint(value string) (Fingerprint, error) {
 	return f, nil
 }
 
-// readFingerprint reads the value of a=fingerprint; problem is "" when it is one.
+// readFingerprint parses the value of a=fingerprint. problem is the defect, or "".
 func readFingerprint(value string) (f Fingerprint, problem string) {
 	algorithm, rest := word(value)
 	text, rest := word(rest)
 	if extra, _ := word(rest); text == "" || extra != "" {
 		return f, quote(value) + " is not of the form hash-function fingerprint"
 	}
-	// RFC 8122, section 5: the names are case-insensitive tokens; the hexadecimal digits are upper
-	// case, but not all implementations know that.
+	// RFC 8122, section 5: the names are case-insensitive tokens. Some implementations write the
+	// hexadecimal digits in lower case, which is not allowed.
 	f.Algorithm = strings.ToLower(algorithm)
 	if !isToken(f.Algorithm) {
 		return f, "bad hash function " + quote(algorithm)
@@ -155,7 +154,7 @@ func readFingerprint(value string) (f Fingerprint, problem string) {
 	return f, ""
 }
 
-// unhex returns the value of a hexadecimal digit, above 15 if it is none.
+// unhex returns the value of a hexadecimal digit, or a value above 15.
 func unhex(c byte) byte {
 	switch {
 	case '0' <= c && c <= '9':
@@ -168,7 +167,7 @@ func unhex(c byte) byte {
 	return 0xff
 }
 
-// RFC 8122, section 5: "a sequence of uppercase hexadecimal bytes, separated by colons"
+// upperHex are the digits of a fingerprint (RFC 8122, section 5).
 const upperHex = "0123456789ABCDEF"
 
 func (f Fingerprint) append(dst []byte) []byte {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Digests of the three bytes "abc", from FIPS 180-4's examples: any byte string serves as a
+// Digests of the three bytes "abc", from the examples of FIPS 180-4. Any byte string serves as a
 // certificate here.
 var abcDigests = map[string]string{
 	SHA1:   "A9:99:3E:36:47:06:81:6A:BA:3E:25:71:78:50:C2:6C:9C:D0:D8:9D",
@@ -25,8 +25,8 @@ func TestFingerprint(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, algorithm+" "+digest, f.String())
 		require.True(t, f.Supported())
-		// RFC 8122, section 5: names are case-insensitive. Lower case digits are against it, and
-		// met.
+		// RFC 8122, section 5: names are case-insensitive. Lower-case digits are not allowed, but
+		// occur.
 		for _, text := range []string{algorithm + " " + digest, strings.ToUpper(algorithm) + " " + digest, strings.ToLower(algorithm + "  " + digest)} {
 			parsed, problem := readFingerprint(text)
 			require.Empty(t, problem, text)

@@ -5,21 +5,19 @@ import (
 	"strings"
 )
 
-// ParseOptions say how to read a description. The zero value reads as [Parse] and
-// [ParseDescription] do.
+// ParseOptions are options for parsing a description. The zero value stands for the behaviour of
+// [Parse] and [ParseDescription].
 type ParseOptions struct {
-	// Strict refuses what is not of the grammar of RFC 8866, section 9; only LF alone is accepted
-	// as a line end, which section 5 of the RFC asks for.
+	// Strict refuses input that is not of the grammar of RFC 8866, section 9. LF as the end of a
+	// line is still accepted, as section 5 demands.
 	Strict bool
 }
 
-// Parse reads a session description. Its strings are substrings of text.
-//
-// What it accepts beyond the grammar is in the package documentation. The error is a
-// *[SyntaxError].
+// Parse parses a session description. Its strings are substrings of text. The package documentation
+// lists the input that it accepts beyond the grammar. The error is a *[SyntaxError].
 func Parse(text string) (*Session, error) { return ParseOptions{}.Parse(text) }
 
-// Parse is the function [Parse] with options.
+// Parse is [Parse] with options.
 func (o ParseOptions) Parse(text string) (*Session, error) {
 	p := parser{text: text, strict: o.Strict}
 	if err := p.allocate(); err != nil {
@@ -63,30 +61,30 @@ func (o ParseOptions) Parse(text string) (*Session, error) {
 	return s, nil
 }
 
-// A parser walks over the lines of a description.
+// A parser reads the lines of a description.
 //
-// The slices of all sections of one kind are cut from one array each, sized by a first look at the
-// text (allocate), so that the number of allocations does not depend on the number of sections and
-// lines.
+// The attributes of all sections are in one array, and so are their connections and their formats.
+// Method allocate makes these arrays, so that the number of allocations does not depend on the
+// number of sections and lines.
 type parser struct {
-	text string // what is not yet read
-	line int    // number of the line last read, from 1
-	any  bool   // a line that is not empty has been read
+	text string // the rest that is not yet read
+	line int    // the number of the last line read, from 1
+	any  bool   // whether a line that is not empty was read
 
-	sections int  // media sections in the whole text
+	sections int  // the number of media sections in the text
 	strict   bool // see ParseOptions
-	position int  // in strict mode, where the last line stands in the order of the grammar
+	position int  // in strict mode, that of the last line in the order of the grammar
 
-	seen [256]bool // lines of the present section that were seen and must not come again
+	seen [256]bool // the line types of the current section that must not occur again
 
 	attributes  []Attribute
 	connections []Connection
 	formats     []string
-	// Where the present section begins in the arrays above.
+	// The start of the current section in the arrays above.
 	firstAttribute, firstConnection int
 }
 
-// allocate checks the limits on the text as a whole and makes room for what it holds.
+// allocate checks the limits of the whole text and allocates the arrays for its lines.
 func (p *parser) allocate() error {
 	p.line = 1
 	if len(p.text) > MaxSize {
@@ -124,13 +122,14 @@ func (p *parser) allocate() error {
 	return nil
 }
 
-// next returns the type letter and the value of the next line that is not empty.
+// next returns the type letter and the value of the next line that is not empty. ok is false at the
+// end of the text.
 func (p *parser) next() (typ byte, value string, ok bool, err error) {
 	for p.text != "" {
 		var line string
 		line, p.text, _ = strings.Cut(p.text, "\n")
 		p.line++
-		// A text that went through a conversion of line ends twice has more than one CR.
+		// Text whose line ends were converted twice has more than one CR.
 		line = strings.TrimRight(line, "\r")
 		if isBlank(line) && !p.strict {
 			continue
@@ -156,7 +155,7 @@ func (p *parser) limit(field, reason string) error {
 	return &SyntaxError{Line: max(p.line, 1), Field: field, Reason: reason, Err: ErrLimit}
 }
 
-// checkOnce returns an error when a line that may stand once in a section stands there again.
+// checkOnce returns an error if a line that may occur once in a section occurs again.
 func (p *parser) checkOnce(typ byte) error {
 	if p.seen[typ] {
 		return p.errorf(string([]byte{typ, '='}), "given twice")
@@ -165,7 +164,7 @@ func (p *parser) checkOnce(typ byte) error {
 	return nil
 }
 
-// sessionLine reads a line before the first m=.
+// sessionLine parses a line before the first m=.
 func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	switch typ {
 	case 'v', 'o', 's', 'i', 'u':
@@ -175,7 +174,7 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	}
 	switch typ {
 	case 'v':
-		// RFC 8866, section 5.1: "This memo defines version 0. There is no minor version number."
+		// RFC 8866, section 5.1: the version is 0, without a minor number.
 		if strings.TrimSpace(value) != "0" {
 			return p.errorf("v=", "version "+quote(value)+" is not 0")
 		}
@@ -207,7 +206,7 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	case 'a':
 		err = p.attribute(value)
 	case 'k':
-		// RFC 8866, section 5.12: "MUST discard it if it is received in an SDP".
+		// RFC 8866, section 5.12: a received k= line must be discarded.
 	case 'y', 'f':
 		s.Others = append(s.Others, Line{typ, value})
 	default:
@@ -216,7 +215,7 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	return err
 }
 
-// mediaLine reads a line that follows an m= line.
+// mediaLine parses a line that follows an m= line.
 func (p *parser) mediaLine(m *Media, typ byte, value string) (err error) {
 	switch typ {
 	case 'i':
@@ -247,13 +246,14 @@ func (p *parser) mediaLine(m *Media, typ byte, value string) (err error) {
 	return err
 }
 
-// RFC 8866, section 5: "An SDP parser MUST completely ignore any session description that contains
-// a type letter that it does not understand."
+// unknown returns the error for an unknown type letter. RFC 8866, section 5: "an SDP parser MUST
+// completely ignore any session description that contains a type letter that it does not
+// understand."
 func (p *parser) unknown(typ byte) error {
 	return p.errorf("", "unknown type "+strconv.QuoteRune(rune(typ)))
 }
 
-// media begins a media section.
+// media parses an m= line, which begins a section.
 func (p *parser) media(s *Session, value string) error {
 	p.closeSection(s)
 	p.seen = [256]bool{}
@@ -295,8 +295,8 @@ func (p *parser) media(s *Session, value string) error {
 	return nil
 }
 
-// closeSection gives the section that ends here its slices. Their capacity ends with them, so that
-// an append to one section never overwrites the next.
+// closeSection sets the slices of the section that ends here. Their capacity is their length, so
+// that appending to them does not overwrite those of the next section.
 func (p *parser) closeSection(s *Session) {
 	if n := len(p.attributes); n > p.firstAttribute {
 		a := p.attributes[p.firstAttribute:n:n]

@@ -1,10 +1,10 @@
 package sdp
 
-// lineOverhead is more than a written line has beyond its variable strings: the type letter, the
-// name of an attribute, numbers and line ends.
+// lineOverhead is an upper bound for the bytes of a line besides its variable strings: the type
+// letter, the name of an attribute, numbers and the end of the line.
 const lineOverhead = 96
 
-// A sizeBound is an upper bound of the size of a description.
+// A sizeBound is an upper bound of the size of a written description.
 type sizeBound struct {
 	bytes, lines int
 	attributes   int // most in one section
@@ -85,11 +85,12 @@ func (s *sizeBound) transport(t *Transport) {
 	}
 }
 
-// singleAttributes is more than there are fields that are written as one attribute line each.
+// singleAttributes is an upper bound for the number of fields that are written as one attribute
+// line each.
 const singleAttributes = 16
 
-// attributeLines adds the attributes of a section, of which those with fields began at line number
-// before.
+// attributeLines adds the attributes of a section without fields. Those with fields began at line
+// number before.
 func (s *sizeBound) attributeLines(list Attributes, before int) {
 	for i := range list {
 		s.line(list[i].Key, list[i].Value)

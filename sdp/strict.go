@@ -2,7 +2,7 @@ package sdp
 
 import "strings"
 
-// The checks of ParseOptions.Strict, which precede the reading of a line.
+// The methods of this file are the checks of ParseOptions.Strict, made before a line is parsed.
 
 // The order of lines in the session part and in a media section (RFC 8866, section 9). The r= and
 // z= lines belong to the t= line before them.
@@ -11,7 +11,7 @@ const (
 	mediaOrder   = "micbka"
 )
 
-// checkLine reports what is wrong with a line of type typ that follows what s has.
+// checkLine checks a line of type typ, which follows the lines in s.
 func (p *parser) checkLine(s *Session, typ byte, value string) error {
 	if typ == 'm' && len(s.Media) == 0 {
 		if err := p.checkRequired(s); err != nil {
@@ -68,7 +68,7 @@ func (p *parser) checkLine(s *Session, typ byte, value string) error {
 	return nil
 }
 
-// checkOrder checks a line's place, and that no line stands twice that may stand once.
+// checkOrder checks the position of a line, and that k= and c= occur once.
 func (p *parser) checkOrder(s *Session, typ byte, field string) error {
 	if typ == 'm' {
 		p.position = 0
@@ -89,7 +89,7 @@ func (p *parser) checkOrder(s *Session, typ byte, field string) error {
 	}
 	p.position = position
 	if typ == 'k' || typ == 'c' && len(s.Media) == 0 {
-		// The reading of the line marks c=.
+		// sessionLine marks c= as seen.
 		if p.seen[typ] {
 			return p.errorf(field, "given twice")
 		}
@@ -98,8 +98,7 @@ func (p *parser) checkOrder(s *Session, typ byte, field string) error {
 	return nil
 }
 
-// checkRequired checks that the session part, which ends here, has the lines that every description
-// has.
+// checkRequired checks at the end of the session part that it has all required lines.
 func (p *parser) checkRequired(s *Session) error {
 	if len(s.Media) > 0 {
 		return nil

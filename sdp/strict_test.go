@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 8866, section 9: the grammar, and nothing else.
+// Strict parsing accepts the grammar of RFC 8866, section 9, and nothing else.
 func TestStrict(t *testing.T) {
 	strict := ParseOptions{Strict: true}
 	for name, text := range map[string]string{

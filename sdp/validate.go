@@ -12,18 +12,18 @@ import (
 // for it can hold (RFC 9143, sections 15.1 and 15.2).
 const maxMid = 255
 
-// Validate reports whether the description is enough to make a connection, as offer or as answer;
-// the error is a *[ValidationError] with the first reason why not. It also finds values that cannot
-// be written, such as a line end within an attribute of a literal, and values that contradict each
-// other: [ParseDescription] reads what Validate has passed and [Description.Append] has written.
+// Validate checks that a connection can be made with the description, as offer or as answer. The
+// error is a *[ValidationError] with the first defect. It also checks that the values can be
+// written and do not contradict each other: a valid description that [Description.Append] has
+// written can be parsed by [ParseDescription].
 //
-// There must be a media section, and each that is not rejected must have, by
-// [Description.TransportOf], ICE credentials and a fingerprint whose hash is supported. The
-// credentials have 4 to 256 and 22 to 256 characters, which are ice-chars or those of the other
-// alphabets of base64 ("=", "_", "-") or '#', as browsers accept them. A mid is a token of at most
-// 255 bytes that no other section has; sections without one are accepted. The mids of a group are
-// those of sections, and those of a BUNDLE group of sections that are not rejected. Candidates have
-// the fields of RFC 8839. a=setup may be missing, see [AnswerSetup].
+// There must be a section. Each section that is not rejected must have ICE credentials and a
+// supported fingerprint, by [Description.TransportOf]. The user name fragment has 4 to 256
+// characters and the password 22 to 256: letters, digits, '+' and '/' and, as browsers accept them,
+// '=', '_', '-' and '#'. A mid is a token of at most 255 bytes that no other section has; it may be
+// missing. The mids of a group must be those of sections, and the sections of a BUNDLE group must
+// not be rejected. Candidates must have the fields of RFC 8839. a=setup may be missing, see
+// [AnswerSetup].
 func (d *Description) Validate() error {
 	if len(d.Media) == 0 {
 		return &ValidationError{Media: -1, Field: "media", Missing: true}
@@ -66,7 +66,7 @@ func (d *Description) Validate() error {
 	return nil
 }
 
-// fewSections is the number of sections up to which a mid is found faster by looking at each.
+// fewSections is the number of sections up to which a linear search for a mid is faster than a map.
 const fewSections = 8
 
 // A midIndex finds sections by their mid.
@@ -89,8 +89,7 @@ func (d *Description) index() midIndex {
 	return x
 }
 
-// find returns the index of the first section with the mid, which is not empty, and -1 where there
-// is none.
+// find returns the index of the first section with the mid, which must not be empty, or -1.
 func (x midIndex) find(mid string) int {
 	if x.byMid != nil {
 		if i, ok := x.byMid[mid]; ok {
@@ -106,8 +105,8 @@ func (x midIndex) find(mid string) int {
 	return -1
 }
 
-// validateGroup returns what is wrong with a group, and sets the tagged section of the sections in
-// a BUNDLE group.
+// validateGroup returns the defect of a group, or "". In tagged it sets the tagged section for each
+// section of a BUNDLE group.
 func (d *Description) validateGroup(g Group, sections midIndex, tagged []*MediaDescription) (reason string) {
 	if !isToken(g.Semantics) {
 		return quote(g.Semantics) + " is not a token"
@@ -124,8 +123,8 @@ func (d *Description) validateGroup(g Group, sections midIndex, tagged []*MediaD
 		if g.Semantics != SemanticsBundle {
 			continue
 		}
-		// RFC 9143, section 7: a mid is in one BUNDLE group at most, and that of a rejected section
-		// in none (section 7.3.3).
+		// RFC 9143, section 7: a mid is in at most one BUNDLE group, and the mid of a rejected
+		// section in none (section 7.3.3).
 		m := &d.Media[i]
 		switch {
 		case tagged[i] != nil:
@@ -140,7 +139,7 @@ func (d *Description) validateGroup(g Group, sections midIndex, tagged []*MediaD
 	return ""
 }
 
-// validateSession returns what is wrong with the session part.
+// validateSession returns the field of the session part that has a defect, and the defect.
 func (d *Description) validateSession() (field, reason string) {
 	const lineEnd = "NUL or line end within a line"
 	switch {
@@ -187,7 +186,7 @@ func (d *Description) validateSession() (field, reason string) {
 	if key, ok := d.Attributes.writable(); !ok {
 		return "attribute", quote(key) + " cannot be written"
 	}
-	// An attribute that would be read into a field is written twice, or contradicts the field.
+	// An attribute with a field would be written twice, or contradict the field.
 	scratch := Description{Direction: d.Direction, Transport: d.Transport}
 	scratch.ICEOptions, scratch.Fingerprints = nil, nil
 	for _, a := range d.Attributes {
@@ -201,8 +200,8 @@ func (d *Description) validateSession() (field, reason string) {
 	return d.Transport.writable()
 }
 
-// validate returns what is wrong with what the section says itself; the reason is empty where the
-// field is missing.
+// validate returns the field of the section that has a defect, and the defect, which is empty if
+// the field is missing. It does not check the transport in effect.
 func (m *MediaDescription) validate() (field, reason string) {
 	switch {
 	case m.Kind == "":
@@ -261,7 +260,8 @@ func (m *MediaDescription) validate() (field, reason string) {
 	return m.Transport.writable()
 }
 
-// validate returns what is wrong with a transport; the reason is empty where the field is missing.
+// validate returns the field of a transport in effect that has a defect, and the defect, which is
+// empty if the field is missing.
 func (t *Transport) validate() (field, reason string) {
 	switch {
 	case t.ICEUfrag == "":
@@ -271,7 +271,7 @@ func (t *Transport) validate() (field, reason string) {
 	case t.ICEPwd == "":
 		return "ice-pwd", ""
 	case !icechars.Accepted(t.ICEPwd, icechars.MinPwd, icechars.MaxPwd):
-		// The password is a secret: it does not go into an error message.
+		// The password is a secret and must not be in an error message.
 		return "ice-pwd", "not 22 to 256 letters, digits, '+', '/', '=', '_', '-' or '#'"
 	case len(t.Fingerprints) == 0:
 		return "fingerprint", ""
@@ -289,8 +289,8 @@ func (t *Transport) validate() (field, reason string) {
 	return "fingerprint", "no supported hash function, " + quote(t.Fingerprints[0].Algorithm) + " is none"
 }
 
-// writable returns which of the values cannot be written so that they are read again. They need not
-// be of use.
+// writable returns the field whose value would not be the same when written and parsed, and the
+// defect.
 func (t *Transport) writable() (field, reason string) {
 	switch {
 	case !isValue(t.ICEUfrag):
@@ -318,7 +318,7 @@ func (t *Transport) writable() (field, reason string) {
 	return "", ""
 }
 
-// validateSize returns which of the limits of [Parse] the written description would exceed.
+// validateSize returns the limit of [Parse] that the written description would exceed, or "".
 func (d *Description) validateSize() (reason string) {
 	if len(d.Media) > MaxMedia {
 		return "more than " + strconv.Itoa(MaxMedia) + " media sections"
@@ -338,7 +338,7 @@ func (d *Description) validateSize() (reason string) {
 	if size.bytes <= MaxSize && size.lines <= MaxLines && size.attributes <= MaxAttributes {
 		return ""
 	}
-	// It may be too large: only then is it written for the exact numbers.
+	// It may be too large: writing it gives the exact numbers.
 	text := d.Append(nil)
 	switch {
 	case len(text) > MaxSize:
