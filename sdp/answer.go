@@ -16,8 +16,8 @@ import (
 // sections that are rejected in the offer. A nil accept rejects all.
 //
 // The BUNDLE groups of the answer are those of the offer without the rejected sections, in the same
-// order (RFC 9143, section 7.3). The answer has the times of the offer, and shares no memory with
-// it except for what accept has returned.
+// order (RFC 9143, section 7.3). The answer has the times of the offer. It shares memory with the
+// offer only in sections that accept has returned.
 func (d *Description) Answer(accept func(offered *MediaDescription) (section MediaDescription, ok bool)) *Description {
 	answer := &Description{Times: cloneTimes(d.Times)}
 	if len(d.Media) > 0 {

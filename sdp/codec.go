@@ -12,8 +12,8 @@ const maxPayloadType = 127
 // payloadTypes is a set of payload types.
 type payloadTypes [maxPayloadType + 1]bool
 
-// A Codec is a payload type of an RTP section with what its a=rtpmap, a=fmtp and a=rtcp-fb lines
-// say about it.
+// A Codec is a payload type of an RTP section with the values of its a=rtpmap, a=fmtp and a=rtcp-fb
+// lines.
 type Codec struct {
 	PayloadType uint8  // 0 to 127
 	Name        string // the encoding name of a=rtpmap, such as "opus"; compare it without regard to case

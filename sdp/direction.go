@@ -1,9 +1,12 @@
 package sdp
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// Direction tells whether the writer of a description sends and receives the media of a section
-// (RFC 8866, section 6.7).
+// Direction is the direction of the media of a section, from the view of the writer of the
+// description (RFC 8866, section 6.7).
 type Direction uint8
 
 const (
@@ -47,16 +50,7 @@ func (d Direction) Receives() bool {
 }
 
 // parseDirection returns the direction of an attribute name.
-func parseDirection(word string) (Direction, bool) {
-	switch word {
-	case "sendrecv":
-		return DirectionSendRecv, true
-	case "sendonly":
-		return DirectionSendOnly, true
-	case "recvonly":
-		return DirectionRecvOnly, true
-	case "inactive":
-		return DirectionInactive, true
-	}
-	return DirectionUnspecified, false
+func parseDirection(name string) (d Direction, ok bool) {
+	i := slices.Index(directionNames[:], name)
+	return Direction(max(i, 0)), i > 0
 }

@@ -16,7 +16,7 @@ type Session struct {
 	Times       []Time      // t=, r= and z=; none is written as t=0 0
 	Attributes  Attributes  // a=
 	Others      []Line      // lines of the session part without a field
-	Media       []Media     // m= and what follows
+	Media       []Media     // m= and the lines of its section
 }
 
 // An Origin identifies the writer and the version of a description (RFC 8866, section 5.2). Empty

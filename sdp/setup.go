@@ -1,6 +1,9 @@
 package sdp
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Setup is the value of a=setup, the DTLS role that an endpoint offers or takes (RFC 4145, section
 // 4; RFC 8842, section 5).
@@ -24,18 +27,10 @@ func (s Setup) String() string {
 	return fmt.Sprintf("Setup(%d)", uint8(s))
 }
 
-func parseSetup(word string) (Setup, bool) {
-	switch word {
-	case "actpass":
-		return SetupActpass, true
-	case "active":
-		return SetupActive, true
-	case "passive":
-		return SetupPassive, true
-	case "holdconn":
-		return SetupHoldconn, true
-	}
-	return SetupUnspecified, false
+// parseSetup returns the setup of an attribute value.
+func parseSetup(value string) (s Setup, ok bool) {
+	i := slices.Index(setupNames[:], value)
+	return Setup(max(i, 0)), i > 0
 }
 
 // AnswerSetup returns the a=setup of an answer to an offer.

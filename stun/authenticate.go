@@ -8,8 +8,8 @@ import (
 
 // Credentials authenticate requests and their responses, with the short-term (RFC 8489, section
 // 9.1) or the long-term credential mechanism (section 9.2). [Exchange] uses them; a program that
-// has a [Transaction] calls AddTo for each request and Receive for each response. They keep what
-// the server has asked for, so that the next request to the same server is accepted at once.
+// has a [Transaction] calls AddTo for each request and Receive for each response. They keep the
+// challenge of the server, so that the next request to the same server is accepted at once.
 //
 // Username and Password are used as they are: see [OpaqueString]. They must not be changed after
 // the first use. Credentials are for one goroutine at a time.
@@ -31,7 +31,7 @@ type Credentials struct {
 	challenge
 }
 
-// A challenge is what a server of the long-term mechanism has asked for.
+// A challenge has the parameters that a server of the long-term mechanism has sent.
 type challenge struct {
 	realm, nonce []byte
 	algorithms   []byte // the value of PASSWORD-ALGORITHMS; nil: it was absent
@@ -43,9 +43,9 @@ type challenge struct {
 // server has not asked for authentication: its responses are then not authenticated either.
 func (c *Credentials) Realm() string { return string(c.realm) }
 
-// AddTo appends the attributes that authenticate a request, for all that was added before. After it
-// only AddFingerprint may follow. The long-term mechanism adds nothing before the first challenge
-// (RFC 8489, section 9.2.3.1).
+// AddTo appends the attributes that authenticate a request, which cover all attributes added
+// before. Only AddFingerprint may follow. The long-term mechanism adds nothing before the first
+// challenge (RFC 8489, section 9.2.3.1).
 func (c *Credentials) AddTo(b *Builder) {
 	if c.LongTerm {
 		c.addLongTerm(b)
@@ -185,8 +185,8 @@ func readChallenge(response Message) (c challenge, ok bool) {
 }
 
 // lacksAlgorithms reports whether the nonce announces PASSWORD-ALGORITHMS and the response does not
-// have it: somebody on the path has removed it, so that a weaker algorithm is used (RFC 8489,
-// section 9.2.1).
+// have it: an attacker has removed it, so that a weaker algorithm is used (RFC 8489, section
+// 9.2.1).
 func lacksAlgorithms(response Message) bool {
 	nonce, _ := response.Nonce()
 	features, _ := ParseNonce(nonce)

@@ -217,7 +217,8 @@ func TestLongTermCredentials(t *testing.T) {
 func TestLongTermChallengesThatCannotBeMet(t *testing.T) {
 	unknown := []PasswordAlgorithm{{Algorithm: 99}}
 	for name, server := range map[string]*longTermServer{
-		// The nonce announces the algorithms: who has removed them wants a weaker one to be used.
+		// The nonce announces algorithms that an attacker has removed, so that a weaker one is
+		// used.
 		"bid down":     {features: FeaturePasswordAlgorithms},
 		"no supported": {features: FeaturePasswordAlgorithms, algorithms: unknown},
 		"none at all":  {algorithms: []PasswordAlgorithm{}},

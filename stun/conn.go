@@ -67,7 +67,7 @@ type messageReader struct {
 	buf    []byte
 }
 
-// next returns the next message, or the zero Message for a packet that is none. The message is
+// next returns the next message, or the zero Message for a packet that is not STUN. The message is
 // valid until the next call.
 func (r *messageReader) next() (Message, error) {
 	if r.stream {
@@ -87,8 +87,8 @@ func (r *messageReader) next() (Message, error) {
 	return m, nil
 }
 
-// readStream reads a message from a stream (RFC 8489, section 6.2.2). A stream on which something
-// else arrives cannot be read any further: the error is a *ParseError.
+// readStream reads a message from a stream (RFC 8489, section 6.2.2). If the stream has anything
+// else, the error is a *ParseError and the rest cannot be read.
 func (r *messageReader) readStream() (Message, error) {
 	var header [HeaderSize]byte
 	if _, err := io.ReadFull(r.conn, header[:]); err != nil {
@@ -98,7 +98,7 @@ func (r *messageReader) readStream() (Message, error) {
 	if !ok {
 		return Parse(header[:])
 	}
-	// The buffer grows with what arrives, not with the length that the header announces.
+	// The buffer grows with the received bytes, not by the length in the header.
 	message := bytes.NewBuffer(header[:])
 	if _, err := io.CopyN(message, r.conn, int64(n-HeaderSize)); err != nil {
 		return Message{}, err

@@ -34,7 +34,7 @@ type Request struct {
 const maxTransactions = 3
 
 // maxDatagram is the size in bytes of the largest response that Exchange receives over datagrams:
-// RFC 8489, section 6.1 keeps messages below the path MTU, so that this is plenty.
+// RFC 8489, section 6.1 keeps messages below the path MTU.
 const maxDatagram = 2048
 
 // ErrNoResponse is returned by [Exchange] if no response has come in the time that the [Timing] of
@@ -82,8 +82,8 @@ func ReflexiveAddress(ctx context.Context, conn Conn, request Request) (netip.Ad
 // response with a FINGERPRINT that does not match and packets that are not the response are
 // discarded.
 //
-// While it runs, Exchange must be the only user of conn: it reads all that arrives, and sets the
-// deadlines of conn, which it removes at the end. A program that receives other packets on the same
+// During the call, Exchange must be the only user of conn: it reads all packets, and sets the
+// deadline of conn, which it removes at the end. A program that receives other packets on the same
 // socket uses a [Transaction].
 //
 // The errors are a [*ResponseError] for an error response, [ErrNoResponse], the cause of the end of

@@ -50,7 +50,7 @@ func connect(t *testing.T, answer func(request Message) [][]byte) (conn net.Conn
 	return conn, requests
 }
 
-// success returns the success response to a request, with what add appends.
+// success returns the success response to a request, with the attributes of add.
 func success(request Message, add func(b *Builder)) []byte {
 	b := NewBuilder(nil, NewType(request.Type().Method(), ClassSuccess), request.TransactionID())
 	b.AddXORAddress(AttributeXORMappedAddress, clientAddr)
@@ -60,7 +60,7 @@ func success(request Message, add func(b *Builder)) []byte {
 	return b.Bytes()
 }
 
-// failure returns an error response to a request, with what add appends.
+// failure returns an error response to a request, with the attributes of add.
 func failure(request Message, code int, add func(b *Builder)) []byte {
 	b := NewBuilder(nil, NewType(request.Type().Method(), ClassError), request.TransactionID())
 	b.AddErrorCode(code, Reason(code))

@@ -58,7 +58,7 @@ type NATConfig struct {
 	Filtering Behavior   // which external endpoints may send packets to an internal one
 	// Lifetime is the time without outbound packets after which a mapping expires; 0: 5 minutes.
 	Lifetime time.Duration
-	// Hairpin lets internal hosts reach each other by their external endpoints.
+	// Hairpin makes internal hosts reachable for each other by their external endpoints.
 	Hairpin bool
 	// Behind is the NAT that this one is behind; nil: it is public.
 	Behind *NAT
