@@ -10,7 +10,8 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// sctpAfterlife is how long the side that has sent the last packet of a shutdown answers a peer that did not get it.
+// sctpAfterlife is how long the side that has sent the last packet of a shutdown answers a peer
+// that did not get it.
 const sctpAfterlife = 20 * time.Second
 
 // sctpSide is one association and its way to the other.
@@ -102,8 +103,8 @@ func (s *sctpSide) drain(now time.Time) {
 	}
 }
 
-// deliver hands over the i-th packet that is on its way to the other side; keep leaves it
-// there to come again.
+// deliver hands over the i-th packet that is on its way to the other side; keep leaves it there to
+// come again.
 func (p *sctpPair) deliver(from int, i int, keep bool) {
 	s, to := p.side[from], p.side[1-from]
 	if len(s.out) == 0 {
@@ -156,8 +157,8 @@ func (p *sctpPair) wait(t *testing.T, d time.Duration) {
 	}
 }
 
-// run reads the fuzzer's bytes as a story of two associations and a network between them
-// that loses, repeats, reorders, damages and invents packets.
+// run reads the fuzzer's bytes as a story of two associations and a network between them that
+// loses, repeats, reorders, damages and invents packets.
 func (p *sctpPair) run(t *testing.T, story []byte) {
 	take := func() byte {
 		if len(story) == 0 {
@@ -304,8 +305,8 @@ func FuzzSCTP(f *testing.F) {
 	})
 }
 
-// A network that only loses, repeats and reorders must not end anything, nor lose a
-// reliable message.
+// A network that only loses, repeats and reorders must not end anything, nor lose a reliable
+// message.
 func FuzzSCTPDelivery(f *testing.F) {
 	for i := range 8 {
 		f.Add(uint64(i), byte(i*37), []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 255, 128, 64})

@@ -41,7 +41,8 @@ func wantSyntaxError(t *testing.T, text string, err error) {
 	}
 }
 
-// What a session is written as is read as the same session.
+// FuzzSDPSession checks that a session, written and parsed again, is the same, and that strict
+// parsing accepts the written form of a session that it accepts.
 func FuzzSDPSession(f *testing.F) {
 	for _, seed := range sdpSeeds {
 		f.Add(seed)
@@ -77,7 +78,7 @@ func FuzzSDPSession(f *testing.F) {
 		if s.Origin != again.Origin && s.Origin != (sdp.Origin{}) || len(s.Times) > 0 && !reflect.DeepEqual(s.Times, again.Times) {
 			t.Fatalf("%q: %+v became %+v", text, s, again)
 		}
-		// What is of the grammar means the same to both readers, and is of the grammar when written.
+		// Strict parsing returns the same session, or an error.
 		strict := sdp.ParseOptions{Strict: true}
 		strictly, err := strict.Parse(text)
 		wantSyntaxError(t, text, err)
@@ -93,7 +94,8 @@ func FuzzSDPSession(f *testing.F) {
 	})
 }
 
-// What a description is written as is read as the same description, and all that it is asked for has an answer.
+// FuzzSDPDescription checks that a description, written and parsed again, is the same, and that
+// none of its methods fails.
 func FuzzSDPDescription(f *testing.F) {
 	for _, seed := range sdpSeeds {
 		f.Add(seed)
@@ -131,6 +133,8 @@ func FuzzSDPDescription(f *testing.F) {
 				t.Fatalf("%q: rejection %q: %v", text, rejection.String(), err)
 			}
 		}
+		checkSDPAnswer(t, text, d)
+		checkSDPCodecs(t, text, d)
 		written := d.String()
 		again, err := sdp.ParseDescription(written)
 		if err != nil {
@@ -148,7 +152,51 @@ func FuzzSDPDescription(f *testing.F) {
 	})
 }
 
-// What Validate passes, ParseDescription reads after Append has written it, whatever values a program has set.
+// checkSDPAnswer checks that an answer has the sections of the offer d in the same order, and can
+// be parsed.
+func checkSDPAnswer(t *testing.T, text string, d *sdp.Description) {
+	answer := d.Answer(func(m *sdp.MediaDescription) (sdp.MediaDescription, bool) {
+		return m.Inactive(sdp.Transport{}), len(m.Mid)%2 == 0
+	})
+	again, err := sdp.ParseDescription(answer.String())
+	if err != nil || len(again.Media) != len(d.Media) {
+		t.Fatalf("%q: answer %q: %v", text, answer, err)
+	}
+	for i := range d.Media {
+		m := &again.Media[i]
+		if m.Mid != d.Media[i].Mid || m.Kind != d.Media[i].Kind || m.Rejected != (d.Media[i].Rejected || len(m.Mid)%2 != 0) {
+			t.Fatalf("%q: section %d of the answer %q", text, i, answer)
+		}
+	}
+}
+
+// checkSDPCodecs removes the codecs of a copy of d one after the other, which must not change d.
+func checkSDPCodecs(t *testing.T, text string, d *sdp.Description) {
+	written := d.String()
+	clone := d.Clone()
+	if clone.String() != written {
+		t.Fatalf("%q: the copy %q of %q", text, clone, written)
+	}
+	for i := range clone.Media {
+		m := &clone.Media[i]
+		for codecs := m.Codecs(); len(codecs) > 0; {
+			if !m.RemoveCodec(codecs[0].PayloadType) {
+				t.Fatalf("%q: section %d: %d is not removed", text, i, codecs[0].PayloadType)
+			}
+			left := m.Codecs()
+			if len(left) >= len(codecs) {
+				t.Fatalf("%q: section %d: %v became %v", text, i, codecs, left)
+			}
+			codecs = left
+		}
+	}
+	if again := d.String(); again != written {
+		t.Fatalf("%q: %q became %q", text, written, again)
+	}
+}
+
+// FuzzSDPValidate checks that a description that Validate accepts can be written and parsed again,
+// whatever values a program has set.
 func FuzzSDPValidate(f *testing.F) {
 	for _, seed := range sdpSeeds {
 		f.Add(seed, "sendonly", "", uint16(0), byte(3))
@@ -200,6 +248,7 @@ func FuzzSDPValidate(f *testing.F) {
 	})
 }
 
+// FuzzSDPMedia checks that a section, written and parsed again, is the same.
 func FuzzSDPMedia(f *testing.F) {
 	f.Add("m=video 9 UDP/TLS/RTP/SAVPF\r\na=mid:video\r\na=rtpmap:96 H264/90000\r\n")
 	f.Add("audio 9 UDP/TLS/RTP/SAVPF 111\na=sendonly\n")

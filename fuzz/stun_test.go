@@ -9,7 +9,7 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// stunSeeds are whole messages of every shape: from the RFCs, from this package's builder, and broken ones.
+// stunSeeds returns messages with every kind of attribute, and malformed ones.
 func stunSeeds() [][]byte {
 	key := stun.NewKey([]byte("VOkJxbRl1RmTxUk/WvJxBt"))
 	check := stun.NewBuilder(nil, stun.TypeBindingRequest, stun.TransactionID{1})
@@ -50,8 +50,8 @@ func stunSeeds() [][]byte {
 	return append(seeds, nil, []byte("\x00\x01\x00\x04\x21\x12\xa4\x42............\x80\x22\xff\xff"))
 }
 
-// FuzzSTUNParse reads any bytes as a message. Whatever parses has to keep the promises of the package: views stay within the
-// packet, the packet is not written to, and what was read can be built again.
+// FuzzSTUNParse parses arbitrary bytes. If they are a message, views stay within the packet,
+// nothing writes to the packet, and a builder can make the same message again.
 func FuzzSTUNParse(f *testing.F) {
 	for _, seed := range stunSeeds() {
 		f.Add(seed)
@@ -83,7 +83,7 @@ func FuzzSTUNParse(f *testing.F) {
 	})
 }
 
-// useSTUNGetters calls everything that reads a value, for what it may do to memory.
+// useSTUNGetters calls all getters, which must neither panic nor write to the packet.
 func useSTUNGetters(m stun.Message) {
 	_, _ = m.Username()
 	_, _ = m.UserHash()
@@ -111,8 +111,9 @@ func useSTUNGetters(m stun.Message) {
 	}
 }
 
-// rebuildSTUN makes a message of m's attributes: it must parse and read as m did. What protects m is made anew if it was right,
-// since the padding it covers may differ, and left out otherwise.
+// rebuildSTUN builds a message with the attributes of m, which must have the same values when
+// parsed. Integrity and fingerprint are computed anew if they were correct, since the padding that
+// they cover may differ, and left out otherwise.
 func rebuildSTUN(t *testing.T, m stun.Message, key *stun.Key, verified, fingerprinted bool) {
 	type attribute struct {
 		typ   stun.AttributeType
@@ -168,8 +169,8 @@ func rebuildSTUN(t *testing.T, m stun.Message, key *stun.Key, verified, fingerpr
 	}
 }
 
-// FuzzSTUNTransaction drives a transaction with any schedule and any delays: it always ends, never sends more than it may, and
-// never asks to be woken in the past.
+// FuzzSTUNTransaction drives a transaction with any schedule and any delays: it always ends, sends
+// at most the allowed number of requests, and its deadline is never in the past.
 func FuzzSTUNTransaction(f *testing.F) {
 	f.Add(int64(500), uint8(7), uint8(16), false, []byte{0, 0, 0})
 	f.Add(int64(1), uint8(255), uint8(1), false, []byte{255, 1})

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Writing needs no memory of its own, and reading an amount that does not depend on the number of lines.
+// Append does not allocate, and the number of allocations of Parse does not depend on the number of
+// lines.
 func TestAllocations(t *testing.T) {
 	text := crlf(chromeVideo)
 	s, err := Parse(text)
@@ -23,7 +24,8 @@ func TestAllocations(t *testing.T) {
 	parse := func(text string) float64 {
 		return testing.AllocsPerRun(100, func() { _, _ = Parse(text) })
 	}
-	// The session, its one time, and the arrays of attributes, sections, connections and formats; bandwidths have none.
+	// The session, its one time, and the arrays of attributes, sections, connections and formats;
+	// bandwidths have none.
 	require.LessOrEqual(t, parse(text), 7.0)
 	require.Equal(t, parse(text), parse(text+strings.Repeat("a=ssrc:1 cname:x\r\n", 1000)))
 	sections := strings.Repeat("m=audio 9 UDP/TLS/RTP/SAVPF 111 8\r\nc=IN IP4 0.0.0.0\r\na=mid:x\r\n", 100)
@@ -32,7 +34,8 @@ func TestAllocations(t *testing.T) {
 	parseDescription := func(text string) float64 {
 		return testing.AllocsPerRun(100, func() { _, _ = ParseDescription(text) })
 	}
-	// Beyond those: the description, its sections and its group; for each section options and fingerprints, and two for candidates.
+	// Beyond those: the description, its sections and its group; for each section options and
+	// fingerprints, and two for candidates.
 	require.LessOrEqual(t, parseDescription(text), 7+4+2*4.0)
 	require.LessOrEqual(t, parseDescription(crlf(chromeData)), 7+4+6.0)
 	candidates := strings.Repeat("a=candidate:1 1 udp 2113937151 192.0.2.1 62189 typ host\r\n", 100)

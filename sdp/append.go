@@ -1,20 +1,22 @@
 package sdp
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
 
-// String returns the description as text, see [Session.Append].
+// String returns the text of the description, see [Session.Append].
 func (s *Session) String() string { return string(s.Append(nil)) }
 
-// Append appends the description to dst, with CRLF line ends, the lines in the order of RFC 8866, section 9, and the
-// required ones filled in. Values are written as they are: that they contain no line end is up to whoever set them. It does not
-// allocate when dst has room.
+// Append appends the text of the description to dst: the lines in the order of RFC 8866, section 9,
+// each ended by CRLF, with the required lines that the session lacks. Values are written unchanged;
+// the caller must not set values that contain the end of a line. Append does not allocate if the
+// capacity of dst is enough.
 func (s *Session) Append(dst []byte) []byte {
 	dst = append(dst, "v=0\r\n"...)
 	dst = s.Origin.append(dst)
-	dst = appendLine(dst, "s=", orDefault(s.Name, "-"))
+	dst = appendLine(dst, "s=", cmp.Or(s.Name, "-"))
 	dst = appendHead(dst, s.Information, s.URI, s.Emails, s.Phones, s.Connection, s.Bandwidths)
 	dst = appendTimes(dst, s.Times)
 	dst = s.Attributes.append(dst)
@@ -56,7 +58,7 @@ func appendMediaLine(dst []byte, kind string, port, count uint16, protocol strin
 	return append(dst, '\r', '\n')
 }
 
-// appendHead writes the lines between s= and t=.
+// appendHead appends the lines between s= and t=.
 func appendHead(dst []byte, information, uri string, emails, phones []string, c Connection, bandwidths []Bandwidth) []byte {
 	dst = appendOptional(dst, "i=", information)
 	dst = appendOptional(dst, "u=", uri)
@@ -103,13 +105,13 @@ func (o Origin) append(dst []byte) []byte {
 		return appendLine(dst, "o=", o.Raw)
 	}
 	dst = append(dst, "o="...)
-	dst = append(dst, orDefault(o.Username, "-")...)
+	dst = append(dst, cmp.Or(o.Username, "-")...)
 	dst = append(dst, ' ')
-	dst = append(dst, orDefault(o.SessionID, "0")...)
+	dst = append(dst, cmp.Or(o.SessionID, "0")...)
 	dst = append(dst, ' ')
-	dst = append(dst, orDefault(o.SessionVersion, "0")...)
+	dst = append(dst, cmp.Or(o.SessionVersion, "0")...)
 	dst = append(dst, ' ')
-	return appendAddress(dst, o.NetworkType, o.AddressType, orDefault(o.Address, "0.0.0.0"))
+	return appendAddress(dst, o.NetworkType, o.AddressType, cmp.Or(o.Address, "0.0.0.0"))
 }
 
 func (c Connection) append(dst []byte) []byte {
@@ -117,21 +119,21 @@ func (c Connection) append(dst []byte) []byte {
 		return appendLine(dst, "c=", c.Raw)
 	}
 	dst = append(dst, "c="...)
-	return appendAddress(dst, c.NetworkType, c.AddressType, orDefault(c.Address, "0.0.0.0"))
+	return appendAddress(dst, c.NetworkType, c.AddressType, cmp.Or(c.Address, "0.0.0.0"))
 }
 
-// appendAddress writes the three words that end the o= and c= lines.
+// appendAddress appends the three words that end the o= and c= lines.
 func appendAddress(dst []byte, network, kind, address string) []byte {
-	dst = append(dst, orDefault(network, "IN")...)
+	dst = append(dst, cmp.Or(network, "IN")...)
 	dst = append(dst, ' ')
-	dst = append(dst, orDefault(kind, addressType(address))...)
+	dst = append(dst, cmp.Or(kind, addressType(address))...)
 	dst = append(dst, ' ')
 	dst = append(dst, address...)
 	return append(dst, '\r', '\n')
 }
 
-// addressType returns the address type that goes with an address or host name. A single colon precedes a port, which some peers
-// write behind the address.
+// addressType returns the address type of an address or host name. A single colon precedes a port,
+// which some peers write behind the address.
 func addressType(address string) string {
 	if strings.Count(address, ":") > 1 {
 		return "IP6"
@@ -169,14 +171,15 @@ func appendOthers(dst []byte, lines []Line) []byte {
 	return dst
 }
 
-// appendLine writes a line, whose prefix is its type letter and '=', or that and the name of an attribute with the ':'.
+// appendLine appends a line. Its prefix is the type letter and '=', for an attribute followed by
+// its name and ':'.
 func appendLine(dst []byte, prefix, value string) []byte {
 	dst = append(dst, prefix...)
 	dst = append(dst, value...)
 	return append(dst, '\r', '\n')
 }
 
-// appendOptional writes a line unless its value is empty.
+// appendOptional is appendLine if the value is not empty.
 func appendOptional(dst []byte, prefix, value string) []byte {
 	if value == "" {
 		return dst
@@ -188,11 +191,4 @@ func appendNumber(dst []byte, prefix string, value uint64) []byte {
 	dst = append(dst, prefix...)
 	dst = strconv.AppendUint(dst, value, 10)
 	return append(dst, '\r', '\n')
-}
-
-func orDefault(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 9143, section 7.2.1: the first section of the group that is in use has the transport of all. What the others say about theirs is
-// for a peer that does not bundle.
+// RFC 9143, section 7.2.1: the first section of the group that is in use has the transport of all.
+// The attributes of the others are for a peer that does not bundle.
 func TestTaggedSection(t *testing.T) {
 	first := Transport{ICEUfrag: "first", ICEPwd: "first-pwd", ICEOptions: []string{"trickle"}, Fingerprints: []Fingerprint{{Algorithm: SHA256}}, Setup: SetupActpass}
 	second := Transport{ICEUfrag: "second", ICEPwd: "second-pwd", TLSID: "x", Fingerprints: []Fingerprint{{Algorithm: SHA1}}, Setup: SetupActive}
@@ -41,7 +41,7 @@ func TestTaggedSection(t *testing.T) {
 	want(4, 4, "", []string{"of one without mid"}, false)
 	require.Equal(t, "x", d.TransportOf(&d.Media[0]).TLSID, "what the first lacks")
 
-	// A peer that puts its candidates into the wrong section of the group is understood, if they are of the same transport.
+	// Candidates in another section of the group are used if they are of the same transport.
 	d.Media[1].Candidates = nil
 	want(0, 1, "first", nil, false)
 	d.Media[0].Transport = first
@@ -56,7 +56,8 @@ func TestTaggedSection(t *testing.T) {
 	want(0, 0, "", []string{"of a"}, true)
 }
 
-// RFC 3264, section 6: an answer has what is understood of the offer. Formats without their mapping would not be understood.
+// RFC 3264, section 6: an answer repeats the attributes of the offer that it understands. Formats
+// without their mapping would be of no use.
 func TestInactive(t *testing.T) {
 	d := mustParse(t, chromeVideo)
 	transport := Transport{ICEUfrag: "abcd", ICEPwd: "H9gnSA7N/gydRr6CruQSOayu", Fingerprints: []Fingerprint{testFingerprint(t)}, Setup: SetupActive}
@@ -90,8 +91,8 @@ a=fmtp:98 profile-id=0
 	}
 }
 
-// The same encoding in two formats is told apart by its parameters, and a retransmission is of the format that its "apt" says. What else
-// a parameter may say was for the media, or is not known here.
+// Parameters distinguish two formats of one encoding, and apt names the format that is
+// retransmitted. Other parameters describe the media, or are unknown here.
 func TestInactiveFormatParameters(t *testing.T) {
 	for parameters, want := range map[string]string{
 		"apt=96":               "apt=96",

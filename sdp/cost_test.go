@@ -14,8 +14,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/cputime"
 )
 
-// manySections returns a description with as many sections as there may be, all of them in one BUNDLE group whose first has the
-// transport.
+// manySections returns a description with MaxMedia sections, all in one BUNDLE group, of which the
+// first has the transport.
 func manySections() string {
 	mid := func(i int) string { return fmt.Sprintf("%s%04d", strings.Repeat("m", 196), i) }
 	var text, group strings.Builder
@@ -29,8 +29,8 @@ func manySections() string {
 	return "v=0\r\ns=-\r\na=group:BUNDLE" + group.String() + "\r\n" + text.String()
 }
 
-// manyMids returns a description of MaxSize bytes with as many sections as there may be, whose mids are the last of a group
-// that has room for little else.
+// manyMids returns a description of MaxSize bytes with MaxMedia sections. Their mids are at the end
+// of a group that fills most of the description.
 func manyMids() string {
 	var text, group strings.Builder
 	for i := range MaxMedia {
@@ -46,13 +46,13 @@ func manyMids() string {
 	return head.String() + others.String() + group.String() + "\r\n" + text.String()
 }
 
-// processorTime returns how long f takes, at least: processor time where the system knows it, so that other programs do not count,
-// and without garbage collections.
+// processorTime returns the shortest duration of several calls of f, without garbage collections.
+// It is processor time if the system measures it, which excludes other programs.
 func processorTime(f func()) time.Duration {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	least := time.Hour
 	for range 3 {
-		runtime.GC() // also gives back memory, so that all but the first find it there
+		runtime.GC() // also frees memory that the next calls use
 		start := time.Now()
 		before, known := cputime.Process()
 		f()
@@ -66,12 +66,13 @@ func processorTime(f func()) time.Duration {
 	return least
 }
 
-// unmeasurable is a difference of times that says nothing. What takes quadratic time needs many times as long for the largest
-// description.
+// unmeasurable is a difference of durations without significance. An algorithm of quadratic time
+// needs many times as long for the largest description.
 const unmeasurable = 30 * time.Millisecond
 
-// A description is checked in about the time that it takes to read it, however many sections and mids the peer has put into it, and
-// whether it is valid or not. Looking through a group for every section takes hundreds of times as long.
+// Validate takes about as long as ParseDescription, for any number of sections and mids, whether
+// the description is valid or not. A search through a group for every section takes hundreds of
+// times as long.
 func TestValidateTakesLinearTime(t *testing.T) {
 	for name, text := range map[string]string{"sections": manySections(), "mids": manyMids()} {
 		d, err := ParseDescription(text)
@@ -84,8 +85,8 @@ func TestValidateTakesLinearTime(t *testing.T) {
 	}
 }
 
-// Whatever fills a description, reading, checking and writing four times as much takes about four times as long: looking
-// back at what was read would take sixteen times as long.
+// Parsing, validating and writing a description takes four times as long for four times as many
+// lines, of whatever type. An algorithm of quadratic time takes sixteen times as long.
 func TestLinearTime(t *testing.T) {
 	const head, section = "v=0\no=- 1 2 IN IP4 127.0.0.1\ns=-\nt=0 0\n", "m=audio 9 RTP/AVP 0\n"
 	repeat := func(line string) func(int) string {
@@ -142,7 +143,7 @@ func TestLinearTime(t *testing.T) {
 	}
 }
 
-// workOn does what a program does with a description that it received.
+// workOn calls the functions that a program calls for a received description.
 func workOn(text string) {
 	_, _ = ParseOptions{Strict: true}.Parse(text)
 	if s, err := Parse(text); err == nil {

@@ -56,7 +56,7 @@ func TestDataChannelSection(t *testing.T) {
 	require.EqualValues(t, 7, (&MediaDescription{SCTPPort: 7}).EffectiveSCTPPort())
 }
 
-// RFC 8841, section 6.1: without the attribute 64K, with the value 0 any size.
+// RFC 8841, section 6.1: the limit is 64 KiB without the attribute, and none with the value 0.
 func TestMessageLimit(t *testing.T) {
 	const data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\n"
 	for text, want := range map[string]uint64{
@@ -70,7 +70,8 @@ func TestMessageLimit(t *testing.T) {
 	}
 }
 
-// A connection that lost its data channels and got them back has two sections; the one in use counts.
+// After its data channels were removed and added again, a connection has two sections; Application
+// returns the one in use.
 func TestApplicationPrefersTheSectionInUse(t *testing.T) {
 	const refused, used = "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\n", "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\n"
 	d := mustParse(t, refused+used)

@@ -19,8 +19,8 @@ const (
 )
 
 const (
-	portDiscard        = 9               // where the address is not known yet (RFC 8840)
-	addressUnspecified = "0.0.0.0"       // likewise; also hides the origin (RFC 8829, section 5.2.1)
+	portDiscard        = 9               // while the address is not known (RFC 8840)
+	addressUnspecified = "0.0.0.0"       // likewise; also in the origin (RFC 8829, section 5.2.1)
 	legacyProtocol     = "DTLS/SCTP"     // of data channels before RFC 8841
 	overTCP            = "TCP/DTLS/SCTP" // RFC 8841, section 4.1
 )
@@ -28,14 +28,15 @@ const (
 const (
 	// DefaultSCTPPort is the SCTP port of every known implementation.
 	DefaultSCTPPort = 5000
-	// DefaultMaxMessageSize is how much a peer that gives no a=max-message-size takes, in bytes (RFC 8841, section 6.1).
+	// DefaultMaxMessageSize is the largest message in bytes that a peer without a=max-message-size
+	// accepts (RFC 8841, section 6.1).
 	DefaultMaxMessageSize = 65536
 )
 
 // A Description is a session description in the terms of WebRTC (RFC 8829).
 //
-// The fields of the session part come first in the text, those of a [MediaDescription] in its section. To make an offer, fill in a
-// literal; zero values are left out or have the meaning that their comment gives:
+// Its own fields are those of the session part, before the first section. An offer is a literal;
+// fields with zero values are not written, unless their comments say otherwise:
 //
 //	offer := sdp.Description{
 //		SessionID:      id,
@@ -53,12 +54,15 @@ const (
 //	}
 //	text := offer.String()
 type Description struct {
-	Username       string // of the origin; empty is written "-"
-	SessionID      uint64 // of the origin; the same for all descriptions of a connection, below 2^63 (RFC 8829, section 5.2.1)
-	SessionVersion uint64 // of the origin; one more in each description that differs from the one before
-	Address        string // of the origin; empty is written 0.0.0.0, which tells nobody anything
-	// OriginText is the value of an o= line that the four fields above cannot express (a session id that is not a number,
-	// missing fields), verbatim. If it is not empty, it is written in their place.
+	Username string // of the origin; empty is written "-"
+	// SessionID and SessionVersion are of the origin. The id, below 2^63, is the same in all
+	// descriptions of a connection; the version is increased by one in each description that
+	// differs from the one before (RFC 8829, section 5.2.1).
+	SessionID, SessionVersion uint64
+	Address                   string // of the origin; empty is written 0.0.0.0, which reveals nothing
+	// OriginText is the value of an o= line that the four fields above cannot express (a session id
+	// that is not a number, missing fields), verbatim. If it is not empty, it is written instead of
+	// them.
 	OriginText string
 
 	Name        string      // s=; empty is written "-"
@@ -66,19 +70,19 @@ type Description struct {
 	URI         string      // u=
 	Emails      []string    // e=
 	Phones      []string    // p=
-	Connection  Connection  // c=, for the sections that have none
+	Connection  Connection  // c=, of the sections without one
 	Bandwidths  []Bandwidth // b=
-	Times       []Time      // t=, r=, z=; none for the usual t=0 0
+	Times       []Time      // t=, r=, z=; none is written t=0 0
 
 	Groups           []Group    // a=group
 	ICELite          bool       // a=ice-lite (RFC 8839, section 5.3)
 	ExtmapAllowMixed bool       // a=extmap-allow-mixed for all sections (RFC 8285, section 6)
 	EndOfCandidates  bool       // a=end-of-candidates for all sections (RFC 8840)
-	Direction        Direction  // for the sections that have none
+	Direction        Direction  // of the sections without one
 	Attributes       Attributes // all others: msid-semantic, identity, ice-pacing, …
 	Others           []Line     // lines that are not of the grammar
 
-	// Transport holds for the sections that do not say otherwise; see TransportOf.
+	// Transport applies to the sections without attributes of their own; see TransportOf.
 	Transport
 
 	Media []MediaDescription
@@ -87,11 +91,10 @@ type Description struct {
 // A Group is an a=group line (RFC 5888, section 5).
 type Group struct {
 	Semantics string   // SemanticsBundle, "LS", …
-	Mids      []string // in their order, which is significant: the first of a BUNDLE group has its transport
+	Mids      []string // in their order: the first section of a BUNDLE group has its transport
 }
 
-// A Transport is what identifies a transport and secures it: the attributes of ICE and DTLS, which
-// can stand in the session part or in a media section.
+// A Transport has the attributes of ICE and DTLS, which occur in the session part or in a section.
 type Transport struct {
 	ICEUfrag     string        // a=ice-ufrag (RFC 8839, section 5.4)
 	ICEPwd       string        // a=ice-pwd (RFC 8839, section 5.4)
@@ -101,57 +104,64 @@ type Transport struct {
 	Setup        Setup         // a=setup (RFC 4145, section 4)
 }
 
-// Trickle reports whether candidates may follow later: the ICE options include "trickle" (RFC 8840). The option is what
-// was declared; since every known WebRTC endpoint trickles, its absence need not mean more than an edited description.
+// Trickle reports whether the ICE options include "trickle": the endpoint supports candidates that
+// follow later (RFC 8840). Every known WebRTC endpoint does; the option may still be absent from a
+// description that was edited.
 func (t *Transport) Trickle() bool { return slices.Contains(t.ICEOptions, "trickle") }
 
 // A MediaDescription is a media section in the terms of WebRTC.
 type MediaDescription struct {
 	Kind string // KindApplication, KindAudio, KindVideo or another
 
-	// Port is written 0 when Rejected or, with BundleOnly, as it is; otherwise zero is written 9, the discard port.
+	// Port is written as 0 if Rejected. Otherwise 0 is written as 9, the discard port, unless
+	// BundleOnly.
 	Port      uint16
 	PortCount uint16 // of "port/count", which WebRTC does not use
 	Protocol  string // empty is written UDP/DTLS/SCTP for an application, UDP/TLS/RTP/SAVPF for others
-	// Formats are the payload types, or the protocol of an application; empty is written webrtc-datachannel for an
-	// application. Another section without a format cannot be used: it is read and written as a rejected one, whose
-	// format is 0.
+	// Formats are the payload types, or the protocol of an application. For an application, empty
+	// is written webrtc-datachannel. Any other section without a format is unusable: it is parsed
+	// and written as rejected, with the format 0.
 	Formats []string
 
-	// Rejected says that the section is not in use: its port is 0 and it is not bundle-only (RFC 8829, section 5.3.1), or it
-	// has no format. The port is then written as 0.
+	// Rejected is set for a section that is not in use: its port is 0 and it is not bundle-only
+	// (RFC 8829, section 5.3.1), or it has no format.
 	Rejected bool
-	// BundleOnly is a=bundle-only: use the section bundled or not at all (RFC 9143, section 6). Ignored when Rejected.
+	// BundleOnly is a=bundle-only: the section is not to be used without its BUNDLE group (RFC
+	// 9143, section 6). Ignored if Rejected.
 	BundleOnly bool
 
 	Title       string       // i=
-	Connections []Connection // c=; none is written IN IP4 0.0.0.0, unless the session part has one
+	Connections []Connection // c=; none is written IN IP4 0.0.0.0 if the session part has none either
 	Bandwidths  []Bandwidth  // b=
 
 	Mid       string // a=mid (RFC 5888, section 4)
 	Direction Direction
 
-	// Transport is what the section itself says; see [Description.TransportOf].
+	// Transport has the attributes of the section itself. [Description.TransportOf] returns those
+	// in effect.
 	Transport
 
-	// Candidates are the values of the a=candidate lines, verbatim and with their name: "candidate:1 1 UDP …".
+	// Candidates are the a=candidate lines, verbatim, from the name on: "candidate:1 1 UDP …". This
+	// is the form that [github.com/rtcstack/rtcstack/ice.ParseCandidate] parses, and Append of its
+	// result makes.
 	Candidates      []string
 	EndOfCandidates bool // a=end-of-candidates: no more will follow (RFC 8840)
 
-	// The following are of data channel sections only; elsewhere such attributes stay in Attributes.
+	// The following belong to data channel sections; other sections keep such attributes in
+	// Attributes.
 
-	SCTPPort          uint16 // a=sctp-port (RFC 8841, section 5); 0 where there is none, then 5000 is meant
+	SCTPPort          uint16 // a=sctp-port (RFC 8841, section 5); 0: none, which means 5000
 	SCTPClosed        bool   // a=sctp-port:0, which ends the association (RFC 8841, section 5.2)
-	SCTPStreams       uint16 // number of streams in the old a=sctpmap; 0 where there is none
-	MaxMessageSize    uint64 // a=max-message-size in bytes; 0 for unlimited (RFC 8841, section 6); see MessageLimit
+	SCTPStreams       uint16 // number of streams in the older a=sctpmap; 0: none
+	MaxMessageSize    uint64 // a=max-message-size in bytes (RFC 8841, section 6); see MessageLimit
 	HasMaxMessageSize bool   // whether there is an a=max-message-size
 
 	Attributes Attributes // all others
 	Others     []Line     // lines that are not of the grammar
 }
 
-// Application returns the data channel section: the first that is not rejected, otherwise the first that is, nil where there is none.
-// It points into d.Media.
+// Application returns the first data channel section that is not rejected, or else the first one
+// that is, or nil. The result points into d.Media.
 func (d *Description) Application() *MediaDescription {
 	var rejected *MediaDescription
 	for i := range d.Media {
@@ -169,7 +179,7 @@ func (d *Description) Application() *MediaDescription {
 	return rejected
 }
 
-// MediaByMid returns the section with the mid, nil where there is none. It points into d.Media.
+// MediaByMid returns the first section with the mid, or nil. The result points into d.Media.
 func (d *Description) MediaByMid(mid string) *MediaDescription {
 	if mid == "" {
 		return nil
@@ -182,7 +192,7 @@ func (d *Description) MediaByMid(mid string) *MediaDescription {
 	return nil
 }
 
-// BundleOf returns the BUNDLE group of the mid, nil where it is in none. It points into d.Groups.
+// BundleOf returns the BUNDLE group that contains the mid, or nil. The result points into d.Groups.
 func (d *Description) BundleOf(mid string) *Group {
 	for i := range d.Groups {
 		g := &d.Groups[i]
@@ -193,9 +203,10 @@ func (d *Description) BundleOf(mid string) *Group {
 	return nil
 }
 
-// TaggedOf returns the section whose transport m, which must be one of d.Media, uses: of a BUNDLE group the first section
-// that is there and not rejected (the tagged section of https://www.rfc-editor.org/rfc/rfc9143.html#section-7.2.1), and m itself when it is
-// rejected or in no group. It points into d.Media.
+// TaggedOf returns the section whose transport m uses; m must point into d.Media. If m is in a
+// BUNDLE group, that is the tagged section (RFC 9143, section 7.2.1): the first section of the
+// group that exists and is not rejected. If m is rejected or in no group, it is m itself. The
+// result points into d.Media.
 func (d *Description) TaggedOf(m *MediaDescription) *MediaDescription {
 	if m.Rejected {
 		return m
@@ -221,17 +232,18 @@ func (d *Description) TaggedOf(m *MediaDescription) *MediaDescription {
 	return m
 }
 
-// TransportOf returns the transport that is in effect for a section, which must be one of d.Media.
+// TransportOf returns the transport in effect for a section; m must point into d.Media.
 //
-// For a bundled section that is the one of the tagged section, see [Description.TaggedOf]: attributes of the categories TRANSPORT and
-// IDENTICAL stand in that one alone (https://www.rfc-editor.org/rfc/rfc9143.html#section-7.1.3), and where others have them too, they
-// mean transports that BUNDLE does away with. What the tagged section lacks is taken from the section itself, and then from
-// the session part (RFC 8839, section 5.4; RFC 8122, section 5; RFC 4145, section 4). The slices are shared with d.
+// For a bundled section it is the transport of the tagged section, see [Description.TaggedOf].
+// Attributes of the categories TRANSPORT and IDENTICAL belong there (RFC 9143, section 7.1.3);
+// those of the other sections describe transports that are not used. Attributes that the tagged
+// section lacks are taken from the section itself, and then from the session part (RFC 8839,
+// section 5.4; RFC 8122, section 5; RFC 4145, section 4). The slices are shared with d.
 func (d *Description) TransportOf(m *MediaDescription) Transport {
 	return d.transport(m, d.TaggedOf(m))
 }
 
-// transport is TransportOf for a section whose tagged section is known.
+// transport is TransportOf for a section with a known tagged section.
 func (d *Description) transport(m, tagged *MediaDescription) Transport {
 	t := tagged.Transport
 	if tagged != m {
@@ -241,10 +253,12 @@ func (d *Description) transport(m, tagged *MediaDescription) Transport {
 	return t
 }
 
-// CandidatesOf returns the candidates of the transport that is in effect for a section, which must be one of d.Media, and whether no
-// others will follow (a=end-of-candidates, RFC 8840). They are of the category TRANSPORT and so stand in the tagged section, see
-// [Description.TaggedOf]; the section's own count where that one has none and the ICE credentials do not say that they are of
-// another transport. The slice is shared with d.
+// CandidatesOf returns the candidates of the transport in effect for a section; m must point into
+// d.Media. complete reports whether no others will follow (a=end-of-candidates, RFC 8840).
+//
+// The candidates are those of the tagged section, see [Description.TaggedOf]. If it has none, they
+// are those of the section itself, unless its ICE credentials belong to another transport. The
+// slice is shared with d. [github.com/rtcstack/rtcstack/ice.ParseCandidate] parses a candidate.
 func (d *Description) CandidatesOf(m *MediaDescription) (candidates []string, complete bool) {
 	tagged := d.TaggedOf(m)
 	candidates, complete = tagged.Candidates, d.EndOfCandidates || tagged.EndOfCandidates
@@ -254,12 +268,13 @@ func (d *Description) CandidatesOf(m *MediaDescription) (candidates []string, co
 	return candidates, complete
 }
 
-// sharesICE reports whether the ICE credentials of the section itself, if it has any, are those of the other.
+// sharesICE reports whether the section has no ICE credentials of its own, or those of the other
+// section.
 func (m *MediaDescription) sharesICE(other *MediaDescription) bool {
 	return (m.ICEUfrag == "" || m.ICEUfrag == other.ICEUfrag) && (m.ICEPwd == "" || m.ICEPwd == other.ICEPwd)
 }
 
-// complete fills what t lacks from u.
+// complete copies the attributes that t lacks from u.
 func (t *Transport) complete(u *Transport) {
 	if t.ICEUfrag == "" {
 		t.ICEUfrag = u.ICEUfrag
@@ -281,7 +296,8 @@ func (t *Transport) complete(u *Transport) {
 	}
 }
 
-// DirectionOf returns the direction that is in effect for a section: its own, that of the session part, or sendrecv.
+// DirectionOf returns the direction in effect for a section: its own, or else that of the session
+// part, or else sendrecv.
 func (d *Description) DirectionOf(m *MediaDescription) Direction {
 	switch {
 	case m.Direction != DirectionUnspecified:
@@ -292,8 +308,8 @@ func (d *Description) DirectionOf(m *MediaDescription) Direction {
 	return DirectionSendRecv
 }
 
-// IsDataChannel reports whether the section is for data channels: an application over SCTP over DTLS, in the form of RFC 8841 or
-// the older one.
+// IsDataChannel reports whether the section describes data channels: an application over SCTP over
+// DTLS, in the form of RFC 8841 or the older one.
 func (m *MediaDescription) IsDataChannel() bool {
 	if m.Kind != KindApplication {
 		return false
@@ -307,8 +323,9 @@ func (m *MediaDescription) IsDataChannel() bool {
 	return false
 }
 
-// legacyPort returns the SCTP port of a section that is written like those before RFC 8841 ("m=application 9 DTLS/SCTP 5000"), and 0 for
-// others. The form is kept in Protocol and Formats, and an answer has to repeat it.
+// legacyPort returns the SCTP port of a section in the form before RFC 8841 ("m=application 9
+// DTLS/SCTP 5000"), and 0 for other sections. Protocol and Formats keep the form, which an answer
+// must repeat.
 func (m *MediaDescription) legacyPort() uint16 {
 	if m.Kind != KindApplication || m.Protocol != legacyProtocol || len(m.Formats) == 0 {
 		return 0
@@ -317,7 +334,7 @@ func (m *MediaDescription) legacyPort() uint16 {
 	return port
 }
 
-// contradictsPort reports whether the fields say different things about the SCTP port of a data channel section.
+// contradictsPort reports whether the fields of a data channel section have different SCTP ports.
 func (m *MediaDescription) contradictsPort() bool {
 	legacy := m.legacyPort()
 	if m.SCTPClosed {
@@ -326,8 +343,8 @@ func (m *MediaDescription) contradictsPort() bool {
 	return legacy != 0 && m.SCTPPort != 0 && m.SCTPPort != legacy
 }
 
-// EffectiveSCTPPort returns the SCTP port to use: SCTPPort, that of the older form of the m= line, or 5000 where there is none. Not
-// meaningful when SCTPClosed.
+// EffectiveSCTPPort returns the SCTP port in effect: SCTPPort, or else that of the older form of
+// the m= line, or else 5000. It has no meaning if SCTPClosed.
 func (m *MediaDescription) EffectiveSCTPPort() uint16 {
 	if m.SCTPPort != 0 {
 		return m.SCTPPort
@@ -338,8 +355,9 @@ func (m *MediaDescription) EffectiveSCTPPort() uint16 {
 	return DefaultSCTPPort
 }
 
-// MessageLimit returns the size of the largest message that the writer of the description takes, in bytes: its a=max-message-size,
-// 65536 where there is none (RFC 8841, section 6.1), or math.MaxUint64 where it says 0, which means any size.
+// MessageLimit returns the size in bytes of the largest message that the writer of the description
+// accepts: its a=max-message-size, 65536 if there is none (RFC 8841, section 6.1), or
+// math.MaxUint64 for the value 0, which means any size.
 func (m *MediaDescription) MessageLimit() uint64 {
 	switch {
 	case !m.HasMaxMessageSize:
@@ -350,90 +368,8 @@ func (m *MediaDescription) MessageLimit() uint64 {
 	return m.MaxMessageSize
 }
 
-// Inactive returns the section that takes part in a BUNDLE group with transport t and neither sends nor receives: in an answer, it
-// stands in the place of an offered section of media whose transport is wanted without the media; in an offer, in that of such a
-// section that was agreed before. It has the formats and what says which codecs they are, without which implementations find no codec
-// in common and refuse the section: a=rtpmap, and of a=fmtp the parameters that tell formats of one encoding apart ("apt" of
-// RFC 4588, the profiles and modes of H.264, H.265, VP9 and AV1). It has a=rtcp-mux where m has it, which bundled media needs
-// (RFC 9143, section 9.3).
-//
-// Of the other attributes and parameters it has none: what is not understood must not be repeated (RFC 3264, section 6).
-func (m *MediaDescription) Inactive(t Transport) MediaDescription {
-	section := MediaDescription{
-		Kind:      m.Kind,
-		Protocol:  m.Protocol,
-		Formats:   m.Formats,
-		Mid:       m.Mid,
-		Direction: DirectionInactive,
-		Transport: t,
-	}
-	type described struct{ mapped, configured bool }
-	formats := make(map[string]described, len(m.Formats))
-	for _, format := range m.Formats {
-		formats[format] = described{}
-	}
-	if m.Attributes.has("rtcp-mux") {
-		section.Attributes = append(section.Attributes, Attribute{Key: "rtcp-mux"})
-	}
-	for _, a := range m.Attributes {
-		format, value := word(a.Value)
-		is, ok := formats[format]
-		switch {
-		case !ok:
-		case a.Key == "rtpmap" && !is.mapped:
-			is.mapped = true
-			section.Attributes = append(section.Attributes, Attribute{Key: a.Key, Value: a.Value})
-		case a.Key == "fmtp" && !is.configured:
-			if value = identifyingParameters(value); value != "" {
-				is.configured = true
-				section.Attributes = append(section.Attributes, Attribute{Key: a.Key, Value: format + " " + value})
-			}
-		}
-		if ok {
-			formats[format] = is
-		}
-	}
-	return section
-}
-
-// identifyingParameters returns those of the parameters of a format ("apt=96;rtx-time=200") that say which format it is. An
-// implementation that does not find them takes the format for another one, or, where retransmissions of no format are
-// offered, refuses the section.
-func identifyingParameters(parameters string) string {
-	var kept []string
-	for parameter := range strings.SplitSeq(parameters, ";") {
-		parameter = strings.TrimSpace(parameter)
-		switch name, _, _ := strings.Cut(parameter, "="); strings.ToLower(name) {
-		case "apt", // RFC 4588, section 8.1
-			"profile-level-id", "packetization-mode", "level-asymmetry-allowed", // RFC 6184, section 8.2.2
-			"profile-space", "profile-id", "tier-flag", "level-id", "tx-mode", // RFC 7798, section 7.2.2; RFC 9628, section 6.2 (profile-id)
-			"profile", "level-idx", "tier": // AV1's RTP payload format, section 7.2.3
-			kept = append(kept, parameter)
-		}
-	}
-	return strings.Join(kept, ";")
-}
-
-// IsRTP reports whether the section is for media over RTP (RFC 8866, section 5.14: "RTP/AVP", "UDP/TLS/RTP/SAVPF", …).
+// IsRTP reports whether the protocol of the section is RTP (RFC 8866, section 5.14), such as
+// "RTP/AVP" or "UDP/TLS/RTP/SAVPF".
 func (m *MediaDescription) IsRTP() bool {
 	return strings.HasPrefix(m.Protocol, "RTP/") || strings.Contains(m.Protocol, "/RTP/")
-}
-
-// Rejection returns the section that an answer has in the place of an offered section which it does not want: the same m= line with port 0
-// (RFC 8829, section 5.3.1; RFC 3264, section 6). Its mid must not be in a group of the answer.
-//
-// "Any media formats listed are ignored. At least one MUST be present", and for audio and video that is payload type 0,
-// which needs no rtpmap: pion looks for the rtpmap of each even here. Firefox wants the format of a data section repeated.
-func (m *MediaDescription) Rejection() MediaDescription {
-	rejection := MediaDescription{
-		Kind:     m.Kind,
-		Protocol: m.Protocol,
-		Formats:  m.Formats,
-		Mid:      m.Mid,
-		Rejected: true,
-	}
-	if m.Kind == KindAudio || m.Kind == KindVideo {
-		rejection.Formats = nil
-	}
-	return rejection
 }

@@ -1,27 +1,31 @@
 package sdp
 
-import "strconv"
+import (
+	"cmp"
+	"strconv"
+)
 
-// String returns the description as text, see [Description.Append].
+// String returns the text of the description, see [Description.Append].
 func (d *Description) String() string { return string(d.Append(nil)) }
 
-// Append appends the description to dst, its lines in the order that browsers use (RFC 8829, section 5.2.1). Values are
-// written as they are: call Validate first where they come from elsewhere. It does not allocate when dst has room.
+// Append appends the text of the description to dst, its lines in the order that browsers use (RFC
+// 8829, section 5.2.1). Values are written unchanged: a program that takes them from others calls
+// Validate first. Append does not allocate if the capacity of dst is enough.
 func (d *Description) Append(dst []byte) []byte {
 	dst = append(dst, "v=0\r\no="...)
 	if d.OriginText != "" {
 		dst = append(dst, d.OriginText...)
 		dst = append(dst, '\r', '\n')
 	} else {
-		dst = append(dst, orDefault(d.Username, "-")...)
+		dst = append(dst, cmp.Or(d.Username, "-")...)
 		dst = append(dst, ' ')
 		dst = strconv.AppendUint(dst, d.SessionID, 10)
 		dst = append(dst, ' ')
 		dst = strconv.AppendUint(dst, d.SessionVersion, 10)
 		dst = append(dst, ' ')
-		dst = appendAddress(dst, "", "", orDefault(d.Address, addressUnspecified))
+		dst = appendAddress(dst, "", "", cmp.Or(d.Address, addressUnspecified))
 	}
-	dst = appendLine(dst, "s=", orDefault(d.Name, "-"))
+	dst = appendLine(dst, "s=", cmp.Or(d.Name, "-"))
 	dst = appendHead(dst, d.Information, d.URI, d.Emails, d.Phones, d.Connection, d.Bandwidths)
 	dst = appendTimes(dst, d.Times)
 
@@ -53,13 +57,15 @@ func (d *Description) Append(dst []byte) []byte {
 	return dst
 }
 
-// String returns the section as text, see [MediaDescription.Append].
+// String returns the text of the section, see [MediaDescription.Append].
 func (m *MediaDescription) String() string { return string(m.Append(nil)) }
 
-// Append appends the section to dst, from its m= line on. It does not allocate when dst has room.
+// Append appends the text of the section to dst, from its m= line on. It does not allocate if the
+// capacity of dst is enough.
 func (m *MediaDescription) Append(dst []byte) []byte { return m.append(dst, true) }
 
-// Without connection, a section that has no c= line gets none: that of the session part holds for it.
+// append is Append. If connection is false, it adds no c= line to a section without one, since that
+// of the session part applies.
 func (m *MediaDescription) append(dst []byte, connection bool) []byte {
 	dst = m.appendFirst(dst)
 	dst = appendOptional(dst, "i=", m.Title)
@@ -91,12 +97,12 @@ func (m *MediaDescription) append(dst []byte, connection bool) []byte {
 	return appendOthers(dst, m.Others)
 }
 
-// rejected reports whether the section is written as a rejected one.
+// rejected reports whether the section is written as rejected.
 func (m *MediaDescription) rejected() bool {
 	return m.Rejected || len(m.Formats) == 0 && m.Kind != KindApplication
 }
 
-// appendFirst writes the m= line.
+// appendFirst appends the m= line.
 func (m *MediaDescription) appendFirst(dst []byte) []byte {
 	port, protocol := m.Port, m.Protocol
 	switch {
@@ -121,7 +127,7 @@ func (m *MediaDescription) appendFirst(dst []byte) []byte {
 	return appendMediaLine(dst, m.Kind, port, m.PortCount, protocol, []string{format})
 }
 
-// appendSCTP writes the attributes of RFC 8841, or the one of the older form for a section that is written in it.
+// appendSCTP appends the attributes of RFC 8841, or a=sctpmap for a section of the older form.
 func (m *MediaDescription) appendSCTP(dst []byte) []byte {
 	legacy := m.legacyPort() != 0
 	switch {

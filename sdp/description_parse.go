@@ -5,26 +5,28 @@ import (
 	"strings"
 )
 
-// ParseDescription reads a session description in the terms of WebRTC. Its strings are substrings of text.
+// ParseDescription parses a session description in the terms of WebRTC. Its strings are substrings
+// of text.
 //
-// It accepts what [Parse] accepts. Attributes with a field are checked for their syntax, and those which may stand once in a
-// section must not stand there with different values. Whether the description is complete enough to connect is the business
-// of [Description.Validate]. The error is a *[SyntaxError].
+// It accepts the same input as [Parse], and checks the syntax of the attributes that have a field.
+// An attribute that may occur once in a section must not occur there with different values.
+// [Description.Validate] checks that the description is complete. The error is a *[SyntaxError].
 func ParseDescription(text string) (*Description, error) {
 	return ParseOptions{}.ParseDescription(text)
 }
 
-// ParseDescription is the function [ParseDescription] with options.
+// ParseDescription is [ParseDescription] with options.
 func (o ParseOptions) ParseDescription(text string) (*Description, error) {
 	s, err := o.Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	return describe(text, s)
+	return newDescription(text, s)
 }
 
-// describe makes a description of s, which was parsed from text and is not used any further.
-func describe(text string, s *Session) (*Description, error) {
+// newDescription returns the description of s, which was parsed from text. It takes over the slices
+// of s.
+func newDescription(text string, s *Session) (*Description, error) {
 	d := &Description{
 		Username:    s.Origin.Username,
 		Address:     s.Origin.Address,
@@ -63,9 +65,10 @@ func describe(text string, s *Session) (*Description, error) {
 	return d, nil
 }
 
-// ParseMedia reads one media section, from its m= line on, as programs give it to describe a track. The "m=" may be missing,
-// and so may the formats: they are then the payload types of the a=rtpmap lines. A session part before the section is
-// skipped. The error is a *[SyntaxError], also when there is not exactly one section.
+// ParseMedia parses one media section, from its m= line on. Two parts may be missing: the "m=" at
+// the start, and the formats, which are then the payload types of the a=rtpmap lines. A session
+// part before the section is ignored. The error is a *[SyntaxError], also if there is not exactly
+// one section.
 func ParseMedia(text string) (*MediaDescription, error) {
 	full := text
 	if first := strings.TrimLeft(text, "\r\n"); len(first) < 2 || first[1] != '=' {
@@ -85,14 +88,14 @@ func ParseMedia(text string) (*MediaDescription, error) {
 			}
 		}
 	}
-	d, err := describe(full, s)
+	d, err := newDescription(full, s)
 	if err != nil {
 		return nil, err
 	}
 	return &d.Media[0], nil
 }
 
-// isPlain reports whether the fields of a Description express the line.
+// isPlain reports whether the fields of a Description can express the line.
 func (o *Origin) isPlain() bool {
 	return o.Raw == "" && isPlainNumber(o.SessionID) && isPlainNumber(o.SessionVersion) &&
 		o.NetworkType == "IN" && o.AddressType == addressType(o.Address)
@@ -104,7 +107,7 @@ func (o *Origin) text() string {
 	return line[len("o=") : len(line)-len("\r\n")]
 }
 
-// isPlainNumber reports whether s is a number of 64 bits as it is written here, without leading zeros.
+// isPlainNumber reports whether s is a number of 64 bits without leading zeros.
 func isPlainNumber(s string) bool {
 	if !digits(s) || s[0] == '0' && s != "0" {
 		return false
@@ -113,13 +116,13 @@ func isPlainNumber(s string) bool {
 	return err == nil
 }
 
-// permanent reports whether t is what all of WebRTC says, t=0 0.
+// permanent reports whether t is t=0 0 (RFC 8866, section 5.9), which all WebRTC endpoints send.
 func (t *Time) permanent() bool {
 	return t.Start == 0 && t.Stop == 0 && len(t.Repeats) == 0 && t.Zones == "" && t.Raw == ""
 }
 
-// readAttributes moves the attributes of the session part to their fields. What has no field is moved up
-// in the array it is in, which nobody else has.
+// readAttributes moves the attributes of the session part to their fields. Those without a field
+// stay, in the same array, which nothing else uses.
 func (d *Description) readAttributes(text string, attributes Attributes) error {
 	others := attributes[:0]
 	for i := range attributes {
@@ -131,11 +134,12 @@ func (d *Description) readAttributes(text string, attributes Attributes) error {
 			others = append(others, attributes[i])
 		}
 	}
-	d.Attributes = trim(others)
+	d.Attributes = orNil(others)
 	return nil
 }
 
-// readAttribute takes over an attribute of the session part; known is false when it has no field.
+// readAttribute sets the field of an attribute of the session part. known reports whether it has
+// one; problem is the defect of its value, or "".
 func (d *Description) readAttribute(a Attribute) (known bool, problem string) {
 	switch a.Key {
 	case "group":
@@ -157,7 +161,7 @@ func (d *Description) readAttribute(a Attribute) (known bool, problem string) {
 	return d.Transport.read(a)
 }
 
-// read takes over a media section, number index of the description.
+// read sets m to the media section from, which is number index of the description.
 func (m *MediaDescription) read(text string, index int, from *Media) error {
 	*m = MediaDescription{
 		Kind:        from.Kind,
@@ -170,14 +174,14 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 		Bandwidths:  from.Bandwidths,
 		Others:      from.Others,
 	}
-	// Port zero with bundle-only means the transport of the group, without it a refusal:
-	// https://www.rfc-editor.org/rfc/rfc9143.html#section-6
+	// RFC 9143, section 6: with bundle-only, port 0 stands for the port of the group. Without it,
+	// the section is rejected.
 	formatless := len(m.Formats) == 0 && m.Kind != KindApplication
-	m.BundleOnly = !formatless && from.Attributes.has("bundle-only")
+	m.BundleOnly = !formatless && from.Attributes.Has("bundle-only")
 	m.Rejected = m.Port == 0 && !m.BundleOnly || formatless
 	sctp := m.IsDataChannel()
 	m.SCTPPort = m.legacyPort()
-	if err := m.survey(text, index, from.Attributes, sctp); err != nil {
+	if err := m.readFirst(text, index, from.Attributes, sctp); err != nil {
 		return err
 	}
 
@@ -191,16 +195,16 @@ func (m *MediaDescription) read(text string, index int, from *Media) error {
 			others = append(others, from.Attributes[i])
 		}
 	}
-	m.Attributes = trim(others)
+	m.Attributes = orNil(others)
 	return nil
 }
 
-// readAttribute takes over an attribute of a section, which is for data channels if sctp is set; known is false when it has no
-// field.
+// readAttribute sets the field of an attribute of the section; sctp is set if the section is for
+// data channels. The results are those of Description.readAttribute.
 func (m *MediaDescription) readAttribute(a Attribute, sctp bool) (known bool, problem string) {
 	switch a.Key {
 	case "mid":
-		return true, once(&m.Mid, a.Value)
+		return true, setOnce(&m.Mid, a.Value)
 	case "bundle-only", "candidate":
 		return true, ""
 	case "sctp-port":
@@ -218,9 +222,9 @@ func (m *MediaDescription) readAttribute(a Attribute, sctp bool) (known bool, pr
 	return m.Transport.read(a)
 }
 
-// survey takes over what must be known before the rest: the candidates, which share one string, and
-// the SCTP port, by which an a=sctpmap that may stand before it is recognized.
-func (m *MediaDescription) survey(text string, index int, attributes Attributes, sctp bool) error {
+// readFirst sets the fields that must be set before the others: the candidates, which share one
+// string, and the SCTP port, which identifies the a=sctpmap line of the data channels.
+func (m *MediaDescription) readFirst(text string, index int, attributes Attributes, sctp bool) error {
 	count, size := 0, 0
 	for i := range attributes {
 		a := attributes[i].trimmed()
@@ -262,7 +266,7 @@ func (m *MediaDescription) readPort(value string) (problem string) {
 	port, ok := parsePort(strings.TrimSpace(value))
 	switch {
 	case !ok:
-		return clip(value) + " is not within 0…65535"
+		return quote(value) + " is not within 0…65535"
 	case m.SCTPClosed && port != 0, m.SCTPPort != 0 && port != m.SCTPPort:
 		return "contradicts the port that is given already"
 	}
@@ -270,11 +274,12 @@ func (m *MediaDescription) readPort(value string) (problem string) {
 	return ""
 }
 
-// readSCTP takes over another attribute of a data channel section.
+// readSCTP sets the field of a=sctpmap or a=max-message-size.
 func (m *MediaDescription) readSCTP(a Attribute) (known bool, problem string) {
 	switch a.Key {
 	case "sctpmap":
-		// draft-ietf-mmusic-sctp-sdp-05, section 5.1: "a=sctpmap:" sctpmap-number SP app [SP streams]
+		// draft-ietf-mmusic-sctp-sdp-05, section 5.1: "a=sctpmap:" sctpmap-number SP app [SP
+		// streams]
 		number, rest := word(a.Value)
 		app, rest := word(rest)
 		count, _ := word(rest)
@@ -283,7 +288,7 @@ func (m *MediaDescription) readSCTP(a Attribute) (known bool, problem string) {
 		switch {
 		case !ok || port == 0 || app != FormatDataChannel || !countOK && count != "",
 			m.SCTPClosed, m.SCTPPort != 0 && port != m.SCTPPort:
-			return false, "" // the mapping of something else
+			return false, "" // the mapping of another port or application
 		case m.SCTPStreams != 0 && streams != m.SCTPStreams:
 			return true, "given twice"
 		}
@@ -291,7 +296,7 @@ func (m *MediaDescription) readSCTP(a Attribute) (known bool, problem string) {
 	case "max-message-size":
 		value := strings.TrimSpace(a.Value)
 		if !digits(value) {
-			return true, clip(a.Value) + " is not a number"
+			return true, quote(a.Value) + " is not a number"
 		}
 		size := saturate(value)
 		if m.HasMaxMessageSize && size != m.MaxMessageSize {
@@ -302,20 +307,22 @@ func (m *MediaDescription) readSCTP(a Attribute) (known bool, problem string) {
 	return true, ""
 }
 
-// read takes over an attribute of ICE or DTLS; known is false when it is none.
+// read sets the field of an attribute of ICE or DTLS. The results are those of
+// Description.readAttribute.
 func (t *Transport) read(a Attribute) (known bool, problem string) {
 	switch a.Key {
 	case "ice-ufrag":
-		return true, once(&t.ICEUfrag, a.Value)
+		return true, setOnce(&t.ICEUfrag, a.Value)
 	case "ice-pwd":
-		return true, once(&t.ICEPwd, a.Value)
+		return true, setOnce(&t.ICEPwd, a.Value)
 	case "ice-options":
-		// The grammar separates by spaces; a widespread implementation writes commas, which cannot be part of an option.
+		// The grammar separates options by spaces. A common implementation writes commas, which an
+		// option cannot contain.
 		options := strings.FieldsFunc(a.Value, func(r rune) bool { return r == ' ' || r == ',' })
 		t.ICEOptions = append(t.ICEOptions, options...)
 		return true, ""
 	case "fingerprint":
-		f, problem := parseFingerprint(a.Value)
+		f, problem := readFingerprint(a.Value)
 		if problem == "" {
 			t.Fingerprints = append(t.Fingerprints, f)
 		}
@@ -324,21 +331,21 @@ func (t *Transport) read(a Attribute) (known bool, problem string) {
 		setup, ok := parseSetup(strings.TrimSpace(a.Value))
 		switch {
 		case !ok:
-			return true, "unknown value " + clip(a.Value)
+			return true, "unknown value " + quote(a.Value)
 		case t.Setup != SetupUnspecified && t.Setup != setup:
 			return true, "given twice"
 		}
 		t.Setup = setup
 		return true, ""
 	case "tls-id":
-		return true, once(&t.TLSID, a.Value)
+		return true, setOnce(&t.TLSID, a.Value)
 	}
 	return false, ""
 }
 
-// once sets a value that may be given once. Giving it again is harmless only where it is the same: two answers to who
-// the peer is are none.
-func once(field *string, value string) (problem string) {
+// setOnce sets a field that may be given once, or repeatedly with the same value. Two different
+// values would leave the identity of the peer open.
+func setOnce(field *string, value string) (problem string) {
 	value = strings.TrimSpace(value)
 	switch {
 	case value == "":
@@ -350,25 +357,7 @@ func once(field *string, value string) (problem string) {
 	return ""
 }
 
-// trimmed returns the attribute without spaces that follow its name at the end of the line.
-func (a Attribute) trimmed() Attribute {
-	if strings.HasSuffix(a.Key, " ") && a.Value == "" && !a.EmptyValue {
-		a.Key = strings.TrimRight(a.Key, " ")
-	}
-	return a
-}
-
-// has reports whether there is an attribute with the key, whatever its value.
-func (a Attributes) has(key string) bool {
-	for i := range a {
-		if a[i].Key == key || strings.HasPrefix(a[i].Key, key) && a[i].trimmed().Key == key {
-			return true
-		}
-	}
-	return false
-}
-
-// flag sets a field for an attribute without a value. With a value it is something else.
+// flag sets the field of an attribute without a value. With a value, it is another attribute.
 func (a Attribute) flag(field *bool) (known bool) {
 	if a.Value != "" || a.EmptyValue {
 		return false
@@ -381,7 +370,7 @@ func (a Attribute) direction(field *Direction) (known bool, problem string) {
 	if a.Value != "" || a.EmptyValue {
 		return false, ""
 	}
-	d := parseDirection(a.Key)
+	d, _ := parseDirection(a.Key)
 	if *field != DirectionUnspecified && *field != d {
 		return true, "contradicts " + field.String()
 	}
@@ -389,16 +378,17 @@ func (a Attribute) direction(field *Direction) (known bool, problem string) {
 	return true, ""
 }
 
-// trim returns nil for no attributes, so that a description is the same whether it was parsed or made.
-func trim(others Attributes) Attributes {
+// orNil returns nil in place of an empty list, so that a parsed description equals one that was
+// built.
+func orNil(others Attributes) Attributes {
 	if len(others) == 0 {
 		return nil
 	}
 	return others
 }
 
-// attributeError makes the error for attribute number index of a section (-1 for the session part). Attributes do
-// not carry their line numbers: only here, where one is wanted, the text is searched for it.
+// attributeError returns the error of attribute number index of a section (-1: the session part).
+// It searches the text for the line number, which attributes do not have.
 func attributeError(text string, section, index int, key, problem string, err error) error {
 	line := 0
 	for text != "" {

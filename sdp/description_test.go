@@ -59,7 +59,8 @@ func TestDescriptionOfChrome(t *testing.T) {
 			HasMaxMessageSize: true,
 		}},
 	}, d)
-	// What we write is what Chrome writes: nothing else has been tested as much against everything.
+	// The written description is that of Chrome, which is the one tested most against other
+	// implementations.
 	require.Equal(t, crlf(chromeData), d.String())
 }
 
@@ -73,7 +74,7 @@ func TestDescriptionOfOldChrome(t *testing.T) {
 	require.Equal(t, crlf(oldChromeData), d.String())
 }
 
-// Whatever the order a description came in, writing it and reading it again changes nothing.
+// Writing and parsing a description again does not change it, whatever its original order.
 func TestDescriptionIsStable(t *testing.T) {
 	for name, text := range descriptions {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +95,7 @@ func TestDescriptionIsStable(t *testing.T) {
 	}
 }
 
-// What has no field of its own comes out as it came in, in the order it came in.
+// Attributes without a field are written unchanged and in their order.
 func TestUnknownAttributesSurvive(t *testing.T) {
 	others := func(section string) string {
 		var kept []string
@@ -123,13 +124,14 @@ func TestUnknownAttributesSurvive(t *testing.T) {
 func TestAllSessionLinesSurvive(t *testing.T) {
 	d := mustParse(t, everyLine)
 	require.EqualValues(t, uint64(math.MaxUint64), d.SessionVersion, "numbers beyond 64 bits saturate")
-	// The direction is known and moves; the rest is where it was.
+	// The direction has a field and moves; the others keep their order.
 	text := strings.Replace(everyLine, "a=recvonly\n", "", 1)
 	text = strings.Replace(text, "a=colons:a:b:c\n", "a=colons:a:b:c\na=recvonly\n", 1)
 	require.Equal(t, crlf(text), d.String())
 }
 
-// RFC 8839, section 5.4, RFC 8122, section 5, and RFC 4145, section 4: what a section says counts before what the session says.
+// RFC 8839, section 5.4, RFC 8122, section 5, and RFC 4145, section 4: the attributes of a section
+// precede those of the session part.
 func TestTransportOf(t *testing.T) {
 	session := Transport{
 		ICEUfrag: "sess", ICEPwd: "session-pwd", ICEOptions: []string{"trickle"}, TLSID: "id", Setup: SetupPassive,
@@ -197,12 +199,15 @@ func TestDirections(t *testing.T) {
 		require.Equal(t, test.reverse, test.d.Reverse(), test.d)
 		require.Equal(t, test.sends, test.d.Sends(), test.d)
 		require.Equal(t, test.receives, test.d.Receives(), test.d)
-		require.Equal(t, test.d, parseDirection(test.d.String()))
+		parsed, ok := parseDirection(test.d.String())
+		require.Equal(t, test.d, parsed)
+		require.Equal(t, test.d != DirectionUnspecified, ok)
 	}
 	require.Equal(t, "Direction(9)", Direction(9).String())
 }
 
-// RFC 8829, section 5.3.1, and RFC 9143, section 6: port 0 refuses a section, unless it is bundle-only.
+// RFC 8829, section 5.3.1, and RFC 9143, section 6: port 0 rejects a section, unless it is
+// bundle-only.
 func TestPortZero(t *testing.T) {
 	for _, test := range []struct {
 		text                 string
@@ -221,13 +226,15 @@ func TestPortZero(t *testing.T) {
 	}
 }
 
-// RFC 8829, section 5.3.1: an answer has a section for each offered one; those it does not take have port 0.
+// RFC 8829, section 5.3.1: an answer has a section for each offered one; the rejected ones have
+// port 0.
 func TestRejection(t *testing.T) {
 	d := mustParse(t, chromeVideo)
 	rejection := d.Media[0].Rejection()
-	// pion refuses a description whose rejected section lists a payload type without rtpmap, unless it is 0.
+	// pion refuses a description whose rejected section lists a payload type without rtpmap, unless
+	// it is 0.
 	require.Equal(t, "m=video 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n", rejection.String())
-	// Firefox refuses a description whose rejected data section has not its format.
+	// Firefox refuses a description whose rejected data channel section does not have its format.
 	rejection = d.Media[1].Rejection()
 	require.Equal(t, "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\n", rejection.String())
 	require.True(t, rejection.IsDataChannel())
@@ -321,7 +328,7 @@ func TestDescriptionErrorsNameTheLine(t *testing.T) {
 	require.ErrorContains(t, err, "line 263: a=candidate: more than 256 candidates")
 }
 
-// The same value again is no contradiction.
+// A repetition of the same value is accepted.
 func TestRepeatedValues(t *testing.T) {
 	text := strings.ReplaceAll(chromeData, "a=setup:actpass\na=mid:0\na=sctp-port:5000\na=max-message-size:262144\n",
 		strings.Repeat("a=setup:actpass\na=mid:0\na=sctp-port:5000\na=max-message-size:262144\n", 2))

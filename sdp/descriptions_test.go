@@ -2,7 +2,8 @@ package sdp
 
 import "strings"
 
-// Descriptions as the implementations write them, with LF for the sake of the reader; crlf makes them what is sent.
+// Descriptions written by various implementations, with LF for readability. The function crlf
+// restores the line ends.
 
 const fingerprintText = "34:98:D3:B3:F2:21:48:27:F4:C2:16:E4:DE:B9:39:EA:CF:E0:D3:15:E8:E4:A5:CE:B8:C4:EC:D3:95:5D:EB:A0"
 
@@ -97,7 +98,8 @@ a=sctp-port:5000
 a=max-message-size:1073741823
 `
 
-// Safari is WebKit's copy of what Chrome uses; this one is of a version with named mids and the option "renomination".
+// Safari uses the same library as Chrome; this is a version with named mids and the ICE option
+// renomination.
 const safariData = `v=0
 o=- 8148572839875102105 2 IN IP4 127.0.0.1
 s=-
@@ -140,7 +142,8 @@ a=candidate:1966762133 1 udp 2130706431 192.0.2.7 50522 typ host ufrag QkyBopRWK
 a=end-of-candidates
 `
 
-// Everything about the transport in the session part, comma-separated options, and bundle-only without port 0.
+// All attributes of the transport in the session part, options separated by commas, and bundle-only
+// without port 0.
 const libdatachannelData = `v=0
 o=rtc 2883761294 0 IN IP4 127.0.0.1
 s=-

@@ -1,12 +1,16 @@
 package sdp
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// Direction is what a section sends and receives, seen from the side that wrote the description (RFC 8866, section 6.7).
+// Direction is the direction of the media of a section, from the view of the writer of the
+// description (RFC 8866, section 6.7).
 type Direction uint8
 
 const (
-	DirectionUnspecified Direction = iota // no attribute, which means sendrecv
+	DirectionUnspecified Direction = iota // no attribute, which stands for sendrecv
 	DirectionSendRecv
 	DirectionSendOnly
 	DirectionRecvOnly
@@ -15,7 +19,7 @@ const (
 
 var directionNames = [...]string{"", "sendrecv", "sendonly", "recvonly", "inactive"}
 
-// String returns the word of SDP, "" for DirectionUnspecified.
+// String returns the name of the attribute, or "" for DirectionUnspecified.
 func (d Direction) String() string {
 	if int(d) < len(directionNames) {
 		return directionNames[d]
@@ -23,7 +27,8 @@ func (d Direction) String() string {
 	return fmt.Sprintf("Direction(%d)", uint8(d))
 }
 
-// Reverse returns the direction as the other side sees it, which is the most that it can answer (RFC 3264, section 6.1).
+// Reverse returns the direction for the other side, with sending and receiving exchanged. An answer
+// may restrict it (RFC 3264, section 6.1).
 func (d Direction) Reverse() Direction {
 	switch d {
 	case DirectionSendOnly:
@@ -34,26 +39,18 @@ func (d Direction) Reverse() Direction {
 	return d
 }
 
-// Sends reports whether the writer of the description sends.
+// Sends reports whether the writer of the description sends media.
 func (d Direction) Sends() bool {
 	return d == DirectionUnspecified || d == DirectionSendRecv || d == DirectionSendOnly
 }
 
-// Receives reports whether the writer of the description receives.
+// Receives reports whether the writer of the description receives media.
 func (d Direction) Receives() bool {
 	return d == DirectionUnspecified || d == DirectionSendRecv || d == DirectionRecvOnly
 }
 
-func parseDirection(word string) Direction {
-	switch word {
-	case "sendrecv":
-		return DirectionSendRecv
-	case "sendonly":
-		return DirectionSendOnly
-	case "recvonly":
-		return DirectionRecvOnly
-	case "inactive":
-		return DirectionInactive
-	}
-	return DirectionUnspecified
+// parseDirection returns the direction of an attribute name.
+func parseDirection(name string) (d Direction, ok bool) {
+	i := slices.Index(directionNames[:], name)
+	return Direction(max(i, 0)), i > 0
 }

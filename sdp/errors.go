@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Limits of what [Parse] accepts. A peer chooses every one of these numbers, so each has a bound: far above what any
-// WebRTC endpoint sends (a large conference is 100 to 200 kB and some hundred sections), low enough to be harmless.
+// Limits of the input of [Parse], which a peer chooses. They are far above the needs of WebRTC (the
+// description of a large conference has 100 to 200 kB and some hundred sections).
 const (
 	// MaxSize is the largest description, in bytes.
 	MaxSize = 1 << 20
@@ -16,50 +16,58 @@ const (
 	MaxMedia = 1024
 	// MaxFormats is the largest number of formats of one media section; RTP has 128 payload types.
 	MaxFormats = 512
-	// MaxAttributes is the largest number of attributes in the session part or in one media section.
+	// MaxAttributes is the largest number of attributes in the session part or in one media
+	// section.
 	MaxAttributes = 4096
 	// MaxCandidates is the largest number of a=candidate lines in one media section.
 	MaxCandidates = 256
 )
 
-// ErrLimit is wrapped by the [SyntaxError] of a description that exceeds one of the limits, such as [MaxSize].
-var ErrLimit = errors.New("limit exceeded")
+// ErrLimit is wrapped by the [SyntaxError] of a description that exceeds a limit, such as
+// [MaxSize].
+var ErrLimit = errors.New("sdp: limit exceeded")
 
-// ErrDigest says that a certificate matches none of the fingerprints it was checked against, see [VerifyCertificate].
-var ErrDigest = errors.New("sdp: certificate does not match the fingerprint")
+// ErrFingerprintMismatch is the error of [VerifyCertificate] for a certificate that matches no
+// fingerprint.
+var ErrFingerprintMismatch = errors.New("sdp: certificate does not match the fingerprint")
 
-// ErrHash says that a hash function is unknown or may not be used (MD2 and MD5, RFC 8122, section 5).
-var ErrHash = errors.New("sdp: unsupported hash function")
+// ErrUnsupportedHash is wrapped by the errors for a hash function that is unknown or must not be
+// used (MD2 and MD5; RFC 8122, section 5).
+var ErrUnsupportedHash = errors.New("sdp: unsupported hash function")
 
-// ErrSetup says that two a=setup values do not go together, see [AnswerSetup] and [IsClient].
+// ErrSetup is wrapped by the errors of [AnswerSetup] and [AnswererIsClient] for a=setup values that
+// do not make one DTLS client and one server.
 var ErrSetup = errors.New("sdp: setup values do not go together")
 
-// A SyntaxError says where text is not a session description.
+// A SyntaxError describes why and where text cannot be parsed.
 type SyntaxError struct {
-	Line   int    // number of the line, from 1
-	Field  string // what stands there: "m=", "a=setup"; empty when the line as a whole is wrong
-	Reason string // what is wrong with it
+	Line   int    // the number of the line, from 1; 0: a value without a line
+	Field  string // the line type or attribute, such as "m=" or "a=setup"; empty: the whole line
+	Reason string // the defect
 	Err    error  // ErrLimit, or nil
 }
 
 func (e *SyntaxError) Error() string {
-	s := "sdp: line " + strconv.Itoa(e.Line) + ": "
+	s := "sdp: "
+	if e.Line > 0 {
+		s += "line " + strconv.Itoa(e.Line) + ": "
+	}
 	if e.Field != "" {
 		s += e.Field + ": "
 	}
 	return s + e.Reason
 }
 
-// Unwrap returns Err, for errors.Is with [ErrLimit].
+// Unwrap returns Err.
 func (e *SyntaxError) Unwrap() error { return e.Err }
 
-// A ValidationError says why a well-formed description cannot be used for WebRTC.
+// A ValidationError describes why a well-formed description cannot be used for WebRTC.
 type ValidationError struct {
-	Media   int    // index of the media section, -1 for the session part
-	Mid     string // a=mid of that section, if it has one
-	Field   string // what is wrong: "media", "ice-ufrag", "ice-pwd", "fingerprint", "mid", …
-	Missing bool   // Field should be there and is not
-	Reason  string // what is wrong with it, when it is not missing
+	Media   int    // the index of the section; -1: the session part
+	Mid     string // a=mid of the section
+	Field   string // the part at fault: "media", "ice-ufrag", "ice-pwd", "fingerprint", "mid", …
+	Missing bool   // whether Field is required and missing
+	Reason  string // the defect, if Field is not missing
 }
 
 func (e *ValidationError) Error() string {
@@ -67,7 +75,7 @@ func (e *ValidationError) Error() string {
 	if e.Media >= 0 {
 		s += "media section " + strconv.Itoa(e.Media)
 		if e.Mid != "" {
-			s += " (mid " + clip(e.Mid) + ")"
+			s += " (mid " + quote(e.Mid) + ")"
 		}
 		s += ": "
 	}
@@ -77,8 +85,8 @@ func (e *ValidationError) Error() string {
 	return s + e.Field + ": " + e.Reason
 }
 
-// clip quotes a piece of a peer's text for an error message, at a length that is fit for a log.
-func clip(s string) string {
+// quote quotes text of a peer for an error message, cut to a length for logs.
+func quote(s string) string {
 	const most = 40
 	if len(s) > most {
 		s = s[:most] + "…"

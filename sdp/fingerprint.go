@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Names of hash functions, as they stand in a=fingerprint (RFC 8122, section 5).
+// Names of hash functions in a=fingerprint (RFC 8122, section 5).
 const (
 	SHA1   = "sha-1"
 	SHA224 = "sha-224"
@@ -20,12 +20,12 @@ const (
 
 // A Fingerprint is the hash of a certificate, the value of a=fingerprint (RFC 8122, section 5).
 type Fingerprint struct {
-	Algorithm string // name of the hash function in lower case, such as SHA256; names that are not known are kept
+	Algorithm string // the name of the hash function in lower case, such as SHA256; also unknown names
 	Value     []byte // the hash
 }
 
-// NewFingerprint returns the fingerprint of a certificate in DER form. The error is [ErrHash] for an algorithm that is not one of
-// the constants, such as [SHA256].
+// NewFingerprint returns the fingerprint of a certificate in DER form. The error matches
+// [ErrUnsupportedHash] for an algorithm that is not one of the constants, such as [SHA256].
 func NewFingerprint(algorithm string, certificate []byte) (Fingerprint, error) {
 	var value []byte
 	switch algorithm {
@@ -45,19 +45,19 @@ func NewFingerprint(algorithm string, certificate []byte) (Fingerprint, error) {
 		h := sha512.Sum512(certificate)
 		value = h[:]
 	default:
-		return Fingerprint{}, fmt.Errorf("%w %s", ErrHash, clip(algorithm))
+		return Fingerprint{}, fmt.Errorf("%w %s", ErrUnsupportedHash, quote(algorithm))
 	}
 	return Fingerprint{Algorithm: algorithm, Value: value}, nil
 }
 
-// Supported reports whether certificates can be checked against the fingerprint: its hash function is known and is not MD2 or
-// MD5, which RFC 8122, section 5 forbids, and its value has the length of that hash.
+// Supported reports whether certificates can be checked against the fingerprint: its hash function
+// is one of the constants, such as [SHA256], and its value has the length of the hash.
 func (f Fingerprint) Supported() bool {
 	n := hashSize(f.Algorithm)
 	return n > 0 && len(f.Value) == n
 }
 
-// Equal reports whether both are the same.
+// Equal reports whether both fingerprints are the same.
 func (f Fingerprint) Equal(g Fingerprint) bool {
 	return f.Algorithm == g.Algorithm && bytes.Equal(f.Value, g.Value)
 }
@@ -65,12 +65,14 @@ func (f Fingerprint) Equal(g Fingerprint) bool {
 // String returns the value of a=fingerprint: "sha-256 12:DF:…".
 func (f Fingerprint) String() string { return string(f.append(nil)) }
 
-// VerifyCertificate checks a peer's certificate, in DER form, against the fingerprints of its description.
+// VerifyCertificate checks a peer's certificate, in DER form, against the fingerprints of its
+// description.
 //
-// "An endpoint MUST select the set of fingerprints that use its most preferred hash function (out of those offered by the
-// peer) and verify that each certificate used matches one fingerprint out of that set"
-// (https://www.rfc-editor.org/rfc/rfc8122.html#section-5.1); preferred is the strongest. The error is [ErrDigest] where none
-// matches and [ErrHash] where there is none that can be checked.
+// "An endpoint MUST select the set of fingerprints that use its most preferred hash function (out
+// of those offered by the peer) and verify that each certificate used matches one fingerprint out
+// of that set" (RFC 8122, section 5.1); The most preferred hash function is the strongest. The
+// error matches [ErrFingerprintMismatch] if no fingerprint matches and [ErrUnsupportedHash] if none
+// can be checked.
 func VerifyCertificate(certificate []byte, fingerprints []Fingerprint) error {
 	best := 0
 	for _, f := range fingerprints {
@@ -79,7 +81,7 @@ func VerifyCertificate(certificate []byte, fingerprints []Fingerprint) error {
 		}
 	}
 	if best == 0 {
-		return fmt.Errorf("%w in %d fingerprints", ErrHash, len(fingerprints))
+		return fmt.Errorf("%w in %d fingerprints", ErrUnsupportedHash, len(fingerprints))
 	}
 	for _, f := range fingerprints {
 		if len(f.Value) != best || !f.Supported() {
@@ -90,10 +92,11 @@ func VerifyCertificate(certificate []byte, fingerprints []Fingerprint) error {
 			return nil
 		}
 	}
-	return ErrDigest
+	return ErrFingerprintMismatch
 }
 
-// hashSize returns the length of a supported hash in bytes, 0 for others. All lengths differ, and the longer is the stronger.
+// hashSize returns the length in bytes of a supported hash, and 0 for others. The lengths differ,
+// and a longer hash is stronger.
 func hashSize(algorithm string) int {
 	switch algorithm {
 	case SHA1:
@@ -110,27 +113,38 @@ func hashSize(algorithm string) int {
 	return 0
 }
 
-// parseFingerprint reads the value of a=fingerprint; problem is "" when it is one.
-func parseFingerprint(value string) (f Fingerprint, problem string) {
+// ParseFingerprint reads the value of a=fingerprint: "sha-256 12:DF:…". Lower-case digits are
+// accepted. The error is a *[SyntaxError] without a line number. A hash function that is not known
+// is no error, see [Fingerprint.Supported].
+func ParseFingerprint(value string) (Fingerprint, error) {
+	f, problem := readFingerprint(value)
+	if problem != "" {
+		return Fingerprint{}, &SyntaxError{Field: "a=fingerprint", Reason: problem}
+	}
+	return f, nil
+}
+
+// readFingerprint parses the value of a=fingerprint. problem is the defect, or "".
+func readFingerprint(value string) (f Fingerprint, problem string) {
 	algorithm, rest := word(value)
 	text, rest := word(rest)
 	if extra, _ := word(rest); text == "" || extra != "" {
-		return f, clip(value) + " is not of the form hash-function fingerprint"
+		return f, quote(value) + " is not of the form hash-function fingerprint"
 	}
-	// RFC 8122, section 5: the names are case-insensitive tokens; the hexadecimal digits are upper case, but not all
-	// implementations know that.
+	// RFC 8122, section 5: the names are case-insensitive tokens. Some implementations write the
+	// hexadecimal digits in lower case, which is not allowed.
 	f.Algorithm = strings.ToLower(algorithm)
 	if !isToken(f.Algorithm) {
-		return f, "bad hash function " + clip(algorithm)
+		return f, "bad hash function " + quote(algorithm)
 	}
 	if len(text)%3 != 2 {
-		return f, clip(text) + " is not hexadecimal with colons"
+		return f, quote(text) + " is not hexadecimal with colons"
 	}
 	f.Value = make([]byte, (len(text)+1)/3)
 	for i := range f.Value {
 		high, low := unhex(text[3*i]), unhex(text[3*i+1])
 		if high > 15 || low > 15 || 3*i+2 < len(text) && text[3*i+2] != ':' {
-			return f, clip(text) + " is not hexadecimal with colons"
+			return f, quote(text) + " is not hexadecimal with colons"
 		}
 		f.Value[i] = high<<4 | low
 	}
@@ -140,7 +154,7 @@ func parseFingerprint(value string) (f Fingerprint, problem string) {
 	return f, ""
 }
 
-// unhex returns the value of a hexadecimal digit, above 15 if it is none.
+// unhex returns the value of a hexadecimal digit, or a value above 15.
 func unhex(c byte) byte {
 	switch {
 	case '0' <= c && c <= '9':
@@ -153,7 +167,7 @@ func unhex(c byte) byte {
 	return 0xff
 }
 
-// https://www.rfc-editor.org/rfc/rfc8122.html#section-5: "a sequence of uppercase hexadecimal bytes, separated by colons"
+// upperHex are the digits of a fingerprint (RFC 8122, section 5).
 const upperHex = "0123456789ABCDEF"
 
 func (f Fingerprint) append(dst []byte) []byte {

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Digests of the three bytes "abc", from FIPS 180-4's examples: any byte string serves as a certificate here.
+// Digests of the three bytes "abc", from the examples of FIPS 180-4. Any byte string serves as a
+// certificate here.
 var abcDigests = map[string]string{
 	SHA1:   "A9:99:3E:36:47:06:81:6A:BA:3E:25:71:78:50:C2:6C:9C:D0:D8:9D",
 	SHA224: "23:09:7D:22:34:05:D8:22:86:42:A4:77:BD:A2:55:B3:2A:AD:BC:E4:BD:A0:B3:F7:E3:6C:9D:A7",
@@ -24,18 +25,19 @@ func TestFingerprint(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, algorithm+" "+digest, f.String())
 		require.True(t, f.Supported())
-		// RFC 8122, section 5: names are case-insensitive. Lower case digits are against it, and met.
+		// RFC 8122, section 5: names are case-insensitive. Lower-case digits are not allowed, but
+		// occur.
 		for _, text := range []string{algorithm + " " + digest, strings.ToUpper(algorithm) + " " + digest, strings.ToLower(algorithm + "  " + digest)} {
-			parsed, problem := parseFingerprint(text)
+			parsed, problem := readFingerprint(text)
 			require.Empty(t, problem, text)
 			require.True(t, f.Equal(parsed), text)
 		}
 		require.NoError(t, VerifyCertificate([]byte("abc"), []Fingerprint{f}))
-		require.ErrorIs(t, VerifyCertificate([]byte("abd"), []Fingerprint{f}), ErrDigest)
+		require.ErrorIs(t, VerifyCertificate([]byte("abd"), []Fingerprint{f}), ErrFingerprintMismatch)
 	}
 	for _, algorithm := range []string{"", "md5", "md2", "SHA-256", "sha3-256"} {
 		_, err := NewFingerprint(algorithm, nil)
-		require.ErrorIs(t, err, ErrHash, algorithm)
+		require.ErrorIs(t, err, ErrUnsupportedHash, algorithm)
 	}
 }
 
@@ -51,13 +53,14 @@ func TestParseFingerprintErrors(t *testing.T) {
 		"sha-256 " + strings.Replace(fingerprintText, "3", "é", 1),
 		"x 0", "x 000", "x 00:", "x :00", "x 00:0", "(x) 00", "sha-1 00",
 	} {
-		_, problem := parseFingerprint(text)
+		_, problem := readFingerprint(text)
 		require.NotEmpty(t, problem, "%q", text)
 	}
 }
 
-// RFC 8122, section 5.1: "An endpoint MUST select the set of fingerprints that use its most preferred hash function (out of those
-// offered by the peer) and verify that each certificate used matches one fingerprint out of that set."
+// RFC 8122, section 5.1: "An endpoint MUST select the set of fingerprints that use its most
+// preferred hash function (out of those offered by the peer) and verify that each certificate used
+// matches one fingerprint out of that set."
 func TestVerifyCertificateChoosesTheStrongestHash(t *testing.T) {
 	certificate := []byte("abc")
 	of := func(algorithm, what string) Fingerprint {
@@ -74,12 +77,12 @@ func TestVerifyCertificateChoosesTheStrongestHash(t *testing.T) {
 		want         error
 	}{
 		{"both match", []Fingerprint{of(SHA1, "abc"), of(SHA256, "abc")}, nil},
-		{"the strong one does not match", []Fingerprint{of(SHA1, "abc"), of(SHA256, "other")}, ErrDigest},
+		{"the strong one does not match", []Fingerprint{of(SHA1, "abc"), of(SHA256, "other")}, ErrFingerprintMismatch},
 		{"the weak one does not match", []Fingerprint{of(SHA256, "abc"), of(SHA1, "other")}, nil},
 		{"one of several certificates", []Fingerprint{of(SHA256, "other"), of(SHA256, "abc"), of(SHA1, "other")}, nil},
 		{"what is not known does not count", []Fingerprint{md5, sha3, short, of(SHA256, "abc")}, nil},
-		{"only what is not known", []Fingerprint{md5, sha3, short}, ErrHash},
-		{"none", nil, ErrHash},
+		{"only what is not known", []Fingerprint{md5, sha3, short}, ErrUnsupportedHash},
+		{"none", nil, ErrUnsupportedHash},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := VerifyCertificate(certificate, test.fingerprints)
@@ -90,4 +93,17 @@ func TestVerifyCertificateChoosesTheStrongestHash(t *testing.T) {
 			require.ErrorIs(t, err, test.want)
 		})
 	}
+}
+
+func TestParseFingerprint(t *testing.T) {
+	want, err := NewFingerprint(SHA256, []byte("abc"))
+	require.NoError(t, err)
+	got, err := ParseFingerprint(want.String())
+	require.NoError(t, err)
+	require.True(t, want.Equal(got))
+
+	_, err = ParseFingerprint("sha-256 12:34")
+	var syntax *SyntaxError
+	require.ErrorAs(t, err, &syntax)
+	require.EqualError(t, err, "sdp: a=fingerprint: 2 bytes are not a sha-256 hash")
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The values of the single line types. The methods return a *SyntaxError that names the line.
+// The functions of this file parse the values of the line types. The methods return a *SyntaxError.
 
 func parseOrigin(value string) Origin {
 	var o Origin
@@ -17,12 +17,12 @@ func parseOrigin(value string) Origin {
 	if o.Address != "" && isBlank(rest) {
 		return o
 	}
-	return looseOrigin(value)
+	return parseOtherOrigin(value)
 }
 
-// looseOrigin finds what it can in an o= line that does not have six fields: the address may be missing, and the user name may have
-// spaces in it.
-func looseOrigin(value string) Origin {
+// parseOtherOrigin parses an o= line that does not have six fields: the address may be missing, and
+// the user name may contain spaces.
+func parseOtherOrigin(value string) Origin {
 	if isBlank(value) {
 		return Origin{}
 	}
@@ -52,7 +52,7 @@ func parseConnection(value string) Connection {
 	if c.Address != "" && isBlank(rest) {
 		return c
 	}
-	// The network type, the address type or the address is missing, or there are words too many.
+	// The network type, the address type or the address is missing, or there are more words.
 	c = Connection{Raw: value}
 	c.NetworkType, rest = word(value)
 	if rest, c.Address = lastWord(rest); isAddressType(c.Address) {
@@ -67,7 +67,7 @@ func (p *parser) bandwidth(list []Bandwidth, value string) ([]Bandwidth, error) 
 	kind, number, ok := strings.Cut(value, ":")
 	number = strings.TrimSpace(number)
 	if !ok || kind == "" || !digits(number) {
-		return list, p.errorf("b=", clip(value)+" is not of the form type:number")
+		return list, p.errorf("b=", quote(value)+" is not of the form type:number")
 	}
 	return append(list, Bandwidth{Type: kind, Value: saturate(number)}), nil
 }
@@ -84,7 +84,7 @@ func parseTime(value string) Time {
 	return Time{Raw: value}
 }
 
-// repeat reads r= and z=, which belong to the t= line before them.
+// repeat parses r= and z=, which belong to the t= line before them.
 func (p *parser) repeat(times []Time, typ byte, value string) error {
 	field := string([]byte{typ, '='})
 	if len(times) == 0 {
@@ -114,14 +114,15 @@ func (p *parser) attribute(value string) error {
 	return nil
 }
 
-// word returns the first word of s and what follows it. Words are separated by spaces; the grammar allows one, a reader takes more.
+// word returns the first word of s and the rest behind it. Words are separated by one or more
+// spaces, though the grammar allows only one.
 func word(s string) (first, rest string) {
 	s = strings.TrimLeft(s, " ")
 	first, rest, _ = strings.Cut(s, " ")
 	return first, rest
 }
 
-// lastWord returns the last word of s and what precedes it.
+// lastWord returns the last word of s and the rest before it.
 func lastWord(s string) (rest, last string) {
 	s = strings.TrimRight(s, " ")
 	i := strings.LastIndexByte(s, ' ') + 1
@@ -144,8 +145,8 @@ func digits(s string) bool {
 	return s != ""
 }
 
-// saturate returns the value of decimal digits, or the largest number where it is beyond that: the grammar does not
-// limit numbers, and for every one of them here "very many" is meaning enough.
+// saturate returns the value of decimal digits, or math.MaxUint64 for a larger value. The grammar
+// does not limit numbers.
 func saturate(s string) uint64 {
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil {
@@ -154,7 +155,7 @@ func saturate(s string) uint64 {
 	return n
 }
 
-// parsePort reads a number of 16 bits, digits only.
+// parsePort parses a number of 16 bits, digits only.
 func parsePort(s string) (uint16, bool) {
 	if !digits(s) {
 		return 0, false

@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// ParseOptions say how to read a description. The zero value reads as [Parse] and [ParseDescription] do.
+// ParseOptions are options for parsing a description. The zero value stands for the behaviour of
+// [Parse] and [ParseDescription].
 type ParseOptions struct {
-	// Strict refuses what is not of the grammar of RFC 8866, section 9; only LF alone is accepted as a line end, which
-	// section 5 of the RFC asks for.
+	// Strict refuses input that is not of the grammar of RFC 8866, section 9. LF as the end of a
+	// line is still accepted, as section 5 demands.
 	Strict bool
 }
 
-// Parse reads a session description. Its strings are substrings of text.
-//
-// What it accepts beyond the grammar is in the package documentation. The error is a *[SyntaxError].
+// Parse parses a session description. Its strings are substrings of text. The package documentation
+// lists the input that it accepts beyond the grammar. The error is a *[SyntaxError].
 func Parse(text string) (*Session, error) { return ParseOptions{}.Parse(text) }
 
-// Parse is the function [Parse] with options.
+// Parse is [Parse] with options.
 func (o ParseOptions) Parse(text string) (*Session, error) {
 	p := parser{text: text, strict: o.Strict}
-	if err := p.survey(); err != nil {
+	if err := p.allocate(); err != nil {
 		return nil, err
 	}
 	s := new(Session)
@@ -61,30 +61,31 @@ func (o ParseOptions) Parse(text string) (*Session, error) {
 	return s, nil
 }
 
-// A parser walks over the lines of a description.
+// A parser reads the lines of a description.
 //
-// The slices of all sections of one kind are cut from one array each, sized by a first look at the text (survey), so
-// that the number of allocations does not depend on the number of sections and lines.
+// The attributes of all sections are in one array, and so are their connections and their formats.
+// Method allocate makes these arrays, so that the number of allocations does not depend on the
+// number of sections and lines.
 type parser struct {
-	text string // what is not yet read
-	line int    // number of the line last read, from 1
-	any  bool   // a line that is not empty has been read
+	text string // the rest that is not yet read
+	line int    // the number of the last line read, from 1
+	any  bool   // whether a line that is not empty was read
 
-	sections int  // media sections in the whole text
+	sections int  // the number of media sections in the text
 	strict   bool // see ParseOptions
-	place    int  // in strict mode, where the last line stands in the order of the grammar
+	position int  // in strict mode, that of the last line in the order of the grammar
 
-	once [256]bool // lines of the present section that were seen and must not come again
+	seen [256]bool // the line types of the current section that must not occur again
 
 	attributes  []Attribute
 	connections []Connection
 	formats     []string
-	// Where the present section begins in the arrays above.
+	// The start of the current section in the arrays above.
 	firstAttribute, firstConnection int
 }
 
-// survey checks the limits on the text as a whole and makes room for what it holds.
-func (p *parser) survey() error {
+// allocate checks the limits of the whole text and allocates the arrays for its lines.
+func (p *parser) allocate() error {
 	p.line = 1
 	if len(p.text) > MaxSize {
 		return p.limit("", "larger than "+strconv.Itoa(MaxSize)+" bytes")
@@ -121,20 +122,21 @@ func (p *parser) survey() error {
 	return nil
 }
 
-// next returns the type letter and the value of the next line that is not empty.
+// next returns the type letter and the value of the next line that is not empty. ok is false at the
+// end of the text.
 func (p *parser) next() (typ byte, value string, ok bool, err error) {
 	for p.text != "" {
 		var line string
 		line, p.text, _ = strings.Cut(p.text, "\n")
 		p.line++
-		// A text that went through a conversion of line ends twice has more than one CR.
+		// Text whose line ends were converted twice has more than one CR.
 		line = strings.TrimRight(line, "\r")
 		if isBlank(line) && !p.strict {
 			continue
 		}
 		p.any = true
 		if len(line) < 2 || line[1] != '=' {
-			return 0, "", false, p.errorf("", clip(line)+" is not of the form x=value")
+			return 0, "", false, p.errorf("", quote(line)+" is not of the form x=value")
 		}
 		// RFC 8866, section 9: byte-string excludes NUL, CR and LF.
 		if strings.IndexByte(line, 0) >= 0 || strings.IndexByte(line, '\r') >= 0 {
@@ -153,28 +155,28 @@ func (p *parser) limit(field, reason string) error {
 	return &SyntaxError{Line: max(p.line, 1), Field: field, Reason: reason, Err: ErrLimit}
 }
 
-// single returns an error when a line that may stand once in a section stands there again.
-func (p *parser) single(typ byte) error {
-	if p.once[typ] {
+// checkOnce returns an error if a line that may occur once in a section occurs again.
+func (p *parser) checkOnce(typ byte) error {
+	if p.seen[typ] {
 		return p.errorf(string([]byte{typ, '='}), "given twice")
 	}
-	p.once[typ] = true
+	p.seen[typ] = true
 	return nil
 }
 
-// sessionLine reads a line before the first m=.
+// sessionLine parses a line before the first m=.
 func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	switch typ {
 	case 'v', 'o', 's', 'i', 'u':
-		if err := p.single(typ); err != nil {
+		if err := p.checkOnce(typ); err != nil {
 			return err
 		}
 	}
 	switch typ {
 	case 'v':
-		// https://www.rfc-editor.org/rfc/rfc8866.html#section-5.1: "This memo defines version 0. There is no minor version number."
+		// RFC 8866, section 5.1: the version is 0, without a minor number.
 		if strings.TrimSpace(value) != "0" {
-			return p.errorf("v=", "version "+clip(value)+" is not 0")
+			return p.errorf("v=", "version "+quote(value)+" is not 0")
 		}
 	case 'o':
 		s.Origin = parseOrigin(value)
@@ -189,11 +191,11 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	case 'p':
 		s.Phones = append(s.Phones, value)
 	case 'c':
-		if p.once[typ] || isBlank(value) {
+		if p.seen[typ] || isBlank(value) {
 			s.Others = append(s.Others, Line{typ, value})
 			break
 		}
-		p.once[typ] = true
+		p.seen[typ] = true
 		s.Connection = parseConnection(value)
 	case 'b':
 		s.Bandwidths, err = p.bandwidth(s.Bandwidths, value)
@@ -204,7 +206,7 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	case 'a':
 		err = p.attribute(value)
 	case 'k':
-		// https://www.rfc-editor.org/rfc/rfc8866.html#section-5.12: "MUST discard it if it is received in an SDP".
+		// RFC 8866, section 5.12: a received k= line must be discarded.
 	case 'y', 'f':
 		s.Others = append(s.Others, Line{typ, value})
 	default:
@@ -213,11 +215,11 @@ func (p *parser) sessionLine(s *Session, typ byte, value string) (err error) {
 	return err
 }
 
-// mediaLine reads a line that follows an m= line.
+// mediaLine parses a line that follows an m= line.
 func (p *parser) mediaLine(m *Media, typ byte, value string) (err error) {
 	switch typ {
 	case 'i':
-		if err := p.single(typ); err != nil {
+		if err := p.checkOnce(typ); err != nil {
 			return err
 		}
 		m.Title = value
@@ -226,7 +228,7 @@ func (p *parser) mediaLine(m *Media, typ byte, value string) (err error) {
 			m.Others = append(m.Others, Line{typ, value})
 			break
 		}
-		// https://www.rfc-editor.org/rfc/rfc8866.html#section-5.7: a media section may have several, for hierarchical encodings.
+		// RFC 8866, section 5.7: a media section may have several, for hierarchical encodings.
 		p.connections = append(p.connections, parseConnection(value))
 	case 'b':
 		m.Bandwidths, err = p.bandwidth(m.Bandwidths, value)
@@ -244,16 +246,17 @@ func (p *parser) mediaLine(m *Media, typ byte, value string) (err error) {
 	return err
 }
 
-// https://www.rfc-editor.org/rfc/rfc8866.html#section-5: "An SDP parser MUST completely ignore any session description that
-// contains a type letter that it does not understand."
+// unknown returns the error for an unknown type letter. RFC 8866, section 5: "an SDP parser MUST
+// completely ignore any session description that contains a type letter that it does not
+// understand."
 func (p *parser) unknown(typ byte) error {
 	return p.errorf("", "unknown type "+strconv.QuoteRune(rune(typ)))
 }
 
-// media begins a media section.
+// media parses an m= line, which begins a section.
 func (p *parser) media(s *Session, value string) error {
 	p.closeSection(s)
-	p.once = [256]bool{}
+	p.seen = [256]bool{}
 	if s.Media == nil {
 		s.Media = make([]Media, 0, p.sections)
 	}
@@ -264,11 +267,11 @@ func (p *parser) media(s *Session, value string) error {
 	number, count, counted := strings.Cut(port, "/")
 	var ok bool
 	if m.Port, ok = parsePort(number); !ok {
-		return p.errorf("m=", "port "+clip(port)+" is not within 0…65535")
+		return p.errorf("m=", "port "+quote(port)+" is not within 0…65535")
 	}
 	if counted {
 		if m.PortCount, ok = parsePort(count); !ok || m.PortCount == 0 {
-			return p.errorf("m=", "bad number of ports "+clip(port))
+			return p.errorf("m=", "bad number of ports "+quote(port))
 		}
 	}
 	first := len(p.formats)
@@ -292,8 +295,8 @@ func (p *parser) media(s *Session, value string) error {
 	return nil
 }
 
-// closeSection gives the section that ends here its slices. Their capacity ends with them, so that an append to
-// one section never overwrites the next.
+// closeSection sets the slices of the section that ends here. Their capacity is their length, so
+// that appending to them does not overwrite those of the next section.
 func (p *parser) closeSection(s *Session) {
 	if n := len(p.attributes); n > p.firstAttribute {
 		a := p.attributes[p.firstAttribute:n:n]

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The example of https://www.rfc-editor.org/rfc/rfc8866.html#section-5.
+// The example of RFC 8866, section 5.
 const rfcExample = `v=0
 o=jdoe 3724394400 3724394405 IN IP4 198.51.100.1
 s=Call to John Smith
@@ -26,7 +26,7 @@ c=IN IP6 2001:db8::2
 a=rtpmap:99 h263-1998/90000
 `
 
-// Everything that the grammar of RFC 8866 has, section 5 line by line.
+// All line types of RFC 8866, in the order of section 5.
 const everyLine = `v=0
 o=jdoe 3724394400 99999999999999999999999999 IN IP4 198.51.100.1
 s= a name with spaces 
@@ -107,7 +107,8 @@ func TestParseAcceptsWhatIsMeant(t *testing.T) {
 	swapped := slices.Clone(lines)
 	swapped[2], swapped[8] = swapped[8], swapped[2]
 	for name, text := range map[string]string{
-		// RFC 8866, section 5: "parsers SHOULD be tolerant and also accept records terminated with a single newline".
+		// RFC 8866, section 5: "parsers SHOULD be tolerant and also accept records terminated with
+		// a single newline character".
 		"LF":                   rfcExample,
 		"CR CR LF":             strings.ReplaceAll(rfcExample, "\n", "\r\r\n"),
 		"no end of line":       strings.TrimRight(rfcExample, "\n"),
@@ -215,7 +216,7 @@ func TestParseLimits(t *testing.T) {
 	tooMuch("m=audio 9 RTP/AVP"+strings.Repeat(" 0", MaxFormats+1), 1)
 }
 
-// The sections share arrays; what is appended to one must not show up in another.
+// The sections share arrays: appending to the slices of one must not change those of another.
 func TestSectionsAreIndependent(t *testing.T) {
 	s, err := Parse("a=1\nm=audio 9 RTP/AVP 0\nc=IN IP4 1\na=2\nm=audio 9 RTP/AVP 8\nc=IN IP4 2\na=3\n")
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// changeOne changes one field somewhere in v, to a value of the pools.
+// changeOne sets one field within v to a value of the pools.
 func changeOne(random *rand.Rand, v reflect.Value, words []string) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -40,7 +40,8 @@ func changeOne(random *rand.Rand, v reflect.Value, words []string) {
 	}
 }
 
-// What Validate passes, Append writes so that ParseDescription reads it, as a description that Validate passes.
+// A description that Validate accepts can be written and parsed again, and the result is accepted
+// too.
 func TestWhatIsValidIsRead(t *testing.T) {
 	const seed = 0x7a11d
 	random := rand.New(rand.NewPCG(seed, 0))

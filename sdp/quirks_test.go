@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Cameras, recorders and SIP phones write lines that are not of the grammar of RFC 8866. Each is kept, and written as it came.
+// Cameras, recorders and SIP phones write lines that are not of the grammar of RFC 8866. Each is
+// kept and written unchanged.
 func TestLinesThatAreNotOfTheGrammar(t *testing.T) {
 	const video = "m=video 0 RTP/AVP 96\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:96 H264/90000\r\n"
 	origin := func(value string) string { return "v=0\r\no=" + value + "\r\ns=-\r\nt=0 0\r\n" + video }
@@ -114,7 +115,7 @@ func TestLinesThatAreNotOfTheGrammar(t *testing.T) {
 	}
 }
 
-// An o= line of which nothing is left is like none.
+// An o= line without words is treated as missing.
 func TestEmptyLinesOfTheSessionPart(t *testing.T) {
 	const text = "v=0\no=\ns=\nt=\nm=audio 0 RTP/AVP 0\n"
 	s, err := Parse(text)
@@ -125,7 +126,8 @@ func TestEmptyLinesOfTheSessionPart(t *testing.T) {
 	require.Empty(t, d.Times)
 }
 
-// The numbers of an origin count for a description where they are numbers, whatever else is wrong with the line.
+// A description has the numbers of its origin if they are numbers, whatever else is wrong with the
+// line.
 func TestOriginOfADescription(t *testing.T) {
 	for value, want := range map[string][2]uint64{
 		"- 7 8 IN IP4 192.0.2.1":              {7, 8},
@@ -148,7 +150,8 @@ func TestOriginOfADescription(t *testing.T) {
 	require.Contains(t, d.String(), "o=camera\r\n")
 }
 
-// Spaces at the ends of lines come from copying and pasting. They are not part of the name of a flag.
+// Spaces at the ends of lines come from copying and pasting. They are not part of the name of an
+// attribute.
 func TestSpacesAtLineEnds(t *testing.T) {
 	for name, text := range descriptions {
 		want, got := mustParse(t, text), mustParse(t, strings.ReplaceAll(text, "\n", "  \n"))
@@ -166,7 +169,8 @@ func TestSpacesAtLineEnds(t *testing.T) {
 	require.Equal(t, []any{false, true, DirectionInactive, true}, []any{m.Rejected, m.BundleOnly, m.Direction, m.EndOfCandidates})
 }
 
-// A section of media without a format cannot be used. It is not written with a format that nobody chose.
+// An RTP section without a format cannot be used. It is written as rejected, not with a format that
+// nobody has chosen.
 func TestSectionWithoutFormats(t *testing.T) {
 	for _, m := range []MediaDescription{
 		{Kind: KindVideo, Mid: "v"}, {Kind: KindVideo, Mid: "v", Port: 5000}, {Kind: KindAudio, Mid: "v", BundleOnly: true},

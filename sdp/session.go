@@ -1,14 +1,12 @@
 package sdp
 
-import "iter"
-
 // A Session is a session description as RFC 8866 defines it, uninterpreted.
 //
-// The zero value is a valid description of nothing: Append fills in what the grammar demands
+// The zero value is a valid description of nothing: Append adds the lines that the grammar requires
 // ("o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0").
 type Session struct {
 	Origin      Origin      // o=
-	Name        string      // s=; "-" where there is no meaningful name
+	Name        string      // s=; empty is written "-"
 	Information string      // i=
 	URI         string      // u=
 	Emails      []string    // e=
@@ -17,41 +15,43 @@ type Session struct {
 	Bandwidths  []Bandwidth // b=
 	Times       []Time      // t=, r= and z=; none is written as t=0 0
 	Attributes  Attributes  // a=
-	Others      []Line      // lines of the session part that have no place above
-	Media       []Media     // m= and what follows
+	Others      []Line      // lines of the session part without a field
+	Media       []Media     // m= and the lines of its section
 }
 
-// An Origin says who made the description (RFC 8866, section 5.2). Empty fields are written as in "- 0 0 IN IP4 0.0.0.0".
+// An Origin identifies the writer and the version of a description (RFC 8866, section 5.2). Empty
+// fields are written as in "- 0 0 IN IP4 0.0.0.0".
 type Origin struct {
 	Username       string // "-" for none
-	SessionID      string // decimal digits, of any length; some peers send other words (hexadecimal, negative, a UUID)
+	SessionID      string // decimal digits; some peers send other words (hexadecimal, a UUID)
 	SessionVersion string // as SessionID
 	NetworkType    string // "IN"
 	AddressType    string // "IP4" or "IP6"
 	Address        string // an address or a host name
-	// Raw is the value of a line that does not have the six fields, verbatim. If it is not empty, it is written in their
-	// place, and they hold what could be found in it.
+	// Raw is the value of a line that does not have the six fields, verbatim. If it is not empty,
+	// it is written instead of them, and they have the values that were recognized in it.
 	Raw string
 }
 
-// A Connection is where to send to (RFC 8866, section 5.7).
+// A Connection is the address to send to (RFC 8866, section 5.7).
 type Connection struct {
 	NetworkType string // "IN"
 	AddressType string // "IP4" or "IP6"
-	Address     string // an address, with the TTL and number of addresses of multicast ("224.2.36.42/127/3"), or a host name
-	// Raw is the value of a line that does not have the three fields, verbatim. If it is not empty, it is written in
-	// their place, and they hold what could be found in it.
+	Address     string // an address or a host name; of multicast with "/TTL/number of addresses"
+	// Raw is the value of a line that does not have the three fields, verbatim. If it is not empty,
+	// it is written instead of them, and they have the values that were recognized in it.
 	Raw string
 }
 
-// A Line is a line that RFC 8866 does not have, or not in that place: the y= and f= of GB/T 28181, a c= without a value, and
-// a second c= of the session part. Such lines are written at the end of their section.
+// A Line is a line that is not of the grammar of RFC 8866: the y= and f= lines of GB/T 28181, a c=
+// line without a value, and a second c= line of the session part. Append writes it at the end of
+// its section.
 type Line struct {
 	Type  byte   // the letter
-	Value string // what follows the '=', verbatim
+	Value string // the text behind '=', verbatim
 }
 
-// A Bandwidth is a proposed limit (RFC 8866, section 5.8).
+// A Bandwidth is a proposed limit of the bandwidth (RFC 8866, section 5.8).
 type Bandwidth struct {
 	Type  string // "AS", "CT", "TIAS", …
 	Value uint64 // kilobit/s for AS and CT, bit/s for TIAS
@@ -59,57 +59,24 @@ type Bandwidth struct {
 
 // A Time is a t= line with the r= and z= lines that follow it (RFC 8866, sections 5.9 to 5.11).
 type Time struct {
-	Start, Stop uint64   // seconds since 1900; 0 for unbounded
+	Start, Stop uint64   // seconds since 1900; 0: unbounded
 	Repeats     []string // the r= lines, verbatim
 	Zones       string   // the z= line, verbatim
-	// Raw is the value of a t= line that is not two numbers ("now-"), verbatim. If it is not empty, it is written in
-	// the place of Start and Stop.
+	// Raw is the value of a t= line that is not two numbers ("now-"), verbatim. If it is not empty,
+	// it is written instead of Start and Stop.
 	Raw string
 }
 
-// A Media is a media section: an m= line and the lines that follow it (RFC 8866, section 5.14).
+// A Media is a media section: an m= line and the lines that belong to it (RFC 8866, section 5.14).
 type Media struct {
 	Kind        string       // "audio", "video", "application", …
-	Port        uint16       // 0 for a section that is refused, or bundled (RFC 9143)
+	Port        uint16       // 0 for a rejected or bundle-only section
 	PortCount   uint16       // of "port/count"; 0 where there is no count
 	Protocol    string       // "UDP/TLS/RTP/SAVPF", …
-	Formats     []string     // at least one, which some peers do not know
+	Formats     []string     // at least one; some peers send none
 	Title       string       // i=
 	Connections []Connection // c=
 	Bandwidths  []Bandwidth  // b=
 	Attributes  Attributes   // a=
-	Others      []Line       // lines that have no place above
-}
-
-// An Attribute is an a= line (RFC 8866, section 5.13).
-type Attribute struct {
-	Key   string // without ':'; empty only for the line "a=" that has nothing at all
-	Value string // what follows the first ':', verbatim with any leading space; empty for a flag such as a=rtcp-mux
-	// EmptyValue is set for the line "a=key:" that has a ':' and nothing behind it, which the grammar does not allow
-	// but which must survive all the same. It means nothing where Value is not empty.
-	EmptyValue bool
-}
-
-// Attributes are the a= lines of a section, in their order.
-type Attributes []Attribute
-
-// Get returns the value of the first attribute with the key, and whether there is one.
-func (a Attributes) Get(key string) (value string, ok bool) {
-	for i := range a {
-		if a[i].Key == key {
-			return a[i].Value, true
-		}
-	}
-	return "", false
-}
-
-// All returns the values of all attributes with the key, in their order.
-func (a Attributes) All(key string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for i := range a {
-			if a[i].Key == key && !yield(a[i].Value) {
-				return
-			}
-		}
-	}
+	Others      []Line       // lines without a field
 }

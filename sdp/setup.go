@@ -1,21 +1,25 @@
 package sdp
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// Setup is the DTLS role that an endpoint offers or takes, the value of a=setup (RFC 4145, section 4; RFC 8842, section 5).
+// Setup is the value of a=setup, the DTLS role that an endpoint offers or takes (RFC 4145, section
+// 4; RFC 8842, section 5).
 type Setup uint8
 
 const (
 	SetupUnspecified Setup = iota // no a=setup
-	SetupActpass                  // will do either: what an offer says
-	SetupActive                   // is the DTLS client
-	SetupPassive                  // is the DTLS server
+	SetupActpass                  // either role; usual in an offer
+	SetupActive                   // DTLS client
+	SetupPassive                  // DTLS server
 	SetupHoldconn                 // no connection for now
 )
 
 var setupNames = [...]string{"", "actpass", "active", "passive", "holdconn"}
 
-// String returns the word of SDP, "" for SetupUnspecified.
+// String returns the value of the attribute, or "" for SetupUnspecified.
 func (s Setup) String() string {
 	if int(s) < len(setupNames) {
 		return setupNames[s]
@@ -23,26 +27,18 @@ func (s Setup) String() string {
 	return fmt.Sprintf("Setup(%d)", uint8(s))
 }
 
-func parseSetup(word string) (Setup, bool) {
-	switch word {
-	case "actpass":
-		return SetupActpass, true
-	case "active":
-		return SetupActive, true
-	case "passive":
-		return SetupPassive, true
-	case "holdconn":
-		return SetupHoldconn, true
-	}
-	return SetupUnspecified, false
+// parseSetup returns the setup of an attribute value.
+func parseSetup(value string) (s Setup, ok bool) {
+	i := slices.Index(setupNames[:], value)
+	return Setup(max(i, 0)), i > 0
 }
 
 // AnswerSetup returns the a=setup of an answer to an offer.
 //
-// The answerer of an actpass offer chooses active, because its ClientHello then need not wait for the answer to arrive
-// (https://www.rfc-editor.org/rfc/rfc8842.html#section-5.3); the other values have one possible answer (RFC 4145, section
-// 4.1). An offer without the attribute is taken for actpass, as browsers do for peers that are older than the attribute. The
-// error is [ErrSetup], for a value that is none of the constants.
+// The answer to actpass is active, so that the handshake can begin before the answer arrives (RFC
+// 8842, section 5.3); to the other values there is one answer (RFC 4145, section 4.1). An offer
+// without the attribute is treated as actpass, as browsers do. For a value that is none of the
+// constants, the error matches [ErrSetup].
 func AnswerSetup(offer Setup) (Setup, error) {
 	switch offer {
 	case SetupUnspecified, SetupActpass, SetupPassive:
@@ -55,12 +51,13 @@ func AnswerSetup(offer Setup) (Setup, error) {
 	return SetupUnspecified, fmt.Errorf("%w: offer %v", ErrSetup, offer)
 }
 
-// IsClient reports, when offer and answer are known, whether the answerer is the DTLS client; otherwise the offerer is.
+// AnswererIsClient reports whether the answerer is the DTLS client, given the a=setup of offer and
+// answer. Otherwise the offerer is the client.
 //
-// An answer without the attribute means what [AnswerSetup] chooses. The error is [ErrSetup] where the two do not make one
-// client and one server: an answer of actpass, which RFC 8842, section 5.3 does not allow, the same role on both sides, or
-// holdconn on either, which makes no connection.
-func IsClient(offer, answer Setup) (answerer bool, err error) {
+// An answer without the attribute stands for the result of [AnswerSetup]. The error matches
+// [ErrSetup] if the values do not make one client and one server: an answer of actpass, which RFC
+// 8842, section 5.3 forbids, the same role on both sides, or holdconn on either side.
+func AnswererIsClient(offer, answer Setup) (answerer bool, err error) {
 	if answer == SetupUnspecified {
 		if answer, err = AnswerSetup(offer); err != nil {
 			return false, err

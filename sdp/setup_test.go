@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 4145, section 4.1: the answers that an offer allows; RFC 8842, section 5.3: which of them we choose.
+// RFC 4145, section 4.1: the answers that an offer allows; RFC 8842, section 5.3: the choice among
+// them.
 func TestAnswerSetup(t *testing.T) {
 	for offer, want := range map[Setup]Setup{
 		SetupUnspecified: SetupActive,
@@ -27,7 +28,7 @@ func TestIsClient(t *testing.T) {
 	const client, server, none = 1, 2, 3
 	for _, test := range []struct {
 		offer  Setup
-		answer [5]int // what the answerer is, by the Setup of its answer
+		answer [5]int // the role of the answerer, by the Setup of its answer
 	}{
 		//                   unspecified, actpass, active, passive, holdconn
 		{SetupUnspecified, [5]int{client, none, client, server, none}},
@@ -38,7 +39,7 @@ func TestIsClient(t *testing.T) {
 		{Setup(9), [5]int{none, none, none, none, none}},
 	} {
 		for answer, want := range test.answer {
-			answerer, err := IsClient(test.offer, Setup(answer))
+			answerer, err := AnswererIsClient(test.offer, Setup(answer))
 			if want == none {
 				require.ErrorIs(t, err, ErrSetup, "offer %v, answer %v", test.offer, Setup(answer))
 				continue

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Descriptions put together by chance from lines that mean something are refused, or read and written stably: attributes that
-// bear on each other must not depend on the order that they happen to be written in.
+// Descriptions of random lines are refused, or parsed and written stably: the meaning of attributes
+// that affect each other must not depend on their order.
 func TestLinesPutTogetherByChance(t *testing.T) {
 	const seed = 0x5d9
 	random := rand.New(rand.NewPCG(seed, 0))

@@ -2,16 +2,16 @@ package sdp
 
 import "strings"
 
-// The checks of ParseOptions.Strict, which precede the reading of a line.
+// The methods of this file are the checks of ParseOptions.Strict, made before a line is parsed.
 
-// The order of lines in the session part and in a media section
-// (https://www.rfc-editor.org/rfc/rfc8866.html#section-9). The r= and z= lines belong to the t= line before them.
+// The order of lines in the session part and in a media section (RFC 8866, section 9). The r= and
+// z= lines belong to the t= line before them.
 const (
 	sessionOrder = "vosiuepcbtka"
 	mediaOrder   = "micbka"
 )
 
-// checkLine reports what is wrong with a line of type typ that follows what s has.
+// checkLine checks a line of type typ, which follows the lines in s.
 func (p *parser) checkLine(s *Session, typ byte, value string) error {
 	if typ == 'm' && len(s.Media) == 0 {
 		if err := p.checkRequired(s); err != nil {
@@ -31,34 +31,34 @@ func (p *parser) checkLine(s *Session, typ byte, value string) error {
 	switch typ {
 	case 'v':
 		if value != "0" {
-			return p.errorf(field, "version "+clip(value)+" is not 0")
+			return p.errorf(field, "version "+quote(value)+" is not 0")
 		}
 	case 'o':
 		o := parseOrigin(value)
 		switch {
 		case strings.Count(value, " ") != 5:
-			return p.errorf(field, clip(value)+" does not have six fields")
+			return p.errorf(field, quote(value)+" does not have six fields")
 		case !digits(o.SessionID):
-			return p.errorf(field, "session id "+clip(o.SessionID)+" is not a number")
+			return p.errorf(field, "session id "+quote(o.SessionID)+" is not a number")
 		case !digits(o.SessionVersion):
-			return p.errorf(field, "session version "+clip(o.SessionVersion)+" is not a number")
+			return p.errorf(field, "session version "+quote(o.SessionVersion)+" is not a number")
 		}
 	case 'c':
 		if strings.Count(value, " ") != 2 {
-			return p.errorf(field, clip(value)+" is not of the form IN IP4 address")
+			return p.errorf(field, quote(value)+" is not of the form IN IP4 address")
 		}
 	case 't':
 		if parseTime(value).Raw != "" || value == "" {
-			return p.errorf(field, clip(value)+" is not two numbers")
+			return p.errorf(field, quote(value)+" is not two numbers")
 		}
 	case 'a':
 		key, rest, colon := strings.Cut(value, ":")
 		if !isToken(key) || colon && rest == "" {
-			return p.errorf(field, clip(value)+" is neither a name nor a name with a value")
+			return p.errorf(field, quote(value)+" is neither a name nor a name with a value")
 		}
 	case 'm':
 		if kind, rest := word(value); !isToken(kind) || rest == "" {
-			return p.errorf(field, clip(kind)+" is not a media type")
+			return p.errorf(field, quote(kind)+" is not a media type")
 		}
 	default:
 		if value == "" {
@@ -68,10 +68,10 @@ func (p *parser) checkLine(s *Session, typ byte, value string) error {
 	return nil
 }
 
-// checkOrder checks a line's place, and that no line stands twice that may stand once.
+// checkOrder checks the position of a line, and that k= and c= occur once.
 func (p *parser) checkOrder(s *Session, typ byte, field string) error {
 	if typ == 'm' {
-		p.place = 0
+		p.position = 0
 		return nil
 	}
 	order, letter := sessionOrder, typ
@@ -80,31 +80,31 @@ func (p *parser) checkOrder(s *Session, typ byte, field string) error {
 	} else if typ == 'r' || typ == 'z' {
 		letter = 't'
 	}
-	place := strings.IndexByte(order, letter)
-	if place < 0 {
+	position := strings.IndexByte(order, letter)
+	if position < 0 {
 		return p.unknown(typ)
 	}
-	if place < p.place {
+	if position < p.position {
 		return p.errorf(field, "not in its place")
 	}
-	p.place = place
+	p.position = position
 	if typ == 'k' || typ == 'c' && len(s.Media) == 0 {
-		// The reading of the line marks c=.
-		if p.once[typ] {
+		// sessionLine marks c= as seen.
+		if p.seen[typ] {
 			return p.errorf(field, "given twice")
 		}
-		p.once['k'] = p.once['k'] || typ == 'k'
+		p.seen['k'] = p.seen['k'] || typ == 'k'
 	}
 	return nil
 }
 
-// checkRequired checks that the session part, which ends here, has the lines that every description has.
+// checkRequired checks at the end of the session part that it has all required lines.
 func (p *parser) checkRequired(s *Session) error {
 	if len(s.Media) > 0 {
 		return nil
 	}
 	for _, typ := range []byte("vos") {
-		if !p.once[typ] {
+		if !p.seen[typ] {
 			return p.errorf(string([]byte{typ, '='}), "missing")
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 8866, section 9: the grammar, and nothing else.
+// Strict parsing accepts the grammar of RFC 8866, section 9, and nothing else.
 func TestStrict(t *testing.T) {
 	strict := ParseOptions{Strict: true}
 	for name, text := range map[string]string{
@@ -19,7 +19,8 @@ func TestStrict(t *testing.T) {
 		lenient, err := Parse(crlf(text))
 		require.NoError(t, err, name)
 		require.Equal(t, lenient, s, name)
-		// Section 5: "parsers SHOULD be tolerant and also accept records terminated with a single newline character".
+		// Section 5: "parsers SHOULD be tolerant and also accept records terminated with a single
+		// newline character".
 		_, err = strict.ParseDescription(text)
 		require.NoError(t, err, name)
 	}

@@ -4,28 +4,25 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"github.com/rtcstack/rtcstack/internal/icechars"
 )
 
-// Limits of values in a usable description, in bytes.
-const (
-	minICEUfrag = 4   // RFC 8839, section 5.4
-	maxICEUfrag = 256 // RFC 8839, section 5.4
-	minICEPwd   = 22  // RFC 8839, section 5.4
-	maxICEPwd   = 256 // RFC 8839, section 5.4
+// maxMid is the length in bytes of the longest mid that the RTP header extension and the RTCP item
+// for it can hold (RFC 9143, sections 15.1 and 15.2).
+const maxMid = 255
 
-	// maxMid is what the RTP header extension and the RTCP item that carry a mid can hold (RFC 9143, sections 15.1 and 15.2).
-	maxMid = 255
-)
-
-// Validate reports whether the description is enough to make a connection, as offer or as answer; the error is a *[ValidationError] with
-// the first reason why not. It also finds values that cannot be written, such as a line end within an attribute of a literal, and
-// values that contradict each other: [ParseDescription] reads what Validate has passed and [Description.Append] has written.
+// Validate checks that a connection can be made with the description, as offer or as answer. The
+// error is a *[ValidationError] with the first defect. It also checks that the values can be
+// written and do not contradict each other: a valid description that [Description.Append] has
+// written can be parsed by [ParseDescription].
 //
-// There must be a media section, and each that is not rejected must have, by [Description.TransportOf], ICE credentials and a
-// fingerprint whose hash is supported. The credentials have 4 to 256 and 22 to 256 characters, which are ice-chars or those of
-// the other alphabets of base64 ("=", "_", "-") or '#', as browsers accept them. A mid is a token of at most 255 bytes
-// that no other section has; sections without one are accepted. The mids of a group are those of sections, and those of a
-// BUNDLE group of sections that are not rejected. Candidates have the fields of RFC 8839. a=setup may be missing, see
+// There must be a section. Each section that is not rejected must have ICE credentials and a
+// supported fingerprint, by [Description.TransportOf]. The user name fragment has 4 to 256
+// characters and the password 22 to 256: letters, digits, '+' and '/' and, as browsers accept them,
+// '=', '_', '-' and '#'. A mid is a token of at most 255 bytes that no other section has; it may be
+// missing. The mids of a group must be those of sections, and the sections of a BUNDLE group must
+// not be rejected. Candidates must have the fields of RFC 8839. a=setup may be missing, see
 // [AnswerSetup].
 func (d *Description) Validate() error {
 	if len(d.Media) == 0 {
@@ -69,7 +66,7 @@ func (d *Description) Validate() error {
 	return nil
 }
 
-// fewSections is the number of sections up to which a mid is found faster by looking at each.
+// fewSections is the number of sections up to which a linear search for a mid is faster than a map.
 const fewSections = 8
 
 // A midIndex finds sections by their mid.
@@ -92,7 +89,7 @@ func (d *Description) index() midIndex {
 	return x
 }
 
-// find returns the index of the first section with the mid, which is not empty, and -1 where there is none.
+// find returns the index of the first section with the mid, which must not be empty, or -1.
 func (x midIndex) find(mid string) int {
 	if x.byMid != nil {
 		if i, ok := x.byMid[mid]; ok {
@@ -108,30 +105,32 @@ func (x midIndex) find(mid string) int {
 	return -1
 }
 
-// validateGroup returns what is wrong with a group, and sets the tagged section of the sections in a BUNDLE group.
+// validateGroup returns the defect of a group, or "". In tagged it sets the tagged section for each
+// section of a BUNDLE group.
 func (d *Description) validateGroup(g Group, sections midIndex, tagged []*MediaDescription) (reason string) {
 	if !isToken(g.Semantics) {
-		return clip(g.Semantics) + " is not a token"
+		return quote(g.Semantics) + " is not a token"
 	}
 	var first *MediaDescription
 	for _, mid := range g.Mids {
 		if !isToken(mid) {
-			return "mid " + clip(mid) + " is not a token"
+			return "mid " + quote(mid) + " is not a token"
 		}
 		i := sections.find(mid)
 		if i < 0 {
-			return "no section has the mid " + clip(mid)
+			return "no section has the mid " + quote(mid)
 		}
 		if g.Semantics != SemanticsBundle {
 			continue
 		}
-		// RFC 9143, section 7: a mid is in one BUNDLE group at most, and that of a rejected section in none (section 7.3.3).
+		// RFC 9143, section 7: a mid is in at most one BUNDLE group, and the mid of a rejected
+		// section in none (section 7.3.3).
 		m := &d.Media[i]
 		switch {
 		case tagged[i] != nil:
-			return "mid " + clip(mid) + " is bundled twice"
+			return "mid " + quote(mid) + " is bundled twice"
 		case m.Rejected:
-			return "mid " + clip(mid) + " is of a rejected section"
+			return "mid " + quote(mid) + " is of a rejected section"
 		case first == nil:
 			first = m
 		}
@@ -140,7 +139,7 @@ func (d *Description) validateGroup(g Group, sections midIndex, tagged []*MediaD
 	return ""
 }
 
-// validateSession returns what is wrong with the session part.
+// validateSession returns the field of the session part that has a defect, and the defect.
 func (d *Description) validateSession() (field, reason string) {
 	const lineEnd = "NUL or line end within a line"
 	switch {
@@ -173,45 +172,46 @@ func (d *Description) validateSession() (field, reason string) {
 			return "session", lineEnd
 		}
 	}
-	if !d.Connection.printable() {
+	if !d.Connection.writable() {
 		return "connection", "a space, NUL or line end within a word"
 	}
 	for _, b := range d.Bandwidths {
 		if !isToken(b.Type) {
-			return "bandwidth", clip(b.Type) + " is not a token"
+			return "bandwidth", quote(b.Type) + " is not a token"
 		}
 	}
 	if d.Direction > DirectionInactive {
 		return "direction", d.Direction.String() + " is not a direction"
 	}
-	if key, ok := d.Attributes.printable(); !ok {
-		return "attribute", clip(key) + " cannot be written"
+	if key, ok := d.Attributes.writable(); !ok {
+		return "attribute", quote(key) + " cannot be written"
 	}
-	// An attribute that would be read into a field is written twice, or contradicts the field.
+	// An attribute with a field would be written twice, or contradict the field.
 	scratch := Description{Direction: d.Direction, Transport: d.Transport}
 	scratch.ICEOptions, scratch.Fingerprints = nil, nil
 	for _, a := range d.Attributes {
 		if known, problem := scratch.readAttribute(a.trimmed()); known || problem != "" {
-			return "attribute", clip(a.Key) + " has a field of its own"
+			return "attribute", quote(a.Key) + " has a field of its own"
 		}
 	}
-	if !printableOthers(d.Others, d.Connection != Connection{}) {
+	if !writableOthers(d.Others, d.Connection != Connection{}) {
 		return "line", "not one of those without a field, or a line end within it"
 	}
 	return d.Transport.writable()
 }
 
-// validate returns what is wrong with what the section says itself; the reason is empty where the field is missing.
+// validate returns the field of the section that has a defect, and the defect, which is empty if
+// the field is missing. It does not check the transport in effect.
 func (m *MediaDescription) validate() (field, reason string) {
 	switch {
 	case m.Kind == "":
 		return "kind", ""
 	case !isToken(m.Kind):
-		return "kind", clip(m.Kind) + " is not a token"
+		return "kind", quote(m.Kind) + " is not a token"
 	case m.Protocol != "" && !isWord(m.Protocol):
-		return "protocol", clip(m.Protocol) + " is not a protocol"
+		return "protocol", quote(m.Protocol) + " is not a protocol"
 	case m.Mid != "" && !isToken(m.Mid):
-		return "mid", clip(m.Mid) + " is not a token"
+		return "mid", quote(m.Mid) + " is not a token"
 	case len(m.Mid) > maxMid:
 		return "mid", "longer than " + strconv.Itoa(maxMid) + " bytes"
 	case !isText(m.Title):
@@ -223,26 +223,26 @@ func (m *MediaDescription) validate() (field, reason string) {
 	}
 	for _, f := range m.Formats {
 		if !isWord(f) {
-			return "format", clip(f) + " is not a format"
+			return "format", quote(f) + " is not a format"
 		}
 	}
 	for _, c := range m.Connections {
-		if !c.printable() {
+		if !c.writable() {
 			return "connection", "a space, NUL or line end within a word"
 		}
 	}
 	for _, b := range m.Bandwidths {
 		if !isToken(b.Type) {
-			return "bandwidth", clip(b.Type) + " is not a token"
+			return "bandwidth", quote(b.Type) + " is not a token"
 		}
 	}
 	for _, c := range m.Candidates {
 		if reason := checkCandidate(c); reason != "" {
-			return "candidate", clip(c) + " " + reason
+			return "candidate", quote(c) + " " + reason
 		}
 	}
-	if key, ok := m.Attributes.printable(); !ok {
-		return "attribute", clip(key) + " cannot be written"
+	if key, ok := m.Attributes.writable(); !ok {
+		return "attribute", quote(key) + " cannot be written"
 	}
 	scratch, sctp := *m, m.IsDataChannel()
 	if sctp && m.contradictsPort() {
@@ -251,33 +251,34 @@ func (m *MediaDescription) validate() (field, reason string) {
 	scratch.ICEOptions, scratch.Fingerprints = nil, nil
 	for _, a := range m.Attributes {
 		if known, problem := scratch.readAttribute(a.trimmed(), sctp); known || problem != "" {
-			return "attribute", clip(a.Key) + " has a field of its own"
+			return "attribute", quote(a.Key) + " has a field of its own"
 		}
 	}
-	if !printableOthers(m.Others, false) {
+	if !writableOthers(m.Others, false) {
 		return "line", "not one of those without a field, or a line end within it"
 	}
 	return m.Transport.writable()
 }
 
-// validate returns what is wrong with a transport; the reason is empty where the field is missing.
+// validate returns the field of a transport in effect that has a defect, and the defect, which is
+// empty if the field is missing.
 func (t *Transport) validate() (field, reason string) {
 	switch {
 	case t.ICEUfrag == "":
 		return "ice-ufrag", ""
-	case len(t.ICEUfrag) < minICEUfrag || len(t.ICEUfrag) > maxICEUfrag || !isLooseICEChars(t.ICEUfrag):
-		return "ice-ufrag", clip(t.ICEUfrag) + " is not 4 to 256 letters, digits, '+', '/', '=', '_', '-' or '#'"
+	case !icechars.Accepted(t.ICEUfrag, icechars.MinUfrag, icechars.MaxUfrag):
+		return "ice-ufrag", quote(t.ICEUfrag) + " is not 4 to 256 letters, digits, '+', '/', '=', '_', '-' or '#'"
 	case t.ICEPwd == "":
 		return "ice-pwd", ""
-	case len(t.ICEPwd) < minICEPwd || len(t.ICEPwd) > maxICEPwd || !isLooseICEChars(t.ICEPwd):
-		// The password is a secret: it does not go into an error message.
+	case !icechars.Accepted(t.ICEPwd, icechars.MinPwd, icechars.MaxPwd):
+		// The password is a secret and must not be in an error message.
 		return "ice-pwd", "not 22 to 256 letters, digits, '+', '/', '=', '_', '-' or '#'"
 	case len(t.Fingerprints) == 0:
 		return "fingerprint", ""
 	}
 	for _, option := range t.ICEOptions {
-		if !isLooseICEChars(option) && !isToken(option) {
-			return "ice-options", clip(option) + " is not a word"
+		if !icechars.Accepted(option, 1, len(option)) && !isToken(option) {
+			return "ice-options", quote(option) + " is not a word"
 		}
 	}
 	for _, f := range t.Fingerprints {
@@ -285,24 +286,25 @@ func (t *Transport) validate() (field, reason string) {
 			return "", ""
 		}
 	}
-	return "fingerprint", "no supported hash function, " + clip(t.Fingerprints[0].Algorithm) + " is none"
+	return "fingerprint", "no supported hash function, " + quote(t.Fingerprints[0].Algorithm) + " is none"
 }
 
-// writable returns which of the values cannot be written so that they are read again. They need not be of use.
+// writable returns the field whose value would not be the same when written and parsed, and the
+// defect.
 func (t *Transport) writable() (field, reason string) {
 	switch {
 	case !isValue(t.ICEUfrag):
-		return "ice-ufrag", clip(t.ICEUfrag) + " cannot be written"
+		return "ice-ufrag", quote(t.ICEUfrag) + " cannot be written"
 	case !isValue(t.ICEPwd):
 		return "ice-pwd", "it cannot be written"
 	case !isValue(t.TLSID):
-		return "tls-id", clip(t.TLSID) + " cannot be written"
+		return "tls-id", quote(t.TLSID) + " cannot be written"
 	case t.Setup > SetupHoldconn:
 		return "setup", t.Setup.String() + " is not a setup"
 	}
 	for _, option := range t.ICEOptions {
 		if option == "" || !isText(option) || strings.ContainsAny(option, " ,") {
-			return "ice-options", clip(option) + " is not a word"
+			return "ice-options", quote(option) + " is not a word"
 		}
 	}
 	for _, f := range t.Fingerprints {
@@ -316,12 +318,12 @@ func (t *Transport) writable() (field, reason string) {
 	return "", ""
 }
 
-// validateSize returns which of the limits of [Parse] the written description would exceed.
+// validateSize returns the limit of [Parse] that the written description would exceed, or "".
 func (d *Description) validateSize() (reason string) {
 	if len(d.Media) > MaxMedia {
 		return "more than " + strconv.Itoa(MaxMedia) + " media sections"
 	}
-	size := measure{}
+	size := sizeBound{}
 	size.session(d)
 	for i := range d.Media {
 		m := &d.Media[i]
@@ -336,7 +338,7 @@ func (d *Description) validateSize() (reason string) {
 	if size.bytes <= MaxSize && size.lines <= MaxLines && size.attributes <= MaxAttributes {
 		return ""
 	}
-	// It may be too large: only then is it written for the exact numbers.
+	// It may be too large: writing it gives the exact numbers.
 	text := d.Append(nil)
 	switch {
 	case len(text) > MaxSize:

@@ -30,7 +30,7 @@ func TestValidate(t *testing.T) {
 		{"no pwd", without("ice-pwd"), 0, "ice-pwd", true},
 		{"no fingerprint", without("fingerprint"), 0, "fingerprint", true},
 		{"nothing at all", data, 0, "ice-ufrag", true},
-		// RFC 8839, section 5.4: 4 to 256 and 22 to 256 characters, for the randomness of STUN.
+		// RFC 8839, section 5.4: 4 to 256 and 22 to 256 characters.
 		{"short ufrag", with("ice-ufrag", "abc"), 0, "ice-ufrag", false},
 		{"long ufrag", with("ice-ufrag", strings.Repeat("a", 257)), 0, "ice-ufrag", false},
 		{"bad ufrag", with("ice-ufrag", "abc:d"), 0, "ice-ufrag", false},
@@ -38,7 +38,7 @@ func TestValidate(t *testing.T) {
 		{"long pwd", with("ice-pwd", strings.Repeat("a", 257)), 0, "ice-pwd", false},
 		{"bad pwd", with("ice-pwd", strings.Repeat("a", 22)+"!"), 0, "ice-pwd", false},
 		{"pwd with a space", with("ice-pwd", strings.Repeat("a", 22)+" a"), 0, "ice-pwd", false},
-		// RFC 8122, section 5: MD2 and MD5 "MUST NOT" be used.
+		// RFC 8122, section 5: MD2 and MD5 must not be used.
 		{"md5", with("fingerprint", "md5 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F"), 0, "fingerprint", false},
 		{"unknown hash", with("fingerprint", "sha3-256 "+fingerprintText), 0, "fingerprint", false},
 		{"mid no token", with("mid", "a b"), 0, "mid", false},
@@ -93,7 +93,8 @@ func TestValidate(t *testing.T) {
 		"no format":         chromeData + "m=audio 9 UDP/TLS/RTP/SAVPF\n",
 		"nothing but a=":    chromeData + "a=\n",
 		"other lines":       chromeData + "y=1\nf=\n",
-		// Browsers take what servers send that encode credentials in base64, with either alphabet, or simply print them.
+		// Some servers encode credentials in base64, with either alphabet, or print them. Browsers
+		// accept that.
 		"base64":                           with("ice-ufrag", "rBIAAW1gbWA=_1"),
 		"base64url":                        strings.ReplaceAll(with("ice-pwd", "AbCdEfGhIjKlMnOpQrS-tUvW_x="), "+lKv", "ab-c_d"),
 		"number sign":                      with("ice-ufrag", "ab#cd"),
@@ -117,8 +118,7 @@ func TestValidationErrorSaysWhere(t *testing.T) {
 	require.NotContains(t, d.Validate().Error(), pwd)
 }
 
-// Attributes that have a field are not among the others: the field and the attribute would contradict each other, and no reader
-// could say which of the two is meant.
+// Attributes with a field must not be among Attributes, where they could contradict the field.
 func TestValidateRefusesAttributesWithAField(t *testing.T) {
 	for _, key := range []string{
 		"sendrecv", "sendonly", "recvonly", "inactive", "end-of-candidates", "setup:active", "ice-ufrag:abcd", "ice-pwd:x",
@@ -149,13 +149,13 @@ func TestValidateRefusesAttributesWithAField(t *testing.T) {
 			require.Equal(t, section, invalid.Media)
 		}
 	}
-	// Of another meaning than the fields: a flag with a value, the mapping of another port.
+	// These have another meaning than the fields: a flag with a value, the mapping of another port.
 	d := mustParse(t, chromeData)
 	d.Media[0].Attributes = Attributes{{Key: "sendonly", Value: "x"}, {Key: "sctpmap", Value: "6000 bfcp 2"}, {Key: "ice-lite"}}
 	require.NoError(t, d.Validate())
 }
 
-// A value that came from a program's user must not be able to add lines to the description.
+// A value from the user of a program must not be able to add lines to the description.
 func TestValidateRefusesWhatCannotBeWritten(t *testing.T) {
 	const evil = "x\r\na=evil"
 	for name, change := range map[string]func(d *Description, m *MediaDescription){
@@ -180,7 +180,7 @@ func TestValidateRefusesWhatCannotBeWritten(t *testing.T) {
 		"no format": func(d *Description, _ *MediaDescription) {
 			d.Media = append(d.Media, MediaDescription{Kind: KindAudio, Transport: d.Media[0].Transport})
 		},
-		// What the session part says must be readable even where every section says otherwise.
+		// The session part must be valid even if every section has attributes of its own.
 		"session ufrag": func(d *Description, _ *MediaDescription) { d.ICEUfrag = evil },
 		"session pwd":   func(d *Description, _ *MediaDescription) { d.ICEPwd = " x" },
 		"session setup": func(d *Description, _ *MediaDescription) { d.Transport.Setup = 77 },

@@ -3,13 +3,15 @@ package sdp
 import (
 	"strings"
 	"unicode"
+
+	"github.com/rtcstack/rtcstack/internal/icechars"
 )
 
-// What may stand where in a line, for Validate.
+// The functions of this file check for Validate that values can be parts of lines.
 
-// printable reports whether the attributes are lines; otherwise it returns the key of one that is not. A line end in
-// a value would be one more line, of whoever chose the value.
-func (a Attributes) printable() (key string, ok bool) {
+// writable reports whether the attributes can be written as lines, and otherwise returns the key of
+// one that cannot. A value with the end of a line in it would let its author add lines.
+func (a Attributes) writable() (key string, ok bool) {
 	for i := range a {
 		bare := a[i] == Attribute{} // a= with nothing, which some peers write
 		if a[i].Key == "" && !bare || strings.IndexByte(a[i].Key, ':') >= 0 || !isText(a[i].Key) || !isText(a[i].Value) {
@@ -19,7 +21,7 @@ func (a Attributes) printable() (key string, ok bool) {
 	return "", true
 }
 
-func (c Connection) printable() bool {
+func (c Connection) writable() bool {
 	for _, w := range [...]string{c.NetworkType, c.AddressType, c.Address} {
 		if w != "" && c.Raw == "" && !isWord(w) {
 			return false
@@ -28,12 +30,12 @@ func (c Connection) printable() bool {
 	return isRaw(c.Raw)
 }
 
-// isRaw reports whether s is the value of a line that is kept verbatim, or empty, for none.
+// isRaw reports whether s is the value of a line that is kept verbatim, or empty.
 func isRaw(s string) bool { return isText(s) && (s == "" || !isBlank(s)) }
 
-// printableOthers reports whether the lines are of those that Parse keeps without a field. Where connection is not set, a c= line
-// with a value is not among them.
-func printableOthers(lines []Line, connection bool) bool {
+// writableOthers reports whether Parse would keep the lines without a field. If connection is
+// false, a c= line with a value is not among them.
+func writableOthers(lines []Line, connection bool) bool {
 	for _, l := range lines {
 		switch l.Type {
 		case 'y', 'f':
@@ -51,8 +53,9 @@ func printableOthers(lines []Line, connection bool) bool {
 	return true
 }
 
-// checkCandidate returns what is wrong with the form of a candidate (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1):
-// foundation, component, transport, priority, address, port and type. The words themselves are up to the ICE agent.
+// checkCandidate returns the defect in the form of a candidate (RFC 8839, section 5.1): foundation,
+// component, transport, priority, address, port and type, or "". It does not check the words
+// themselves.
 func checkCandidate(candidate string) (reason string) {
 	text, ok := strings.CutPrefix(candidate, candidatePrefix)
 	if !ok || !isText(candidate) {
@@ -89,7 +92,8 @@ func checkCandidate(candidate string) (reason string) {
 	return ""
 }
 
-// isText reports whether s is a byte-string of RFC 8866, section 9, or empty.
+// isText reports whether s is empty or a byte-string (RFC 8866, section 9), without the end of a
+// line.
 func isText(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] == 0 || s[i] == '\r' || s[i] == '\n' {
@@ -99,20 +103,15 @@ func isText(s string) bool {
 	return true
 }
 
-// isValue reports whether s, written as the value of an attribute, is read as s. The empty value is not written.
+// isValue reports whether s, written as the value of an attribute, is parsed as s. The empty value
+// is not written.
 func isValue(s string) bool { return isText(s) && strings.TrimSpace(s) == s }
 
-// isWord reports whether s can stand between spaces (non-ws-string of RFC 8866, section 9).
-func isWord(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] == 0x7f {
-			return false
-		}
-	}
-	return s != ""
-}
+// isWord reports whether s can stand between spaces (RFC 8866, section 9: non-ws-string).
+func isWord(s string) bool { return s != "" && icechars.Visible(s) }
 
-// isToken reports whether s is a token of RFC 8866, section 9: visible ASCII without "(),/:;<=>?@[\] and the quotation mark.
+// isToken reports whether s is a token (RFC 8866, section 9): visible ASCII characters other than
+// tspecials, the characters of the string in tokenChars.
 func isToken(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if !tokenChars[s[i]] {
@@ -128,16 +127,3 @@ var tokenChars = func() (table [256]bool) {
 	}
 	return table
 }()
-
-// isLooseICEChars reports whether s is made of ice-char (RFC 8839, section 5.1: ALPHA / DIGIT / "+" / "/") and of what
-// servers send besides, as browsers accept it: '=', '_', '-' and '#'.
-func isLooseICEChars(s string) bool {
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("+/=_-#", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
-}

@@ -2,18 +2,30 @@ package stun
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 )
 
 // Family is the address family byte of the address attributes, of REQUESTED-ADDRESS-FAMILY and of
-// ADDITIONAL-ADDRESS-FAMILY (https://www.rfc-editor.org/rfc/rfc8489.html#section-14.1).
+// ADDITIONAL-ADDRESS-FAMILY (RFC 8489, section 14.1).
 type Family uint8
 
-// The two families.
+// The address families.
 const (
 	FamilyIPv4 Family = 1
 	FamilyIPv6 Family = 2
 )
+
+// String returns "IPv4", "IPv6", or the number of another family in hexadecimal.
+func (f Family) String() string {
+	switch f {
+	case FamilyIPv4:
+		return "IPv4"
+	case FamilyIPv6:
+		return "IPv6"
+	}
+	return fmt.Sprintf("0x%02X", uint8(f))
+}
 
 // FamilyOf returns the family of an address; an IPv4 address mapped into IPv6 counts as IPv4.
 func FamilyOf(addr netip.Addr) Family {
@@ -30,34 +42,37 @@ const (
 	addressSizeIPv6   = addressPrefixSize + 16
 )
 
-// XORMappedAddress returns XOR-MAPPED-ADDRESS: where the request came from as the server saw it.
-// This and the other address getters return an IPv4 address mapped into IPv6 as IPv4, which it counts as in the whole package. They
-// return ErrAttributeNotFound or a *ParseError.
+// XORMappedAddress returns XOR-MAPPED-ADDRESS, the address and port from which the server received
+// the request. This and the other address getters return an IPv4 address mapped into IPv6 as an
+// IPv4 address. Their errors are ErrAttributeNotFound or a *ParseError.
 func (m Message) XORMappedAddress() (netip.AddrPort, error) {
 	return m.XORAddress(AttributeXORMappedAddress)
 }
 
-// XORPeerAddress returns XOR-PEER-ADDRESS (TURN), the first if there are more.
+// XORPeerAddress returns the first XOR-PEER-ADDRESS (TURN).
 func (m Message) XORPeerAddress() (netip.AddrPort, error) {
 	return m.XORAddress(AttributeXORPeerAddress)
 }
 
-// XORRelayedAddress returns XOR-RELAYED-ADDRESS (TURN), the first if there are more.
+// XORRelayedAddress returns the first XOR-RELAYED-ADDRESS (TURN).
 func (m Message) XORRelayedAddress() (netip.AddrPort, error) {
 	return m.XORAddress(AttributeXORRelayedAddress)
 }
 
-// MappedAddress returns MAPPED-ADDRESS, which only servers of RFC 3489 send instead of XOR-MAPPED-ADDRESS.
+// MappedAddress returns MAPPED-ADDRESS, which only servers of RFC 3489 send instead of
+// XOR-MAPPED-ADDRESS.
 func (m Message) MappedAddress() (netip.AddrPort, error) {
 	return m.Address(AttributeMappedAddress)
 }
 
-// AlternateServer returns ALTERNATE-SERVER, where a client goes on after CodeTryAlternate.
+// AlternateServer returns ALTERNATE-SERVER, the server that a client shall try after
+// CodeTryAlternate.
 func (m Message) AlternateServer() (netip.AddrPort, error) {
 	return m.Address(AttributeAlternateServer)
 }
 
-// ResponseOrigin returns RESPONSE-ORIGIN (RFC 5780), where the response was sent from.
+// ResponseOrigin returns RESPONSE-ORIGIN (RFC 5780), the address and port from which the response
+// was sent.
 func (m Message) ResponseOrigin() (netip.AddrPort, error) {
 	return m.Address(AttributeResponseOrigin)
 }
@@ -85,8 +100,9 @@ func (m Message) XORAddress(t AttributeType) (netip.AddrPort, error) {
 	return decodeAddress(t, value, offset, m.raw[offsetCookie:HeaderSize])
 }
 
-// DecodeXORAddress decodes one value of the form of XOR-MAPPED-ADDRESS that Attributes yielded: for attributes
-// that may be repeated, such as XOR-PEER-ADDRESS. The Offset of its *ParseError counts from the value's start.
+// DecodeXORAddress decodes one value of the form of XOR-MAPPED-ADDRESS that Attributes has yielded.
+// It serves attributes that may be repeated, such as XOR-PEER-ADDRESS. The Offset of its
+// *ParseError counts from the start of the value.
 func (m Message) DecodeXORAddress(t AttributeType, value []byte) (netip.AddrPort, error) {
 	if len(m.raw) < HeaderSize {
 		return netip.AddrPort{}, ErrAttributeNotFound
@@ -94,9 +110,9 @@ func (m Message) DecodeXORAddress(t AttributeType, value []byte) (netip.AddrPort
 	return decodeAddress(t, value, 0, m.raw[offsetCookie:HeaderSize])
 }
 
-// decodeAddress decodes a value that starts at offset in its message. Address and port were XORed with mask, the magic cookie and
-// the transaction identifier, lest a NAT rewrites what looks like an address; nil: they were not.
-// https://www.rfc-editor.org/rfc/rfc8489.html#section-14.2
+// decodeAddress decodes a value that starts at offset in its message. mask is the magic cookie and
+// the transaction identifier, with which address and port are XORed so that a NAT does not take
+// them for an address to rewrite (RFC 8489, section 14.2), or nil for a plain address.
 func decodeAddress(t AttributeType, value []byte, offset int, mask []byte) (netip.AddrPort, error) {
 	if len(value) < addressPrefixSize {
 		return netip.AddrPort{}, &ParseError{t, offset, ErrValueLength}
@@ -124,7 +140,7 @@ func decodeAddress(t AttributeType, value []byte, offset int, mask []byte) (neti
 	return netip.AddrPort{}, &ParseError{t, offset + 1, ErrAddressFamily}
 }
 
-// xorBytes XORs b with the start of mask, which is nil or long enough.
+// xorBytes XORs b with the start of mask, which is at least as long, or nil.
 func xorBytes(b, mask []byte) {
 	if mask == nil {
 		return
@@ -134,13 +150,14 @@ func xorBytes(b, mask []byte) {
 	}
 }
 
-// AddAddress appends an attribute of the form of MAPPED-ADDRESS. An IPv4 address mapped into IPv6 is sent as IPv4, a
-// zone is left out; an invalid address makes the builder's error ErrInvalidValue.
+// AddAddress appends an attribute of the form of MAPPED-ADDRESS. An IPv4 address mapped into IPv6
+// is sent as an IPv4 address, and a zone is left out. For an invalid address, Err returns
+// ErrInvalidValue.
 func (b *Builder) AddAddress(t AttributeType, addr netip.AddrPort) {
 	b.addAddress(t, addr, false)
 }
 
-// AddXORAddress appends an attribute of the form of XOR-MAPPED-ADDRESS; the rest is as with AddAddress.
+// AddXORAddress is AddAddress for an attribute of the form of XOR-MAPPED-ADDRESS.
 func (b *Builder) AddXORAddress(t AttributeType, addr netip.AddrPort) {
 	b.addAddress(t, addr, true)
 }

@@ -8,21 +8,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// check is an ICE connectivity check and its answer, the messages of the hot path.
+// check builds and receives an ICE connectivity check and its response, the messages of the hot
+// path.
 type check struct {
 	key    *Key
 	id     TransactionID
 	addr   netip.AddrPort
 	buf    [512]byte
 	result netip.AddrPort
-	sum    uint64 // keeps the compiler from leaving out what is measured
+	sum    uint64 // keeps the compiler from optimizing the measured calls away
 }
 
 func newCheck(key *Key) *check {
 	return &check{key: key, id: TransactionID{1, 2, 3}, addr: netip.MustParseAddrPort("[2001:db8::1]:54321")}
 }
 
-// request builds a check as a browser sends it.
+// request builds a check like those of browsers.
 func (c *check) request() []byte {
 	b := NewBuilder(c.buf[:0], TypeBindingRequest, c.id)
 	b.AddString(AttributeUsername, "qeJH:AbcdEfgh01234567")
@@ -34,7 +35,7 @@ func (c *check) request() []byte {
 	return b.Bytes()
 }
 
-// response builds the answer.
+// response builds the response.
 func (c *check) response() []byte {
 	b := NewBuilder(c.buf[:0], TypeBindingSuccess, c.id)
 	b.AddXORAddress(AttributeXORMappedAddress, c.addr)
@@ -43,7 +44,7 @@ func (c *check) response() []byte {
 	return b.Bytes()
 }
 
-// receive does with a message what an ICE agent does; false: it is not as it should be.
+// receive processes a message as an ICE agent does and reports whether it is correct.
 func (c *check) receive(packet []byte) bool {
 	if !Is(packet) {
 		return false
@@ -109,11 +110,11 @@ func TestSHA256WithoutAllocation(t *testing.T) {
 			t.Fail()
 		}
 	}
-	run() // makes the state of the key
+	run() // allocates the state of the key
 	require.Zero(t, testing.AllocsPerRun(100, run))
 }
 
-// A wrong key must cost no more than a right one: whoever floods an agent has none.
+// A wrong key must not cost more than the right one: an attacker who floods an agent has no key.
 func TestMismatchDoesNotAllocate(t *testing.T) {
 	c := newCheck(NewKey([]byte("right")))
 	m, err := Parse(c.request())
@@ -189,7 +190,7 @@ func BenchmarkBuild(b *testing.B) {
 	})
 }
 
-// BenchmarkCheck is all that a connectivity check costs in this package: request and response, built and received.
+// BenchmarkCheck measures a connectivity check: request and response, built and received.
 func BenchmarkCheck(b *testing.B) {
 	c := newCheck(NewKey([]byte(vectorPassword)))
 	b.ReportAllocs()

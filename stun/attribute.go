@@ -2,9 +2,8 @@ package stun
 
 import "fmt"
 
-// AttributeType is the 16-bit type of an attribute. Types below 0x8000 are comprehension-required: an agent that does
-// not know one in a request must reject the request
-// (https://www.rfc-editor.org/rfc/rfc8489.html#section-14).
+// AttributeType is the 16-bit type of an attribute. Types below 0x8000 are comprehension-required:
+// an agent that does not know one in a request must reject the request (RFC 8489, section 14).
 type AttributeType uint16
 
 // Comprehension-required attributes.
@@ -60,7 +59,8 @@ const (
 // Required reports whether the type is comprehension-required.
 func (t AttributeType) Required() bool { return t < 0x8000 }
 
-// String returns the RFC's name of the attribute ("XOR-MAPPED-ADDRESS"), or its number in hexadecimal.
+// String returns the RFC's name of the attribute ("XOR-MAPPED-ADDRESS"), or its number in
+// hexadecimal.
 func (t AttributeType) String() string {
 	if name, ok := attributeNames[t]; ok {
 		return name
@@ -113,8 +113,8 @@ var attributeNames = map[AttributeType]string{
 	AttributeMobilityTicket:          "MOBILITY-TICKET",
 }
 
-// baseAttribute reports whether RFC 8489 itself defines the comprehension-required type t, so that every agent
-// has to know it.
+// baseAttribute reports whether RFC 8489 itself defines the comprehension-required type t, which
+// every agent must therefore understand.
 func baseAttribute(t AttributeType) bool {
 	switch t {
 	case AttributeMappedAddress, AttributeUsername, AttributeMessageIntegrity, AttributeErrorCode,

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// built is the message that add makes, parsed.
+// built returns the message that add builds.
 func built(t *testing.T, add func(b *Builder)) Message {
 	t.Helper()
 	b := NewBuilder(nil, TypeBindingRequest, TransactionID(unhex(t, "b7e7a701bc34d686fa87dfae")))
@@ -19,7 +19,7 @@ func built(t *testing.T, add func(b *Builder)) Message {
 	return m
 }
 
-// value gives a getter's result, or fails the test.
+// value returns the result of a getter, or fails the test.
 func value[T any](t *testing.T) func(v T, err error) T {
 	return func(v T, err error) T {
 		t.Helper()
@@ -103,7 +103,8 @@ func TestCredentialsRoundTrip(t *testing.T) {
 	require.Equal(t, algorithms[1], value[PasswordAlgorithm](t)(m.PasswordAlgorithm()))
 	require.Equal(t, algorithms, value[[]PasswordAlgorithm](t)(m.PasswordAlgorithms(nil)))
 
-	// Each algorithm starts on a 32-bit boundary; what pads the last one is the attribute's padding and not counted.
+	// Each algorithm starts on a 32-bit boundary. The padding of the last one is that of the
+	// attribute, which its length does not include.
 	list, _ := m.Get(AttributePasswordAlgorithms)
 	require.Len(t, list, 4+12+5)
 
@@ -203,7 +204,7 @@ func TestEveryErrorCodeHasItsReason(t *testing.T) {
 	}
 }
 
-// getters calls every getter that can fail, for the tests of what they return for bad and missing attributes.
+// getters are all getters that can fail, for the tests of malformed and missing attributes.
 var getters = map[AttributeType]func(m Message) error{
 	AttributeMappedAddress:           func(m Message) error { _, err := m.MappedAddress(); return err },
 	AttributeUsername:                func(m Message) error { _, err := m.Username(); return err },
@@ -296,7 +297,7 @@ func TestMalformedValues(t *testing.T) {
 		{AttributeFingerprint, "0000", 0, ErrValueLength},
 		{AttributeFingerprint, "0008 0000000000000000", 0, ErrValueLength},
 	} {
-		// SOFTWARE comes first, so that the offset is not always the same as in an empty message.
+		// SOFTWARE comes first, so that the offset differs from that in an empty message.
 		m := parsed(t, "8022 0001 61000000"+hex16(test.typ)+test.value)
 		err := getters[test.typ](m)
 		var parseError *ParseError
@@ -305,7 +306,7 @@ func TestMalformedValues(t *testing.T) {
 	}
 }
 
-// hex16 is t in four hexadecimal digits.
+// hex16 returns t in four hexadecimal digits.
 func hex16(t AttributeType) string {
 	const digits = "0123456789abcdef"
 	return string([]byte{digits[t>>12], digits[t>>8&15], digits[t>>4&15], digits[t&15]})

@@ -6,9 +6,10 @@ import (
 	"encoding/binary"
 )
 
-// Builder appends one message to a buffer, attribute by attribute. It is a value for one goroutine; made by NewBuilder.
-// An attribute that cannot be added leaves an error behind (Err) and the rest without effect, so that only the end
-// needs a check; with an error there is no message to send by accident.
+// Builder appends one message to a buffer, attribute by attribute. NewBuilder makes it, for use by
+// one goroutine at a time. If an attribute cannot be added, that attribute and all later ones are
+// not added, Err returns the reason, and Bytes returns no message. A program therefore checks Err
+// once, at the end.
 type Builder struct {
 	buf   []byte
 	start int // where the message starts in buf
@@ -16,18 +17,18 @@ type Builder struct {
 	err   error
 }
 
-// stage is how far the attributes with a fixed order have come.
+// stage is the progress of the attributes whose order is fixed.
 type stage uint8
 
 const (
 	stageOpen            stage = iota // any attribute may follow
-	stageIntegrity                    // MESSAGE-INTEGRITY is there: MESSAGE-INTEGRITY-SHA256 or FINGERPRINT may follow
-	stageIntegritySHA256              // FINGERPRINT may follow
+	stageIntegrity                    // only MESSAGE-INTEGRITY-SHA256 and FINGERPRINT may follow
+	stageIntegritySHA256              // only FINGERPRINT may follow
 	stageFingerprint                  // nothing may follow
 )
 
-// NewBuilder starts a message behind what dst holds; dst grows as append would make it grow, so nothing is allocated
-// if its capacity is enough.
+// NewBuilder starts a message behind the bytes of dst. The builder appends to dst as append does:
+// it allocates nothing if the capacity of dst is enough.
 func NewBuilder(dst []byte, t Type, id TransactionID) Builder {
 	b := Builder{buf: dst, start: len(dst)}
 	b.buf = binary.BigEndian.AppendUint16(b.buf, uint16(t)&0x3FFF)
@@ -37,7 +38,8 @@ func NewBuilder(dst []byte, t Type, id TransactionID) Builder {
 	return b
 }
 
-// Bytes returns dst with the message appended; after an error, dst as NewBuilder got it.
+// Bytes returns dst with the message appended, or dst as it was given to NewBuilder if Err is not
+// nil.
 func (b *Builder) Bytes() []byte {
 	if b.err != nil {
 		return b.buf[:b.start]
@@ -45,22 +47,27 @@ func (b *Builder) Bytes() []byte {
 	return b.buf
 }
 
-// Err returns the first error of an Add method: ErrMessageTooLong, ErrAttributeOrder or ErrInvalidValue.
+// Err returns the first error of an Add method: ErrMessageTooLong, ErrAttributeOrder,
+// ErrInvalidValue, or ErrNoHeader.
 func (b *Builder) Err() error { return b.err }
 
 // message returns the bytes of the message so far.
 func (b *Builder) message() []byte { return b.buf[b.start:] }
 
-// open appends the header of an attribute whose value of n bytes the caller appends next, followed by close. It
-// reports false, and appends nothing, if the attribute cannot be added.
+// open appends the header of an attribute. The caller then appends its value of n bytes and calls
+// close. If the attribute cannot be added, open appends nothing and reports false.
 func (b *Builder) open(t AttributeType, n int) bool {
 	return b.openAt(t, n, stageOpen, stageOpen)
 }
 
-// openAt is open for an attribute that may follow a stage up to last and brings the message to stage next.
+// openAt is open for an attribute that may be added up to stage last, and whose addition is stage
+// next.
 func (b *Builder) openAt(t AttributeType, n int, last, next stage) bool {
 	switch {
 	case b.err != nil:
+		return false
+	case len(b.message()) < HeaderSize:
+		b.err = ErrNoHeader
 		return false
 	case b.stage > last:
 		b.err = ErrAttributeOrder
@@ -75,9 +82,11 @@ func (b *Builder) openAt(t AttributeType, n int, last, next stage) bool {
 	return true
 }
 
-// close pads the attribute just appended with zeros to a multiple of 4 and brings the header's length up to date.
+// close pads the last attribute with zeros to a multiple of 4 bytes and updates the length in the
+// header.
 func (b *Builder) close() {
-	for len(b.message())%4 != 0 {
+	n := len(b.message())
+	for range padded(n) - n {
 		b.buf = append(b.buf, 0)
 	}
 	b.setLength(len(b.message()) - HeaderSize)
@@ -89,17 +98,16 @@ func (b *Builder) setLength(n int) { putUint16(b.message()[offsetLength:], n) }
 // putUint16 writes n, which is known to fit, in network byte order.
 func putUint16(b []byte, n int) { binary.BigEndian.PutUint16(b, uint16(n)) }
 
-// Add appends an attribute with any value. FINGERPRINT and the integrity attributes have methods of their own.
-func (b *Builder) Add(t AttributeType, value []byte) {
-	if b.open(t, len(value)) {
-		b.buf = append(b.buf, value...)
-		b.close()
-	}
-}
+// Add appends an attribute with any value. For FINGERPRINT and the integrity attributes see
+// AddFingerprint and AddIntegrity.
+func (b *Builder) Add(t AttributeType, value []byte) { addValue(b, t, value) }
 
-// AddString appends an attribute with a text as its value (USERNAME, REALM, NONCE, SOFTWARE, ALTERNATE-DOMAIN). RFC 8489
-// allows USERNAME 508 bytes and the others 763; more is sent as it is.
-func (b *Builder) AddString(t AttributeType, value string) {
+// AddString appends an attribute whose value is text (USERNAME, REALM, NONCE, SOFTWARE,
+// ALTERNATE-DOMAIN). RFC 8489 allows 508 bytes for USERNAME and 763 for the others; AddString does
+// not check that.
+func (b *Builder) AddString(t AttributeType, value string) { addValue(b, t, value) }
+
+func addValue[T []byte | string](b *Builder, t AttributeType, value T) {
 	if b.open(t, len(value)) {
 		b.buf = append(b.buf, value...)
 		b.close()
@@ -129,8 +137,8 @@ func (b *Builder) AddFlag(t AttributeType) {
 	}
 }
 
-// AddIntegrity appends MESSAGE-INTEGRITY, over all that was added before. After it only AddIntegritySHA256 and
-// AddFingerprint may follow.
+// AddIntegrity appends MESSAGE-INTEGRITY, which covers all attributes added before. Only
+// AddIntegritySHA256 and AddFingerprint may follow.
 func (b *Builder) AddIntegrity(k *Key) {
 	covered := len(b.buf)
 	if b.openAt(AttributeMessageIntegrity, sha1.Size, stageOpen, stageIntegrity) {
@@ -139,14 +147,15 @@ func (b *Builder) AddIntegrity(k *Key) {
 	}
 }
 
-// AddIntegritySHA256 appends MESSAGE-INTEGRITY-SHA256 of the full 32 bytes, over all that was added before. After it
-// only AddFingerprint may follow.
+// AddIntegritySHA256 appends MESSAGE-INTEGRITY-SHA256 of the full 32 bytes, which covers all
+// attributes added before. Only AddFingerprint may follow.
 func (b *Builder) AddIntegritySHA256(k *Key) {
 	b.AddIntegritySHA256Truncated(k, sha256.Size)
 }
 
-// AddIntegritySHA256Truncated is AddIntegritySHA256 for a usage that allows truncation: it keeps the first n bytes of the
-// HMAC, a multiple of 4 from MinIntegritySHA256Size to 32; otherwise the builder's error is ErrInvalidValue.
+// AddIntegritySHA256Truncated is AddIntegritySHA256 for a usage that allows truncation: it keeps
+// the first n bytes of the HMAC. n is a multiple of 4 from MinIntegritySHA256Size to 32; for
+// another n, Err returns ErrInvalidValue.
 func (b *Builder) AddIntegritySHA256Truncated(k *Key, n int) {
 	if n < MinIntegritySHA256Size || n > sha256.Size || n%4 != 0 {
 		b.fail(ErrInvalidValue)
@@ -163,13 +172,13 @@ func (b *Builder) AddIntegritySHA256Truncated(k *Key, n int) {
 func (b *Builder) AddFingerprint() {
 	covered := len(b.buf)
 	if b.openAt(AttributeFingerprint, fingerprintSize, stageIntegritySHA256, stageFingerprint) {
-		// The length field counts FINGERPRINT already when the CRC is taken.
+		// The length field includes FINGERPRINT when the CRC is computed.
 		b.setLength(covered - b.start - HeaderSize + attributeHeaderSize + fingerprintSize)
 		b.buf = binary.BigEndian.AppendUint32(b.buf, fingerprint(b.buf[b.start:covered]))
 	}
 }
 
-// fail notes the first error.
+// fail keeps the first error.
 func (b *Builder) fail(err error) {
 	if b.err == nil {
 		b.err = err

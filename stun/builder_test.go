@@ -17,7 +17,8 @@ func TestBuilderAppends(t *testing.T) {
 	out := b.Bytes()
 	require.Equal(t, &dst[:1][0], &out[0], "the capacity is used")
 	require.Equal(t, "before", string(out[:6]))
-	// The message alone is a whole message, padded with zeros, though it does not start on a 32-bit boundary of the buffer.
+	// The appended message is padded with zeros relative to its own start, which is not on a 32-bit
+	// boundary of the buffer.
 	require.Equal(t, append(unhex(t, "0001 0008 2112a442 01 0000000000000000000000"), unhex(t, "8022 0001 61 000000")...), out[6:])
 }
 

@@ -8,22 +8,25 @@ import (
 // UserHashSize is the length of USERHASH's value in bytes.
 const UserHashSize = sha256.Size
 
-// Username returns USERNAME as a view. It returns ErrAttributeNotFound, as the other getters of text do.
+// Username returns USERNAME as a view. The error of this and the other getters of text is
+// ErrAttributeNotFound.
 func (m Message) Username() ([]byte, error) { return m.bytes(AttributeUsername) }
 
 // Realm returns REALM as a view.
 func (m Message) Realm() ([]byte, error) { return m.bytes(AttributeRealm) }
 
-// Nonce returns NONCE as a view. See ParseNonce for what a server may have told in it.
+// Nonce returns NONCE as a view. ParseNonce returns the security features that it announces.
 func (m Message) Nonce() ([]byte, error) { return m.bytes(AttributeNonce) }
 
 // Software returns SOFTWARE as a view: the name of the sender's software, for humans.
 func (m Message) Software() ([]byte, error) { return m.bytes(AttributeSoftware) }
 
-// AlternateDomain returns ALTERNATE-DOMAIN as a view: the domain name to verify the certificate of the ALTERNATE-SERVER against.
+// AlternateDomain returns ALTERNATE-DOMAIN as a view: the domain name to verify the certificate of
+// the ALTERNATE-SERVER against.
 func (m Message) AlternateDomain() ([]byte, error) { return m.bytes(AttributeAlternateDomain) }
 
-// UserHash returns USERHASH, UserHash's result in place of a USERNAME. It returns ErrAttributeNotFound or a *ParseError.
+// UserHash returns USERHASH, the result of the function UserHash, which replaces USERNAME. The
+// error is ErrAttributeNotFound or a *ParseError.
 func (m Message) UserHash() ([UserHashSize]byte, error) {
 	value, err := m.sized(AttributeUserHash, UserHashSize)
 	if err != nil {
@@ -32,28 +35,29 @@ func (m Message) UserHash() ([UserHashSize]byte, error) {
 	return [UserHashSize]byte(value), nil
 }
 
-// UserHash returns SHA-256(username ":" realm), by which a client names itself to a server without revealing its
-// user name to others (https://www.rfc-editor.org/rfc/rfc8489.html#section-14.4). Both are used as they are: see OpaqueString.
+// UserHash returns SHA-256(username ":" realm). A client that sends it names itself to the server
+// without revealing its user name to others (RFC 8489, section 14.4). The arguments are hashed
+// unchanged: see OpaqueString.
 func UserHash(username, realm string) [UserHashSize]byte {
 	return [UserHashSize]byte(hashCredential(sha256.New(), username, realm))
 }
 
-// Password algorithms (https://www.rfc-editor.org/rfc/rfc8489.html#section-18.5): how the key is made from a
-// long-term credential, NewLongTermKey and NewLongTermKeySHA256.
+// Password algorithms (RFC 8489, section 18.5), which make the key of a long-term credential: those
+// of NewLongTermKey and NewLongTermKeySHA256.
 const (
 	PasswordAlgorithmMD5    uint16 = 0x0001
 	PasswordAlgorithmSHA256 uint16 = 0x0002
 )
 
-// PasswordAlgorithm is the value of PASSWORD-ALGORITHM, or one of the values in PASSWORD-ALGORITHMS. Neither of the two
-// algorithms that exist has parameters.
+// PasswordAlgorithm is the value of PASSWORD-ALGORITHM, or one of the values in
+// PASSWORD-ALGORITHMS. Neither of the two algorithms that exist has parameters.
 type PasswordAlgorithm struct {
 	Algorithm  uint16
 	Parameters []byte
 }
 
-// PasswordAlgorithm returns PASSWORD-ALGORITHM, the algorithm a client chose; Parameters is a view. It returns
-// ErrAttributeNotFound or a *ParseError.
+// PasswordAlgorithm returns PASSWORD-ALGORITHM, the algorithm that a client has chosen. Parameters
+// is a view. The error is ErrAttributeNotFound or a *ParseError.
 func (m Message) PasswordAlgorithm() (PasswordAlgorithm, error) {
 	value, offset, ok := m.find(AttributePasswordAlgorithm)
 	if !ok {
@@ -66,8 +70,9 @@ func (m Message) PasswordAlgorithm() (PasswordAlgorithm, error) {
 	return algorithm, nil
 }
 
-// PasswordAlgorithms appends to dst the algorithms in PASSWORD-ALGORITHMS: what a server offers, best first. Parameters
-// are views. It returns ErrAttributeNotFound or a *ParseError.
+// PasswordAlgorithms appends to dst the algorithms in PASSWORD-ALGORITHMS, which a server offers in
+// the order of its preference. Parameters are views. The error is ErrAttributeNotFound or a
+// *ParseError.
 func (m Message) PasswordAlgorithms(dst []PasswordAlgorithm) ([]PasswordAlgorithm, error) {
 	value, offset, ok := m.find(AttributePasswordAlgorithms)
 	if !ok {
@@ -84,10 +89,11 @@ func (m Message) PasswordAlgorithms(dst []PasswordAlgorithm) ([]PasswordAlgorith
 	return dst, nil
 }
 
-// passwordAlgorithmHeaderSize is the algorithm's number and the length of its parameters.
+// passwordAlgorithmHeaderSize is the size in bytes of an algorithm's number and the length of its
+// parameters.
 const passwordAlgorithmHeaderSize = 4
 
-// nextPasswordAlgorithm cuts one algorithm, with its padding, off value.
+// nextPasswordAlgorithm returns the first algorithm of value and the bytes behind its padding.
 func nextPasswordAlgorithm(value []byte) (algorithm PasswordAlgorithm, rest []byte, ok bool) {
 	if len(value) < passwordAlgorithmHeaderSize {
 		return PasswordAlgorithm{}, nil, false
@@ -99,7 +105,7 @@ func nextPasswordAlgorithm(value []byte) (algorithm PasswordAlgorithm, rest []by
 		return PasswordAlgorithm{}, nil, false
 	}
 	algorithm.Parameters = value[:n:n]
-	// Padding after the last parameters is the attribute's own, which its length does not count.
+	// The padding of the last parameters is that of the attribute, which value does not include.
 	return algorithm, value[min(padded(n), len(value)):], true
 }
 
@@ -108,7 +114,8 @@ func (b *Builder) AddPasswordAlgorithm(algorithm PasswordAlgorithm) {
 	b.addPasswordAlgorithms(AttributePasswordAlgorithm, algorithm)
 }
 
-// AddPasswordAlgorithms appends PASSWORD-ALGORITHMS. A client has to send back a server's list byte by byte: Get it and Add it.
+// AddPasswordAlgorithms appends PASSWORD-ALGORITHMS. A client must return a server's list
+// unchanged: with Get and Add.
 func (b *Builder) AddPasswordAlgorithms(algorithms ...PasswordAlgorithm) {
 	b.addPasswordAlgorithms(AttributePasswordAlgorithms, algorithms...)
 }

@@ -1,10 +1,21 @@
-// Package stun builds and parses STUN messages, protects and checks their integrity, and schedules the retransmissions of
-// a client's requests.
+// Package stun implements STUN (RFC 8489): building and parsing messages, their integrity, and the
+// client's side of transactions.
 //
-// It implements RFC 8489 (and so speaks with agents of RFC 5389), with the attributes that its users need: ICE (RFC 8445),
-// TURN (RFC 8656), NAT behaviour discovery (RFC 5780; the addresses only).
+// A program that wants its public address needs one call:
 //
-// A message is built behind the bytes of a buffer and parsed where it lies; neither allocates:
+//	conn, err := net.Dial("udp", "stun.example.org:3478")
+//	…
+//	addr, err := stun.ReflexiveAddress(ctx, conn, stun.Request{})
+//
+// [Exchange] sends any request over a UDP socket, TCP or TLS, retransmits it, and authenticates the
+// request and the response with [Credentials].
+//
+// # Without I/O
+//
+// Except for Exchange and ReflexiveAddress, which use the connection that they are given, nothing
+// in the package does I/O or reads the clock or random numbers, and no part of it starts a
+// goroutine that outlives a call. Package net is not imported. A message is built behind the bytes
+// of a buffer and parsed in place; neither allocates:
 //
 //	b := stun.NewBuilder(buf[:0], stun.TypeBindingRequest, id)
 //	b.AddString(stun.AttributeUsername, "remote:local")
@@ -22,17 +33,23 @@
 //	}
 //	addr, err := m.XORMappedAddress()
 //
-// Nothing in the package opens a socket, starts a goroutine, reads the clock or random numbers: a [Transaction] is told the
-// time and says when the request is to be sent. The example of the package is a whole Binding client on a net.UDPConn.
+// A [Transaction] schedules the requests of a client that has its own loop; its time is an
+// argument.
+//
+// # Attributes
+//
+// The package has getters and Add methods for the attributes of RFC 8489, ICE (RFC 8445), TURN (RFC
+// 8656) and the addresses of NAT behaviour discovery (RFC 5780). [Message.Get] and [Builder.Add]
+// serve all others.
 //
 // # Left out
 //
-//   - The server's side of a transaction (RFC 8489, 6.3): a Binding server needs no state; see the example of [Builder].
-//   - The dance of the long-term credential mechanism (9.2.5), which the client of package stun/turn dances with the parts
-//     that are here: the keys, [ParseNonce], [UserHash], the password algorithms.
-//   - Estimating the retransmission timeout from measured round trips (6.2.1): [Transaction.Complete] gives the
-//     measurement, [Timing] takes the result.
-//   - DNS discovery (8) and the stun: URI (RFC 7064).
-//   - RFC 3489: messages without the magic cookie.
-//   - Normalization form C in [OpaqueString], the only part of RFC 8265 that this package's dependencies cannot do.
+//   - The server's side of a transaction (RFC 8489, section 6.3): a Binding server keeps no state,
+//     see the example of [Builder].
+//   - The estimation of the retransmission timeout from round-trip times (section 6.2.1):
+//     [Transaction.Complete] returns the measurement, [Timing] takes the result.
+//   - DNS discovery (section 8) and stun URIs (RFC 7064).
+//   - Following ALTERNATE-SERVER (section 10): [ResponseError] has the response.
+//   - Messages without the magic cookie (RFC 3489).
+//   - Normalization form C in [OpaqueString].
 package stun

@@ -2,7 +2,7 @@ package stun
 
 import "encoding/binary"
 
-// Error codes of RFC 8489 (https://www.rfc-editor.org/rfc/rfc8489.html#section-14.8).
+// Error codes of STUN (RFC 8489, section 14.8).
 const (
 	CodeTryAlternate     = 300
 	CodeBadRequest       = 400
@@ -15,10 +15,10 @@ const (
 // CodeUnauthorized is the name that CodeUnauthenticated had in RFC 5389.
 const CodeUnauthorized = CodeUnauthenticated
 
-// CodeRoleConflict is ICE's error code (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.1).
+// CodeRoleConflict is the error code of ICE (RFC 8445, section 7.3.1.1).
 const CodeRoleConflict = 487
 
-// Error codes of TURN (https://www.rfc-editor.org/rfc/rfc8656.html#section-19).
+// Error codes of TURN (RFC 8656, section 19).
 const (
 	CodeForbidden                    = 403
 	CodeMobilityForbidden            = 405 // RFC 8016
@@ -33,8 +33,8 @@ const (
 	CodeInsufficientCapacity         = 508
 )
 
-// Reason returns the recommended reason phrase for an error code, in the words of the RFC that the constant's group names, and
-// "" for an unknown one.
+// Reason returns the recommended reason phrase for an error code, in the words of the RFC that
+// defines the code, or "" for an unknown code.
 func Reason(code int) string {
 	switch code {
 	case CodeTryAlternate:
@@ -85,8 +85,8 @@ const (
 	errorCodeSize = 4
 )
 
-// ErrorCode returns the code of an error response, 300 to 699, and its reason phrase, which is for humans and need not be
-// UTF-8. It returns ErrAttributeNotFound or a *ParseError.
+// ErrorCode returns the code of an error response, 300 to 699, and its reason phrase, which is
+// meant for humans and may not be valid UTF-8. The error is ErrAttributeNotFound or a *ParseError.
 func (m Message) ErrorCode() (code int, reason string, err error) {
 	value, offset, ok := m.find(AttributeErrorCode)
 	if !ok {
@@ -95,7 +95,8 @@ func (m Message) ErrorCode() (code int, reason string, err error) {
 	return decodeErrorCode(AttributeErrorCode, value, offset)
 }
 
-// decodeErrorCode decodes the value of ERROR-CODE or ADDRESS-ERROR-CODE that starts at offset in its message.
+// decodeErrorCode decodes the value of ERROR-CODE or ADDRESS-ERROR-CODE that starts at offset in
+// its message.
 func decodeErrorCode(t AttributeType, value []byte, offset int) (code int, reason string, err error) {
 	if len(value) < errorCodeSize {
 		return 0, "", &ParseError{t, offset, ErrValueLength}
@@ -107,8 +108,8 @@ func decodeErrorCode(t AttributeType, value []byte, offset int) (code int, reaso
 	return class*100 + number, string(value[errorCodeSize:]), nil
 }
 
-// AddErrorCode appends ERROR-CODE. A code outside 300 to 699 makes the builder's error ErrInvalidValue. See Reason for
-// the phrase.
+// AddErrorCode appends ERROR-CODE. For a code outside 300 to 699, Err returns ErrInvalidValue.
+// Reason returns the usual phrase.
 func (b *Builder) AddErrorCode(code int, reason string) {
 	b.addErrorCode(AttributeErrorCode, 0, code, reason)
 }
@@ -126,8 +127,8 @@ func (b *Builder) addErrorCode(t AttributeType, first byte, code int, reason str
 	}
 }
 
-// UnknownAttributes appends to dst the types in UNKNOWN-ATTRIBUTES: what the server did not know in the request. It returns
-// ErrAttributeNotFound or a *ParseError.
+// UnknownAttributes appends to dst the types in UNKNOWN-ATTRIBUTES, the attributes of the request
+// that the server did not understand. The error is ErrAttributeNotFound or a *ParseError.
 func (m Message) UnknownAttributes(dst []AttributeType) ([]AttributeType, error) {
 	value, offset, ok := m.find(AttributeUnknownAttributes)
 	if !ok {
@@ -142,7 +143,8 @@ func (m Message) UnknownAttributes(dst []AttributeType) ([]AttributeType, error)
 	return dst, nil
 }
 
-// AddUnknownAttributes appends UNKNOWN-ATTRIBUTES, which goes with CodeUnknownAttribute.
+// AddUnknownAttributes appends UNKNOWN-ATTRIBUTES, which a response with CodeUnknownAttribute
+// carries.
 func (b *Builder) AddUnknownAttributes(types []AttributeType) {
 	if b.open(AttributeUnknownAttributes, 2*len(types)) {
 		for _, t := range types {

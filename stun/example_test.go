@@ -1,6 +1,7 @@
 package stun_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -12,9 +13,159 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// A Binding client on a UDP socket: it asks a server from where its requests arrive.
+// A program asks a server for its public address.
 func Example() {
-	server, err := serve()
+	server, err := serve(answer)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+
+	conn, err := net.Dial("udp", server.LocalAddr().String())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	addr, err := stun.ReflexiveAddress(context.Background(), conn, stun.Request{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("no NAT on the path:", addr.String() == conn.LocalAddr().String())
+	// Output: no NAT on the path: true
+}
+
+// One socket asks several servers, with a time limit for each.
+func ExampleTo() {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	var addrs []netip.AddrPort
+	for range 2 {
+		server, err := serve(answer)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer server.Close()
+
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		addr, err := stun.ReflexiveAddress(ctx, stun.To(conn, server.LocalAddr()), stun.Request{})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		addrs = append(addrs, addr)
+	}
+	fmt.Println("endpoint-independent mapping:", addrs[0] == addrs[1])
+	// Output: endpoint-independent mapping: true
+}
+
+// Over TCP or TLS the request is sent once and the response is cut out of the stream.
+func ExampleRequest_stream() {
+	conn, server := net.Pipe()
+	defer conn.Close()
+	go func() {
+		defer server.Close()
+		buf := make([]byte, 1500)
+		n, _ := server.Read(buf)
+		server.Write(answer(nil, buf[:n], netip.MustParseAddrPort("192.0.2.1:32853")))
+	}()
+
+	fmt.Println(stun.ReflexiveAddress(context.Background(), conn, stun.Request{
+		Software: "example 1.0",
+		Timing:   stun.Timing{Reliable: true},
+	}))
+	// Output: 192.0.2.1:32853 <nil>
+}
+
+// The long-term credential mechanism: the server answers 401 (Unauthenticated) with a realm and a
+// nonce, Exchange repeats the request with MESSAGE-INTEGRITY and checks that of the response.
+func ExampleExchange() {
+	var key *stun.Key // of alice, as the server has stored it
+	server, err := serve(func(dst, packet []byte, from netip.AddrPort) []byte {
+		m, err := stun.Parse(packet)
+		if err != nil || m.Type() != stun.TypeBindingRequest {
+			return nil
+		}
+		if username, err := m.Username(); err != nil || string(username) != "alice" || m.CheckIntegrity(key) != nil {
+			b := stun.NewBuilder(dst, stun.TypeBindingError, m.TransactionID())
+			b.AddErrorCode(stun.CodeUnauthenticated, stun.Reason(stun.CodeUnauthenticated))
+			b.AddString(stun.AttributeRealm, "example.org")
+			b.AddString(stun.AttributeNonce, "f//499k954d6OL34oL9FSTvy64sA")
+			return b.Bytes()
+		}
+		b := stun.NewBuilder(dst, stun.TypeBindingSuccess, m.TransactionID())
+		b.AddXORAddress(stun.AttributeXORMappedAddress, from)
+		b.AddIntegrity(key)
+		return b.Bytes()
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+	key = stun.NewLongTermKey("alice", "example.org", "secret")
+
+	conn, err := net.Dial("udp", server.LocalAddr().String())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	for _, password := range []string{"secret", "guess"} {
+		credentials := &stun.Credentials{Username: "alice", Password: password, LongTerm: true}
+		response, err := stun.Exchange(context.Background(), conn, stun.Request{Credentials: credentials})
+		var refused *stun.ResponseError
+		if errors.As(err, &refused) && refused.Code == stun.CodeUnauthenticated {
+			fmt.Println("wrong user name or password")
+			continue
+		} else if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("authenticated in", credentials.Realm(), response.Type())
+	}
+	// Output:
+	// authenticated in example.org Binding success response
+	// wrong user name or password
+}
+
+// The short-term credential mechanism without a connection: both sides know the password, and each
+// checks the messages of the other.
+func ExampleCredentials() {
+	client := stun.Credentials{Username: "evtj:h6vY", Password: "VOkJxbRl1RmTxUk/WvJxBt"}
+	request := stun.NewBuilder(nil, stun.TypeBindingRequest, stun.TransactionID{1, 2, 3})
+	client.AddTo(&request)
+
+	key := stun.NewKey([]byte("VOkJxbRl1RmTxUk/WvJxBt"))
+	m, _ := stun.Parse(request.Bytes())
+	fmt.Println("request:", m.CheckIntegritySHA256(key))
+	genuine := stun.NewBuilder(nil, stun.TypeBindingSuccess, m.TransactionID())
+	genuine.AddIntegritySHA256(key)
+	forged := stun.NewBuilder(nil, stun.TypeBindingSuccess, m.TransactionID())
+	forged.AddIntegritySHA256(stun.NewKey([]byte("guess")))
+
+	for _, packet := range [][]byte{forged.Bytes(), genuine.Bytes()} {
+		response, _ := stun.Parse(packet)
+		_, err := client.Receive(response)
+		fmt.Println("response:", err)
+	}
+	// Output:
+	// request: <nil>
+	// response: stun: message integrity mismatch
+	// response: <nil>
+}
+
+// A client on a socket that other protocols use as well has the loop of a Transaction in its own.
+func ExampleTransaction() {
+	server, err := serve(answer)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -32,8 +183,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("no NAT between:", addr == conn.LocalAddr().(*net.UDPAddr).AddrPort())
-	// Output: no NAT between: true
+	fmt.Println("no NAT on the path:", addr == conn.LocalAddr().(*net.UDPAddr).AddrPort())
+	// Output: no NAT on the path: true
 }
 
 // bind returns the reflexive address of a connected socket.
@@ -70,7 +221,7 @@ func bind(conn *net.UDPConn) (netip.AddrPort, error) {
 		}
 		response, err := stun.Parse(buf[:n])
 		if err != nil || !transaction.Matches(response) {
-			continue // not for us: "silently discarded"
+			continue // another protocol, or another transaction
 		}
 		transaction.Complete(time.Now())
 		if response.Type().Class() == stun.ClassError {
@@ -81,8 +232,8 @@ func bind(conn *net.UDPConn) (netip.AddrPort, error) {
 	}
 }
 
-// serve answers Binding requests on a socket of the loopback interface until it is closed.
-func serve() (*net.UDPConn, error) {
+// serve answers each packet on a socket of the loopback interface until it is closed.
+func serve(answer func(dst, packet []byte, from netip.AddrPort) []byte) (*net.UDPConn, error) {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, err
@@ -102,7 +253,7 @@ func serve() (*net.UDPConn, error) {
 	return conn, nil
 }
 
-// answer appends the response to a Binding request to dst; nil: there is none.
+// answer appends the response to a Binding request to dst. It returns nil for other packets.
 func answer(dst, packet []byte, from netip.AddrPort) []byte {
 	m, err := stun.Parse(packet)
 	if err != nil || m.Type() != stun.TypeBindingRequest {
@@ -120,7 +271,7 @@ func answer(dst, packet []byte, from netip.AddrPort) []byte {
 	return b.Bytes()
 }
 
-// The whole of a stateless Binding server is to answer one packet with another.
+// A Binding server keeps no state: it answers one packet with another.
 func ExampleBuilder() {
 	request := stun.NewBuilder(nil, stun.TypeBindingRequest, stun.TransactionID{})
 	from := netip.MustParseAddrPort("192.0.2.1:32853")
@@ -136,7 +287,7 @@ func ExampleBuilder() {
 	// Output: 010100142112a442000000000000000000000000002000080001a147e112a64380280004c925a885
 }
 
-// A message that only who knows the key can have made.
+// A message that only the owner of the key can have made.
 func ExampleMessage_CheckIntegrity() {
 	key := stun.NewKey([]byte("VOkJxbRl1RmTxUk/WvJxBt"))
 	b := stun.NewBuilder(nil, stun.TypeBindingRequest, stun.TransactionID{1, 2, 3})

@@ -8,12 +8,12 @@ import (
 	"hash/crc32"
 )
 
-// MinIntegritySHA256Size is the least length a truncated MESSAGE-INTEGRITY-SHA256 may have, in bytes
-// (https://www.rfc-editor.org/rfc/rfc8489.html#section-14.6).
+// MinIntegritySHA256Size is the least length a truncated MESSAGE-INTEGRITY-SHA256 may have, in
+// bytes (RFC 8489, section 14.6).
 const MinIntegritySHA256Size = 16
 
-// fingerprintSize and fingerprintXOR: FINGERPRINT is the CRC-32 of the message before it, XORed so that it differs
-// from the CRC of an application's own packet (https://www.rfc-editor.org/rfc/rfc8489.html#section-14.7).
+// The value of FINGERPRINT is the CRC-32 of the message before it, XORed with fingerprintXOR so
+// that it differs from a CRC of the application's own packet (RFC 8489, section 14.7).
 const (
 	fingerprintSize        = 4
 	fingerprintXOR  uint32 = 0x5354554E
@@ -36,15 +36,16 @@ func (m Message) CheckIntegrity(k *Key) error {
 	return nil
 }
 
-// CheckIntegritySHA256 checks MESSAGE-INTEGRITY-SHA256 in constant time. The value "must be the full 32 bytes unless
-// the STUN Usage explicitly specifies that truncation is allowed"; neither ICE nor TURN does. It returns nil,
+// CheckIntegritySHA256 checks MESSAGE-INTEGRITY-SHA256 in constant time. The value must have the
+// full 32 bytes: neither ICE nor TURN allows truncation (RFC 8489, section 14.6). It returns nil,
 // ErrIntegrityMismatch, ErrAttributeNotFound, or a *ParseError if the attribute has another length.
 func (m Message) CheckIntegritySHA256(k *Key) error {
 	return m.CheckIntegritySHA256Truncated(k, sha256.Size)
 }
 
-// CheckIntegritySHA256Truncated is CheckIntegritySHA256 for a usage that allows the value to be truncated to no less than
-// shortest bytes: a multiple of 4, at least MinIntegritySHA256Size (less is raised to that) and at most 32.
+// CheckIntegritySHA256Truncated is CheckIntegritySHA256 for a usage that allows truncation. The
+// value must have a multiple of 4 bytes, at least shortest and MinIntegritySHA256Size, and at most
+// 32.
 func (m Message) CheckIntegritySHA256Truncated(k *Key, shortest int) error {
 	value, offset, ok := m.valueAt(m.integritySHA256)
 	if !ok {
@@ -60,8 +61,9 @@ func (m Message) CheckIntegritySHA256Truncated(k *Key, shortest int) error {
 	return nil
 }
 
-// CheckFingerprint checks FINGERPRINT: a checksum that tells STUN from other packets, no protection. It returns nil,
-// ErrFingerprintMismatch, ErrAttributeNotFound, or a *ParseError if the attribute is not 4 bytes long.
+// CheckFingerprint checks FINGERPRINT, a checksum that distinguishes STUN from other packets. It
+// does not authenticate the message. It returns nil, ErrFingerprintMismatch, ErrAttributeNotFound,
+// or a *ParseError if the attribute is not 4 bytes long.
 func (m Message) CheckFingerprint() error {
 	value, offset, ok := m.valueAt(m.fingerprint)
 	if !ok {
@@ -70,12 +72,14 @@ func (m Message) CheckFingerprint() error {
 	if len(value) != fingerprintSize {
 		return &ParseError{AttributeFingerprint, offset, ErrValueLength}
 	}
-	// It "MUST be the last attribute in the message", so that the header's length field is the one it was made with.
+	// FINGERPRINT must be the last attribute (RFC 8489, section 14.7): the length field in the
+	// header is then the one that the sender has computed it with.
 	if offset+fingerprintSize != len(m.raw) || fingerprint(m.raw[:m.fingerprint]) != binary.BigEndian.Uint32(value) {
 		return ErrFingerprintMismatch
 	}
 	return nil
 }
 
-// fingerprint returns the value of FINGERPRINT behind b, a message whose length field already counts the attribute.
+// fingerprint returns the value of FINGERPRINT for b, a message up to that attribute, whose length
+// field includes it.
 func fingerprint(b []byte) uint32 { return crc32.ChecksumIEEE(b) ^ fingerprintXOR }

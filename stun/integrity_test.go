@@ -14,9 +14,10 @@ import (
 )
 
 func TestKeysOfCredentials(t *testing.T) {
-	// "For example, if the username is 'user', the realm is 'realm', and the password is 'pass', then the 16-byte HMAC key
-	// would be the result of performing an MD5 hash on the string 'user:realm:pass', the resulting hash being
-	// 0x8493fbc53ba582fb4c044c456bdc40eb." https://www.rfc-editor.org/rfc/rfc8489.html#section-9.2.2
+	// "For example, if the username is 'user', the realm is 'realm', and the password is 'pass',
+	// then the 16-byte HMAC key would be the result of performing an MD5 hash on the string
+	// 'user:realm:pass', the resulting hash being 0x8493fbc53ba582fb4c044c456bdc40eb." (RFC 8489,
+	// section 9.2.2)
 	require.Equal(t, unhex(t, "8493fbc53ba582fb4c044c456bdc40eb"), NewLongTermKey("user", "realm", "pass").key)
 	sum := md5.Sum([]byte("::"))
 	require.Equal(t, sum[:], NewLongTermKey("", "", "").key)
@@ -24,14 +25,14 @@ func TestKeysOfCredentials(t *testing.T) {
 	require.Equal(t, sha[:], NewLongTermKeySHA256("user", "realm", "pass").key)
 	require.Equal(t, sha256.Sum256([]byte("user:realm")), UserHash("user", "realm"))
 
-	// A short-term key is the password, and a copy.
+	// A short-term key is a copy of the password.
 	password := []byte("password")
 	key := NewKey(password)
 	password[0] = 'P'
 	require.Equal(t, "password", string(key.key))
 }
 
-// protected is a message with all three attributes that protect it.
+// protected returns a message with both integrity attributes and FINGERPRINT.
 func protected(t *testing.T, key *Key) []byte {
 	b := NewBuilder(nil, TypeBindingSuccess, TransactionID{1, 2, 3})
 	b.AddString(AttributeSoftware, "odd")
@@ -42,7 +43,8 @@ func protected(t *testing.T, key *Key) []byte {
 	return b.Bytes()
 }
 
-// The attributes say what the RFC's words say, worked out here with other means.
+// The values of the attributes are those that this test computes from the text of RFC 8489,
+// sections 14.5 to 14.7, without the functions of the package.
 func TestWhatTheAttributesCover(t *testing.T) {
 	key := NewKey([]byte("password"))
 	raw := protected(t, key)
@@ -50,7 +52,8 @@ func TestWhatTheAttributesCover(t *testing.T) {
 	const fingerprintAt = integritySHA256 + 36
 	require.Len(t, raw, fingerprintAt+8)
 
-	// "The Length field of the STUN message header is adjusted to point to the end of the MESSAGE-INTEGRITY attribute."
+	// "The Length field of the STUN message header is adjusted to point to the end of the
+	// MESSAGE-INTEGRITY attribute."
 	covered := bytes.Clone(raw[:integrity])
 	binary.BigEndian.PutUint16(covered[2:], integritySHA256-HeaderSize)
 	h := hmac.New(sha1.New, []byte("password"))
@@ -63,8 +66,9 @@ func TestWhatTheAttributesCover(t *testing.T) {
 	h.Write(covered)
 	require.Equal(t, h.Sum(nil), raw[integritySHA256+4:][:32])
 
-	// "computed as the CRC-32 of the STUN message up to (but excluding) the FINGERPRINT attribute itself, XOR'ed with the
-	// 32-bit value 0x5354554E", with the length of the whole message in its header.
+	// "computed as the CRC-32 of the STUN message up to (but excluding) the FINGERPRINT attribute
+	// itself, XOR'ed with the 32-bit value 0x5354554E", with the length of the whole message in its
+	// header.
 	require.Equal(t, uint16(len(raw)-HeaderSize), binary.BigEndian.Uint16(raw[2:]))
 	require.Equal(t, crc32.ChecksumIEEE(raw[:fingerprintAt])^0x5354554E, binary.BigEndian.Uint32(raw[fingerprintAt+4:]))
 
@@ -78,7 +82,7 @@ func TestWhatTheAttributesCover(t *testing.T) {
 	require.Equal(t, ErrIntegrityMismatch, m.CheckIntegritySHA256(other))
 }
 
-// A key gives the same results however it was used before.
+// The results of a key do not depend on its earlier uses.
 func TestKeysAreReusable(t *testing.T) {
 	key := NewKey([]byte("password"))
 	first := protected(t, key)
@@ -97,7 +101,8 @@ func TestTruncatedIntegritySHA256(t *testing.T) {
 	for n := range 40 {
 		b := NewBuilder(nil, TypeBindingRequest, TransactionID{})
 		b.AddIntegritySHA256Truncated(key, n)
-		// "The value will be at most 32 bytes, but it MUST be at least 16 bytes and MUST be a multiple of 4 bytes."
+		// "The value will be at most 32 bytes, but it MUST be at least 16 bytes and MUST be a
+		// multiple of 4 bytes."
 		if n < 16 || n > 32 || n%4 != 0 {
 			require.ErrorIs(t, b.Err(), ErrInvalidValue, n)
 			continue
@@ -111,14 +116,15 @@ func TestTruncatedIntegritySHA256(t *testing.T) {
 		require.NoError(t, m.CheckIntegritySHA256Truncated(key, n), n)
 		// "STUN Usages may specify a minimum length longer than 16 bytes."
 		require.ErrorIs(t, m.CheckIntegritySHA256Truncated(key, n+4), ErrValueLength, n)
-		// "The value must be the full 32 bytes unless the STUN Usage explicitly specifies that truncation is allowed."
+		// "The value must be the full 32 bytes unless the STUN Usage explicitly specifies that
+		// truncation is allowed."
 		if n < 32 {
 			require.ErrorIs(t, m.CheckIntegritySHA256(key), ErrValueLength, n)
 		} else {
 			require.NoError(t, m.CheckIntegritySHA256(key))
 		}
 	}
-	// An attacker may not choose the length: 12 bytes, or 18, are refused whatever they are.
+	// An attacker must not choose the length: 12 and 18 bytes are refused, whatever their values.
 	for _, attribute := range []string{"001c 000c 000000000000000000000000", "001c 0012 0000000000000000000000000000000000000000",
 		"001c 0024 000000000000000000000000000000000000000000000000000000000000000000000000"} {
 		require.ErrorIs(t, parsed(t, attribute).CheckIntegritySHA256Truncated(key, 0), ErrValueLength)
@@ -126,7 +132,7 @@ func TestTruncatedIntegritySHA256(t *testing.T) {
 }
 
 func TestFingerprintHasToBeLast(t *testing.T) {
-	// The CRC is right for the message as it is, but something follows.
+	// The CRC matches the message, but another attribute follows.
 	raw := message(t, "8028 0004 00000000  8022 0000")
 	binary.BigEndian.PutUint32(raw[24:], crc32.ChecksumIEEE(raw[:20])^0x5354554E)
 	m, err := Parse(raw)
@@ -139,7 +145,7 @@ func TestFingerprintHasToBeLast(t *testing.T) {
 	require.Equal(t, ErrFingerprintMismatch, m.CheckFingerprint())
 }
 
-// Attributes that someone adds behind the integrity change nothing about it, and do not count.
+// Attributes added behind MESSAGE-INTEGRITY do not change its check, and are ignored.
 func TestIntegrityWithAttributesBehind(t *testing.T) {
 	key := NewKey([]byte("password"))
 	b := NewBuilder(nil, TypeBindingRequest, TransactionID{})
@@ -175,7 +181,7 @@ func TestNonceTellsSecurityFeatures(t *testing.T) {
 }
 
 func TestOpaqueString(t *testing.T) {
-	// https://www.rfc-editor.org/rfc/rfc8265.html#section-4.3
+	// RFC 8265, section 4.3
 	for in, want := range map[string]string{
 		"correct horse battery staple":            "correct horse battery staple",
 		"Correct Horse Battery Staple":            "Correct Horse Battery Staple",

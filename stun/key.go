@@ -10,37 +10,36 @@ import (
 	"io"
 )
 
-// Key is the key of a message's integrity attributes with the state of its HMACs, kept so that checking and making an
-// attribute allocates nothing (the first use of each of the two hash functions makes its state). A Key is for one
-// goroutine at a time.
+// Key is the key of the integrity attributes, together with the state of its HMACs, so that making
+// and checking an attribute does not allocate. Only the first use of each of the two hash functions
+// does. A Key is for one goroutine at a time.
 type Key struct {
 	key          []byte
 	sha1, sha256 hash.Hash // nil until first used
-	// What the hash functions read and write through an interface would escape from a stack: it is here instead.
+	// Buffers for the hash functions, which are called through an interface: on the stack they
+	// would escape.
 	header [HeaderSize]byte
 	sum    [sha256.Size]byte
 }
 
-// NewKey returns the key of a short-term credential, which is the password itself
-// (https://www.rfc-editor.org/rfc/rfc8489.html#section-9.1.1). In ICE that is the ice-pwd of the agent
-// that receives the request, for the request and its response. The password is copied.
+// NewKey returns the key of a short-term credential, which is the password itself (RFC 8489,
+// section 9.1.1). In ICE it is the ice-pwd of the agent that receives the request, for the request
+// and its response. The password is copied.
 func NewKey(password []byte) *Key {
 	return &Key{key: bytes.Clone(password)}
 }
 
-// NewLongTermKey returns the key of a long-term credential, MD5(username ":" realm ":" password): that of password
-// algorithm MD5, and of servers that know no password algorithms
-// (https://www.rfc-editor.org/rfc/rfc8489.html#section-18.5.1.1). The three are used as they are: see OpaqueString.
+// NewLongTermKey returns the key of a long-term credential, MD5(username ":" realm ":" password).
+// It is the key for password algorithm MD5 and for servers without password algorithms (RFC 8489,
+// section 18.5.1.1). The arguments are hashed unchanged: see OpaqueString.
 func NewLongTermKey(username, realm, password string) *Key {
-	h := md5.New()
-	return &Key{key: hashCredential(h, username, realm, password)}
+	return &Key{key: hashCredential(md5.New(), username, realm, password)}
 }
 
 // NewLongTermKeySHA256 returns the key of a long-term credential with password algorithm SHA-256,
-// SHA256(username ":" realm ":" password) (https://www.rfc-editor.org/rfc/rfc8489.html#section-18.5.1.2).
+// SHA256(username ":" realm ":" password) (RFC 8489, section 18.5.1.2).
 func NewLongTermKeySHA256(username, realm, password string) *Key {
-	h := sha256.New()
-	return &Key{key: hashCredential(h, username, realm, password)}
+	return &Key{key: hashCredential(sha256.New(), username, realm, password)}
 }
 
 // hashCredential returns the hash of the fields joined by colons.
@@ -54,10 +53,10 @@ func hashCredential(h hash.Hash, fields ...string) []byte {
 	return h.Sum(nil)
 }
 
-// sign returns the HMAC of b, the start of a message up to an integrity attribute of n bytes (its header counted). "The
-// Length field of the STUN message header is adjusted to point to the end of the MESSAGE-INTEGRITY attribute": whatever
-// follows does not change the HMAC (https://www.rfc-editor.org/rfc/rfc8489.html#section-14.5). b is not written to.
-// The result is valid until the next use of k.
+// sign returns the HMAC of b, a message up to an integrity attribute of n bytes including its
+// header. The length field that is hashed ends with that attribute, so that attributes behind it do
+// not change the HMAC (RFC 8489, section 14.5). sign does not write to b. The result is valid until
+// the next use of k.
 func (k *Key) sign(h hash.Hash, b []byte, n int) []byte {
 	h.Reset()
 	copy(k.header[:], b)

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// attributeHeaderSize is the type and the length before every attribute's value.
+// attributeHeaderSize is the size in bytes of the type and the length before the value of an
+// attribute.
 const attributeHeaderSize = 4
 
 // Offsets of the header's fields.
@@ -16,18 +17,19 @@ const (
 	offsetTransactionID = 8
 )
 
-// Is reports whether b looks like one whole STUN message: two zero bits, the magic cookie, and a length field that
-// agrees with len(b). It is the test to demultiplex STUN from DTLS, RTP and ChannelData on one socket
-// (https://www.rfc-editor.org/rfc/rfc7983.html); it does not look at the attributes, which Parse does.
+// Is reports whether b looks like one whole STUN message: it begins with two zero bits, has the
+// magic cookie, and its length field agrees with len(b). It demultiplexes STUN from DTLS, RTP and
+// ChannelData on one socket (RFC 7983). Unlike Parse, it does not check the attributes.
 func Is(b []byte) bool {
 	return len(b) >= HeaderSize && b[0]&0xC0 == 0 &&
 		binary.BigEndian.Uint32(b[offsetCookie:]) == MagicCookie &&
 		int(binary.BigEndian.Uint16(b[offsetLength:])) == len(b)-HeaderSize && len(b)&3 == 0
 }
 
-// Size returns the length of the message that starts b, which may hold only its first HeaderSize bytes, or more than
-// the message: what a reader of a byte stream (TCP, TLS) needs to cut messages out of it. ok is false when
-// b is shorter than a header or does not start a STUN message; the stream is then out of step.
+// Size returns the length in bytes of the message at the start of b. A reader of a byte stream
+// (TCP, TLS) uses it to cut the stream into messages; b may hold as little as HeaderSize bytes of
+// the message, or more than the message. ok is false if b is shorter than a header or does not
+// begin with a STUN message; the rest of such a stream cannot be read.
 func Size(b []byte) (n int, ok bool) {
 	if len(b) < HeaderSize || b[0]&0xC0 != 0 || b[offsetLength+1]&3 != 0 ||
 		binary.BigEndian.Uint32(b[offsetCookie:]) != MagicCookie {
@@ -36,20 +38,21 @@ func Size(b []byte) (n int, ok bool) {
 	return HeaderSize + int(binary.BigEndian.Uint16(b[offsetLength:])), true
 }
 
-// Message is a view of a message's bytes, made by Parse. It is a small value to be passed around; it is valid as
-// long as the bytes are unchanged. Any number of goroutines may use one at the same time, but for the Key they check it
-// with. The methods of the zero value find nothing.
+// Message is a view of the bytes of a message, made by Parse. It is small and may be copied, and is
+// valid as long as the bytes are unchanged. Several goroutines may use it concurrently, each with a
+// Key of its own. The zero value is a message without attributes.
 type Message struct {
 	raw []byte
-	// Where in raw the attributes end that count: just after the first integrity attribute or FINGERPRINT.
+	// The end in raw of the attributes that are not ignored: that of the first integrity attribute
+	// or of FINGERPRINT, whichever comes first.
 	visible int
-	// Where in raw the headers of these attributes start; 0: absent, or where they must be ignored.
+	// Where in raw the headers of these attributes start; 0: absent, or to be ignored.
 	integrity, integritySHA256, fingerprint int
 }
 
-// Parse checks the framing of b, which has to be exactly one message, and returns a view of it. The error is a
-// *ParseError. Nothing is copied or allocated: b must stay unchanged while the Message is used. The values of
-// attributes are checked by their getters.
+// Parse checks the framing of b, which must be exactly one message, and returns a view of it. The
+// error is a *ParseError. Parse neither copies nor allocates: b must stay unchanged while the
+// Message is used. The getters check the values of attributes.
 func Parse(b []byte) (Message, error) {
 	if len(b) < HeaderSize {
 		return Message{}, &ParseError{Offset: len(b), Err: ErrTooShort}
@@ -73,7 +76,7 @@ func Parse(b []byte) (Message, error) {
 		if end > len(b) {
 			return Message{}, &ParseError{Attribute: t, Offset: at, Err: ErrAttributeLength}
 		}
-		m.place(t, at, end)
+		m.note(t, at, end)
 		at = end
 	}
 	if m.visible == 0 {
@@ -82,15 +85,15 @@ func Parse(b []byte) (Message, error) {
 	return m, nil
 }
 
-// place notes the attributes that end the part of the message that counts.
+// note records an attribute after which others are ignored.
 //
-// "Note that agents MUST ignore all attributes that follow MESSAGE-INTEGRITY, with the exception of the
-// MESSAGE-INTEGRITY-SHA256 and FINGERPRINT attributes. Similarly, agents MUST ignore all attributes that follow the
-// MESSAGE-INTEGRITY-SHA256 attribute if the MESSAGE-INTEGRITY attribute is not present, with the exception of the
-// FINGERPRINT attribute." They are not protected: anyone on the path may have added them.
-// https://www.rfc-editor.org/rfc/rfc8489.html#section-9
-func (m *Message) place(t AttributeType, at, end int) {
-	if m.fingerprint != 0 { // the last attribute by definition; what follows is not part of the message's meaning
+// "Note that agents MUST ignore all attributes that follow MESSAGE-INTEGRITY, with the exception of
+// the MESSAGE-INTEGRITY-SHA256 and FINGERPRINT attributes. Similarly, agents MUST ignore all
+// attributes that follow the MESSAGE-INTEGRITY-SHA256 attribute if the MESSAGE-INTEGRITY attribute
+// is not present, with the exception of the FINGERPRINT attribute." (RFC 8489, section 9) Anyone on
+// the path may have added them.
+func (m *Message) note(t AttributeType, at, end int) {
+	if m.fingerprint != 0 { // FINGERPRINT is the last attribute, whatever follows
 		return
 	}
 	switch t {
@@ -116,7 +119,7 @@ func (m *Message) place(t AttributeType, at, end int) {
 // padded returns n rounded up to a multiple of 4.
 func padded(n int) int { return (n + 3) &^ 3 }
 
-// Raw returns the whole message, the bytes that were given to Parse.
+// Raw returns the bytes of the message, which are those given to Parse.
 func (m Message) Raw() []byte { return m.raw }
 
 // Type returns the message's type.
@@ -135,16 +138,16 @@ func (m Message) TransactionID() (id TransactionID) {
 	return id
 }
 
-// Get returns the value of the first attribute of type t, without its padding, as a view into the message. Where an
-// attribute may occur once, only its first occurrence counts
-// (https://www.rfc-editor.org/rfc/rfc8489.html#section-14); where it may be repeated, range over Attributes. Attributes
-// that must be ignored because they follow MESSAGE-INTEGRITY are not found.
+// Get returns the value of the first attribute of type t, without its padding, as a view into the
+// message. Of an attribute that may occur once, only the first occurrence is used (RFC 8489,
+// section 14); for one that may be repeated, use Attributes. Get does not find attributes that must
+// be ignored because they follow MESSAGE-INTEGRITY.
 func (m Message) Get(t AttributeType) ([]byte, bool) {
 	value, _, ok := m.find(t)
 	return value, ok
 }
 
-// find is Get with the place of the attribute's value in the message, for errors.
+// find is Get, and also returns the offset of the value in the message, for errors.
 func (m Message) find(t AttributeType) (value []byte, offset int, ok bool) {
 	switch t {
 	case AttributeMessageIntegrity:
@@ -164,7 +167,8 @@ func (m Message) find(t AttributeType) (value []byte, offset int, ok bool) {
 	return nil, 0, false
 }
 
-// valueAt returns the value of the attribute whose header is at the given place; 0: there is none.
+// valueAt returns the value of the attribute whose header is at the given offset. At 0 there is
+// none.
 func (m Message) valueAt(at int) (value []byte, offset int, ok bool) {
 	if at == 0 {
 		return nil, 0, false
@@ -174,8 +178,8 @@ func (m Message) valueAt(at int) (value []byte, offset int, ok bool) {
 	return m.raw[at : at+n : at+n], at, true
 }
 
-// Attributes returns an iterator over the attributes that count, in the order they appear: type and value (a view,
-// without padding).
+// Attributes returns an iterator over the types and values of the attributes, in their order,
+// without those that must be ignored. The values are views, without padding.
 func (m Message) Attributes() iter.Seq2[AttributeType, []byte] {
 	return func(yield func(AttributeType, []byte) bool) {
 		for at := HeaderSize; at < m.visible; {
@@ -198,10 +202,11 @@ func (m Message) Attributes() iter.Seq2[AttributeType, []byte] {
 	}
 }
 
-// UnknownRequired appends to dst the types of the message's comprehension-required attributes for which known is
-// false, each once, and no more than 32: if there are any in a request, it is answered with CodeUnknownAttribute and an UNKNOWN-ATTRIBUTES that
-// lists them (https://www.rfc-editor.org/rfc/rfc8489.html#section-6.3.1). The attributes that RFC 8489 itself
-// defines are always known; known may be nil if there are no others.
+// UnknownRequired appends to dst the types of the comprehension-required attributes that are not
+// known, each once and at most 32. A server answers a request that has any with
+// CodeUnknownAttribute and an UNKNOWN-ATTRIBUTES that lists them (RFC 8489, section 6.3.1). The
+// function known reports whether the caller understands an attribute that RFC 8489 does not define;
+// nil stands for a function that always returns false.
 func (m Message) UnknownRequired(dst []AttributeType, known func(AttributeType) bool) []AttributeType {
 	start := len(dst)
 	for at := HeaderSize; at < m.visible; {
@@ -215,6 +220,7 @@ func (m Message) UnknownRequired(dst []AttributeType, known func(AttributeType) 
 	return dst
 }
 
-// maxUnknownAttributes limits the list that UnknownRequired makes: a hostile request of 64 KiB names 16,383 types,
-// comparing each with each would cost its receiver 100 ms. A sender mends its requests from the first few as well.
+// maxUnknownAttributes limits the list of UnknownRequired. A hostile request of 64 KiB has 16,383
+// types; comparing each with every other would take 100 ms. The first few are enough for a sender
+// to correct its request.
 const maxUnknownAttributes = 32

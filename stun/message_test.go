@@ -8,18 +8,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// header is a Binding request's header for a message with n bytes of attributes, n below 256.
+// header returns the header of a Binding request with n bytes of attributes, n below 256.
 func header(n byte) []byte {
 	return append([]byte{0x00, 0x01, 0x00, n, 0x21, 0x12, 0xA4, 0x42}, make([]byte, 12)...)
 }
 
-// message is a Binding request with the given bytes as its attributes.
+// message returns a Binding request with the given attributes.
 func message(t testing.TB, attributes string) []byte {
 	b := unhex(t, attributes)
 	return append(header(byte(len(b))), b...)
 }
 
-// parsed is a Binding request with the given bytes as its attributes, which have to be well framed.
+// parsed parses a Binding request with the given attributes, and fails the test if their framing is
+// wrong.
 func parsed(t testing.TB, attributes string) Message {
 	t.Helper()
 	m, err := Parse(message(t, attributes))
@@ -28,9 +29,10 @@ func parsed(t testing.TB, attributes string) Message {
 }
 
 func TestTypeInterleavesMethodAndClass(t *testing.T) {
-	// "For example, a Binding request has class=0b00 (request) and method=0b000000000001 (Binding) and is encoded into the
-	// first 16 bits as 0x0001. A Binding response has class=0b10 (success response) and method=0b000000000001 and is
-	// encoded into the first 16 bits as 0x0101." https://www.rfc-editor.org/rfc/rfc8489.html#section-5
+	// "For example, a Binding request has class=0b00 (request) and method=0b000000000001 (Binding)
+	// and is encoded into the first 16 bits as 0x0001. A Binding response has class=0b10 (success
+	// response) and method=0b000000000001 and is encoded into the first 16 bits as 0x0101." (RFC
+	// 8489, section 5)
 	require.Equal(t, Type(0x0001), NewType(MethodBinding, ClassRequest))
 	require.Equal(t, Type(0x0101), NewType(MethodBinding, ClassSuccess))
 	require.Equal(t, TypeBindingIndication, NewType(MethodBinding, ClassIndication))
@@ -133,9 +135,9 @@ func TestZeroMessageFindsNothing(t *testing.T) {
 }
 
 func TestFirstOccurrenceCounts(t *testing.T) {
-	// "Any attribute type MAY appear more than once in a STUN message. Unless specified otherwise, the order of appearance
-	// is significant: only the first occurrence needs to be processed by a receiver, and any duplicates MAY be ignored by a
-	// receiver." https://www.rfc-editor.org/rfc/rfc8489.html#section-14
+	// "Any attribute type MAY appear more than once in a STUN message. Unless specified otherwise,
+	// the order of appearance is significant: only the first occurrence needs to be processed by a
+	// receiver, and any duplicates MAY be ignored by a receiver." (RFC 8489, section 14)
 	m := parsed(t, "8022 0001 61000000  0024 0004 00000001  8022 0002 62620000")
 	software, err := m.Software()
 	require.NoError(t, err)
@@ -149,7 +151,7 @@ func TestFirstOccurrenceCounts(t *testing.T) {
 	}
 	require.Equal(t, []string{"a", "bb"}, all)
 	for range m.Attributes() {
-		break // an iterator must take a caller that leaves early
+		break // the iterator ends early
 	}
 }
 
@@ -159,7 +161,7 @@ func TestValuesCannotBeAppendedInto(t *testing.T) {
 	require.Equal(t, 1, cap(software))
 }
 
-// types lists the attributes of m.
+// types returns the types of the attributes of m.
 func types(m Message) (list []AttributeType) {
 	for typ := range m.Attributes() {
 		list = append(list, typ)
@@ -180,12 +182,13 @@ func TestAttributesAfterIntegrityAreIgnored(t *testing.T) {
 		attributes string
 		want       []AttributeType
 	}{
-		// "Note that agents MUST ignore all attributes that follow MESSAGE-INTEGRITY, with the exception of the
-		// MESSAGE-INTEGRITY-SHA256 and FINGERPRINT attributes."
+		// "Note that agents MUST ignore all attributes that follow MESSAGE-INTEGRITY, with the
+		// exception of the MESSAGE-INTEGRITY-SHA256 and FINGERPRINT attributes."
 		"after MESSAGE-INTEGRITY": {priority + integrity + useCandidate + integritySHA256 + unknown + fingerprint,
 			[]AttributeType{AttributePriority, AttributeMessageIntegrity, AttributeMessageIntegritySHA256, AttributeFingerprint}},
-		// "Similarly, agents MUST ignore all attributes that follow the MESSAGE-INTEGRITY-SHA256 attribute if the
-		// MESSAGE-INTEGRITY attribute is not present, with the exception of the FINGERPRINT attribute."
+		// "Similarly, agents MUST ignore all attributes that follow the MESSAGE-INTEGRITY-SHA256
+		// attribute if the MESSAGE-INTEGRITY attribute is not present, with the exception of the
+		// FINGERPRINT attribute."
 		"after MESSAGE-INTEGRITY-SHA256": {priority + integritySHA256 + useCandidate + integrity + unknown + fingerprint,
 			[]AttributeType{AttributePriority, AttributeMessageIntegritySHA256, AttributeFingerprint}},
 		// FINGERPRINT "MUST be the last attribute in the message".
@@ -215,13 +218,13 @@ func TestAttributesAfterIntegrityAreIgnored(t *testing.T) {
 }
 
 func TestUnknownComprehensionRequiredAttributes(t *testing.T) {
-	// USERNAME, PRIORITY, an optional one, two required ones of which one is repeated.
+	// USERNAME, PRIORITY, an optional attribute, and two required ones, one of them twice.
 	m := parsed(t, "0006 0001 61000000  0024 0004 00000001  8777 0000  7777 0000  7778 0000  7777 0000")
 	known := func(typ AttributeType) bool { return typ == AttributePriority }
 	require.Equal(t, []AttributeType{1, 0x7777, 0x7778}, m.UnknownRequired([]AttributeType{1}, known))
 	require.Equal(t, []AttributeType{AttributePriority, 0x7777, 0x7778}, m.UnknownRequired(nil, nil))
 
-	// A hostile message must not make its receiver compare thousands of types with thousands.
+	// A hostile message must not make its receiver compare thousands of types with one another.
 	b := NewBuilder(nil, TypeBindingRequest, TransactionID{})
 	for typ := range AttributeType(1000) {
 		b.AddFlag(0x4000 + typ)
@@ -247,7 +250,7 @@ func TestTransactionIDComesFromTheReader(t *testing.T) {
 	require.ErrorContains(t, err, "stun: new transaction id")
 }
 
-// errSpent is what a reader returns at its end.
+// errSpent is the error of a reader at its end.
 var errSpent = errors.New("spent")
 
 type reader struct{ rest []byte }

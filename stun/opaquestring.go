@@ -8,16 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// ErrOpaqueString: a string that the OpaqueString profile does not allow.
+// ErrOpaqueString: the OpaqueString profile does not allow the string.
 var ErrOpaqueString = errors.New("stun: not an OpaqueString")
 
-// OpaqueString prepares a user name, realm or password with the OpaqueString profile, as RFC 8489 wants before they are
-// sent or hashed (https://www.rfc-editor.org/rfc/rfc8265.html#section-4.2): spaces other than U+0020 become U+0020; an
-// empty string, invalid UTF-8, controls, unassigned and ignorable characters are refused with ErrOpaqueString.
+// OpaqueString prepares a user name, realm or password with the OpaqueString profile (RFC 8265,
+// section 4.2), as RFC 8489 requires before they are sent or hashed. Spaces other than U+0020
+// become U+0020. The error matches ErrOpaqueString for an empty string, invalid UTF-8, and control,
+// unassigned and ignorable characters.
 //
-// The last step of the profile, normalization form C, is left to the caller: its tables are larger than the rest of
-// this package, and for ASCII, and for what keyboards produce nearly everywhere, it changes nothing. Nor does it know the
-// contextual rules by which the zero-width joiners are allowed in some scripts: it refuses them.
+// The last step of the profile, normalization form C, is left to the caller: its tables are larger
+// than the rest of this package, and it changes neither ASCII nor the output of most keyboards.
+// OpaqueString refuses the zero-width joiners, which the profile allows in the context of some
+// scripts.
 func OpaqueString(s string) (string, error) {
 	if s == "" {
 		return "", fmt.Errorf("%w: empty", ErrOpaqueString)
@@ -26,7 +28,8 @@ func OpaqueString(s string) (string, error) {
 		return "", fmt.Errorf("%w: invalid UTF-8", ErrOpaqueString)
 	}
 	for i, r := range s {
-		// Graphic are letters, marks, numbers, punctuation, symbols and spaces; marks that select a variant are ignorable.
+		// Graphic characters are letters, marks, numbers, punctuation, symbols and spaces.
+		// Variation selectors are marks, but ignorable.
 		if !unicode.IsGraphic(r) || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) {
 			return "", fmt.Errorf("%w: %U at byte %d", ErrOpaqueString, r, i)
 		}

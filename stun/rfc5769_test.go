@@ -18,7 +18,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// vector is a message of RFC 5769 or RFC 8489, Appendix B, and how it was made.
+// vector is a message of RFC 5769 or RFC 8489, appendix B, with its parameters.
 type vector struct {
 	message string
 	typ     Type
@@ -28,10 +28,10 @@ type vector struct {
 	crc     bool // with FINGERPRINT
 	// build adds the attributes before the integrity.
 	build func(b *Builder)
-	// check looks at the values.
+	// check verifies the values of the attributes.
 	check func(t *testing.T, m Message)
-	// spaces are where the RFC's message is padded with spaces: "The padding bits MUST be set to zero on sending" came
-	// with RFC 8489.
+	// spaces are the offsets at which the message is padded with spaces. Zeros are required since
+	// RFC 8489, section 14.
 	spaces []int
 }
 
@@ -46,7 +46,7 @@ const (
 )
 
 var vectors = map[string]vector{
-	// https://www.rfc-editor.org/rfc/rfc5769.html#section-2.1
+	// RFC 5769, section 2.1
 	"request": {
 		message: `00010058 2112a442 b7e7a701bc34d686fa87dfae
 			80220010 5354554e207465737420636c69656e74
@@ -79,7 +79,7 @@ var vectors = map[string]vector{
 			require.False(t, m.UseCandidate())
 		},
 	},
-	// https://www.rfc-editor.org/rfc/rfc5769.html#section-2.2
+	// RFC 5769, section 2.2
 	"IPv4 response": {
 		message: `0101003c 2112a442 b7e7a701bc34d686fa87dfae
 			8022000b 7465737420766563746f7220
@@ -98,7 +98,7 @@ var vectors = map[string]vector{
 			require.Equal(t, netip.MustParseAddrPort("192.0.2.1:32853"), addr)
 		},
 	},
-	// https://www.rfc-editor.org/rfc/rfc5769.html#section-2.3
+	// RFC 5769, section 2.3
 	"IPv6 response": {
 		message: `01010048 2112a442 b7e7a701bc34d686fa87dfae
 			8022000b 7465737420766563746f7220
@@ -117,7 +117,7 @@ var vectors = map[string]vector{
 			require.Equal(t, netip.MustParseAddrPort("[2001:db8:1234:5678:11:2233:4455:6677]:32853"), addr)
 		},
 	},
-	// https://www.rfc-editor.org/rfc/rfc5769.html#section-2.4
+	// RFC 5769, section 2.4
 	"request with long-term authentication": {
 		message: `00010060 2112a442 78ad3433c6ad72c029da412e
 			00060012 e3839ee38388e383aae38383e382afe382b90000
@@ -142,7 +142,7 @@ var vectors = map[string]vector{
 			require.False(t, ok, "a nonce without the cookie tells no features")
 		},
 	},
-	// https://www.rfc-editor.org/rfc/rfc8489.html#appendix-B.1, with erratum 6268.
+	// RFC 8489, appendix B.1, with erratum 6268.
 	"request with SHA-256 and user hash": {
 		message: `00010090 2112a442 78ad3433c6ad72c029da412e
 			001e0020 4a3cf38fef6992bda952c6780417da0f24819415569e60b205c46e41407f1704
@@ -203,7 +203,7 @@ func (v vector) checkIntegrity(m Message) error {
 	return m.CheckIntegrity(v.key)
 }
 
-// Every bit of a message is protected by its integrity or its fingerprint.
+// The integrity attribute or FINGERPRINT protects every bit of a message.
 func TestVectorsWithAFlippedBitAreRefused(t *testing.T) {
 	for name, v := range vectors {
 		t.Run(name, func(t *testing.T) {
@@ -217,7 +217,8 @@ func TestVectorsWithAFlippedBitAreRefused(t *testing.T) {
 				if err == nil && v.crc {
 					err = m.CheckFingerprint()
 				}
-				// A flip in FINGERPRINT's type makes it an attribute to ignore: the fingerprint is then missing.
+				// With a bit of its type inverted, FINGERPRINT is another attribute, which is
+				// ignored.
 				require.Error(t, err, "byte %d bit %d", i/8, i%8)
 				raw[i/8] ^= 1 << (i % 8)
 			}
@@ -248,7 +249,8 @@ func TestVectorsAreBuiltByteByByte(t *testing.T) {
 				require.Equal(t, want, got)
 				return
 			}
-			// The RFC's padding is covered by the HMAC: with zeros instead, HMAC and CRC differ, and nothing else does.
+			// The HMAC covers the padding. With zeros in place of spaces, HMAC and CRC differ, and
+			// nothing else.
 			for _, i := range v.spaces {
 				require.Equal(t, byte(' '), want[i])
 				want[i] = 0

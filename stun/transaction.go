@@ -2,40 +2,43 @@ package stun
 
 import "time"
 
-// Defaults of a Timing (https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1 and, for Ti, 6.2.2).
+// Defaults of a Timing (RFC 8489, section 6.2.1 and, for Ti, 6.2.2).
 const (
-	DefaultRTO         = 500 * time.Millisecond   // the first retransmission timeout, where the round trip is not known
-	DefaultMaxRequests = 7                        // Rc, how often the request is sent in all
-	DefaultLastWait    = 16                       // Rm, how many RTOs to wait after the last request
-	DefaultTimeout     = 39500 * time.Millisecond // Ti, how long to wait on a reliable transport
+	DefaultRTO         = 500 * time.Millisecond   // the initial retransmission timeout
+	DefaultMaxRequests = 7                        // Rc, the number of requests
+	DefaultLastWait    = 16                       // Rm, the wait after the last request, in RTOs
+	DefaultTimeout     = 39500 * time.Millisecond // Ti, the wait on a reliable transport
 )
 
-// maxInterval bounds the doubled retransmission timeout, and about bounds the last wait, so that no configuration of RTO, Rc
-// and Rm overflows.
+// maxInterval is the upper bound of the doubled retransmission timeout and, approximately, of the
+// wait after the last request, so that no RTO, Rc and Rm overflow a time.Duration.
 const maxInterval = time.Hour
 
-// Timing is the schedule of a transaction's requests. The zero value is the RFC's: requests at 0, 0.5, 1.5, 3.5, 7.5, 15.5
-// and 31.5 s, failure at 39.5 s. A zero field stands for its default.
+// Timing is the schedule of the requests of a transaction. The zero value is the schedule of RFC
+// 8489, section 6.2.1: requests at 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s, failure at 39.5 s. A
+// field that is zero or negative has its default.
 type Timing struct {
-	RTO         time.Duration // the time to the first retransmission; it doubles with each. ICE and cached round trips set it
-	MaxRequests int           // Rc
-	LastWait    int           // Rm
+	// RTO is the time to the first retransmission; it doubles with each further one. ICE sets it,
+	// and a client that has measured the round-trip time to the server.
+	RTO         time.Duration
+	MaxRequests int           // Rc, the number of requests including the first
+	LastWait    int           // Rm, the wait after the last request in RTOs
 	Reliable    bool          // the transport retransmits by itself (TCP, TLS): the request is sent once
-	Timeout     time.Duration // Ti, from the request to failure; used if Reliable
+	Timeout     time.Duration // Ti, from the request to failure, if Reliable
 }
 
-// TransactionState is where a transaction is.
+// TransactionState is the state of a transaction.
 type TransactionState uint8
 
 // The states of a transaction.
 const (
 	TransactionIdle      TransactionState = iota // not started
-	TransactionWaiting                           // requests are sent, or due, and no response has come
-	TransactionCompleted                         // a response was accepted, or the transaction was stopped
-	TransactionTimedOut                          // no response came in time
+	TransactionWaiting                           // started, and not ended yet
+	TransactionCompleted                         // ended by Complete, or cancelled before the first request
+	TransactionTimedOut                          // ended without a response
 )
 
-// String returns the state's name in lower case.
+// String returns the name of the state in lower case, or "invalid".
 func (s TransactionState) String() string {
 	switch s {
 	case TransactionIdle:
@@ -50,10 +53,10 @@ func (s TransactionState) String() string {
 	return "invalid"
 }
 
-// Transaction is the client's side of one request and its response: it knows when to send the request and when to give up. It
-// holds no bytes; the request stays with its owner, who sends the same bytes each time (or builds them again from the
-// same values: "retransmission of the request" means the same request with the same identifier). The zero value is
-// idle; it is to be embedded in what the request is about. It does nothing by itself and is not for concurrent use.
+// Transaction is the client's side of one request and its response (RFC 8489, section 6.2). It
+// decides when the request is sent and when the transaction has failed. It does no I/O and holds no
+// packet: the owner sends the same request each time, with the same identifier. The zero value is
+// idle. A Transaction is for one goroutine at a time.
 //
 //	t.Start(now, id, stun.Timing{})
 //	for t.Transmit(now) { send(request) }      // after Start and after every Advance
@@ -62,7 +65,7 @@ func (s TransactionState) String() string {
 type Transaction struct {
 	id          TransactionID
 	state       TransactionState
-	quiet       bool // no more requests, but a response is still welcome
+	cancelled   bool // by StopRetransmitting: no more requests, but a response is still accepted
 	sent        int  // requests sent
 	maxRequests int
 	rto         time.Duration
@@ -71,7 +74,7 @@ type Transaction struct {
 	first       time.Time     // when the first request was sent
 }
 
-// Start begins a transaction, or begins anew with another; the first request is due at now.
+// Start begins a transaction, also in place of an earlier one. The first request is due at now.
 func (t *Transaction) Start(now time.Time, id TransactionID, timing Timing) {
 	*t = Transaction{id: id, state: TransactionWaiting, next: now}
 	if timing.Reliable {
@@ -85,7 +88,7 @@ func (t *Transaction) Start(now time.Time, id TransactionID, timing Timing) {
 	t.lastWait = t.rto * min(time.Duration(lastWait), maxInterval/t.rto+1)
 }
 
-// orDefault returns v, or def where v is not positive.
+// orDefault returns v, or def if v is not positive.
 func orDefault[T int | time.Duration](v, def T) T {
 	if v <= 0 {
 		return def
@@ -96,25 +99,26 @@ func orDefault[T int | time.Duration](v, def T) T {
 // ID returns the transaction's identifier.
 func (t *Transaction) ID() TransactionID { return t.id }
 
-// State returns the state the last call left the transaction in.
+// State returns the state of the transaction after the last call.
 func (t *Transaction) State() TransactionState { return t.state }
 
-// Requests returns how many requests were sent.
+// Requests returns the number of requests sent.
 func (t *Transaction) Requests() int { return t.sent }
 
-// Transmit reports whether the request is due, and takes it that the caller sends it at now: the time to the next one counts
-// from there, so that a late caller never sends two in a row.
+// Transmit reports whether the request is due. If so, the caller sends it at now. The time to the
+// next request starts at now, so that a late caller does not send two requests at once.
 func (t *Transaction) Transmit(now time.Time) bool {
-	if t.state != TransactionWaiting || t.quiet || t.sent >= t.maxRequests || now.Before(t.next) {
+	if t.state != TransactionWaiting || t.cancelled || t.sent >= t.maxRequests || now.Before(t.next) {
 		return false
 	}
 	if t.sent == 0 {
 		t.first = now
 	}
 	t.sent++
-	// "Retransmissions continue until a response is received, or until a total of Rc requests have been sent. … If, after
-	// the last request, a duration equal to Rm times the RTO has passed without a response …, the client SHOULD consider
-	// the transaction to have failed." https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1
+	// "Retransmissions continue until a response is received, or until a total of Rc requests have
+	// been sent. … If, after the last request, a duration equal to Rm times the RTO has passed
+	// without a response …, the client SHOULD consider the transaction to have failed." (RFC 8489,
+	// section 6.2.1)
 	if t.sent == t.maxRequests {
 		t.next = now.Add(t.lastWait)
 	} else {
@@ -132,14 +136,16 @@ func (t *Transaction) interval(n int) time.Duration {
 	return min(d, maxInterval)
 }
 
-// Advance fails the transaction if its time is over; State tells. Call it when Deadline has come, and Transmit after it.
+// Advance ends the transaction with TransactionTimedOut if its time is over. Call it at Deadline,
+// and then Transmit.
 func (t *Transaction) Advance(now time.Time) {
-	if t.state == TransactionWaiting && (t.quiet || t.sent >= t.maxRequests) && !now.Before(t.next) {
+	if t.state == TransactionWaiting && (t.cancelled || t.sent >= t.maxRequests) && !now.Before(t.next) {
 		t.state = TransactionTimedOut
 	}
 }
 
-// Deadline returns when Advance and Transmit have something to do next; the zero time: never, the transaction is not running.
+// Deadline returns the time at which Advance and Transmit are to be called next. It is the zero
+// time if the transaction is not waiting.
 func (t *Transaction) Deadline() time.Time {
 	if t.state != TransactionWaiting {
 		return time.Time{}
@@ -147,8 +153,9 @@ func (t *Transaction) Deadline() time.Time {
 	return t.next
 }
 
-// Matches reports whether m is a response to this transaction, which has to be waiting for one. It does not check integrity:
-// a response that fails the check must be treated as if it had not come, so the owner decides when to call Complete.
+// Matches reports whether m is a response to this transaction, and the transaction is waiting for
+// it. It does not check the integrity: a response that is not authentic must be treated as if it
+// had not been received, so the owner calls Complete after its own check.
 func (t *Transaction) Matches(m Message) bool {
 	if t.state != TransactionWaiting || t.sent == 0 {
 		return false
@@ -157,9 +164,9 @@ func (t *Transaction) Matches(m Message) bool {
 	return (c == ClassSuccess || c == ClassError) && m.TransactionID() == t.id
 }
 
-// Complete ends the transaction after its response, or stops it. If exactly one request was sent, rtt is the round
-// trip time and ok is true: of a response after a retransmission nobody knows which request it answers
-// (Karn's algorithm, https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1).
+// Complete ends the transaction, after its response or before. If exactly one request was sent, ok
+// is true and rtt is the round-trip time. After a retransmission it is not known which request the
+// response answers (Karn's algorithm; RFC 8489, section 6.2.1).
 func (t *Transaction) Complete(now time.Time) (rtt time.Duration, ok bool) {
 	if t.state != TransactionWaiting {
 		return 0, false
@@ -171,22 +178,22 @@ func (t *Transaction) Complete(now time.Time) (rtt time.Duration, ok bool) {
 	return now.Sub(t.first), true
 }
 
-// StopRetransmitting makes the transaction send no more requests but still wait for a response until the time it would have
-// failed without: what ICE calls cancelling a transaction
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.4).
+// StopRetransmitting cancels the transaction in the sense of ICE (RFC 8445, section 7.3.1.4): it
+// sends no more requests, but accepts a response until the time at which it would have failed
+// otherwise.
 func (t *Transaction) StopRetransmitting() {
-	if t.state != TransactionWaiting || t.quiet {
+	if t.state != TransactionWaiting || t.cancelled {
 		return
 	}
-	if t.sent == 0 { // nothing was asked, no response can come
+	if t.sent == 0 { // there can be no response
 		t.state = TransactionCompleted
 		return
 	}
-	if t.sent < t.maxRequests { // next is when the request would have been sent again
+	if t.sent < t.maxRequests { // next is the time of the next retransmission
 		for n := t.sent + 1; n < t.maxRequests && t.next.Sub(t.first) < maxInterval; n++ {
 			t.next = t.next.Add(t.interval(n))
 		}
 		t.next = t.next.Add(t.lastWait)
 	}
-	t.quiet = true
+	t.cancelled = true
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// transactionTest drives a Transaction through virtual time, as a driver would: wait for the deadline, advance, send.
+// transactionTest drives a Transaction in virtual time: it waits for the deadline, advances, and
+// sends.
 type transactionTest struct {
 	Transaction
 	t     *testing.T
@@ -24,22 +25,22 @@ func newTransactionTest(t *testing.T, timing Timing) *transactionTest {
 	return x
 }
 
-// ms gives the time since the start in milliseconds.
+// ms returns the time since the start in milliseconds.
 func (x *transactionTest) ms() int64 { return x.now.Sub(x.start).Milliseconds() }
 
-// transmit sends what is due.
+// transmit sends the request if it is due.
 func (x *transactionTest) transmit() {
 	for x.Transmit(x.now) {
 		x.sends = append(x.sends, x.ms())
 	}
 }
 
-// step waits for the deadline and then for late more, and does what is due.
+// step waits until the deadline and for late after it, then advances and sends.
 func (x *transactionTest) step(late time.Duration) {
 	x.t.Helper()
 	deadline := x.Deadline()
 	require.True(x.t, deadline.After(x.now), "a deadline in the past would make a driver spin")
-	// Nothing is due any earlier.
+	// Nothing is due before the deadline.
 	early := x.Transaction
 	early.Advance(deadline.Add(-1))
 	require.False(x.t, early.Transmit(deadline.Add(-1)))
@@ -50,7 +51,7 @@ func (x *transactionTest) step(late time.Duration) {
 	x.transmit()
 }
 
-// run steps until the transaction ends.
+// run calls step until the transaction ends.
 func (x *transactionTest) run() {
 	x.t.Helper()
 	for x.State() == TransactionWaiting {
@@ -58,7 +59,7 @@ func (x *transactionTest) run() {
 	}
 }
 
-// response is an answer to the transaction.
+// response returns a response to the transaction.
 func response(t *testing.T, typ Type, id TransactionID) Message {
 	b := NewBuilder(nil, typ, id)
 	m, err := Parse(b.Bytes())
@@ -67,9 +68,10 @@ func response(t *testing.T, typ Type, id TransactionID) Message {
 }
 
 func TestRetransmissionSchedule(t *testing.T) {
-	// "For example, assuming an RTO of 500 ms, requests would be sent at times 0 ms, 500 ms, 1500 ms, 3500 ms, 7500 ms,
-	// 15500 ms, and 31500 ms. If the client has not received a response after 39500 ms, the client will consider the
-	// transaction to have timed out." https://www.rfc-editor.org/rfc/rfc8489.html#section-6.2.1
+	// "For example, assuming an RTO of 500 ms, requests would be sent at times 0 ms, 500 ms, 1500
+	// ms, 3500 ms, 7500 ms, 15500 ms, and 31500 ms. If the client has not received a response after
+	// 39500 ms, the client will consider the transaction to have timed out." (RFC 8489, section
+	// 6.2.1)
 	x := newTransactionTest(t, Timing{})
 	x.run()
 	require.Equal(t, []int64{0, 500, 1500, 3500, 7500, 15500, 31500}, x.sends)
@@ -113,7 +115,7 @@ func TestEndlessRetransmissionDoesNotOverflow(t *testing.T) {
 
 func TestLateDriverSendsOneRequestAtATime(t *testing.T) {
 	x := newTransactionTest(t, Timing{})
-	x.step(10 * time.Second) // the second request is 10 s late: the third is not due at once
+	x.step(10 * time.Second) // the second request is 10 s late, and the third is not due at once
 	require.Equal(t, []int64{0, 10500}, x.sends)
 	x.step(0)
 	require.Equal(t, []int64{0, 10500, 11500}, x.sends)
@@ -150,14 +152,14 @@ func TestOnlyResponsesToThisTransactionMatch(t *testing.T) {
 	require.False(t, idle.Transmit(x.now))
 	require.Zero(t, idle.Deadline())
 
-	// Nor does a response that comes before the request was sent.
+	// A response before the first request does not match either.
 	idle.Start(x.now, TransactionID{7}, Timing{})
 	require.False(t, idle.Matches(response(t, TypeBindingSuccess, TransactionID{7})))
 	require.Equal(t, x.now, idle.Deadline())
 }
 
 func TestKarnsAlgorithm(t *testing.T) {
-	// A response after a retransmission says nothing about the round trip time.
+	// A response after a retransmission does not measure the round-trip time.
 	x := newTransactionTest(t, Timing{})
 	x.step(0)
 	require.Equal(t, 2, x.Requests())
@@ -167,9 +169,10 @@ func TestKarnsAlgorithm(t *testing.T) {
 }
 
 func TestStopRetransmitting(t *testing.T) {
-	// "Cancellation means that the agent will not retransmit the Binding requests associated with the connectivity-check
-	// transaction, will not treat the lack of response to be a failure, but will wait the duration of the transaction
-	// timeout for a response." https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.4
+	// "Cancellation means that the agent will not retransmit the Binding requests associated with
+	// the connectivity-check transaction, will not treat the lack of response to be a failure, but
+	// will wait the duration of the transaction timeout for a response." (RFC 8445, section
+	// 7.3.1.4)
 	for sent := 1; sent <= DefaultMaxRequests; sent++ {
 		x := newTransactionTest(t, Timing{})
 		for x.Requests() < sent {

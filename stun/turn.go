@@ -5,24 +5,26 @@ import (
 	"time"
 )
 
-// Transport protocols of REQUESTED-TRANSPORT, the numbers of the IP header
-// (https://www.rfc-editor.org/rfc/rfc8656.html#section-18.8).
+// Transport protocols of REQUESTED-TRANSPORT, which are protocol numbers of IP (RFC 8656, section
+// 18.8).
 const (
 	ProtocolTCP = 6
 	ProtocolUDP = 17
 )
 
-// ReservationToken is the value of RESERVATION-TOKEN: a relayed address the server keeps for a later Allocate.
+// ReservationToken is the value of RESERVATION-TOKEN. It identifies a relayed address that the
+// server keeps for a later Allocate request.
 type ReservationToken [8]byte
 
-// Lifetime returns LIFETIME, whole seconds. It returns ErrAttributeNotFound or a *ParseError, as the other getters do.
+// Lifetime returns LIFETIME, in whole seconds. The error of this and the other getters is
+// ErrAttributeNotFound or a *ParseError.
 func (m Message) Lifetime() (time.Duration, error) {
 	seconds, err := m.Uint32(AttributeLifetime)
 	return time.Duration(seconds) * time.Second, err
 }
 
-// AddLifetime appends LIFETIME: d in whole seconds, rounded down; negative values and more than 2^32-1 s make the builder's
-// error ErrInvalidValue.
+// AddLifetime appends LIFETIME, which is d in whole seconds, rounded down. For a negative d, or
+// more than 2^32-1 s, Err returns ErrInvalidValue.
 func (b *Builder) AddLifetime(d time.Duration) {
 	seconds := int64(d / time.Second)
 	if d < 0 || seconds > 0xFFFFFFFF {
@@ -32,7 +34,8 @@ func (b *Builder) AddLifetime(d time.Duration) {
 	b.AddUint32(AttributeLifetime, uint32(seconds))
 }
 
-// ChannelNumber returns CHANNEL-NUMBER. Whether it is one that may be bound (0x4000 to 0x4FFF) is for the server to check.
+// ChannelNumber returns CHANNEL-NUMBER. It does not check that the number is one that may be bound
+// (0x4000 to 0x4FFF).
 func (m Message) ChannelNumber() (uint16, error) {
 	value, err := m.sized(AttributeChannelNumber, 4)
 	if err != nil {
@@ -46,7 +49,8 @@ func (b *Builder) AddChannelNumber(number uint16) {
 	b.AddUint32(AttributeChannelNumber, uint32(number)<<16)
 }
 
-// Data returns DATA, the application's datagram in a Send or Data indication, as a view.
+// Data returns DATA, the application's datagram in a Send or Data indication, as a view. The error
+// is ErrAttributeNotFound.
 func (m Message) Data() ([]byte, error) { return m.bytes(AttributeData) }
 
 // RequestedTransport returns REQUESTED-TRANSPORT: ProtocolUDP or another protocol number.
@@ -59,14 +63,14 @@ func (b *Builder) AddRequestedTransport(protocol uint8) {
 	b.AddUint32(AttributeRequestedTransport, uint32(protocol)<<24)
 }
 
-// RequestedAddressFamily returns REQUESTED-ADDRESS-FAMILY, which may be a family this package has no name for: the server
-// answers that with CodeAddressFamilyNotSupported.
+// RequestedAddressFamily returns REQUESTED-ADDRESS-FAMILY. It may be neither FamilyIPv4 nor
+// FamilyIPv6; a server answers CodeAddressFamilyNotSupported then.
 func (m Message) RequestedAddressFamily() (Family, error) {
 	family, err := m.firstByte(AttributeRequestedAddressFamily)
 	return Family(family), err
 }
 
-// AdditionalAddressFamily returns ADDITIONAL-ADDRESS-FAMILY, likewise.
+// AdditionalAddressFamily returns ADDITIONAL-ADDRESS-FAMILY, which may be another family as well.
 func (m Message) AdditionalAddressFamily() (Family, error) {
 	family, err := m.firstByte(AttributeAdditionalAddressFamily)
 	return Family(family), err
@@ -77,7 +81,7 @@ func (b *Builder) AddFamily(t AttributeType, family Family) {
 	b.AddUint32(t, uint32(family)<<24)
 }
 
-// firstByte returns the first byte of a value that has four, the others reserved.
+// firstByte returns the first byte of a value of four bytes, of which the others are reserved.
 func (m Message) firstByte(t AttributeType) (uint8, error) {
 	value, err := m.sized(t, 4)
 	if err != nil {
@@ -86,8 +90,8 @@ func (m Message) firstByte(t AttributeType) (uint8, error) {
 	return value[0], nil
 }
 
-// AddressErrorCode returns ADDRESS-ERROR-CODE: why an allocation for two families has no address of this one
-// (https://www.rfc-editor.org/rfc/rfc8656.html#section-18.12).
+// AddressErrorCode returns ADDRESS-ERROR-CODE, the reason why an allocation for two families has no
+// address of one of them (RFC 8656, section 18.12).
 func (m Message) AddressErrorCode() (family Family, code int, reason string, err error) {
 	value, offset, ok := m.find(AttributeAddressErrorCode)
 	if !ok {
@@ -100,13 +104,14 @@ func (m Message) AddressErrorCode() (family Family, code int, reason string, err
 	return Family(value[0]), code, reason, nil
 }
 
-// AddAddressErrorCode appends ADDRESS-ERROR-CODE. A code outside 300 to 699 makes the builder's error ErrInvalidValue.
+// AddAddressErrorCode appends ADDRESS-ERROR-CODE. For a code outside 300 to 699, Err returns
+// ErrInvalidValue.
 func (b *Builder) AddAddressErrorCode(family Family, code int, reason string) {
 	b.addErrorCode(AttributeAddressErrorCode, byte(family), code, reason)
 }
 
-// EvenPort reports what EVEN-PORT asks for: an even port, and, if reserve is true, the next higher port kept for a later
-// Allocate.
+// EvenPort returns EVEN-PORT, a request for an even port. reserve reports whether the next higher
+// port shall be kept for a later Allocate request.
 func (m Message) EvenPort() (reserve bool, err error) {
 	value, err := m.sized(AttributeEvenPort, 1)
 	if err != nil {
@@ -127,7 +132,8 @@ func (b *Builder) AddEvenPort(reserve bool) {
 	}
 }
 
-// DontFragment reports whether DONT-FRAGMENT is there: the server is asked to set DF on what it sends to the peer.
+// DontFragment reports whether the message has DONT-FRAGMENT, by which the server is asked to set
+// the DF bit in its datagrams to the peer.
 func (m Message) DontFragment() bool {
 	_, ok := m.Get(AttributeDontFragment)
 	return ok
@@ -150,12 +156,12 @@ func (b *Builder) AddReservationToken(token ReservationToken) {
 	}
 }
 
-// ICMP is the value of the ICMP attribute: an ICMP message the server got for a datagram it sent to a peer
-// (https://www.rfc-editor.org/rfc/rfc8656.html#section-18.13).
+// ICMP is the value of the ICMP attribute, an ICMP message that the server has received for a
+// datagram to a peer (RFC 8656, section 18.13).
 type ICMP struct {
-	Type uint8  // 0 to 127: of ICMPv4 or ICMPv6, by the peer's address family
-	Code uint16 // 9 bits
-	Data uint32 // the "Error Data" field: an MTU, or reserved
+	Type uint8  // 0 to 127, of ICMPv4 or ICMPv6 according to the address family of the peer
+	Code uint16 // 0 to 511
+	Data uint32 // the Error Data field: an MTU in bytes, or reserved
 }
 
 // ICMP returns the ICMP attribute.
@@ -168,7 +174,7 @@ func (m Message) ICMP() (ICMP, error) {
 	return ICMP{Type: value[2] >> 1, Code: binary.BigEndian.Uint16(value[2:]) & 0x1FF, Data: binary.BigEndian.Uint32(value[4:])}, nil
 }
 
-// AddICMP appends the ICMP attribute.
+// AddICMP appends the ICMP attribute. For a Type or Code out of range, Err returns ErrInvalidValue.
 func (b *Builder) AddICMP(icmp ICMP) {
 	if icmp.Type > 0x7F || icmp.Code > 0x1FF {
 		b.fail(ErrInvalidValue)

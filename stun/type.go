@@ -6,20 +6,21 @@ import (
 	"io"
 )
 
-// HeaderSize is the length of the fixed header that starts every message, in bytes
-// (https://www.rfc-editor.org/rfc/rfc8489.html#section-5).
+// HeaderSize is the length of the fixed header that starts every message, in bytes (RFC 8489,
+// section 5).
 const HeaderSize = 20
 
-// MagicCookie is the fixed value of bytes 4 to 7 of every message. It tells STUN from other protocols on the same
-// port and from the STUN of RFC 3489, which had none.
+// MagicCookie is the fixed value of bytes 4 to 7 of every message. It distinguishes STUN from other
+// protocols on the same port and from the STUN of RFC 3489.
 const MagicCookie uint32 = 0x2112A442
 
-// MaxMessageSize is the largest message the 16-bit length field can describe: the header and 65,532 bytes of
-// attributes, since the length is a multiple of 4. (A message over UDP should stay below the path MTU, 1,280 bytes
-// for IPv6 and 576 for IPv4 where nothing better is known: https://www.rfc-editor.org/rfc/rfc8489.html#section-6.1.)
+// MaxMessageSize is the size in bytes of the largest message: the header and 65,532 bytes of
+// attributes, the largest multiple of 4 in the 16-bit length field. A message over UDP should be
+// smaller than the path MTU or, if that is not known, than 1,280 bytes for IPv6 and 576 bytes for
+// IPv4 (RFC 8489, section 6.1).
 const MaxMessageSize = HeaderSize + 0xFFFC
 
-// Method is the 12-bit method of a message: what is asked.
+// Method is the 12-bit method of a message, the kind of the request or indication.
 type Method uint16
 
 // The methods of RFC 8489 (Binding), RFC 8656 (TURN) and RFC 6062 (TURN-TCP).
@@ -63,7 +64,8 @@ func (m Method) String() string {
 	return fmt.Sprintf("0x%03X", uint16(m))
 }
 
-// Class is the 2-bit class of a message: a request, an indication (which has no response) or one of two responses.
+// Class is the 2-bit class of a message: a request, an indication (which has no response) or one of
+// two responses.
 type Class uint8
 
 // The four classes.
@@ -95,7 +97,7 @@ func (c Class) String() string {
 //	M11 …       M7 C1 M6 M5 M4 C0 M3 M2 M1 M0
 type Type uint16
 
-// The types of the Binding method, which is all that ICE and STUN servers need.
+// The types of the Binding method, the only method of ICE and of plain STUN servers.
 const (
 	TypeBindingRequest    Type = 0x0001
 	TypeBindingIndication Type = 0x0011
@@ -103,7 +105,7 @@ const (
 	TypeBindingError      Type = 0x0111
 )
 
-// NewType interleaves a method (12 bits) and a class (2 bits); higher bits of either are dropped.
+// NewType returns the type of a method (12 bits) and a class (2 bits). Higher bits are ignored.
 func NewType(m Method, c Class) Type {
 	return Type(m&0x00F | m&0x070<<1 | m&0xF80<<2 | Method(c&1)<<4 | Method(c&2)<<7)
 }
@@ -123,12 +125,12 @@ func (t Type) String() string {
 	return t.Method().String() + " " + t.Class().String()
 }
 
-// TransactionID ties a response to its request. A request's identifier must be unpredictable: an attacker who
-// guesses it can answer in the server's place.
+// TransactionID identifies a request and its response. It must be unpredictable: an attacker who
+// guesses it can forge a response.
 type TransactionID [12]byte
 
-// NewTransactionID reads an identifier from rand, which must be cryptographically strong (crypto/rand.Reader).
-// The error is the reader's.
+// NewTransactionID reads an identifier from rand, which must be cryptographically strong, such as
+// crypto/rand.Reader. The error wraps that of rand.
 func NewTransactionID(rand io.Reader) (TransactionID, error) {
 	var id TransactionID
 	if _, err := io.ReadFull(rand, id[:]); err != nil {

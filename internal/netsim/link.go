@@ -5,31 +5,32 @@ import (
 	"time"
 )
 
-// defaultReorderDelay holds a reordered packet back long enough that packets of a sender at
-// 1 Mbit/s and more overtake it.
+// defaultReorderDelay is long enough that packets of a sender at 1 Mbit/s or more overtake the
+// delayed one.
 const defaultReorderDelay = 10 * time.Millisecond
 
 // LinkConfig describes one direction of a link. The zero value is a perfect link without delay.
 type LinkConfig struct {
-	// Rate in bits per second at which packets are put on the link one after the other; 0: unlimited.
+	// Rate is the bandwidth in bits per second; 0: unlimited.
 	Rate int64
-	// Queue is how many bytes may wait for the link, without the packet that is being put on it; a packet that does not fit is dropped. 0: unlimited.
+	// Queue is the number of bytes that may wait for the link, without the packet being
+	// transmitted. A packet that does not fit is dropped. 0: unlimited.
 	Queue int
 
-	// Delay is the time from the last bit's leaving to the packet's arrival.
+	// Delay is the time from the end of the transmission of a packet to its arrival.
 	Delay time.Duration
-	// Jitter is added to Delay, uniformly distributed between 0 and it. It does not reorder: a packet does not
-	// arrive before its predecessor.
+	// Jitter is the maximum of a random delay that is added to Delay, uniformly distributed. It
+	// does not reorder: a packet does not arrive before its predecessor.
 	Jitter time.Duration
 
-	// Loss is the probability that a packet is lost on the link, after it has used its share of Rate.
+	// Loss is the probability that a packet is lost, after its transmission.
 	Loss float64
-	// Burst adds losses that come in groups.
+	// Burst adds losses in bursts.
 	Burst Burst
 
-	// Reorder is the probability that a packet is held back by ReorderDelay while those behind it pass.
+	// Reorder is the probability that a packet is delayed by ReorderDelay while later ones are not.
 	Reorder float64
-	// ReorderDelay is for how long; 0: 10 ms.
+	// ReorderDelay is the delay of reordered packets; 0: 10 ms.
 	ReorderDelay time.Duration
 
 	// Duplicate is the probability that a packet arrives twice.
@@ -37,18 +38,20 @@ type LinkConfig struct {
 	// Corrupt is the probability that one to three bits of a packet are inverted.
 	Corrupt float64
 
-	// MTU is the size in bytes of the largest packet that passes; larger ones vanish. 0: unlimited.
+	// MTU is the size in bytes of the largest packet that the link carries; larger ones are
+	// discarded. 0: unlimited.
 	MTU int
 }
 
-// Burst is a Gilbert-Elliott model: the link is in a good or in a bad state, and may change state with each packet. In the good state
-// the losses are those of LinkConfig.Loss alone. The mean length of a burst is 1/PBadToGood packets.
+// Burst is a Gilbert-Elliott model: the link is in a good or a bad state and may change it with
+// each packet. In the good state only LinkConfig.Loss applies. The mean length of a burst is
+// 1/PBadToGood packets.
 type Burst struct {
 	PGoodToBad, PBadToGood float64 // probabilities per packet; PGoodToBad 0: no bursts
 	LossBad                float64 // loss probability in the bad state; 0: 1
 }
 
-// LinkStats counts what happened on one direction of a link.
+// LinkStats are the counters of one direction of a link.
 type LinkStats struct {
 	Sent, SentBytes           int64 // offered to the link
 	Delivered, DeliveredBytes int64 // arrived, copies included
@@ -63,7 +66,7 @@ type LinkStats struct {
 	MaxQueueBytes             int           // the largest queue
 }
 
-// A sink takes packets off a link and owns them from then on: a core, or a segment of a network.
+// A sink receives the packets of a link and then owns them: a core, or a segment of a network.
 type sink interface {
 	deliver(p *packet)
 }
@@ -78,11 +81,11 @@ type Link struct {
 	filter func(now time.Time, packet []byte) bool
 	stats  LinkStats
 
-	waiting      fifo // for the bottleneck; the head is being put on the link while service is armed
-	waitingBytes int  // of all but the head
-	service      timer
+	queue        fifo // its head is being transmitted while the timer transmission is armed
+	queueBytes   int  // of all but the head
+	transmission timer
 
-	flying      fifo // in order of arrival
+	inFlight    fifo // in order of arrival
 	arrival     timer
 	lastArrival int64
 
@@ -91,31 +94,33 @@ type Link struct {
 
 func (s *Sim) newLink(name string, to sink, config LinkConfig) *Link {
 	l := &Link{sim: s, name: name, to: to, config: config, rng: s.stream()}
-	l.service.fire = l.served
-	l.arrival.fire = l.arrived
+	l.transmission.fire = l.transmitted
+	l.arrival.fire = l.arriveNext
 	return l
 }
 
 // Config returns the current configuration.
 func (l *Link) Config() LinkConfig { return l.config }
 
-// SetConfig changes the link during a run. Packets already on the link arrive as planned, and the one being put on it ends
-// at the old rate; those in the queue see the new configuration.
+// SetConfig changes the link during a run. Packets in flight arrive as planned, and the
+// transmission in progress ends at the old rate; the new configuration applies to the queued
+// packets.
 func (l *Link) SetConfig(config LinkConfig) { l.config = config }
 
-// SetFilter has keep decide for each packet whether it may enter the link. This is how a test loses exactly the packet it means to lose.
-// The packet is valid during the call, and must not be changed. nil removes the filter.
+// SetFilter makes the link discard the packets for which keep returns false, so that a test can
+// lose a particular packet. The packet is valid during the call and must not be changed. nil
+// removes the filter.
 func (l *Link) SetFilter(keep func(now time.Time, packet []byte) bool) { l.filter = keep }
 
-// Stats returns what was counted so far.
+// Stats returns the counters of the link.
 func (l *Link) Stats() LinkStats { return l.stats }
 
-// QueueDelay is how long a packet that entered the link now would wait before its turn.
+// QueueDelay returns how long a packet that entered the link now would wait for its transmission.
 func (l *Link) QueueDelay() time.Duration {
-	if l.service.pos == 0 {
+	if l.transmission.pos == 0 {
 		return 0
 	}
-	return time.Duration(l.service.at-l.sim.now) + l.transmissionTime(l.waitingBytes)
+	return time.Duration(l.transmission.at-l.sim.now) + l.transmissionTime(l.queueBytes)
 }
 
 func (l *Link) transmissionTime(bytes int) time.Duration {
@@ -127,52 +132,52 @@ func (l *Link) transmissionTime(bytes int) time.Duration {
 	return time.Duration(whole)*time.Second + time.Duration(float64(rest)/float64(l.config.Rate)*1e9)
 }
 
-// send puts p on the link, which owns it from now on.
+// send puts p on the link, which then owns it.
 func (l *Link) send(p *packet) {
 	l.stats.Sent++
 	l.stats.SentBytes += int64(len(p.data))
 	switch {
 	case l.filter != nil && !l.filter(l.sim.clock, p.data):
 		l.stats.Filtered++
-		l.vanish(p, "filtered")
+		l.discard(p, "filtered")
 	case l.config.MTU > 0 && len(p.data) > l.config.MTU:
 		l.stats.TooLarge++
-		l.vanish(p, "too large")
-	case l.service.pos != 0:
-		if l.config.Queue > 0 && l.waitingBytes+len(p.data) > l.config.Queue {
+		l.discard(p, "too large")
+	case l.transmission.pos != 0:
+		if l.config.Queue > 0 && l.queueBytes+len(p.data) > l.config.Queue {
 			l.stats.Dropped++
-			l.vanish(p, "queue full")
+			l.discard(p, "queue full")
 			return
 		}
 		p.queued = l.sim.now
-		l.waiting.push(p)
-		l.waitingBytes += len(p.data)
-		l.stats.MaxQueueBytes = max(l.stats.MaxQueueBytes, l.waitingBytes)
+		l.queue.push(p)
+		l.queueBytes += len(p.data)
+		l.stats.MaxQueueBytes = max(l.stats.MaxQueueBytes, l.queueBytes)
 	case l.config.Rate > 0:
-		l.waiting.push(p)
-		l.sim.arm(&l.service, l.sim.now+int64(l.transmissionTime(len(p.data))))
+		l.queue.push(p)
+		l.sim.arm(&l.transmission, l.sim.now+int64(l.transmissionTime(len(p.data))))
 	default:
-		l.fly(p)
+		l.propagate(p)
 	}
 }
 
-// served ends the transmission of the packet at the head of the queue and begins that of the next.
-func (l *Link) served() {
-	p := l.waiting.pop()
-	if next := l.waiting.head; next != nil {
-		l.waitingBytes -= len(next.data)
+// transmitted ends the transmission of the packet at the head of the queue and begins the next one.
+func (l *Link) transmitted() {
+	p := l.queue.pop()
+	if next := l.queue.head; next != nil {
+		l.queueBytes -= len(next.data)
 		l.stats.MaxQueueDelay = max(l.stats.MaxQueueDelay, time.Duration(l.sim.now-next.queued))
-		l.sim.arm(&l.service, l.sim.now+int64(l.transmissionTime(len(next.data))))
+		l.sim.arm(&l.transmission, l.sim.now+int64(l.transmissionTime(len(next.data))))
 	}
-	l.fly(p)
+	l.propagate(p)
 }
 
-// fly takes p from the bottleneck to its arrival.
-func (l *Link) fly(p *packet) {
+// propagate schedules the arrival of p after its transmission.
+func (l *Link) propagate(p *packet) {
 	c := &l.config
 	if l.loses() {
 		l.stats.Lost++
-		l.vanish(p, "lost")
+		l.discard(p, "lost")
 		return
 	}
 	if c.Corrupt > 0 && len(p.data) > 0 && l.rng.Float64() < c.Corrupt {
@@ -189,21 +194,21 @@ func (l *Link) fly(p *packet) {
 			extra = defaultReorderDelay
 		}
 		p.at += int64(extra)
-		l.flyAlone(p)
+		l.deliverLate(p)
 		return
 	}
 	p.at = max(p.at, l.lastArrival)
 	l.lastArrival = p.at
-	var twin *packet
+	var duplicate *packet
 	if c.Duplicate > 0 && l.rng.Float64() < c.Duplicate {
 		l.stats.Duplicated++
-		twin = l.sim.takePacket()
-		twin.data = append(twin.data[:0], p.data...)
-		twin.at, twin.src, twin.dst = p.at, p.src, p.dst
+		duplicate = l.sim.newPacket()
+		duplicate.data = append(duplicate.data[:0], p.data...)
+		duplicate.at, duplicate.src, duplicate.dst = p.at, p.src, p.dst
 	}
-	l.flying.push(p)
-	if twin != nil {
-		l.flying.push(twin)
+	l.inFlight.push(p)
+	if duplicate != nil {
+		l.inFlight.push(duplicate)
 	}
 	if l.arrival.pos == 0 {
 		l.sim.arm(&l.arrival, p.at)
@@ -239,33 +244,33 @@ func (l *Link) corrupt(p *packet) {
 	}
 }
 
-// arrived hands over the packet at the head of those that fly in order.
-func (l *Link) arrived() {
-	p := l.flying.pop()
-	if next := l.flying.head; next != nil {
+// arriveNext delivers the packet at the head of those in flight.
+func (l *Link) arriveNext() {
+	p := l.inFlight.pop()
+	if next := l.inFlight.head; next != nil {
 		l.sim.arm(&l.arrival, next.at)
 	}
-	l.handOver(p)
+	l.arrive(p)
 }
 
-// A stray is the timer of a packet that flies outside the order of its link.
-type stray struct {
+// A lateArrival is the timer of a packet that is delivered out of order.
+type lateArrival struct {
 	timer
 	link   *Link
 	packet *packet
 }
 
-func (l *Link) flyAlone(p *packet) {
-	if p.stray == nil {
-		st := &stray{packet: p}
-		st.fire = func() { st.link.handOver(st.packet) }
-		p.stray = st
+func (l *Link) deliverLate(p *packet) {
+	if p.late == nil {
+		late := &lateArrival{packet: p}
+		late.fire = func() { late.link.arrive(late.packet) }
+		p.late = late
 	}
-	p.stray.link = l
-	l.sim.arm(&p.stray.timer, p.at)
+	p.late.link = l
+	l.sim.arm(&p.late.timer, p.at)
 }
 
-func (l *Link) handOver(p *packet) {
+func (l *Link) arrive(p *packet) {
 	l.stats.Delivered++
 	l.stats.DeliveredBytes += int64(len(p.data))
 	if l.sim.trace != nil {
@@ -274,9 +279,9 @@ func (l *Link) handOver(p *packet) {
 	l.to.deliver(p)
 }
 
-func (l *Link) vanish(p *packet, why string) {
+func (l *Link) discard(p *packet, why string) {
 	if l.sim.trace != nil {
 		l.sim.tracef("%s: %d bytes %s", l.name, len(p.data), why)
 	}
-	l.sim.dropPacket(p)
+	l.sim.freePacket(p)
 }

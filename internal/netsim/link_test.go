@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// oneWay sends count packets of size bytes, one each pace, over a link and runs until nothing is left on it.
+// oneWay sends count packets of size bytes over a link, one each pace, and runs until all have
+// arrived.
 func oneWay(t *testing.T, size, count int, pace time.Duration, config LinkConfig) (*script, LinkStats) {
 	t.Helper()
 	s := New(1)
@@ -34,7 +35,8 @@ func TestDelay(t *testing.T) {
 }
 
 func TestRate(t *testing.T) {
-	// 1,250 bytes are 10,000 bits: 10 ms at 1 Mbit/s. Packets sent at once leave one after the other.
+	// 1,250 bytes are 10,000 bits: 10 ms at 1 Mbit/s. Packets sent at the same time are transmitted
+	// one after the other.
 	b, stats := oneWay(t, 1250, 100, 0, LinkConfig{Rate: 1_000_000, Delay: time.Second})
 	for i, at := range b.at {
 		require.Equal(t, epoch.Add(time.Second+time.Duration(i+1)*10*time.Millisecond), at)
@@ -44,7 +46,7 @@ func TestRate(t *testing.T) {
 }
 
 func TestQueueDropsTail(t *testing.T) {
-	// One packet is on the link, four wait, and the rest finds the queue full.
+	// One packet is being transmitted, four wait, and the others find the queue full.
 	b, stats := oneWay(t, 1250, 100, 0, LinkConfig{Rate: 1_000_000, Queue: 4 * 1250})
 	require.Equal(t, []uint32{0, 1, 2, 3, 4}, b.got)
 	require.EqualValues(t, 95, stats.Dropped)
@@ -60,7 +62,7 @@ func TestSetConfigDuringRun(t *testing.T) {
 	require.Equal(t, 100*time.Millisecond, s.Elapsed())
 	require.Equal(t, 100*time.Millisecond, path.AB.QueueDelay())
 
-	// The packet that is being sent ends at the old rate, the nine behind it leave at the new one.
+	// The transmission in progress ends at the old rate; the nine queued packets have the new one.
 	path.AB.SetConfig(LinkConfig{Rate: 100_000})
 	require.Equal(t, 910*time.Millisecond, path.AB.QueueDelay())
 	require.NoError(t, s.Run(received(b, 20), time.Minute))
@@ -74,7 +76,8 @@ func TestLoss(t *testing.T) {
 }
 
 func TestBurstLoss(t *testing.T) {
-	// The bad state lasts 1/0.25 = 4 packets and the link spends 0.01/(0.01+0.25) of the time in it.
+	// The bad state lasts 1/0.25 = 4 packets and the link spends 0.01/(0.01+0.25) of the time in
+	// it.
 	b, stats := oneWay(t, 100, 100_000, time.Microsecond, LinkConfig{Burst: Burst{PGoodToBad: 0.01, PBadToGood: 0.25}})
 	require.InDelta(t, 100_000*0.01/0.26, stats.Lost, 500)
 	bursts := 0
@@ -184,7 +187,7 @@ func TestReplace(t *testing.T) {
 	require.Panics(t, func() { path.Replace(b, c) })
 }
 
-// A flood is a core that sends n packets whenever it is asked, and counts.
+// A flood is a core that sends toSend packets at once, and counts the received ones.
 type flood struct {
 	packet   [1200]byte
 	toSend   int
@@ -221,9 +224,10 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 				}
 			}
 			for range 100 {
-				round() // fills the free list, and gives its packets their timers
+				round() // fills the free list and allocates the timers of its packets
 			}
-			// Two allocations a run: the error of RunFor's limit. None per packet.
+			// A few allocations for each run are those of RunFor's error. There are none for each
+			// packet.
 			require.Less(t, testing.AllocsPerRun(10, round), 12.0)
 			require.Greater(t, b.received, 5000)
 		})

@@ -8,24 +8,23 @@ import (
 )
 
 const (
-	// defaultMappingLifetime is RFC 4787's recommendation: a mapping expires after 5 minutes.
-	// https://www.rfc-editor.org/rfc/rfc4787.html#section-4.3
+	// defaultMappingLifetime is the recommended lifetime of a mapping (RFC 4787, section 4.3).
 	defaultMappingLifetime = 5 * time.Minute
 
-	// Mapped ports are not well-known ones.
+	// Mapped ports are above the well-known ones.
 	firstMappedPort = 1024
 	mappedPorts     = 1<<16 - firstMappedPort
 )
 
-// Behavior is what a NAT's mapping or filtering depends on.
-// https://www.rfc-editor.org/rfc/rfc4787.html#section-4.1
+// Behavior is the part of an external endpoint that the mapping or filtering of a NAT depends on
+// (RFC 4787, section 4.1).
 type Behavior uint8
 
 // The behaviours of RFC 4787, sections 4.1 (mapping) and 5 (filtering).
 const (
-	EndpointIndependent     Behavior = iota // on the internal endpoint alone
-	AddressDependent                        // on the external address, too
-	AddressAndPortDependent                 // on the external address and port, too
+	EndpointIndependent     Behavior = iota // not on the external endpoint
+	AddressDependent                        // on the external address
+	AddressAndPortDependent                 // on the external address and port
 )
 
 // String returns the behaviour in the RFC's words.
@@ -41,7 +40,7 @@ func (b Behavior) String() string {
 	return fmt.Sprintf("Behavior(%d)", uint8(b))
 }
 
-// reduce leaves of an external endpoint what the behaviour depends on.
+// reduce returns the part of an external endpoint that the behaviour depends on.
 func (b Behavior) reduce(ap netip.AddrPort) netip.AddrPort {
 	switch b {
 	case EndpointIndependent:
@@ -55,37 +54,40 @@ func (b Behavior) reduce(ap netip.AddrPort) netip.AddrPort {
 // NATConfig describes a NAT. See [FullCone] and its siblings for the usual ones.
 type NATConfig struct {
 	External  netip.Addr // its address on the outer segment
-	Mapping   Behavior   // when one internal endpoint keeps its external one
-	Filtering Behavior   // whose packets come in
-	// Lifetime is how long a mapping lives without an outbound packet (inbound ones do not refresh it); 0: 5 minutes.
+	Mapping   Behavior   // which packets of an internal endpoint have the same external endpoint
+	Filtering Behavior   // which external endpoints may send packets to an internal one
+	// Lifetime is the time without outbound packets after which a mapping expires; 0: 5 minutes.
 	Lifetime time.Duration
-	// Hairpin lets internal hosts reach each other by their external endpoints.
+	// Hairpin makes internal hosts reachable for each other by their external endpoints.
 	Hairpin bool
-	// Behind puts the NAT behind another one; nil: public.
+	// Behind is the NAT that this one is behind; nil: it is public.
 	Behind *NAT
 }
 
-// FullCone is a NAT with endpoint-independent mapping and filtering.
+// FullCone returns the configuration of a NAT with endpoint-independent mapping and filtering.
 func FullCone(external netip.Addr) NATConfig {
 	return NATConfig{External: external}
 }
 
-// RestrictedCone is a NAT with endpoint-independent mapping and address-dependent filtering.
+// RestrictedCone returns the configuration of a NAT with endpoint-independent mapping and
+// address-dependent filtering.
 func RestrictedCone(external netip.Addr) NATConfig {
 	return NATConfig{External: external, Filtering: AddressDependent}
 }
 
-// PortRestrictedCone is a NAT with endpoint-independent mapping and address-and-port-dependent filtering.
+// PortRestrictedCone returns the configuration of a NAT with endpoint-independent mapping and
+// address-and-port-dependent filtering.
 func PortRestrictedCone(external netip.Addr) NATConfig {
 	return NATConfig{External: external, Filtering: AddressAndPortDependent}
 }
 
-// Symmetric is a NAT with address-and-port-dependent mapping and filtering.
+// Symmetric returns the configuration of a NAT with address-and-port-dependent mapping and
+// filtering.
 func Symmetric(external netip.Addr) NATConfig {
 	return NATConfig{External: external, Mapping: AddressAndPortDependent, Filtering: AddressAndPortDependent}
 }
 
-// NATStats counts what a NAT did.
+// NATStats are the counters of a NAT.
 type NATStats struct {
 	Mappings   int64 // created
 	Outbound   int64 // packets translated
@@ -117,10 +119,10 @@ type mapping struct {
 	key     mappingKey
 	port    uint16
 	expires int64
-	permits map[netip.AddrPort]int64 // external endpoints, reduced by the filtering behaviour, and until when
+	permits map[netip.AddrPort]int64 // expiry by external endpoint, reduced by the filtering behaviour
 }
 
-// AddNAT puts a NAT into the network. It panics if the external address is taken.
+// AddNAT adds a NAT to the network. It panics if the external address is taken.
 func (n *Network) AddNAT(config NATConfig) *NAT {
 	t := &NAT{network: n, config: config, rng: n.sim.stream(), outside: &n.public}
 	if config.Behind != nil {
@@ -132,20 +134,20 @@ func (n *Network) AddNAT(config NATConfig) *NAT {
 	return t
 }
 
-// Reset forgets all mappings, as a restart of the device does.
+// Reset removes all mappings, like a restart of the device.
 func (t *NAT) Reset() {
 	t.byInternal = make(map[mappingKey]*mapping)
 	t.byPort = make(map[uint16]*mapping)
 }
 
-// SetConfig changes the behaviour for the packets to come; the addresses stay. Existing mappings are forgotten.
+// SetConfig changes the behaviour during a run, but not the addresses. It removes all mappings.
 func (t *NAT) SetConfig(config NATConfig) {
 	config.External, config.Behind = t.config.External, t.config.Behind
 	t.config = config
 	t.Reset()
 }
 
-// Stats returns what was counted so far.
+// Stats returns the counters of the NAT.
 func (t *NAT) Stats() NATStats { return t.stats }
 
 func (t *NAT) lifetime() int64 {
@@ -165,7 +167,7 @@ func (t *NAT) outbound(p *packet) {
 	hairpin := p.dst.Addr() == t.config.External
 	if hairpin && !t.config.Hairpin {
 		t.stats.NoHairpin++
-		t.network.vanish(p, "no hairpin")
+		t.network.discard(p, "no hairpin")
 		return
 	}
 	m := t.mapping(p.src, p.dst)
@@ -191,17 +193,17 @@ func (t *NAT) deliver(p *packet) {
 	m := t.byPort[p.dst.Port()]
 	if m == nil || m.expires <= now {
 		t.stats.NoMapping++
-		t.network.vanish(p, "without a mapping")
+		t.network.discard(p, "without a mapping")
 		return
 	}
 	if t.config.Filtering != EndpointIndependent && m.permits[t.config.Filtering.reduce(p.src)] <= now {
 		t.stats.Filtered++
-		t.network.vanish(p, "refused by the filter")
+		t.network.discard(p, "refused by the filter")
 		return
 	}
 	t.stats.Inbound++
 	p.dst = m.key.internal
-	// The packet does not turn round to another NAT's outside, so it is the members' or nobody's.
+	// The packet goes to a member of the inner segment or nowhere, but not out through another NAT.
 	if to, ok := t.inside.members[p.dst.Addr()]; ok {
 		to.deliver(p)
 	} else {
@@ -209,8 +211,8 @@ func (t *NAT) deliver(p *packet) {
 	}
 }
 
-// mapping finds the live mapping of an internal endpoint towards an external one, or makes it. It
-// is nil if there is no port left.
+// mapping returns the mapping of an internal endpoint for packets to an external one, and makes it
+// if there is none. It returns nil if no port is left.
 func (t *NAT) mapping(internal, external netip.AddrPort) *mapping {
 	now := t.network.sim.now
 	key := mappingKey{internal, t.config.Mapping.reduce(external)}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A peer is a host that sends what the test tells it to and keeps what it receives.
+// A peer is a host that sends the packets of the test and keeps those that it receives.
 type peer struct {
 	sim *Sim
 	out []datagram
@@ -34,7 +34,7 @@ func (p *peer) Transmit(_ time.Time, dst []byte) ([]byte, netip.AddrPort, netip.
 	return append(dst, d.data...), d.local, d.remote, true
 }
 
-// send sends a datagram and lets it arrive.
+// send sends a datagram and runs until it has arrived.
 func (p *peer) send(t *testing.T, local, remote netip.AddrPort) {
 	t.Helper()
 	p.out = append(p.out, datagram{local, remote, "hello"})
@@ -42,14 +42,14 @@ func (p *peer) send(t *testing.T, local, remote netip.AddrPort) {
 	require.NoError(t, p.sim.RunFor(time.Second))
 }
 
-// take returns what has arrived and forgets it.
+// take returns the received datagrams and removes them.
 func (p *peer) take() []datagram {
 	in := p.in
 	p.in = nil
 	return in
 }
 
-// from is where the one datagram that arrived came from.
+// from returns the source of the one received datagram.
 func (p *peer) from(t *testing.T) netip.AddrPort {
 	t.Helper()
 	in := p.take()
@@ -89,9 +89,11 @@ func TestNATKinds(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		config NATConfig
-		// Does a second destination see the same external endpoint, with another port of the first address and with another address?
+		// Whether a second destination sees the same external endpoint: another port of the first
+		// address, and another address.
 		samePort, sameAddr bool
-		// Who may answer to it: another port of the address that was written to, another address?
+		// Whether others may send to it: another port of the address that was sent to, and another
+		// address.
 		otherPort, otherAddr bool
 	}{
 		{"full cone", FullCone(natAddr), true, true, true, true},
@@ -110,28 +112,28 @@ func TestNATKinds(t *testing.T) {
 			require.Equal(t, natAddr, mapped.Addr())
 			require.GreaterOrEqual(t, mapped.Port(), uint16(firstMappedPort))
 
-			// The mapping is kept, and the answer comes in whatever the filter.
+			// The mapping is reused, and the answer passes every filter.
 			h.inside.send(t, local, at(serverAddr, 3478))
 			require.Equal(t, mapped, h.server.from(t))
 			h.server.send(t, at(serverAddr, 3478), mapped)
 			require.Equal(t, []datagram{{local, at(serverAddr, 3478), "hello"}}, h.inside.take())
 
-			// "Address-Dependent Filtering" and its siblings: who else may write to the mapping.
-			// https://www.rfc-editor.org/rfc/rfc4787.html#section-5
+			// RFC 4787, section 5: the filtering behaviour decides who else may send to the
+			// mapping.
 			h.server.send(t, at(serverAddr, 3479), mapped)
 			require.Equal(t, tt.otherPort, len(h.inside.take()) == 1, "from another port")
 			h.stranger.send(t, at(strangeAddr, 3478), mapped)
 			require.Equal(t, tt.otherAddr, len(h.inside.take()) == 1, "from another address")
 
-			// "Endpoint-Independent Mapping" and its siblings: is the mapping reused towards others.
-			// https://www.rfc-editor.org/rfc/rfc4787.html#section-4.1
+			// RFC 4787, section 4.1: the mapping behaviour decides whether the mapping is reused
+			// for others.
 			h.inside.send(t, local, at(serverAddr, 3479))
 			require.Equal(t, tt.samePort, h.server.from(t) == mapped, "to another port")
 			h.inside.send(t, local, at(strangeAddr, 3478))
 			toStranger := h.stranger.from(t)
 			require.Equal(t, tt.sameAddr, toStranger == mapped, "to another address")
 
-			// Whom the host has written to may answer, to the endpoint that it has seen.
+			// A host that was sent to may answer, to the endpoint that it has seen.
 			h.stranger.send(t, at(strangeAddr, 3478), toStranger)
 			require.Len(t, h.inside.take(), 1)
 
@@ -179,7 +181,7 @@ func TestFilterForgetsAlone(t *testing.T) {
 	require.NoError(t, h.sim.RunFor(20*time.Second))
 	h.inside.send(t, local, at(serverAddr, 1))
 	require.NoError(t, h.sim.RunFor(20*time.Second))
-	// The mapping lives, but the stranger's permission is too old.
+	// The mapping is valid, but the stranger's permission has expired.
 	h.stranger.send(t, at(strangeAddr, 1), mapped)
 	require.Empty(t, h.inside.take())
 	require.EqualValues(t, 1, h.nat.Stats().Filtered)
@@ -209,8 +211,7 @@ func TestHairpin(t *testing.T) {
 		second.send(t, at(insideAddr2, 6000), at(serverAddr, 1))
 		mapped2 := h.server.from(t)
 
-		// "A NAT that supports hairpinning … must present the external source IP address and port":
-		// https://www.rfc-editor.org/rfc/rfc4787.html#section-6
+		// RFC 4787, section 6: the hairpinning behaviour is "External source IP address and port".
 		second.send(t, at(insideAddr2, 6000), mapped)
 		if hairpin {
 			require.Equal(t, mapped2, h.inside.from(t))
@@ -238,7 +239,7 @@ func TestNestedNAT(t *testing.T) {
 	h.stranger.send(t, at(strangeAddr, 9), mapped)
 	require.Equal(t, []datagram{{local, at(strangeAddr, 9), "hello"}}, deep.take())
 
-	// On the segment between the two NATs, the inner one's address is what is seen.
+	// On the segment between the two NATs, the source is the address of the inner one.
 	deep.send(t, local, at(insideAddr, 5000))
 	require.Equal(t, inner.External, h.inside.from(t).Addr())
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Network is an internet: a public segment without delay in its middle, to which hosts are attached by their access links, and
-// private segments behind NATs.
+// Network is an internet: a public segment without delay, to which hosts are attached by access
+// links, and private segments behind NATs.
 type Network struct {
 	sim    *Sim
 	public segment
@@ -21,22 +21,23 @@ func NewNetwork(s *Sim) *Network {
 	return n
 }
 
-// Unroutable is how many packets had no way to their destination.
+// Unroutable returns the number of packets that had no route to their destination.
 func (n *Network) Unroutable() int64 { return n.lost }
 
 func (n *Network) noRoute(p *packet) {
 	n.lost++
-	n.vanish(p, "no route")
+	n.discard(p, "no route")
 }
 
-func (n *Network) vanish(p *packet, why string) {
+func (n *Network) discard(p *packet, why string) {
 	if n.sim.trace != nil {
 		n.sim.tracef("%v>%v: %d bytes %s", p.src, p.dst, len(p.data), why)
 	}
-	n.sim.dropPacket(p)
+	n.sim.freePacket(p)
 }
 
-// A segment is where addresses are unique: the public internet, or the private network behind a NAT.
+// A segment is a network in which addresses are unique: the public internet, or the private network
+// behind a NAT.
 type segment struct {
 	network *Network
 	name    string
@@ -54,7 +55,7 @@ func (g *segment) add(addr netip.Addr, member sink) {
 	g.members[addr] = member
 }
 
-// deliver takes a packet that a member has sent to its destination or to the way out.
+// deliver delivers a packet of a member to another member or to the NAT.
 func (g *segment) deliver(p *packet) {
 	if to, ok := g.members[p.dst.Addr()]; ok {
 		to.deliver(p)
@@ -65,7 +66,7 @@ func (g *segment) deliver(p *packet) {
 	}
 }
 
-// Interface is how a host is attached to a network.
+// Interface describes the attachment of a host to a network.
 type Interface struct {
 	Addr   netip.Addr // unique on its segment
 	Behind *NAT       // nil: public
@@ -82,8 +83,8 @@ type Attachment struct {
 	node     *node
 }
 
-// Attach gives a host one more address. A host with several addresses is attached several times, each time with a link of its own.
-// It panics if the address is taken.
+// Attach adds an address to a host. A host with several addresses is attached several times, each
+// time with a link of its own. Attach panics if the address is taken.
 func (n *Network) Attach(h Host, i Interface) *Attachment {
 	g := &n.public
 	if i.Behind != nil {
@@ -102,8 +103,8 @@ func (n *Network) Attach(h Host, i Interface) *Attachment {
 	return a
 }
 
-// Detach takes the address off the network, as when a host loses an interface. What is under way on
-// its links still arrives.
+// Detach removes the address from the network, as when a host loses an interface. Packets in flight
+// on its links still arrive.
 func (a *Attachment) Detach() {
 	if a.segment.members[a.addr] == sink(a) {
 		delete(a.segment.members, a.addr)
@@ -113,8 +114,8 @@ func (a *Attachment) Detach() {
 
 func (a *Attachment) deliver(p *packet) { a.Down.send(p) }
 
-// Responder is a [Host] that answers each packet at once, from the address that it was sent to: a server for tests.
-// Its Reply appends the answer to dst, or returns nil for none.
+// Responder is a [Host] that answers each packet at once, from the address that it was sent to: a
+// server for tests. Reply appends the answer to dst, or returns nil if there is none.
 type Responder struct {
 	Reply func(dst []byte, local, remote netip.AddrPort, packet []byte) []byte
 
@@ -127,7 +128,7 @@ type reply struct {
 	local, remote netip.AddrPort
 }
 
-// Receive answers a packet.
+// Receive calls Reply for a packet.
 func (r *Responder) Receive(_ time.Time, local, remote netip.AddrPort, packet []byte) {
 	if b := r.Reply(nil, local, remote, packet); b != nil {
 		r.replies = append(r.replies, reply{b, local, remote})
@@ -137,10 +138,10 @@ func (r *Responder) Receive(_ time.Time, local, remote netip.AddrPort, packet []
 // Advance does nothing.
 func (r *Responder) Advance(time.Time) {}
 
-// Deadline is never.
+// Deadline returns the zero time.
 func (r *Responder) Deadline() time.Time { return time.Time{} }
 
-// Transmit sends the answers.
+// Transmit returns the answers.
 func (r *Responder) Transmit(_ time.Time, dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
 	if r.next == len(r.replies) {
 		r.replies, r.next = r.replies[:0], 0

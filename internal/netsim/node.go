@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Core is a protocol core at one end of a [Path].
+// Core is a protocol core at an end of a [Path].
 type Core interface {
 	// Receive handles a packet, which is valid during the call.
 	Receive(now time.Time, packet []byte)
-	// Advance does what is due.
+	// Advance processes expired timers.
 	Advance(now time.Time)
-	// Deadline is when Advance wants to be called; zero: never.
+	// Deadline returns the time of the next call of Advance; zero: never.
 	Deadline() time.Time
 	// Transmit appends the next outgoing packet to dst. It is called until it returns false.
 	Transmit(now time.Time, dst []byte) (packet []byte, ok bool)
@@ -19,17 +19,19 @@ type Core interface {
 
 // Host is a protocol core that has addresses in a [Network].
 type Host interface {
-	// Receive handles a packet that remote has sent to local, an address of the host. It is valid during the call.
+	// Receive handles a packet that remote has sent to local, an address of the host. It is valid
+	// during the call.
 	Receive(now time.Time, local, remote netip.AddrPort, packet []byte)
-	// Advance does what is due.
+	// Advance processes expired timers.
 	Advance(now time.Time)
-	// Deadline is when Advance wants to be called; zero: never.
+	// Deadline returns the time of the next call of Advance; zero: never.
 	Deadline() time.Time
-	// Transmit appends the next outgoing packet to dst and names the path it takes. It is called until it returns false.
+	// Transmit appends the next outgoing packet to dst and names the path it takes. It is called
+	// until it returns false.
 	Transmit(now time.Time, dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool)
 }
 
-// A node is a core with its place in the simulation. Exactly one of core and host is set.
+// A node is a core or host in the simulation. Exactly one of core and host is set.
 type node struct {
 	sim  *Sim
 	name string
@@ -63,7 +65,7 @@ func (n *node) deliver(p *packet) {
 	} else {
 		n.host.Receive(n.sim.clock, p.dst, p.src, p.data)
 	}
-	n.sim.dropPacket(p)
+	n.sim.freePacket(p)
 	n.idleAdvances = 0
 	n.drain()
 }
@@ -88,7 +90,7 @@ func (n *node) advance() {
 	n.drain()
 }
 
-// drain sends what the core has to send and schedules its next Advance.
+// drain sends all packets of the core and schedules its next Advance.
 func (n *node) drain() {
 	s := n.sim
 	for range maxDrain {
@@ -103,11 +105,11 @@ func (n *node) drain() {
 
 func (n *node) transmit() bool {
 	s := n.sim
-	p := s.takePacket()
+	p := s.newPacket()
 	if n.core != nil {
 		data, ok := n.core.Transmit(s.clock, p.data[:0])
 		if !ok {
-			s.dropPacket(p)
+			s.freePacket(p)
 			return false
 		}
 		p.keep(data)
@@ -116,7 +118,7 @@ func (n *node) transmit() bool {
 	}
 	data, local, remote, ok := n.host.Transmit(s.clock, p.data[:0])
 	if !ok {
-		s.dropPacket(p)
+		s.freePacket(p)
 		return false
 	}
 	p.keep(data)
@@ -152,8 +154,8 @@ type Path struct {
 	a, b   *node
 }
 
-// Connect joins two cores, which have no addresses: what a transmits is received by b, and the other way round.
-// A core belongs to one path.
+// Connect connects two cores without addresses: b receives the packets of a, and a those of b. A
+// core belongs to one path.
 func Connect(s *Sim, a, b Core, ab, ba LinkConfig) *Path {
 	p := &Path{a: s.newNode("a", a, nil), b: s.newNode("b", b, nil)}
 	p.AB = s.newLink("a>b", p.b, ab)
@@ -162,8 +164,9 @@ func Connect(s *Sim, a, b Core, ab, ba LinkConfig) *Path {
 	return p
 }
 
-// Replace puts a new core in the place of one end of the path, as when a peer loses its state and starts again.
-// Packets under way reach the new one. It panics if old is not an end of the path.
+// Replace replaces the core at one end of the path, like a peer that loses its state and starts
+// again. The new core receives the packets in flight. Replace panics if old is not an end of the
+// path.
 func (p *Path) Replace(old, new Core) {
 	for _, n := range []*node{p.a, p.b} {
 		if n.core == old {

@@ -5,20 +5,21 @@ import (
 	"net/netip"
 )
 
-// packetSize is the room in a fresh packet. Larger packets grow theirs and keep it.
+// packetSize is the capacity of a new packet. A larger packet has its capacity increased for good.
 const packetSize = 2048
 
-// A packet is a datagram under way. Packets come from the simulation's free list and return to it, with their bytes.
+// A packet is a datagram in flight. Packets, with their buffers, come from the free list of the
+// simulation and return to it.
 type packet struct {
 	next     *packet // in the free list or in a fifo
 	data     []byte
 	at       int64 // when it arrives, on a link
 	queued   int64 // when it joined the queue of a bottleneck
 	src, dst netip.AddrPort
-	stray    *stray // its timer when it flies outside the order of its link
+	late     *lateArrival // its timer, if it is delivered out of order
 }
 
-func (s *Sim) takePacket() *packet {
+func (s *Sim) newPacket() *packet {
 	p := s.free
 	if p == nil {
 		return &packet{data: make([]byte, 0, packetSize)}
@@ -28,11 +29,11 @@ func (s *Sim) takePacket() *packet {
 	return p
 }
 
-// poison overwrites packets that have been received. 0xEE as a first byte belongs to no layer
-// (https://www.rfc-editor.org/rfc/rfc7983.html#section-7), and as a length or a count it is large.
+// poison overwrites received packets. 0xEE is not the first byte of any layer (RFC 7983, section
+// 7), and is a large length or count.
 var poison = bytes.Repeat([]byte{0xEE}, packetSize)
 
-func (s *Sim) dropPacket(p *packet) {
+func (s *Sim) freePacket(p *packet) {
 	for b := p.data; len(b) > 0; {
 		b = b[copy(b, poison):]
 	}
@@ -41,13 +42,14 @@ func (s *Sim) dropPacket(p *packet) {
 	s.free = p
 }
 
-// keep makes data, which Transmit returned for the buffer of p, the content of p.
+// keep sets the content of p to data, which Transmit has returned for the buffer of p.
 func (p *packet) keep(data []byte) {
 	if len(data) > 0 && cap(p.data) > 0 && &data[0] == &p.data[:1][0] {
 		p.data = data
 		return
 	}
-	// The core has appended beyond the buffer, or returned memory of its own, which it may change.
+	// The core has reallocated the buffer, or returned memory of its own, which it may change
+	// later.
 	p.data = append(p.data[:0], data...)
 }
 

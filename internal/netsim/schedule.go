@@ -1,17 +1,17 @@
 package netsim
 
-// A timer is one entry of the schedule: a function and the virtual instant at which to call it. Its owner
-// embeds it and arms it again and again, so that scheduling never allocates.
+// A timer is an entry of the schedule: a function and the virtual time at which to call it. Its
+// owner embeds it and arms it repeatedly, so that scheduling does not allocate.
 type timer struct {
 	fire func()
 	at   int64  // nanoseconds since the start of the simulation
-	seq  uint64 // order of arming: equal instants fire in this order, which keeps runs repeatable
+	seq  uint64 // the order of arming, in which timers of the same time fire
 	pos  int    // index in the schedule plus one; 0: not armed
 }
 
-// A schedule is a binary heap of armed timers. A link has one timer for all the packets that fly on it
-// and a core has one for its deadline, so the heap stays as small as the network, however many packets
-// are under way.
+// A schedule is a binary heap of armed timers. A link has one timer for all its packets in flight
+// and a core has one for its deadline, so that the size of the heap does not depend on the number
+// of packets.
 type schedule struct {
 	heap []*timer
 	seq  uint64
@@ -48,7 +48,7 @@ func (q *schedule) disarm(t *timer) {
 	}
 }
 
-// first is the timer that is due next, nil if none is armed.
+// first returns the timer that is due next, or nil.
 func (q *schedule) first() *timer {
 	if len(q.heap) == 0 {
 		return nil

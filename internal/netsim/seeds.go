@@ -13,9 +13,10 @@ const (
 	countVariable = "RTC_SEEDS" // how many seeds to try instead of the number in the test
 )
 
-// Seeds calls f with n seeds, one after the other on the test's goroutine, and stops at the first that fails the test, after
-// it has logged the seed and how to replay it. The seeds follow from the name of the test: the same each time, and others in each test.
-// With RTC_SEED=0x… in the environment f runs with that seed only; RTC_SEEDS=100000 replaces n.
+// Seeds calls f with n seeds, one after the other on the goroutine of the test. It stops at the
+// first seed that fails the test and logs it, with the command that replays it. The seeds follow
+// from the name of the test. With RTC_SEED=0x… in the environment, f runs with that seed only;
+// RTC_SEEDS=100000 replaces n.
 func Seeds(t *testing.T, n int, f func(t *testing.T, seed uint64)) {
 	t.Helper()
 	if v := os.Getenv(seedVariable); v != "" {
@@ -40,8 +41,8 @@ func Seeds(t *testing.T, n int, f func(t *testing.T, seed uint64)) {
 	}
 }
 
-// runSeed reports whether the test has not failed yet. The failure of a require ends the goroutine and is seen by the
-// deferred function only.
+// runSeed runs f with one seed and reports whether the test has not failed. A failed require ends
+// the goroutine, so that only the deferred function sees it.
 func runSeed(t *testing.T, seed uint64, f func(t *testing.T, seed uint64)) bool {
 	returned := false
 	defer func() {

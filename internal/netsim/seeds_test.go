@@ -35,7 +35,7 @@ func TestSeeds(t *testing.T) {
 
 const failingVariable = "NETSIM_TEST_FAIL"
 
-// TestFailingSeed fails when it is told to, in a process of its own.
+// TestFailingSeed starts itself in other processes, where it fails.
 func TestFailingSeed(t *testing.T) {
 	if how := os.Getenv(failingVariable); how != "" {
 		calls := 0

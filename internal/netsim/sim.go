@@ -10,25 +10,26 @@ import (
 )
 
 const (
-	// maxIdleAdvances is how often a core may ask for an Advance at one and the same instant, with no packet
-	// in or out between, before the run fails: its Deadline does not move.
+	// maxIdleAdvances is the number of calls of Advance at one instant, without a packet received
+	// or sent in between, after which the run fails: the Deadline of the core does not move.
 	maxIdleAdvances = 100
 
-	// maxDrain is how many packets one core may transmit in one go before the run fails. At 1,200 bytes
-	// a packet this is 157 MB, more than any send buffer.
+	// maxDrain is the number of packets that a core may transmit at once before the run fails. With
+	// 1,200 bytes each this is 157 MB, more than any send buffer.
 	maxDrain = 1 << 17
 
-	// maxEventsAtOnce is how many events may happen at one instant before the run fails: cores that
-	// answer each other for ever over links without delay.
+	// maxEventsAtOnce is the number of events that may happen at one instant before the run fails:
+	// two cores answer each other without end over links without delay.
 	maxEventsAtOnce = 1 << 22
 )
 
 var (
-	// ErrNotDone is what [Sim.Run] wraps when its limit passes.
+	// ErrNotDone is wrapped by the error of [Sim.Run] if its limit passes.
 	ErrNotDone = errors.New("not done")
 
-	// ErrStuck is what [Sim.Run] wraps when virtual time no longer moves: a core whose Deadline stays in the past
-	// after Advance, whose Transmit never ends, or that exchanges packets without end at one instant.
+	// ErrStuck is wrapped by the error of [Sim.Run] if virtual time does not move any more: the
+	// Deadline of a core stays in the past after Advance, its Transmit never ends, or cores
+	// exchange packets without end at one instant.
 	ErrStuck = errors.New("stuck")
 )
 
@@ -54,34 +55,35 @@ type Sim struct {
 	trace func(string)
 }
 
-// New creates a simulation. Equal seeds and equal inputs give equal runs. The clock starts at a fixed time.
+// New creates a simulation. Equal seeds and equal inputs give equal runs. The clock starts at a
+// fixed time.
 func New(seed uint64) *Sim {
 	s := &Sim{seed: seed, clock: epoch, byCore: make(map[any]*node)}
 	s.rng = s.stream()
 	return s
 }
 
-// stream returns an independent source of randomness. Each link and each NAT has its own, so that a change in one place
-// of the network leaves the dice of the others alone.
+// stream returns an independent source of randomness. Each link and each NAT has its own, so that a
+// change of one does not affect the randomness of the others.
 func (s *Sim) stream() *rand.Rand {
 	s.streams++
 	return rand.New(rand.NewPCG(s.seed, s.streams))
 }
 
-// Now is the virtual time.
+// Now returns the virtual time.
 func (s *Sim) Now() time.Time { return s.clock }
 
-// Elapsed is the virtual time since the simulation was created.
+// Elapsed returns the virtual time since the simulation was created.
 func (s *Sim) Elapsed() time.Duration { return time.Duration(s.now) }
 
-// Seed is the seed that the simulation was created with.
+// Seed returns the seed of the simulation.
 func (s *Sim) Seed() uint64 { return s.seed }
 
-// Rand is a source of randomness for the test itself. The network does not use it.
+// Rand returns a source of randomness for the test itself, which the network does not use.
 func (s *Sim) Rand() *rand.Rand { return s.rng }
 
-// RandReader returns an endless stream of random bytes, independent of all others, for a core that takes
-// its randomness as an io.Reader. Give each core its own.
+// RandReader returns an endless stream of random bytes, independent of all others, for a core that
+// reads its randomness from an io.Reader.
 func (s *Sim) RandReader() io.Reader { return &randReader{rng: s.stream()} }
 
 type randReader struct {
@@ -103,8 +105,9 @@ func (r *randReader) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// SetTrace makes the simulation describe each thing that happens to a packet, and each Advance, in one line that starts with
-// the virtual time. nil turns it off. Two runs are equal exactly if their lines are.
+// SetTrace makes the simulation call f for each event of a packet and each Advance, with a line
+// that starts with the virtual time. nil turns it off. Two runs are equal if and only if their
+// lines are.
 func (s *Sim) SetTrace(f func(line string)) { s.trace = f }
 
 func (s *Sim) tracef(format string, args ...any) {
@@ -119,9 +122,9 @@ func (s *Sim) After(d time.Duration, f func()) { s.arm(&timer{fire: f}, s.now+in
 
 func (s *Sim) arm(t *timer, at int64) { s.schedule.arm(t, max(at, s.now)) }
 
-// Poke tells the simulation that the test has called a core outside the simulation, for instance its Send: what it wants to transmit
-// is taken and its Deadline is read again. core is a [Core] or a [Host] of this simulation, otherwise Poke panics.
-// [Sim.Run] does this for all cores when it starts.
+// Poke sends the packets of a core and reads its Deadline, after the test has called a method of
+// it, for instance its Send. core is a [Core] or a [Host] of this simulation; otherwise Poke
+// panics. [Sim.Run] does the same for all cores when it starts.
 func (s *Sim) Poke(core any) {
 	n := s.byCore[core]
 	if n == nil {
@@ -139,9 +142,9 @@ func (s *Sim) Next() (time.Duration, bool) {
 	return 0, false
 }
 
-// Run advances virtual time from event to event until done returns true, which it asks at the start and after each
-// event. It returns nil then, and otherwise an error that names the seed: one that wraps [ErrNotDone] if limit
-// has passed since the call (the clock stands at the limit then), or [ErrStuck].
+// Run advances virtual time from event to event until done returns true. It calls done at the start
+// and after each event. Otherwise it returns an error with the seed, which wraps [ErrNotDone] if
+// limit has passed since the call, or [ErrStuck].
 func (s *Sim) Run(done func() bool, limit time.Duration) error {
 	began := s.now
 	end := s.now + int64(limit)
@@ -174,7 +177,7 @@ func (s *Sim) Run(done func() bool, limit time.Duration) error {
 	return s.errorf("%w after %v of virtual time: %w", ErrStuck, time.Duration(s.now-began), s.err)
 }
 
-// RunFor lets d of virtual time pass. Its only error is one that wraps [ErrStuck].
+// RunFor advances virtual time by d. Its error wraps [ErrStuck].
 func (s *Sim) RunFor(d time.Duration) error {
 	err := s.Run(func() bool { return false }, d)
 	if errors.Is(err, ErrNotDone) {
@@ -191,7 +194,7 @@ func (s *Sim) setNow(now int64) {
 	}
 }
 
-// fail ends the run that is under way, and all later ones.
+// fail ends the current run and all later ones.
 func (s *Sim) fail(format string, args ...any) {
 	if s.err == nil {
 		s.err = fmt.Errorf(format, args...)

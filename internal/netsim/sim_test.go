@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A script is a core that sends numbered packets of a fixed size at a fixed pace, and records what arrives.
+// A script is a core that sends numbered packets of a fixed size at a fixed pace, and records the
+// packets that it receives.
 type script struct {
 	size, count int           // of packets to send
 	pace        time.Duration // between packets; 0: all at once
@@ -107,7 +108,7 @@ func TestRandReader(t *testing.T) {
 	_, err := io.ReadFull(New(7).RandReader(), a)
 	require.NoError(t, err)
 
-	// The same bytes come out however they are asked for.
+	// The bytes do not depend on the sizes of the reads.
 	r := New(7).RandReader()
 	for i := 0; i < len(b); i += 5 {
 		_, err := r.Read(b[i : i+5])
@@ -163,14 +164,14 @@ func TestPoke(t *testing.T) {
 	s := New(1)
 	a, b := &script{size: 4}, &script{}
 	Connect(s, a, b, LinkConfig{}, LinkConfig{})
-	// A core that is called between events sends only when the simulation is told.
+	// A core that the test has called between events sends nothing before Poke.
 	s.After(time.Second, func() { a.count++ })
 	require.NoError(t, s.RunFor(2*time.Second))
 	require.Empty(t, b.got)
 	s.After(time.Second, func() { s.Poke(a) })
 	require.NoError(t, s.RunFor(2*time.Second))
 	require.Len(t, b.got, 1)
-	// A run begins by asking all.
+	// A run does that for all cores when it starts.
 	a.count++
 	require.NoError(t, s.Run(received(b, 2), time.Second))
 	require.Panics(t, func() { s.Poke(&script{}) })
@@ -187,7 +188,7 @@ func TestReceivedPacketIsOverwritten(t *testing.T) {
 	}
 }
 
-// A selfish core returns its own memory from Transmit instead of appending, and goes on using it.
+// A selfish core returns its own memory from Transmit instead of appending, and changes it later.
 type selfish struct {
 	script
 	memory [4]byte
@@ -210,7 +211,7 @@ func TestTransmittedMemoryIsNotKept(t *testing.T) {
 	require.Equal(t, []uint32{0, 1, 2}, b.got)
 }
 
-// traceHash runs a bad path for a while and hashes all that happened.
+// traceHash runs a bad path for a while and returns the hash of its trace.
 func traceHash(seed uint64) uint64 {
 	h := fnv.New64a()
 	s := New(seed)

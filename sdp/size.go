@@ -1,16 +1,16 @@
 package sdp
 
-// lineOverhead is more than a written line has beyond its variable strings: the type letter, the name of an attribute, numbers and
-// line ends.
+// lineOverhead is an upper bound for the bytes of a line besides its variable strings: the type
+// letter, the name of an attribute, numbers and the end of the line.
 const lineOverhead = 96
 
-// A measure is an upper bound of the size of a description.
-type measure struct {
+// A sizeBound is an upper bound of the size of a written description.
+type sizeBound struct {
 	bytes, lines int
 	attributes   int // most in one section
 }
 
-func (s *measure) line(words ...string) {
+func (s *sizeBound) line(words ...string) {
 	s.lines++
 	s.bytes += lineOverhead
 	for _, w := range words {
@@ -19,7 +19,7 @@ func (s *measure) line(words ...string) {
 }
 
 // session adds the session part.
-func (s *measure) session(d *Description) {
+func (s *sizeBound) session(d *Description) {
 	s.line(d.Username, d.Address, d.OriginText)
 	s.line() // v=
 	for _, line := range [...]string{d.Name, d.Information, d.URI} {
@@ -50,7 +50,7 @@ func (s *measure) session(d *Description) {
 }
 
 // media adds a media section.
-func (s *measure) media(m *MediaDescription) {
+func (s *sizeBound) media(m *MediaDescription) {
 	s.line(m.Formats...)
 	s.line(m.Kind, m.Protocol, m.Title)
 	s.connection(Connection{})
@@ -68,15 +68,15 @@ func (s *measure) media(m *MediaDescription) {
 	s.others(m.Others)
 }
 
-func (s *measure) connection(c Connection) { s.line(c.NetworkType, c.AddressType, c.Address, c.Raw) }
+func (s *sizeBound) connection(c Connection) { s.line(c.NetworkType, c.AddressType, c.Address, c.Raw) }
 
-func (s *measure) bandwidths(list []Bandwidth) {
+func (s *sizeBound) bandwidths(list []Bandwidth) {
 	for _, b := range list {
 		s.line(b.Type)
 	}
 }
 
-func (s *measure) transport(t *Transport) {
+func (s *sizeBound) transport(t *Transport) {
 	s.line(t.ICEUfrag, t.ICEPwd, t.TLSID)
 	s.line(t.ICEOptions...)
 	for _, f := range t.Fingerprints {
@@ -85,11 +85,13 @@ func (s *measure) transport(t *Transport) {
 	}
 }
 
-// singleAttributes is more than there are fields that are written as one attribute line each.
+// singleAttributes is an upper bound for the number of fields that are written as one attribute
+// line each.
 const singleAttributes = 16
 
-// attributeLines adds the attributes of a section, of which those with fields began at line number before.
-func (s *measure) attributeLines(list Attributes, before int) {
+// attributeLines adds the attributes of a section without fields. Those with fields began at line
+// number before.
+func (s *sizeBound) attributeLines(list Attributes, before int) {
 	for i := range list {
 		s.line(list[i].Key, list[i].Value)
 	}
@@ -98,7 +100,7 @@ func (s *measure) attributeLines(list Attributes, before int) {
 	s.attributes = max(s.attributes, s.lines-before)
 }
 
-func (s *measure) others(list []Line) {
+func (s *sizeBound) others(list []Line) {
 	for _, l := range list {
 		s.line(l.Value)
 	}
