@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rtcstack/rtcstack/internal/dtlsconn"
+	"github.com/rtcstack/rtcstack/internal/certificate"
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
@@ -28,7 +28,7 @@ func certificateFor(s settings) (tls.Certificate, sdp.Fingerprint, error) {
 
 func loadOrMakeCertificate(s settings) (tls.Certificate, error) {
 	if s.CertificatePEMFile != "" {
-		c, err := dtlsconn.LoadCertificate(s.CertificatePEMFile, s.KeyPEMFile, s.KeyPEMPass)
+		c, err := certificate.LoadCertificate(s.CertificatePEMFile, s.KeyPEMFile, s.KeyPEMPass)
 		if err != nil {
 			return c, wrapError(ErrInvalid, err, "certificate")
 		}
@@ -37,7 +37,7 @@ func loadOrMakeCertificate(s settings) (tls.Certificate, error) {
 	if s.CertificateType == CertificateTypeRSA {
 		return rsaCertificate()
 	}
-	c, err := dtlsconn.GenerateCertificate(dtlsconn.ECDSA, time.Now(), rand.Reader)
+	c, err := certificate.GenerateCertificate(certificate.ECDSA, time.Now(), rand.Reader)
 	if err != nil {
 		return c, wrapError(ErrFailure, err, "certificate")
 	}
@@ -45,7 +45,7 @@ func loadOrMakeCertificate(s settings) (tls.Certificate, error) {
 }
 
 var rsaCertificate = sync.OnceValues(func() (tls.Certificate, error) {
-	c, err := dtlsconn.GenerateCertificate(dtlsconn.RSA, time.Now(), rand.Reader)
+	c, err := certificate.GenerateCertificate(certificate.RSA, time.Now(), rand.Reader)
 	if err != nil {
 		return c, wrapError(ErrFailure, err, "certificate")
 	}
@@ -65,7 +65,7 @@ func Preload() (loaded bool) {
 	if preloaded {
 		return false
 	}
-	_, _ = dtlsconn.GenerateCertificate(dtlsconn.ECDSA, time.Now(), rand.Reader)
+	_, _ = certificate.GenerateCertificate(certificate.ECDSA, time.Now(), rand.Reader)
 	preloaded = true
 	return true
 }

@@ -1,4 +1,4 @@
-package dtlsconn
+package certificate
 
 import (
 	"crypto"
