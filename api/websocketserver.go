@@ -143,13 +143,13 @@ func serverTLS(c WebSocketServerConfiguration) (*tls.Config, error) {
 	own := len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil
 	switch {
 	case c.CertificatePEMFile != "":
-		certificate, err := certificate.LoadCertificate(c.CertificatePEMFile, c.KeyPEMFile, c.KeyPEMPass)
+		certificate, err := certificate.Load(c.CertificatePEMFile, c.KeyPEMFile, c.KeyPEMPass)
 		if err != nil {
 			return nil, wrapError(ErrInvalid, err, "WebSocket server")
 		}
 		config.Certificates, config.GetCertificate = []tls.Certificate{certificate}, nil
 	case !own:
-		certificate, err := certificate.GenerateCertificate(certificate.ECDSA, time.Now(), rand.Reader)
+		certificate, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 		if err != nil {
 			return nil, wrapError(ErrFailure, err, "WebSocket server")
 		}

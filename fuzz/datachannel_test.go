@@ -48,7 +48,7 @@ type channelPeer struct {
 }
 
 var channelCertificate = sync.OnceValues(func() (tls.Certificate, error) {
-	return certificate.GenerateCertificate(certificate.ECDSA, time.Now(), rand.Reader)
+	return certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 })
 
 // newChannelPeer connects a peer to pc, where create makes the first data channel and with it the offer.

@@ -18,7 +18,7 @@ type dtlsPair struct {
 }
 
 var newDTLSPair = sync.OnceValues(func() (*dtlsPair, error) {
-	certificate, err := certificate.GenerateCertificate(certificate.ECDSA, time.Now(), rand.Reader)
+	certificate, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func FuzzDTLSReceive(f *testing.F) {
 
 // FuzzDTLSHandshake gives a server that waits for a ClientHello whatever comes.
 func FuzzDTLSHandshake(f *testing.F) {
-	certificate, err := certificate.GenerateCertificate(certificate.ECDSA, time.Now(), rand.Reader)
+	certificate, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -133,6 +133,6 @@ func FuzzLoadCertificate(f *testing.F) {
 	f.Add("-----BEGIN", "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,80502E3B4B7E7B7B56AFAE5551F6C8A3\n\n95qW\n-----END EC PRIVATE KEY-----")
 	f.Fuzz(func(t *testing.T, text, key string) {
 		// The prefix keeps the input from being the name of a file.
-		_, _ = certificate.LoadCertificate("-----BEGIN"+text, "-----BEGIN"+key, "secret")
+		_, _ = certificate.Load("-----BEGIN"+text, "-----BEGIN"+key, "secret")
 	})
 }

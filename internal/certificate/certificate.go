@@ -17,32 +17,33 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// CertificateKind is the kind of key of a generated certificate.
-type CertificateKind uint8
+// Kind is the kind of key in a generated certificate.
+type Kind uint8
 
 const (
-	// ECDSA is a key on the curve P-256, which every WebRTC implementation must support (RFC 8827, section 6.5).
-	// It takes a tenth of a millisecond to make.
-	ECDSA CertificateKind = iota
-	// RSA is a key of 2,048 bits, for peers that want one. It takes tens to hundreds of milliseconds to make.
+	// ECDSA is a key on the curve P-256, which every WebRTC implementation supports (RFC 8827, section 6.5).
+	// Generating one takes a tenth of a millisecond.
+	ECDSA Kind = iota
+	// RSA is a key of 2,048 bits, for peers without ECDSA. Generating one takes tens to hundreds of milliseconds.
 	RSA
 )
 
 const (
 	rsaBits = 2048
 
-	// certificateValidity is how long before and after its making a certificate is valid. Nothing in WebRTC checks the
-	// dates but some peers' TLS library: the time before absorbs clocks that are wrong, the time after bounds,
-	// as in browsers, for how long a reused certificate can recognize a user.
-	certificateValidity = 30 * 24 * time.Hour
+	// validity is the time from notBefore to the generation of a certificate, and from there to notAfter. WebRTC itself
+	// does not check these dates; some TLS libraries do. The first half tolerates a peer whose clock is slow, the second
+	// half limits, as in browsers, for how long a reused certificate identifies its user.
+	validity = 30 * 24 * time.Hour
 
-	// certificateName is the subject: the same for all, so that it tells nothing.
-	certificateName = "WebRTC"
+	// subjectName is the common name of subject and issuer. All certificates have the same, so that it identifies nobody.
+	subjectName = "WebRTC"
 )
 
-// GenerateCertificate makes a self-signed certificate with a new key, valid from 30 days before now until 30 days after.
-// Its Leaf is nil. The key comes from random where the Go release still lets it, and from the system otherwise.
-func GenerateCertificate(kind CertificateKind, now time.Time, random io.Reader) (tls.Certificate, error) {
+// Generate returns a self-signed certificate with a new key, valid from 30 days before now until 30 days after it. Its Leaf
+// is nil. The serial number is read from random. Go's crypto packages take the key and the signature's randomness from the
+// system's generator instead, from Go 1.26 on. The errors are those of random, and one for an unknown kind.
+func Generate(kind Kind, now time.Time, random io.Reader) (tls.Certificate, error) {
 	var key crypto.Signer
 	var err error
 	switch kind {
@@ -51,98 +52,110 @@ func GenerateCertificate(kind CertificateKind, now time.Time, random io.Reader) 
 	case RSA:
 		key, err = rsa.GenerateKey(random, rsaBits)
 	default:
-		return tls.Certificate{}, fmt.Errorf("dtls: generate a certificate: unknown kind %d", kind)
+		return tls.Certificate{}, fmt.Errorf("certificate: unknown kind of key %d", kind)
 	}
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("dtls: generate a key: %w", err)
+		return tls.Certificate{}, fmt.Errorf("certificate: generate a key: %w", err)
 	}
 	der, err := selfSign(key, now, random)
 	if err != nil {
-		return tls.Certificate{}, err
+		return tls.Certificate{}, fmt.Errorf("certificate: %w", err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-// selfSign makes the certificate of a key. It says what x509.CreateCertificate would, in a third of the time: that one checks
-// every signature it has made, and goes by reflection.
-// https://www.rfc-editor.org/rfc/rfc5280.html#section-4.1
+// selfSign returns the certificate of a key in DER, with the content that x509.CreateCertificate would give it, in a third of
+// the time: x509 verifies each signature that it has made, and encodes by reflection.
+//
+// RFC 5280, section 4.1: a Certificate is a TBSCertificate, the algorithm of its signature, and the signature.
 func selfSign(key crypto.Signer, now time.Time, random io.Reader) ([]byte, error) {
-	// Twenty octets at most, positive.
-	// https://www.rfc-editor.org/rfc/rfc5280.html#section-4.1.2.2
-	var serial [16]byte
-	if _, err := io.ReadFull(random, serial[:]); err != nil {
-		return nil, fmt.Errorf("dtls: generate a serial number: %w", err)
-	}
-	serial[0] = serial[0]&0x7f | 0x40
-	publicKey, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		return nil, fmt.Errorf("dtls: encode the public key: %w", err)
-	}
 	algorithm := ecdsaWithSHA256
 	if _, ok := key.(*rsa.PrivateKey); ok {
 		algorithm = sha256WithRSA
 	}
+	tbs, err := marshalTBS(key.Public(), algorithm, now, random)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(tbs)
+	signature, err := key.Sign(random, digest[:], crypto.SHA256)
+	if err != nil {
+		return nil, fmt.Errorf("sign: %w", err)
+	}
+	b := cryptobyte.NewBuilder(make([]byte, 0, len(tbs)+len(signature)+64))
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(tbs)
+		algorithm.add(b)
+		b.AddASN1BitString(signature)
+	})
+	return b.Bytes()
+}
 
+// marshalTBS returns the TBSCertificate: the part that is signed.
+func marshalTBS(public crypto.PublicKey, algorithm signatureAlgorithm, now time.Time, random io.Reader) ([]byte, error) {
+	serial, err := newSerialNumber(random)
+	if err != nil {
+		return nil, err
+	}
+	publicKey, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("encode the public key: %w", err)
+	}
 	b := cryptobyte.NewBuilder(make([]byte, 0, 512))
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		const v3 = 2
 		b.AddASN1(asn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { b.AddASN1Uint64(v3) })
 		b.AddASN1(asn1.INTEGER, func(b *cryptobyte.Builder) { b.AddBytes(serial[:]) })
 		algorithm.add(b)
-		addCommonName(b, certificateName) // issuer
+		addCommonName(b, subjectName) // issuer
 		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			addTime(b, now.Add(-certificateValidity))
-			addTime(b, now.Add(certificateValidity))
+			addTime(b, now.Add(-validity))
+			addTime(b, now.Add(validity))
 		})
-		addCommonName(b, certificateName) // subject
+		addCommonName(b, subjectName) // subject
 		b.AddBytes(publicKey)
 	})
-	tbs, err := b.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("dtls: encode the certificate: %w", err)
+	return b.Bytes()
+}
+
+// newSerialNumber returns a random serial number.
+//
+// RFC 5280, section 4.1.2.2: a serial number is positive and has at most 20 octets. The two highest bits are fixed, so that
+// the number is positive and of the same length always.
+func newSerialNumber(random io.Reader) (serial [16]byte, err error) {
+	if _, err := io.ReadFull(random, serial[:]); err != nil {
+		return serial, fmt.Errorf("generate a serial number: %w", err)
 	}
-	digest := sha256.Sum256(tbs)
-	signature, err := key.Sign(random, digest[:], crypto.SHA256)
-	if err != nil {
-		return nil, fmt.Errorf("dtls: sign the certificate: %w", err)
-	}
-	b = cryptobyte.NewBuilder(make([]byte, 0, len(tbs)+len(signature)+64))
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddBytes(tbs)
-		algorithm.add(b)
-		b.AddASN1BitString(signature)
-	})
-	der, err := b.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("dtls: encode the certificate: %w", err)
-	}
-	return der, nil
+	serial[0] = serial[0]&0x7f | 0x40
+	return serial, nil
 }
 
 // signatureAlgorithm is an AlgorithmIdentifier.
 type signatureAlgorithm struct {
-	oid  encodingasn1.ObjectIdentifier
-	null bool // the parameters are NULL, not absent
+	oid            encodingasn1.ObjectIdentifier
+	nullParameters bool // the parameters are NULL instead of absent
 }
 
-// https://www.rfc-editor.org/rfc/rfc5758.html#section-3.2 and https://www.rfc-editor.org/rfc/rfc4055.html#section-5
+// RFC 5758, section 3.2: the parameters of ecdsa-with-SHA256 are absent. RFC 4055, section 5: those of
+// sha256WithRSAEncryption are NULL.
 var (
 	ecdsaWithSHA256 = signatureAlgorithm{oid: encodingasn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}}
-	sha256WithRSA   = signatureAlgorithm{oid: encodingasn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, null: true}
+	sha256WithRSA   = signatureAlgorithm{oid: encodingasn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, nullParameters: true}
 
 	commonName = encodingasn1.ObjectIdentifier{2, 5, 4, 3}
 )
 
+// add appends a.
 func (a signatureAlgorithm) add(b *cryptobyte.Builder) {
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1ObjectIdentifier(a.oid)
-		if a.null {
+		if a.nullParameters {
 			b.AddASN1NULL()
 		}
 	})
 }
 
-// addCommonName adds a distinguished name of one attribute.
+// addCommonName appends a distinguished name with one attribute, the common name.
 func addCommonName(b *cryptobyte.Builder, name string) {
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1(asn1.SET, func(b *cryptobyte.Builder) {
@@ -154,8 +167,9 @@ func addCommonName(b *cryptobyte.Builder, name string) {
 	})
 }
 
-// addTime adds a date: dates through the year 2049 are a UTCTime, later ones a GeneralizedTime.
-// https://www.rfc-editor.org/rfc/rfc5280.html#section-4.1.2.5
+// addTime appends a date.
+//
+// RFC 5280, section 4.1.2.5: dates through the year 2049 are encoded as UTCTime, later ones as GeneralizedTime.
 func addTime(b *cryptobyte.Builder, t time.Time) {
 	if t = t.UTC(); t.Year() < 2050 {
 		b.AddASN1UTCTime(t)

@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestGenerateCertificate(t *testing.T) {
+func TestGenerate(t *testing.T) {
 	now := time.Date(2029, 12, 22, 3, 4, 5, 0, time.UTC)
-	for kind, algorithm := range map[CertificateKind]x509.PublicKeyAlgorithm{ECDSA: x509.ECDSA, RSA: x509.RSA} {
-		certificate, err := GenerateCertificate(kind, now, rand.Reader)
+	for kind, algorithm := range map[Kind]x509.PublicKeyAlgorithm{ECDSA: x509.ECDSA, RSA: x509.RSA} {
+		certificate, err := Generate(kind, now, rand.Reader)
 		require.NoError(t, err)
 		leaf, err := x509.ParseCertificate(certificate.Certificate[0])
 		require.NoError(t, err)
@@ -28,7 +28,7 @@ func TestGenerateCertificate(t *testing.T) {
 		require.Equal(t, now.AddDate(0, 0, 30), leaf.NotAfter)
 		require.Equal(t, 1, leaf.SerialNumber.Sign())
 
-		other, err := GenerateCertificate(kind, now, rand.Reader)
+		other, err := Generate(kind, now, rand.Reader)
 		require.NoError(t, err)
 		second, err := x509.ParseCertificate(other.Certificate[0])
 		require.NoError(t, err)
@@ -39,76 +39,76 @@ func TestGenerateCertificate(t *testing.T) {
 		require.Equal(t, leaf.RawSubject, leaf.RawIssuer)
 		require.Equal(t, 3, leaf.Version)
 
-		late, err := GenerateCertificate(kind, now.AddDate(20, 0, 0), rand.Reader)
+		late, err := Generate(kind, now.AddDate(20, 0, 0), rand.Reader)
 		require.NoError(t, err)
 		leaf, err = x509.ParseCertificate(late.Certificate[0])
 		require.NoError(t, err)
 		require.Equal(t, now.AddDate(20, 0, -30), leaf.NotBefore, "in the year 2049")
 		require.Equal(t, now.AddDate(20, 0, 30), leaf.NotAfter, "GeneralizedTime from 2050 on")
 	}
-	_, err := GenerateCertificate(9, now, rand.Reader)
+	_, err := Generate(9, now, rand.Reader)
 	require.Error(t, err)
-	_, err = GenerateCertificate(ECDSA, now, strings.NewReader("short"))
+	_, err = Generate(ECDSA, now, strings.NewReader("short"))
 	require.Error(t, err)
 }
 
 func fixture(name string) string { return filepath.Join("testdata", name) }
 
-// The files are what OpenSSL 3.0 writes for one key: in each form that it knows, under the password "secret".
-func TestLoadCertificate(t *testing.T) {
+// OpenSSL 3.0 wrote the files: one key in each form that it knows, with the password "secret".
+func TestLoad(t *testing.T) {
 	encrypted, err := filepath.Glob(fixture("enc-*.pem"))
 	require.NoError(t, err)
 	require.Len(t, encrypted, 16)
 	for _, path := range append(encrypted, fixture("ec.pem"), fixture("p8.pem"), fixture("legacy.pem")) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			certificate, err := LoadCertificate(fixture("cert.pem"), path, "secret")
+			certificate, err := Load(fixture("cert.pem"), path, "secret")
 			require.NoError(t, err)
 			require.Equal(t, "test", certificate.Leaf.Subject.CommonName)
 		})
 	}
 
-	// The content instead of the path, certificate and key in one text.
+	// PEM text instead of a path, with certificate and key in one text.
 	var text string
 	for _, name := range []string{"cert.pem", "cert.pem", "ec.pem"} {
 		content, err := os.ReadFile(fixture(name))
 		require.NoError(t, err)
 		text += string(content)
 	}
-	certificate, err := LoadCertificate(text, text, "")
+	certificate, err := Load(text, text, "")
 	require.NoError(t, err)
-	require.Len(t, certificate.Certificate, 2, "the chain is kept")
+	require.Len(t, certificate.Certificate, 2, "the whole chain")
 }
 
-func TestLoadCertificateErrors(t *testing.T) {
+func TestLoadErrors(t *testing.T) {
 	cert := fixture("cert.pem")
 	encrypted, err := filepath.Glob(fixture("enc-*.pem"))
 	require.NoError(t, err)
 	for _, path := range append(encrypted, fixture("legacy.pem")) {
-		_, err := LoadCertificate(cert, path, "wrong")
+		_, err := Load(cert, path, "wrong")
 		require.ErrorIs(t, err, ErrPassword, path)
 	}
-	for name, what := range map[string]string{"camellia.pem": "cipher", "prf.pem": "pseudorandom function", "pbes1-des.pem": "scheme"} {
-		_, err := LoadCertificate(cert, fixture(name), "secret")
+	for name, part := range map[string]string{"camellia.pem": "cipher", "prf.pem": "pseudorandom function", "pbes1-des.pem": "scheme"} {
+		_, err := Load(cert, fixture(name), "secret")
 		var unsupported *UnsupportedEncryptionError
 		require.ErrorAs(t, err, &unsupported, name)
-		require.Equal(t, what, unsupported.What)
-		require.ErrorContains(t, err, "unsupported "+what)
+		require.Equal(t, part, unsupported.Part)
+		require.ErrorContains(t, err, "unsupported "+part)
 	}
-	_, err = LoadCertificate(fixture("none.pem"), fixture("ec.pem"), "")
+	_, err = Load(fixture("none.pem"), fixture("ec.pem"), "")
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = LoadCertificate(cert, fixture("none.pem"), "")
+	_, err = Load(cert, fixture("none.pem"), "")
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = LoadCertificate(fixture("ec.pem"), fixture("ec.pem"), "")
+	_, err = Load(fixture("ec.pem"), fixture("ec.pem"), "")
 	require.ErrorContains(t, err, "no CERTIFICATE block")
-	_, err = LoadCertificate(cert, cert, "")
+	_, err = Load(cert, cert, "")
 	require.ErrorContains(t, err, "no private key block")
 
-	other, err := GenerateCertificate(ECDSA, time.Now(), rand.Reader)
+	other, err := Generate(ECDSA, time.Now(), rand.Reader)
 	require.NoError(t, err)
-	_, err = LoadCertificate(pemText(t, other.Certificate[0]), fixture("ec.pem"), "")
+	_, err = Load(pemText(t, other.Certificate[0]), fixture("ec.pem"), "")
 	require.ErrorIs(t, err, ErrKeyMismatch)
 
-	// Damaged at every byte of its parameters and some of its ciphertext, an encrypted key gives an error or the key, and never a panic.
+	// An encrypted key that is damaged, at each byte of its parameters and some of its ciphertext, causes no panic.
 	for _, name := range []string{"enc-aes-128-cbc-hmacWithSHA256.pem", "enc-scrypt-des3.pem", "enc-pbes1-sha1-3des.pem"} {
 		content, err := os.ReadFile(fixture(name))
 		require.NoError(t, err)
@@ -127,13 +127,13 @@ func TestLoadCertificateErrors(t *testing.T) {
 	}
 }
 
-// A password of PKCS #12 is in UTF-16, and may be longer than a block.
-func TestLoadCertificateWithALongPassword(t *testing.T) {
-	_, err := LoadCertificate(fixture("cert.pem"), fixture("umlauts.pem"), "pässwörd-länger-als-ein-Block-von-SHA-1")
+// RFC 7292, appendix B.1: passwords are encoded in UTF-16. One may be longer than a block of SHA-1.
+func TestLoadWithALongPassword(t *testing.T) {
+	_, err := Load(fixture("cert.pem"), fixture("umlauts.pem"), "pässwörd-länger-als-ein-Block-von-SHA-1")
 	require.NoError(t, err)
 }
 
-// A key file does not decide how long it takes to read, nor how much memory.
+// Parameters in a key file that would take too much time or memory are errors.
 func TestKeyDerivationsAreBounded(t *testing.T) {
 	for _, p := range []scryptParams{
 		{Cost: 1, BlockSize: 8, Parallelization: 1}, {Cost: 1 << 19, BlockSize: 8, Parallelization: 1},

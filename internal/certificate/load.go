@@ -15,59 +15,66 @@ import (
 )
 
 var (
-	// ErrPassword is returned by LoadCertificate when the key is encrypted and the password is missing or wrong.
-	ErrPassword = errors.New("dtls: the private key needs another password")
+	// ErrPassword is returned by [Load] for an encrypted key whose password is missing or wrong.
+	ErrPassword = errors.New("certificate: the private key needs another password")
 
-	// ErrKeyMismatch is returned by LoadCertificate when the key is not that of the certificate.
-	ErrKeyMismatch = errors.New("dtls: the private key does not belong to the certificate")
+	// ErrKeyMismatch is returned by [Load] for a key that is not the certificate's.
+	ErrKeyMismatch = errors.New("certificate: the private key does not belong to the certificate")
 
 	errNoCertificatePEM = errors.New("no CERTIFICATE block")
 	errNoKeyPEM         = errors.New("no private key block")
 )
 
-// maxPEMSize bounds what is read from a file: a chain of certificates is some kilobytes.
+// maxPEMSize is the largest file that is read, in bytes. A chain of certificates has some kilobytes.
 const maxPEMSize = 1 << 20
 
-// LoadCertificate reads a certificate, with its chain if there is one, and its private key. Both are given as PEM or as
-// the path of a file with PEM; what contains "-----BEGIN" is PEM. Keys may be PKCS #1, SEC 1 or PKCS #8 of RSA,
-// ECDSA or Ed25519 keys, in the clear, in the old encryption of PEM ("DEK-Info"), or in PKCS #8 encrypted with AES or triple
-// DES by PBES2, with PBKDF2 or scrypt, or by PKCS #12's scheme with SHA-1 and triple DES. Errors: ErrPassword, ErrKeyMismatch, *UnsupportedEncryptionError,
-// and those of the file system and of parsing.
-func LoadCertificate(certPEM, keyPEM, password string) (tls.Certificate, error) {
+// Load reads a certificate, with its chain if there is one, and its private key. Each of certPEM and keyPEM is either PEM
+// text, recognized by "-----BEGIN" in it, or the path of a file with PEM text, of at most 1 MiB; both may be the same.
+//
+// The key is an RSA, ECDSA or Ed25519 key in PKCS #1, SEC 1 or PKCS #8. It may be encrypted: by the header DEK-Info of PEM
+// (RFC 1421), or as PKCS #8, either by PBES2 (RFC 8018) with AES or triple DES and PBKDF2 or scrypt, or by the scheme of
+// PKCS #12 (RFC 7292) with SHA-1 and triple DES. A password is ignored if the key is not encrypted.
+//
+// The errors are ErrPassword, ErrKeyMismatch, *UnsupportedEncryptionError, and those of the file system and of parsing.
+func Load(certPEM, keyPEM, password string) (tls.Certificate, error) {
 	certText, err := readPEM(certPEM)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("dtls: load the certificate: %w", err)
+		return tls.Certificate{}, fmt.Errorf("certificate: load the certificate: %w", err)
 	}
 	keyText, err := readPEM(keyPEM)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("dtls: load the private key: %w", err)
+		return tls.Certificate{}, fmt.Errorf("certificate: load the private key: %w", err)
 	}
-	var certificate tls.Certificate
-	for block, rest := pem.Decode(certText); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == "CERTIFICATE" {
-			certificate.Certificate = append(certificate.Certificate, block.Bytes)
-		}
-	}
-	if len(certificate.Certificate) == 0 {
-		return tls.Certificate{}, fmt.Errorf("dtls: load the certificate: %w", errNoCertificatePEM)
-	}
-	leaf, err := x509.ParseCertificate(certificate.Certificate[0])
+	chain, leaf, err := parseChain(certText)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("dtls: load the certificate: %w", err)
+		return tls.Certificate{}, fmt.Errorf("certificate: load the certificate: %w", err)
 	}
 	key, err := parseKey(keyText, password)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("dtls: load the private key: %w", err)
+		return tls.Certificate{}, fmt.Errorf("certificate: load the private key: %w", err)
 	}
 	public, ok := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !public.Equal(key.Public()) {
 		return tls.Certificate{}, ErrKeyMismatch
 	}
-	certificate.Leaf, certificate.PrivateKey = leaf, key
-	return certificate, nil
+	return tls.Certificate{Certificate: chain, PrivateKey: key, Leaf: leaf}, nil
 }
 
-// readPEM returns the text itself, or what is in the file that it names.
+// parseChain returns the certificates in PEM text, and the first of them parsed.
+func parseChain(text []byte) (chain [][]byte, leaf *x509.Certificate, err error) {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			chain = append(chain, block.Bytes)
+		}
+	}
+	if len(chain) == 0 {
+		return nil, nil, errNoCertificatePEM
+	}
+	leaf, err = x509.ParseCertificate(chain[0])
+	return chain, leaf, err
+}
+
+// readPEM returns textOrPath if it is PEM text, and otherwise the content of the file with that path.
 func readPEM(textOrPath string) ([]byte, error) {
 	if strings.Contains(textOrPath, "-----BEGIN") {
 		return []byte(textOrPath), nil
@@ -82,7 +89,7 @@ func readPEM(textOrPath string) ([]byte, error) {
 	return os.ReadFile(textOrPath)
 }
 
-// parseKey finds the first private key in PEM.
+// parseKey returns the first private key in PEM text.
 func parseKey(text []byte, password string) (crypto.Signer, error) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
@@ -95,7 +102,7 @@ func parseKey(text []byte, password string) (crypto.Signer, error) {
 			if der, err = decryptPKCS8(der, password); err != nil {
 				return nil, err
 			}
-		//lint:ignore SA1019 this encryption is unauthenticated, and old keys use it all the same
+		//lint:ignore SA1019 deprecated because it is not authenticated; existing keys use it
 		case x509.IsEncryptedPEMBlock(block):
 			var err error
 			//lint:ignore SA1019 as above
@@ -108,7 +115,7 @@ func parseKey(text []byte, password string) (crypto.Signer, error) {
 	return nil, errNoKeyPEM
 }
 
-// parseKeyDER reads a key in any of the three formats, whatever its PEM block was called.
+// parseKeyDER parses a key in any of the three formats. The type of its PEM block does not matter.
 func parseKeyDER(der []byte) (crypto.Signer, error) {
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err == nil {

@@ -18,7 +18,7 @@ func TestLoadedCertificates(t *testing.T) {
 	require.Len(t, encrypted, 16)
 	for _, path := range append(encrypted, fixture("ec.pem"), fixture("p8.pem"), fixture("legacy.pem")) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			loaded, err := certificate.LoadCertificate(fixture("cert.pem"), path, "secret")
+			loaded, err := certificate.Load(fixture("cert.pem"), path, "secret")
 			require.NoError(t, err)
 			client, server := newPair(t, func(c *Config) { c.Certificate = loaded })
 			wantConversation(t, client, server)

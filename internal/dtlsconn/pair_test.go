@@ -18,9 +18,9 @@ import (
 const testTimeout = 30 * time.Second
 
 // testCertificate returns a certificate that is made once for all tests: RSA keys are slow.
-func testCertificate(t testing.TB, kind certificate.CertificateKind) tls.Certificate {
+func testCertificate(t testing.TB, kind certificate.Kind) tls.Certificate {
 	t.Helper()
-	makers := map[certificate.CertificateKind]func() (tls.Certificate, error){
+	makers := map[certificate.Kind]func() (tls.Certificate, error){
 		certificate.ECDSA: ecdsaCertificate, certificate.RSA: rsaCertificate,
 	}
 	certificate, err := makers[kind]()
@@ -30,10 +30,10 @@ func testCertificate(t testing.TB, kind certificate.CertificateKind) tls.Certifi
 
 var (
 	ecdsaCertificate = sync.OnceValues(func() (tls.Certificate, error) {
-		return certificate.GenerateCertificate(certificate.ECDSA, time.Now(), rand.Reader)
+		return certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 	})
 	rsaCertificate = sync.OnceValues(func() (tls.Certificate, error) {
-		return certificate.GenerateCertificate(certificate.RSA, time.Now(), rand.Reader)
+		return certificate.Generate(certificate.RSA, time.Now(), rand.Reader)
 	})
 )
 
