@@ -122,7 +122,7 @@ func TestAnswersSRTP(t *testing.T) {
 	message := func(extensions ...byte) []byte {
 		b := append(bytes.Clone(body), 0, byte(len(extensions)))
 		b = append(b, extensions...)
-		header := []byte{typeServerHello, 0, 0, byte(len(b)), 0, 0, 0, 0, 0, 0, 0, byte(len(b))}
+		header := []byte{handshakeServerHello, 0, 0, byte(len(b)), 0, 0, 0, 0, 0, 0, 0, byte(len(b))}
 		return append(header, b...)
 	}
 	require.False(t, answersSRTP(message()))
