@@ -6,71 +6,71 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rtcstack/rtcstack/internal/dtlsconn"
+	"github.com/rtcstack/rtcstack/internal/certificate"
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// certificateFor loads the configured certificate or makes one. An ECDSA certificate costs a tenth of a millisecond
-// and is made for each connection, so that two connections cannot be told to be of one program. An RSA key costs a
-// hundred milliseconds and more: there is one for the process.
+// certificateFor returns the configured certificate, or else a generated one, and its fingerprint.
 func certificateFor(s settings) (tls.Certificate, sdp.Fingerprint, error) {
-	certificate, err := loadOrMakeCertificate(s)
+	own, err := loadOrGenerate(s)
 	if err != nil {
-		return certificate, sdp.Fingerprint{}, err
+		return own, sdp.Fingerprint{}, err
 	}
-	// SHA-256: every peer must support it (https://www.rfc-editor.org/rfc/rfc8122.html#section-5-9).
-	fingerprint, err := sdp.NewFingerprint(sdp.SHA256, certificate.Certificate[0])
+	// RFC 8122, section 5: SHA-256 is the hash function that every endpoint supports.
+	fingerprint, err := sdp.NewFingerprint(sdp.SHA256, own.Certificate[0])
 	if err != nil {
-		return certificate, fingerprint, wrapError(ErrFailure, err, "certificate")
+		return own, fingerprint, wrapError(ErrFailure, err, "certificate")
 	}
-	return certificate, fingerprint, nil
+	return own, fingerprint, nil
 }
 
-func loadOrMakeCertificate(s settings) (tls.Certificate, error) {
+// loadOrGenerate loads the configured certificate or generates one. An ECDSA certificate takes a tenth of a millisecond and
+// is generated for each connection, so that nobody can tell that two connections belong to one program. An RSA key takes
+// a hundred milliseconds and more: the process has one.
+func loadOrGenerate(s settings) (tls.Certificate, error) {
 	if s.CertificatePEMFile != "" {
-		c, err := dtlsconn.LoadCertificate(s.CertificatePEMFile, s.KeyPEMFile, s.KeyPEMPass)
+		own, err := certificate.Load(s.CertificatePEMFile, s.KeyPEMFile, s.KeyPEMPass)
 		if err != nil {
-			return c, wrapError(ErrInvalid, err, "certificate")
+			return own, wrapError(ErrInvalid, err, "certificate")
 		}
-		return c, nil
+		return own, nil
 	}
 	if s.CertificateType == CertificateTypeRSA {
 		return rsaCertificate()
 	}
-	c, err := dtlsconn.GenerateCertificate(dtlsconn.ECDSA, time.Now(), rand.Reader)
-	if err != nil {
-		return c, wrapError(ErrFailure, err, "certificate")
-	}
-	return c, nil
+	return generate(certificate.ECDSA)
 }
 
-var rsaCertificate = sync.OnceValues(func() (tls.Certificate, error) {
-	c, err := dtlsconn.GenerateCertificate(dtlsconn.RSA, time.Now(), rand.Reader)
+var rsaCertificate = sync.OnceValues(func() (tls.Certificate, error) { return generate(certificate.RSA) })
+
+func generate(kind certificate.Kind) (tls.Certificate, error) {
+	own, err := certificate.Generate(kind, time.Now(), rand.Reader)
 	if err != nil {
-		return c, wrapError(ErrFailure, err, "certificate")
+		return own, wrapError(ErrFailure, err, "certificate")
 	}
-	return c, nil
-})
+	return own, nil
+}
 
 var (
 	preloading sync.Mutex
 	preloaded  bool
 )
 
-// Preload does what the first connection would otherwise do, such as initializing the random generator and the tables
-// of elliptic curves. It tells whether this call did it. It is never needed.
+// Preload initializes the random generator and the tables of elliptic curves, which the first connection would otherwise do.
+// It is optional. It reports whether this call initialized them: false if they already were. It may be called from any
+// goroutine.
 func Preload() (loaded bool) {
 	preloading.Lock()
 	defer preloading.Unlock()
 	if preloaded {
 		return false
 	}
-	_, _ = dtlsconn.GenerateCertificate(dtlsconn.ECDSA, time.Now(), rand.Reader)
+	_, _ = generate(certificate.ECDSA)
 	preloaded = true
 	return true
 }
 
-// Cleanup undoes Preload. It does not close connections: they are closed by those who have them.
+// Cleanup undoes Preload, so that the next Preload reports true. It does not close any connection.
 func Cleanup() {
 	preloading.Lock()
 	defer preloading.Unlock()

@@ -17,7 +17,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/rtcstack/rtcstack/internal/dtlsconn"
+	"github.com/rtcstack/rtcstack/internal/certificate"
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
@@ -150,13 +150,13 @@ func serverTLS(c WebSocketServerConfiguration) (*tls.Config, error) {
 	own := len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil
 	switch {
 	case c.CertificatePEMFile != "":
-		certificate, err := dtlsconn.LoadCertificate(c.CertificatePEMFile, c.KeyPEMFile, c.KeyPEMPass)
+		certificate, err := certificate.Load(c.CertificatePEMFile, c.KeyPEMFile, c.KeyPEMPass)
 		if err != nil {
 			return nil, wrapError(ErrInvalid, err, "WebSocket server")
 		}
 		config.Certificates, config.GetCertificate = []tls.Certificate{certificate}, nil
 	case !own:
-		certificate, err := dtlsconn.GenerateCertificate(dtlsconn.ECDSA, time.Now(), rand.Reader)
+		certificate, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 		if err != nil {
 			return nil, wrapError(ErrFailure, err, "WebSocket server")
 		}

@@ -134,7 +134,7 @@ func (s *WebSocketServer) deliver(q *callbackQueue, _ event) {
 // begin starts the handshake of a client that the callback has been called with.
 func (s *WebSocketServer) begin(c newClient) {
 	c.ws.lock()
-	c.ws.introduce()
+	c.ws.release()
 	c.ws.unlock()
 	go s.handshake(c)
 }

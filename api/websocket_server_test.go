@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rtcstack/rtcstack/internal/dtlsconn"
+	"github.com/rtcstack/rtcstack/internal/certificate"
 	"github.com/rtcstack/rtcstack/websocket"
 	"github.com/stretchr/testify/require"
 )
@@ -58,7 +58,7 @@ func TestWebSocketServerPort(t *testing.T) {
 }
 
 func TestWebSocketServerKeys(t *testing.T) {
-	const fixtures = "../internal/dtlsconn/testdata/"
+	const fixtures = "../internal/certificate/testdata/"
 	content := func(name string) string {
 		text, err := os.ReadFile(fixtures + name)
 		require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestWebSocketServerKeys(t *testing.T) {
 				configuration.KeyPEMPass = "wrong"
 				_, err := NewWebSocketServer(configuration, func(*WebSocket) {})
 				require.ErrorIs(t, err, ErrInvalid)
-				require.ErrorIs(t, err, dtlsconn.ErrPassword)
+				require.ErrorIs(t, err, certificate.ErrPassword)
 			}
 		})
 	}

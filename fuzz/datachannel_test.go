@@ -15,6 +15,7 @@ import (
 
 	rtc "github.com/rtcstack/rtcstack/api"
 	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/internal/certificate"
 	"github.com/rtcstack/rtcstack/internal/dtlsconn"
 	"github.com/rtcstack/rtcstack/sctp"
 	"github.com/rtcstack/rtcstack/sctp/dcep"
@@ -47,7 +48,7 @@ type channelPeer struct {
 }
 
 var channelCertificate = sync.OnceValues(func() (tls.Certificate, error) {
-	return dtlsconn.GenerateCertificate(dtlsconn.ECDSA, time.Now(), rand.Reader)
+	return certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 })
 
 // newChannelPeer connects a peer to pc, where create makes the first data channel and with it the offer.
@@ -66,7 +67,7 @@ func newChannelPeer(t *testing.T, pc *rtc.PeerConnection, create func()) *channe
 
 	certificate, err := channelCertificate()
 	require.NoError(t, err)
-	fingerprint, err := dtlsconn.Fingerprint(certificate.Certificate[0], "sha-256")
+	fingerprint, err := sdp.NewFingerprint(sdp.SHA256, certificate.Certificate[0])
 	require.NoError(t, err)
 	p.dtls, err = dtlsconn.New(dtlsconn.Config{
 		Client: true, Certificate: certificate,
@@ -103,7 +104,7 @@ func newChannelPeer(t *testing.T, pc *rtc.PeerConnection, create func()) *channe
 	ufrag, pwd := p.conn.LocalCredentials()
 	answer := fmt.Sprintf("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE %[1]s\r\n"+
 		"m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:%[1]s\r\na=sctp-port:5000\r\n"+
-		"a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=fingerprint:sha-256 %s\r\na=setup:active\r\n", d.Media[0].Mid, ufrag, pwd, fingerprint)
+		"a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=fingerprint:%s\r\na=setup:active\r\n", d.Media[0].Mid, ufrag, pwd, fingerprint)
 	for _, c := range candidates {
 		answer += "a=" + c.String() + "\r\n"
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rtcstack/rtcstack/internal/certificate"
 	"github.com/rtcstack/rtcstack/internal/dtlsconn"
 )
 
@@ -17,7 +18,7 @@ type dtlsPair struct {
 }
 
 var newDTLSPair = sync.OnceValues(func() (*dtlsPair, error) {
-	certificate, err := dtlsconn.GenerateCertificate(dtlsconn.ECDSA, time.Now(), rand.Reader)
+	certificate, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func FuzzDTLSReceive(f *testing.F) {
 
 // FuzzDTLSHandshake gives a server that waits for a ClientHello whatever comes.
 func FuzzDTLSHandshake(f *testing.F) {
-	certificate, err := dtlsconn.GenerateCertificate(dtlsconn.ECDSA, time.Now(), rand.Reader)
+	certificate, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -127,25 +128,11 @@ func FuzzDTLSHandshake(f *testing.F) {
 	})
 }
 
-func FuzzVerifyFingerprint(f *testing.F) {
-	const value = "BA:78:16:BF:8F:01:CF:EA:41:41:40:DE:5D:AE:22:23:B0:03:61:A3:96:17:7A:9C:B4:10:FF:61:F2:00:15:AD"
-	f.Add("sha-256", value)
-	f.Add("SHA-1", "a9:99")
-	f.Add("md5", ":")
-	f.Fuzz(func(t *testing.T, algorithm, fingerprint string) {
-		err := dtlsconn.VerifyFingerprint([]byte("abc"), algorithm, fingerprint)
-		want, hashErr := dtlsconn.Fingerprint([]byte("abc"), algorithm)
-		if matches := hashErr == nil && bytes.EqualFold([]byte(want), []byte(fingerprint)); matches != (err == nil) {
-			t.Fatalf("%q %q: %v", algorithm, fingerprint, err)
-		}
-	})
-}
-
 func FuzzLoadCertificate(f *testing.F) {
 	f.Add("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----")
 	f.Add("-----BEGIN", "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,80502E3B4B7E7B7B56AFAE5551F6C8A3\n\n95qW\n-----END EC PRIVATE KEY-----")
-	f.Fuzz(func(t *testing.T, certificate, key string) {
+	f.Fuzz(func(t *testing.T, text, key string) {
 		// The prefix keeps the input from being the name of a file.
-		_, _ = dtlsconn.LoadCertificate("-----BEGIN"+certificate, "-----BEGIN"+key, "secret")
+		_, _ = certificate.Load("-----BEGIN"+text, "-----BEGIN"+key, "secret")
 	})
 }

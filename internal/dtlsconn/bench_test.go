@@ -8,6 +8,8 @@ import (
 
 	"github.com/pion/dtls/v3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
 const benchSize = 1200
@@ -54,7 +56,7 @@ func BenchmarkPionRecord(b *testing.B) {
 	var clientPipe, serverPipe *pipe
 	clientPipe = newPipe(&wire{output: func(d []byte) { serverPipe.push(bytes.Clone(d)) }})
 	serverPipe = newPipe(&wire{output: func(d []byte) { clientPipe.push(bytes.Clone(d)) }})
-	certificate := dtls.WithCertificates(testCertificate(b, ECDSA))
+	certificate := dtls.WithCertificates(testCertificate(b, certificate.ECDSA))
 	client, err := dtls.ClientWithOptions(clientPipe, pipeAddr{}, dtls.WithInsecureSkipVerify(true), certificate)
 	require.NoError(b, err)
 	server, err := dtls.ServerWithOptions(serverPipe, pipeAddr{}, certificate)
@@ -117,7 +119,7 @@ func BenchmarkIdle(b *testing.B) {
 
 // establishQuietly establishes pairs without the endpoints of the tests, whose channels are larger than a Conn.
 func establishQuietly(b testing.TB, pairs int) (conns []*Conn) {
-	certificate := testCertificate(b, ECDSA)
+	certificate := testCertificate(b, certificate.ECDSA)
 	for range pairs {
 		var client, server *Conn
 		established := make(chan error, 2)

@@ -1,192 +1,27 @@
 package dtlsconn
 
 import (
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
-func TestGenerateCertificate(t *testing.T) {
-	now := time.Date(2029, 12, 22, 3, 4, 5, 0, time.UTC)
-	for kind, algorithm := range map[CertificateKind]x509.PublicKeyAlgorithm{ECDSA: x509.ECDSA, RSA: x509.RSA} {
-		certificate, err := GenerateCertificate(kind, now, rand.Reader)
-		require.NoError(t, err)
-		leaf, err := x509.ParseCertificate(certificate.Certificate[0])
-		require.NoError(t, err)
-		require.Equal(t, algorithm, leaf.PublicKeyAlgorithm)
-		require.NoError(t, leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature), "self-signed")
-		require.Equal(t, now.AddDate(0, 0, -30), leaf.NotBefore)
-		require.Equal(t, now.AddDate(0, 0, 30), leaf.NotAfter)
-		require.Equal(t, 1, leaf.SerialNumber.Sign())
+func fixture(name string) string { return filepath.Join("..", "certificate", "testdata", name) }
 
-		other, err := GenerateCertificate(kind, now, rand.Reader)
-		require.NoError(t, err)
-		second, err := x509.ParseCertificate(other.Certificate[0])
-		require.NoError(t, err)
-		require.NotEqual(t, leaf.SerialNumber, second.SerialNumber)
-		require.NotEqual(t, leaf.PublicKey, second.PublicKey)
-
-		require.Equal(t, "CN=WebRTC", leaf.Subject.String())
-		require.Equal(t, leaf.RawSubject, leaf.RawIssuer)
-		require.Equal(t, 3, leaf.Version)
-
-		late, err := GenerateCertificate(kind, now.AddDate(20, 0, 0), rand.Reader)
-		require.NoError(t, err)
-		leaf, err = x509.ParseCertificate(late.Certificate[0])
-		require.NoError(t, err)
-		require.Equal(t, now.AddDate(20, 0, -30), leaf.NotBefore, "in the year 2049")
-		require.Equal(t, now.AddDate(20, 0, 30), leaf.NotAfter, "GeneralizedTime from 2050 on")
-	}
-	_, err := GenerateCertificate(9, now, rand.Reader)
-	require.Error(t, err)
-	_, err = GenerateCertificate(ECDSA, now, strings.NewReader("short"))
-	require.Error(t, err)
-}
-
-func fixture(name string) string { return filepath.Join("testdata", name) }
-
-// The files are what OpenSSL 3.0 writes for one key: in each form that it knows, under the password "secret".
-func TestLoadCertificate(t *testing.T) {
+// A certificate and key that OpenSSL has written, in each form that it knows, serve for a handshake.
+func TestLoadedCertificates(t *testing.T) {
 	encrypted, err := filepath.Glob(fixture("enc-*.pem"))
 	require.NoError(t, err)
 	require.Len(t, encrypted, 16)
 	for _, path := range append(encrypted, fixture("ec.pem"), fixture("p8.pem"), fixture("legacy.pem")) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			certificate, err := LoadCertificate(fixture("cert.pem"), path, "secret")
+			loaded, err := certificate.Load(fixture("cert.pem"), path, "secret")
 			require.NoError(t, err)
-			require.Equal(t, "test", certificate.Leaf.Subject.CommonName)
-			client, server := newPair(t, func(c *Config) { c.Certificate = certificate })
+			client, server := newPair(t, func(c *Config) { c.Certificate = loaded })
 			wantConversation(t, client, server)
 		})
-	}
-
-	// The content instead of the path, certificate and key in one text.
-	var text string
-	for _, name := range []string{"cert.pem", "cert.pem", "ec.pem"} {
-		content, err := os.ReadFile(fixture(name))
-		require.NoError(t, err)
-		text += string(content)
-	}
-	certificate, err := LoadCertificate(text, text, "")
-	require.NoError(t, err)
-	require.Len(t, certificate.Certificate, 2, "the chain is kept")
-}
-
-func TestLoadCertificateErrors(t *testing.T) {
-	cert := fixture("cert.pem")
-	encrypted, err := filepath.Glob(fixture("enc-*.pem"))
-	require.NoError(t, err)
-	for _, path := range append(encrypted, fixture("legacy.pem")) {
-		_, err := LoadCertificate(cert, path, "wrong")
-		require.ErrorIs(t, err, ErrPassword, path)
-	}
-	for name, what := range map[string]string{"camellia.pem": "cipher", "prf.pem": "pseudorandom function", "pbes1-des.pem": "scheme"} {
-		_, err := LoadCertificate(cert, fixture(name), "secret")
-		var unsupported *UnsupportedEncryptionError
-		require.ErrorAs(t, err, &unsupported, name)
-		require.Equal(t, what, unsupported.What)
-		require.ErrorContains(t, err, "unsupported "+what)
-	}
-	_, err = LoadCertificate(fixture("none.pem"), fixture("ec.pem"), "")
-	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = LoadCertificate(cert, fixture("none.pem"), "")
-	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = LoadCertificate(fixture("ec.pem"), fixture("ec.pem"), "")
-	require.ErrorContains(t, err, "no CERTIFICATE block")
-	_, err = LoadCertificate(cert, cert, "")
-	require.ErrorContains(t, err, "no private key block")
-
-	other, err := GenerateCertificate(ECDSA, time.Now(), rand.Reader)
-	require.NoError(t, err)
-	_, err = LoadCertificate(pemText(t, other.Certificate[0]), fixture("ec.pem"), "")
-	require.ErrorIs(t, err, ErrKeyMismatch)
-
-	// Damaged at every byte of its parameters and some of its ciphertext, an encrypted key gives an error or the key, and never a panic.
-	for _, name := range []string{"enc-aes-128-cbc-hmacWithSHA256.pem", "enc-scrypt-des3.pem", "enc-pbes1-sha1-3des.pem"} {
-		content, err := os.ReadFile(fixture(name))
-		require.NoError(t, err)
-		der := pemBytes(t, content)
-		const ciphertext = 144 // bytes
-		for i := 0; i < len(der); i++ {
-			if i > len(der)-ciphertext {
-				i = min(i+20, len(der)-1)
-			}
-			damaged := append([]byte(nil), der...)
-			damaged[i] ^= 0x11
-			_, _ = decryptPKCS8(damaged, "secret")
-			_, err := decryptPKCS8(der[:i], "secret")
-			require.Error(t, err)
-		}
-	}
-}
-
-// A password of PKCS #12 is in UTF-16, and may be longer than a block.
-func TestLoadCertificateWithALongPassword(t *testing.T) {
-	_, err := LoadCertificate(fixture("cert.pem"), fixture("umlauts.pem"), "pässwörd-länger-als-ein-Block-von-SHA-1")
-	require.NoError(t, err)
-}
-
-// A key file does not decide how long it takes to read, nor how much memory.
-func TestKeyDerivationsAreBounded(t *testing.T) {
-	for _, p := range []scryptParams{
-		{Cost: 1, BlockSize: 8, Parallelization: 1}, {Cost: 1 << 19, BlockSize: 8, Parallelization: 1},
-		{Cost: 1 << 14, BlockSize: 1 << 30, Parallelization: 1}, {Cost: 2, BlockSize: 1, Parallelization: 17},
-		{Cost: 2, BlockSize: 0, Parallelization: 1}, {Cost: -2, BlockSize: -1, Parallelization: 1}, {Cost: 3, BlockSize: 1, Parallelization: 1},
-		{Cost: 2, BlockSize: 1},
-	} {
-		p.Salt = []byte("salt")
-		der, err := asn1.Marshal(p)
-		require.NoError(t, err)
-		_, err = scryptKey(der, "secret", 16)
-		require.Error(t, err, "%+v", p)
-	}
-	for _, n := range []int{-1, 0, maxIterations + 1} {
-		der, err := asn1.Marshal(pbeParams{Salt: []byte("salt"), Iterations: n})
-		require.NoError(t, err)
-		_, _, err = pbeSHA3DES(der, "secret")
-		require.ErrorContains(t, err, "out of range")
-		der, err = asn1.Marshal(pbkdf2Params{Salt: []byte("salt"), Iterations: n, PRF: pkix.AlgorithmIdentifier{Algorithm: oidHMACSHA1}})
-		require.NoError(t, err)
-		_, err = pbkdf2Key(der, "secret", 16)
-		require.ErrorContains(t, err, "out of range")
-	}
-}
-
-func TestFingerprint(t *testing.T) {
-	// FIPS 180's "abc".
-	for algorithm, value := range map[string]string{
-		"sha-1":   "A9:99:3E:36:47:06:81:6A:BA:3E:25:71:78:50:C2:6C:9C:D0:D8:9D",
-		"sha-224": "23:09:7D:22:34:05:D8:22:86:42:A4:77:BD:A2:55:B3:2A:AD:BC:E4:BD:A0:B3:F7:E3:6C:9D:A7",
-		"sha-256": "BA:78:16:BF:8F:01:CF:EA:41:41:40:DE:5D:AE:22:23:B0:03:61:A3:96:17:7A:9C:B4:10:FF:61:F2:00:15:AD",
-		"SHA-384": "CB:00:75:3F:45:A3:5E:8B:B5:A0:3D:69:9A:C6:50:07:27:2C:32:AB:0E:DE:D1:63:1A:8B:60:5A:43:FF:5B:ED:" +
-			"80:86:07:2B:A1:E7:CC:23:58:BA:EC:A1:34:C8:25:A7",
-		"sha-512": "DD:AF:35:A1:93:61:7A:BA:CC:41:73:49:AE:20:41:31:12:E6:FA:4E:89:A9:7E:A2:0A:9E:EE:E6:4B:55:D3:9A:" +
-			"21:92:99:2A:27:4F:C1:A8:36:BA:3C:23:A3:FE:EB:BD:45:4D:44:23:64:3C:E8:0E:2A:9A:C9:4F:A5:4C:A4:9F",
-	} {
-		got, err := Fingerprint([]byte("abc"), algorithm)
-		require.NoError(t, err)
-		require.Equal(t, value, got)
-		require.NoError(t, VerifyFingerprint([]byte("abc"), algorithm, value))
-		require.NoError(t, VerifyFingerprint([]byte("abc"), algorithm, strings.ToLower(value)))
-		require.ErrorIs(t, VerifyFingerprint([]byte("abd"), algorithm, value), ErrFingerprintMismatch)
-		require.ErrorIs(t, VerifyFingerprint([]byte("abc"), algorithm, value[:len(value)-3]), ErrFingerprintMismatch)
-	}
-	for _, algorithm := range []string{"", "md5", "md2", "sha256", "sha-3"} {
-		var unknown *UnknownHashError
-		_, err := Fingerprint(nil, algorithm)
-		require.ErrorAs(t, err, &unknown)
-		require.Equal(t, algorithm, unknown.Algorithm)
-		require.ErrorAs(t, VerifyFingerprint(nil, algorithm, "00"), &unknown)
-	}
-	for _, value := range []string{"", "0", "000", "00:", "00:1", "00-11", "0g", "00:11:2", strings.Repeat("00:", 200) + "00"} {
-		require.ErrorIs(t, VerifyFingerprint(nil, "sha-256", value), ErrFingerprintSyntax, value)
 	}
 }

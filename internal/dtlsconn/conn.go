@@ -74,12 +74,15 @@ func New(config Config) (*Conn, error) {
 
 // newAttempt prepares a handshake. It starts nothing.
 func newAttempt(cfg *Config, w *wire, options []dtls.Option) (*attempt, error) {
-	p := newPipe(w)
-	inner, err := newInner(cfg, p, options)
-	if err != nil {
-		return nil, err
+	at := &attempt{pipe: newPipe(w), wire: w, keyLog: new(keyLog), randoms: new(serverRandoms)}
+	if cfg.Client {
+		at.pipe.read = at.randoms.observe
+	} else {
+		at.pipe.written = at.randoms.observe
 	}
-	return &attempt{inner: inner, pipe: p, wire: w}, nil
+	var err error
+	at.inner, err = newInner(cfg, at.pipe, append(options, dtls.WithKeyLogWriter(at.keyLog)))
+	return at, err
 }
 
 // Start begins the handshake. Calls after the first, and after Close, do nothing.

@@ -50,8 +50,7 @@
 //
 // With an AEAD suite: no goroutine, no timer, and 4.5 KB of heap, of which key schedules are 2 KB, the replay window 0.5 KB and
 // the peer's certificate 0.4 KB (BenchmarkIdle, amd64; TestIdleConnIsSmall holds a bound). Without: the four goroutines that pion/dtls and the reader need.
-// During the handshake there are four as well. Reading the keys out of pion/dtls takes a tenth of a millisecond, some
-// 15 % of the handshake: its serialized state is the one way to them.
+// During the handshake there are four as well.
 //
 // # Left out
 //

@@ -78,6 +78,7 @@ var errNoPeerCertificate = errors.New("dtls: the peer has no certificate")
 
 // run is the goroutine of an attempt of a started Conn. With a fast cipher suite it ends with the handshake.
 func (c *Conn) run(ctx context.Context, cancel context.CancelFunc, at *attempt) {
+	defer at.keyLog.discard()
 	inner, p := at.inner, at.pipe
 	err := inner.HandshakeContext(ctx)
 	if !c.leads(at) {
@@ -105,16 +106,11 @@ func (c *Conn) run(ctx context.Context, cancel context.CancelFunc, at *attempt) 
 // establish takes the association over from pion/dtls. From here on either the sealer or, without a fast path,
 // pion/dtls owns the sequence numbers of epochApplication, never both.
 func (c *Conn) establish(at *attempt) error {
-	state, ok := at.inner.ConnectionState()
-	if !ok {
-		return errState
-	}
-	s, err := newSecrets(&state)
+	s, err := newSecrets(at, c.cfg.Client)
 	if err != nil {
 		return err
 	}
 	suite, fast := fastSuite(s.suite)
-	fast = fast && !s.connectionID
 	var tx *sealer
 	var rx *opener
 	if fast {

@@ -12,15 +12,17 @@ import (
 
 	"github.com/pion/dtls/v3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
 // Each of the default suites, with the kind of certificate it wants, in a full association with data and farewell.
 func TestEveryCipherSuite(t *testing.T) {
 	for _, id := range DefaultCipherSuites() {
 		t.Run(CipherSuiteName(id), func(t *testing.T) {
-			kind := ECDSA
+			kind := certificate.ECDSA
 			if tlsSuiteIsRSA(id) {
-				kind = RSA
+				kind = certificate.RSA
 			}
 			_, fast := fastSuite(id)
 			client, server := newPair(t, func(c *Config) {
@@ -81,14 +83,14 @@ func wantSameExport(t *testing.T, a, b *endpoint) {
 }
 
 func TestMixedCertificateKinds(t *testing.T) {
-	client := newEndpoint(t, true, func(c *Config) { c.Certificate = testCertificate(t, RSA) })
+	client := newEndpoint(t, true, func(c *Config) { c.Certificate = testCertificate(t, certificate.RSA) })
 	server := newEndpoint(t, false, nil)
 	connect(t, client, server)
 	client.conn.Start()
 	server.conn.Start()
 	client.wantHandshaked()
 	server.wantHandshaked()
-	require.Equal(t, testCertificate(t, RSA).Certificate[0], server.conn.PeerCertificate())
+	require.Equal(t, testCertificate(t, certificate.RSA).Certificate[0], server.conn.PeerCertificate())
 }
 
 // RFC 6347, section 4.2.4: "DTLS uses a simple timeout and retransmission scheme". Any datagram may be lost, delayed
@@ -215,7 +217,7 @@ func TestWrongFingerprintFailsBothSides(t *testing.T) {
 		t.Run(verifier, func(t *testing.T) {
 			reject := func(c *Config) {
 				c.VerifyPeer = func(der []byte) error {
-					require.Equal(t, testCertificate(t, ECDSA).Certificate[0], der)
+					require.Equal(t, testCertificate(t, certificate.ECDSA).Certificate[0], der)
 					return wrong
 				}
 			}
@@ -293,8 +295,8 @@ func TestHandshakeMTU(t *testing.T) {
 	const mtu = 400
 	longest := 0
 	var mu sync.Mutex
-	client, server := newEndpoint(t, true, func(c *Config) { c.MTU = mtu; c.Certificate = testCertificate(t, RSA) }),
-		newEndpoint(t, false, func(c *Config) { c.MTU = mtu; c.Certificate = testCertificate(t, RSA) })
+	client, server := newEndpoint(t, true, func(c *Config) { c.MTU = mtu; c.Certificate = testCertificate(t, certificate.RSA) }),
+		newEndpoint(t, false, func(c *Config) { c.MTU = mtu; c.Certificate = testCertificate(t, certificate.RSA) })
 	connect(t, client, server)
 	for _, e := range []*endpoint{client, server} {
 		var deliver func([]byte)
@@ -329,7 +331,7 @@ func TestSRTPProfiles(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	valid := Config{Certificate: testCertificate(t, ECDSA), Output: func([]byte) {}}
+	valid := Config{Certificate: testCertificate(t, certificate.ECDSA), Output: func([]byte) {}}
 	for name, breakIt := range map[string]func(*Config){
 		"no output":      func(c *Config) { c.Output = nil },
 		"no certificate": func(c *Config) { c.Certificate = tls.Certificate{} },

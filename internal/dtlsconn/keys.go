@@ -1,60 +1,64 @@
 package dtlsconn
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 
-	"github.com/pion/dtls/v3"
 	"github.com/pion/dtls/v3/pkg/crypto/prf"
 )
 
-// secrets are what remains of a finished handshake: enough for the key block (RFC 5246, section 6.3) and for
-// exporters (RFC 5705).
+// secrets are kept of a finished handshake: enough for the key block (RFC 5246, section 6.3) and for exporters (RFC 5705).
 type secrets struct {
 	suite        uint16
 	client       bool
-	master       []byte
-	clientRandom [32]byte
-	serverRandom [32]byte
+	master       [masterSize]byte
+	clientRandom [randomSize]byte
+	serverRandom [randomSize]byte
 	peer         []byte // the peer's leaf certificate
 	srtpProfile  uint16
-	connectionID bool
 }
 
-var states stateDecoder
+var errState = errors.New("dtls: the keys of the finished handshake are not known")
 
-var errState = errors.New("dtls: the finished handshake has no complete state")
+// checkLabel is the label of an exporter whose only purpose is the check in newSecrets. RFC 5705, section 4: labels that begin
+// with EXPERIMENTAL need no registration.
+const (
+	checkLabel  = "EXPERIMENTAL_rtcstack_check"
+	checkLength = 32
+)
 
-// newSecrets takes the secrets out of the state of a finished handshake.
-func newSecrets(state *dtls.State) (*secrets, error) {
-	serialized, err := state.MarshalBinary()
-	if err != nil {
-		return nil, fmt.Errorf("dtls: export the connection state: %w", err)
-	}
-	exported, err := states.decode(serialized)
-	if err != nil {
-		return nil, fmt.Errorf("dtls: read the connection state: %w", err)
-	}
-	clear(serialized)
-	if len(exported.MasterSecret) != 48 || exported.LocalEpoch != epochApplication || len(exported.PeerCertificates) == 0 {
+// newSecrets returns the secrets of the handshake that an attempt has finished.
+//
+// They come from two sources, the key log and the plaintext of the ServerHello, of which the second is not authentic. So they
+// are checked: keying material exported with them must equal what pion/dtls exports from the state of the handshake
+// whose Finished messages it has verified. It depends on the master secret, both randoms and the PRF's hash function, on
+// which the record keys depend.
+func newSecrets(at *attempt, client bool) (*secrets, error) {
+	state, ok := at.inner.ConnectionState()
+	if !ok || len(state.PeerCertificates) == 0 {
 		return nil, errState
 	}
-	s := &secrets{
-		suite:        exported.CipherSuiteID,
-		client:       exported.IsClient,
-		master:       exported.MasterSecret,
-		clientRandom: exported.RemoteRandom,
-		serverRandom: exported.LocalRandom,
-		peer:         exported.PeerCertificates[0],
-		srtpProfile:  exported.SRTPProtectionProfile,
-		connectionID: len(exported.LocalConnectionID) > 0 || len(exported.RemoteConnectionID) > 0,
+	s := &secrets{suite: uint16(state.CipherSuiteID), client: client, peer: bytes.Clone(state.PeerCertificates[0])}
+	if profile, ok := at.inner.SelectedSRTPProtectionProfile(); ok {
+		s.srtpProfile = uint16(profile)
 	}
-	if s.client {
-		s.clientRandom, s.serverRandom = s.serverRandom, s.clientRandom
+	if s.clientRandom, s.master, ok = at.keyLog.take(); !ok {
+		return nil, errState
 	}
-	return s, nil
+	want, err := state.ExportKeyingMaterial(checkLabel, nil, checkLength)
+	if err != nil {
+		return nil, fmt.Errorf("dtls: export keying material: %w", err)
+	}
+	for _, s.serverRandom = range at.randoms.complete() {
+		if got, err := s.export(checkLabel, checkLength); err == nil && bytes.Equal(got, want) {
+			return s, nil
+		}
+	}
+	clear(s.master[:])
+	return nil, errState
 }
 
 // direction is one direction's write key and implicit nonce.
@@ -67,10 +71,13 @@ type direction struct {
 // client_random), with no MAC keys in an AEAD suite.
 // https://www.rfc-editor.org/rfc/rfc5246.html#section-6.3
 func (s *secrets) keys(suite suite) (local, remote direction, err error) {
-	k, err := prf.GenerateEncryptionKeys(s.master, s.clientRandom[:], s.serverRandom[:], 0, suite.keySize, suite.ivSize, suite.hash)
+	k, err := prf.GenerateEncryptionKeys(s.master[:], s.clientRandom[:], s.serverRandom[:], 0, suite.keySize, suite.ivSize, suite.hash)
 	if err != nil {
 		return direction{}, direction{}, fmt.Errorf("dtls: derive the record keys: %w", err)
 	}
+	// The AEADs have their own copies, or key schedules.
+	defer clear(k.ClientWriteKey)
+	defer clear(k.ServerWriteKey)
 	client, err := suite.aead(k.ClientWriteKey)
 	if err != nil {
 		return direction{}, direction{}, fmt.Errorf("dtls: set up record protection: %w", err)
@@ -108,5 +115,5 @@ func (s *secrets) export(label string, length int) ([]byte, error) {
 	seed = append(seed, label...)
 	seed = append(seed, s.clientRandom[:]...)
 	seed = append(seed, s.serverRandom[:]...)
-	return prf.PHash(s.master, seed, length, prfHash)
+	return prf.PHash(s.master[:], seed, length, prfHash)
 }

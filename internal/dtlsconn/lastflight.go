@@ -36,8 +36,5 @@ func (f *lastFlight) append(dst []byte, tx *sealer) ([]byte, bool) {
 	return dst, err == nil
 }
 
-// handshakeFinished is the message type of Finished (RFC 5246, section 7.4).
-const handshakeFinished = 20
-
 // isFinished reports whether a handshake message of epochApplication is a Finished.
 func isFinished(message []byte) bool { return len(message) > 0 && message[0] == handshakeFinished }

@@ -2,7 +2,6 @@ package dtlsconn
 
 import (
 	"bufio"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -14,18 +13,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
-
-func pemText(t *testing.T, der []byte) string {
-	t.Helper()
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-}
-
-func pemBytes(t *testing.T, text []byte) []byte {
-	t.Helper()
-	block, _ := pem.Decode(text)
-	require.NotNil(t, block)
-	return block.Bytes
-}
 
 // overUDP carries an endpoint's datagrams over a socket on the loopback. To whom is learnt from what arrives, unless known.
 func overUDP(t *testing.T, e *endpoint, remote *net.UDPAddr) *net.UDPConn {

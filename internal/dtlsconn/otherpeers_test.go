@@ -11,6 +11,8 @@ import (
 	"github.com/pion/dtls/v3/pkg/protocol/extension"
 	"github.com/pion/dtls/v3/pkg/protocol/handshake"
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
 func wantPionConversation(t *testing.T, e *endpoint, peer *dtls.Conn) {
@@ -78,7 +80,7 @@ func TestClientThatPrefersDTLS13(t *testing.T) {
 			}
 			e := newEndpoint(t, false, nil)
 			p := plainPipe(t, e)
-			conn, err := dtls.ClientWithOptions(p, pipeAddr{}, dtls.WithCertificates(testCertificate(t, ECDSA)), dtls.WithInsecureSkipVerify(true),
+			conn, err := dtls.ClientWithOptions(p, pipeAddr{}, dtls.WithCertificates(testCertificate(t, certificate.ECDSA)), dtls.WithInsecureSkipVerify(true),
 				dtls.WithClientHelloMessageHook(func(m handshake.MessageClientHello) handshake.Message {
 					m.CipherSuiteIDs = append([]uint16{aes128GCMSHA256, chacha20SHA256}, m.CipherSuiteIDs...)
 					m.Extensions = append(slices.Clone(m.Extensions),

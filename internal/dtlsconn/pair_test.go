@@ -10,15 +10,19 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
 // testTimeout is generous: it only ends a test that fails.
 const testTimeout = 30 * time.Second
 
 // testCertificate returns a certificate that is made once for all tests: RSA keys are slow.
-func testCertificate(t testing.TB, kind CertificateKind) tls.Certificate {
+func testCertificate(t testing.TB, kind certificate.Kind) tls.Certificate {
 	t.Helper()
-	makers := map[CertificateKind]func() (tls.Certificate, error){ECDSA: ecdsaCertificate, RSA: rsaCertificate}
+	makers := map[certificate.Kind]func() (tls.Certificate, error){
+		certificate.ECDSA: ecdsaCertificate, certificate.RSA: rsaCertificate,
+	}
 	certificate, err := makers[kind]()
 	require.NoError(t, err)
 	return certificate
@@ -26,10 +30,10 @@ func testCertificate(t testing.TB, kind CertificateKind) tls.Certificate {
 
 var (
 	ecdsaCertificate = sync.OnceValues(func() (tls.Certificate, error) {
-		return GenerateCertificate(ECDSA, time.Now(), rand.Reader)
+		return certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 	})
 	rsaCertificate = sync.OnceValues(func() (tls.Certificate, error) {
-		return GenerateCertificate(RSA, time.Now(), rand.Reader)
+		return certificate.Generate(certificate.RSA, time.Now(), rand.Reader)
 	})
 )
 
@@ -60,7 +64,7 @@ func newEndpoint(t testing.TB, client bool, adjust func(*Config)) *endpoint {
 	}
 	cfg := Config{
 		Client:      client,
-		Certificate: testCertificate(t, ECDSA),
+		Certificate: testCertificate(t, certificate.ECDSA),
 		Output:      e.output,
 		Handshaked:  func(err error) { e.handshaked <- err },
 		Data:        e.received,

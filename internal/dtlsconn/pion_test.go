@@ -9,6 +9,8 @@ import (
 
 	"github.com/pion/dtls/v3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
 // plainPion is a pion/dtls connection used as anybody would, at the other end of an endpoint.
@@ -30,7 +32,7 @@ func pionOver(t testing.TB, p *pipe, client bool, options ...dtls.Option) *dtls.
 		}
 		return pionServerOver(t, p, all...)
 	}
-	all := []dtls.ClientOption{dtls.WithCertificates(testCertificate(t, ECDSA)), dtls.WithInsecureSkipVerify(true)}
+	all := []dtls.ClientOption{dtls.WithCertificates(testCertificate(t, certificate.ECDSA)), dtls.WithInsecureSkipVerify(true)}
 	for _, o := range options {
 		all = append(all, o)
 	}
@@ -43,7 +45,7 @@ func pionOver(t testing.TB, p *pipe, client bool, options ...dtls.Option) *dtls.
 // offer of use_srtp; pion/dtls alone takes it for fatal.
 func pionServerOver(t testing.TB, p *pipe, options ...dtls.ServerOption) *dtls.Conn {
 	t.Helper()
-	options = append([]dtls.ServerOption{dtls.WithCertificates(testCertificate(t, ECDSA)), dtls.WithInsecureSkipVerify(true),
+	options = append([]dtls.ServerOption{dtls.WithCertificates(testCertificate(t, certificate.ECDSA)), dtls.WithInsecureSkipVerify(true),
 		dtls.WithClientAuth(dtls.RequireAnyClientCert), dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)}, options...)
 	conn, err := dtls.ServerWithOptions(p, pipeAddr{}, options...)
 	require.NoError(t, err)

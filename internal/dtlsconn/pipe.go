@@ -21,6 +21,9 @@ const (
 type pipe struct {
 	wire *wire
 
+	// read and written, if not nil, see each datagram that pion/dtls reads or writes. They are set before it starts.
+	read, written func(datagram []byte)
+
 	mu      sync.Mutex
 	arrived sync.Cond
 	queue   [][]byte
@@ -65,11 +68,17 @@ func (p *pipe) ReadFrom(b []byte) (int, net.Addr, error) {
 	p.queue[0] = nil
 	p.queue = p.queue[1:]
 	p.bytes -= len(datagram)
+	if p.read != nil {
+		p.read(datagram)
+	}
 	return copy(b, datagram), pipeAddr{}, nil
 }
 
 // WriteTo implements net.PacketConn.
 func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
+	if p.written != nil {
+		p.written(b)
+	}
 	p.wire.writeHandshake(b)
 	return len(b), nil
 }

@@ -3,7 +3,6 @@ package dtlsconn
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"slices"
 	"sync"
 
@@ -20,11 +19,13 @@ import (
 
 // attempt is one pion/dtls connection at work on the handshake.
 type attempt struct {
-	inner  *dtls.Conn
-	pipe   *pipe
-	wire   *wire
-	cancel context.CancelFunc // once started
-	leads  bool               // its end is the Conn's; guarded by the Conn's mu
+	inner   *dtls.Conn
+	pipe    *pipe
+	wire    *wire
+	keyLog  *keyLog
+	randoms *serverRandoms
+	cancel  context.CancelFunc // once started
+	leads   bool               // its end is the Conn's; guarded by the Conn's mu
 }
 
 // leads reports whether the end of an attempt is to be reported: not that of a second one that was not needed.
@@ -134,7 +135,7 @@ func (c *Conn) decide(datagram []byte) {
 		if r.contentType != contentHandshake || r.epoch != epochHandshake {
 			continue
 		}
-		if f := r.fragment(); len(f) > 0 && f[0] == typeServerHello {
+		if f := r.fragment(); len(f) > 0 && f[0] == handshakeServerHello {
 			c.choose(answersSRTP(f) || !c.hello.same())
 			return
 		}
@@ -155,34 +156,4 @@ func (c *Conn) choose(first bool) {
 	winner.leads, loser.leads = true, false
 	c.attempt, c.wire = winner, winner.wire
 	loser.cancel()
-}
-
-// typeServerHello: RFC 5246, section 7.4. extensionUseSRTP: RFC 5764, section 9.
-const (
-	typeServerHello  = 2
-	extensionUseSRTP = 14
-)
-
-// answersSRTP reports whether a ServerHello, with its handshake header, has use_srtp. One in fragments counts as having it.
-// https://www.rfc-editor.org/rfc/rfc5246.html#section-7.4.1.3
-func answersSRTP(message []byte) bool {
-	const header, fixed = 12, 2 + 32 // handshake header; version and random
-	if len(message) < header || [3]byte(message[1:]) != [3]byte(message[9:]) {
-		return true
-	}
-	body := message[header:]
-	if len(body) <= fixed {
-		return false
-	}
-	extensions := fixed + 1 + int(body[fixed]) + 2 + 1 + 2 // session id, cipher suite, compression, length
-	if len(body) < extensions {
-		return false
-	}
-	for rest := body[extensions:]; len(rest) >= 4; {
-		if binary.BigEndian.Uint16(rest) == extensionUseSRTP {
-			return true
-		}
-		rest = rest[min(4+int(binary.BigEndian.Uint16(rest[2:])), len(rest)):]
-	}
-	return false
 }

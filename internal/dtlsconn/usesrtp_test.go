@@ -12,6 +12,8 @@ import (
 	"github.com/pion/dtls/v3/pkg/protocol/extension"
 	"github.com/pion/dtls/v3/pkg/protocol/handshake"
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
 // withoutUseSRTP makes a server of pion/dtls leave the offer of use_srtp unanswered, as servers for data alone do.
@@ -63,7 +65,7 @@ func TestClientInsistsOnSRTP(t *testing.T) {
 
 // The two clients are one to the server: whatever either sends up to the ServerHello, the other would have sent.
 func TestBothClientHellosAreOne(t *testing.T) {
-	cfg := Config{Client: true, Certificate: testCertificate(t, ECDSA), Output: func([]byte) {}}
+	cfg := Config{Client: true, Certificate: testCertificate(t, certificate.ECDSA), Output: func([]byte) {}}
 	require.NoError(t, cfg.complete())
 	for range 10 {
 		h := newHello(cfg.SRTPProtectionProfiles)
@@ -120,7 +122,7 @@ func TestAnswersSRTP(t *testing.T) {
 	message := func(extensions ...byte) []byte {
 		b := append(bytes.Clone(body), 0, byte(len(extensions)))
 		b = append(b, extensions...)
-		header := []byte{typeServerHello, 0, 0, byte(len(b)), 0, 0, 0, 0, 0, 0, 0, byte(len(b))}
+		header := []byte{handshakeServerHello, 0, 0, byte(len(b)), 0, 0, 0, 0, 0, 0, 0, byte(len(b))}
 		return append(header, b...)
 	}
 	require.False(t, answersSRTP(message()))

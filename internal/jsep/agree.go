@@ -159,7 +159,7 @@ func (tx *transition) role(own *sdp.MediaDescription, theirs sdp.Transport, offe
 	if offered && !fresh && answer == sdp.SetupUnspecified {
 		return tx.link.client, nil // an answer without a=setup changes nothing
 	}
-	answererIsClient, err := sdp.IsClient(offer, answer)
+	answererIsClient, err := sdp.AnswererIsClient(offer, answer)
 	if err != nil {
 		return false, &Error{Kind: ErrInvalid, Err: err}
 	}

@@ -51,7 +51,7 @@ func (tx *transition) answerSetup(offer *sdp.Description, m *sdp.MediaDescriptio
 	theirs := offer.TransportOf(m)
 	setup, err := sdp.AnswerSetup(theirs.Setup)
 	if err == nil {
-		_, err = sdp.IsClient(theirs.Setup, setup)
+		_, err = sdp.AnswererIsClient(theirs.Setup, setup)
 	}
 	if err != nil {
 		return setup, &Error{Kind: ErrInvalid, Err: err}

@@ -185,7 +185,7 @@ func checkSections(offer, answer *sdp.Description) error {
 		}
 	}
 	if m := transportSection(answer); m != nil {
-		if _, err := sdp.IsClient(sdp.SetupActpass, answer.TransportOf(m).Setup); err != nil {
+		if _, err := sdp.AnswererIsClient(sdp.SetupActpass, answer.TransportOf(m).Setup); err != nil {
 			return &Error{Kind: ErrInvalid, Err: err}
 		}
 	}

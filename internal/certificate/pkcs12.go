@@ -1,4 +1,4 @@
-package dtlsconn
+package certificate
 
 import (
 	"crypto/cipher"
@@ -8,22 +8,20 @@ import (
 	"unicode/utf16"
 )
 
-// pbeParams is from RFC 7292, appendix C.
-// https://www.rfc-editor.org/rfc/rfc7292.html#appendix-C
+// pbeParams is pkcs-12PbeParams of RFC 7292, appendix C.
 type pbeParams struct {
 	Salt       []byte
 	Iterations int
 }
 
-// What a key derivation of PKCS #12 is for.
-// https://www.rfc-editor.org/rfc/rfc7292.html#appendix-B.3
+// The purposes of derived bits (RFC 7292, appendix B.3).
 const (
 	pkcs12Key = 1
 	pkcs12IV  = 2
 )
 
-// pbeSHA3DES derives key and initialization vector of the scheme pbeWithSHAAnd3-KeyTripleDES-CBC. It is the one of PKCS #12 that
-// programs use for PKCS #8 too.
+// pbeSHA3DES returns cipher and initialization vector of the scheme pbeWithSHAAnd3-KeyTripleDES-CBC (RFC 7292, appendix C), the
+// only one of PKCS #12 that is common for PKCS #8 keys.
 func pbeSHA3DES(parameters []byte, password string) (block cipher.Block, iv []byte, err error) {
 	var p pbeParams
 	if err := unmarshalAll(parameters, &p); err != nil {
@@ -36,15 +34,14 @@ func pbeSHA3DES(parameters []byte, password string) (block cipher.Block, iv []by
 	return block, pkcs12Derive(password, p.Salt, p.Iterations, pkcs12IV, des.BlockSize), err
 }
 
-// pkcs12Derive derives n bytes with SHA-1. The names are those of the RFC.
-// https://www.rfc-editor.org/rfc/rfc7292.html#appendix-B.2
+// pkcs12Derive derives n bytes with SHA-1 (RFC 7292, appendix B.2, from which the names are).
 func pkcs12Derive(password string, salt []byte, iterations int, id byte, n int) []byte {
 	const v = sha1.BlockSize
 	d := make([]byte, v)
 	for i := range d {
 		d[i] = id
 	}
-	// "BMPString […] with a NULL terminator": https://www.rfc-editor.org/rfc/rfc7292.html#appendix-B.1
+	// RFC 7292, appendix B.1: a password is a BMPString that ends with a null character.
 	var bmp []byte
 	for _, unit := range append(utf16.Encode([]rune(password)), 0) {
 		bmp = binary.BigEndian.AppendUint16(bmp, unit)
@@ -59,7 +56,7 @@ func pkcs12Derive(password string, salt []byte, iterations int, id byte, n int) 
 		if derived = append(derived, a[:]...); len(derived) >= n {
 			return derived[:n]
 		}
-		// Each block of I becomes I + B + 1 modulo 2^v.
+		// RFC 7292, appendix B.2, step 6.C: each block of I becomes I + B + 1, modulo its size.
 		b := repeated(a[:], v)[:v]
 		for j := 0; j < len(i); j += v {
 			carry := uint(1)
@@ -72,7 +69,7 @@ func pkcs12Derive(password string, salt []byte, iterations int, id byte, n int) 
 	}
 }
 
-// repeated returns b again and again up to the next multiple of v, nothing if b is empty.
+// repeated returns b, repeated up to the next multiple of v bytes; nothing if b is empty.
 func repeated(b []byte, v int) []byte {
 	long := make([]byte, (len(b)+v-1)/v*v)
 	for i := range long {

@@ -1,4 +1,4 @@
-package dtlsconn
+package certificate
 
 import (
 	"crypto/aes"
@@ -17,26 +17,26 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// UnsupportedEncryptionError is returned for a key that is encrypted by a means that is obsolete or rare: single DES, RC2,
-// Camellia and so on. "openssl pkcs8 -topk8 -v2 aes-256-cbc" makes one that can be read.
+// UnsupportedEncryptionError is returned by [Load] for a key encrypted with an obsolete or rare algorithm, such as single DES,
+// RC2 or Camellia. The command openssl pkcs8 -topk8 -v2 aes-256-cbc converts such a key into one that Load reads.
 type UnsupportedEncryptionError struct {
-	// What says which part is not supported: a scheme, a key derivation, a pseudorandom function or a cipher.
-	What string
-	// OID is its object identifier.
+	// Part is the unsupported part: "scheme", "key derivation", "pseudorandom function" or "cipher".
+	Part string
+	// OID is the object identifier of the algorithm.
 	OID asn1.ObjectIdentifier
 }
 
 // Error implements error.
 func (e *UnsupportedEncryptionError) Error() string {
-	return fmt.Sprintf("dtls: unsupported %s %s in the encrypted private key", e.What, e.OID)
+	return fmt.Sprintf("certificate: unsupported %s %s in the encrypted private key", e.Part, e.OID)
 }
 
 const (
-	// maxIterations bounds the time that a key file can take with PBKDF2 or PBES1: some seconds.
+	// maxIterations limits the time that PBKDF2, or the key derivation of PKCS #12, takes for a key file to some seconds.
 	maxIterations = 10_000_000
 
-	// maxScryptMemory bounds the memory that a key file can take with scrypt, in bytes: OpenSSL's default takes 16 MiB. With
-	// maxScryptParallelization it bounds the time as well: some seconds.
+	// maxScryptMemory limits the memory that scrypt takes for a key file, in bytes; OpenSSL's default parameters take
+	// 16 MiB. Together with maxScryptParallelization it limits the time to some seconds as well.
 	maxScryptMemory          = 256 << 20
 	maxScryptParallelization = 16
 )
@@ -56,20 +56,19 @@ var (
 	oidAES256CBC  = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 42}
 )
 
-// encryptedPrivateKeyInfo is the outer structure.
-// https://www.rfc-editor.org/rfc/rfc5958.html#section-3
+// encryptedPrivateKeyInfo is EncryptedPrivateKeyInfo of RFC 5958, section 3.
 type encryptedPrivateKeyInfo struct {
 	Algorithm     pkix.AlgorithmIdentifier
 	EncryptedData []byte
 }
 
-// pbes2Params and pbkdf2Params are from RFC 8018, appendix A.
-// https://www.rfc-editor.org/rfc/rfc8018.html#appendix-A.4
+// pbes2Params is PBES2-params of RFC 8018, appendix A.4.
 type pbes2Params struct {
 	KeyDerivation pkix.AlgorithmIdentifier
 	Encryption    pkix.AlgorithmIdentifier
 }
 
+// pbkdf2Params is PBKDF2-params of RFC 8018, appendix A.2.
 type pbkdf2Params struct {
 	Salt       []byte
 	Iterations int
@@ -77,8 +76,7 @@ type pbkdf2Params struct {
 	PRF        pkix.AlgorithmIdentifier `asn1:"optional"`
 }
 
-// scryptParams is from RFC 7914.
-// https://www.rfc-editor.org/rfc/rfc7914.html#section-7
+// scryptParams is scrypt-params of RFC 7914, section 7.
 type scryptParams struct {
 	Salt            []byte
 	Cost            int // N
@@ -110,8 +108,7 @@ func decryptPKCS8(der []byte, password string) ([]byte, error) {
 	return decryptCBC(block, iv, info.EncryptedData)
 }
 
-// pbes2 derives the key of the scheme PBES2.
-// https://www.rfc-editor.org/rfc/rfc8018.html#section-6.2
+// pbes2 returns the cipher of the scheme PBES2 with its derived key, and the initialization vector (RFC 8018, section 6.2).
 func pbes2(parameters []byte, password string) (block cipher.Block, iv []byte, err error) {
 	var scheme pbes2Params
 	if err := unmarshalAll(parameters, &scheme); err != nil {
@@ -149,6 +146,7 @@ func pbes2(parameters []byte, password string) (block cipher.Block, iv []byte, e
 	return block, iv, err
 }
 
+// pbkdf2Key derives a key of length bytes by PBKDF2 (RFC 8018, section 5.2).
 func pbkdf2Key(parameters []byte, password string, length int) ([]byte, error) {
 	var p pbkdf2Params
 	if err := unmarshalAll(parameters, &p); err != nil {
@@ -164,6 +162,7 @@ func pbkdf2Key(parameters []byte, password string, length int) ([]byte, error) {
 	return pbkdf2.Key(prf, password, p.Salt, p.Iterations, length)
 }
 
+// checkIterations reports a number of iterations that is out of range.
 func checkIterations(n int) error {
 	if n < 1 || n > maxIterations {
 		return fmt.Errorf("%d iterations of a key derivation: out of range", n)
@@ -171,6 +170,7 @@ func checkIterations(n int) error {
 	return nil
 }
 
+// scryptKey derives a key of length bytes by scrypt (RFC 7914, section 6).
 func scryptKey(parameters []byte, password string, length int) ([]byte, error) {
 	var p scryptParams
 	if err := unmarshalAll(parameters, &p); err != nil {
@@ -183,7 +183,8 @@ func scryptKey(parameters []byte, password string, length int) ([]byte, error) {
 	return scrypt.Key([]byte(password), p.Salt, p.Cost, p.BlockSize, p.Parallelization, length)
 }
 
-// pbkdf2Hash returns the hash function of a pseudorandom function; the default is HMAC with SHA-1.
+// pbkdf2Hash returns the hash function of the HMAC that is a pseudorandom function. RFC 8018, appendix A.2: the default is
+// SHA-1.
 func pbkdf2Hash(prf asn1.ObjectIdentifier) (func() hash.Hash, error) {
 	switch {
 	case len(prf) == 0, prf.Equal(oidHMACSHA1):
@@ -198,8 +199,8 @@ func pbkdf2Hash(prf asn1.ObjectIdentifier) (func() hash.Hash, error) {
 	return nil, &UnsupportedEncryptionError{"pseudorandom function", prf}
 }
 
-// decryptCBC decrypts and takes the padding off (RFC 8018, section 6.1.1). A wrong password shows, but for one
-// in some 256, in the padding.
+// decryptCBC decrypts data and removes the padding (RFC 8018, section 6.1.1). With a wrong password the padding, or else the
+// first byte, is wrong, except by a chance of about 1 in 65,000; parsing the key detects that.
 func decryptCBC(block cipher.Block, iv, data []byte) ([]byte, error) {
 	if len(iv) != block.BlockSize() || len(data) == 0 || len(data)%block.BlockSize() != 0 {
 		return nil, errCiphertext
@@ -230,7 +231,7 @@ var (
 	errTrailingData = errors.New("data after the ASN.1 structure")
 )
 
-// unmarshalAll parses one structure that fills der.
+// unmarshalAll parses an ASN.1 structure that fills der.
 func unmarshalAll(der []byte, into any) error {
 	rest, err := asn1.Unmarshal(der, into)
 	if err != nil {
