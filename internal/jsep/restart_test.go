@@ -90,6 +90,18 @@ func TestCredentialsOfAnOfferThatWasRolledBack(t *testing.T) {
 	require.Equal(t, "m002", ufragIn(t, s.local(Offer)))
 }
 
+// In the stable state there is nothing to roll back, and nothing is discarded.
+func TestRollbackAfterAnOfferThatWasRolledBack(t *testing.T) {
+	s := glare(t, other.with("", "", "2"))
+	s.local(Answer)
+	before := s.snapshot()
+	s.local(Rollback)
+	require.Zero(t, s.out)
+	require.Equal(t, before, s.snapshot())
+	own := s.local(Offer)
+	s.refused(Answer, own, ErrInvalid, "it is this connection's own")
+}
+
 // An answer to an offer that was rolled back is ignored, and shows which credentials the peer has in use.
 func TestStrayAnswers(t *testing.T) {
 	for _, c := range []struct {
