@@ -53,7 +53,7 @@ func TestNewIdentity(t *testing.T) {
 func TestTLSIDThatIsMissing(t *testing.T) {
 	s := newScript(t)
 	p := other
-	for i, id := range []string{"", "first0first0first0first0", "", "first0first0first0first0"} {
+	for i, id := range []string{"", "first0first0first0first0", "first0first0first0first0", ""} {
 		p.version, p.tlsID = string(rune('1'+i)), id
 		s.remote(Offer, p.String())
 		s.local(Answer)

@@ -20,17 +20,22 @@
 //
 // An offer that arrives in have-local-offer wins: the local one is rolled back. Where both sides act
 // like that, two answers cross, and each belongs to an offer that is void at its receiver (a stray
-// answer). An owner that implements the other half of perfect negotiation ignores the peer's offer
-// and does not call SetRemote. Both ways end in agreement by four rules:
+// answer). An owner that is the impolite side of perfect negotiation ignores the peer's offer instead:
+// it does not call SetRemote. Both ways end in agreement by these rules:
 //
-//   - The credentials in a local offer that was rolled back are used for the next description that
-//     needs new ones. The peer may have accepted that offer.
-//   - A description restarts ICE if its credentials differ from those that its writer has in use.
-//     These are the credentials of the last agreement, or those of a stray answer that came later.
+//   - New credentials in a local offer that was rolled back for one of the peer are used for the next
+//     description that needs new ones. The peer may have accepted that offer. A rollback by the owner
+//     discards them.
+//   - An answer, also a stray one, shows the credentials that its writer has in use. An offer restarts
+//     ICE if its credentials are not those, or not those agreed here.
 //   - A wish for a restart ends only when the local credentials in use have changed.
 //   - A stray answer with credentials that were never seen is itself a wish for a restart.
+//   - An answer that can be one to the pending offer is taken for that. If it was to an offer before,
+//     the right one follows, as a stray answer, and shows whether the credentials match.
 //
-// A stray answer is recognized by the session version of its o= line and by the credentials in it.
+// A stray answer is recognized by the type that does not fit the state, or by what does not fit the
+// pending offer, and by the session version of its o= line. It is expected only after a local offer was
+// rolled back for one of the peer.
 //
 // # What the transports keep
 //

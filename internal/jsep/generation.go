@@ -1,6 +1,7 @@
 package jsep
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rtcstack/rtcstack/sdp"
@@ -128,7 +129,7 @@ func (m *Machine) AddLocalCandidate(ufrag, candidate string) bool {
 		return false
 	}
 	next := **g
-	next.candidates = append(next.candidates, candidate)
+	next.candidates = append(slices.Clip(next.candidates), candidate)
 	*g = &next
 	return true
 }

@@ -96,12 +96,13 @@ func (tx *transition) setRemote(t Type, d *sdp.Description) error {
 	if offer {
 		return tx.setRemoteOffer(d)
 	}
-	before := *tx
-	err := tx.setRemoteAnswer(t, d)
-	if err != nil {
-		if *tx = before; tx.strays > 0 && tx.ignoreStray(t, d) {
-			return nil
-		}
+	accepted := *tx
+	err := accepted.setRemoteAnswer(t, d)
+	switch {
+	case err == nil:
+		*tx = accepted
+	case tx.strays > 0 && tx.ignoreStray(t, d):
+		return nil
 	}
 	return err
 }

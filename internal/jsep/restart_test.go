@@ -90,6 +90,18 @@ func TestCredentialsOfAnOfferThatWasRolledBack(t *testing.T) {
 	require.Equal(t, "m002", ufragIn(t, s.local(Offer)))
 }
 
+// In the stable state there is nothing to roll back, and nothing is discarded.
+func TestRollbackAfterAnOfferThatWasRolledBack(t *testing.T) {
+	s := glare(t, other.with("", "", "2"))
+	s.local(Answer)
+	before := s.snapshot()
+	s.local(Rollback)
+	require.Zero(t, s.out)
+	require.Equal(t, before, s.snapshot())
+	own := s.local(Offer)
+	s.refused(Answer, own, ErrInvalid, "it is this connection's own")
+}
+
 // An answer to an offer that was rolled back is ignored, and shows which credentials the peer has in use.
 func TestStrayAnswers(t *testing.T) {
 	for _, c := range []struct {
@@ -144,6 +156,71 @@ func TestStrayAnswerToAnEarlierOffer(t *testing.T) {
 	s.remote(Answer, other.with("active", "new1", "5").String())
 	require.False(t, s.out.Stray)
 	s.want(Stable)
+}
+
+// What makes an answer one to an earlier offer may be anything that does not fit.
+func TestStrayAnswerWithAnotherRole(t *testing.T) {
+	s := glare(t, other.with("", "", "2"))
+	s.local(Answer)
+	s.local(Offer)
+	s.remote(Answer, other.with("passive", "new1", "3").String())
+	require.True(t, s.out.Stray)
+	s.want(HaveLocalOffer)
+	require.Equal(t, Offer, s.s.lastRemote().typ)
+	s.refused(Answer, other.with("passive", "new1", "4").String(), ErrInvalid, "the DTLS role changes")
+}
+
+// Some peers give all their descriptions the same version: then other credentials show that it is new.
+func TestStrayAnswersOfTheSameVersion(t *testing.T) {
+	s := glare(t, other.with("", "new1", ""))
+	s.local(Answer)
+	s.refused(Answer, other.with("active", "new1", "").String(), ErrState, "answer in state stable")
+	s.remote(Answer, other.with("active", "new2", "").String())
+	require.True(t, s.out.Stray)
+	require.True(t, s.NegotiationNeeded())
+}
+
+// The second answer to a local offer, where the first was one to an offer before.
+func TestStrayAnswerThatWasTakenForAnother(t *testing.T) {
+	s := glare(t, other.with("", "new1", "2"))
+	s.local(Answer)
+	s.local(Offer)
+	s.remote(Answer, other.with("active", "", "3").String()) // the peer had rolled its restart back
+	require.False(t, s.out.Stray)
+	require.Equal(t, "peer", s.out.Transport.Remote.Ufrag)
+	require.False(t, s.NegotiationNeeded())
+	s.remote(Answer, other.with("active", "new1", "4").String())
+	require.True(t, s.out.Stray)
+	require.True(t, s.NegotiationNeeded())
+}
+
+// Whether an offer restarts ICE is the view of the peer, which a stray answer has shown.
+func TestRestartInTheViewOfThePeer(t *testing.T) {
+	for _, ufrag := range []string{
+		"new1", // agreed here, and new for the peer, which had rolled it back
+		"peer", // not agreed here, and in use by the peer
+		"new2", // new for both
+	} {
+		s := glare(t, other.with("", "new1", "2"))
+		require.Equal(t, "m002", ufragIn(t, s.local(Answer)))
+		s.remote(Answer, other.with("active", "", "3").String())
+		require.True(t, s.out.Stray)
+		s.remote(Offer, other.with("", ufrag, "4").String())
+		require.Equal(t, "m003", ufragIn(t, s.local(Answer)), ufrag)
+		require.True(t, s.out.Transport.Restart)
+		require.False(t, s.NegotiationNeeded())
+	}
+}
+
+// Credentials that were drawn for an answer are not those of an offer without a restart.
+func TestOfferAfterTheRestartOfThePeerWasRolledBack(t *testing.T) {
+	s := answering(t)
+	s.remote(Offer, other.with("", "new1", "2").String())
+	answer, err := s.CreateAnswer()
+	require.NoError(t, err)
+	require.Equal(t, "m002", ufragIn(t, answer.SDP))
+	s.local(Rollback)
+	require.Equal(t, "m001", ufragIn(t, s.local(Offer)))
 }
 
 // When first offers cross, both sides answer. They compare their session ids, for roles that differ.
