@@ -20,8 +20,8 @@ func spy(pc *PeerConnection) (seen func() []seenPacket) {
 	var packets []seenPacket
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
-	deliver := pc.deliverP
-	pc.deliverP = func(plaintext []byte) {
+	deliver := pc.transport.deliver
+	pc.transport.deliver = func(plaintext []byte) {
 		if len(plaintext) > 12 {
 			mu.Lock()
 			packets = append(packets, seenPacket{plaintext[12], binary.BigEndian.Uint32(plaintext[8:])})

@@ -22,7 +22,9 @@ type traffic struct {
 
 func trafficOf(pc *PeerConnection) traffic {
 	s := pc.Stats().SCTP
-	return traffic{pc.path.Load().socket.Stats(), s.PacketsReceived, s.PacketsSent, s.SACKsSent}
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return traffic{pc.transport.ice.Path().Link.(*udp.Socket).Stats(), s.PacketsReceived, s.PacketsSent, s.SACKsSent}
 }
 
 func (t traffic) since(before traffic) traffic {
@@ -180,7 +182,7 @@ func TestSendOnAnIdleConnectionLeavesAtOnce(t *testing.T) {
 		require.EqualValues(t, 1, got.sent)
 		require.GreaterOrEqual(t, got.udp.Sent, int64(1))
 		p.a.mu.Lock()
-		require.Zero(t, p.a.out.writer.Len(), "nothing waits to be sent")
+		require.Zero(t, p.a.transport.batch.Len(), "nothing waits to be sent")
 		p.a.mu.Unlock()
 		require.Equal(t, message, next(t, b).Data)
 	}

@@ -18,8 +18,8 @@ const (
 	closeTimeout = 2 * time.Minute
 )
 
-// ending is the end of a connection: what Close waits for, and what is left.
-type ending struct {
+// closeState is the end of a connection: what Close waits for, and what is left.
+type closeState struct {
 	linger   *lingering // while closing, until ended
 	by       time.Time  // when the peer is not waited for any longer
 	shutdown bool       // the association was told to shut down

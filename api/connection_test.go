@@ -20,6 +20,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rtcstack/rtcstack/internal/link"
+
 	"github.com/rtcstack/rtcstack/ice"
 	"github.com/rtcstack/rtcstack/internal/race"
 )
@@ -82,7 +84,7 @@ func TestMTU(t *testing.T) {
 		exchange(t, a, b, Message{Data: make([]byte, 200_000)})
 		after := p.a.Stats()
 		size := float64(after.BytesSent-before.BytesSent) / float64(after.DatagramsSent-before.DatagramsSent)
-		require.LessOrEqual(t, size, float64(mtu-ipUDPHeaders))
+		require.LessOrEqual(t, size, float64(mtu-link.IPUDPHeaders))
 		require.Greater(t, size, float64(mtu)*0.6)
 	}
 }
@@ -127,51 +129,6 @@ func TestFingerprintVerificationCanBeDisabled(t *testing.T) {
 	eventually(t, "open", dc.IsOpen)
 }
 
-// impatient has the timers of consent shortened, so that a test sees a peer vanish. Such a connection may be
-// StateDisconnected for a moment whenever the machine is busy, but is not given up before consentTimeout.
-func impatient(consentTimeout time.Duration) tuning {
-	return tuning{ice: ice.Config{
-		ConsentInterval: 20 * time.Millisecond, DisconnectedTimeout: 100 * time.Millisecond, ConsentTimeout: consentTimeout,
-		RTO: 20 * time.Millisecond,
-	}}
-}
-
-func TestPeerVanishes(t *testing.T) {
-	t.Parallel() // it waits for 3 s, and so does TestRestartICEAfterFailure
-	p := newTunedPair(t, Configuration{}, Configuration{}, impatient(3*time.Second))
-	states := make(chan State, 1000)
-	p.a.OnStateChange(func(s State) { states <- s })
-	a, _ := p.connect("x", nil)
-	p.b.mu.Lock() // the peer is gone: it says nothing and hears nothing
-	for _, s := range p.b.gather.sockets {
-		require.NoError(t, s.Close())
-	}
-	p.b.mu.Unlock()
-	require.Equal(t, StateConnecting, receive(t, states, "first state"))
-	var last []State // from when it was connected for the last time
-	for s := StateConnecting; s != StateFailed; last = append(last, s) {
-		if s = receive(t, states, "state failed"); s == StateConnected {
-			last = nil
-		}
-	}
-	require.Equal(t, []State{StateConnected, StateDisconnected, StateFailed}, last)
-	require.Equal(t, ICEStateFailed, p.a.ICEState())
-	require.NoError(t, a.Close())
-	require.NoError(t, p.a.Close())
-	require.Equal(t, StateClosed, receive(t, states, "closed"))
-	require.True(t, a.IsClosed())
-}
-
-func TestNoPath(t *testing.T) {
-	p := newTunedPair(t, Configuration{}, Configuration{},
-		tuning{ice: ice.Config{Patience: 300 * time.Millisecond, RTO: 20 * time.Millisecond}, candidatesTimeout: 100 * time.Millisecond})
-	p.a.OnLocalCandidate(nil)
-	p.b.OnLocalCandidate(nil)
-	_, err := p.a.CreateDataChannel("x", nil)
-	require.NoError(t, err)
-	eventually(t, "failed", func() bool { return p.a.State() == StateFailed || p.b.State() == StateFailed })
-}
-
 func TestRSACertificate(t *testing.T) {
 	p := newPair(t, Configuration{CertificateType: CertificateTypeRSA}, Configuration{CertificateType: CertificateTypeECDSA})
 	a, b := p.connect("x", nil)
@@ -190,14 +147,14 @@ func TestGivenCertificate(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, private, 0o600))
 	p := newPair(t, Configuration{CertificatePEMFile: string(certificate), KeyPEMFile: file}, Configuration{})
 	p.connect("x", nil)
-	require.Equal(t, der, p.b.dtls.PeerCertificate())
+	require.Equal(t, der, p.b.transport.dtls.PeerCertificate())
 }
 
 // A cipher suite whose records we do not make ourselves: everything goes through the DTLS library.
 func TestSlowCipherSuite(t *testing.T) {
 	p := newTunedPair(t, Configuration{}, Configuration{}, tuning{cipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}})
 	a, b := p.connect("x", nil)
-	require.False(t, p.a.dtls.Fast())
+	require.False(t, p.a.transport.dtls.Fast())
 	for range 20 {
 		require.Len(t, exchange(t, a, b, Message{Data: make([]byte, 200_000)}).Data, 200_000)
 	}
@@ -260,30 +217,17 @@ func TestStats(t *testing.T) {
 func TestStrangersAreDroppedAndCounted(t *testing.T) {
 	p := newPair(t, Configuration{}, Configuration{})
 	a, b := p.connect("x", nil)
-	stranger := newConnection(t, Configuration{})
-	require.NoError(t, stranger.bindForTest())
-	to, before := must(p.b.LocalAddr()), p.b.Stats()
+	stranger := must(net.Dial("udp", must(p.b.LocalAddr()).String()))
+	defer stranger.Close()
+	before := p.b.Stats()
 	for _, first := range []byte{22, 23, 63, 64, 128, 200} {
-		stranger.mu.Lock()
-		stranger.batch(stranger.gather.sockets[0], append(stranger.out.writer.Reserve(100), append([]byte{first}, make([]byte, 40)...)...), to)
-		stranger.send()
-		stranger.mu.Unlock()
+		must(stranger.Write(append([]byte{first}, make([]byte, 40)...)))
 	}
 	eventually(t, "dropped", func() bool {
 		s := p.b.Stats()
 		return s.StrangersDropped-before.StrangersDropped == 3 && s.UnknownDropped-before.UnknownDropped == 3
 	})
 	require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
-}
-
-// bindForTest opens a socket without negotiating.
-func (pc *PeerConnection) bindForTest() error {
-	pc.lock()
-	defer pc.unlock()
-	if err := pc.ensureAgent(LocalDescriptionInit{}); err != nil {
-		return err
-	}
-	return pc.bind(netip.MustParseAddr("127.0.0.1"))
 }
 
 // An idle connection has one goroutine for its socket, and nothing else of ours runs.
@@ -295,7 +239,7 @@ func TestIdleConnection(t *testing.T) {
 	eventually(t, "unused sockets are closed", func() bool {
 		p.a.mu.Lock()
 		defer p.a.mu.Unlock()
-		return len(p.a.gather.sockets) == 1 && p.a.iceState == ICEStateCompleted
+		return len(p.a.transport.ice.Links()) == 1 && p.a.iceState == ICEStateCompleted
 	})
 	eventually(t, "at most three goroutines for each connection", func() bool { return runtime.NumGoroutine()-base <= 2*3 })
 	require.NoError(t, p.a.CloseAndWait())

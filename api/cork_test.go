@@ -26,7 +26,7 @@ func TestCorkedMessagesLeave(t *testing.T) {
 		eventually(silentT{t, p}, "everything is in flight", func() bool {
 			p.a.mu.Lock()
 			defer p.a.mu.Unlock()
-			inFlight, unsent := p.a.sctp.Outstanding()
+			inFlight, unsent := p.a.transport.sctp.Outstanding()
 			return unsent == 0 && inFlight >= count*1000
 		})
 		p.b.mu.Unlock()

@@ -207,7 +207,7 @@ func TestWhatTheEndsAreCalled(t *testing.T) {
 			w.a.lock()
 			defer w.a.unlock()
 			w.a.beginClosing()
-			w.a.sctp.Abort(w.a.now, "the page was closed")
+			w.a.transport.sctp.Abort(w.a.now, "the page was closed")
 		}, closedHere, cutThere},
 		{"a lost path", func(t *testing.T, w *world, _, _ *DataChannel) {
 			for _, pc := range []*PeerConnection{w.a, w.b} {
@@ -389,7 +389,7 @@ func TestStatsAfterTheEnd(t *testing.T) {
 			require.True(t, before.Local.Addr.IsValid() && before.Remote.Addr.IsValid())
 			require.NoError(t, end(p))
 			eventually(t, "ended", func() bool { return p.a.State() >= StateFailed })
-			<-p.a.done
+			<-p.a.ending.done
 			after := p.a.Stats()
 			require.Equal(t, before.CipherSuite, after.CipherSuite)
 			require.Positive(t, after.RTT)

@@ -66,7 +66,7 @@ func TestOneTimerForAConnection(t *testing.T) {
 	exchange(t, a, b, Message{Data: []byte("x")})
 	exchange(t, other, otherB, Message{Data: []byte("y")})
 	for _, pc := range []*PeerConnection{p.a, p.b} {
-		pc.dtls.Wait() // the goroutine of the handshake has ended, and all that it held is released
+		pc.transport.dtls.Wait() // the goroutine of the handshake has ended, and all that it held is released
 		pc.mu.Lock()
 		timers := timersOf(pc)
 		pc.mu.Unlock()

@@ -202,7 +202,7 @@ func TestPartsAreCounted(t *testing.T) {
 		send := func(ppid uint32, size int) {
 			w.a.lock()
 			defer w.a.unlock()
-			err := w.a.sctp.Send(w.a.now, uint16(b.stream), ppid, make([]byte, size), sctp.SendOptions{})
+			err := w.a.transport.sctp.Send(w.a.now, uint16(b.stream), ppid, make([]byte, size), sctp.SendOptions{})
 			if err != nil {
 				require.ErrorIs(t, err, sctp.ErrSendBufferFull)
 			}

@@ -50,7 +50,7 @@ func TestLogLinesNameTheConnection(t *testing.T) {
 func TestLoggingIsOff(t *testing.T) {
 	pc := newConnection(t, Configuration{})
 	require.False(t, pc.log.Enabled(context.Background(), LevelFatal))
-	require.Nil(t, pc.iceLogger())
+	require.Nil(t, pc.layerLogger())
 }
 
 func TestSCTPSettings(t *testing.T) {

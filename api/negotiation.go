@@ -75,7 +75,13 @@ func (pc *PeerConnection) setLocal(t DescriptionType, init LocalDescriptionInit)
 	if err != nil {
 		return describeError(err, "set local description")
 	}
-	return pc.carryOut(outcome)
+	if err := pc.carryOut(outcome); err != nil {
+		return err
+	}
+	if t != DescriptionRollback {
+		pc.negotiateIfNeeded()
+	}
+	return nil
 }
 
 // SetRemoteDescription sets the description that the other side sent. With DescriptionAuto it is an answer when there
@@ -112,6 +118,9 @@ func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 	if pc.signalingState == SignalingStateHaveRemoteOffer && !pc.settings.DisableAutoNegotiation {
 		return pc.setLocal(DescriptionAnswer, LocalDescriptionInit{})
 	}
+	if d.Type != DescriptionRollback {
+		pc.negotiateIfNeeded()
+	}
 	return nil
 }
 
@@ -142,14 +151,17 @@ func describeError(err error, doing string) error {
 
 // carryOut does what the machine has decided.
 func (pc *PeerConnection) carryOut(o jsep.Outcome) error {
-	if o.StateChanged {
-		pc.setSignalingState(signalingStates[pc.negotiation.machine.State()])
-	}
 	if d := o.Announce; d != nil {
 		pc.queue.push(event{target: pc, kind: eventDescription, value: int(descriptionTypes[d.Type]), text: d.SDP})
 	}
+	if o.StateChanged {
+		pc.setSignalingState(signalingStates[pc.negotiation.machine.State()])
+	}
 	t := &pc.transport
 	t.remoteMessageLimit = pc.negotiation.machine.RemoteMaxMessageSize()
+	if o.Discarded != nil {
+		t.discard(*o.Discarded)
+	}
 	if o.Gather != nil {
 		if err := t.gather(*o.Gather); err != nil {
 			return pc.transportFailed(err)
@@ -166,8 +178,6 @@ func (pc *PeerConnection) carryOut(o jsep.Outcome) error {
 		pc.closedByPeer(false, errRejected)
 	case o.Rejected:
 		pc.channels.end(errRejected, errRejected)
-	default:
-		pc.negotiateIfNeeded()
 	}
 	return nil
 }

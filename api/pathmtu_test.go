@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/link"
 )
 
 // Bulk data makes a connection find out that the path takes the packets of an Ethernet, where the program has not
@@ -14,15 +16,15 @@ func TestPathMTURises(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newTunedPair(t, Configuration{}, Configuration{}, tuning{cipherSuites: suites})
 			a, b := p.connect("bulk", nil)
-			require.Equal(t, DefaultMTU-ipUDPHeaders-dtlsOverhead, p.a.Stats().SCTP.MTU)
+			require.Equal(t, DefaultMTU-link.IPUDPHeaders-dtlsOverhead, p.a.Stats().SCTP.MTU)
 			require.Zero(t, p.a.Stats().SCTP.MTUProbesSent) // a small message is no reason
 
-			largest := maxDiscoveredMTU - ipUDPHeaders - gcmOverhead // rounded down to whole words
+			largest := maxDiscoveredMTU - link.IPUDPHeaders - gcmOverhead // rounded down to whole words
 			eventually(t, "the largest packets", func() bool {
 				exchange(t, a, b, Message{Data: make([]byte, 200_000)})
 				return p.a.Stats().SCTP.MTU == largest&^3
 			})
-			require.Equal(t, p.b.sctpMTU(), p.b.Stats().SCTP.MTU) // it has sent nothing
+			require.Equal(t, p.b.transport.sctpMTU(), p.b.Stats().SCTP.MTU) // it has sent nothing
 
 			if suites != nil {
 				return // those are not counted
@@ -31,8 +33,8 @@ func TestPathMTURises(t *testing.T) {
 			exchange(t, a, b, Message{Data: make([]byte, 250_000)})
 			after := p.a.Stats()
 			size := float64(after.BytesSent-before.BytesSent) / float64(after.DatagramsSent-before.DatagramsSent)
-			require.Greater(t, size, float64(DefaultMTU-ipUDPHeaders))
-			require.LessOrEqual(t, size, float64(maxDiscoveredMTU-ipUDPHeaders))
+			require.Greater(t, size, float64(DefaultMTU-link.IPUDPHeaders))
+			require.LessOrEqual(t, size, float64(maxDiscoveredMTU-link.IPUDPHeaders))
 			require.Zero(t, after.SendErrors)
 		})
 	}
@@ -43,5 +45,5 @@ func TestPathMTURises(t *testing.T) {
 		exchange(t, a, b, Message{Data: make([]byte, 200_000)})
 	}
 	require.Zero(t, p.a.Stats().SCTP.MTUProbesSent)
-	require.Equal(t, 1280-ipUDPHeaders-dtlsOverhead, p.a.Stats().SCTP.MTU)
+	require.Equal(t, 1280-link.IPUDPHeaders-dtlsOverhead, p.a.Stats().SCTP.MTU)
 }

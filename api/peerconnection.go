@@ -56,7 +56,7 @@ type PeerConnection struct {
 	timerAt   time.Time // when the timer fires; zero: it is not set
 	trimmedAt uint64    // datagrams sent and received when the timer last fired
 
-	ending ending // close.go
+	ending closeState // close.go
 }
 
 // tuning holds what tests change: timers, the network, and the cipher suites of DTLS.

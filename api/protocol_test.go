@@ -20,7 +20,7 @@ func (p *pair) inject(stream uint16, ppid uint32, data string) {
 	p.t.Helper()
 	p.a.lock()
 	defer p.a.unlock()
-	require.NoError(p.t, p.a.sctp.Send(p.a.now, stream, ppid, []byte(data), sctp.SendOptions{}))
+	require.NoError(p.t, p.a.transport.sctp.Send(p.a.now, stream, ppid, []byte(data), sctp.SendOptions{}))
 }
 
 func TestDeprecatedPartsAreJoined(t *testing.T) {

@@ -43,36 +43,6 @@ func TestRestartICE(t *testing.T) {
 	require.ErrorIs(t, p.a.RestartICE(), ErrFailure)
 }
 
-// A network is gone, and the connection with it; on another network it goes on where it was.
-func TestRestartICEAfterFailure(t *testing.T) {
-	t.Parallel() // it waits for 3 s, and so does TestPeerVanishes
-	for want, consentTimeout := range map[State]time.Duration{StateDisconnected: time.Hour, StateFailed: 3 * time.Second} {
-		p := newTunedPair(t, Configuration{}, Configuration{}, impatient(consentTimeout))
-		a, b := p.connect("x", nil)
-		p.a.mu.Lock()
-		for _, s := range p.a.gather.sockets {
-			require.NoError(t, s.Close())
-		}
-		p.a.gather.sockets = nil
-		p.a.mu.Unlock()
-		eventually(t, want.String(), func() bool { return p.a.State() == want && p.b.State() == want })
-		err := b.SendText("sent while there was no path")
-		if want == StateFailed {
-			require.ErrorIs(t, err, ErrFailure)
-			require.ErrorIs(t, err, ErrPathLost)
-			require.True(t, b.IsOpen())
-		} else {
-			require.NoError(t, err)
-		}
-		require.NoError(t, p.a.RestartICE())
-		eventually(t, "connected again", func() bool { return p.a.State() == StateConnected && p.b.State() == StateConnected })
-		if want == StateDisconnected {
-			require.Equal(t, "sent while there was no path", string(next(t, a).Data))
-		}
-		require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
-	}
-}
-
 func TestRestartICEThatIsRolledBack(t *testing.T) {
 	p := newPair(t, manual, manual)
 	p.a.OnLocalDescription(nil)

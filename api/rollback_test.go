@@ -82,9 +82,15 @@ func agree(a, b *PeerConnection) bool {
 
 func agentUfrags(pc *PeerConnection) (local string, pending bool, remote string) {
 	pc.mu.Lock()
-	defer pc.mu.Unlock()
-	local, _ = pc.agent.LocalCredentials()
-	return local, pc.next != nil, pc.remote.ufrag
+	local, _ = pc.transport.ice.Agent().LocalCredentials()
+	pc.mu.Unlock()
+	description, err := pc.RemoteDescription()
+	if err != nil {
+		return local, true, ""
+	}
+	_, after, _ := strings.Cut(description.SDP, "a=ice-ufrag:")
+	remote, _, _ = strings.Cut(after, "\r\n")
+	return local, pc.ICEState() != ICEStateCompleted, remote
 }
 
 // A restart that is rolled back leaves nothing behind, from whatever state and on whatever side: the old path is in use all

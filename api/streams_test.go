@@ -140,7 +140,7 @@ func TestChannelWaitsForTheLastLifeOfItsStream(t *testing.T) {
 				require.Equal(t, closing != "by the peer", second.IsOpen(), "no reset of b's can be on its way yet")
 
 				p.b.lock()
-				p.b.onResetComplete(stream, nil) // the late answer
+				p.b.channels.onResetComplete(stream, nil) // the late answer
 				p.b.unlock()
 				pause(time.Second)
 				switch closing {
@@ -485,8 +485,8 @@ func TestPeerThatOpensWithoutReset(t *testing.T) {
 		open, err := dcep.Open{Label: "second"}.Append(nil)
 		require.NoError(t, err)
 		w.a.lock()
-		require.NoError(t, w.a.sctp.Send(w.a.now, stream, dcep.PPIDDCEP, open, sctp.SendOptions{}))
-		require.NoError(t, w.a.sctp.Send(w.a.now, stream, dcep.PPIDString, []byte("x"), sctp.SendOptions{}))
+		require.NoError(t, w.a.transport.sctp.Send(w.a.now, stream, dcep.PPIDDCEP, open, sctp.SendOptions{}))
+		require.NoError(t, w.a.transport.sctp.Send(w.a.now, stream, dcep.PPIDString, []byte("x"), sctp.SendOptions{}))
 		w.a.unlock()
 		dc := soon(t, accepted, "channel")
 		pause(time.Second)

@@ -84,7 +84,7 @@ func (t *transport) init(c *core, id identity) {
 // ensureICE makes the ICE agent with the local credentials, or restarts it.
 func (t *transport) ensureICE(local jsep.Credentials) error {
 	if t.ice != nil {
-		if ufrag, pwd := t.ice.Agent().LocalCredentials(); ufrag == local.Ufrag && pwd == local.Pwd {
+		if t.ice.Agent().HasCredentials(local.Ufrag, local.Pwd) {
 			return nil
 		}
 		t.log.Info("ICE restart")
@@ -126,12 +126,23 @@ func (t *transport) gather(g jsep.Gather) error {
 	return nil
 }
 
+// discard forgets a generation of local credentials that was rolled back.
+func (t *transport) discard(local jsep.Credentials) {
+	if t.ice != nil {
+		if ufrag, _ := t.ice.Agent().LocalCredentials(); ufrag == local.Ufrag {
+			t.ice.Agent().CancelRestart(t.now)
+		}
+	}
+}
+
 // apply does what offer and answer have agreed on.
 func (t *transport) apply(n *jsep.Transport) error {
-	if err := t.ensureICE(n.Local); err != nil {
-		return err
-	}
 	first := !t.agreed
+	if first || n.Restart {
+		if err := t.ensureICE(n.Local); err != nil {
+			return err
+		}
+	}
 	if first || n.NewAssociation {
 		t.ice.Agent().SetControlling(t.now, n.Controlling)
 	}
@@ -148,7 +159,7 @@ func (t *transport) apply(n *jsep.Transport) error {
 			return err
 		}
 	}
-	remote := ice.RemoteParameters{Ufrag: n.Remote.Ufrag, Pwd: n.Remote.Pwd, Lite: n.RemoteLite}
+	remote := ice.RemoteParameters{Ufrag: n.Remote.Ufrag, Pwd: n.Remote.Pwd, Lite: n.RemoteLite, LocalUfrag: n.Local.Ufrag}
 	if first || n.Restart {
 		if err := t.ice.Agent().SetRemote(t.now, remote); err != nil {
 			return err
@@ -261,12 +272,17 @@ func (t *transport) advance() {
 		t.ice.Agent().Advance(t.now)
 	}
 	// Without a path time stands still for the association: it does not give up its peer for that.
-	if t.sctp != nil && t.ice.Path() != nil {
+	if t.sctp != nil && t.reachable() {
 		t.sctp.Advance(t.now)
 	}
 	if !t.completeAt.IsZero() && !t.now.Before(t.completeAt) {
 		t.remoteComplete()
 	}
+}
+
+// reachable reports whether there is a path that data may take.
+func (t *transport) reachable() bool {
+	return t.tuning.carry != nil || t.ice != nil && t.ice.Path() != nil
 }
 
 // deadline returns when advance has something to do; zero: never.
@@ -275,7 +291,7 @@ func (t *transport) deadline() time.Time {
 	if t.ice != nil {
 		at = earlier(at, t.ice.Agent().Deadline())
 	}
-	if t.sctp != nil && t.ice.Path() != nil {
+	if t.sctp != nil && t.reachable() {
 		at = earlier(at, t.sctp.Deadline())
 	}
 	return at
@@ -284,6 +300,10 @@ func (t *transport) deadline() time.Time {
 // transmit adds to the batch what the layers have to send: checks, which may always leave, then handshakes and data, which need a path with
 // consent.
 func (t *transport) transmit() {
+	if carry := t.tuning.carry; carry != nil {
+		t.transmitTo(carry)
+		return
+	}
 	if t.ice == nil {
 		return
 	}
@@ -299,7 +319,7 @@ func (t *transport) transmit() {
 		return
 	}
 	t.transmitFlights(path)
-	if t.sctp != nil && (t.established || t.tuning.carry != nil) {
+	if t.sctp != nil && t.established {
 		t.transmitSCTP(path)
 	}
 }

@@ -156,13 +156,6 @@ func (t *transport) transmitFlights(path *link.Path) {
 
 // transmitSCTP adds the packets of the association to the batch, each in a DTLS record, or sends them when it is full.
 func (t *transport) transmitSCTP(path *link.Path) {
-	if carry := t.tuning.carry; carry != nil {
-		buf := make([]byte, 0, 2048)
-		for packet, ok := t.sctp.Transmit(t.now, buf); ok; packet, ok = t.sctp.Transmit(t.now, buf) {
-			carry(packet)
-		}
-		return
-	}
 	if !t.dtls.Fast() {
 		t.transmitSlowly(path)
 		return

@@ -56,3 +56,14 @@ func (t *transport) trim() {
 		t.sctp.Trim()
 	}
 }
+
+// transmitTo hands the packets of the association to a test.
+func (t *transport) transmitTo(carry func(packet []byte)) {
+	if t.sctp == nil {
+		return
+	}
+	buf := make([]byte, 0, 2048)
+	for packet, ok := t.sctp.Transmit(t.now, buf); ok; packet, ok = t.sctp.Transmit(t.now, buf) {
+		carry(packet)
+	}
+}

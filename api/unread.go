@@ -151,7 +151,7 @@ func (t *channelTable) shelvePending() {
 
 // account brings the sums of the shelf up to date with the channel's inbox.
 func (dc *DataChannel) account() {
-	u := dc.table.unread
+	u := &dc.table.unread
 	size := 0
 	if dc.onShelf && dc.inbox.len() > 0 {
 		size = channelOverhead + len(dc.label) + len(dc.protocol) + dc.inbox.bytes + messageOverhead*dc.inbox.len()

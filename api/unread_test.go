@@ -307,7 +307,7 @@ func TestWindowThatIsFullOpensAgain(t *testing.T) {
 					_ = other.SendText("x") // so that it counts as being read
 				}
 				require.Positive(t, stuck.BufferedAmount(), "the sender is held back")
-				require.LessOrEqual(t, w.b.sctp.ReceiveWindow(), sctp.DefaultMaxBuffer)
+				require.LessOrEqual(t, w.b.transport.sctp.ReceiveWindow(), sctp.DefaultMaxBuffer)
 				require.Less(t, w.b.Stats().SCTP.Held, sctp.DefaultMaxBuffer*5/4)
 				for other.AvailableAmount() > 0 {
 					_, _ = other.Receive()
@@ -336,7 +336,7 @@ func TestWindowDoesNotGrowForUnreadChannels(t *testing.T) {
 			fillWith(t, stuck, 4<<20)
 		}
 		pause(time.Minute)
-		require.Equal(t, sctp.InitialBuffer, w.b.sctp.ReceiveWindow())
+		require.Equal(t, sctp.InitialBuffer, w.b.transport.sctp.ReceiveWindow())
 		require.Less(t, w.b.Stats().SCTP.Held, 3*sctp.InitialBuffer)
 	})
 }

@@ -47,7 +47,7 @@ func inTunedWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, 
 		w.b = w.connection(b, tune, false)
 		for _, pc := range []*PeerConnection{w.a, w.b} {
 			pc.lock()
-			pc.sctp.Connect(pc.now)
+			pc.transport.sctp.Connect(pc.now)
 			pc.unlock()
 		}
 		defer func() {
@@ -76,9 +76,9 @@ func (w *world) connection(c Configuration, tune tuning, toB bool) *PeerConnecti
 	tune = tune.withDefaults()
 	pc, err := newPeerConnection(c, &tune)
 	require.NoError(w.t, err)
-	pc.remote.client = toB
+	pc.transport.client = toB
 	pc.iceState = ICEStateConnected
-	pc.startSCTP(&sdp.MediaDescription{})
+	require.NoError(w.t, pc.transport.startSCTP(sdp.DefaultSCTPPort))
 	return pc
 }
 
@@ -103,7 +103,7 @@ func (w *world) arrive(toB bool) {
 	w.mu.Unlock()
 	for _, c := range all[:due] {
 		if !to.ended {
-			to.sctp.Receive(to.now, c.packet)
+			to.transport.sctp.Receive(to.now, c.packet)
 		}
 	}
 }

@@ -126,6 +126,16 @@ func (a *Agent) LocalCredentials() (ufrag, pwd string) {
 	return g.localUfrag, g.localPwd
 }
 
+// HasCredentials reports whether the agent uses these local credentials, or will when SetRemote answers the last Restart.
+func (a *Agent) HasCredentials(ufrag, pwd string) bool {
+	for _, g := range [...]*generation{a.current, a.next} {
+		if g != nil && g.localUfrag == ufrag && g.localPwd == pwd {
+			return true
+		}
+	}
+	return false
+}
+
 // Controlling returns the agent's role, which a conflict with the peer may have changed.
 func (a *Agent) Controlling() bool { return a.controlling }
 

@@ -157,18 +157,34 @@ func (a *Agent) Restart(now time.Time, ufrag, pwd string) error {
 	return nil
 }
 
-// takeOver makes the next generation the current one, or one with the same local credentials if there is no next: a peer that is another than
+// CancelRestart undoes a Restart that SetRemote has not answered: the credentials before it are the agent's again. It reports whether there
+// was one.
+func (a *Agent) CancelRestart(now time.Time) bool {
+	if a.next == nil {
+		return false
+	}
+	a.next.end()
+	a.next = nil
+	for _, b := range a.bases {
+		b.gatherings = nil
+	}
+	a.touch(now)
+	return true
+}
+
+// takeOver makes the next generation the current one, or else one with the same local credentials: for a peer that is another than
 // the one before. The one that has a path stays beside it.
-func (a *Agent) takeOver() {
+func (a *Agent) takeOver(next bool) {
 	g := a.next
-	if g == nil {
+	if next {
+		a.next = nil
+	} else {
 		c := a.current
 		g = &generation{
 			agent: a, localUfrag: c.localUfrag, localPwd: c.localPwd, localKey: c.localKey,
 			localComplete: c.localComplete, gathered: c.gathered,
 		}
 	}
-	a.next = nil
 	switch {
 	case a.current.selected != nil:
 		if a.previous != nil {

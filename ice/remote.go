@@ -13,6 +13,9 @@ import (
 // RemoteParameters are what the peer has signalled about itself, besides candidates.
 type RemoteParameters struct {
 	Ufrag, Pwd string
+	// LocalUfrag, if not empty, says which local credentials the peer has used its own with: those before a Restart that is not
+	// answered yet, instead of the last ones.
+	LocalUfrag string
 	// Lite tells that the peer makes no checks (a=ice-lite): this agent is controlling, whatever it was.
 	Lite bool
 }
@@ -24,19 +27,18 @@ type RemoteParameters struct {
 // The error wraps ErrState, or ErrCredentials if ufrag or pwd is malformed; besides ice-chars they may have '=', '_', '-' and '#'.
 func (a *Agent) SetRemote(now time.Time, r RemoteParameters) error {
 	switch {
-	case a.closed() || a.next == nil && a.current.ended:
+	case a.closed() || a.current.ended && (a.next == nil || r.LocalUfrag == a.current.localUfrag):
 		return fmt.Errorf("ice: set remote parameters: %w", ErrState)
 	case !validRemoteCredentials(r.Ufrag, r.Pwd):
 		return fmt.Errorf("ice: remote credentials: %w", ErrCredentials)
 	}
 	key := stun.NewKey([]byte(r.Pwd))
-	if c := a.current; a.next == nil && c.remoteKey != nil {
-		if c.remoteUfrag == r.Ufrag && c.remotePwd == r.Pwd {
-			return nil
-		}
+	next := a.next != nil && r.LocalUfrag != a.current.localUfrag
+	if c := a.current; !next && c.remoteKey != nil && c.remoteUfrag == r.Ufrag && c.remotePwd == r.Pwd {
+		return nil
 	}
-	if a.next != nil || a.current.remoteKey != nil {
-		a.takeOver()
+	if next || a.current.remoteKey != nil {
+		a.takeOver(next)
 	}
 	g := a.current
 	g.remoteUfrag, g.remotePwd, g.remoteLite = r.Ufrag, r.Pwd, r.Lite

@@ -100,14 +100,18 @@ func putUint16(b []byte, n int) { binary.BigEndian.PutUint16(b, uint16(n)) }
 
 // Add appends an attribute with any value. For FINGERPRINT and the integrity attributes see
 // AddFingerprint and AddIntegrity.
-func (b *Builder) Add(t AttributeType, value []byte) { addValue(b, t, value) }
+func (b *Builder) Add(t AttributeType, value []byte) {
+	if b.open(t, len(value)) {
+		b.buf = append(b.buf, value...)
+		b.close()
+	}
+}
 
 // AddString appends an attribute whose value is text (USERNAME, REALM, NONCE, SOFTWARE,
 // ALTERNATE-DOMAIN). RFC 8489 allows 508 bytes for USERNAME and 763 for the others; AddString does
-// not check that.
-func (b *Builder) AddString(t AttributeType, value string) { addValue(b, t, value) }
-
-func addValue[T []byte | string](b *Builder, t AttributeType, value T) {
+// not check that. It does not share code with Add: a function for both types would let every Builder
+// escape to the heap.
+func (b *Builder) AddString(t AttributeType, value string) {
 	if b.open(t, len(value)) {
 		b.buf = append(b.buf, value...)
 		b.close()

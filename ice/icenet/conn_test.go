@@ -275,8 +275,6 @@ func TestConnCloseEndsWaiting(t *testing.T) {
 		require.NoError(t, b.Close())
 		require.NoError(t, a.SetDeadline(deadline))
 		stuck.full.Store(true)
-		_, err := a.Write([]byte("kept"))
-		require.NoError(t, err)
 
 		errs := make(chan error, 5)
 		for range 2 {
@@ -314,9 +312,8 @@ func TestConnWithAFullSocket(t *testing.T) {
 	a, b := newTestConn(t, ice.Config{}, Options{Sockets: []net.PacketConn{stuck}}), loopbackConn(t, ice.Config{Controlling: true})
 	connect(t, a, b)
 	stuck.full.Store(true)
-	_, err := a.Write([]byte("kept"))
-	require.NoError(t, err)
 	require.NoError(t, a.SetWriteDeadline(time.Now().Add(5*time.Millisecond)))
+	var err error
 	for err == nil {
 		_, err = a.Write([]byte("x"))
 	}

@@ -271,6 +271,15 @@ func (d *Driver) link(id ice.BaseID) link.Link {
 	return nil
 }
 
+// Links returns the links that are open, in the order in which they were opened.
+func (d *Driver) Links() []link.Link {
+	links := make([]link.Link, len(d.bases))
+	for i, b := range d.bases {
+		links[i] = b.link
+	}
+	return links
+}
+
 // resolveServers resolves the names of STUN servers; the agent asks each as soon as its address is known.
 func (d *Driver) resolveServers(now time.Time) {
 	if d.closed {

@@ -1,0 +1,224 @@
+package rtc
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/internal/link"
+	"github.com/rtcstack/rtcstack/internal/netsim"
+	"github.com/rtcstack/rtcstack/internal/netsim/simnet"
+)
+
+// simulation is two connections with all their layers on a simulated network, in virtual time: what a test of it says about loss, order,
+// time and addresses is exact, and comes out the same each time.
+type simulation struct {
+	pair
+	net   *simnet.World
+	rng   *rand.Rand
+	hosts [2]*simnet.Host // of a and b
+	wires [2]*wire        // signalling from a, and from b
+}
+
+// place is what a simulation begins with. The zero value is two hosts with one address each, 20 ms apart.
+type place struct {
+	a, b        Configuration
+	tune        tuning
+	interfaces  [2][]netsim.Interface // of a and b
+	signalling  time.Duration         // how long a description or candidate takes; 0: 10 ms
+	unconnected bool                  // the descriptions are not carried
+}
+
+// hostLink is a link without faults, half of a way.
+var hostLink = netsim.LinkConfig{Delay: 5 * time.Millisecond}
+
+func inSimulation(t *testing.T, seed uint64, p place, f func(t *testing.T, s *simulation)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		cryptotest.SetGlobalRandom(t, seed)
+		s := &simulation{net: simnet.New(seed), rng: rand.New(rand.NewPCG(seed, 7))}
+		s.t = t
+		defer s.net.Close()
+		tune := p.tune.withDefaults()
+		for i, pc := range []**PeerConnection{&s.a, &s.b} {
+			interfaces := p.interfaces[i]
+			if interfaces == nil {
+				interfaces = []netsim.Interface{{Addr: netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)}), Up: hostLink, Down: hostLink}}
+			}
+			s.hosts[i] = s.net.Host(interfaces...)
+			tune.network = s.hosts[i]
+			tuned := tune
+			tuned.ice.Rand = s.net.Sim.RandReader()
+			var err error
+			*pc, err = newPeerConnection([]Configuration{p.a, p.b}[i], &tuned)
+			require.NoError(t, err)
+		}
+		defer func() {
+			if t.Failed() {
+				t.Logf("a: %+v\nb: %+v", s.a.Stats(), s.b.Stats())
+			}
+			require.NoError(t, s.a.CloseAndWait())
+			require.NoError(t, s.b.CloseAndWait())
+			for _, w := range s.wires {
+				w.close()
+			}
+			synctest.Wait()
+		}()
+		delay := cmp.Or(p.signalling, 10*time.Millisecond)
+		s.wires = [2]*wire{newWire(delay), newWire(delay)}
+		if !p.unconnected {
+			s.wires[0].carry(t, s.a, s.b)
+			s.wires[1].carry(t, s.b, s.a)
+		}
+		f(t, s)
+	})
+}
+
+// wire is a signalling channel, which keeps the order.
+type wire struct {
+	delay time.Duration
+	mu    sync.Mutex
+	queue []signalled
+	ended bool
+}
+
+type signalled struct {
+	at      time.Time
+	deliver func()
+}
+
+func newWire(delay time.Duration) *wire { return &wire{delay: delay} }
+
+func (w *wire) send(deliver func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return
+	}
+	w.queue = append(w.queue, signalled{time.Now().Add(w.delay), deliver})
+	if len(w.queue) == 1 {
+		time.AfterFunc(w.delay, w.arrive)
+	}
+}
+
+func (w *wire) arrive() {
+	for {
+		w.mu.Lock()
+		if w.ended || len(w.queue) == 0 || w.queue[0].at.After(time.Now()) {
+			if !w.ended && len(w.queue) > 0 {
+				time.AfterFunc(time.Until(w.queue[0].at), w.arrive)
+			}
+			w.mu.Unlock()
+			return
+		}
+		next := w.queue[0]
+		w.mu.Unlock()
+		next.deliver()
+		w.mu.Lock()
+		w.queue = w.queue[1:]
+		w.mu.Unlock()
+	}
+}
+
+func (w *wire) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+}
+
+// carry signals what one connection has to say to the other.
+func (w *wire) carry(t *testing.T, from, to *PeerConnection) {
+	from.OnLocalDescription(func(d SessionDescription) {
+		w.send(func() {
+			if err := to.SetRemoteDescription(d); err != nil {
+				t.Errorf("set remote description: %v", err)
+			}
+		})
+	})
+	from.OnLocalCandidate(func(c Candidate) { w.send(func() { _ = to.AddRemoteCandidate(c) }) })
+}
+
+// await lets virtual time go by until the condition holds, and fails if it does not within the limit.
+func (s *simulation) await(limit time.Duration, what string, condition func() bool) {
+	s.t.Helper()
+	for end := time.Now().Add(limit); !condition(); pause(time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("not within %v of virtual time: %s (states %v %v, ICE %v %v)", limit, what, s.a.State(), s.b.State(), s.a.ICEState(), s.b.ICEState())
+		}
+	}
+}
+
+// settled waits until both agents have nominated.
+func (s *simulation) settled() {
+	s.t.Helper()
+	s.await(10*time.Second, "nominated", func() bool {
+		return s.a.ICEState() == ICEStateCompleted && s.b.ICEState() == ICEStateCompleted
+	})
+}
+
+// blackout loses everything from and to the host of a until light is called.
+func (s *simulation) blackout() (light func()) {
+	at := s.hosts[0].Attachment(0)
+	var up, down netsim.LinkConfig
+	s.net.Do(func() {
+		up, down = at.Up.Config(), at.Down.Config()
+		at.Up.SetConfig(netsim.LinkConfig{Loss: 1})
+		at.Down.SetConfig(netsim.LinkConfig{Loss: 1})
+	})
+	return func() {
+		s.net.Do(func() {
+			at.Up.SetConfig(up)
+			at.Down.SetConfig(down)
+		})
+	}
+}
+
+// twoInterfaces are hosts with two addresses each.
+func twoInterfaces() (interfaces [2][]netsim.Interface) {
+	for side := range interfaces {
+		for i := range 2 {
+			interfaces[side] = append(interfaces[side], netsim.Interface{
+				Addr: netip.AddrFrom4([4]byte{198, 51, 100, byte(10*side + i + 1)}), Up: hostLink, Down: hostLink,
+			})
+		}
+	}
+	return interfaces
+}
+
+// patient has agents that check all pairs before they nominate one.
+var patient = tuning{ice: ice.Config{NominationGrace: time.Second}}
+
+// otherPath returns a path of a connection from another link than the one that it uses to the address that it uses.
+func otherPath(t *testing.T, pc *PeerConnection) link.Path {
+	t.Helper()
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	used := pc.transport.ice.Path()
+	for _, l := range pc.transport.ice.Links() {
+		if l != used.Link {
+			return l.PathTo(used.Remote)
+		}
+	}
+	t.Fatal("there is one link only")
+	panic("unreachable")
+}
+
+// sendOver sends a message over a path that the connection has not selected.
+func sendOver(t *testing.T, dc *DataChannel, path link.Path, text string) {
+	t.Helper()
+	tr := dc.table.transport
+	tr.lock()
+	defer tr.mu.Unlock()
+	require.NoError(t, dc.send([]byte(text), true))
+	tr.corked.due = false
+	tr.transmitSCTP(&path)
+	tr.send()
+}
