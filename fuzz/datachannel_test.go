@@ -15,6 +15,7 @@ import (
 
 	rtc "github.com/rtcstack/rtcstack/api"
 	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/ice/icenet"
 	"github.com/rtcstack/rtcstack/internal/certificate"
 	"github.com/rtcstack/rtcstack/internal/dtlsconn"
 	"github.com/rtcstack/rtcstack/sctp"
@@ -34,7 +35,7 @@ const (
 
 // channelPeer is a peer of a PeerConnection that knows nothing of data channels: it sends on streams whatever it is told to.
 type channelPeer struct {
-	conn *ice.Conn
+	conn *icenet.Conn
 	dtls *dtlsconn.Conn
 	read sync.WaitGroup
 
@@ -57,7 +58,7 @@ func newChannelPeer(t *testing.T, pc *rtc.PeerConnection, create func()) *channe
 	defer cancel()
 	p := &channelPeer{up: make(chan struct{}), last: make(chan []byte, 16)}
 	var err error
-	p.conn, err = ice.NewConn(ice.Config{}, ice.ConnOptions{BindAddress: netip.MustParseAddr("127.0.0.1"), Loopback: true})
+	p.conn, err = icenet.NewConn(ctx, ice.Config{}, icenet.Options{BindAddress: netip.MustParseAddr("127.0.0.1")})
 	require.NoError(t, err)
 	p.sctp, err = sctp.New(sctp.Config{})
 	require.NoError(t, err)

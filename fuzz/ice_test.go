@@ -82,6 +82,9 @@ const (
 	iceSetRemote
 	iceComplete
 	iceAnswer
+	iceRestart
+	iceRemoveLocal
+	iceData
 	iceOperations
 )
 
@@ -133,14 +136,16 @@ func FuzzICEAgent(f *testing.F) {
 		}
 		keys := []*stun.Key{stun.NewKey([]byte(iceRemotePwd)), stun.NewKey([]byte(icePwd))}
 		type sent struct {
-			local, remote netip.AddrPort
-			id            stun.TransactionID
+			path ice.Path
+			id   stun.TransactionID
 		}
 		var requests []sent
+		var bases ice.BaseID
+		hasPath := false
 		buf := make([]byte, 0, 2048)
 		drain := func() {
 			for n := 0; ; n++ {
-				b, local, remote, ok := agent.Transmit(now, buf)
+				b, path, ok := agent.Transmit(now, buf)
 				if !ok {
 					break
 				}
@@ -149,7 +154,7 @@ func FuzzICEAgent(f *testing.F) {
 					t.Fatalf("sent what is not STUN: %v", err)
 				}
 				if m.Type().Class() == stun.ClassRequest {
-					requests = append(requests, sent{local, remote, m.TransactionID()})
+					requests = append(requests, sent{path, m.TransactionID()})
 				}
 				if n > 1000 {
 					t.Fatal("Transmit does not end")
@@ -157,16 +162,25 @@ func FuzzICEAgent(f *testing.F) {
 			}
 			if d := agent.Deadline(); !d.IsZero() && !d.After(now) {
 				agent.Advance(now)
-				if _, _, _, ok := agent.Transmit(now, buf); !ok && !agent.Deadline().IsZero() && !agent.Deadline().After(now) {
+				if _, _, ok := agent.Transmit(now, buf); !ok && !agent.Deadline().IsZero() && !agent.Deadline().After(now) {
 					t.Fatal("Deadline does not move")
 				}
 			}
 			for {
-				if _, ok := agent.Event(); !ok {
+				e, ok := agent.Event()
+				if !ok {
 					break
 				}
+				switch e.(type) {
+				case ice.EventSelectedPair:
+					hasPath = true
+				case ice.EventPathLost:
+					hasPath = false
+				}
 			}
-			agent.Selected()
+			if _, ok := agent.Selected(); ok != hasPath && agent.State() != ice.StateClosed {
+				t.Fatalf("the agent has a path: %v; it has said %v", ok, hasPath)
+			}
 			agent.Stats()
 		}
 		for len(script) >= 2 {
@@ -178,20 +192,37 @@ func FuzzICEAgent(f *testing.F) {
 					return
 				}
 				n := min(int(binary.BigEndian.Uint16(script)), len(script)-2)
-				agent.Receive(now, address(0, argument&0x81), address(1, argument), script[2:2+n])
+				agent.Receive(now, ice.Path{Base: 1 + ice.BaseID(argument>>1&3), Remote: address(1, argument)}, script[2:2+n])
 				script = script[2+n:]
 			case iceAdvance:
 				now = now.Add(time.Duration(argument) * 200 * time.Millisecond)
 				agent.Advance(now)
 			case iceAddLocal:
-				agent.AddLocal(now, address(0, argument&0x83))
+				if _, err := agent.AddLocal(now, ice.Local{Addr: address(0, argument&0x83)}); err == nil {
+					bases++
+				}
 			case iceAddRemote:
 				agent.AddRemoteCandidate(now, ice.Candidate{
 					Foundation: string(rune('a' + argument%4)), Component: 1, Type: ice.CandidateType(1 + argument%4),
 					Priority: uint32(argument) << 16, Addr: address(1, argument),
 				})
 			case iceSetRemote:
-				agent.SetRemote(now, ice.RemoteParameters{Ufrag: iceRemoteUfrag, Pwd: iceRemotePwd, Lite: argument&1 == 1})
+				agent.SetRemote(now, ice.RemoteParameters{
+					Ufrag: iceRemoteUfrag + strings.Repeat("x", int(argument>>1&1)), Pwd: iceRemotePwd, Lite: argument&1 == 1,
+				})
+			case iceRestart:
+				if argument&1 == 0 {
+					agent.Restart(now, iceUfrag+strings.Repeat("x", int(argument>>1&1)), icePwd)
+				} else {
+					agent.CancelRestart(now)
+				}
+			case iceRemoveLocal:
+				agent.RemoveLocal(now, 1+ice.BaseID(argument)%(bases+1))
+			case iceData:
+				path := ice.Path{Base: 1 + ice.BaseID(argument>>1&3), Remote: address(1, argument)}
+				if agent.Permits(path) {
+					agent.ReceivedData(now, path)
+				}
 			case iceComplete:
 				if argument&1 == 0 {
 					agent.SetLocalComplete(now)
@@ -215,7 +246,7 @@ func FuzzICEAgent(f *testing.F) {
 				}
 				b.AddIntegrity(keys[argument>>1&1])
 				b.AddFingerprint()
-				agent.Receive(now, r.local, r.remote, b.Bytes())
+				agent.Receive(now, r.path, b.Bytes())
 			}
 			drain()
 		}

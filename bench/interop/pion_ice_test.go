@@ -10,19 +10,19 @@ import (
 
 	pionice "github.com/pion/ice/v4"
 	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/ice/icenet"
 	"github.com/stretchr/testify/require"
 )
 
-// iceSession is our ice.Conn and pion's ice.Agent, without anything above them.
+// iceSession is our icenet.Conn and pion's ice.Agent, without anything above them.
 type iceSession struct {
 	t    *testing.T
-	ours *ice.Conn
+	ours *icenet.Conn
 	pion *pionice.Agent
 }
 
 func newICESession(t *testing.T, config ice.Config, options ...pionice.AgentOption) *iceSession {
-	ours, err := ice.NewConn(config,
-		ice.ConnOptions{BindAddress: netip.MustParseAddr("127.0.0.1")})
+	ours, err := icenet.NewConn(t.Context(), config, icenet.Options{BindAddress: netip.MustParseAddr("127.0.0.1")})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, ours.Close()) })
 	options = append([]pionice.AgentOption{
@@ -56,15 +56,15 @@ func (s *iceSession) signal(lite bool) (pionUfrag, ourUfrag, ourPwd string) {
 			s.t.Errorf("we take pion's candidate: %v", err)
 		}
 	}))
-	s.ours.OnCandidate(func(c ice.Candidate) {
+	candidates, err := s.ours.Gather(s.t.Context())
+	require.NoError(s.t, err)
+	for _, c := range candidates {
 		parsed, err := pionice.UnmarshalCandidate(c.String())
 		if err == nil {
 			err = s.pion.AddRemoteCandidate(parsed)
 		}
-		if err != nil {
-			s.t.Errorf("pion takes our candidate: %v", err)
-		}
-	})
+		require.NoError(s.t, err, "pion takes our candidate")
+	}
 	require.NoError(s.t, s.pion.GatherCandidates())
 	ourUfrag, ourPwd = s.ours.LocalCredentials()
 	return ufrag, ourUfrag, ourPwd
