@@ -81,7 +81,7 @@ func TestWebSocketServerShutdownReportsWhatIsLeft(t *testing.T) {
 	require.True(t, ws.IsClosed(), "it is closing")
 }
 
-// A client whose handshake has not ended is not open afterwards.
+// A client that does not complete its handshake never opens.
 func TestWebSocketServerShutdownWhileConnecting(t *testing.T) {
 	s := newTunedTestServer(t, WebSocketServerConfiguration{}, webSocketServerTuning{grace: 10 * time.Millisecond})
 	stream, err := net.Dial("tcp", s.Addr().String())

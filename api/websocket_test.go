@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// webSocketServer is a server on loopback whose clients a test takes one by one.
+// webSocketServer is a server on loopback. The test receives its clients one by one.
 type webSocketServer struct {
 	*WebSocketServer
 	t        testing.TB
@@ -65,7 +65,7 @@ func dialTuned(t testing.TB, url string, c *WebSocketConfiguration, tune webSock
 	return ws
 }
 
-// webSocketPair gives both ends of a connection, open.
+// webSocketPair returns both ends of an open connection.
 func webSocketPair(t testing.TB, tune webSocketTuning) (client, server *WebSocket) {
 	t.Helper()
 	s := newTunedTestServer(t, WebSocketServerConfiguration{}, webSocketServerTuning{webSocketTuning: tune})
@@ -260,7 +260,7 @@ func TestWebSocketManyAtOnce(t *testing.T) {
 	}
 }
 
-// An idle WebSocket has one goroutine, and its queues give their memory back.
+// An idle WebSocket has one goroutine, and its queues release their memory.
 func TestWebSocketIdle(t *testing.T) {
 	client, server := webSocketPair(t, webSocketTuning{trimDelay: 10 * time.Millisecond})
 	for i := range 1000 {

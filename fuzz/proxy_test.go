@@ -36,7 +36,7 @@ func FuzzProxyParse(f *testing.F) {
 	})
 }
 
-// proxyConn is a connection to a proxy that says what it says, whatever it hears.
+// proxyConn is a connection to a proxy that sends a fixed answer, whatever it receives.
 type proxyConn struct {
 	net.Conn // nil: nothing else is called
 	answer   []byte

@@ -67,7 +67,7 @@ func TestConnectAnswersThatOpenTheTunnel(t *testing.T) {
 		"many 1xx":       strings.Repeat("HTTP/1.1 100 \r\n\r\n", maxInformational) + "HTTP/1.1 200 OK\r\n\r\n",
 		"longest header": "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxHeaderBlock-len("HTTP/1.1 200 OK\r\nX: \r\n\r\n")) + "\r\n\r\n",
 	} {
-		// What follows the answer belongs to the tunnel: all of it has to be there still.
+		// The bytes after the answer belong to the tunnel: all of them must remain unread.
 		for _, tunnel := range []string{"", "S", "\n", "\r\n\r\n", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 403 no\r\n\r\n"} {
 			t.Run(name, func(t *testing.T) {
 				unread, err := play(t, Config{}, "example.org:443", turn{plainRequest, answer + tunnel})
@@ -141,7 +141,7 @@ func TestConnectAnswersThatAreNone(t *testing.T) {
 		"tab":                 "HTTP/1.1\t200 OK\r\n\r\n",
 		"field without colon": "HTTP/1.1 200 OK\r\nbogus\r\n\r\n",
 		"field without name":  "HTTP/1.1 200 OK\r\n: x\r\n\r\n",
-		// "A server MUST NOT send" 101 to who did not ask for an upgrade.
+		// The request has no Upgrade field, so that 101 is a protocol error.
 		"101":                  "HTTP/1.1 101 Switching Protocols\r\n\r\n",
 		"too many 1xx":         strings.Repeat("HTTP/1.1 100 \r\n\r\n", maxInformational+1) + "HTTP/1.1 200 OK\r\n\r\n",
 		"too long a header":    "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxHeaderBlock) + "\r\n\r\n",

@@ -54,8 +54,8 @@ func TestPingsWithinAMessageAreAnsweredSoon(t *testing.T) {
 	})
 }
 
-// What comes after Close is thrown away. In particular it is not taken for more of
-// the message that was being read.
+// Messages that arrive after Close are discarded. In particular they are not taken for a part of the message
+// being read.
 func TestCloseWithinAMessageThatIsRead(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		r := s.streams()
@@ -126,8 +126,7 @@ func TestCloseWithinAMessageThatIsWritten(t *testing.T) {
 	}
 }
 
-// A stream of a compressed message that was skipped has nothing more to give, nor
-// what it had in stock.
+// The stream of a compressed message that was skipped returns no more bytes, not even decompressed ones.
 func TestSkippedReaderOfACompressedMessage(t *testing.T) {
 	compression := &compressionParams{serverMaxWindowBits: 15, clientMaxWindowBits: 15}
 	inScript(t, connConfig{compression: compression}, func(t *testing.T, s *script) {
@@ -149,8 +148,7 @@ func TestSkippedReaderOfACompressedMessage(t *testing.T) {
 	})
 }
 
-// Who waits for room and then has nothing to send at once leaves what others have
-// pending to somebody who writes it.
+// A writer that has waited, and then has nothing to send at once, starts a flush of the pending frames of others.
 func TestWriterLeavesWhatIsPendingToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()

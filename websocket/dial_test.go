@@ -101,7 +101,7 @@ func TestDialTLS(t *testing.T) {
 	require.Equal(t, []string{"h2"}, config.NextProtos, "the caller's configuration is left as it was")
 	require.Empty(t, config.ServerName)
 
-	// A certificate that nobody vouches for, and one for another host.
+	// An untrusted certificate, and one for another host.
 	var untrusted *tls.CertificateVerificationError
 	_, err = Dial(t.Context(), url, nil)
 	require.ErrorAs(t, err, &untrusted)

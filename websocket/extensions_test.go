@@ -145,7 +145,7 @@ func TestServerAcceptsDeflate(t *testing.T) {
 		// negotiation response to the offer MUST NOT include [it]."
 		{small, "permessage-deflate", "-"},
 
-		// Section 7.1: what makes a server decline an offer.
+		// RFC 7692, section 7.1: a server declines invalid offers.
 		{standard, "permessage-deflate; unknown", "-"},
 		{standard, "permessage-deflate; Server_no_context_takeover", "-"},
 		{standard, "permessage-deflate; server_no_context_takeover; server_no_context_takeover", "-"},

@@ -98,7 +98,7 @@ func TestClientAcceptsResponse(t *testing.T) {
 		// case-insensitive match for the value 'Upgrade'".
 		{switching + "upgrade: WebSocket\r\nCONNECTION: keep-alive, upgrade\r\nsec-websocket-accept:  " + exampleAccept + " \r\n\r\n", "", "", false},
 		{switching + "Upgrade:\r\n websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + exampleAccept + "\r\n\r\n", "", "", false},
-		// No byte of what follows is lost.
+		// No byte after the response is lost.
 		{accepted + "\r\n\x81\x05Hello", "", "\x81\x05Hello", false},
 		{accepted + "\r\n\r\n", "", "\r\n", false},
 		// RFC 9110, section 15.2: interim responses.
@@ -182,7 +182,7 @@ func TestClientRefusesResponse(t *testing.T) {
 	}
 }
 
-// What the server says about its refusal is there to be read, as much as is reasonable.
+// The error has the beginning of the body of a refusal.
 func TestClientKeepsTheRefusal(t *testing.T) {
 	for _, test := range []struct {
 		response string

@@ -22,7 +22,7 @@ const (
 	request      = requestLine + hostLine + upgradeLines + keyLine + versionLine
 )
 
-// serve gives the request to a server and returns what became of it.
+// serve passes the request to a server and returns the result.
 func serve(t *testing.T, request string, opts *AcceptOptions) (*Conn, *Request, *scriptConn, error) {
 	t.Helper()
 	stream := &scriptConn{in: strings.NewReader(request)}
@@ -89,7 +89,7 @@ func TestServerRefusesRequest(t *testing.T) {
 		{"GET chat HTTP/1.1\r\n" + hostLine + rest, 400, "parse"},
 		{"GET * HTTP/1.1\r\n" + hostLine + rest, 400, "path"},
 		{"GET ?q HTTP/1.1\r\n" + hostLine + rest, 400, "parse"},
-		// What is accepted can be parsed, and says what host it is for.
+		// An accepted request target can be parsed, and the request has a host.
 		{"GET :// HTTP/1.1\r\n" + hostLine + rest, 400, "parse"},
 		{"GET ://h/ HTTP/1.1\r\n" + hostLine + rest, 400, "parse"},
 		{"GET 1://h/ HTTP/1.1\r\n" + hostLine + rest, 400, "parse"},

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pipeDialer is a DialContext whose server does what serve does.
+// pipeDialer returns a DialContext function. serve is the server.
 func pipeDialer(serve func(stream net.Conn)) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()

@@ -24,8 +24,8 @@ func frame(fromClient bool, b0 byte, payload string) []byte {
 	return b
 }
 
-// events returns what a receiver makes of a stream that comes in pieces, one
-// event a line. direct makes it receive into the message what can be.
+// events returns the events of a receiver for a stream in pieces, one event a line. With direct, it uses
+// ReceiveDirect where possible.
 func events(r *Receiver, direct bool, pieces ...[]byte) string {
 	var s strings.Builder
 	var message []byte
@@ -66,7 +66,7 @@ func events(r *Receiver, direct bool, pieces ...[]byte) string {
 	return s.String()
 }
 
-// everyWay gives a stream to receivers: at once, byte by byte, and cut in two at every place.
+// everyWay passes a stream to receivers at once, byte by byte, and in two pieces, split at every place.
 func everyWay(t *testing.T, stream []byte, want string, receiver func() *Receiver) {
 	t.Helper()
 	var bytewise [][]byte

@@ -13,7 +13,7 @@ type stream struct {
 	n     uint
 }
 
-// bits adds n bits, the lowest first: what RFC 1951 calls "data elements other than Huffman codes".
+// bits adds n bits, the lowest first, as for "data elements other than Huffman codes" (RFC 1951, section 3.1.1).
 func (s *stream) bits(v, n uint) *stream {
 	for i := range n {
 		if s.n%8 == 0 {
