@@ -63,7 +63,8 @@ func TestWebSocketEitherSideCloses(t *testing.T) {
 			require.NoError(t, err)
 			require.EqualValues(t, 4001, code)
 			require.Equal(t, "lunch", reason)
-			// "When sending a Close frame in response, the endpoint typically echos the status code it received."
+			// "When sending a Close frame in response, the endpoint typically echos the status code
+			// it received."
 			code, _, err = a.CloseStatus()
 			require.NoError(t, err)
 			require.EqualValues(t, 4001, code)
@@ -147,7 +148,8 @@ func TestWebSocketCloseWithoutThePeer(t *testing.T) {
 	}
 }
 
-// silentPeer returns a client whose server completes the opening handshake and then neither reads nor writes.
+// silentPeer returns a client whose server completes the opening handshake and then neither reads
+// nor writes.
 func silentPeer(t testing.TB, tune webSocketTuning) (client *WebSocket, peer net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/net/nettest"
 )
 
-// The NetConn of a WebSocket follows the contract of net.Conn, at both ends: Write splits its bytes into messages, and Read does
-// not show their boundaries.
+// The NetConn of a WebSocket follows the contract of net.Conn, at both ends: Write splits its bytes
+// into messages, and Read does not show their boundaries.
 func TestWebSocketNetConnIsANetConn(t *testing.T) {
 	for name, fromServer := range map[string]bool{"client": false, "server": true} {
 		t.Run(name, func(t *testing.T) {

@@ -51,7 +51,8 @@ func wirePeers(t *testing.T, tune webSocketTuning, test func(t *testing.T, ws *W
 	})
 }
 
-// wirePeersInMemory is wirePeers in virtual time, over streams that hold nothing: a write ends when all of it is read.
+// wirePeersInMemory is wirePeers in virtual time, over streams that hold nothing: a write ends when
+// all of it is read.
 func wirePeersInMemory(t *testing.T, test func(t *testing.T, ws *WebSocket, peer *wirePeer)) {
 	t.Run("server", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -225,8 +226,8 @@ var webSocketEnds = []webSocketEnd{
 	{name: "half-close", halfClose: true, err: io.ErrUnexpectedEOF, append: func(_ *websocket.Sender, dst []byte) []byte { return dst }},
 }
 
-// Messages and the end come together: the answers of the program leave before the end is answered, in whatever way the
-// program takes the messages.
+// Messages and the end come together: the answers of the program leave before the end is answered,
+// in whatever way the program takes the messages.
 func TestWebSocketAnswersLeaveBeforeTheEnd(t *testing.T) {
 	for name, echo := range map[string]func(t *testing.T, ws *WebSocket){
 		"OnMessage, Send": func(t *testing.T, ws *WebSocket) {

@@ -116,7 +116,8 @@ func TestWebSocketSendCopies(t *testing.T) {
 	require.Equal(t, "before", string(next(t, server).Data))
 }
 
-// "The server's client callback comes before the handshake: remote address works in it, path from open on."
+// "The server's client callback comes before the handshake: remote address works in it, path from
+// open on."
 func TestWebSocketCallbacksOfALife(t *testing.T) {
 	checkLeaks(t)
 	var r recorder

@@ -20,7 +20,8 @@ func webSocketConfig(flags byte) websocket.Config {
 	return cfg
 }
 
-// webSocketEvents returns the events of a receiver for a stream in pieces of the given sizes, which are repeated.
+// webSocketEvents returns the events of a receiver for a stream in pieces of the given sizes, which
+// are repeated.
 func webSocketEvents(t *testing.T, cfg websocket.Config, stream, sizes []byte, direct bool) (events string) {
 	r := websocket.NewReceiver(cfg)
 	var message []byte

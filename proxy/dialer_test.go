@@ -119,8 +119,8 @@ func TestDialerEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// If the context has already ended, DialContext calls nothing; if it ends during Forward, the error matches that of the context
-// and that of Forward.
+// If the context has already ended, DialContext calls nothing; if it ends during Forward, the error
+// matches that of the context and that of Forward.
 func TestDialerAndContextsThatHaveEnded(t *testing.T) {
 	changed, unreachable := errors.New("changed my mind"), errors.New("unreachable")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -167,7 +167,8 @@ func TestConnectionOutlivesTheContext(t *testing.T) {
 	})
 }
 
-// The result is the connection that Forward opened: a wrapper would hide the methods of a *net.TCPConn.
+// The result is the connection that Forward opened: a wrapper would hide the methods of a
+// *net.TCPConn.
 func TestConnectionIsNotWrapped(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -200,7 +201,8 @@ func expect(t *testing.T, conn net.Conn, turns ...turn) {
 	}
 }
 
-// An HTTP proxy reached through a SOCKS5 proxy: the outer dialer's Forward is the inner one's DialContext.
+// An HTTP proxy reached through a SOCKS5 proxy: the outer dialer's Forward is the inner one's
+// DialContext.
 func TestChainOfProxies(t *testing.T) {
 	dial := func(turns ...turn) error {
 		inner := &Dialer{

@@ -42,8 +42,8 @@ func (s *script) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// play runs c's handshake for the address, with the answers in pieces of 1, 2, 3, … bytes. It returns the error and the unread
-// bytes, which must be the same for all sizes.
+// play runs c's handshake for the address, with the answers in pieces of 1, 2, 3, … bytes. It
+// returns the error and the unread bytes, which must be the same for all sizes.
 func play(t *testing.T, c Config, address string, turns ...turn) (unread string, err *Error) {
 	t.Helper()
 	to, parseErr := parseTarget(context.Background(), "tcp", address)

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pipeListener is a network in memory, so that servers of net/http run in virtual
-// time: its DialContext opens streams that its Accept returns.
+// pipeListener is a network in memory, so that servers of net/http run in virtual time: its
+// DialContext opens streams that its Accept returns.
 type pipeListener struct {
 	streams chan net.Conn
 	closed  chan struct{}
@@ -103,8 +103,8 @@ func TestAcceptRefuses(t *testing.T) {
 	}
 }
 
-// RFC 9112, section 3.2.2: "a server MUST accept the absolute-form in requests".
-// CheckRequest gets the path, whatever the form of the request target.
+// RFC 9112, section 3.2.2: "a server MUST accept the absolute-form in requests". CheckRequest gets
+// the path, whatever the form of the request target.
 func TestAcceptAbsoluteForm(t *testing.T) {
 	for _, target := range []string{"/chat?room=1", "http://server.example.com/chat?room=1"} {
 		r, w := upgradeRequest(), httptest.NewRecorder()
@@ -206,7 +206,8 @@ func TestOriginAllowed(t *testing.T) {
 	require.False(t, checked.originAllowed(&Request{Host: "a", Header: http.Header{"Origin": {"http://a", "http://a"}}}))
 }
 
-// The header fields that a handler or middleware has set are sent, except for those of the handshake.
+// The header fields that a handler or middleware has set are sent, except for those of the
+// handshake.
 func TestAcceptSendsHeader(t *testing.T) {
 	l := newPipeListener(t)
 	serveHTTP(t, l, func(w http.ResponseWriter, r *http.Request) {

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// loopStream is a stream that costs almost nothing: it returns the same bytes again and again, and discards writes.
+// loopStream is a stream that costs almost nothing: it returns the same bytes again and again, and
+// discards writes.
 type loopStream struct {
 	net.Conn
 	frames []byte
@@ -20,8 +21,8 @@ func (s *loopStream) Close() error                     { return nil }
 func (s *loopStream) SetReadDeadline(time.Time) error  { return nil }
 func (s *loopStream) SetWriteDeadline(time.Time) error { return nil }
 
-// BenchmarkReadWrite measures reading a message and sending it back, without the system calls, if 16 messages
-// arrive together.
+// BenchmarkReadWrite measures reading a message and sending it back, without the system calls, if
+// 16 messages arrive together.
 func BenchmarkReadWrite(b *testing.B) {
 	for _, size := range []int{125, 1 << 10, 16 << 10} {
 		for _, client := range []bool{false, true} {

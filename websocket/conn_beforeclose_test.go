@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// In BeforeClose the program can answer the messages before the peer's end, of any kind. The answers are sent in
-// front of our close frame, and are not held back for a reader that does not read again.
+// In BeforeClose the program can answer the messages before the peer's end, of any kind. The
+// answers are sent in front of our close frame, and are not held back for a reader that does not
+// read again.
 func TestWhatIsWrittenBeforeTheCloseIsAnswered(t *testing.T) {
 	for name, c := range map[string]struct {
 		b0      byte // of the peer's last frame; 0: it ends the stream without one

@@ -14,8 +14,8 @@ import (
 
 const second = time.Second
 
-// A ping is sent in each interval, and the connection fails when the number of
-// unanswered ones that is allowed is exceeded.
+// A ping is sent in each interval, and the connection fails when the number of unanswered ones that
+// is allowed is exceeded.
 func TestKeepAlive(t *testing.T) {
 	inScript(t, connConfig{pingInterval: second, maxOutstandingPings: 2}, func(t *testing.T, s *script) {
 		read := s.reads(background())
@@ -78,8 +78,8 @@ func TestPing(t *testing.T) {
 	})
 }
 
-// A context that ends between messages leaves the connection usable; in the
-// middle of one it does not.
+// A context that ends between messages leaves the connection usable; in the middle of one it does
+// not.
 func TestReadContext(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		ctx, cancel := context.WithCancel(background())
@@ -115,7 +115,8 @@ func TestReadContext(t *testing.T) {
 	})
 }
 
-// Cancelling a waiting writer leaves the connection usable; cancelling one that is writing closes it.
+// Cancelling a waiting writer leaves the connection usable; cancelling one that is writing closes
+// it.
 func TestWriteContext(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		w, err := s.conn.Writer(background(), MessageText)

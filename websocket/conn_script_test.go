@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// script is a Conn, and the peer that the test plays, over a pipe without a
-// buffer and in a bubble of virtual time.
+// script is a Conn, and the peer that the test plays, over a pipe without a buffer and in a bubble
+// of virtual time.
 type script struct {
 	t    *testing.T
 	conn *Conn
@@ -214,8 +214,8 @@ func TestPingsAreAnswered(t *testing.T) {
 	})
 }
 
-// "If an endpoint receives a Close frame and did not previously send a Close
-// frame, the endpoint MUST send a Close frame in response."
+// "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint
+// MUST send a Close frame in response."
 //
 // RFC 6455, section 5.5.1.
 func TestThePeerCloses(t *testing.T) {
@@ -269,8 +269,9 @@ func TestClose(t *testing.T) {
 		require.ErrorIs(t, err, net.ErrClosed)
 		require.ErrorIs(t, s.conn.Ping(background()), ErrClosed)
 
-		// RFC 6455, section 5.5.1: "The application MUST NOT send any more data frames after sending a Close frame."
-		// The frames that arrive before the peer's close frame are discarded, but must be valid.
+		// RFC 6455, section 5.5.1: "The application MUST NOT send any more data frames after
+		// sending a Close frame." The frames that arrive before the peer's close frame are
+		// discarded, but must be valid.
 		s.sends(0x01, "late")
 		s.sends(0x89, "ping")
 		s.sends(0x80, "r")
@@ -300,9 +301,9 @@ func TestCloseWhileReading(t *testing.T) {
 	})
 }
 
-// A Read that begins when Close already has does so as well: whoever reads in a
-// loop takes ErrClosed for the end of the closing handshake, and may close the
-// stream in front of the peer's answer.
+// A Read that begins when Close already has does so as well: whoever reads in a loop takes
+// ErrClosed for the end of the closing handshake, and may close the stream in front of the peer's
+// answer.
 func TestReadWhileClosing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream, peer := net.Pipe()

@@ -268,8 +268,8 @@ func (c *countingConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// The answers to messages that were received together leave together, when the
-// reader would wait, and at the latest after maxHold.
+// The answers to messages that were received together leave together, when the reader would wait,
+// and at the latest after maxHold.
 func TestAnswersCoalesce(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		counting := &countingConn{Conn: s.conn.stream}
@@ -331,8 +331,7 @@ func TestWriteBuffered(t *testing.T) {
 	})
 }
 
-// A peer that sends pings and does not read fills no memory, and its messages are
-// still read.
+// A peer that sends pings and does not read fills no memory, and its messages are still read.
 func TestPingFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()

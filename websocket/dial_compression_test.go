@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Both sides use the same parameters, those agreed on: messages arrive whatever each side is configured to do.
+// Both sides use the same parameters, those agreed on: messages arrive whatever each side is
+// configured to do.
 func TestCompressionIsUsedAsAgreed(t *testing.T) {
 	configurations := []*CompressionOptions{
 		nil,

@@ -1,10 +1,10 @@
-// Package websocket implements the WebSocket protocol, client and server: messages, text or binary, over
-// a connection that begins as HTTP.
+// Package websocket implements the WebSocket protocol, client and server: messages, text or binary,
+// over a connection that begins as HTTP.
 //
-//   - RFC 6455, the protocol: the opening handshake ([Dial] for clients, [Accept] for servers of net/http,
-//     [Handshake] for other servers), framing, the closing handshake, pings.
-//   - RFC 7692, permessage-deflate: messages compressed one by one, with windows of any size, with or
-//     without context takeover.
+//   - RFC 6455, the protocol: the opening handshake ([Dial] for clients, [Accept] for servers of
+//     net/http, [Handshake] for other servers), framing, the closing handshake, pings.
+//   - RFC 7692, permessage-deflate: messages compressed one by one, with windows of any size, with
+//     or without context takeover.
 //
 // # The shortest program
 //
@@ -25,28 +25,30 @@
 //
 // # Connections
 //
-// A [Conn] has no goroutine. It answers pings and the peer's close frame while the program reads. Several
-// goroutines may write at the same time, and their messages leave in one system call. ReadInto and Write
-// do not allocate. See the documentation of Conn for contexts and coalescing.
+// A [Conn] has no goroutine. It answers pings and the peer's close frame while the program reads.
+// Several goroutines may write at the same time, and their messages leave in one system call.
+// ReadInto and Write do not allocate. See the documentation of Conn for contexts and coalescing.
 //
 // The error of Read is the reason that a connection has ended:
 //
 //   - [*CloseError]: the peer has closed it, with a code and a reason.
 //   - [ErrClosed]: this side has closed it.
-//   - [*ProtocolError]: the peer has broken the protocol. It matches a sentinel such as [ErrUnmasked].
+//   - [*ProtocolError]: the peer has broken the protocol. It matches a sentinel such as
+//     [ErrUnmasked].
 //   - [ErrPingTimeout]: the peer has left pings unanswered.
 //   - io.ErrUnexpectedEOF: the stream has ended without a closing handshake.
 //   - Any other error is that of the stream.
 //
-// Connections are pinged at intervals (PingInterval of [DialOptions] and [AcceptOptions]), so that NATs and
-// proxies do not forget them; setting the interval also detects a dead peer. For a message to many
-// connections, see [PreparedMessage].
+// Connections are pinged at intervals (PingInterval of [DialOptions] and [AcceptOptions]), so that
+// NATs and proxies do not forget them; setting the interval also detects a dead peer. For a message
+// to many connections, see [PreparedMessage].
 //
 // # The framing core
 //
-// [Receiver] and [Sender] implement the protocol without I/O: a Receiver turns bytes of a stream into
-// messages and control frames, a Sender does the opposite. They open no socket, start no goroutine and
-// read no clock. Conn consists of them. A server with an event loop uses them as follows:
+// [Receiver] and [Sender] implement the protocol without I/O: a Receiver turns bytes of a stream
+// into messages and control frames, a Sender does the opposite. They open no socket, start no
+// goroutine and read no clock. Conn consists of them. A server with an event loop uses them as
+// follows:
 //
 //	receiver, sender := websocket.NewReceiver(websocket.Config{}), websocket.NewSender(websocket.Config{}, nil)
 //	for in := range pieces { // pieces of the stream
@@ -75,16 +77,17 @@
 //
 // # Limits
 //
-// No memory is allocated for an announced length: the buffer of a message grows with the bytes received. A
-// message larger than MaxMessageSize, according to its frame headers or after decompression, fails the
-// connection (1009) before it is complete. Many empty fragments fail the connection (1008). If a peer
-// sends many pings and does not read the pongs, only its last ping is remembered. Text is checked as it
-// arrives, and refused at its first invalid byte.
+// No memory is allocated for an announced length: the buffer of a message grows with the bytes
+// received. A message larger than MaxMessageSize, according to its frame headers or after
+// decompression, fails the connection (1009) before it is complete. Many empty fragments fail the
+// connection (1008). If a peer sends many pings and does not read the pongs, only its last ping is
+// remembered. Text is checked as it arrives, and refused at its first invalid byte.
 //
 // # Left out
 //
 //   - WebSockets over HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220).
 //   - Extensions other than permessage-deflate.
 //   - Checking that text to be sent is UTF-8.
-//   - Interleaving the fragments of a large message with other messages, which RFC 6455 does not allow.
+//   - Interleaving the fragments of a large message with other messages, which RFC 6455 does not
+//     allow.
 package websocket

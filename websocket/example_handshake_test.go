@@ -102,8 +102,8 @@ func ExampleHandshake() {
 	// websocket: bad handshake: 404 Not Found
 }
 
-// Through a proxy: the DialContext of package proxy, or of anything else that
-// dials, goes in between.
+// Through a proxy: the DialContext of package proxy, or of anything else that dials, goes in
+// between.
 func ExampleDialOptions_proxy() {
 	config, err := proxy.Parse("socks5://proxy.example.org")
 	if err != nil {

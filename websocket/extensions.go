@@ -12,32 +12,33 @@ import (
 //
 // Context takeover costs memory while the connection lives: about the size of the window on the
 // receiving side, and several times as much on the sending side. Small messages, and compressed or
-// encrypted ones, gain nothing. Compressing secrets together with text that an attacker chooses reveals
-// the secrets by their size (RFC 7692, section 8).
+// encrypted ones, gain nothing. Compressing secrets together with text that an attacker chooses
+// reveals the secrets by their size (RFC 7692, section 8).
 type CompressionOptions struct {
-	// Threshold is the size of the smallest message that is sent compressed, in bytes. 0 is 128, or 512
-	// without context takeover; a negative threshold compresses every message.
+	// Threshold is the size of the smallest message that is sent compressed, in bytes. 0 is 128, or
+	// 512 without context takeover; a negative threshold compresses every message.
 	Threshold int
 
-	// ServerNoContextTakeover and ClientNoContextTakeover make the server, or the client, compress each
-	// message without the context of the messages before: it takes less memory, and compresses less.
+	// ServerNoContextTakeover and ClientNoContextTakeover make the server, or the client, compress
+	// each message without the context of the messages before: it takes less memory, and compresses
+	// less.
 	//
 	// RFC 7692, section 7.1.1.
 	ServerNoContextTakeover bool
 	ClientNoContextTakeover bool
 
-	// ServerMaxWindowBits and ClientMaxWindowBits bound the window of the server's, or the client's,
-	// compressor to 2 to this power of bytes, from 8 to 15. 0 is 15. With a client that cannot respect the
-	// bound, the connection has no compression. A server that accepts the offer and omits the bound, as some
-	// do, fails the handshake.
+	// ServerMaxWindowBits and ClientMaxWindowBits bound the window of the server's, or the
+	// client's, compressor to 2 to this power of bytes, from 8 to 15. 0 is 15. With a client that
+	// cannot respect the bound, the connection has no compression. A server that accepts the offer
+	// and omits the bound, as some do, fails the handshake.
 	//
 	// RFC 7692, section 7.1.2.
 	ServerMaxWindowBits int
 	ClientMaxWindowBits int
 }
 
-// check returns the options with defaults instead of zeros, and an error that matches ErrInvalidOption
-// if they are out of range.
+// check returns the options with defaults instead of zeros, and an error that matches
+// ErrInvalidOption if they are out of range.
 func (o CompressionOptions) check() (CompressionOptions, error) {
 	for _, bits := range []*int{&o.ServerMaxWindowBits, &o.ClientMaxWindowBits} {
 		*bits = windowBits(*bits)
@@ -72,8 +73,8 @@ const (
 )
 
 // parseExtensions parses the values of all Sec-WebSocket-Extensions fields of a message, which are
-// equivalent to one value with commas in between. If they do not follow the grammar, ok is false, and
-// the handshake must fail.
+// equivalent to one value with commas in between. If they do not follow the grammar, ok is false,
+// and the handshake must fail.
 //
 // RFC 6455, section 9.1.
 func parseExtensions(values []string) (extensions []extension, ok bool) {
@@ -136,9 +137,9 @@ func (s *extensionScanner) token() (string, bool) {
 
 // value removes a token or a quoted string from the front and returns it.
 //
-// RFC 6455, section 9.1: "When using the quoted-string syntax variant, the value after quoted-string
-// unescaping MUST conform to the 'token' ABNF." That is left to the extension: an unknown one is
-// declined anyway.
+// RFC 6455, section 9.1: "When using the quoted-string syntax variant, the value after
+// quoted-string unescaping MUST conform to the 'token' ABNF." That is left to the extension: an
+// unknown one is declined anyway.
 func (s *extensionScanner) value() (string, bool) {
 	if *s == "" || (*s)[0] != '"' {
 		return s.token()
@@ -172,8 +173,8 @@ type deflateParameters struct {
 const anyWindowBits = -1
 
 // parseDeflateParameters parses the parameters of permessage-deflate. For a parameter that is not
-// defined, has an invalid value, or occurs more than once, ok is false: a server then declines the offer,
-// and a client fails the connection.
+// defined, has an invalid value, or occurs more than once, ok is false: a server then declines the
+// offer, and a client fails the connection.
 //
 // RFC 7692, section 7.1.
 func parseDeflateParameters(e extension) (p deflateParameters, ok bool) {
@@ -208,8 +209,8 @@ func parseDeflateParameters(e extension) (p deflateParameters, ok bool) {
 	return p, true
 }
 
-// parseWindowBits parses "a decimal integer value without leading zeroes between 8 to 15, inclusive". It
-// returns 0 for anything else.
+// parseWindowBits parses "a decimal integer value without leading zeroes between 8 to 15,
+// inclusive". It returns 0 for anything else.
 //
 // RFC 7692, section 7.1.2.1.
 func parseWindowBits(s string) int {

@@ -4,8 +4,8 @@ import "github.com/rtcstack/rtcstack/internal/deflate"
 
 // offerDeflate returns the offer of a client with valid options.
 //
-// It always includes client_max_window_bits, with or without a value: this client accepts any bound that
-// the server chooses.
+// It always includes client_max_window_bits, with or without a value: this client accepts any bound
+// that the server chooses.
 //
 // RFC 7692, section 7.1.2.2.
 func offerDeflate(o CompressionOptions) deflateParameters {
@@ -23,8 +23,8 @@ func offerDeflate(o CompressionOptions) deflateParameters {
 	return offer
 }
 
-// acceptDeflate returns the server's answer to the first offer that it accepts. If there is none, the
-// connection has no compression, which is not an error.
+// acceptDeflate returns the server's answer to the first offer that it accepts. If there is none,
+// the connection has no compression, which is not an error.
 //
 // RFC 7692, section 5.1.
 func acceptDeflate(offers []extension, o CompressionOptions) (answer deflateParameters, ok bool) {
@@ -37,13 +37,15 @@ func acceptDeflate(offers []extension, o CompressionOptions) (answer deflatePara
 			continue
 		}
 		answer := deflateParameters{
-			// RFC 7692, section 7.1.1.1: a server accepts the parameter by including it in the response.
+			// RFC 7692, section 7.1.1.1: a server accepts the parameter by including it in the
+			// response.
 			serverNoContextTakeover: offer.serverNoContextTakeover || o.ServerNoContextTakeover,
-			// RFC 7692, section 7.1.1.2: the offer is a hint that the client will use no context takeover.
+			// RFC 7692, section 7.1.1.2: the offer is a hint that the client will use no context
+			// takeover.
 			clientNoContextTakeover: offer.clientNoContextTakeover || o.ClientNoContextTakeover,
 		}
-		// RFC 7692, section 7.1.2.1: "the same or smaller value as the offer". The response may also have
-		// the parameter if the offer does not.
+		// RFC 7692, section 7.1.2.1: "the same or smaller value as the offer". The response may
+		// also have the parameter if the offer does not.
 		if bits := offer.serverMaxWindowBits; bits != 0 {
 			answer.serverMaxWindowBits = min(bits, o.ServerMaxWindowBits)
 		} else if o.ServerMaxWindowBits < deflate.MaxWindowBits {
@@ -81,8 +83,8 @@ func (p deflateParameters) agreed() *compressionParams {
 }
 
 // checkAnswer is the client's check of the server's choice of extensions. offer is nil if none was
-// offered. It returns nil and no reason if the server chose none, and a reason if the connection must
-// fail.
+// offered. It returns nil and no reason if the server chose none, and a reason if the connection
+// must fail.
 //
 // RFC 6455, section 4.1.
 // RFC 7692, section 7.1.

@@ -25,8 +25,8 @@ type clientHandshake struct {
 	offer        *deflateParameters // nil: no compression offered
 }
 
-// clientProtected are the fields that DialOptions.Header must not set: those of the handshake, and those
-// of a request with content.
+// clientProtected are the fields that DialOptions.Header must not set: those of the handshake, and
+// those of a request with content.
 var clientProtected = map[string]bool{
 	"Host": true, "Upgrade": true, "Connection": true,
 	"Sec-Websocket-Key": true, "Sec-Websocket-Version": true,
@@ -127,8 +127,8 @@ func (h *clientHandshake) checkResponse(r *responseHead) (connConfig, error) {
 	return connConfig{client: true, subprotocol: subprotocol, compression: compression}, nil
 }
 
-// run performs the handshake on a stream that is closed from outside if the handshake takes too long. It
-// does not close the stream itself.
+// run performs the handshake on a stream that is closed from outside if the handshake takes too
+// long. It does not close the stream itself.
 func (h *clientHandshake) run(stream net.Conn) (connConfig, error) {
 	if _, err := stream.Write(h.appendRequest(nil)); err != nil {
 		return connConfig{}, fmt.Errorf("send request: %w", err)
@@ -143,8 +143,8 @@ func (h *clientHandshake) run(stream net.Conn) (connConfig, error) {
 		if err != nil {
 			return connConfig{}, responseError(err)
 		}
-		// RFC 9110, section 15.2: "A client MUST be able to parse one or more 1xx responses received prior to
-		// a final response, even if the client does not expect one."
+		// RFC 9110, section 15.2: "A client MUST be able to parse one or more 1xx responses
+		// received prior to a final response, even if the client does not expect one."
 		if response.status/100 == 1 && response.status != http.StatusSwitchingProtocols {
 			continue
 		}
@@ -158,8 +158,8 @@ func (h *clientHandshake) run(stream net.Conn) (connConfig, error) {
 	return connConfig{}, &HandshakeError{Reason: "too many interim responses"}
 }
 
-// responseError wraps the error of reading a response. The result is a *HandshakeError, except for an
-// error of the stream.
+// responseError wraps the error of reading a response. The result is a *HandshakeError, except for
+// an error of the stream.
 func responseError(err error) error {
 	switch err {
 	case io.ErrUnexpectedEOF:
@@ -171,14 +171,14 @@ func responseError(err error) error {
 	}
 }
 
-// readErrorBody returns the beginning of the content of a response, without transfer coding: the bytes
-// that arrive within errorBodyTimeout.
+// readErrorBody returns the beginning of the content of a response, without transfer coding: the
+// bytes that arrive within errorBodyTimeout.
 func readErrorBody(stream net.Conn, head, early []byte) []byte {
 	soon := time.AfterFunc(errorBodyTimeout, func() { stream.SetReadDeadline(time.Unix(1, 0)) })
 	defer soon.Stop()
 	all := io.MultiReader(bytes.NewReader(bytes.Clone(head)), bytes.NewReader(early), stream)
-	// The size of the head is bounded, as headReader has read it. http.ReadResponse decodes the framing of
-	// the content.
+	// The size of the head is bounded, as headReader has read it. http.ReadResponse decodes the
+	// framing of the content.
 	response, err := http.ReadResponse(bufio.NewReader(all), &http.Request{Method: http.MethodGet})
 	if err != nil {
 		return nil

@@ -14,8 +14,8 @@ var (
 	errHeadLineBreak = errors.New("a line that does not end with CR LF")
 )
 
-// headReader reads the heads of HTTP messages from a stream: the start line and the header fields, up to
-// and including the empty line. It keeps the bytes that it has read beyond them.
+// headReader reads the heads of HTTP messages from a stream: the start line and the header fields,
+// up to and including the empty line. It keeps the bytes that it has read beyond them.
 type headReader struct {
 	stream io.Reader
 	prefix string // the prefix of every head, so that other protocols are recognised at once; empty: requests
@@ -29,7 +29,8 @@ type headReader struct {
 const initialHeadSize = 1 << 10 // bytes; the request of a browser has about half of this
 
 // next returns the next head. The slice is valid until the next call. The error is errNotHTTP,
-// errHeadTooLarge, errHeadLineBreak, or that of the stream, with io.ErrUnexpectedEOF instead of io.EOF.
+// errHeadTooLarge, errHeadLineBreak, or that of the stream, with io.ErrUnexpectedEOF instead of
+// io.EOF.
 func (r *headReader) next() ([]byte, error) {
 	for {
 		head, err := r.search()
@@ -54,8 +55,8 @@ func (r *headReader) next() ([]byte, error) {
 	}
 }
 
-// search searches the bytes read since the last call for the end of the head. It examines each byte once,
-// however small the pieces are.
+// search searches the bytes read since the last call for the end of the head. It examines each byte
+// once, however small the pieces are.
 func (r *headReader) search() ([]byte, error) {
 	for ; r.searched < len(r.buf); r.searched++ {
 		c := r.buf[r.searched]
@@ -67,9 +68,10 @@ func (r *headReader) search() ([]byte, error) {
 				return nil, errHeadLineBreak
 			}
 			if r.searched == 1 && r.prefix == "" {
-				// RFC 9112, section 2.2: "a server that is expecting to receive and parse a request-line SHOULD
-				// ignore at least one empty line (CRLF) received prior to the request-line." Such lines count
-				// towards the size of the head, which bounds their number.
+				// RFC 9112, section 2.2: "a server that is expecting to receive and parse a
+				// request-line SHOULD ignore at least one empty line (CRLF) received prior to the
+				// request-line." Such lines count towards the size of the head, which bounds their
+				// number.
 				r.buf = r.buf[2:]
 				r.consumed += 2
 				r.searched = -1
@@ -177,8 +179,8 @@ func parseVersion(s string) (major, minor byte, ok bool) {
 	return major, minor, major <= 9 && minor <= 9
 }
 
-// isRequestTarget reports whether s can be a request target in a request line:
-// visible ASCII only, and not empty. RFC 9112, section 3.2
+// isRequestTarget reports whether s can be a request target in a request line: visible ASCII only,
+// and not empty. RFC 9112, section 3.2
 func isRequestTarget(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// scriptConn is a stream whose peer sends the bytes of in. The bytes written to it are appended to out.
+// scriptConn is a stream whose peer sends the bytes of in. The bytes written to it are appended to
+// out.
 type scriptConn struct {
 	in     io.Reader
 	out    bytes.Buffer

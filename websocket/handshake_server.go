@@ -42,9 +42,9 @@ func parseRequest(head []byte) (*Request, *requestHead, *HandshakeError) {
 		return nil, nil, refuseRead(err)
 	}
 	r := &Request{Path: h.target, Header: h.header}
-	// RFC 9112, section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1
-	// request message that lacks a Host header field and to any request message that contains more than one
-	// Host header field line".
+	// RFC 9112, section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any
+	// HTTP/1.1 request message that lacks a Host header field and to any request message that
+	// contains more than one Host header field line".
 	var ok bool
 	if r.Host, ok = singleValue(h.header, "Host"); !ok || !isHostValue(r.Host) {
 		return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "no valid Host, or more than one"}
@@ -54,7 +54,8 @@ func parseRequest(head []byte) (*Request, *requestHead, *HandshakeError) {
 	if err != nil {
 		return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "the request target does not parse"}
 	}
-	// A server must accept the absolute form of a request target, whose host replaces the Host field.
+	// A server must accept the absolute form of a request target, whose host replaces the Host
+	// field.
 	// RFC 9110, section 4.2.4: user information in it is an error.
 	if target.Scheme != "" {
 		if target.Opaque != "" || target.User != nil || !isHostValue(target.Host) {
@@ -79,7 +80,8 @@ func parseRequest(head []byte) (*Request, *requestHead, *HandshakeError) {
 	return r, h, nil
 }
 
-// refuseRead returns the refusal of a request that cannot be parsed, and nil for an error of the stream.
+// refuseRead returns the refusal of a request that cannot be parsed, and nil for an error of the
+// stream.
 func refuseRead(err error) *HandshakeError {
 	switch err {
 	case errHeadTooLarge:
@@ -110,12 +112,13 @@ func (o *checkedAcceptOptions) checkRequest(r *Request, method string, major, mi
 	if major != 1 {
 		return refuse(http.StatusHTTPVersionNotSupported, "not HTTP/1.1")
 	}
-	// RFC 9110, section 7.8: "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0
-	// request".
+	// RFC 9110, section 7.8: "A server MUST ignore an Upgrade header field that is received in an
+	// HTTP/1.0 request".
 	upgrade := minor > 0 && listContains(r.Header["Upgrade"], "websocket") && listContains(r.Header["Connection"], "upgrade")
 	version, ok := singleValue(r.Header, "Sec-Websocket-Version")
 	if !upgrade || ok && version != "" && version != "13" {
-		// RFC 9110, section 15.5.22: "The server MUST send an Upgrade header field in a 426 response".
+		// RFC 9110, section 15.5.22: "The server MUST send an Upgrade header field in a 426
+		// response".
 		// RFC 6455, section 4.4: it also sends the version that it supports.
 		_, refusal := refuse(http.StatusUpgradeRequired, "this is a WebSocket server, of version 13")
 		refusal.Header.Set("Upgrade", "websocket")

@@ -8,16 +8,17 @@ import (
 	"time"
 )
 
-// Handshake performs the server's side of an opening handshake, without net/http, over a stream that a
-// client has just opened. For wss, stream is a *tls.Conn, from tls.Server. opts may be nil.
+// Handshake performs the server's side of an opening handshake, without net/http, over a stream
+// that a client has just opened. For wss, stream is a *tls.Conn, from tls.Server. opts may be nil.
 //
-// The Request is nil if it could not be read; it is also returned together with the error of a refusal.
-// Handshake takes ownership of the stream: if it returns an error, it has closed the stream. The error is
-// a *HandshakeError if the client was sent a refusal, and matches ErrHandshakeTimeout if the request was
-// not complete in time; otherwise it is that of ctx or of the stream.
+// The Request is nil if it could not be read; it is also returned together with the error of a
+// refusal. Handshake takes ownership of the stream: if it returns an error, it has closed the
+// stream. The error is a *HandshakeError if the client was sent a refusal, and matches
+// ErrHandshakeTimeout if the request was not complete in time; otherwise it is that of ctx or of
+// the stream.
 //
-// ctx and AcceptOptions.ConnectionTimeout bound the call, not the connection. After the end of ctx the
-// error matches ctx.Err() and context.Cause(ctx).
+// ctx and AcceptOptions.ConnectionTimeout bound the call, not the connection. After the end of ctx
+// the error matches ctx.Err() and context.Cause(ctx).
 func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn, *Request, error) {
 	checked, err := opts.check()
 	if err != nil {

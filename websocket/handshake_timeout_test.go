@@ -22,8 +22,7 @@ func pipeDialer(serve func(stream net.Conn)) func(context.Context, string, strin
 	}
 }
 
-// requireTimeout checks the error of something that has taken too long, and how
-// long it took.
+// requireTimeout checks the error of something that has taken too long, and how long it took.
 func requireTimeout(t *testing.T, err error, start time.Time, want time.Duration) {
 	t.Helper()
 	require.ErrorIs(t, err, ErrHandshakeTimeout)
@@ -149,8 +148,8 @@ func TestDialContextEnds(t *testing.T) {
 	}
 }
 
-// A client that sends a byte a minute is dropped when its time is over, as is one
-// that sends nothing, and one that does not read the response.
+// A client that sends a byte a minute is dropped when its time is over, as is one that sends
+// nothing, and one that does not read the response.
 func TestServerConnectionTimeout(t *testing.T) {
 	for name, client := range map[string]func(net.Conn){
 		"silent": func(stream net.Conn) { io.Copy(io.Discard, stream) },
@@ -244,8 +243,8 @@ func TestTimeoutsEndWithTheHandshake(t *testing.T) {
 	})
 }
 
-// A refusal reaches a client that is still talking: the stream is read a while
-// after the response, and not forever.
+// A refusal reaches a client that is still talking: the stream is read a while after the response,
+// and not forever.
 func TestServerLingersAfterRefusal(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// The header fields that this package parses itself must follow the grammar of RFC 9112: lines end with
-// CRLF, and no space separates a name from its colon. If two programs on the path of a request parsed
-// lax syntax differently, they would see different requests (request smuggling).
+// The header fields that this package parses itself must follow the grammar of RFC 9112: lines end
+// with CRLF, and no space separates a name from its colon. If two programs on the path of a request
+// parsed lax syntax differently, they would see different requests (request smuggling).
 
 var (
 	errHeaderName  = errors.New("a header field without a valid name")
@@ -18,9 +18,9 @@ var (
 	errHeaderFold  = errors.New("a folded header field")
 )
 
-// parseHeaderFields parses the lines between the start line and the empty line, each ended by CRLF. If
-// fold is true, a line that begins with white space continues the previous one, as a user agent must
-// read it; otherwise it is an error, as a server must refuse it.
+// parseHeaderFields parses the lines between the start line and the empty line, each ended by CRLF.
+// If fold is true, a line that begins with white space continues the previous one, as a user agent
+// must read it; otherwise it is an error, as a server must refuse it.
 //
 // RFC 9112, section 5.2.
 func parseHeaderFields(lines string, fold bool) (http.Header, error) {
@@ -64,8 +64,8 @@ func parseHeaderFields(lines string, fold bool) (http.Header, error) {
 	return h, nil
 }
 
-// checkHeader returns an error that matches ErrInvalidOption unless every field of h is valid and none is
-// protected. The keys of protected are canonical.
+// checkHeader returns an error that matches ErrInvalidOption unless every field of h is valid and
+// none is protected. The keys of protected are canonical.
 func checkHeader(h http.Header, protected map[string]bool) error {
 	for name, values := range h {
 		if !isToken(name) {
@@ -93,8 +93,8 @@ func hasField(h http.Header, name string) bool {
 	return false
 }
 
-// singleValue returns the value of a field that may occur at most once, "" if it does not occur. If it
-// occurs more than once, ok is false. name is canonical.
+// singleValue returns the value of a field that may occur at most once, "" if it does not occur. If
+// it occurs more than once, ok is false. name is canonical.
 func singleValue(h http.Header, name string) (value string, ok bool) {
 	values := h[name]
 	switch len(values) {
@@ -107,7 +107,8 @@ func singleValue(h http.Header, name string) (value string, ok bool) {
 	}
 }
 
-// listContains reports whether the comma-separated lists of tokens in values contain token, in any case.
+// listContains reports whether the comma-separated lists of tokens in values contain token, in any
+// case.
 //
 // RFC 9110, section 5.6.1.
 func listContains(values []string, token string) bool {
@@ -138,15 +139,15 @@ func subprotocolList(values []string) (names []string, ok bool) {
 	return names, true
 }
 
-// isSubprotocol reports whether s can be an element of a Sec-WebSocket-Protocol field. RFC 6455 allows
-// tokens only, but some clients send other values, such as a bearer token in padded base64 or a URL. So
-// all of visible ASCII is allowed, except the comma, which separates the elements.
+// isSubprotocol reports whether s can be an element of a Sec-WebSocket-Protocol field. RFC 6455
+// allows tokens only, but some clients send other values, such as a bearer token in padded base64
+// or a URL. So all of visible ASCII is allowed, except the comma, which separates the elements.
 //
 // RFC 6455, section 4.1.
 func isSubprotocol(s string) bool { return isRequestTarget(s) && !strings.Contains(s, ",") }
 
-// isHostValue reports whether s has only characters of a host with an optional port. A server must refuse
-// other values of a Host field.
+// isHostValue reports whether s has only characters of a host with an optional port. A server must
+// refuse other values of a Host field.
 //
 // RFC 9112, section 3.2.
 func isHostValue(s string) bool {
@@ -179,8 +180,8 @@ func isTokenByte(c byte) bool {
 	}
 }
 
-// isFieldValue reports whether s has no control characters except tabs. Bytes
-// from 0x80 on are opaque data.
+// isFieldValue reports whether s has no control characters except tabs. Bytes from 0x80 on are
+// opaque data.
 //
 // RFC 9110, section 5.5.
 func isFieldValue(s string) bool {

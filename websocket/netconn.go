@@ -11,25 +11,27 @@ import (
 	"time"
 )
 
-// NetConn returns a stream of bytes over the messages of c. From now on the program must not read, write
-// or close c in another way. The stream follows the contract of net.Conn, with deadlines and concurrent
-// calls, as golang.org/x/net/nettest tests it. It differs from a TCP connection as follows:
+// NetConn returns a stream of bytes over the messages of c. From now on the program must not read,
+// write or close c in another way. The stream follows the contract of net.Conn, with deadlines and
+// concurrent calls, as golang.org/x/net/nettest tests it. It differs from a TCP connection as
+// follows:
 //
-//   - Each Write sends one message of the type typ, an empty Write an empty one. Read joins messages, and
-//     ignores empty ones. If the peer sends a message of the other type, Read closes the connection with
-//     StatusUnsupportedData (ErrUnexpectedMessageType). If a message is larger than MaxMessageSize, Read
-//     fails; so MaxMessageSize bounds the size of each Write of the peer.
-//   - There is no half-closed state: the peer's close ends both directions. Read then returns io.EOF if the
-//     status was StatusNormalClosure, StatusGoingAway or none, and the [*CloseError] otherwise.
+//   - Each Write sends one message of the type typ, an empty Write an empty one. Read joins
+//     messages, and ignores empty ones. If the peer sends a message of the other type, Read closes
+//     the connection with StatusUnsupportedData (ErrUnexpectedMessageType). If a message is larger
+//     than MaxMessageSize, Read fails; so MaxMessageSize bounds the size of each Write of the peer.
+//   - There is no half-closed state: the peer's close ends both directions. Read then returns
+//     io.EOF if the status was StatusNormalClosure, StatusGoingAway or none, and the [*CloseError]
+//     otherwise.
 //
-// Write copies p and returns when the message is on its way. It waits while 64 KiB are pending that the
-// stream has not accepted. A Write that ends by its deadline has sent no part of its message; it can be
-// repeated, and so can such a Read.
+// Write copies p and returns when the message is on its way. It waits while 64 KiB are pending that
+// the stream has not accepted. A Write that ends by its deadline has sent no part of its message;
+// it can be repeated, and so can such a Read.
 //
-// Close returns at once, and so do all other calls, with ErrClosed. In the background the pending messages
-// are sent, and then a close frame with StatusNormalClosure; the peer has the close timeout of the
-// connection's options to receive them and to answer. Only a Read that is answering the close frame of a
-// peer which does not read continues, for a second.
+// Close returns at once, and so do all other calls, with ErrClosed. In the background the pending
+// messages are sent, and then a close frame with StatusNormalClosure; the peer has the close
+// timeout of the connection's options to receive them and to answer. Only a Read that is answering
+// the close frame of a peer which does not read continues, for a second.
 //
 // The stream of c must support deadlines, as those of net, net.Pipe and crypto/tls do: Close and
 // SetReadDeadline use them to interrupt a Read.
@@ -49,16 +51,16 @@ type netConn struct {
 	closed       bool
 	readDeadline time.Time // also set on the stream, until it is closed
 
-	// The Conn's mutex protects these. The deadline is not set on the stream: an interrupted write would
-	// break a frame and, with TLS, the connection.
+	// The Conn's mutex protects these. The deadline is not set on the stream: an interrupted write
+	// would break a frame and, with TLS, the connection.
 	writeDeadline time.Time
 	writeTimer    *time.Timer // wakes the waiting calls when the deadline passes; nil: there never was one
 }
 
 // Read implements net.Conn.
 func (n *netConn) Read(p []byte) (int, error) {
-	// A channel instead of a mutex, because a bubble of testing/synctest does not see a goroutine blocked on
-	// a mutex.
+	// A channel instead of a mutex, because a bubble of testing/synctest does not see a goroutine
+	// blocked on a mutex.
 	n.reading <- struct{}{}
 	defer func() { <-n.reading }()
 	for n.ends == nil {
@@ -208,8 +210,8 @@ func (c *Conn) appendCompressed(typ MessageType, p []byte) error {
 // Close implements net.Conn.
 func (n *netConn) Close() error { return n.beginClose(StatusNormalClosure, "") }
 
-// beginClose appends our close frame to the pending frames, ends all calls, and starts a goroutine for the
-// rest of the closing handshake.
+// beginClose appends our close frame to the pending frames, ends all calls, and starts a goroutine
+// for the rest of the closing handshake.
 func (n *netConn) beginClose(code StatusCode, reason string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

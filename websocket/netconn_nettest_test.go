@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/nettest"
 )
 
-// The contract of net.Conn holds over every kind of stream and at both ends: Read does not show the boundaries of
-// messages.
+// The contract of net.Conn holds over every kind of stream and at both ends: Read does not show the
+// boundaries of messages.
 func TestNetConnIsANetConn(t *testing.T) {
 	https := httptest.NewTLSServer(nil) // for its certificate
 	t.Cleanup(https.Close)

@@ -156,7 +156,8 @@ func TestNetConnWriteDeadline(t *testing.T) {
 	})
 }
 
-// A write deadline applies to calls of Write. After it has passed, the connection still sends its own answers.
+// A write deadline applies to calls of Write. After it has passed, the connection still sends its
+// own answers.
 func TestNetConnWriteDeadlineIsForWrites(t *testing.T) {
 	inScript(t, connConfig{pingInterval: 3 * second}, func(t *testing.T, s *script) {
 		n := s.conn.NetConn(MessageBinary)
@@ -178,7 +179,8 @@ func TestNetConnWriteDeadlineIsForWrites(t *testing.T) {
 	})
 }
 
-// Close ends waiting calls at once and returns at once, whatever the peer does and whatever deadlines are set.
+// Close ends waiting calls at once and returns at once, whatever the peer does and whatever
+// deadlines are set.
 func TestNetConnCloseEndsWhatWaits(t *testing.T) {
 	for name, deadline := range map[string]time.Duration{"no deadline": 0, "a deadline": time.Hour} {
 		for _, client := range []bool{false, true} {
@@ -232,7 +234,8 @@ func TestNetConnCloseEndsWhatWaits(t *testing.T) {
 	}
 }
 
-// Close also ends a Read that has answered the close of the peer, and waits for it to close the stream.
+// Close also ends a Read that has answered the close of the peer, and waits for it to close the
+// stream.
 func TestNetConnCloseEndsTheWaitForThePeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()

@@ -12,8 +12,9 @@ import (
 // maxQuotedOrigin bounds the part of an Origin or Host field that a refusal quotes, in bytes.
 const maxQuotedOrigin = 256
 
-// parseOriginPatterns returns the normal form of AcceptOptions.OriginPatterns: in lower case, without a
-// final slash. A pattern that no origin can match is an error, because its author has made a mistake.
+// parseOriginPatterns returns the normal form of AcceptOptions.OriginPatterns: in lower case,
+// without a final slash. A pattern that no origin can match is an error, because its author has
+// made a mistake.
 func parseOriginPatterns(patterns []string) (normal []string, err error) {
 	for _, pattern := range patterns {
 		p := strings.TrimSuffix(strings.ToLower(pattern), "/")
@@ -74,8 +75,8 @@ func (o *checkedAcceptOptions) originAllowed(r *Request) bool {
 	if !ok || !found || host == "" || strings.ContainsAny(host, "/?#@") {
 		return false // for example "null", of a page without an origin of its own
 	}
-	// A server behind a proxy that ends TLS does not know its own scheme. The scheme of the page is used
-	// instead: if the server had another one, it would have another port.
+	// A server behind a proxy that ends TLS does not know its own scheme. The scheme of the page is
+	// used instead: if the server had another one, it would have another port.
 	host, withPort := withoutPort(host, scheme), withPort(host, scheme)
 	if host == withoutPort(strings.ToLower(r.Host), scheme) {
 		return true
@@ -92,8 +93,8 @@ func (o *checkedAcceptOptions) originAllowed(r *Request) bool {
 	return false
 }
 
-// originMatches reports whether a pattern matches an origin or equals it. Equality is for IPv6 addresses,
-// whose brackets are a character class in a pattern.
+// originMatches reports whether a pattern matches an origin or equals it. Equality is for IPv6
+// addresses, whose brackets are a character class in a pattern.
 func originMatches(pattern, origin string) bool {
 	matched, _ := path.Match(pattern, origin)
 	return matched || pattern == origin

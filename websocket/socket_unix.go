@@ -11,9 +11,9 @@ import (
 	"github.com/rtcstack/rtcstack/internal/bufpool"
 )
 
-// socket makes non-blocking system calls on the socket of a Conn: a read that frees its buffer before it
-// waits, and a write that does not wait. The functions are created once, because a closure for each call
-// would allocate.
+// socket makes non-blocking system calls on the socket of a Conn: a read that frees its buffer
+// before it waits, and a write that does not wait. The functions are created once, because a
+// closure for each call would allocate.
 type socket struct {
 	raw     syscall.RawConn // nil: the stream is not a socket
 	onRead  func(fd uintptr) bool
@@ -25,8 +25,8 @@ type socket struct {
 	outErr  error
 }
 
-// init initializes s if the stream is a socket itself, not one wrapped by a type that intercepts reads and
-// writes.
+// init initializes s if the stream is a socket itself, not one wrapped by a type that intercepts
+// reads and writes.
 func (s *socket) init(c *Conn) {
 	var sys syscall.Conn
 	switch stream := c.stream.(type) {
@@ -99,7 +99,8 @@ func (s *socket) read() (int, error) {
 	return s.readN, nil
 }
 
-// tryWrite writes as many bytes of b as the socket accepts at once. No other goroutine may be writing.
+// tryWrite writes as many bytes of b as the socket accepts at once. No other goroutine may be
+// writing.
 func (s *socket) tryWrite(b []byte) (n int, err error) {
 	s.out, s.outN, s.outErr = b, 0, nil
 	err = s.raw.Write(s.onWrite)

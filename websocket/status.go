@@ -30,8 +30,8 @@ func (t MessageType) String() string {
 // RFC 6455, section 7.4.
 type StatusCode uint16
 
-// The codes of the IANA registry of WebSocket close codes. Codes from 3000 to 3999 are registered by
-// libraries and applications, those from 4000 to 4999 are for private use.
+// The codes of the IANA registry of WebSocket close codes. Codes from 3000 to 3999 are registered
+// by libraries and applications, those from 4000 to 4999 are for private use.
 const (
 	StatusNormalClosure           StatusCode = 1000 // the purpose of the connection has been fulfilled
 	StatusGoingAway               StatusCode = 1001 // a server shuts down, or a browser leaves the page
@@ -50,8 +50,8 @@ const (
 	StatusTLSHandshake            StatusCode = 1015 // never on the wire: the TLS handshake failed
 )
 
-// MaxCloseReason is the size of the longest reason of a close frame, in bytes: that of a control frame's
-// payload without the code.
+// MaxCloseReason is the size of the longest reason of a close frame, in bytes: that of a control
+// frame's payload without the code.
 //
 // RFC 6455, section 5.5.
 const MaxCloseReason = MaxControlPayload - 2
@@ -93,8 +93,8 @@ func (c StatusCode) String() string {
 	return strconv.Itoa(int(c))
 }
 
-// MayBeSent reports whether a close frame may have the code: 1000 to 1003, 1007 to 1014, and 3000 to
-// 4999.
+// MayBeSent reports whether a close frame may have the code: 1000 to 1003, 1007 to 1014, and 3000
+// to 4999.
 //
 // RFC 6455, section 7.4.2.
 func (c StatusCode) MayBeSent() bool {

@@ -35,20 +35,21 @@ type URL struct {
 // Address returns the address to dial, such as "example.com:80" or "[::1]:443".
 func (u *URL) Address() string { return net.JoinHostPort(u.Hostname, u.Port) }
 
-// ParseURL parses an absolute ws or wss URL. Errors match ErrInvalidURL, and do not contain the URL,
-// which may have a password.
+// ParseURL parses an absolute ws or wss URL. Errors match ErrInvalidURL, and do not contain the
+// URL, which may have a password.
 //
 // RFC 6455, section 3.
 func ParseURL(raw string) (*URL, error) { return parseURL(raw, false) }
 
-// parseURL parses a URL as ParseURL does. With allowHTTP, the schemes http and https stand for ws and
-// wss, as in the browser's WebSocket constructor (https://websockets.spec.whatwg.org/#dom-websocket-websocket).
+// parseURL parses a URL as ParseURL does. With allowHTTP, the schemes http and https stand for ws
+// and wss, as in the browser's WebSocket constructor
+// (https://websockets.spec.whatwg.org/#dom-websocket-websocket).
 func parseURL(raw string, allowHTTP bool) (*URL, error) {
 	fail := func(format string, args ...any) (*URL, error) {
 		return nil, fmt.Errorf("%w: "+format, append([]any{ErrInvalidURL}, args...)...)
 	}
-	// RFC 6455, section 3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST
-	// NOT be used on these URIs." This includes empty ones.
+	// RFC 6455, section 3: "Fragment identifiers are meaningless in the context of WebSocket URIs
+	// and MUST NOT be used on these URIs." This includes empty ones.
 	if strings.Contains(raw, "#") {
 		return fail("has a fragment")
 	}
@@ -119,8 +120,8 @@ func hostField(hostname string, bracketed bool) (string, error) {
 	return hostname, nil
 }
 
-// encodePath returns the path and the query as a request target. In the query it encodes only the bytes
-// that a request line must not have.
+// encodePath returns the path and the query as a request target. In the query it encodes only the
+// bytes that a request line must not have.
 //
 // RFC 6455, section 3.
 func encodePath(u *url.URL) string {

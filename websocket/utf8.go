@@ -2,8 +2,8 @@ package websocket
 
 import "unicode/utf8"
 
-// utf8State checks UTF-8 that arrives in pieces. It fails at the first byte that no valid text can have
-// there, even in the middle of a character. The zero value is ready to use.
+// utf8State checks UTF-8 that arrives in pieces. It fails at the first byte that no valid text can
+// have there, even in the middle of a character. The zero value is ready to use.
 //
 // RFC 3629, section 4.
 type utf8State struct {
@@ -19,8 +19,8 @@ func (s *utf8State) valid(b []byte) bool {
 		}
 		b = b[1:]
 	}
-	// The standard library checks complete characters, many bytes at a time. An incomplete character is
-	// among the last three bytes.
+	// The standard library checks complete characters, many bytes at a time. An incomplete
+	// character is among the last three bytes.
 	whole := len(b)
 	for i := len(b) - 1; i >= 0 && i >= len(b)-(utf8.UTFMax-1); i-- {
 		if utf8.RuneStart(b[i]) {

@@ -1,5 +1,5 @@
-// Package authority parses the common part of the URIs of ICE servers and of proxies,
-// [username [":" password] "@"]hostname[":" port], and checks host names.
+// Package authority parses the common part of the URIs of ICE servers and of proxies, [username
+// [":" password] "@"]hostname[":" port], and checks host names.
 package authority
 
 import (
@@ -73,8 +73,9 @@ func (a *Authority) parseUserinfo(s string) error {
 	return nil
 }
 
-// IsHostName reports whether s is a host name of at most 253 characters: labels of letters, digits and hyphens
-// (RFC 1123, section 2.1), of underscores, which are common in practice, and of characters outside of ASCII.
+// IsHostName reports whether s is a host name of at most 253 characters: labels of letters, digits
+// and hyphens (RFC 1123, section 2.1), of underscores, which are common in practice, and of
+// characters outside of ASCII.
 func IsHostName(s string) bool {
 	if s == "" || len(s) > 253 || s[0] == '-' || s[0] == '.' {
 		return false

@@ -1,7 +1,8 @@
 // Package bufpool pools byte buffers in size classes that are powers of two.
 //
-// The pools are shared by all connections of a process and shrink with the garbage collector ([sync.Pool]), so that
-// an idle connection which has freed its buffers holds no memory. Get and Free do not allocate in steady state.
+// The pools are shared by all connections of a process and shrink with the garbage collector
+// ([sync.Pool]), so that an idle connection which has freed its buffers holds no memory. Get and
+// Free do not allocate in steady state.
 package bufpool
 
 import (
@@ -14,8 +15,8 @@ const (
 	maxShift = 20 // 1 MiB: larger buffers are rare, and left to the garbage collector
 )
 
-// Buffer is a buffer from the pool. Its owner may append to B and remove bytes from its end, but not from its front,
-// and must not change its capacity. It must not be used after Free.
+// Buffer is a buffer from the pool. Its owner may append to B and remove bytes from its end, but
+// not from its front, and must not change its capacity. It must not be used after Free.
 type Buffer struct {
 	B     []byte
 	Next  *Buffer // for the owner's lists; nil in a buffer from Get
@@ -49,7 +50,8 @@ func (b *Buffer) Free() {
 	pools[b.class].Put(b)
 }
 
-// Grow returns a buffer with the bytes of b and room for n more, and frees b if the result is another buffer.
+// Grow returns a buffer with the bytes of b and room for n more, and frees b if the result is
+// another buffer.
 func (b *Buffer) Grow(n int) *Buffer {
 	if cap(b.B)-len(b.B) >= n {
 		return b

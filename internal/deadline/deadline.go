@@ -1,5 +1,5 @@
-// Package deadline implements the deadlines of a net.Conn: times that goroutines can wait for, and that can be
-// changed in the meantime.
+// Package deadline implements the deadlines of a net.Conn: times that goroutines can wait for, and
+// that can be changed in the meantime.
 package deadline
 
 import (
@@ -17,16 +17,16 @@ type Deadline struct {
 // Init initializes a deadline that never passes.
 func (d *Deadline) Init() { d.passed = make(chan struct{}) }
 
-// Expired returns the channel that is closed when the deadline passes. After a deadline has passed, the next Set
-// replaces the channel.
+// Expired returns the channel that is closed when the deadline passes. After a deadline has passed,
+// the next Set replaces the channel.
 func (d *Deadline) Expired() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.passed
 }
 
-// Set sets the deadline; the zero time is no deadline. A goroutine that waits on the channel of a deadline that
-// has not passed waits for the new one.
+// Set sets the deadline; the zero time is no deadline. A goroutine that waits on the channel of a
+// deadline that has not passed waits for the new one.
 func (d *Deadline) Set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -131,7 +131,8 @@ func (d *Decompressor) header() error {
 	return nil
 }
 
-// endBlock ends a block. A message may continue after a final block, with a new stream at a byte boundary.
+// endBlock ends a block. A message may continue after a final block, with a new stream at a byte
+// boundary.
 //
 // RFC 7692, section 7.2.3.4.
 func (d *Decompressor) endBlock() {

@@ -9,14 +9,15 @@ import (
 const (
 	maxStored = 65535 // bytes in a stored block: its LEN has 16 bits
 
-	// minHeaderBits and headerBitsPerSymbol are an estimate of the least size of the header of a dynamic block: the counts and
-	// the lengths of 10 code length codes, and for each symbol that occurs its length, of 1 to 4 bits, with the gaps between
-	// symbols.
+	// minHeaderBits and headerBitsPerSymbol are an estimate of the least size of the header of a
+	// dynamic block: the counts and the lengths of 10 code length codes, and for each symbol that
+	// occurs its length, of 1 to 4 bits, with the gaps between symbols.
 	minHeaderBits       = 5 + 5 + 4 + 3*10
 	headerBitsPerSymbol = 2
 )
 
-// The symbols, bases and extra bits of lengths and distances. Length symbols are counted from the first one.
+// The symbols, bases and extra bits of lengths and distances. Length symbols are counted from the
+// first one.
 var (
 	lengthSymbol    [maxMatch - minMatch + 1]uint8
 	lengthBase      [29]uint16
@@ -69,7 +70,8 @@ func distanceSymbol(d int) uint8 {
 	return farDistance[d>>7]
 }
 
-// appendBlocks ends a block: it appends the tokens, which stand for raw, in the encoding that takes the fewest bits.
+// appendBlocks ends a block: it appends the tokens, which stand for raw, in the encoding that takes
+// the fewest bits.
 func (c *Compressor) appendBlocks(dst []byte, s *scratch, raw []byte) []byte {
 	s.litLenCount[endOfBlock] = 1
 	extra := s.extraBits()
@@ -77,7 +79,8 @@ func (c *Compressor) appendBlocks(dst []byte, s *scratch, raw []byte) []byte {
 	bits := 3 + extra + s.codedBits(&fixedLitLenCode, &fixedDistCode)
 	litLen, distance := &fixedLitLenCode, &fixedDistCode
 	var h dynamicHeader
-	// Making codes takes longer than estimating that they save nothing, as for short messages and random bytes.
+	// Making codes takes longer than estimating that they save nothing, as for short messages and
+	// random bytes.
 	if minHeaderBits+extra+s.leastBits() < min(bits, storedBits) {
 		s.makeCodes(&s.litLen, s.litLenCount[:], maxCodeLength)
 		s.makeCodes(&s.distance, s.distanceCount[:], maxCodeLength)
@@ -144,8 +147,8 @@ func (s *scratch) codedBits(litLen, distance *codes) int {
 	return bits
 }
 
-// leastBits returns an estimate of the least size of the symbols in any code, in bits: their entropy, plus the size of the
-// header.
+// leastBits returns an estimate of the least size of the symbols in any code, in bits: their
+// entropy, plus the size of the header.
 func (s *scratch) leastBits() int {
 	return leastBits(s.litLenCount[:]) + leastBits(s.distanceCount[:])
 }
@@ -167,8 +170,8 @@ func leastBits(counts []uint32) int {
 
 const log2Scale = 8
 
-// log2 returns the binary logarithm of n, which is above 0, with log2Scale fractional bits. Between powers of 2 it
-// interpolates linearly: the result is too small by at most 0.09.
+// log2 returns the binary logarithm of n, which is above 0, with log2Scale fractional bits. Between
+// powers of 2 it interpolates linearly: the result is too small by at most 0.09.
 func log2(n uint32) uint32 {
 	whole := uint32(bits.Len32(n)) - 1
 	return whole<<log2Scale + (n<<log2Scale>>whole - 1<<log2Scale)
@@ -203,7 +206,8 @@ type dynamicHeader struct {
 	bits                            int
 }
 
-// dynamicHeader encodes the lengths of the codes litLen and distance, in s.header, and makes the code length code.
+// dynamicHeader encodes the lengths of the codes litLen and distance, in s.header, and makes the
+// code length code.
 func (s *scratch) dynamicHeader() dynamicHeader {
 	h := dynamicHeader{nLitLen: maxLitLenSymbols, nDistance: maxDistanceSymbols, nCodeLength: len(codeLengthOrder)}
 	for h.nLitLen > 257 && s.litLen.length(h.nLitLen-1) == 0 {
@@ -303,7 +307,8 @@ type bitWriter struct {
 	nbits uint
 }
 
-// newBitWriter returns a bitWriter that can append the given number of bits to dst, after the nbits bits in hold.
+// newBitWriter returns a bitWriter that can append the given number of bits to dst, after the nbits
+// bits in hold.
 func newBitWriter(dst []byte, bits int, hold uint64, nbits uint) bitWriter {
 	dst = slices.Grow(dst, (bits+int(nbits)+7)/8+8)
 	return bitWriter{out: dst[:cap(dst)], n: len(dst), hold: hold, nbits: nbits}

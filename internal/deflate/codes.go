@@ -6,13 +6,15 @@ import (
 )
 
 const (
-	// pairBits is the largest size of a length with its distance: two codes of 15 bits, 5 and 13 extra bits.
+	// pairBits is the largest size of a length with its distance: two codes of 15 bits, 5 and 13
+	// extra bits.
 	pairBits = 15 + 5 + 15 + 13
 	// minGrowth is the least growth of dst, in bytes, unless the limit is closer.
 	minGrowth = 512
 )
 
-// codes decodes literals, lengths and distances until the block ends, which changes d.state, or until src is used up.
+// codes decodes literals, lengths and distances until the block ends, which changes d.state, or
+// until src is used up.
 func (d *Decompressor) codes(dst, src []byte, base, limit int) ([]byte, []byte, error) {
 	hold, nbits := d.hold, d.nbits
 	litLen, dist := (*[1 << litLenTableBits]entry)(d.litLen), (*[1 << distanceTableBits]entry)(d.dist)
@@ -21,7 +23,8 @@ func (d *Decompressor) codes(dst, src []byte, base, limit int) ([]byte, []byte, 
 	var err error
 loop:
 	for {
-		// Load 56 bits or more, unless src ends. A load of 8 bytes also sets bits above nbits, to the values that the next load sets.
+		// Load 56 bits or more, unless src ends. A load of 8 bytes also sets bits above nbits, to
+		// the values that the next load sets.
 		if len(src) >= 8 {
 			hold |= binary.LittleEndian.Uint64(src) << nbits
 			taken := (63 - nbits) >> 3
@@ -129,7 +132,8 @@ loop:
 	return out[:n], src, err
 }
 
-// keep stores the bits that codes has not used, without those above nbits, whose bytes are still in src.
+// keep stores the bits that codes has not used, without those above nbits, whose bytes are still in
+// src.
 func (d *Decompressor) keep(hold uint64, nbits uint) {
 	d.hold, d.nbits = hold&(1<<nbits-1), nbits
 }

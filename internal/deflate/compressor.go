@@ -12,15 +12,16 @@ const (
 )
 
 const (
-	// minSpace is the least space for new bytes in a Compressor's buffer: with less, small windows would be moved often.
+	// minSpace is the least space for new bytes in a Compressor's buffer: with less, small windows
+	// would be moved often.
 	minSpace = 1024
 	// maxHashBits bounds the table of hashes; below, it has an entry for each byte of the window.
 	maxHashBits = 14
 )
 
-// A Compressor compresses the messages of one direction of one connection, one after the other. It holds the last bytes of
-// them, up to the size of its window, and an index: 160 KiB for a window of 15 bits, 4 KiB for one of 9. It is not safe for
-// concurrent use.
+// A Compressor compresses the messages of one direction of one connection, one after the other. It
+// holds the last bytes of them, up to the size of its window, and an index: 160 KiB for a window of
+// 15 bits, 4 KiB for one of 9. It is not safe for concurrent use.
 type Compressor struct {
 	window int    // the size of the window, in bytes: a power of 2
 	buf    []byte // the window, then the bytes to be compressed
@@ -28,9 +29,10 @@ type Compressor struct {
 	end    int    // the end of them
 	hashed int    // the start of the bytes that are not in the index yet, never above pos
 
-	// The index: for each hash the last position in the stream with that hash, and for each position the one before it with
-	// the same hash. Positions count modulo 65536 from the start of the stream, so that they remain valid when the bytes of
-	// buf move. An outdated position is recognised by comparing the bytes.
+	// The index: for each hash the last position in the stream with that hash, and for each
+	// position the one before it with the same hash. Positions count modulo 65536 from the start of
+	// the stream, so that they remain valid when the bytes of buf move. An outdated position is
+	// recognised by comparing the bytes.
 	head, prev []uint16
 	base       uint16 // the position of buf[0] in the stream
 	hashShift  uint
@@ -39,8 +41,8 @@ type Compressor struct {
 	nbits uint   // the number of them
 }
 
-// NewCompressor returns a compressor whose matches reach back at most 2^windowBits bytes, also into earlier messages. It
-// panics if windowBits is not in [MinWindowBits] to [MaxWindowBits].
+// NewCompressor returns a compressor whose matches reach back at most 2^windowBits bytes, also into
+// earlier messages. It panics if windowBits is not in [MinWindowBits] to [MaxWindowBits].
 func NewCompressor(windowBits int) *Compressor {
 	checkWindowBits(windowBits)
 	window := 1 << windowBits
@@ -67,11 +69,13 @@ func (c *Compressor) Reset() {
 	c.hold, c.nbits = 0, 0
 }
 
-// Append compresses src, the next bytes of a message, and appends the output to dst. The output has whole bytes, and up to 7
-// bits are kept for the next call. If last is set, the message ends: all of its output has been appended, without the 00 00
-// ff ff at its end (RFC 7692, section 7.2.1), and the next call begins another message. Neither slice is kept.
+// Append compresses src, the next bytes of a message, and appends the output to dst. The output has
+// whole bytes, and up to 7 bits are kept for the next call. If last is set, the message ends: all
+// of its output has been appended, without the 00 00 ff ff at its end (RFC 7692, section 7.2.1),
+// and the next call begins another message. Neither slice is kept.
 //
-// Each call produces blocks of its own, so that a message passed in many small parts is larger than one passed at once.
+// Each call produces blocks of its own, so that a message passed in many small parts is larger than
+// one passed at once.
 func (c *Compressor) Append(dst, src []byte, last bool) []byte {
 	if len(src) > 0 {
 		s := scratchPool.Get().(*scratch)
@@ -79,7 +83,8 @@ func (c *Compressor) Append(dst, src []byte, last bool) []byte {
 		scratchPool.Put(s)
 	}
 	if last {
-		// An empty stored block: BFINAL 0, BTYPE 00, and zeros up to the byte boundary, without LEN and NLEN.
+		// An empty stored block: BFINAL 0, BTYPE 00, and zeros up to the byte boundary, without LEN
+		// and NLEN.
 		for bits := c.nbits + 3; bits > 0; bits -= min(bits, 8) {
 			dst = append(dst, byte(c.hold))
 			c.hold >>= 8
@@ -117,12 +122,12 @@ func (c *Compressor) fill(src []byte) int {
 	return n
 }
 
-// maxTokens is the largest number of tokens in a block: large enough that dynamic codes save more than their header takes,
-// and small enough that the codes adapt to the data.
+// maxTokens is the largest number of tokens in a block: large enough that dynamic codes save more
+// than their header takes, and small enough that the codes adapt to the data.
 const maxTokens = 1 << 14
 
-// scratch is the memory that compression needs besides the window. It holds nothing between calls, so that a few of them
-// serve many connections.
+// scratch is the memory that compression needs besides the window. It holds nothing between calls,
+// so that a few of them serve many connections.
 type scratch struct {
 	n      int // the number of tokens
 	tokens [maxTokens]token

@@ -48,8 +48,8 @@ func TestCompressExamples(t *testing.T) {
 	require.Equal(t, []byte{0}, c.Append(nil, []byte{}, true))
 }
 
-// Nothing that a compressor makes may reach back further than its window: the decompressor with the same window, which refuses
-// that, and the standard library's must agree on all of it.
+// Nothing that a compressor makes may reach back further than its window: the decompressor with the
+// same window, which refuses that, and the standard library's must agree on all of it.
 func TestCompressRoundTrips(t *testing.T) {
 	for windowBits := MinWindowBits; windowBits <= MaxWindowBits; windowBits++ {
 		for _, size := range []int{0, 1, 3, 4, 5, 100, 1279, 1280, 1281, 5000, 40_000} {

@@ -3,8 +3,9 @@ package deflate
 // minHistory is the first size of a history's ring, in bytes.
 const minHistory = 256
 
-// history is the window of a decompressor: a ring of the last bytes of earlier calls. The ring grows with the bytes written,
-// up to size. (internal/ring is a queue of elements; here whole slices are copied.)
+// history is the window of a decompressor: a ring of the last bytes of earlier calls. The ring
+// grows with the bytes written, up to size. (internal/ring is a queue of elements; here whole
+// slices are copied.)
 type history struct {
 	ring []byte
 	next int // the index of the next byte
@@ -38,8 +39,8 @@ func (h *history) write(p []byte) {
 	}
 }
 
-// copyTo copies the bytes that begin back bytes before the end to p, as many as fit, and returns their number. back must not
-// exceed the number of bytes.
+// copyTo copies the bytes that begin back bytes before the end to p, as many as fit, and returns
+// their number. back must not exceed the number of bytes.
 func (h *history) copyTo(p []byte, back int) int {
 	p = p[:min(len(p), back)]
 	from := h.next - back

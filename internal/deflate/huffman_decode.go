@@ -14,16 +14,17 @@ const (
 	maxMatch           = 258
 )
 
-// The number of bits of the index of each first decoding table. A wider table needs fewer second tables and takes longer to
-// fill; with 10 bits, decoding was not faster.
+// The number of bits of the index of each first decoding table. A wider table needs fewer second
+// tables and takes longer to fill; with 10 bits, decoding was not faster.
 const (
 	litLenTableBits   = 9
 	distanceTableBits = 8
 	codeLengthBits    = 7 // the longest code of the code lengths: no second table
 )
 
-// The largest number of entries that a complete code can need, including its second tables: the maximum over all codes of
-// 286 symbols of up to 15 bits with a first table of 9 bits, and of 32 symbols with one of 8 bits.
+// The largest number of entries that a complete code can need, including its second tables: the
+// maximum over all codes of 286 symbols of up to 15 bits with a first table of 9 bits, and of 32
+// symbols with one of 8 bits.
 const (
 	litLenTableSize   = 852
 	distanceTableSize = 402
@@ -67,8 +68,8 @@ var (
 	fixedDistance [1 << distanceTableBits]entry
 )
 
-// baseAndExtra returns the base and the number of extra bits of the n-th length or distance code. Each group of perGroup
-// codes has one extra bit more than the one before.
+// baseAndExtra returns the base and the number of extra bits of the n-th length or distance code.
+// Each group of perGroup codes has one extra bit more than the one before.
 //
 // RFC 1951, section 3.2.5.
 func baseAndExtra(n, perGroup, first int) (base, extra int) {
@@ -110,13 +111,14 @@ func init() {
 	buildTable(fixedDistance[:], distanceTableBits, fixedDistanceLengths[:], distanceMeaning[:])
 }
 
-// buildTable builds the decoding table of the code with the given lengths of its symbols. The first table has an index of
-// root bits; the second tables follow it.
+// buildTable builds the decoding table of the code with the given lengths of its symbols. The first
+// table has an index of root bits; the second tables follow it.
 //
-// It returns false if the code is over-subscribed, or incomplete. Two incomplete codes are valid: that of one symbol, of one
-// bit, and that of none.
+// It returns false if the code is over-subscribed, or incomplete. Two incomplete codes are valid:
+// that of one symbol, of one bit, and that of none.
 //
-// RFC 1951, section 3.2.7: "One distance code of zero bits means that there are no distance codes used at all".
+// RFC 1951, section 3.2.7: "One distance code of zero bits means that there are no distance codes
+// used at all".
 func buildTable(table []entry, root uint, lengths []uint8, meaning []entry) bool {
 	var count [maxCodeLength + 1]int
 	for _, n := range lengths {
@@ -152,9 +154,10 @@ func buildTable(table []entry, root uint, lengths []uint8, meaning []entry) bool
 		}
 	}
 
-	// The first table of n bits is twice that of n-1 bits, plus the codes of n bits. As the code is complete, longer codes
-	// later overwrite the entries that are still without a code.
-	// RFC 1951, section 3.1.1: "Huffman codes are packed starting with the most-significant bit of the code."
+	// The first table of n bits is twice that of n-1 bits, plus the codes of n bits. As the code is
+	// complete, longer codes later overwrite the entries that are still without a code.
+	// RFC 1951, section 3.1.1: "Huffman codes are packed starting with the most-significant bit of
+	// the code."
 	code, i := uint(0), 0 // the next code, and the index of its symbol
 	for n := uint(1); n <= root; n++ {
 		if n > 1 {
@@ -193,8 +196,9 @@ func buildTable(table []entry, root uint, lengths []uint8, meaning []entry) bool
 	return true
 }
 
-// secondWidth returns the width, in bits, of a second table whose first code has n bits. some is the number of remaining
-// codes of n bits. The table must hold all following codes with the same prefix.
+// secondWidth returns the width, in bits, of a second table whose first code has n bits. some is
+// the number of remaining codes of n bits. The table must hold all following codes with the same
+// prefix.
 func secondWidth(count *[maxCodeLength + 1]int, n, root uint, some int) uint {
 	width := n - root
 	for left := 1<<width - some; left > 0 && width+root < maxCodeLength; {

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// codes are the codes of an alphabet: for each symbol the code, with its first bit lowest, and above codeBits its length.
+// codes are the codes of an alphabet: for each symbol the code, with its first bit lowest, and
+// above codeBits its length.
 type codes [288]uint32
 
 const codeBits = 16
@@ -32,8 +33,8 @@ func (c *codes) assign(n int) {
 	}
 }
 
-// makeCodes makes the codes of symbols with the given numbers of occurrences. No code is longer than limit bits. There are
-// always at least two codes, because some decoders require that.
+// makeCodes makes the codes of symbols with the given numbers of occurrences. No code is longer
+// than limit bits. There are always at least two codes, because some decoders require that.
 func (s *scratch) makeCodes(c *codes, counts []uint32, limit int) {
 	const symbolBits = 9
 	n := 0
@@ -72,8 +73,9 @@ func (s *scratch) makeCodes(c *codes, counts []uint32, limit int) {
 	c.assign(len(counts))
 }
 
-// minimumRedundancy replaces weights, in ascending order and at least two, by the lengths of the codes of an optimal code, in
-// place: A. Moffat and J. Katajainen, In-Place Calculation of Minimum-Redundancy Codes, 1995.
+// minimumRedundancy replaces weights, in ascending order and at least two, by the lengths of the
+// codes of an optimal code, in place: A. Moffat and J. Katajainen, In-Place Calculation of
+// Minimum-Redundancy Codes, 1995.
 func minimumRedundancy(a []uint32) {
 	n := len(a)
 	// The weights of the inner nodes, then, as they are joined, the indices of their parents.
@@ -120,8 +122,8 @@ func minimumRedundancy(a []uint32) {
 	}
 }
 
-// limitLengths makes a code complete that is over-subscribed because some lengths were reduced to the limit: it lengthens
-// other codes. count is the number of codes of each length.
+// limitLengths makes a code complete that is over-subscribed because some lengths were reduced to
+// the limit: it lengthens other codes. count is the number of codes of each length.
 func limitLengths(count []int) {
 	longest := len(count) - 1
 	total := 0
@@ -133,7 +135,8 @@ func limitLengths(count []int) {
 		for count[length] == 0 {
 			length--
 		}
-		// A code of this length is replaced by two that are one bit longer; one of them replaces a code of the longest length.
+		// A code of this length is replaced by two that are one bit longer; one of them replaces a
+		// code of the longest length.
 		count[longest]--
 		count[length]--
 		count[length+1] += 2

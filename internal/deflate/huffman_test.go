@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// optimalBits returns the size of the optimal code without a limit of lengths, by Huffman's construction.
+// optimalBits returns the size of the optimal code without a limit of lengths, by Huffman's
+// construction.
 func optimalBits(counts []uint32) (bits int) {
 	var trees []int
 	for _, n := range counts {

@@ -4,16 +4,18 @@ import "math/bits"
 
 // The effort of the search for matches. The benchmarks of this package measure the effect of each.
 const (
-	// hashLength is the number of bytes hashed, and so the length of the shortest match that is found. Matches of 3 bytes, the
-	// shortest of the format, save too little.
+	// hashLength is the number of bytes hashed, and so the length of the shortest match that is
+	// found. Matches of 3 bytes, the shortest of the format, save too little.
 	hashLength = 4
 	// maxChain is the number of positions with the same hash that are compared.
 	maxChain = 12
-	// lazyChain is the number of positions compared, once there is a match, to find a longer one at the next byte.
+	// lazyChain is the number of positions compared, once there is a match, to find a longer one at
+	// the next byte.
 	lazyChain = 4
 	// niceLength is the length of a match that ends the search, here and at the next byte.
 	niceLength = 32
-	// skipShift determines how fast data without matches is skipped: the step grows by one byte after each 2^skipShift misses.
+	// skipShift determines how fast data without matches is skipped: the step grows by one byte
+	// after each 2^skipShift misses.
 	skipShift = 5
 	// maxStep is the largest step, in bytes.
 	maxStep = 32
@@ -35,8 +37,8 @@ func (c *Compressor) index(end int) {
 	c.hashed = max(c.hashed, end)
 }
 
-// find searches for a match at i that is longer than best. It compares at most the given number of places. It returns the
-// length and the distance of the match, or best and 0 if there is none.
+// find searches for a match at i that is longer than best. It compares at most the given number of
+// places. It returns the length and the distance of the match, or best and 0 if there is none.
 func (c *Compressor) find(i, best, places int) (length, distance int) {
 	mask := uint16(len(c.prev) - 1)
 	place := c.base + uint16(i)
@@ -68,8 +70,8 @@ func (c *Compressor) find(i, best, places int) (length, distance int) {
 	return length, distance
 }
 
-// matchLength returns the number of equal bytes, up to most, from i and from j on. i is less than j, and the first four
-// bytes are equal.
+// matchLength returns the number of equal bytes, up to most, from i and from j on. i is less than
+// j, and the first four bytes are equal.
 func matchLength(b []byte, i, j, most int) int {
 	n := hashLength
 	for n+8 <= most {
@@ -84,8 +86,9 @@ func matchLength(b []byte, i, j, most int) int {
 	return n
 }
 
-// findMatches converts bytes of buf to tokens, until there are enough for a block. Unless all is set, it stops in front of
-// the last bytes, where the length of a match would still depend on the bytes to come.
+// findMatches converts bytes of buf to tokens, until there are enough for a block. Unless all is
+// set, it stops in front of the last bytes, where the length of a match would still depend on the
+// bytes to come.
 func (c *Compressor) findMatches(s *scratch, all bool) {
 	stop := c.end
 	if !all {
