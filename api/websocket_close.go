@@ -170,7 +170,7 @@ func (ws *WebSocket) finish(conn *websocket.Conn, err error) {
 	answered := false
 	if conn != nil {
 		_ = conn.CloseNow()
-		answered = conn.Close(websocket.StatusNormalClosure, "") == nil // the result of the closing handshake, if there was one
+		answered = conn.Close(websocket.StatusNormalClosure, "") == nil // the closing handshake's result
 	}
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

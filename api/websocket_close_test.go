@@ -206,7 +206,7 @@ func TestWebSocketCloseWhileConnecting(t *testing.T) {
 	}
 }
 
-// "Deleting an open WebSocket closes it", and "no other callback will be called".
+// CloseAndWait closes an open WebSocket, and no callback is called afterwards.
 func TestWebSocketCloseAndWait(t *testing.T) {
 	for _, inside := range []bool{false, true} {
 		a, b := webSocketPair(t, webSocketTuning{readGrace: 10 * time.Millisecond})

@@ -337,7 +337,7 @@ func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 					peer.wants(0, end)
 					require.ErrorIs(t, ended.wait(t), end.err)
 					require.Equal(t, webSocketReadGrace, time.Since(began))
-					// "It works after the channel closed, too."
+					// Receive also works after the channel has closed.
 					for i := range 3 {
 						m, err := ws.Receive()
 						require.NoError(t, err)

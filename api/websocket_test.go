@@ -100,7 +100,7 @@ func TestWebSocketMessages(t *testing.T) {
 			}
 		}
 		require.ErrorIs(t, c.from.Send(make([]byte, DefaultMaxMessageSize+1)), ErrInvalid)
-		// "An endpoint MUST treat text that is not UTF-8 as an error", so it must not be sent.
+		// RFC 6455, section 8.1: text that is not UTF-8 fails the connection, so it is not sent.
 		require.ErrorIs(t, c.from.SendText("\xff"), ErrInvalid)
 		require.True(t, c.from.IsOpen())
 		require.Equal(t, DefaultMaxMessageSize, c.from.MaxMessageSize())
@@ -116,8 +116,8 @@ func TestWebSocketSendCopies(t *testing.T) {
 	require.Equal(t, "before", string(next(t, server).Data))
 }
 
-// "The server's client callback comes before the handshake: remote address works in it, path from
-// open on."
+// The client callback of the server is called before the handshake: there the remote address is
+// known, the path only from OnOpen on.
 func TestWebSocketCallbacksOfALife(t *testing.T) {
 	checkLeaks(t)
 	var r recorder

@@ -110,8 +110,8 @@ func (h *connectHandshake) response() error {
 	var challenges []string
 	for line := range bytes.Lines(fields) {
 		line = trimLineEnd(line)
-		if len(line) == 0 || line[0] == ' ' || line[0] == '\t' { // obsolete line folding continues a field, and none of its fields matter here
-			continue
+		if len(line) == 0 || line[0] == ' ' || line[0] == '\t' {
+			continue // the empty line, or obsolete line folding
 		}
 		name, value, found := bytes.Cut(line, []byte(":"))
 		if !found || len(name) == 0 {

@@ -39,7 +39,7 @@ type connConfig struct {
 	early       []byte // bytes of the stream that were read beyond the handshake; newConn takes them over
 
 	compression          *compressionParams // nil: none was agreed on
-	compressionThreshold int                // smaller messages are sent uncompressed, in bytes; 0: a default, negative: all are compressed
+	compressionThreshold int                // see CompressionOptions.Threshold
 
 	maxMessageSize      int           // 0: DefaultMaxMessageSize; negative: unlimited
 	pingInterval        time.Duration // <= 0: no pings

@@ -94,7 +94,7 @@ func TestNothingIsAskedAfterClose(t *testing.T) {
 	})
 }
 
-// A program that closes while it is asked says goodbye itself; it was the peer that closed first.
+// A program that closes in BeforeClose chooses the close frame; the reason is still the peer's.
 func TestCloseWhileTheProgramIsAsked(t *testing.T) {
 	var s *script
 	var closed *call

@@ -105,7 +105,7 @@ func (c *Conn) readToTheEnd() error {
 		}
 		c.mu.Unlock()
 		if _, _, err := c.receive(context.Background(), c.in.scratch[:0], len(c.in.buf), true); err != nil {
-			c.end(err) // a deadline that the program has set on the stream; other errors end the connection themselves
+			c.end(err) // the program has set a deadline on the stream; other errors are already final
 		}
 	}
 }

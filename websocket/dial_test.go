@@ -140,7 +140,7 @@ func TestDialClosedPort(t *testing.T) {
 	}
 }
 
-// "the client SHOULD NOT follow redirects automatically" has become the rule of browsers:
+// Browsers do not follow redirects either.
 // https://websockets.spec.whatwg.org/#concept-websocket-establish
 func TestDialFollowsNoRedirect(t *testing.T) {
 	s := httptest.NewServer(http.RedirectHandler("ws://elsewhere.example/", http.StatusFound))

@@ -68,9 +68,12 @@ func (handshakeTimeout) Temporary() bool { return true }
 type HandshakeError struct {
 	Status int         // of the HTTP response, received or sent; 0: there was none
 	Header http.Header // Dial: of the response, may be nil. CheckRequest: added to the response
-	Body   []byte      // Dial: the beginning of the body, at most MaxErrorBody bytes. CheckRequest: replaces Reason in the response
 	Reason string      // for people; empty if Status suffices
 	Err    error       // the cause, such as io.ErrUnexpectedEOF, if there is one
+
+	// Body is, from Dial, the beginning of the response's body, at most MaxErrorBody bytes. From
+	// CheckRequest, it is sent instead of Reason.
+	Body []byte
 }
 
 // Error returns for example "websocket: bad handshake: 404 Not Found" or "websocket: bad handshake:

@@ -70,8 +70,8 @@ func TestDialConnectionTimeout(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 	}
-	deaf := func(net.Conn) {}
-	for name, server := range map[string]func(net.Conn){"silent": silent, "slow": slow, "deaf": deaf} {
+	unread := func(net.Conn) {}
+	for name, server := range map[string]func(net.Conn){"silent": silent, "slow": slow, "that does not read": unread} {
 		for _, url := range []string{"ws://h/", "wss://h/"} {
 			if name == "slow" && url == "wss://h/" {
 				continue // is not TLS from its first byte on
@@ -125,7 +125,7 @@ func TestDialDoesNotWaitForTheWholeErrorBody(t *testing.T) {
 
 func TestDialContextEnds(t *testing.T) {
 	changed := errors.New("changed my mind")
-	for name, server := range map[string]func(net.Conn){"silent": func(stream net.Conn) { io.Copy(io.Discard, stream) }, "deaf": func(net.Conn) {}} {
+	for name, server := range map[string]func(net.Conn){"silent": func(stream net.Conn) { io.Copy(io.Discard, stream) }, "that does not read": func(net.Conn) {}} {
 		for _, url := range []string{"ws://h/", "wss://h/"} {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
@@ -161,8 +161,8 @@ func TestServerConnectionTimeout(t *testing.T) {
 				time.Sleep(5 * time.Second)
 			}
 		},
-		"deaf":         func(stream net.Conn) { io.WriteString(stream, request+"\r\n") },
-		"deaf refused": func(stream net.Conn) { io.WriteString(stream, requestLine+hostLine+"\r\n") },
+		"that does not read":           func(stream net.Conn) { io.WriteString(stream, request+"\r\n") },
+		"that does not read a refusal": func(stream net.Conn) { io.WriteString(stream, requestLine+hostLine+"\r\n") },
 	} {
 		for _, d := range []time.Duration{0, 7 * time.Second} {
 			synctest.Test(t, func(t *testing.T) {

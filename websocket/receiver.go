@@ -39,7 +39,7 @@ const (
 	EventMessage              // a message is complete; its type is Receiver.MessageType
 	EventPing                 // to be answered by Sender.AppendPong with Receiver.ControlPayload
 	EventPong                 // the answer to a ping, or unsolicited
-	EventClose                // the last event, to be answered by Sender.AppendClose with the code of Receiver.CloseError
+	EventClose                // the last event, to be answered by Sender.AppendClose with CloseError's code
 )
 
 var eventNames = [...]string{

@@ -167,8 +167,8 @@ func TestReceiverChecksTheLengthEncoding(t *testing.T) {
 	}
 }
 
-// "A server MUST close the connection upon receiving a frame that is not masked […] A client MUST
-// close a connection if it detects a masked frame."
+// RFC 6455, section 5.1: "The server MUST close the connection upon receiving a frame that is not
+// masked." "A client MUST close a connection if it detects a masked frame."
 func TestReceiverChecksMasking(t *testing.T) {
 	everyWay(t, frame(false, 0x81, "a"), "1002 unmasked frame from a client\n", func() *Receiver { return NewReceiver(Config{}) })
 	everyWay(t, frame(true, 0x88, ""), "1002 masked frame from a server\n", func() *Receiver { return NewReceiver(Config{Client: true}) })

@@ -39,10 +39,10 @@ const (
 	StatusUnsupportedData         StatusCode = 1003 // a type of data that the endpoint cannot accept
 	StatusNoStatusReceived        StatusCode = 1005 // never on the wire: the close frame had no code
 	StatusAbnormalClosure         StatusCode = 1006 // never on the wire: there was no close frame
-	StatusInvalidFramePayloadData StatusCode = 1007 // data that does not fit the message's type, such as text that is not UTF-8
+	StatusInvalidFramePayloadData StatusCode = 1007 // for example text that is not UTF-8
 	StatusPolicyViolation         StatusCode = 1008
 	StatusMessageTooBig           StatusCode = 1009
-	StatusMandatoryExtension      StatusCode = 1010 // the server did not negotiate an extension that the client needs
+	StatusMandatoryExtension      StatusCode = 1010 // the client needs an extension
 	StatusInternalError           StatusCode = 1011
 	StatusServiceRestart          StatusCode = 1012
 	StatusTryAgainLater           StatusCode = 1013

@@ -118,7 +118,8 @@ func (d *Decompressor) header() error {
 	d.final = d.take(1) == 1
 	switch d.take(2) {
 	case 0:
-		d.take(d.nbits & 7) // RFC 1951, section 3.2.4: "Any bits of input up to the next byte boundary are ignored."
+		// RFC 1951, section 3.2.4: "Any bits of input up to the next byte boundary are ignored."
+		d.take(d.nbits & 7)
 		d.state = stateStoredSize
 	case 1:
 		d.litLen, d.dist = fixedLitLen[:], fixedDistance[:]

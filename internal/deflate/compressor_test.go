@@ -43,7 +43,7 @@ func TestCompressExamples(t *testing.T) {
 	c.Reset()
 	require.Equal(t, first, c.Append(nil, []byte("Hello"), true))
 
-	// 7.2.3.6: "a single octet with the value 0x00".
+	// RFC 7692, section 7.2.3.6: an empty message is the octet 0x00.
 	require.Equal(t, []byte{0}, c.Append(nil, nil, true))
 	require.Equal(t, []byte{0}, c.Append(nil, []byte{}, true))
 }
