@@ -34,8 +34,9 @@ func TestWebSocketServerShutdown(t *testing.T) {
 	}
 	require.NoError(t, s.Shutdown(t.Context()))
 	s.mu.Lock()
-	require.Empty(t, s.unclosed)
+	left := len(s.unclosed)
 	s.mu.Unlock()
+	require.Zero(t, left)
 
 	refused := dial(t, s.url("ws", "/"), nil)
 	require.Error(t, watch(refused).wait(t))
