@@ -111,3 +111,30 @@ func TestZeroWebSocketsAreClosed(t *testing.T) {
 	require.Empty(t, ws.Protocol())
 	require.Zero(t, ws.Stats())
 }
+
+// A client whose handshake is in progress opens, and is then closed with 1001.
+func TestWebSocketServerShutdownDuringAHandshake(t *testing.T) {
+	checking, proceed := make(chan struct{}), make(chan struct{})
+	s := newTestServer(t, WebSocketServerConfiguration{CheckRequest: func(*websocket.Request) error {
+		close(checking)
+		<-proceed
+		return nil
+	}})
+	client := dial(t, s.url("ws", "/"), nil)
+	ended := watch(client)
+	ws := receive(t, s.accepted, "client callback")
+	<-checking
+	shutdown := make(chan error, 1)
+	go func() { shutdown <- s.Shutdown(t.Context()) }()
+	eventually(t, "shutting down", func() bool {
+		ws.mu.Lock()
+		defer ws.mu.Unlock()
+		return ws.closeOnOpen
+	})
+	close(proceed)
+	require.NoError(t, receive(t, shutdown, "the end of Shutdown"))
+	require.NoError(t, ended.wait(t))
+	code, _, err := client.CloseStatus()
+	require.NoError(t, err)
+	require.Equal(t, websocket.StatusGoingAway, code)
+}
