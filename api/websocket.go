@@ -14,18 +14,18 @@ import (
 )
 
 // WebSocket is one end of a WebSocket connection (RFC 6455): that of a client, or one that a
-// WebSocketServer has accepted. See Channel for its methods. As in browsers, the states are connecting,
-// open, closing and closed.
+// WebSocketServer has accepted. See Channel for its methods. As in browsers, the states are
+// connecting, open, closing and closed.
 //
 // After a failure OnError is called, and then OnClosed; after a close by either side only OnClosed.
 //
-// At most 1024 messages or 1 MiB, and one message more, wait for the program. Then the WebSocket does not
-// read, and TCP slows the peer down.
+// At most 1024 messages or 1 MiB, and one message more, wait for the program. Then the WebSocket
+// does not read, and TCP slows the peer down.
 //
-// When the peer closes, the messages that it sent before are handled first: its close frame is answered
-// when OnMessage has returned for the last message and the messages sent until then have left, or after
-// 10 seconds without progress. A program that uses Receive, ReadMessage or NetConn has instead half a
-// second for each message, or until it asks for the next one.
+// When the peer closes, the messages that it sent before are handled first: its close frame is
+// answered when OnMessage has returned for the last message and the messages sent until then have
+// left, or after 10 seconds without progress. A program that uses Receive, ReadMessage or NetConn
+// has instead half a second for each message, or until it asks for the next one.
 type WebSocket struct {
 	channel
 	mu        sync.Mutex
@@ -78,8 +78,8 @@ type webSocketTuning struct {
 }
 
 const (
-	// webSocketCloseTimeout is the time that a closing WebSocket waits for the peer: to receive more of the
-	// buffered messages, and then to answer the close frame (RFC 6455, section 7.1.1).
+	// webSocketCloseTimeout is the time that a closing WebSocket waits for the peer: to receive
+	// more of the buffered messages, and then to answer the close frame (RFC 6455, section 7.1.1).
 	webSocketCloseTimeout = 10 * time.Second
 	// webSocketTrimDelay is the time without traffic after which empty queues release their memory.
 	webSocketTrimDelay = 5 * time.Second
@@ -106,9 +106,9 @@ func newWebSocket(maximum int, tune webSocketTuning) *WebSocket {
 	return ws
 }
 
-// RemoteAddr returns the network address of the peer as "HOST:PORT", with an IPv6 address in brackets.
-// Through a proxy it is the host and the port of the URL. ErrNotAvailable while a client is not
-// connected.
+// RemoteAddr returns the network address of the peer as "HOST:PORT", with an IPv6 address in
+// brackets. Through a proxy it is the host and the port of the URL. ErrNotAvailable while a client
+// is not connected.
 func (ws *WebSocket) RemoteAddr() (string, error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -118,8 +118,8 @@ func (ws *WebSocket) RemoteAddr() (string, error) {
 	return ws.remote, nil
 }
 
-// Path returns the requested path, with the query. ErrNotAvailable unless the WebSocket is or has been
-// open.
+// Path returns the requested path, with the query. ErrNotAvailable unless the WebSocket is or has
+// been open.
 func (ws *WebSocket) Path() (string, error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -129,7 +129,8 @@ func (ws *WebSocket) Path() (string, error) {
 	return ws.path, nil
 }
 
-// Protocol returns the subprotocol that was agreed on; empty: none, or the WebSocket is not open yet.
+// Protocol returns the subprotocol that was agreed on; empty: none, or the WebSocket is not open
+// yet.
 func (ws *WebSocket) Protocol() string {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -139,9 +140,9 @@ func (ws *WebSocket) Protocol() string {
 	return ws.conn.Protocol()
 }
 
-// CloseStatus returns the code and the reason that the connection was closed with: those of the first
-// close frame, 1005 if it had none, 1006 if the connection ended without a closing handshake (RFC 6455,
-// section 7.1.5). ErrNotAvailable unless the WebSocket is closed.
+// CloseStatus returns the code and the reason that the connection was closed with: those of the
+// first close frame, 1005 if it had none, 1006 if the connection ended without a closing handshake
+// (RFC 6455, section 7.1.5). ErrNotAvailable unless the WebSocket is closed.
 func (ws *WebSocket) CloseStatus() (code websocket.StatusCode, reason string, err error) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

@@ -10,12 +10,12 @@ import (
 
 // NewWebSocket returns a WebSocket client that is connecting; configuration may be nil. The URL is
 // absolute, with the scheme ws or wss. The error is ErrInvalid for an invalid URL or configuration;
-// other failures are reported by OnError and OnClosed, success by OnOpen. The program must close the
-// WebSocket, unless OnClosed has been called.
+// other failures are reported by OnError and OnClosed, success by OnOpen. The program must close
+// the WebSocket, unless OnClosed has been called.
 //
 // The cause of a failure is inspected with errors.As: a *net.OpError (a closed port, a timeout), a
-// *proxy.Error, a *tls.CertificateVerificationError, a *websocket.HandshakeError of a server that refuses
-// or does not speak WebSocket.
+// *proxy.Error, a *tls.CertificateVerificationError, a *websocket.HandshakeError of a server that
+// refuses or does not speak WebSocket.
 func NewWebSocket(url string, configuration *WebSocketConfiguration) (*WebSocket, error) {
 	return openWebSocket(url, configuration, webSocketTuning{})
 }
@@ -37,8 +37,8 @@ func openWebSocket(url string, configuration *WebSocketConfiguration, tune webSo
 	return ws, nil
 }
 
-// connecting returns the context of the time until the WebSocket is open, which Close ends. A negative
-// timeout is none.
+// connecting returns the context of the time until the WebSocket is open, which Close ends. A
+// negative timeout is none.
 func (ws *WebSocket) connecting(timeout time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ws.cancel, ws.since = cancel, time.Now()
@@ -72,8 +72,8 @@ func (ws *WebSocket) connect(ctx context.Context, stop context.CancelFunc, t web
 	ws.connected(conn, err)
 }
 
-// connected ends connecting. The calling goroutine then ends, because a TLS handshake leaves it with a
-// large stack; reading, in a new goroutine, needs only a small one.
+// connected ends connecting. The calling goroutine then ends, because a TLS handshake leaves it
+// with a large stack; reading, in a new goroutine, needs only a small one.
 func (ws *WebSocket) connected(conn *websocket.Conn, err error) {
 	ws.mu.Lock()
 	if err != nil || ws.state != channelConnecting {

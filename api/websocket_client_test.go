@@ -64,7 +64,7 @@ func TestWebSocketMaxMessageSize(t *testing.T) {
 	}
 }
 
-// "A failed connection calls error, then closed." What failed can be told.
+// A failed connection calls OnError and then OnClosed. The error shows the cause.
 func TestWebSocketThatCannotConnect(t *testing.T) {
 	checkLeaks(t)
 	closedPort, err := net.Listen("tcp", "127.0.0.1:0")
@@ -133,7 +133,7 @@ func TestWebSocketThatCannotConnect(t *testing.T) {
 	}
 }
 
-// newProxy is an HTTP proxy that knows user:p@ss, and gives its address.
+// newProxy starts an HTTP proxy with the credentials user:p@ss, and returns its address.
 func newProxy(t testing.TB) string {
 	t.Helper()
 	handler := func(w http.ResponseWriter, r *http.Request) {
@@ -199,7 +199,7 @@ func TestWebSocketRequest(t *testing.T) {
 	for _, c := range []struct {
 		header http.Header
 		want   bool
-		says   string // what the server's side learns if not
+		says   string // the error at the server if it is not accepted
 	}{
 		{header("Authorization", "Bearer token"), true, ""},
 		{header("Authorization", "Bearer other"), false, "no token"},

@@ -8,13 +8,14 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// errClosedConnecting is the cause of the end of connecting after the program has closed the WebSocket.
+// errClosedConnecting is the cause of the end of connecting after the program has closed the
+// WebSocket.
 var errClosedConnecting = errors.New("closed while connecting")
 
-// Close closes the WebSocket and returns at once; a second Close succeeds. As in browsers, the state is
-// at first closing: the buffered messages are sent, and then the closing handshake is performed. The
-// state becomes closed and OnClosed is called when the connection is closed, which takes at most 10
-// seconds without progress. Messages that still arrive are dropped.
+// Close closes the WebSocket and returns at once; a second Close succeeds. As in browsers, the
+// state is at first closing: the buffered messages are sent, and then the closing handshake is
+// performed. The state becomes closed and OnClosed is called when the connection is closed, which
+// takes at most 10 seconds without progress. Messages that still arrive are dropped.
 func (ws *WebSocket) Close() error {
 	return ws.CloseWithStatus(websocket.StatusNormalClosure, "")
 }
@@ -41,8 +42,9 @@ func (ws *WebSocket) CloseWithStatus(code websocket.StatusCode, reason string) e
 	return nil
 }
 
-// goAway closes the WebSocket with the status code 1001. If it is connecting, it is closed when it is
-// open, or after the grace period: the peer may already have received the answer to its handshake.
+// goAway closes the WebSocket with the status code 1001. If it is connecting, it is closed when it
+// is open, or after the grace period: the peer may already have received the answer to its
+// handshake.
 func (ws *WebSocket) goAway(grace time.Duration) {
 	ws.lock()
 	defer ws.unlock()
@@ -62,14 +64,14 @@ func (ws *WebSocket) goAway(grace time.Duration) {
 	}
 }
 
-// closeAndWaitTimeout is the time that CloseAndWait waits for the closing handshake: a round trip to most
-// places.
+// closeAndWaitTimeout is the time that CloseAndWait waits for the closing handshake: a round trip
+// to most places.
 const closeAndWaitTimeout = 100 * time.Millisecond
 
-// CloseAndWait closes the WebSocket like Close. When it returns, no callback of it is running or will run,
-// except the one that it is called from. It also waits for at most a tenth of a second until the
-// connection is closed, so that the buffered messages have usually been sent if the program exits next;
-// after that the closing handshake goes on in the background.
+// CloseAndWait closes the WebSocket like Close. When it returns, no callback of it is running or
+// will run, except the one that it is called from. It also waits for at most a tenth of a second
+// until the connection is closed, so that the buffered messages have usually been sent if the
+// program exits next; after that the closing handshake goes on in the background.
 func (ws *WebSocket) CloseAndWait() error {
 	if ws.ended == nil {
 		return nil // the zero WebSocket is closed
@@ -112,8 +114,8 @@ func (ws *WebSocket) close() {
 	ws.wake()
 }
 
-// beginClosing changes the state from open to closing: Send fails from now on, and the timer for the rest
-// starts.
+// beginClosing changes the state from open to closing: Send fails from now on, and the timer for
+// the rest starts.
 func (ws *WebSocket) beginClosing() {
 	ws.state = channelClosing
 	ws.closeTimer = time.AfterFunc(ws.tuning.closeTimeout, ws.onCloseTimer)
@@ -159,8 +161,8 @@ func (ws *WebSocket) abandon(cause error) {
 	ws.mu.Lock()
 }
 
-// finish changes the state to closed, after connecting has failed or reading has ended with err. It is
-// called once, and nothing else changes the state to closed.
+// finish changes the state to closed, after connecting has failed or reading has ended with err. It
+// is called once, and nothing else changes the state to closed.
 func (ws *WebSocket) finish(conn *websocket.Conn, err error) {
 	if ws.onEnded != nil {
 		defer ws.onEnded() // without the mutex
@@ -168,7 +170,7 @@ func (ws *WebSocket) finish(conn *websocket.Conn, err error) {
 	answered := false
 	if conn != nil {
 		_ = conn.CloseNow()
-		answered = conn.Close(websocket.StatusNormalClosure, "") == nil // the result of the closing handshake, if there was one
+		answered = conn.Close(websocket.StatusNormalClosure, "") == nil // the closing handshake's result
 	}
 	ws.mu.Lock()
 	defer ws.mu.Unlock()

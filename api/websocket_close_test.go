@@ -34,7 +34,7 @@ func watch(ws *WebSocket) *ending {
 	return e
 }
 
-// wait waits for the end and gives the error that came before it.
+// wait waits for OnClosed and returns the error of OnError before it.
 func (e *ending) wait(t testing.TB) error {
 	t.Helper()
 	receive(t, e.closed, "closed callback")
@@ -44,7 +44,7 @@ func (e *ending) wait(t testing.TB) error {
 func TestWebSocketEitherSideCloses(t *testing.T) {
 	for _, who := range []string{"client", "server"} {
 		t.Run(who, func(t *testing.T) {
-			a, b := webSocketPair(t, webSocketTuning{readGrace: 10 * time.Millisecond}) // nobody takes the messages
+			a, b := webSocketPair(t, webSocketTuning{readGrace: 10 * time.Millisecond}) // no program takes the messages
 			if who == "server" {
 				a, b = b, a
 			}
@@ -63,7 +63,8 @@ func TestWebSocketEitherSideCloses(t *testing.T) {
 			require.NoError(t, err)
 			require.EqualValues(t, 4001, code)
 			require.Equal(t, "lunch", reason)
-			// "When sending a Close frame in response, the endpoint typically echos the status code it received."
+			// "When sending a Close frame in response, the endpoint typically echos the status code
+			// it received."
 			code, _, err = a.CloseStatus()
 			require.NoError(t, err)
 			require.EqualValues(t, 4001, code)
@@ -147,7 +148,8 @@ func TestWebSocketCloseWithoutThePeer(t *testing.T) {
 	}
 }
 
-// silentPeer gives a client whose server does its part of the opening handshake, and then nothing.
+// silentPeer returns a client whose server completes the opening handshake and then neither reads
+// nor writes.
 func silentPeer(t testing.TB, tune webSocketTuning) (client *WebSocket, peer net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -204,7 +206,7 @@ func TestWebSocketCloseWhileConnecting(t *testing.T) {
 	}
 }
 
-// "Deleting an open WebSocket closes it", and "no other callback will be called".
+// CloseAndWait closes an open WebSocket, and no callback is called afterwards.
 func TestWebSocketCloseAndWait(t *testing.T) {
 	for _, inside := range []bool{false, true} {
 		a, b := webSocketPair(t, webSocketTuning{readGrace: 10 * time.Millisecond})
@@ -286,7 +288,7 @@ func TestWebSocketCloseAndWaitInsideCallbacks(t *testing.T) {
 	}
 }
 
-// What the peer does wrong ends the connection, with the error of package websocket.
+// A protocol error of the peer ends the connection, with the error of package websocket.
 func TestWebSocketPeerBreaksTheRules(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -308,7 +310,7 @@ func TestWebSocketPeerBreaksTheRules(t *testing.T) {
 			end := watch(client)
 			_, err := io.WriteString(peer, c.bytes)
 			require.NoError(t, err)
-			// The peer is told: a masked close frame with the code.
+			// The peer receives a masked close frame with the code.
 			frame := make([]byte, 8)
 			_, err = io.ReadFull(peer, frame)
 			require.NoError(t, err)

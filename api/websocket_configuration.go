@@ -17,22 +17,24 @@ import (
 const (
 	// DefaultTCPConnectionTimeout bounds the TCP connection to the server, or to the proxy.
 	DefaultTCPConnectionTimeout = websocket.DefaultTCPConnectionTimeout
-	// DefaultConnectionTimeout bounds the time until a WebSocket is open: TCP, the proxy, TLS and the
-	// opening handshake.
+	// DefaultConnectionTimeout bounds the time until a WebSocket is open: TCP, the proxy, TLS and
+	// the opening handshake.
 	DefaultConnectionTimeout = websocket.DefaultConnectionTimeout
 	// DefaultPingInterval is the time between two pings.
 	DefaultPingInterval = websocket.DefaultPingInterval
 )
 
-// WebSocketConfiguration configures a WebSocket client. The zero value works. A duration or limit of 0
-// is its default, a negative one is none.
+// WebSocketConfiguration configures a WebSocket client. The zero value works. A duration or limit
+// of 0 is its default, a negative one is none.
 type WebSocketConfiguration struct {
 	// DisableTLSVerification accepts any certificate of the server.
 	DisableTLSVerification bool
 	// ProxyServer is the URI of a proxy to connect through:
-	// [("http"|"socks5"|"socks5h") (":"|"://")][username [":" password] "@"]hostname[":" port]["/"].
-	// The default scheme is http, the default port 3128, or 1080 for SOCKS5. The proxy resolves the name
-	// of the server.
+	//
+	//	[("http"|"socks5"|"socks5h") (":"|"://")][username [":" password] "@"]hostname[":" port]["/"]
+	//
+	// The default scheme is http, the default port 3128, or 1080 for SOCKS5. The proxy resolves the
+	// name of the server.
 	ProxyServer string
 	// Protocols are the subprotocols offered to the server, in order of preference.
 	Protocols []string
@@ -42,9 +44,10 @@ type WebSocketConfiguration struct {
 	ConnectionTimeout time.Duration
 	// PingInterval is the time between two pings; 0: DefaultPingInterval; negative: no pings.
 	PingInterval time.Duration
-	// MaxOutstandingPings is the number of unanswered pings after which, when the next one is due, the
-	// WebSocket fails. If it is 0 and PingInterval is set, it is the number of pings in
-	// websocket.DefaultPingTimeout, at least 2. If both are 0, or it is negative, there is no limit.
+	// MaxOutstandingPings is the number of unanswered pings after which, when the next one is due,
+	// the WebSocket fails. If it is 0 and PingInterval is set, it is the number of pings in
+	// websocket.DefaultPingTimeout, at least 2. If both are 0, or it is negative, there is no
+	// limit.
 	MaxOutstandingPings int
 	// MaxMessageSize is the size of the largest message that is sent and accepted, in bytes; 0:
 	// DefaultMaxMessageSize.
@@ -61,16 +64,18 @@ type WebSocketConfiguration struct {
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// WebSocketServerConfiguration configures a WebSocket server. The zero value works: the server listens
-// on a free port of all addresses. A duration or limit of 0 is its default, a negative one is none.
+// WebSocketServerConfiguration configures a WebSocket server. The zero value works: the server
+// listens on a free port of all addresses. A duration or limit of 0 is its default, a negative one
+// is none.
 type WebSocketServerConfiguration struct {
 	// Port is the TCP port to listen on; 0: a free one, see WebSocketServer.Port.
 	Port uint16
 	// EnableTLS makes it a server for wss URLs.
 	EnableTLS bool
-	// CertificatePEMFile and KeyPEMFile hold the server's certificate, with its chain, and its private key
-	// in PEM, or the paths of files that do. Either both are set or none. KeyPEMPass decrypts the key. If
-	// none is set, a certificate is generated, which clients do not trust by default.
+	// CertificatePEMFile and KeyPEMFile hold the server's certificate, with its chain, and its
+	// private key in PEM, or the paths of files that do. Either both are set or none. KeyPEMPass
+	// decrypts the key. If none is set, a certificate is generated, which clients do not trust by
+	// default.
 	CertificatePEMFile, KeyPEMFile, KeyPEMPass string
 	// BindAddress is the local IP address to listen on. Empty: all addresses.
 	BindAddress string
@@ -84,29 +89,31 @@ type WebSocketServerConfiguration struct {
 	// Protocols are the subprotocols that the server speaks, in order of preference.
 	Protocols []string
 	// OriginPatterns are the hosts, besides the server's own, whose pages may connect, such as
-	// "*.example.com" or, with a scheme, "https://example.com"; see websocket.AcceptOptions. Other pages are
-	// refused by a 403 that names the origin and the host. A pattern that can match no origin is an
-	// ErrInvalid. Empty: THE PAGES OF ALL HOSTS MAY CONNECT, and the program must not trust a client because
-	// of a cookie (RFC 6455, section 10.2).
+	// "*.example.com" or, with a scheme, "https://example.com"; see websocket.AcceptOptions. Other
+	// pages are refused by a 403 that names the origin and the host. A pattern that can match no
+	// origin is an ErrInvalid. Empty: THE PAGES OF ALL HOSTS MAY CONNECT, and the program must not
+	// trust a client because of a cookie (RFC 6455, section 10.2).
 	OriginPatterns []string
-	// CheckRequest refuses a client by an error; see websocket.AcceptOptions. It is called in the goroutine
-	// of the connection, concurrently for several connections, after the client callback.
+	// CheckRequest refuses a client by an error; see websocket.AcceptOptions. It is called in the
+	// goroutine of the connection, concurrently for several connections, after the client callback.
 	CheckRequest func(*websocket.Request) error
-	// TLSConfig is used with EnableTLS, for example to choose the certificate by name. CertificatePEMFile
-	// and KeyPEMFile, if set, replace its certificates.
+	// TLSConfig is used with EnableTLS, for example to choose the certificate by name.
+	// CertificatePEMFile and KeyPEMFile, if set, replace its certificates.
 	TLSConfig *tls.Config
-	// Compression accepts permessage-deflate (RFC 7692) from clients that offer it; nil: it is not accepted.
+	// Compression accepts permessage-deflate (RFC 7692) from clients that offer it; nil: it is not
+	// accepted.
 	Compression *websocket.CompressionOptions
 	// PingInterval is the time between two pings; 0: DefaultPingInterval; negative: no pings.
 	PingInterval time.Duration
-	// MaxOutstandingPings is the number of unanswered pings after which, when the next one is due, a
-	// WebSocket fails. If it is 0 and PingInterval is set, it is the number of pings in
-	// websocket.DefaultPingTimeout, at least 2. If both are 0, or it is negative, there is no limit.
+	// MaxOutstandingPings is the number of unanswered pings after which, when the next one is due,
+	// a WebSocket fails. If it is 0 and PingInterval is set, it is the number of pings in
+	// websocket.DefaultPingTimeout, at least 2. If both are 0, or it is negative, there is no
+	// limit.
 	MaxOutstandingPings int
 }
 
-// unlimitedMessageSize is the result of MaxMessageSize if the configuration has no limit. It fits in an
-// int on every platform.
+// unlimitedMessageSize is the result of MaxMessageSize if the configuration has no limit. It fits
+// in an int on every platform.
 const unlimitedMessageSize = math.MaxInt32
 
 func messageSizeOr(configured int) int {

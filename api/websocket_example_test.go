@@ -13,7 +13,8 @@ import (
 // A server that answers, and a client that asks.
 func ExampleNewWebSocketServer() {
 	server, err := rtc.NewWebSocketServer(rtc.WebSocketServerConfiguration{BindAddress: "127.0.0.1"}, func(ws *rtc.WebSocket) {
-		// The client has connected, and its handshake is still to come: callbacks set here miss nothing.
+		// The client has connected, and its handshake is still to come: callbacks set here miss
+		// nothing.
 		ws.OnMessage(func(m rtc.Message) { _ = ws.SendText("hello, " + string(m.Data)) })
 	})
 	if err != nil {
@@ -67,7 +68,8 @@ func ExampleWebSocketServer_Shutdown() {
 	// 1001 going away
 }
 
-// run connects to the URL, calls handle with each message, and returns when the WebSocket is closed.
+// run connects to the URL, calls handle with each message, and returns when the WebSocket is
+// closed.
 func run(ctx context.Context, url string, handle func(rtc.Message)) error {
 	ws, err := rtc.NewWebSocket(url, nil)
 	if err != nil {
@@ -83,9 +85,9 @@ func run(ctx context.Context, url string, handle func(rtc.Message)) error {
 	}
 }
 
-// A client that connects again whenever its connection has ended, with a back-off that doubles up to
-// a limit and starts anew after each success. The random part keeps many clients from coming back to a
-// restarted server at the same moment.
+// A client that connects again whenever its connection has ended, with a back-off that doubles up
+// to a limit and starts anew after each success. The random part keeps many clients from coming
+// back to a restarted server at the same moment.
 func ExampleNewWebSocket_reconnect() {
 	server, err := rtc.NewWebSocketServer(rtc.WebSocketServerConfiguration{BindAddress: "127.0.0.1"}, func(ws *rtc.WebSocket) {
 		ws.OnOpen(func() {

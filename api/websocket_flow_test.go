@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// At most 1024 messages wait; then nothing more is read, TCP slows the peer down, and nothing is lost.
+// At most 1024 messages wait; then nothing more is read, TCP slows the peer down, and nothing is
+// lost.
 func TestWebSocketBackpressure(t *testing.T) {
 	for _, c := range []struct {
 		name            string

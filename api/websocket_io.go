@@ -11,19 +11,21 @@ import (
 )
 
 const (
-	// maxPendingMessages and maxPendingBytes are the number of messages and their size from which on a
-	// WebSocket whose program does not receive them stops reading. TCP has buffers of its own; the inbox
-	// keeps the program busy while they are refilled.
+	// maxPendingMessages and maxPendingBytes are the number of messages and their size from which
+	// on a WebSocket whose program does not receive them stops reading. TCP has buffers of its own;
+	// the inbox keeps the program busy while they are refilled.
 	maxPendingMessages = 1024
 	maxPendingBytes    = 1 << 20
-	// minReadBuffer is the size of the first buffer for a message, in bytes, and maxSizeHint that of the
-	// largest one that is chosen because the previous message was as large. Memory follows the bytes
-	// received, not the announced length.
+	// minReadBuffer is the size of the first buffer for a message, in bytes, and maxSizeHint that
+	// of the largest one that is chosen because the previous message was as large. Memory follows
+	// the bytes received, not the announced length.
 	minReadBuffer = 1024
 	maxSizeHint   = 64 << 10
-	// maxBatchBytes is the size of the messages that are written before the buffered amount is updated.
+	// maxBatchBytes is the size of the messages that are written before the buffered amount is
+	// updated.
 	maxBatchBytes = 64 << 10
-	// maxIdleQueue is the length of the longest queue, in messages, whose memory an idle WebSocket keeps.
+	// maxIdleQueue is the length of the longest queue, in messages, whose memory an idle WebSocket
+	// keeps.
 	maxIdleQueue = 16
 )
 
@@ -60,8 +62,8 @@ func (ws *WebSocket) flush() {
 	}
 }
 
-// write is the goroutine that writes. It exists only while there is something to write: writing to TCP can
-// block, and Send must not. Messages sent in the meantime leave together.
+// write is the goroutine that writes. It exists only while there is something to write: writing to
+// TCP can block, and Send must not. Messages sent in the meantime leave together.
 func (ws *WebSocket) write() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -129,8 +131,8 @@ func (ws *WebSocket) read(conn *websocket.Conn) {
 	}
 }
 
-// readMessage reads a message into a pooled buffer. While it waits it holds a buffer of minReadBuffer
-// bytes, which is usually enough, or none.
+// readMessage reads a message into a pooled buffer. While it waits it holds a buffer of
+// minReadBuffer bytes, which is usually enough, or none.
 func readMessage(conn *websocket.Conn, sizeHint int) (websocket.MessageType, *bufpool.Buffer, error) {
 	if sizeHint > minReadBuffer {
 		return readLarge(conn, sizeHint)
@@ -171,7 +173,8 @@ func readLarge(conn *websocket.Conn, sizeHint int) (websocket.MessageType, *bufp
 	}
 }
 
-// shrunk copies a small message from a large buffer to a small one, because messages may wait for long.
+// shrunk copies a small message from a large buffer to a small one, because messages may wait for
+// long.
 func shrunk(b *bufpool.Buffer) *bufpool.Buffer {
 	if cap(b.B) <= minReadBuffer || len(b.B) > cap(b.B)/4 {
 		return b

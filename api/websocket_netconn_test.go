@@ -7,8 +7,8 @@ import (
 	"golang.org/x/net/nettest"
 )
 
-// The NetConn of a WebSocket is what programs expect of a net.Conn, at both ends. All of the contract holds: Write cuts what
-// it is given into messages, and Read does not see where.
+// The NetConn of a WebSocket follows the contract of net.Conn, at both ends: Write splits its bytes
+// into messages, and Read does not show their boundaries.
 func TestWebSocketNetConnIsANetConn(t *testing.T) {
 	for name, fromServer := range map[string]bool{"client": false, "server": true} {
 		t.Run(name, func(t *testing.T) {

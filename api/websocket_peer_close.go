@@ -2,16 +2,16 @@ package rtc
 
 import "time"
 
-// webSocketReadGrace is the time for which, after the peer has closed, the answer waits for a program that
-// uses Receive, ReadMessage or NetConn and has taken a message, or leaves one pending. Whether the
-// program is going to answer is unknown. It is much longer than preparing an answer takes, and an
-// acceptable delay for the end of an idle connection.
+// webSocketReadGrace is the time for which, after the peer has closed, the answer waits for a
+// program that uses Receive, ReadMessage or NetConn and has taken a message, or leaves one pending.
+// Whether the program is going to answer is unknown. It is much longer than preparing an answer
+// takes, and an acceptable delay for the end of an idle connection.
 const webSocketReadGrace = 500 * time.Millisecond
 
-// drain is called by the connection after the peer has closed, has broken the protocol or has ended its
-// side of the stream, before the connection answers. RFC 6455 has no half-closed state: nothing may be
-// sent after our close frame. So drain waits until the program has handled the messages received before,
-// and until its answers have been sent. A later Send fails.
+// drain is called by the connection after the peer has closed, has broken the protocol or has ended
+// its side of the stream, before the connection answers. RFC 6455 has no half-closed state: nothing
+// may be sent after our close frame. So drain waits until the program has handled the messages
+// received before, and until its answers have been sent. A later Send fails.
 //
 // RFC 6455, section 5.5.1.
 func (ws *WebSocket) drain(error) {
@@ -54,9 +54,9 @@ func (ws *WebSocket) waitForProgram() {
 	}
 }
 
-// remaining returns the remaining time for the program to handle the received messages; 0 or less: it has
-// handled them, or its time has passed. OnMessage has handled a message when it returns. A program that
-// calls Receive and the like has handled a message when it asks for the next one.
+// remaining returns the remaining time for the program to handle the received messages; 0 or less:
+// it has handled them, or its time has passed. OnMessage has handled a message when it returns. A
+// program that calls Receive and the like has handled a message when it asks for the next one.
 func (ws *WebSocket) remaining() time.Duration {
 	inCallback := ws.inMessageCallback()
 	switch {
@@ -77,7 +77,8 @@ func (ws *WebSocket) inMessageCallback() bool {
 	return ws.callbacks.calling && ws.callbacks.kind == eventMessages
 }
 
-// handled accounts for messages that OnMessage has handled, or that Receive and the like have returned.
+// handled accounts for messages that OnMessage has handled, or that Receive and the like have
+// returned.
 func (ws *WebSocket) handled(n int) {
 	ws.unhandled -= n
 	if ws.onMessage == nil && !ws.inMessageCallback() {

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wirePeer is the other end of a WebSocket, whose frames a test writes and reads by itself.
+// wirePeer is the other end of a WebSocket. The test writes and reads its frames.
 type wirePeer struct {
 	t        testing.TB
 	stream   halfCloser
@@ -25,7 +25,7 @@ type wirePeer struct {
 	buf      [64 << 10]byte
 }
 
-// halfCloser is a stream whose one direction can be ended.
+// halfCloser is a stream that can close one direction.
 type halfCloser interface {
 	net.Conn
 	CloseWrite() error
@@ -51,7 +51,8 @@ func wirePeers(t *testing.T, tune webSocketTuning, test func(t *testing.T, ws *W
 	})
 }
 
-// wirePeersInMemory is wirePeers in virtual time, over streams that hold nothing: a write ends when all of it is read.
+// wirePeersInMemory is wirePeers in virtual time, over streams that hold nothing: a write ends when
+// all of it is read.
 func wirePeersInMemory(t *testing.T, test func(t *testing.T, ws *WebSocket, peer *wirePeer)) {
 	t.Run("server", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -90,7 +91,7 @@ func wirePeersInMemory(t *testing.T, test func(t *testing.T, ws *WebSocket, peer
 
 // memoryStream is one end of a stream in memory, a pipe for each direction.
 type memoryStream struct {
-	net.Conn // what the other end writes
+	net.Conn // the direction of the other end's writes
 	out      net.Conn
 }
 
@@ -176,7 +177,7 @@ func (p *wirePeer) next() (string, *websocket.CloseError, error) {
 	}
 }
 
-// wants checks that the answers to all messages come, in order, and then what answers the end.
+// wants checks that the answers to all messages arrive, in order, and then the answer to the end.
 func (p *wirePeer) wants(messages int, end webSocketEnd) {
 	p.t.Helper()
 	for i := range messages {
@@ -225,8 +226,8 @@ var webSocketEnds = []webSocketEnd{
 	{name: "half-close", halfClose: true, err: io.ErrUnexpectedEOF, append: func(_ *websocket.Sender, dst []byte) []byte { return dst }},
 }
 
-// Messages and the end come together: the answers of the program leave before the end is answered, in whatever way the
-// program takes the messages.
+// Messages and the end come together: the answers of the program leave before the end is answered,
+// in whatever way the program takes the messages.
 func TestWebSocketAnswersLeaveBeforeTheEnd(t *testing.T) {
 	for name, echo := range map[string]func(t *testing.T, ws *WebSocket){
 		"OnMessage, Send": func(t *testing.T, ws *WebSocket) {
@@ -324,7 +325,7 @@ func TestWebSocketNetConnAnswersLeaveBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// A program has its time, and no more. What it sends then is refused, and not lost.
+// The time for a program is bounded. A later Send fails, and loses nothing.
 func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 	for _, end := range webSocketEnds {
 		t.Run(end.name, func(t *testing.T) {
@@ -336,7 +337,7 @@ func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 					peer.wants(0, end)
 					require.ErrorIs(t, ended.wait(t), end.err)
 					require.Equal(t, webSocketReadGrace, time.Since(began))
-					// "It works after the channel closed, too."
+					// Receive also works after the channel has closed.
 					for i := range 3 {
 						m, err := ws.Receive()
 						require.NoError(t, err)

@@ -21,11 +21,11 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// WebSocketServer accepts WebSocket connections on a TCP port, by default FROM THE PAGES OF EVERY ORIGIN:
-// any page that a user visits can connect in the user's name. OriginPatterns: []string{"example.com"} in
-// the configuration restricts it to the server's own pages and those of the listed hosts. A
-// WebSocketServer serves nothing else on its port; for a WebSocket among other HTTP resources, see
-// websocket.Accept. The zero WebSocketServer is a closed server.
+// WebSocketServer accepts WebSocket connections on a TCP port, by default FROM THE PAGES OF EVERY
+// ORIGIN: any page that a user visits can connect in the user's name. OriginPatterns:
+// []string{"example.com"} in the configuration restricts it to the server's own pages and those of
+// the listed hosts. A WebSocketServer serves nothing else on its port; for a WebSocket among other
+// HTTP resources, see websocket.Accept. The zero WebSocketServer is a closed server.
 type WebSocketServer struct {
 	mu        sync.Mutex
 	callbacks callbackQueue
@@ -69,12 +69,12 @@ func (t *webSocketServerTuning) setDefaults() {
 }
 
 // NewWebSocketServer returns a server that is listening. PAGES OF EVERY ORIGIN MAY CONNECT unless
-// OriginPatterns are configured. The callback is called with each client that connects, one at a time,
-// before the opening handshake: the remote address is known, the path only from OnOpen on. Callbacks set
-// there miss no event. The WebSocket belongs to the program, which closes it.
+// OriginPatterns are configured. The callback is called with each client that connects, one at a
+// time, before the opening handshake: the remote address is known, the path only from OnOpen on.
+// Callbacks set there miss no event. The WebSocket belongs to the program, which closes it.
 //
-// The error is ErrInvalid if there is no callback, the configuration is invalid, or the certificate or
-// key cannot be used; ErrFailure if the port is in use or not permitted.
+// The error is ErrInvalid if there is no callback, the configuration is invalid, or the certificate
+// or key cannot be used; ErrFailure if the port is in use or not permitted.
 func NewWebSocketServer(configuration WebSocketServerConfiguration, onClient func(*WebSocket)) (*WebSocketServer, error) {
 	return newWebSocketServer(configuration, onClient, webSocketServerTuning{})
 }
@@ -176,21 +176,21 @@ func (s *WebSocketServer) Addr() net.Addr {
 	return s.listener.Addr()
 }
 
-// Close stops listening. When it returns, the callback is not running and will not run again, except that
-// Close may be called from inside it. The WebSockets that the callback has been called with stay open:
-// they belong to the program, see Shutdown. A second Close succeeds.
+// Close stops listening. When it returns, the callback is not running and will not run again,
+// except that Close may be called from inside it. The WebSockets that the callback has been called
+// with stay open: they belong to the program, see Shutdown. A second Close succeeds.
 func (s *WebSocketServer) Close() error {
 	s.stop()
 	s.wait()
 	return nil
 }
 
-// Shutdown stops listening like Close, closes all WebSockets that the server has accepted with the status
-// code 1001 (going away), and waits until they are closed. Those that are already closing keep their
-// status code, and those that are not open after two seconds do not open. If ctx ends first, it returns
-// an error that matches ctx.Err() and context.Cause(ctx) and says how many are not closed yet; these go
-// on closing as after Close. Shutdown must not be called from a callback of the server or of one of its
-// WebSockets.
+// Shutdown stops listening like Close, closes all WebSockets that the server has accepted with the
+// status code 1001 (going away), and waits until they are closed. Those that are already closing
+// keep their status code, and those that are not open after two seconds do not open. If ctx ends
+// first, it returns an error that matches ctx.Err() and context.Cause(ctx) and says how many are
+// not closed yet; these go on closing as after Close. Shutdown must not be called from a callback
+// of the server or of one of its WebSockets.
 func (s *WebSocketServer) Shutdown(ctx context.Context) error {
 	s.stop()
 	s.mu.Lock()
@@ -259,8 +259,9 @@ func (s *WebSocketServer) wait() {
 	s.callbacks.wait(s, 0)
 }
 
-// isTemporary reports whether a failed Accept may succeed later: the process or the system is out of file
-// descriptors or memory, or the client has already disconnected. Only a closed listener is permanent.
+// isTemporary reports whether a failed Accept may succeed later: the process or the system is out
+// of file descriptors or memory, or the client has already disconnected. Only a closed listener is
+// permanent.
 func isTemporary(err error) bool {
 	return !errors.Is(err, net.ErrClosed) && !errors.Is(err, syscall.EINVAL)
 }

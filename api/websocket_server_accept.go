@@ -13,16 +13,18 @@ import (
 )
 
 const (
-	// maxUnfinishedHandshakes is the largest number of clients of one server that have a TCP connection and
-	// are not open yet: more than arrive during a handshake, and little enough memory (about 20 KiB each,
-	// with TLS). Further clients wait in the queue of the system.
+	// maxUnfinishedHandshakes is the largest number of clients of one server that have a TCP
+	// connection and are not open yet: more than arrive during a handshake, and little enough
+	// memory (about 20 KiB each, with TLS). Further clients wait in the queue of the system.
 	maxUnfinishedHandshakes = 1024
-	// unfinishedGrace is the time during which a connecting client is not disconnected in favour of others.
-	// If there are too many, the one that has been connecting longest, and for longer than this, is
-	// disconnected, so that clients which open connections and send nothing cannot exclude others.
+	// unfinishedGrace is the time during which a connecting client is not disconnected in favour of
+	// others. If there are too many, the one that has been connecting longest, and for longer than
+	// this, is disconnected, so that clients which open connections and send nothing cannot exclude
+	// others.
 	unfinishedGrace = 2 * time.Second
-	// minAcceptDelay and maxAcceptDelay bound the time that the server waits after a failed accept. It doubles
-	// with each failure: without free file descriptors the server would otherwise fail in a busy loop.
+	// minAcceptDelay and maxAcceptDelay bound the time that the server waits after a failed accept.
+	// It doubles with each failure: without free file descriptors the server would otherwise fail
+	// in a busy loop.
 	minAcceptDelay = 5 * time.Millisecond
 	maxAcceptDelay = time.Second
 )
@@ -64,7 +66,8 @@ func (s *WebSocketServer) accept() {
 	}
 }
 
-// waitForRoom waits until one more client may connect. It reports whether the server is still running.
+// waitForRoom waits until one more client may connect. It reports whether the server is still
+// running.
 func (s *WebSocketServer) waitForRoom() bool {
 	for {
 		s.mu.Lock()

@@ -181,7 +181,7 @@ func TestWebSocketServerSurvivesNonsense(t *testing.T) {
 	s.next(client)
 }
 
-// "no other callback will be called", and the WebSockets live on.
+// After Close no callback is called, and the WebSockets stay open.
 func TestWebSocketServerClose(t *testing.T) {
 	s := newTestServer(t, WebSocketServerConfiguration{})
 	client := dial(t, s.url("ws", "/"), nil)

@@ -34,8 +34,9 @@ func TestWebSocketServerShutdown(t *testing.T) {
 	}
 	require.NoError(t, s.Shutdown(t.Context()))
 	s.mu.Lock()
-	require.Empty(t, s.unclosed)
+	left := len(s.unclosed)
 	s.mu.Unlock()
+	require.Zero(t, left)
 
 	refused := dial(t, s.url("ws", "/"), nil)
 	require.Error(t, watch(refused).wait(t))
@@ -81,7 +82,7 @@ func TestWebSocketServerShutdownReportsWhatIsLeft(t *testing.T) {
 	require.True(t, ws.IsClosed(), "it is closing")
 }
 
-// A client whose handshake has not ended is not open afterwards.
+// A client that does not complete its handshake never opens.
 func TestWebSocketServerShutdownWhileConnecting(t *testing.T) {
 	s := newTunedTestServer(t, WebSocketServerConfiguration{}, webSocketServerTuning{grace: 10 * time.Millisecond})
 	stream, err := net.Dial("tcp", s.Addr().String())
@@ -109,4 +110,31 @@ func TestZeroWebSocketsAreClosed(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotAvailable)
 	require.Empty(t, ws.Protocol())
 	require.Zero(t, ws.Stats())
+}
+
+// A client whose handshake is in progress opens, and is then closed with 1001.
+func TestWebSocketServerShutdownDuringAHandshake(t *testing.T) {
+	checking, proceed := make(chan struct{}), make(chan struct{})
+	s := newTestServer(t, WebSocketServerConfiguration{CheckRequest: func(*websocket.Request) error {
+		close(checking)
+		<-proceed
+		return nil
+	}})
+	client := dial(t, s.url("ws", "/"), nil)
+	ended := watch(client)
+	ws := receive(t, s.accepted, "client callback")
+	<-checking
+	shutdown := make(chan error, 1)
+	go func() { shutdown <- s.Shutdown(t.Context()) }()
+	eventually(t, "shutting down", func() bool {
+		ws.mu.Lock()
+		defer ws.mu.Unlock()
+		return ws.closeOnOpen
+	})
+	close(proceed)
+	require.NoError(t, receive(t, shutdown, "the end of Shutdown"))
+	require.NoError(t, ended.wait(t))
+	code, _, err := client.CloseStatus()
+	require.NoError(t, err)
+	require.Equal(t, websocket.StatusGoingAway, code)
 }

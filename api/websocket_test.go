@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// webSocketServer is a server on loopback whose clients a test takes one by one.
+// webSocketServer is a server on loopback. The test receives its clients one by one.
 type webSocketServer struct {
 	*WebSocketServer
 	t        testing.TB
@@ -65,7 +65,7 @@ func dialTuned(t testing.TB, url string, c *WebSocketConfiguration, tune webSock
 	return ws
 }
 
-// webSocketPair gives both ends of a connection, open.
+// webSocketPair returns both ends of an open connection.
 func webSocketPair(t testing.TB, tune webSocketTuning) (client, server *WebSocket) {
 	t.Helper()
 	s := newTunedTestServer(t, WebSocketServerConfiguration{}, webSocketServerTuning{webSocketTuning: tune})
@@ -100,7 +100,7 @@ func TestWebSocketMessages(t *testing.T) {
 			}
 		}
 		require.ErrorIs(t, c.from.Send(make([]byte, DefaultMaxMessageSize+1)), ErrInvalid)
-		// "An endpoint MUST treat text that is not UTF-8 as an error", so it must not be sent.
+		// RFC 6455, section 8.1: text that is not UTF-8 fails the connection, so it is not sent.
 		require.ErrorIs(t, c.from.SendText("\xff"), ErrInvalid)
 		require.True(t, c.from.IsOpen())
 		require.Equal(t, DefaultMaxMessageSize, c.from.MaxMessageSize())
@@ -116,7 +116,8 @@ func TestWebSocketSendCopies(t *testing.T) {
 	require.Equal(t, "before", string(next(t, server).Data))
 }
 
-// "The server's client callback comes before the handshake: remote address works in it, path from open on."
+// The client callback of the server is called before the handshake: there the remote address is
+// known, the path only from OnOpen on.
 func TestWebSocketCallbacksOfALife(t *testing.T) {
 	checkLeaks(t)
 	var r recorder
@@ -260,7 +261,7 @@ func TestWebSocketManyAtOnce(t *testing.T) {
 	}
 }
 
-// An idle WebSocket has one goroutine, and its queues give their memory back.
+// An idle WebSocket has one goroutine, and its queues release their memory.
 func TestWebSocketIdle(t *testing.T) {
 	client, server := webSocketPair(t, webSocketTuning{trimDelay: 10 * time.Millisecond})
 	for i := range 1000 {

@@ -27,8 +27,8 @@ func inflateInPieces(d *deflate.Decompressor, message []byte, piece int) ([]byte
 	return out, d.Finish()
 }
 
-// FuzzDecompress inflates any bytes. They have to give the same in whatever pieces they come, and what the standard library
-// makes of them, if that makes something of them.
+// FuzzDecompress decompresses any bytes. The result must not depend on the sizes of the pieces, and
+// must be that of the standard library if that accepts the bytes.
 func FuzzDecompress(f *testing.F) {
 	f.Add(byte(15), []byte("\xf2\x48\xcd\xc9\xc9\x07\x00"), []byte("\xf2\x00\x11\x00\x00"))
 	f.Add(byte(8), []byte("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), []byte("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"))
@@ -70,7 +70,8 @@ func FuzzDecompress(f *testing.F) {
 	})
 }
 
-// FuzzCompress compresses two messages with a window of any size, in two parts each, and gets them back.
+// FuzzCompress compresses two messages with a window of any size, in two parts each, and gets them
+// back.
 func FuzzCompress(f *testing.F) {
 	f.Add(byte(15), uint16(3), []byte("Hello"), []byte("Hello"))
 	f.Add(byte(8), uint16(700), bytes.Repeat([]byte("0123456789"), 200), bytes.Repeat([]byte("9876543210"), 99))

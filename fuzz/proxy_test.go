@@ -10,7 +10,8 @@ import (
 	"github.com/rtcstack/rtcstack/proxy"
 )
 
-// FuzzProxyParse reads any text as the URI of a proxy. Whatever parses has to name the same proxy when written again.
+// FuzzProxyParse reads any text as the URI of a proxy. Whatever parses has to name the same proxy
+// when written again.
 func FuzzProxyParse(f *testing.F) {
 	for _, seed := range []string{
 		"proxy", "http:proxy:1", "http://u:p%40@proxy", "socks5://[::1]:1080", "socks5:a%3Ab:c@192.0.2.1", "[fe80::1%25eth0]", "u:p@", "http://[", "a:b:c",
@@ -36,7 +37,7 @@ func FuzzProxyParse(f *testing.F) {
 	})
 }
 
-// proxyConn is a connection to a proxy that says what it says, whatever it hears.
+// proxyConn is a connection to a proxy that sends a fixed answer, whatever it receives.
 type proxyConn struct {
 	net.Conn // nil: nothing else is called
 	answer   []byte
@@ -56,8 +57,8 @@ func (c *proxyConn) Read(b []byte) (int, error) {
 func (c *proxyConn) Write(b []byte) (int, error) { return len(b), nil }
 func (c *proxyConn) Close() error                { c.closed = true; return nil }
 
-// FuzzProxyAnswer lets a proxy answer with any bytes. The same bytes must come to the same end, whatever pieces they arrive
-// in, with the same bytes left for the tunnel.
+// FuzzProxyAnswer lets a proxy answer with any bytes. The same bytes must come to the same end,
+// whatever pieces they arrive in, with the same bytes left for the tunnel.
 func FuzzProxyAnswer(f *testing.F) {
 	f.Add(false, false, []byte("HTTP/1.1 200 OK\r\nVia: x\r\n\r\ntunnel"))
 	f.Add(false, true, []byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 407\nProxy-Authenticate: Basic realm=x\n\n"))

@@ -20,8 +20,8 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// handshakeStream is a stream whose other side has said in, or says what reply
-// makes of the first thing written, and then closes.
+// handshakeStream is a stream whose other side sends in, or the result of reply for the first bytes
+// written, and then closes.
 type handshakeStream struct {
 	in    io.Reader
 	reply func(request []byte) string
@@ -53,8 +53,8 @@ func websocketAccept(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// A server answers every request that it reads with a response, and what it
-// accepts is a request for net/http as well, and the same.
+// A server answers every request that it can read with a response. net/http parses every accepted
+// request, with the same result.
 func FuzzWebSocketRequest(f *testing.F) {
 	for _, seed := range []string{
 		"",
@@ -121,7 +121,7 @@ func FuzzWebSocketRequest(f *testing.F) {
 	})
 }
 
-// sameHeader compares but for what net/http derives and removes by itself.
+// sameHeader compares two headers, except for the fields that net/http removes.
 func sameHeader(a, b http.Header) bool {
 	a, b = a.Clone(), b.Clone()
 	for _, h := range []http.Header{a, b} {
@@ -132,8 +132,8 @@ func sameHeader(a, b http.Header) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// A client accepts only a response that is one for net/http as well, is an answer
-// to its request, and agrees to nothing that was not offered.
+// A client accepts only a response that is one for net/http as well, is an answer to its request,
+// and agrees to nothing that was not offered.
 func FuzzWebSocketResponse(f *testing.F) {
 	const accepted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n"
 	for _, seed := range []string{
@@ -194,9 +194,9 @@ func FuzzWebSocketResponse(f *testing.F) {
 	})
 }
 
-// Whatever extensions a client offers: the server agrees to permessage-deflate or
-// to nothing, to windows no larger than it is configured to, and to
-// client_max_window_bits only where the client knows it.
+// Whatever extensions a client offers: the server agrees to permessage-deflate or to nothing, to
+// windows no larger than it is configured to, and to client_max_window_bits only where the client
+// knows it.
 func FuzzWebSocketExtensions(f *testing.F) {
 	for _, seed := range []string{
 		"permessage-deflate",

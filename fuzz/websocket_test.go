@@ -20,8 +20,8 @@ func webSocketConfig(flags byte) websocket.Config {
 	return cfg
 }
 
-// webSocketEvents is what a receiver makes of a stream that comes in pieces of
-// the sizes given, over and over.
+// webSocketEvents returns the events of a receiver for a stream in pieces of the given sizes, which
+// are repeated.
 func webSocketEvents(t *testing.T, cfg websocket.Config, stream, sizes []byte, direct bool) (events string) {
 	r := websocket.NewReceiver(cfg)
 	var message []byte
@@ -101,7 +101,7 @@ func FuzzWebSocketReceiver(f *testing.F) {
 	})
 }
 
-// What a sender sends as one message or in fragments, the peer's receiver receives.
+// The peer's receiver receives every message that a sender sends, at once or in fragments.
 func FuzzWebSocketSender(f *testing.F) {
 	f.Add(byte(0), []byte("Hello"), []byte{1, 0})
 	f.Add(byte(3), bytes.Repeat([]byte("compressible "), 50), []byte{100, 3})

@@ -43,8 +43,8 @@ type Config struct {
 	Host string
 	// Port is 1 to 65535; 0 is the default of the protocol.
 	Port uint16
-	// Username and Password are sent if Username is not empty. With HTTP, Username must not contain ":", and
-	// neither may contain control characters; with SOCKS5, neither may exceed 255 bytes.
+	// Username and Password are sent if Username is not empty. With HTTP, Username must not contain
+	// ":", and neither may contain control characters; with SOCKS5, neither may exceed 255 bytes.
 	Username, Password string
 }
 
@@ -57,12 +57,13 @@ const maxSOCKS5Credential = 255
 //
 //	[("http"|"socks5"|"socks5h") (":"|"://")][username [":" password] "@"]hostname[":" port]["/"]
 //
-// White space around it is ignored. The default scheme is http, the default port 3128 for http and 1080
-// for socks5. socks5h is the same as socks5, because the proxy always resolves the name of the target.
-// User name and password are percent-decoded; ":" and "@" in them must be encoded. An IPv6 address is
-// enclosed in brackets. The result has its Port set.
+// White space around it is ignored. The default scheme is http, the default port 3128 for http and
+// 1080 for socks5. socks5h is the same as socks5, because the proxy always resolves the name of the
+// target. User name and password are percent-decoded; ":" and "@" in them must be encoded. An IPv6
+// address is enclosed in brackets. The result has its Port set.
 //
-// An error matches [ErrInvalidProxy], names an unsupported scheme, and does not contain the credentials.
+// An error matches [ErrInvalidProxy], names an unsupported scheme, and does not contain the
+// credentials.
 func Parse(uri string) (*Config, error) {
 	uri = strings.TrimSpace(uri)
 	c := &Config{}
@@ -125,8 +126,8 @@ func (c *Config) cutScheme(uri string) (rest string, err error) {
 	return rest, nil
 }
 
-// otherSchemes are the schemes of unsupported proxies. Without them, "socks4:proxy" would be reported as
-// a host with an invalid port.
+// otherSchemes are the schemes of unsupported proxies. Without them, "socks4:proxy" would be
+// reported as a host with an invalid port.
 var otherSchemes = map[string]bool{"https": true, "socks": true, "socks4": true, "socks4a": true, "quic": true}
 
 // isScheme reports whether s, in lower case, is a scheme.

@@ -67,7 +67,7 @@ func TestParseRefuses(t *testing.T) {
 		"http://proxy?x", "http://proxy#x", "pro xy", "a..b", ".a", "-a", " ", "/", "pro\r\nxy", strings.Repeat("a", 254),
 		":p@proxy", "@proxy", "a:b:c@proxy", "a:b@c@proxy", "a@b:c@proxy", "%zz:secret@proxy", "a:secret%g0@proxy",
 		"[::1", "[proxy]", "[::1]x", "[::1]:", "[::1]80", "[192.0.2.1]", "2001:db8::1", "[]",
-		// What HTTP cannot carry, and SOCKS5 cannot.
+		// Credentials that HTTP or SOCKS5 cannot transmit.
 		"http:u%3Av:secret@proxy", "http:u:secret%0d%0a@proxy", "http:u%00:secret@proxy",
 		"socks5:" + strings.Repeat("u", 256) + ":secret@proxy", "socks5:u:" + strings.Repeat("secret", 43) + "@proxy",
 	} {
@@ -137,7 +137,7 @@ func TestTargets(t *testing.T) {
 		{"tcp4", "[::1]:443"},
 		{"tcp6", "192.0.2.1:443"},
 		{"tcp", "bücher.example:443"},
-		// What would put more into a request than an address.
+		// Addresses that would inject more into a request.
 		{"tcp", "a\r\nX: y:443"},
 		{"tcp", "a b:443"},
 		{"tcp", "user@a:443"},

@@ -9,8 +9,8 @@ import (
 const (
 	// maxHeaderBlock bounds the responses of a proxy, in bytes, including informational ones.
 	maxHeaderBlock = 16 << 10
-	// maxInformational bounds the number of responses of the class 1xx before the final one (RFC 9110,
-	// section 15.2).
+	// maxInformational bounds the number of responses of the class 1xx before the final one (RFC
+	// 9110, section 15.2).
 	maxInformational = 16
 	// maxQuoted bounds the part of a line that an error quotes, in bytes.
 	maxQuoted = 256
@@ -43,8 +43,8 @@ type connectHandshake struct {
 
 func (h *connectHandshake) op() Op { return OpConnect }
 
-// start appends the request. It includes the credentials without waiting for a challenge, which saves a
-// round trip and, with most proxies, a connection.
+// start appends the request. It includes the credentials without waiting for a challenge, which
+// saves a round trip and, with most proxies, a connection.
 //
 // RFC 7617, section 2.2.
 func (h *connectHandshake) start(dst []byte) []byte {
@@ -95,7 +95,8 @@ func (h *connectHandshake) receive(dst, answer []byte) ([]byte, error) {
 			}
 		}
 	}
-	// An answer that is not HTTP may stop anywhere: it is recognised before the end of its first line.
+	// An answer that is not HTTP may stop anywhere: it is recognised before the end of its first
+	// line.
 	const version = "HTTP/1."
 	if n := min(len(h.block), len(version)); !h.done && string(h.block[:n]) != version[:n] {
 		return dst, protocolError(OpConnect, "%q is not HTTP/1", h.block[:n])
@@ -109,8 +110,8 @@ func (h *connectHandshake) response() error {
 	var challenges []string
 	for line := range bytes.Lines(fields) {
 		line = trimLineEnd(line)
-		if len(line) == 0 || line[0] == ' ' || line[0] == '\t' { // obsolete line folding continues a field, and none of its fields matter here
-			continue
+		if len(line) == 0 || line[0] == ' ' || line[0] == '\t' {
+			continue // the empty line, or obsolete line folding
 		}
 		name, value, found := bytes.Cut(line, []byte(":"))
 		if !found || len(name) == 0 {
@@ -130,9 +131,9 @@ func (h *connectHandshake) response() error {
 		h.block, h.line = h.block[:0], 0
 		return nil
 	case h.status < 300:
-		// RFC 9110, section 9.3.6: "Any 2xx (Successful) response indicates that the sender (and all inbound
-		// proxies) will switch to tunnel mode immediately after the response header section". Content-Length
-		// and Transfer-Encoding are ignored.
+		// RFC 9110, section 9.3.6: "Any 2xx (Successful) response indicates that the sender (and
+		// all inbound proxies) will switch to tunnel mode immediately after the response header
+		// section". Content-Length and Transfer-Encoding are ignored.
 		h.done = true
 		return nil
 	}

@@ -16,8 +16,9 @@ func TestConnectRequests(t *testing.T) {
 		address string
 		request string
 	}{
-		// "CONNECT uses a special form of request target, unique to this method, consisting of only the host and port number
-		// of the tunnel destination, separated by a colon. There is no default port"
+		// "CONNECT uses a special form of request target, unique to this method, consisting of only
+		// the host and port number of the tunnel destination, separated by a colon. There is no
+		// default port"
 		"name": {Config{}, "example.org:80", "CONNECT example.org:80 HTTP/1.1\r\nHost: example.org:80\r\n\r\n"},
 		"IPv4": {Config{}, "192.0.2.1:443", "CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: 192.0.2.1:443\r\n\r\n"},
 		"IPv6": {Config{}, "[2001:db8::1]:443", "CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n\r\n"},
@@ -54,20 +55,22 @@ func TestConnectAnswersThatOpenTheTunnel(t *testing.T) {
 		"LF only":             "HTTP/1.1 200 OK\nVia: 1.1 proxy\n\n",
 		"folded field":        "HTTP/1.1 200 OK\r\nVia: 1.1 proxy,\r\n 1.1 other\r\n\r\n",
 		"CR in a field":       "HTTP/1.1 200 OK\r\nX: a\r\r\n\r\n",
-		// "Any 2xx (Successful) response indicates that the sender (and all inbound proxies) will switch to tunnel mode"
+		// "Any 2xx (Successful) response indicates that the sender (and all inbound proxies) will
+		// switch to tunnel mode"
 		"204": "HTTP/1.1 204 No Content\r\n\r\n",
 		"299": "HTTP/1.1 299 x\r\n\r\n",
-		// "A client MUST ignore any Content-Length or Transfer-Encoding header fields received in a successful response to
-		// CONNECT."
+		// "A client MUST ignore any Content-Length or Transfer-Encoding header fields received in a
+		// successful response to CONNECT."
 		"Content-Length":    "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n",
 		"Transfer-Encoding": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-		// "A client MUST be able to parse one or more 1xx responses received prior to a final response"
+		// "A client MUST be able to parse one or more 1xx responses received prior to a final
+		// response"
 		"100":            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
 		"103 and 102":    "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 \r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
 		"many 1xx":       strings.Repeat("HTTP/1.1 100 \r\n\r\n", maxInformational) + "HTTP/1.1 200 OK\r\n\r\n",
 		"longest header": "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxHeaderBlock-len("HTTP/1.1 200 OK\r\nX: \r\n\r\n")) + "\r\n\r\n",
 	} {
-		// What follows the answer belongs to the tunnel: all of it has to be there still.
+		// The bytes after the answer belong to the tunnel: all of them must remain unread.
 		for _, tunnel := range []string{"", "S", "\n", "\r\n\r\n", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 403 no\r\n\r\n"} {
 			t.Run(name, func(t *testing.T) {
 				unread, err := play(t, Config{}, "example.org:443", turn{plainRequest, answer + tunnel})
@@ -141,7 +144,7 @@ func TestConnectAnswersThatAreNone(t *testing.T) {
 		"tab":                 "HTTP/1.1\t200 OK\r\n\r\n",
 		"field without colon": "HTTP/1.1 200 OK\r\nbogus\r\n\r\n",
 		"field without name":  "HTTP/1.1 200 OK\r\n: x\r\n\r\n",
-		// "A server MUST NOT send" 101 to who did not ask for an upgrade.
+		// The request has no Upgrade field, so that 101 is a protocol error.
 		"101":                  "HTTP/1.1 101 Switching Protocols\r\n\r\n",
 		"too many 1xx":         strings.Repeat("HTTP/1.1 100 \r\n\r\n", maxInformational+1) + "HTTP/1.1 200 OK\r\n\r\n",
 		"too long a header":    "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxHeaderBlock) + "\r\n\r\n",

@@ -10,24 +10,25 @@ import (
 	"time"
 )
 
-// DefaultTimeout bounds a call of DialContext unless the Dialer says otherwise: a proxy has to resolve
-// the name of the target and to try its addresses, and SYNs may be lost on both connections.
+// DefaultTimeout bounds a call of DialContext unless the Dialer says otherwise: a proxy has to
+// resolve the name of the target and to try its addresses, and SYNs may be lost on both
+// connections.
 const DefaultTimeout = 30 * time.Second
 
-// Dialer opens connections through a proxy. It may be used by any number of goroutines at once, as long
-// as its fields are not changed. Its methods are those of a [net.Dialer], and satisfy the interfaces
-// Dialer and ContextDialer of golang.org/x/net/proxy.
+// Dialer opens connections through a proxy. It may be used by any number of goroutines at once, as
+// long as its fields are not changed. Its methods are those of a [net.Dialer], and satisfy the
+// interfaces Dialer and ContextDialer of golang.org/x/net/proxy.
 type Dialer struct {
 	// Proxy is the proxy. It must not be nil.
 	Proxy *Config
 
-	// Forward opens the connection to the proxy; nil is the DialContext of a zero net.Dialer. The network
-	// is "tcp", the address that of the proxy. The DialContext of another Dialer makes a chain of proxies;
-	// ForwardThrough adapts dialers of golang.org/x/net/proxy.
+	// Forward opens the connection to the proxy; nil is the DialContext of a zero net.Dialer. The
+	// network is "tcp", the address that of the proxy. The DialContext of another Dialer makes a
+	// chain of proxies; ForwardThrough adapts dialers of golang.org/x/net/proxy.
 	Forward func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Timeout bounds the whole of DialContext, in addition to the context. 0 is DefaultTimeout, negative no
-	// bound.
+	// Timeout bounds the whole of DialContext, in addition to the context. 0 is DefaultTimeout,
+	// negative no bound.
 	Timeout time.Duration
 }
 
@@ -36,16 +37,16 @@ func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(context.Background(), network, address)
 }
 
-// DialContext asks the proxy for a connection to address, a "host:port" as for [net.Dial]. The network
-// is "tcp", "tcp4" or "tcp6"; the last two exclude IP addresses of the other family. The proxy resolves
-// host names, to addresses of any family.
+// DialContext asks the proxy for a connection to address, a "host:port" as for [net.Dial]. The
+// network is "tcp", "tcp4" or "tcp6"; the last two exclude IP addresses of the other family. The
+// proxy resolves host names, to addresses of any family.
 //
-// The result is the connection that Forward opened, without a deadline; the next byte to be read is the
-// first one of the tunnel. After an error no connection is left open. An error is an *[Error], or
-// matches [ErrInvalidProxy] or [ErrInvalidTarget].
+// The result is the connection that Forward opened, without a deadline; the next byte to be read is
+// the first one of the tunnel. After an error no connection is left open. An error is an *[Error],
+// or matches [ErrInvalidProxy] or [ErrInvalidTarget].
 //
-// If ctx has already ended, the call fails at once. After DialContext has returned, ctx has no effect
-// on the connection.
+// If ctx has already ended, the call fails at once. After DialContext has returned, ctx has no
+// effect on the connection.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if err := d.Proxy.check(); err != nil {
 		return nil, err
@@ -114,17 +115,18 @@ func ended(ctx context.Context) error {
 type handshake interface {
 	// start appends the client's first message to dst.
 	start(dst []byte) []byte
-	// need returns the number of bytes of the answer that are certain to follow, so that reading them reads
-	// no byte of the tunnel: 1 to maxNeed, and 0 when the tunnel is established.
+	// need returns the number of bytes of the answer that are certain to follow, so that reading
+	// them reads no byte of the tunnel: 1 to maxNeed, and 0 when the tunnel is established.
 	need() int
-	// receive handles bytes of the answer, at most as many as need returned, and appends the client's next
-	// message, if any, to dst. An error is an *Error, without Proxy and Target.
+	// receive handles bytes of the answer, at most as many as need returned, and appends the
+	// client's next message, if any, to dst. An error is an *Error, without Proxy and Target.
 	receive(dst, answer []byte) ([]byte, error)
 	// op returns the current step.
 	op() Op
 }
 
-// maxNeed is the largest result of handshake.need: the rest of a SOCKS5 reply with the longest host name.
+// maxNeed is the largest result of handshake.need: the rest of a SOCKS5 reply with the longest host
+// name.
 const maxNeed = 255 + 2
 
 func (c *Config) newHandshake(to target) handshake {

@@ -15,7 +15,7 @@ import (
 
 var errForward = errors.New("no way to the proxy")
 
-// pipeTo returns a Forward whose connections lead to serve, which runs in a goroutine of its own.
+// pipeTo returns a Forward function whose connections are served by serve, in a goroutine.
 func pipeTo(serve func(net.Conn)) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
@@ -24,7 +24,7 @@ func pipeTo(serve func(net.Conn)) func(context.Context, string, string) (net.Con
 	}
 }
 
-// wantClosed waits for the end of what the client says.
+// wantClosed waits until the client closes.
 func wantClosed(t *testing.T, conn net.Conn) {
 	t.Helper()
 	_, err := io.Copy(io.Discard, conn)
@@ -119,8 +119,8 @@ func TestDialerEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// A context that has ended ends DialContext before anybody is asked, and one that ends while the proxy is being reached is in the
-// error beside what Forward says.
+// If the context has already ended, DialContext calls nothing; if it ends during Forward, the error
+// matches that of the context and that of Forward.
 func TestDialerAndContextsThatHaveEnded(t *testing.T) {
 	changed, unreachable := errors.New("changed my mind"), errors.New("unreachable")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -144,7 +144,7 @@ func TestDialerAndContextsThatHaveEnded(t *testing.T) {
 	require.EqualError(t, err, "proxy: dial (http://proxy:3128): context canceled: changed my mind")
 }
 
-// The context is that of the dialling: what it does afterwards is nothing to the connection.
+// The context applies to dialling only: its end does not affect the connection.
 func TestConnectionOutlivesTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &Dialer{Proxy: &Config{Host: "proxy"}, Forward: pipeTo(func(conn net.Conn) {
@@ -167,7 +167,8 @@ func TestConnectionOutlivesTheContext(t *testing.T) {
 	})
 }
 
-// "The connection is the one that Forward opened": a wrapper would hide what a *net.TCPConn can do.
+// The result is the connection that Forward opened: a wrapper would hide the methods of a
+// *net.TCPConn.
 func TestConnectionIsNotWrapped(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -200,7 +201,8 @@ func expect(t *testing.T, conn net.Conn, turns ...turn) {
 	}
 }
 
-// An HTTP proxy reached through a SOCKS5 proxy: the outer dialer's Forward is the inner one's DialContext.
+// An HTTP proxy reached through a SOCKS5 proxy: the outer dialer's Forward is the inner one's
+// DialContext.
 func TestChainOfProxies(t *testing.T) {
 	dial := func(turns ...turn) error {
 		inner := &Dialer{

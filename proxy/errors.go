@@ -11,17 +11,17 @@ import (
 var (
 	// ErrInvalidProxy says that a URI or a Config does not describe a proxy.
 	ErrInvalidProxy = errors.New("proxy: not a valid proxy")
-	// ErrInvalidTarget says that the network is not TCP, or that the host or the port of the address is
-	// malformed.
+	// ErrInvalidTarget says that the network is not TCP, or that the host or the port of the
+	// address is malformed.
 	ErrInvalidTarget = errors.New("proxy: not a valid target")
-	// ErrAuthenticationRequired says that the proxy requires credentials and there are none, or none of a
-	// kind that it accepts: status 407 without credentials, or the SOCKS5 method X'FF'.
+	// ErrAuthenticationRequired says that the proxy requires credentials and there are none, or
+	// none of a kind that it accepts: status 407 without credentials, or the SOCKS5 method X'FF'.
 	ErrAuthenticationRequired = errors.New("proxy: authentication required")
 	// ErrAuthenticationFailed says that the proxy does not accept the credentials: status 407 with
 	// credentials, or a failure of the negotiation of RFC 1929.
 	ErrAuthenticationFailed = errors.New("proxy: authentication failed")
-	// ErrRefused says that the proxy will not or could not connect to the target. See Status and Reply of
-	// the [Error].
+	// ErrRefused says that the proxy will not or could not connect to the target. See Status and
+	// Reply of the [Error].
 	ErrRefused = errors.New("proxy: refused")
 	// ErrProtocol says that the answer is not one of the proxy protocol, or exceeds a limit.
 	ErrProtocol = errors.New("proxy: not the answer of a proxy")
@@ -39,17 +39,18 @@ const (
 
 // Error is every error of [Dialer.DialContext] except ErrInvalidProxy and ErrInvalidTarget.
 //
-// Err has the cause: one of the sentinels of this package, the error of the Forward function, an error
-// of the connection (io.ErrUnexpectedEOF if the proxy closed it), or the error of the context, which
-// matches ctx.Err() and context.Cause(ctx). After the Dialer's own timeout it is
+// Err has the cause: one of the sentinels of this package, the error of the Forward function, an
+// error of the connection (io.ErrUnexpectedEOF if the proxy closed it), or the error of the
+// context, which matches ctx.Err() and context.Cause(ctx). After the Dialer's own timeout it is
 // context.DeadlineExceeded.
 type Error struct {
 	Op     Op
 	Proxy  string // the URI of the proxy, without credentials
 	Target string // the address requested
 
-	// Status is the status code of an HTTP proxy that refused, 300 to 999, otherwise 0. StatusLine is the
-	// whole line, truncated to 256 bytes, and Challenges are the values of its Proxy-Authenticate fields.
+	// Status is the status code of an HTTP proxy that refused, 300 to 999, otherwise 0. StatusLine
+	// is the whole line, truncated to 256 bytes, and Challenges are the values of its
+	// Proxy-Authenticate fields.
 	Status     int
 	StatusLine string
 	Challenges []string

@@ -35,7 +35,7 @@ func connectProxy(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(client, target)
 }
 
-// An HTTP client whose connections all go through a proxy.
+// An HTTP client that uses a proxy for all its connections.
 func Example() {
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") }))
 	defer origin.Close()
@@ -68,7 +68,7 @@ func ExampleParse() {
 	// Output: socks5://proxy.example.org:1080 user p@ss
 }
 
-// What a proxy refused can be told apart.
+// The error shows the reason of a refusal.
 func ExampleError() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Proxy-Authenticate", `Basic realm="lab"`)

@@ -10,8 +10,8 @@ import (
 	xproxy "golang.org/x/net/proxy"
 )
 
-// A Dialer is a proxy.Dialer and proxy.ContextDialer of golang.org/x/net/proxy: for example, PerHost
-// goes around the proxy for some hosts.
+// A Dialer is a proxy.Dialer and proxy.ContextDialer of golang.org/x/net/proxy: for example,
+// PerHost goes around the proxy for some hosts.
 func ExampleDialer_Dial() {
 	config, err := proxy.Parse("http://proxy.example.org")
 	if err != nil {

@@ -6,9 +6,10 @@ import (
 )
 
 // ForwardThrough returns a function for [Dialer.Forward] that opens connections with a dialer of
-// another package, such as one of golang.org/x/net/proxy. If the dialer has a method DialContext with
-// the usual signature, that is used. Otherwise Dial runs in a goroutine: if the context ends first, the
-// function returns the error of the context, and closes the connection that Dial opens later.
+// another package, such as one of golang.org/x/net/proxy. If the dialer has a method DialContext
+// with the usual signature, that is used. Otherwise Dial runs in a goroutine: if the context ends
+// first, the function returns the error of the context, and closes the connection that Dial opens
+// later.
 func ForwardThrough(dialer interface {
 	Dial(network, address string) (net.Conn, error)
 }) func(ctx context.Context, network, address string) (net.Conn, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// turn is one exchange: what the client has to say, byte for byte, and what the proxy answers.
+// turn is one exchange: the expected bytes of the client, and the answer of the proxy.
 type turn struct{ client, proxy string }
 
 // script is the proxy's end of a conversation that is written down.
@@ -19,7 +19,7 @@ type script struct {
 	turns  []turn
 	said   string // by the client, not yet a whole turn
 	unread string // of the answers
-	chunk  int    // bytes that a Read gives at most
+	chunk  int    // the largest number of bytes that a Read returns
 }
 
 func (s *script) Write(b []byte) (int, error) {
@@ -42,8 +42,8 @@ func (s *script) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// play holds the conversation of c's handshake for the address, with the answers in pieces of 1, 2, 3, … bytes. It returns
-// the error and what is left unread, which have to be the same for all of them.
+// play runs c's handshake for the address, with the answers in pieces of 1, 2, 3, … bytes. It
+// returns the error and the unread bytes, which must be the same for all sizes.
 func play(t *testing.T, c Config, address string, turns ...turn) (unread string, err *Error) {
 	t.Helper()
 	to, parseErr := parseTarget(context.Background(), "tcp", address)
@@ -64,7 +64,7 @@ func play(t *testing.T, c Config, address string, turns ...turn) (unread string,
 			unread, err = s.unread, e
 			continue
 		}
-		if e == nil { // what is left after a refusal, nobody reads
+		if e == nil { // the bytes after a refusal are not read
 			require.Equal(t, unread, s.unread, "in chunks of %d", chunk)
 		}
 		if e != nil && err != nil && errors.Is(e, ErrProtocol) && errors.Is(err, ErrProtocol) { // which may say more where more had come

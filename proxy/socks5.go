@@ -171,8 +171,8 @@ func (h *socks5Handshake) request(dst []byte) []byte {
 	return binary.BigEndian.AppendUint16(dst, h.target.port)
 }
 
-// reply handles the fixed part of the reply. A refusal ends there, because some proxies then send no
-// address.
+// reply handles the fixed part of the reply. A refusal ends there, because some proxies then send
+// no address.
 func (h *socks5Handshake) reply(version byte, reply Reply, addressType byte) error {
 	switch {
 	case version != socksVersion:

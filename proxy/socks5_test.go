@@ -26,8 +26,9 @@ func TestSOCKS5Requests(t *testing.T) {
 	long := strings.Repeat("a", 63) + "." + strings.Repeat("b", 63) + "." + strings.Repeat("c", 63) + "." + strings.Repeat("d", 61)
 	require.Len(t, long, 253)
 	for address, request := range map[string]string{
-		// "the address field contains a fully-qualified domain name. The first octet of the address field contains the
-		// number of octets of name that follow, there is no terminating NUL octet."
+		// "the address field contains a fully-qualified domain name. The first octet of the address
+		// field contains the number of octets of name that follow, there is no terminating NUL
+		// octet."
 		"example.org:443": askExample,
 		"a:1":             "\x05\x01\x00\x03\x01a\x00\x01",
 		long + ":65535":   "\x05\x01\x00\x03\xfd" + long + "\xff\xff",
@@ -85,13 +86,14 @@ func TestSOCKS5Authentication(t *testing.T) {
 		_, err := play(t, socksUser, "example.org:443", turn{offerBoth, chooseNone}, turn{askExample, succeeded})
 		require.Nil(t, err)
 	})
-	// "If the server returns a `failure' (STATUS value other than X'00') status, it MUST close the connection."
+	// "If the server returns a `failure' (STATUS value other than X'00') status, it MUST close the
+	// connection."
 	for _, status := range []string{"\x01", "\xff"} {
 		_, err := play(t, socksUser, "example.org:443", turn{offerBoth, choosePassword}, turn{negotiate, "\x01" + status})
 		require.Equal(t, &Error{Op: OpAuthenticate, Err: ErrAuthenticationFailed}, err)
 	}
-	// "If the selected METHOD is X'FF', none of the methods listed by the client are acceptable, and the client MUST close
-	// the connection."
+	// "If the selected METHOD is X'FF', none of the methods listed by the client are acceptable,
+	// and the client MUST close the connection."
 	t.Run("required", func(t *testing.T) {
 		_, err := play(t, Config{Protocol: SOCKS5}, "example.org:443", turn{offerNone, "\x05\xff"})
 		require.Equal(t, &Error{Op: OpAuthenticate, Err: ErrAuthenticationRequired}, err)

@@ -18,8 +18,8 @@ type target struct {
 	port uint16
 }
 
-// parseTarget parses the arguments of [net.Dialer.DialContext], for TCP. It resolves names of services,
-// but not host names.
+// parseTarget parses the arguments of [net.Dialer.DialContext], for TCP. It resolves names of
+// services, but not host names.
 func parseTarget(ctx context.Context, network, address string) (target, error) {
 	invalid := func(err error) (target, error) {
 		return target{}, fmt.Errorf("%w: %s %q: %w", ErrInvalidTarget, network, address, err)
@@ -62,7 +62,8 @@ func parseTarget(ctx context.Context, network, address string) (target, error) {
 	return t, nil
 }
 
-// String returns host ":" port, with an IPv6 address in brackets: the authority form of a request target.
+// String returns host ":" port, with an IPv6 address in brackets: the authority form of a request
+// target.
 //
 // RFC 9112, section 3.2.3.
 func (t target) String() string {

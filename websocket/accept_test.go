@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pipeListener is a network in memory, so that servers of net/http run in virtual
-// time: its DialContext opens streams that its Accept returns.
+// pipeListener is a network in memory, so that servers of net/http run in virtual time: its
+// DialContext opens streams that its Accept returns.
 type pipeListener struct {
 	streams chan net.Conn
 	closed  chan struct{}
@@ -103,8 +103,8 @@ func TestAcceptRefuses(t *testing.T) {
 	}
 }
 
-// RFC 9112, section 3.2.2: "a server MUST accept the absolute-form in requests".
-// What is checked is the path, however it was asked for.
+// RFC 9112, section 3.2.2: "a server MUST accept the absolute-form in requests". CheckRequest gets
+// the path, whatever the form of the request target.
 func TestAcceptAbsoluteForm(t *testing.T) {
 	for _, target := range []string{"/chat?room=1", "http://server.example.com/chat?room=1"} {
 		r, w := upgradeRequest(), httptest.NewRecorder()
@@ -206,8 +206,8 @@ func TestOriginAllowed(t *testing.T) {
 	require.False(t, checked.originAllowed(&Request{Host: "a", Header: http.Header{"Origin": {"http://a", "http://a"}}}))
 }
 
-// What a handler or middleware has put into the header goes out, but for what
-// would break the handshake.
+// The header fields that a handler or middleware has set are sent, except for those of the
+// handshake.
 func TestAcceptSendsHeader(t *testing.T) {
 	l := newPipeListener(t)
 	serveHTTP(t, l, func(w http.ResponseWriter, r *http.Request) {
@@ -228,8 +228,7 @@ func TestAcceptSendsHeader(t *testing.T) {
 	require.Equal(t, accepted+"X-Middleware: a  Injected: b\r\nSet-Cookie: c=d\r\n\r\n", string(response))
 }
 
-// The timeouts of an http.Server are for requests, not for what a connection has
-// become.
+// The timeouts of an http.Server do not apply to the WebSocket connection.
 func TestAcceptClearsDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newPipeListener(t)

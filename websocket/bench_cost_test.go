@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// loopStream is a stream that costs next to nothing: it repeats what it has to be
-// read, and forgets what is written.
+// loopStream is a stream that costs almost nothing: it returns the same bytes again and again, and
+// discards writes.
 type loopStream struct {
 	net.Conn
 	frames []byte
@@ -21,8 +21,8 @@ func (s *loopStream) Close() error                     { return nil }
 func (s *loopStream) SetReadDeadline(time.Time) error  { return nil }
 func (s *loopStream) SetWriteDeadline(time.Time) error { return nil }
 
-// BenchmarkReadWrite is what one message costs that is read and sent back, beside
-// the system calls, when 16 come together.
+// BenchmarkReadWrite measures reading a message and sending it back, without the system calls, if
+// 16 messages arrive together.
 func BenchmarkReadWrite(b *testing.B) {
 	for _, size := range []int{125, 1 << 10, 16 << 10} {
 		for _, client := range []bool{false, true} {
@@ -53,7 +53,7 @@ func BenchmarkReadWrite(b *testing.B) {
 	}
 }
 
-// BenchmarkReceive is what it costs to receive a message that is there completely.
+// BenchmarkReceive measures receiving a message that is complete.
 func BenchmarkReceive(b *testing.B) {
 	for _, client := range []bool{false, true} {
 		b.Run(map[bool]string{false: "server", true: "client"}[client], func(b *testing.B) {
@@ -68,7 +68,7 @@ func BenchmarkReceive(b *testing.B) {
 	}
 }
 
-// BenchmarkSend is what it costs to build a frame.
+// BenchmarkSend measures building a frame.
 func BenchmarkSend(b *testing.B) {
 	for _, client := range []bool{false, true} {
 		b.Run(map[bool]string{false: "server", true: "client"}[client], func(b *testing.B) {

@@ -94,8 +94,8 @@ func BenchmarkUTF8(b *testing.B) {
 	}
 }
 
-// BenchmarkBareEcho is what BenchmarkEcho compares with: the same sockets, with
-// a length of four bytes in front of each message.
+// BenchmarkBareEcho is the reference for BenchmarkEcho: the same sockets, with a length of four
+// bytes in front of each message.
 func BenchmarkBareEcho(b *testing.B) {
 	for _, size := range []int{125, 1 << 10, 16 << 10, 64 << 10} {
 		b.Run(fmt.Sprintf("%dB/1", size), func(b *testing.B) {

@@ -119,6 +119,6 @@ func (i *inflater) release() {
 	}
 }
 
-// compressBound returns the largest size of n bytes after compression: incompressible bytes are sent
-// in stored blocks, whose headers are added.
+// compressBound returns the largest size of n bytes after compression: incompressible bytes are
+// sent in stored blocks, whose headers are added.
 func compressBound(n int) int { return n + n>>8 + 64 }

@@ -26,9 +26,9 @@ const (
 	// does not read.
 	alertTimeout = lingerTimeout / 4
 
-	// maxLingerBytes bounds the bytes that are read and discarded while waiting for the peer to close
-	// its side of the stream. Two socket buffers hold less, so that a peer in the middle of a large
-	// message comes to read the close frame that refuses it.
+	// maxLingerBytes bounds the bytes that are read and discarded while waiting for the peer to
+	// close its side of the stream. Two socket buffers hold less, so that a peer in the middle of a
+	// large message comes to read the close frame that refuses it.
 	maxLingerBytes = 16 << 20
 )
 
@@ -39,7 +39,7 @@ type connConfig struct {
 	early       []byte // bytes of the stream that were read beyond the handshake; newConn takes them over
 
 	compression          *compressionParams // nil: none was agreed on
-	compressionThreshold int                // smaller messages are sent uncompressed, in bytes; 0: a default, negative: all are compressed
+	compressionThreshold int                // see CompressionOptions.Threshold
 
 	maxMessageSize      int           // 0: DefaultMaxMessageSize; negative: unlimited
 	pingInterval        time.Duration // <= 0: no pings
@@ -61,9 +61,9 @@ type connConfig struct {
 // If its context has already ended, a call fails at once, even one that would not have to wait. The
 // error of a call whose context has ended matches both ctx.Err() and context.Cause(ctx).
 //
-// A context that ends while a call waits for its turn, or for the first byte of a message, makes the
-// call return, and the connection remains usable. A context that ends in the middle of a message
-// being read or written closes the connection, because the rest of the message could not be
+// A context that ends while a call waits for its turn, or for the first byte of a message, makes
+// the call return, and the connection remains usable. A context that ends in the middle of a
+// message being read or written closes the connection, because the rest of the message could not be
 // interpreted. A context that cannot end, such as context.Background(), costs nothing; one that can
 // costs least if it is the same for many calls.
 //

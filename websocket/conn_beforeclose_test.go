@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The program may have something to say about what came before the peer's end, whatever kind
-// of end that is. It is sent in front of our close frame; nothing is held back for a reader
-// that does not come again.
+// In BeforeClose the program can answer the messages before the peer's end, of any kind. The
+// answers are sent in front of our close frame, and are not held back for a reader that does not
+// read again.
 func TestWhatIsWrittenBeforeTheCloseIsAnswered(t *testing.T) {
 	for name, c := range map[string]struct {
 		b0      byte // of the peer's last frame; 0: it ends the stream without one
@@ -78,7 +78,7 @@ func requireEnd(t *testing.T, want, got error) {
 	require.ErrorIs(t, got, want)
 }
 
-// Who has closed the connection has nothing more to say.
+// BeforeClose is not called after the program has closed the connection.
 func TestNothingIsAskedAfterClose(t *testing.T) {
 	cfg := connConfig{beforeClose: func(error) { panic("called") }}
 	inScript(t, cfg, func(t *testing.T, s *script) {
@@ -94,7 +94,7 @@ func TestNothingIsAskedAfterClose(t *testing.T) {
 	})
 }
 
-// A program that closes while it is asked says goodbye itself; it was the peer that closed first.
+// A program that closes in BeforeClose chooses the close frame; the reason is still the peer's.
 func TestCloseWhileTheProgramIsAsked(t *testing.T) {
 	var s *script
 	var closed *call
@@ -115,7 +115,7 @@ func TestCloseWhileTheProgramIsAsked(t *testing.T) {
 	})
 }
 
-// noDeadlines is a stream whose deadlines do nothing, as some have.
+// noDeadlines is a stream without deadlines.
 type noDeadlines struct{ net.Conn }
 
 func (noDeadlines) SetDeadline(time.Time) error      { return nil }

@@ -12,8 +12,8 @@ import (
 // [DefaultCloseTimeout]), it closes the stream and returns ErrCloseTimeout. It returns nil if the
 // peer has already closed the connection, and the reason if the connection ended in another way.
 //
-// Messages written before are sent first. Messages that the peer sends in the meantime are discarded;
-// a concurrent Read returns ErrClosed at the end.
+// Messages written before are sent first. Messages that the peer sends in the meantime are
+// discarded; a concurrent Read returns ErrClosed at the end.
 //
 // code must be one that may be sent, or StatusNoStatusReceived for a close frame without a code;
 // otherwise the error matches ErrStatus. reason must be UTF-8, or the error matches ErrInvalidUTF8;
@@ -64,8 +64,8 @@ func (c *Conn) CloseContext(ctx context.Context, code StatusCode, reason string)
 	return c.closed()
 }
 
-// closeInterrupted returns the reason for the end of a connection whose CloseContext was interrupted
-// by ctx.
+// closeInterrupted returns the reason for the end of a connection whose CloseContext was
+// interrupted by ctx.
 func (c *Conn) closeInterrupted(ctx context.Context) error {
 	return closingError{&opError{"close", contextError(ctx)}}
 }
@@ -105,7 +105,7 @@ func (c *Conn) readToTheEnd() error {
 		}
 		c.mu.Unlock()
 		if _, _, err := c.receive(context.Background(), c.in.scratch[:0], len(c.in.buf), true); err != nil {
-			c.end(err) // a deadline that the program has set on the stream; other errors end the connection themselves
+			c.end(err) // the program has set a deadline on the stream; other errors are already final
 		}
 	}
 }
@@ -118,8 +118,9 @@ func (c *Conn) closeResult() error {
 	return c.err
 }
 
-// leaveRead unlocks the reading side, and signals it to Close. Close waits on the condition variable
-// instead of in.mu because a bubble of testing/synctest does not see a goroutine blocked on a mutex.
+// leaveRead unlocks the reading side, and signals it to Close. Close waits on the condition
+// variable instead of in.mu because a bubble of testing/synctest does not see a goroutine blocked
+// on a mutex.
 func (c *Conn) leaveRead() {
 	c.in.mu.Unlock()
 	if c.over.Load() {
@@ -153,8 +154,8 @@ func (c *Conn) queueClose(code StatusCode, reason string) {
 	c.cond.Broadcast()
 }
 
-// boundLinger starts a timer that ends the connection if the stream ignores its deadlines. The caller
-// calls stop when the connection is over.
+// boundLinger starts a timer that ends the connection if the stream ignores its deadlines. The
+// caller calls stop when the connection is over.
 func (c *Conn) boundLinger(err error) (stop func() bool) {
 	return time.AfterFunc(maxLinger, func() { c.end(err) }).Stop
 }
@@ -193,10 +194,10 @@ func (c *Conn) closedByPeer(closed *CloseError) error {
 	}
 	c.finishWriting()
 	c.mu.Unlock()
-	// RFC 6455, section 5.5.1: "After both sending and receiving a Close message, an endpoint considers
-	// the WebSocket connection closed and MUST close the underlying TCP connection. The server MUST
-	// close the underlying TCP connection immediately; the client SHOULD wait for the server to close
-	// the connection".
+	// RFC 6455, section 5.5.1: "After both sending and receiving a Close message, an endpoint
+	// considers the WebSocket connection closed and MUST close the underlying TCP connection. The
+	// server MUST close the underlying TCP connection immediately; the client SHOULD wait for the
+	// server to close the connection".
 	if !local || c.client {
 		c.shutdown()
 	}
@@ -260,9 +261,9 @@ func (c *Conn) ended(err error) error {
 	return err
 }
 
-// shutdown waits until the peer has closed its side of the stream, for at most lingerTimeout. A server
-// closes its own side first. Closing a socket with unread data would reset the TCP connection, and
-// the peer might lose our last frames.
+// shutdown waits until the peer has closed its side of the stream, for at most lingerTimeout. A
+// server closes its own side first. Closing a socket with unread data would reset the TCP
+// connection, and the peer might lose our last frames.
 func (c *Conn) shutdown() {
 	if !c.client {
 		half, ok := c.stream.(interface{ CloseWrite() error })

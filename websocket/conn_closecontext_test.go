@@ -35,7 +35,7 @@ func TestCloseContext(t *testing.T) {
 			s.wants("\x88\x02\x03\xe9")
 			time.Sleep(second - 1)
 			require.False(t, closing.now().done)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			for _, want := range []error{context.DeadlineExceeded, reason, ErrClosed, net.ErrClosed} {
 				require.ErrorIs(t, closing.now().err, want)
 				require.ErrorIs(t, read.now().err, want)

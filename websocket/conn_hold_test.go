@@ -45,8 +45,8 @@ func TestNoDelay(t *testing.T) {
 	}
 }
 
-// An answer is held back for 1 ms if the program does something else in between.
-// For one that keeps coming back in time it may be 16 ms, until it does not.
+// An answer is held back for 1 ms if the program does something else in between. For one that keeps
+// coming back in time it may be 16 ms, until it does not.
 func TestHowLongAnswersAreHeld(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		requests := append(frame(!s.conn.client, 0x82, "q"), frame(!s.conn.client, 0x82, "q")...)

@@ -11,10 +11,10 @@ import (
 const writerBuffer = 16 << 10
 
 // Reader waits for the first frame of the next message, and returns the type of the message and a
-// stream of its bytes, which ends with io.EOF. ctx applies to the whole message. Of text with invalid
-// UTF-8, the part before the first invalid byte is returned. If the message is not read to its end,
-// the next Read, ReadInto or Reader skips the rest, after which the stream returns an error. The
-// errors are those of [Conn.ReadInto].
+// stream of its bytes, which ends with io.EOF. ctx applies to the whole message. Of text with
+// invalid UTF-8, the part before the first invalid byte is returned. If the message is not read to
+// its end, the next Read, ReadInto or Reader skips the rest, after which the stream returns an
+// error. The errors are those of [Conn.ReadInto].
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	in := &c.in
 	in.mu.Lock()
@@ -40,8 +40,8 @@ func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	return in.receiver.typ, r, nil
 }
 
-// pauseRead is called when a part of a message is about to be returned: the program may read the next
-// part much later, and until then no call waits for the peer.
+// pauseRead is called when a part of a message is about to be returned: the program may read the
+// next part much later, and until then no call waits for the peer.
 func (c *Conn) pauseRead() {
 	if c.readState.Load() == readAtSocket {
 		c.readState.Store(readIdle)
@@ -62,8 +62,8 @@ type messageReader struct {
 }
 
 const (
-	// decompressStep is the number of compressed bytes that a messageReader decompresses at a time: the
-	// result can be a thousand times as large.
+	// decompressStep is the number of compressed bytes that a messageReader decompresses at a time:
+	// the result can be a thousand times as large.
 	decompressStep = 256
 
 	// maxIdleScratch is the largest buffer for decompressed bytes that is kept between messages.
@@ -130,10 +130,10 @@ func errMessageSkipped(c *Conn) error {
 	return io.ErrClosedPipe
 }
 
-// Writer returns a stream whose bytes form one message, which closing the stream completes. The bytes
-// are sent in fragments of 16 KiB; other messages wait until the stream is closed. ctx applies to the
-// whole message. If it ends after the first fragment has been sent, the connection is closed, because
-// half a message cannot be taken back.
+// Writer returns a stream whose bytes form one message, which closing the stream completes. The
+// bytes are sent in fragments of 16 KiB; other messages wait until the stream is closed. ctx
+// applies to the whole message. If it ends after the first fragment has been sent, the connection
+// is closed, because half a message cannot be taken back.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	if typ != MessageText && typ != MessageBinary {
 		return nil, &opError{"write", ErrMessageType}
@@ -190,8 +190,8 @@ func (w *messageWriter) Close() error {
 	return w.err
 }
 
-// checkContext ends the message if its context has ended. The connection remains usable if no fragment
-// was sent.
+// checkContext ends the message if its context has ended. The connection remains usable if no
+// fragment was sent.
 func (w *messageWriter) checkContext() {
 	err := ended(w.ctx)
 	if w.done || err == nil {

@@ -24,8 +24,8 @@ func (s *script) streams() io.Reader {
 	return r
 }
 
-// A program may take its time between two parts of a message: nobody waits for the
-// peer then, whose pongs are not read.
+// A program may take its time between two parts of a message: nobody waits for the peer then, whose
+// pongs are not read.
 func TestKeepAliveBetweenTheReadsOfAMessage(t *testing.T) {
 	inScript(t, connConfig{pingInterval: second, maxOutstandingPings: 1}, func(t *testing.T, s *script) {
 		r := s.streams()
@@ -37,8 +37,7 @@ func TestKeepAliveBetweenTheReadsOfAMessage(t *testing.T) {
 	})
 }
 
-// A ping that came with a part of a message is answered before the program goes on
-// with that.
+// A ping that came with a part of a message is answered before the program goes on with that.
 func TestPingsWithinAMessageAreAnsweredSoon(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		client := !s.conn.client
@@ -54,8 +53,8 @@ func TestPingsWithinAMessageAreAnsweredSoon(t *testing.T) {
 	})
 }
 
-// What comes after Close is thrown away. In particular it is not taken for more of
-// the message that was being read.
+// Messages that arrive after Close are discarded. In particular they are not taken for a part of
+// the message being read.
 func TestCloseWithinAMessageThatIsRead(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		r := s.streams()
@@ -90,8 +89,8 @@ func TestCloseWhileWaitingForAMessage(t *testing.T) {
 	})
 }
 
-// "[…] an endpoint MAY delay sending a Close frame until its current message is
-// sent": this one does not, and the message is lost; the closing handshake goes on.
+// "[…] an endpoint MAY delay sending a Close frame until its current message is sent": this one
+// does not, and the message is lost; the closing handshake goes on.
 //
 // RFC 6455, section 5.5.1.
 func TestCloseWithinAMessageThatIsWritten(t *testing.T) {
@@ -126,8 +125,8 @@ func TestCloseWithinAMessageThatIsWritten(t *testing.T) {
 	}
 }
 
-// A stream of a compressed message that was skipped has nothing more to give, nor
-// what it had in stock.
+// The stream of a compressed message that was skipped returns no more bytes, not even decompressed
+// ones.
 func TestSkippedReaderOfACompressedMessage(t *testing.T) {
 	compression := &compressionParams{serverMaxWindowBits: 15, clientMaxWindowBits: 15}
 	inScript(t, connConfig{compression: compression}, func(t *testing.T, s *script) {
@@ -149,8 +148,8 @@ func TestSkippedReaderOfACompressedMessage(t *testing.T) {
 	})
 }
 
-// Who waits for room and then has nothing to send at once leaves what others have
-// pending to somebody who writes it.
+// A writer that has waited, and then has nothing to send at once, starts a flush of the pending
+// frames of others.
 func TestWriterLeavesWhatIsPendingToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()

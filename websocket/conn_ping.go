@@ -12,15 +12,15 @@ import (
 
 // The defaults of PingInterval and MaxOutstandingPings.
 const (
-	// DefaultPingInterval is the interval of pings unless the options say otherwise: less than the time
-	// after which NATs and HTTP proxies forget a silent connection, which is often 30 to 60 s.
+	// DefaultPingInterval is the interval of pings unless the options say otherwise: less than the
+	// time after which NATs and HTTP proxies forget a silent connection, which is often 30 to 60 s.
 	DefaultPingInterval = 10 * time.Second
-	// DefaultPingTimeout is the time that a peer may leave pings unanswered if PingInterval is set and
-	// MaxOutstandingPings is not: enough for a short loss of the network.
+	// DefaultPingTimeout is the time that a peer may leave pings unanswered if PingInterval is set
+	// and MaxOutstandingPings is not: enough for a short loss of the network.
 	DefaultPingTimeout = 30 * time.Second
 
-	// minOutstandingPings is the least limit that follows from DefaultPingTimeout: a peer that answers
-	// one ping late is not dead.
+	// minOutstandingPings is the least limit that follows from DefaultPingTimeout: a peer that
+	// answers one ping late is not dead.
 	minOutstandingPings = 2
 )
 
@@ -34,8 +34,8 @@ func pingSettings(interval time.Duration, maxOutstanding int) (time.Duration, in
 	return cmp.Or(interval, DefaultPingInterval), maxOutstanding
 }
 
-// pinger sends pings and waits for their pongs. The connection's mutex protects it. The payload of a
-// ping is its number.
+// pinger sends pings and waits for their pongs. The connection's mutex protects it. The payload of
+// a ping is its number.
 type pinger struct {
 	interval       time.Duration
 	maxOutstanding int
@@ -71,9 +71,9 @@ func (p *pinger) stop(err error) {
 	p.waiting = nil
 }
 
-// Ping sends a ping and waits for its pong, which a concurrent Read has to receive. The time that it
-// takes is that of a round trip between the programs: messages sent before go first, and the peer may
-// be busy.
+// Ping sends a ping and waits for its pong, which a concurrent Read has to receive. The time that
+// it takes is that of a round trip between the programs: messages sent before go first, and the
+// peer may be busy.
 func (c *Conn) Ping(ctx context.Context) error {
 	answered := make(chan error, 1)
 	c.mu.Lock()
@@ -168,9 +168,9 @@ func (p *pinger) answered(c *Conn, payload []byte) {
 	}
 }
 
-// queuePong appends the answer to a ping to the pending frames. It is sent before the reader waits for
-// the peer. If a peer sends many pings and does not read the pongs, only the last ping is remembered
-// once maxPending bytes are pending.
+// queuePong appends the answer to a ping to the pending frames. It is sent before the reader waits
+// for the peer. If a peer sends many pings and does not read the pongs, only the last ping is
+// remembered once maxPending bytes are pending.
 func (c *Conn) queuePong(payload []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,8 +193,8 @@ func (c *Conn) queuePong(payload []byte) {
 	}
 }
 
-// flushPongs sends the queued pongs before a message is returned to the program or, if hold is true,
-// holds them back until the next Read, as Write does.
+// flushPongs sends the queued pongs before a message is returned to the program or, if hold is
+// true, holds them back until the next Read, as Write does.
 func (c *Conn) flushPongs(hold bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -212,9 +212,9 @@ func (c *Conn) flushHeld() {
 	}
 }
 
-// writeFromReader writes the pending frames without waiting for the peer to read: if both peers waited
-// in their readers, they would wait for each other. A goroutine writes the bytes that the socket does
-// not accept at once, and all bytes if the stream is not a socket.
+// writeFromReader writes the pending frames without waiting for the peer to read: if both peers
+// waited in their readers, they would wait for each other. A goroutine writes the bytes that the
+// socket does not accept at once, and all bytes if the stream is not a socket.
 func (c *Conn) writeFromReader() {
 	o := &c.out
 	o.busy = true

@@ -15,31 +15,31 @@ import (
 )
 
 const (
-	// socketBuffer is the size of the read buffer, which exists while a socket has bytes to read. It is
-	// large enough for a message of 64 KiB, or several of 16 KiB, because a system call costs more than
-	// copying 16 KiB.
+	// socketBuffer is the size of the read buffer, which exists while a socket has bytes to read.
+	// It is large enough for a message of 64 KiB, or several of 16 KiB, because a system call costs
+	// more than copying 16 KiB.
 	socketBuffer = 128 << 10
 
-	// minStreamBuffer and maxStreamBuffer bound the read buffer of other streams, which also exists while
-	// a Read waits. It starts small and grows when it is filled. TLS returns one record at a time, of at
-	// most 16 KiB.
+	// minStreamBuffer and maxStreamBuffer bound the read buffer of other streams, which also exists
+	// while a Read waits. It starts small and grows when it is filled. TLS returns one record at a
+	// time, of at most 16 KiB.
 	minStreamBuffer = 4 << 10
 	maxStreamBuffer = 32 << 10
 
-	// headBuffer is the number of bytes read at once when the next message is likely to be large, so that
-	// most of it can be read directly into the message's own buffer.
+	// headBuffer is the number of bytes read at once when the next message is likely to be large,
+	// so that most of it can be read directly into the message's own buffer.
 	headBuffer = 2 << 10
 
-	// shrinkAfter is the number of successive reads that leave three quarters of the buffer empty, after
-	// which the buffer is halved.
+	// shrinkAfter is the number of successive reads that leave three quarters of the buffer empty,
+	// after which the buffer is halved.
 	shrinkAfter = 16
 
-	// minDirect is the least number of missing bytes of a message that are read directly into the message's
-	// own buffer. With fewer, a read into the read buffer may get the next message, too.
+	// minDirect is the least number of missing bytes of a message that are read directly into the
+	// message's own buffer. With fewer, a read into the read buffer may get the next message, too.
 	minDirect = 8 << 10
 
-	// minGrow is the least growth of a message's buffer. The buffer grows to at most twice the bytes
-	// received, whatever length was announced.
+	// minGrow is the least growth of a message's buffer. The buffer grows to at most twice the
+	// bytes received, whatever length was announced.
 	minGrow = 4 << 10
 )
 
@@ -80,9 +80,9 @@ func (in *connReader) freeBuffer() {
 	in.mem = nil
 }
 
-// SetMaxMessageSize changes the size of the largest message that is accepted, in bytes, decompressed:
-// for example, a server may accept only small messages until a client has authenticated. 0 is
-// DefaultMaxMessageSize, a negative size is no limit.
+// SetMaxMessageSize changes the size of the largest message that is accepted, in bytes,
+// decompressed: for example, a server may accept only small messages until a client has
+// authenticated. 0 is DefaultMaxMessageSize, a negative size is no limit.
 //
 // It may be called at any time, also concurrently with a Read, and applies from the next call of
 // Read, ReadInto or Reader on; a message of which a part has been received keeps the limit that it
@@ -95,14 +95,15 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 }
 
 // ReadInto reads the next message into buf, which it grows if the message does not fit into its
-// capacity. If message[:0] is passed in the next time, reading does not allocate. An empty message is
-// nil only if buf is.
+// capacity. If message[:0] is passed in the next time, reading does not allocate. An empty message
+// is nil only if buf is.
 //
-// The error is a [*CloseError] after the peer's close frame, which ReadInto answers; ErrClosed after
-// Close or CloseNow; a [*ProtocolError] after the peer has broken the protocol, which ReadInto answers
-// by a close frame; an error that matches io.ErrUnexpectedEOF if the stream has ended without a close
-// frame; ErrPingTimeout; otherwise the error of the stream. All of these are final, and the stream is
-// closed when they are returned. The unread part of a message from [Conn.Reader] is skipped.
+// The error is a [*CloseError] after the peer's close frame, which ReadInto answers; ErrClosed
+// after Close or CloseNow; a [*ProtocolError] after the peer has broken the protocol, which
+// ReadInto answers by a close frame; an error that matches io.ErrUnexpectedEOF if the stream has
+// ended without a close frame; ErrPingTimeout; otherwise the error of the stream. All of these are
+// final, and the stream is closed when they are returned. The unread part of a message from
+// [Conn.Reader] is skipped.
 func (c *Conn) ReadInto(ctx context.Context, buf []byte) (typ MessageType, message []byte, err error) {
 	in := &c.in
 	in.mu.Lock()
@@ -200,8 +201,8 @@ func (c *Conn) interruptedRead(err error, lost bool) error {
 	return closingError{&opError{"read", fmt.Errorf("%w within a message", err)}}
 }
 
-// receive appends the next bytes of a message to message: from at most most of the buffered bytes or,
-// if there are none, from the stream. If grow is true, message grows as needed. receive answers
+// receive appends the next bytes of a message to message: from at most most of the buffered bytes
+// or, if there are none, from the stream. If grow is true, message grows as needed. receive answers
 // control frames. An error is final if c.over is set, and otherwise that of a context or deadline.
 func (c *Conn) receive(ctx context.Context, message []byte, most int, grow bool) (grown []byte, complete bool, err error) {
 	in := &c.in
@@ -303,8 +304,8 @@ func (c *Conn) readStream(ctx context.Context, b []byte) (n int, err error) {
 	return n, c.afterStream(ctx, n, err)
 }
 
-// beforeStream is called before the reader waits for the peer. It sends the frames that were held back
-// for the reader.
+// beforeStream is called before the reader waits for the peer. It sends the frames that were held
+// back for the reader.
 func (c *Conn) beforeStream(ctx context.Context) error {
 	c.readState.Store(readAtSocket)
 	if c.out.held.Load() {

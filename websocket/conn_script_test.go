@@ -14,19 +14,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// script is a Conn, and the peer that the test plays, over a pipe without a
-// buffer and in a bubble of virtual time.
+// script is a Conn, and the peer that the test plays, over a pipe without a buffer and in a bubble
+// of virtual time.
 type script struct {
 	t    *testing.T
 	conn *Conn
 	peer net.Conn
-	out  chan []byte // what the peer is to send; nil closes the stream
+	out  chan []byte // the bytes that the peer sends; nil closes the stream
 
 	mu       sync.Mutex
-	received bytes.Buffer // what the Conn has sent, unmasked
+	received bytes.Buffer // the frames that the Conn has sent, unmasked
 	eof      bool         // and that it has closed the stream
 
-	halfCloses bool // what the peer closes first is its side of the stream only
+	halfCloses bool // the peer at first closes only its side of the stream
 }
 
 // inScript runs a script in both roles of the Conn.
@@ -62,7 +62,7 @@ func inScript(t *testing.T, cfg connConfig, play func(*testing.T, *script)) {
 	}
 }
 
-// halfClosable is an end of a pipe whose other end can close its side alone.
+// halfClosable is one end of a pipe. The other end can close its side alone.
 type halfClosable struct {
 	net.Conn
 	fin chan struct{} // closed when it has
@@ -80,7 +80,7 @@ func (h halfClosable) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// collect is the peer that reads what the Conn sends.
+// collect is the peer's reader.
 func (s *script) collect() {
 	var buf [1 << 16]byte
 	var stream []byte
@@ -118,13 +118,13 @@ func (s *script) sends(b0 byte, payload string) {
 	synctest.Wait()
 }
 
-// hangsUp makes the peer close the stream after what it sends.
+// hangsUp makes the peer close the stream after the bytes it sends.
 func (s *script) hangsUp() {
 	s.out <- nil
 	synctest.Wait()
 }
 
-// wants checks what the Conn has sent since the last time.
+// wants checks the frames that the Conn has sent since the last call.
 func (s *script) wants(wire string) {
 	s.t.Helper()
 	synctest.Wait()
@@ -143,7 +143,7 @@ func (s *script) closesStream(want bool) {
 	require.Equal(s.t, want, s.eof)
 }
 
-// result is what a call in the background has returned, if it is done.
+// result is the result of a call in the background, if it is done.
 type result struct {
 	message string
 	err     error
@@ -156,7 +156,7 @@ type call struct {
 	result   result
 }
 
-// now waits until nothing moves any more, and returns what the call has returned.
+// now waits until all goroutines are blocked, and returns the result of the call.
 func (c *call) now() result {
 	synctest.Wait()
 	select {
@@ -214,8 +214,8 @@ func TestPingsAreAnswered(t *testing.T) {
 	})
 }
 
-// "If an endpoint receives a Close frame and did not previously send a Close
-// frame, the endpoint MUST send a Close frame in response."
+// "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint
+// MUST send a Close frame in response."
 //
 // RFC 6455, section 5.5.1.
 func TestThePeerCloses(t *testing.T) {
@@ -269,8 +269,9 @@ func TestClose(t *testing.T) {
 		require.ErrorIs(t, err, net.ErrClosed)
 		require.ErrorIs(t, s.conn.Ping(background()), ErrClosed)
 
-		// "the endpoint MUST NOT send any more data frames", and what comes until the
-		// peer's close frame is of no use, but must be well-formed.
+		// RFC 6455, section 5.5.1: "The application MUST NOT send any more data frames after
+		// sending a Close frame." The frames that arrive before the peer's close frame are
+		// discarded, but must be valid.
 		s.sends(0x01, "late")
 		s.sends(0x89, "ping")
 		s.sends(0x80, "r")
@@ -300,9 +301,9 @@ func TestCloseWhileReading(t *testing.T) {
 	})
 }
 
-// A Read that begins when Close already has does so as well: whoever reads in a
-// loop takes ErrClosed for the end of the closing handshake, and may close the
-// stream in front of the peer's answer.
+// A Read that begins when Close already has does so as well: whoever reads in a loop takes
+// ErrClosed for the end of the closing handshake, and may close the stream in front of the peer's
+// answer.
 func TestReadWhileClosing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream, peer := net.Pipe()
@@ -420,7 +421,7 @@ func TestThePeerBreaksTheProtocol(t *testing.T) {
 	}
 }
 
-// What the peer did wrong is the reason also if it does not read to be told.
+// A protocol error is the reason of the end even if the peer does not read our close frame.
 func TestThePeerBreaksTheProtocolAndDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()

@@ -32,7 +32,7 @@ func pairs(t *testing.T, client, server connConfig, test func(t *testing.T, clie
 	})
 }
 
-// pattern returns bytes that tell where they are.
+// pattern returns n bytes that depend on their positions.
 func pattern(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -140,7 +140,7 @@ func TestBothSidesWrite(t *testing.T) {
 	})
 }
 
-// What is announced costs nothing; a message's memory grows with what arrives.
+// An announced length costs no memory; the buffer grows with the bytes received.
 func TestReadGrowsWithWhatArrives(t *testing.T) {
 	const size = 1 << 20
 	inScript(t, connConfig{maxMessageSize: size}, func(t *testing.T, s *script) {
@@ -196,7 +196,7 @@ func TestReaderAndWriter(t *testing.T) {
 	}
 }
 
-// What of a message was not read is skipped.
+// The unread part of a message is skipped.
 func TestReaderSkips(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		s.sends(0x01, "first")
@@ -268,8 +268,8 @@ func (c *countingConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// The answers to messages that were received together leave together, when the
-// reader would wait, and at the latest after maxHold.
+// The answers to messages that were received together leave together, when the reader would wait,
+// and at the latest after maxHold.
 func TestAnswersCoalesce(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		counting := &countingConn{Conn: s.conn.stream}
@@ -331,8 +331,7 @@ func TestWriteBuffered(t *testing.T) {
 	})
 }
 
-// A peer that sends pings and does not read fills no memory, and its messages are
-// still read.
+// A peer that sends pings and does not read fills no memory, and its messages are still read.
 func TestPingFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()

@@ -16,24 +16,24 @@ const (
 	// maxHeld is the size of the pending frames, in bytes, from which on they are not held back.
 	maxHeld = 64 << 10
 
-	// minHold is the time for which frames are held back at first, and after the program has not returned
-	// to Read in time. The time doubles, up to maxHold, whenever the program has. Setting a timer that
-	// expires soon costs more than sending the frames, because the runtime then reprograms the hardware
-	// timer each time a goroutine waits for a socket.
+	// minHold is the time for which frames are held back at first, and after the program has not
+	// returned to Read in time. The time doubles, up to maxHold, whenever the program has. Setting
+	// a timer that expires soon costs more than sending the frames, because the runtime then
+	// reprograms the hardware timer each time a goroutine waits for a socket.
 	minHold = time.Millisecond
 	maxHold = 16 * time.Millisecond
 
-	// maxCopy is the size of the largest message of a server that is copied behind its header. A larger
-	// one is written from the caller's memory by a gathering system call, which costs about as much as
-	// copying this many bytes.
+	// maxCopy is the size of the largest message of a server that is copied behind its header. A
+	// larger one is written from the caller's memory by a gathering system call, which costs about
+	// as much as copying this many bytes.
 	maxCopy = 16 << 10
 
-	// maxMaskedCopy is the same for a client, which has to copy in order to mask. A larger message is
-	// masked and written in chunks of this size.
+	// maxMaskedCopy is the same for a client, which has to copy in order to mask. A larger message
+	// is masked and written in chunks of this size.
 	maxMaskedCopy = 64 << 10
 
-	// maxRounds is the number of times that a writer writes frames of other goroutines, before it starts
-	// a goroutine for that.
+	// maxRounds is the number of times that a writer writes frames of other goroutines, before it
+	// starts a goroutine for that.
 	maxRounds = 4
 )
 
@@ -81,7 +81,8 @@ func (o *connWriter) init(c *Conn, cfg *connConfig) {
 	}
 }
 
-// stop releases the memory that writing needs. A goroutine that is writing keeps the buffer it writes.
+// stop releases the memory that writing needs. A goroutine that is writing keeps the buffer it
+// writes.
 func (o *connWriter) stop() {
 	o.pending.Free()
 	o.latePong.Free()
@@ -111,8 +112,8 @@ func (c *Conn) WriteBuffered(ctx context.Context, typ MessageType, p []byte) err
 	return c.write(ctx, typ, p, true)
 }
 
-// Flush sends the messages that Write or WriteBuffered has held back, and waits until the stream has
-// accepted them, unless another goroutine is writing already.
+// Flush sends the messages that Write or WriteBuffered has held back, and waits until the stream
+// has accepted them, unless another goroutine is writing already.
 func (c *Conn) Flush(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,8 +160,8 @@ func (c *Conn) write(ctx context.Context, typ MessageType, p []byte, buffered bo
 	}
 }
 
-// writeOrHold writes the pending frames, the last of which is a new message, unless they may wait for
-// the reader or, if buffered, for a later call.
+// writeOrHold writes the pending frames, the last of which is a new message, unless they may wait
+// for the reader or, if buffered, for a later call.
 func (c *Conn) writeOrHold(ctx context.Context, buffered bool) error {
 	if !c.out.busy && (buffered || c.maySoonRead()) && c.hold(buffered) {
 		return nil
@@ -168,8 +169,8 @@ func (c *Conn) writeOrHold(ctx context.Context, buffered bool) error {
 	return c.writeOut(ctx)
 }
 
-// admit waits until frames may be appended to the pending ones or, if they are large, until they may
-// be written. A message also waits for one that is being sent in parts.
+// admit waits until frames may be appended to the pending ones or, if they are large, until they
+// may be written. A message also waits for one that is being sent in parts.
 func (c *Conn) admit(ctx context.Context, large, message bool) error {
 	if err := ended(ctx); err != nil {
 		return &opError{"write", err}
@@ -282,8 +283,8 @@ func (c *Conn) hold(buffered bool) bool {
 	return true
 }
 
-// holdExpired writes the frames that have been held for up to holdFor. The timer is neither moved nor
-// stopped while messages come and go, because that would cost more than it saves.
+// holdExpired writes the frames that have been held for up to holdFor. The timer is neither moved
+// nor stopped while messages come and go, because that would cost more than it saves.
 func (c *Conn) holdExpired() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -307,9 +308,9 @@ func (c *Conn) writeOut(ctx context.Context) error {
 	return c.writeAll(ctx, maxRounds)
 }
 
-// writeAll writes until nothing is pending, and clears busy, which the caller has set. After the given
-// number of rounds it starts a goroutine to go on; to a waiting writer it hands over at once. The
-// context and the error are those of the first round.
+// writeAll writes until nothing is pending, and clears busy, which the caller has set. After the
+// given number of rounds it starts a goroutine to go on; to a waiting writer it hands over at once.
+// The context and the error are those of the first round.
 func (c *Conn) writeAll(ctx context.Context, rounds int) (err error) {
 	o := &c.out
 	for first := true; o.pending != nil && (first || o.takers == 0); first = false {
@@ -353,8 +354,8 @@ func (c *Conn) take() *bufpool.Buffer {
 	return b
 }
 
-// writeWith writes the pending frames and then p, in one system call if the stream is a socket. busy
-// must not be set.
+// writeWith writes the pending frames and then p, in one system call if the stream is a socket.
+// busy must not be set.
 func (c *Conn) writeWith(ctx context.Context, p []byte) error {
 	o := &c.out
 	o.busy = true

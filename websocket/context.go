@@ -9,8 +9,8 @@ import (
 )
 
 // watch interrupts a call of the stream when a context ends, by a deadline in the past. It remains
-// registered with a context until a call has another one, so that a context that is the same in each
-// call is registered once.
+// registered with a context until a call has another one, so that a context that is the same in
+// each call is registered once.
 type watch struct {
 	interrupt func(time.Time) error // sets the deadline
 
@@ -23,8 +23,8 @@ type watch struct {
 	released    bool            // the connection is over: no context is registered any more
 }
 
-// begin is called before a call of the stream. It returns the error of a context that has ended; if it
-// returns nil, the call of end must follow.
+// begin is called before a call of the stream. It returns the error of a context that has ended; if
+// it returns nil, the call of end must follow.
 func (w *watch) begin(ctx context.Context) error {
 	done := ctx.Done()
 	if done == nil {

@@ -9,9 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A context that ends at the same time as the connection is a reason to return, no
-// more: the call that it interrupts may come to that only when the connection has
-// forgotten the context.
+// A context that ends at the same time as the connection is a reason to return, no more: the call
+// that it interrupts may come to that only when the connection has forgotten the context.
 func TestWatchIsReleasedWhileItInterrupts(t *testing.T) {
 	w := watch{interrupt: func(time.Time) error { return nil }}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -22,8 +21,8 @@ func TestWatchIsReleasedWhileItInterrupts(t *testing.T) {
 	require.ErrorIs(t, w.end(ctx), context.Canceled)
 }
 
-// The same with a connection, as programs do when they stop: in whatever order
-// things happen, both calls return.
+// The same with a connection, as programs do when they stop: in whatever order things happen, both
+// calls return.
 func TestContextEndsAsTheConnectionDoes(t *testing.T) {
 	for range 50 {
 		inScript(t, connConfig{}, func(t *testing.T, s *script) {
@@ -38,8 +37,8 @@ func TestContextEndsAsTheConnectionDoes(t *testing.T) {
 	}
 }
 
-// A call that begins when the connection has just ended does not bind its memory to
-// a context that lives on.
+// A call that begins when the connection has just ended does not bind its memory to a context that
+// lives on.
 func TestWatchRemembersNothingAfterItsRelease(t *testing.T) {
 	w := watch{interrupt: func(time.Time) error { return nil }}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Both sides use what they have agreed on, and the same of it: messages get
-// through, whatever each side is configured to.
+// Both sides use the same parameters, those agreed on: messages arrive whatever each side is
+// configured to do.
 func TestCompressionIsUsedAsAgreed(t *testing.T) {
 	configurations := []*CompressionOptions{
 		nil,
@@ -63,7 +63,7 @@ func exchangeCompressed(t *testing.T, clientOptions, serverOptions *CompressionO
 	}
 }
 
-// recordingConn keeps what is written.
+// recordingConn records the bytes written.
 type recordingConn struct {
 	net.Conn
 	written []byte

@@ -21,8 +21,8 @@ import (
 // wsURL is the address of a test server as a WebSocket URL.
 func wsURL(s *httptest.Server) string { return "ws" + strings.TrimPrefix(s.URL, "http") }
 
-// newTestServer starts a server that says Hello, in the subprotocol "greeting" if
-// it is asked for that.
+// newTestServer starts a server that says Hello, in the subprotocol "greeting" if it is asked for
+// that.
 func newTestServer(t *testing.T, start func(*httptest.Server)) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -101,7 +101,7 @@ func TestDialTLS(t *testing.T) {
 	require.Equal(t, []string{"h2"}, config.NextProtos, "the caller's configuration is left as it was")
 	require.Empty(t, config.ServerName)
 
-	// A certificate that nobody vouches for, and one for another host.
+	// An untrusted certificate, and one for another host.
 	var untrusted *tls.CertificateVerificationError
 	_, err = Dial(t.Context(), url, nil)
 	require.ErrorAs(t, err, &untrusted)
@@ -140,8 +140,8 @@ func TestDialClosedPort(t *testing.T) {
 	}
 }
 
-// "the client SHOULD NOT follow redirects automatically" has become the rule of
-// browsers: https://websockets.spec.whatwg.org/#concept-websocket-establish
+// Browsers do not follow redirects either.
+// https://websockets.spec.whatwg.org/#concept-websocket-establish
 func TestDialFollowsNoRedirect(t *testing.T) {
 	s := httptest.NewServer(http.RedirectHandler("ws://elsewhere.example/", http.StatusFound))
 	defer s.Close()
@@ -189,8 +189,8 @@ func TestDialClosesStream(t *testing.T) {
 	}
 }
 
-// The zone of an address is for this host to connect with; a certificate and a
-// server name have none.
+// The zone of an address is for this host to connect with; a certificate and a server name have
+// none.
 func TestDialServerName(t *testing.T) {
 	for url, want := range map[string]string{
 		"wss://Name.example:8443/":  "Name.example",

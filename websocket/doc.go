@@ -1,11 +1,10 @@
-// Package websocket implements the WebSocket protocol, client and server:
-// messages, text or binary, over a connection that began as HTTP.
+// Package websocket implements the WebSocket protocol, client and server: messages, text or binary,
+// over a connection that begins as HTTP.
 //
-//   - RFC 6455, the protocol: the opening handshake ([Dial], [Accept] for servers
-//     of net/http, [Handshake] for those of their own), framing, the closing
-//     handshake, pings.
-//   - RFC 7692, permessage-deflate: messages compressed one by one, with windows of
-//     any size, with or without the history of the messages before.
+//   - RFC 6455, the protocol: the opening handshake ([Dial] for clients, [Accept] for servers of
+//     net/http, [Handshake] for other servers), framing, the closing handshake, pings.
+//   - RFC 7692, permessage-deflate: messages compressed one by one, with windows of any size, with
+//     or without context takeover.
 //
 // # The shortest program
 //
@@ -26,29 +25,33 @@
 //
 // # Connections
 //
-// A [Conn] has the methods that a program needs and no goroutine. It answers
-// pings and the close of the peer while it is read. Writers may be many; what
-// they write at the same time leaves in one system call. ReadInto and Write do not
-// allocate. See the documentation of Conn for contexts and coalescing.
+// A [Conn] has no goroutine. It answers pings and the peer's close frame while the program reads.
+// Several goroutines may write at the same time, and their messages leave in one system call.
+// ReadInto and Write do not allocate. See the documentation of Conn for contexts and coalescing.
 //
-// How a connection has ended is told by the error of Read:
+// The error of Read is the reason that a connection has ended:
 //
-//	[*CloseError]                 the peer closed it, with a code and a reason
-//	[ErrClosed]                   this side did
-//	[*ProtocolError]              the peer broke the protocol; errors.Is says how
-//	[ErrPingTimeout]              the peer left pings unanswered
-//	[io.ErrUnexpectedEOF]         the stream ended without a closing handshake
-//	any other                     from the stream
+//   - [*CloseError]: the peer has closed it, with a code and a reason.
+//   - [ErrClosed]: this side has closed it.
+//   - [*ProtocolError]: the peer has broken the protocol. It matches a sentinel such as
+//     [ErrUnmasked].
+//   - [ErrPingTimeout]: the peer has left pings unanswered.
+//   - io.ErrUnexpectedEOF: the stream has ended without a closing handshake.
+//   - Any other error is that of the stream.
+//
+// Connections are pinged at intervals (PingInterval of [DialOptions] and [AcceptOptions]), so that
+// NATs and proxies do not forget them; setting the interval also detects a dead peer. For a message
+// to many connections, see [PreparedMessage].
 //
 // # The framing core
 //
-// [Receiver] and [Sender] are the protocol without I/O: bytes of a stream go in,
-// messages and control frames come out, and the other way round. They open no
-// socket, start no goroutine and read no clock; Conn is made of them. A server
-// with a loop of its own uses them like this:
+// [Receiver] and [Sender] implement the protocol without I/O: a Receiver turns bytes of a stream
+// into messages and control frames, a Sender does the opposite. They open no socket, start no
+// goroutine and read no clock. Conn consists of them. A server with an event loop uses them as
+// follows:
 //
 //	receiver, sender := websocket.NewReceiver(websocket.Config{}), websocket.NewSender(websocket.Config{}, nil)
-//	for in := range pieces { // of the stream, as they come
+//	for in := range pieces { // pieces of the stream
 //		for len(in) > 0 {
 //			var n int
 //			var event websocket.Event
@@ -70,22 +73,21 @@
 //		}
 //	}
 //
-// Below them are [ParseFrameHeader], [AppendFrameHeader] and [Mask].
+// [ParseFrameHeader], [AppendFrameHeader] and [Mask] are for programs that handle single frames.
 //
 // # Limits
 //
-// Nothing is allocated by what a peer announces. A message that is larger than
-// MaxMessageSize, by its frame headers or after decompression, fails the
-// connection before it is there (1009). A message's buffer grows with what has
-// arrived. A flood of empty fragments fails the connection; of a flood of pings
-// whose answers the peer does not read, only the last is remembered. Text is
-// checked as it comes, and refused at its first bad byte.
+// No memory is allocated for an announced length: the buffer of a message grows with the bytes
+// received. A message larger than MaxMessageSize, according to its frame headers or after
+// decompression, fails the connection (1009) before it is complete. Many empty fragments fail the
+// connection (1008). If a peer sends many pings and does not read the pongs, only its last ping is
+// remembered. Text is checked as it arrives, and refused at its first invalid byte.
 //
-// # What is left out
+// # Left out
 //
-//   - RFC 8441 and RFC 9220, WebSockets over HTTP/2 and HTTP/3.
+//   - WebSockets over HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220).
 //   - Extensions other than permessage-deflate.
-//   - Checking that text to be sent is UTF-8: the program knows what it has.
-//   - Writing one large message and others in turns: a message is one frame, or
-//     the fragments of one Writer.
+//   - Checking that text to be sent is UTF-8.
+//   - Interleaving the fragments of a large message with other messages, which RFC 6455 does not
+//     allow.
 package websocket

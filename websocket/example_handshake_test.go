@@ -13,7 +13,7 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// echo sends back what it gets until the client closes.
+// echo sends each message back until the client closes.
 func echo(ctx context.Context, c *websocket.Conn) {
 	defer c.CloseNow()
 	var buf []byte
@@ -60,7 +60,7 @@ func ExampleDial() {
 	// <nil>
 }
 
-// A server without net/http, which refuses what is not for /echo.
+// A server without net/http, which refuses requests for other paths than /echo.
 func ExampleHandshake() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -102,8 +102,8 @@ func ExampleHandshake() {
 	// websocket: bad handshake: 404 Not Found
 }
 
-// Through a proxy: the DialContext of package proxy, or of anything else that
-// dials, goes in between.
+// Through a proxy: the DialContext of package proxy, or of anything else that dials, goes in
+// between.
 func ExampleDialOptions_proxy() {
 	config, err := proxy.Parse("socks5://proxy.example.org")
 	if err != nil {

@@ -139,9 +139,9 @@ func listen(ctx context.Context, url string, handle func([]byte)) error {
 	}
 }
 
-// A client that connects again whenever its connection has ended, with a back-off that doubles up to
-// a limit and starts anew after each success. The random part keeps many clients from returning to a
-// restarted server at the same moment.
+// A client that connects again whenever its connection has ended, with a back-off that doubles up
+// to a limit and starts anew after each success. The random part keeps many clients from returning
+// to a restarted server at the same moment.
 func ExampleDial_reconnect() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

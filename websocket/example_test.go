@@ -76,7 +76,7 @@ func ExampleConn_Writer() {
 	// Output: binary 1000000 <nil>
 }
 
-// The core in memory: what one end builds, the other takes apart.
+// The framing core in memory: one end builds frames, the other parses them.
 func ExampleReceiver() {
 	client := websocket.NewSender(websocket.Config{Client: true}, nil)
 	stream := client.AppendMessage(nil, websocket.MessageText, []byte("hello"))

@@ -3,52 +3,46 @@ package websocket
 import (
 	"fmt"
 	"strings"
+
+	"github.com/rtcstack/rtcstack/internal/deflate"
 )
 
-// CompressionOptions turns permessage-deflate (RFC 7692) on. The zero value is a
-// good choice: full windows, histories kept from message to message.
+// CompressionOptions enables permessage-deflate (RFC 7692). The zero value is a good choice: full
+// windows, and context takeover from message to message.
 //
-// A history costs memory for as long as the connection lives: about as much as
-// the window on the receiving side, and several times that on the sending side.
-// What is small, or is compressed or encrypted already, gains nothing. Compressing
-// secrets together with what an attacker may choose reveals the secrets by their
-// size: RFC 7692, section 8
+// Context takeover costs memory while the connection lives: about the size of the window on the
+// receiving side, and several times as much on the sending side. Small messages, and compressed or
+// encrypted ones, gain nothing. Compressing secrets together with text that an attacker chooses
+// reveals the secrets by their size (RFC 7692, section 8).
 type CompressionOptions struct {
-	// Threshold is the size of the smallest message that is sent compressed, in
-	// bytes. 0 is a default, a negative one compresses every message.
+	// Threshold is the size of the smallest message that is sent compressed, in bytes. 0 is 128, or
+	// 512 without context takeover; a negative threshold compresses every message.
 	Threshold int
 
-	// ServerNoContextTakeover and ClientNoContextTakeover make the server, or the
-	// client, forget the history after each message that it sends: less memory,
-	// less compression.
+	// ServerNoContextTakeover and ClientNoContextTakeover make the server, or the client, compress
+	// each message without the context of the messages before: it takes less memory, and compresses
+	// less.
 	//
 	// RFC 7692, section 7.1.1.
 	ServerNoContextTakeover bool
 	ClientNoContextTakeover bool
 
-	// ServerMaxWindowBits and ClientMaxWindowBits bound how far back the server's,
-	// or the client's, compressor refers: 2 to this power of bytes, from 8 to 15.
-	// 0 is 15. A peer that says that it cannot keep to the bound on what it sends makes
-	// the connection one without compression; a server that takes the offer and leaves
-	// the bound out, as some do, fails the handshake.
+	// ServerMaxWindowBits and ClientMaxWindowBits bound the window of the server's, or the
+	// client's, compressor to 2 to this power of bytes, from 8 to 15. 0 is 15. With a client that
+	// cannot respect the bound, the connection has no compression. A server that accepts the offer
+	// and omits the bound, as some do, fails the handshake.
 	//
 	// RFC 7692, section 7.1.2.
 	ServerMaxWindowBits int
 	ClientMaxWindowBits int
 }
 
-const (
-	minWindowBits = 8
-	maxWindowBits = 15
-)
-
-// check returns the options with their defaults in the place of zeros.
+// check returns the options with defaults instead of zeros, and an error that matches
+// ErrInvalidOption if they are out of range.
 func (o CompressionOptions) check() (CompressionOptions, error) {
 	for _, bits := range []*int{&o.ServerMaxWindowBits, &o.ClientMaxWindowBits} {
-		if *bits == 0 {
-			*bits = maxWindowBits
-		}
-		if *bits < minWindowBits || *bits > maxWindowBits {
+		*bits = windowBits(*bits)
+		if *bits < deflate.MinWindowBits || *bits > deflate.MaxWindowBits {
 			return o, fmt.Errorf("%w: window of %d bits, not 8 to 15", ErrInvalidOption, *bits)
 		}
 	}
@@ -78,9 +72,9 @@ const (
 	clientMaxWindowBits     = "client_max_window_bits"
 )
 
-// parseExtensions parses the values of all Sec-WebSocket-Extensions fields of a
-// message, which mean the same as one value with commas in between. It returns
-// ok = false where they do not follow the grammar: the handshake must fail then.
+// parseExtensions parses the values of all Sec-WebSocket-Extensions fields of a message, which are
+// equivalent to one value with commas in between. If they do not follow the grammar, ok is false,
+// and the handshake must fail.
 //
 // RFC 6455, section 9.1.
 func parseExtensions(values []string) (extensions []extension, ok bool) {
@@ -117,10 +111,10 @@ func parseExtensions(values []string) (extensions []extension, ok bool) {
 	return extensions, true
 }
 
-// extensionScanner is what is left of a header field value.
+// extensionScanner is the unparsed rest of a header field value.
 type extensionScanner string
 
-// skip takes c off the front, and white space around it, if that is what comes.
+// skip removes c, and white space around it, from the front. It reports whether c was there.
 func (s *extensionScanner) skip(c byte) bool {
 	rest := strings.TrimLeft(string(*s), " \t")
 	found := rest != "" && rest[0] == c
@@ -141,10 +135,11 @@ func (s *extensionScanner) token() (string, bool) {
 	return token, n > 0
 }
 
-// value takes a token or a quoted string off the front. "When using the quoted-string
-// syntax variant, the value after quoted-string unescaping MUST conform to the 'token'
-// ABNF", but that is left to the extension: one that is not known here may have its
-// reasons, and is declined anyway.
+// value removes a token or a quoted string from the front and returns it.
+//
+// RFC 6455, section 9.1: "When using the quoted-string syntax variant, the value after
+// quoted-string unescaping MUST conform to the 'token' ABNF." That is left to the extension: an
+// unknown one is declined anyway.
 func (s *extensionScanner) value() (string, bool) {
 	if *s == "" || (*s)[0] != '"' {
 		return s.token()
@@ -177,15 +172,15 @@ type deflateParameters struct {
 
 const anyWindowBits = -1
 
-// parseDeflateParameters returns ok = false for what makes a server decline an
-// offer and a client fail the connection: "an extension parameter not defined",
-// one "with an invalid value", "multiple extension parameters with the same name".
+// parseDeflateParameters parses the parameters of permessage-deflate. For a parameter that is not
+// defined, has an invalid value, or occurs more than once, ok is false: a server then declines the
+// offer, and a client fails the connection.
 //
 // RFC 7692, section 7.1.
 func parseDeflateParameters(e extension) (p deflateParameters, ok bool) {
 	for _, parameter := range e.parameters {
-		// Parameter names are tokens of this specification, compared exactly: none of
-		// the texts says that case does not matter, and all examples are in lower case.
+		// Parameter names are compared exactly: no specification says that case is ignored, and all
+		// examples are in lower case.
 		switch parameter.name {
 		case serverNoContextTakeover:
 			ok = !p.serverNoContextTakeover && !parameter.hasValue
@@ -214,8 +209,8 @@ func parseDeflateParameters(e extension) (p deflateParameters, ok bool) {
 	return p, true
 }
 
-// parseWindowBits returns 0 unless s is "a decimal integer value without leading
-// zeroes between 8 to 15, inclusive".
+// parseWindowBits parses "a decimal integer value without leading zeroes between 8 to 15,
+// inclusive". It returns 0 for anything else.
 //
 // RFC 7692, section 7.1.2.1.
 func parseWindowBits(s string) int {
@@ -229,7 +224,7 @@ func parseWindowBits(s string) int {
 	}
 }
 
-// String returns the extension as it stands in a header field.
+// String returns the extension in the form of a header field.
 func (p deflateParameters) String() string {
 	var b strings.Builder
 	b.WriteString(permessageDeflate)

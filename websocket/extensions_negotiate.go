@@ -1,9 +1,11 @@
 package websocket
 
-// offerDeflate returns what a client offers. The options have been checked.
+import "github.com/rtcstack/rtcstack/internal/deflate"
+
+// offerDeflate returns the offer of a client with valid options.
 //
-// client_max_window_bits is offered always, with or without a value: it says that
-// this client can keep to whatever window the server wants.
+// It always includes client_max_window_bits, with or without a value: this client accepts any bound
+// that the server chooses.
 //
 // RFC 7692, section 7.1.2.2.
 func offerDeflate(o CompressionOptions) deflateParameters {
@@ -12,18 +14,17 @@ func offerDeflate(o CompressionOptions) deflateParameters {
 		clientNoContextTakeover: o.ClientNoContextTakeover,
 		clientMaxWindowBits:     anyWindowBits,
 	}
-	if o.ServerMaxWindowBits < maxWindowBits {
+	if o.ServerMaxWindowBits < deflate.MaxWindowBits {
 		offer.serverMaxWindowBits = o.ServerMaxWindowBits
 	}
-	if o.ClientMaxWindowBits < maxWindowBits {
+	if o.ClientMaxWindowBits < deflate.MaxWindowBits {
 		offer.clientMaxWindowBits = o.ClientMaxWindowBits
 	}
 	return offer
 }
 
-// acceptDeflate is the server's choice: the first of the extensions that it can
-// do, as it is configured, and the answer to it. Without one the connection has no
-// compression, which is never an error.
+// acceptDeflate returns the server's answer to the first offer that it accepts. If there is none,
+// the connection has no compression, which is not an error.
 //
 // RFC 7692, section 5.1.
 func acceptDeflate(offers []extension, o CompressionOptions) (answer deflateParameters, ok bool) {
@@ -36,40 +37,41 @@ func acceptDeflate(offers []extension, o CompressionOptions) (answer deflatePara
 			continue
 		}
 		answer := deflateParameters{
-			// Section 7.1.1.1: "A server accepts an extension negotiation offer that includes
-			// the "server_no_context_takeover" extension parameter by including [it]".
+			// RFC 7692, section 7.1.1.1: a server accepts the parameter by including it in the
+			// response.
 			serverNoContextTakeover: offer.serverNoContextTakeover || o.ServerNoContextTakeover,
-			// Section 7.1.1.2: a hint in the offer, that costs the client nothing to be held to.
+			// RFC 7692, section 7.1.1.2: the offer is a hint that the client will use no context
+			// takeover.
 			clientNoContextTakeover: offer.clientNoContextTakeover || o.ClientNoContextTakeover,
 		}
-		// Section 7.1.2.1: "the same or smaller value as the offer"; it may also stand
-		// in the response to an offer that has none.
+		// RFC 7692, section 7.1.2.1: "the same or smaller value as the offer". The response may
+		// also have the parameter if the offer does not.
 		if bits := offer.serverMaxWindowBits; bits != 0 {
 			answer.serverMaxWindowBits = min(bits, o.ServerMaxWindowBits)
-		} else if o.ServerMaxWindowBits < maxWindowBits {
+		} else if o.ServerMaxWindowBits < deflate.MaxWindowBits {
 			answer.serverMaxWindowBits = o.ServerMaxWindowBits
 		}
-		// Section 7.1.2.2: not in the response unless in the offer.
+		// RFC 7692, section 7.1.2.2: in the response only if it is in the offer.
 		switch bits := offer.clientMaxWindowBits; {
 		case bits > 0:
 			answer.clientMaxWindowBits = min(bits, o.ClientMaxWindowBits)
-		case o.ClientMaxWindowBits < maxWindowBits && bits == anyWindowBits:
+		case o.ClientMaxWindowBits < deflate.MaxWindowBits && bits == anyWindowBits:
 			answer.clientMaxWindowBits = o.ClientMaxWindowBits
-		case o.ClientMaxWindowBits < maxWindowBits:
-			continue // this client would use the full window
+		case o.ClientMaxWindowBits < deflate.MaxWindowBits:
+			continue // this client would use a full window
 		}
 		return answer, true
 	}
 	return deflateParameters{}, false
 }
 
-// agreed returns what an answer has settled.
+// agreed returns the parameters of a connection with this answer.
 func (p deflateParameters) agreed() *compressionParams {
 	c := &compressionParams{
 		serverNoContextTakeover: p.serverNoContextTakeover,
 		clientNoContextTakeover: p.clientNoContextTakeover,
-		serverMaxWindowBits:     maxWindowBits,
-		clientMaxWindowBits:     maxWindowBits,
+		serverMaxWindowBits:     deflate.MaxWindowBits,
+		clientMaxWindowBits:     deflate.MaxWindowBits,
 	}
 	if p.serverMaxWindowBits != 0 {
 		c.serverMaxWindowBits = p.serverMaxWindowBits
@@ -80,9 +82,9 @@ func (p deflateParameters) agreed() *compressionParams {
 	return c
 }
 
-// checkAnswer is the client's check of what the server has chosen among the
-// extensions that were offered: at most permessage-deflate, offer being nil if not even that.
-// It returns nil where the server chose nothing, and a reason to fail the connection otherwise.
+// checkAnswer is the client's check of the server's choice of extensions. offer is nil if none was
+// offered. It returns nil and no reason if the server chose none, and a reason if the connection
+// must fail.
 //
 // RFC 6455, section 4.1.
 // RFC 7692, section 7.1.
@@ -102,7 +104,7 @@ func checkAnswer(values []string, offer *deflateParameters) (c *compressionParam
 		if !ok || answer.clientMaxWindowBits == anyWindowBits {
 			return nil, "invalid parameters of " + e.name
 		}
-		// What was asked of the server is accepted by saying so, or not at all.
+		// The server accepts a parameter for itself only by including it in the response.
 		if offer.serverNoContextTakeover && !answer.serverNoContextTakeover {
 			return nil, serverNoContextTakeover + " was required"
 		}
@@ -113,7 +115,7 @@ func checkAnswer(values []string, offer *deflateParameters) (c *compressionParam
 			return nil, clientMaxWindowBits + " exceeds the offer"
 		}
 		c = answer.agreed()
-		// These two were promised by the offer, whether the server says so or not.
+		// The offer promised these two, even if the response does not include them.
 		c.clientNoContextTakeover = c.clientNoContextTakeover || offer.clientNoContextTakeover
 		if offer.clientMaxWindowBits > 0 {
 			c.clientMaxWindowBits = min(c.clientMaxWindowBits, offer.clientMaxWindowBits)

@@ -140,12 +140,12 @@ func TestServerAcceptsDeflate(t *testing.T) {
 		{standard, "permessage-deflate; client_max_window_bits=09", "-"},
 		{small, "permessage-deflate; client_max_window_bits=9", "server_max_window_bits=10; client_max_window_bits=9"},
 		{small, "permessage-deflate; client_max_window_bits=15", "server_max_window_bits=10; client_max_window_bits=11"},
-		// "If a received extension negotiation offer doesn't have the
-		// "client_max_window_bits" extension parameter, the corresponding extension
-		// negotiation response to the offer MUST NOT include [it]."
+		// "If a received extension negotiation offer doesn't have the "client_max_window_bits"
+		// extension parameter, the corresponding extension negotiation response to the offer MUST
+		// NOT include [it]."
 		{small, "permessage-deflate", "-"},
 
-		// Section 7.1: what makes a server decline an offer.
+		// RFC 7692, section 7.1: a server declines invalid offers.
 		{standard, "permessage-deflate; unknown", "-"},
 		{standard, "permessage-deflate; Server_no_context_takeover", "-"},
 		{standard, "permessage-deflate; server_no_context_takeover; server_no_context_takeover", "-"},

@@ -40,8 +40,8 @@ func (o Opcode) String() string {
 	return "Opcode(" + strconv.Itoa(int(o)) + ")"
 }
 
-// IsControl reports whether o is the opcode of a control frame: close, ping, pong, or one reserved for
-// further control frames.
+// IsControl reports whether o is the opcode of a control frame: close, ping, pong, or one reserved
+// for further control frames.
 func (o Opcode) IsControl() bool { return o&8 != 0 }
 
 func (o Opcode) isReserved() bool { return o&7 > 2 }
@@ -52,8 +52,8 @@ const (
 	// RFC 6455, section 5.5.
 	MaxControlPayload = 125
 
-	// MaxFrameHeader is the size of the longest frame header, in bytes: that of a masked frame of 64 KiB
-	// or more.
+	// MaxFrameHeader is the size of the longest frame header, in bytes: that of a masked frame of
+	// 64 KiB or more.
 	MaxFrameHeader = 14
 )
 
@@ -80,12 +80,12 @@ type FrameHeader struct {
 	PayloadLength    int64   // in bytes; at most 125 if Opcode.IsControl
 }
 
-// ParseFrameHeader parses the header at the front of b, and returns its size n. If b is too short, n is
-// 0, and err is nil unless the bytes that are there are already invalid.
+// ParseFrameHeader parses the header at the front of b, and returns its size n. If b is too short,
+// n is 0, and err is nil unless the bytes that are there are already invalid.
 //
-// The error is a *[ProtocolError] for a header that is invalid for any endpoint: a reserved opcode, a
-// control frame that is fragmented or too long, a length that is not encoded in the fewest bytes. It
-// does not check masking and reserved bits, which depend on the role of the receiver and on
+// The error is a *[ProtocolError] for a header that is invalid for any endpoint: a reserved opcode,
+// a control frame that is fragmented or too long, a length that is not encoded in the fewest bytes.
+// It does not check masking and reserved bits, which depend on the role of the receiver and on
 // extensions; a [Receiver] does.
 func ParseFrameHeader(b []byte) (h FrameHeader, n int, err error) {
 	if len(b) == 0 {
@@ -110,8 +110,8 @@ func ParseFrameHeader(b []byte) (h FrameHeader, n int, err error) {
 		if h.Opcode.IsControl() {
 			return h, 0, errControlTooLong
 		}
-		// RFC 6455, section 5.2: "in all cases, the minimal number of bytes MUST be used to encode the
-		// length".
+		// RFC 6455, section 5.2: "in all cases, the minimal number of bytes MUST be used to encode
+		// the length".
 		if length == length16 {
 			if n = 4; len(b) < n {
 				return h, 0, nil
@@ -139,8 +139,8 @@ func ParseFrameHeader(b []byte) (h FrameHeader, n int, err error) {
 	return h, n, nil
 }
 
-// AppendFrameHeader appends the header to dst, with its length encoded in the fewest bytes. It does not
-// check the header. If h.Masked is set, the caller must mask the payload, see [Mask].
+// AppendFrameHeader appends the header to dst, with its length encoded in the fewest bytes. It does
+// not check the header. If h.Masked is set, the caller must mask the payload, see [Mask].
 func AppendFrameHeader(dst []byte, h FrameHeader) []byte {
 	b0, b1 := byte(h.Opcode)&15, byte(0)
 	if h.Fin {
@@ -177,18 +177,19 @@ func appendStart(dst []byte, b0, b1 byte, n int64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, b0, b1|length64), uint64(n))
 }
 
-// Mask masks or unmasks b in place. b is the part of a frame's payload that begins offset bytes behind
-// the header.
+// Mask masks or unmasks b in place. b is the part of a frame's payload that begins offset bytes
+// behind the header.
 //
 // RFC 6455, section 5.3.
 func Mask(key [4]byte, offset int, b []byte) {
 	mask(bits.RotateLeft32(binary.LittleEndian.Uint32(key[:]), -8*(offset&3)), b)
 }
 
-// mask masks b in place with a key whose low byte is for b[0], and returns the key for the byte after b.
+// mask masks b in place with a key whose low byte is for b[0], and returns the key for the byte
+// after b.
 //
-// The loop works on 64 bytes at a time: encoding/binary compiles to unaligned loads and stores where
-// the CPU has them, and fixed-size arrays need no bounds checks.
+// The loop works on 64 bytes at a time: encoding/binary compiles to unaligned loads and stores
+// where the CPU has them, and fixed-size arrays need no bounds checks.
 func mask(key uint32, b []byte) uint32 {
 	if key == 0 {
 		return 0 // unmasked, or masked with zeros
@@ -221,9 +222,9 @@ func mask(key uint32, b []byte) uint32 {
 	return key
 }
 
-// appendMasked appends src to dst, masked, and returns the key for the byte after src. One pass over
-// the memory instead of two is not faster: copying uses wider registers than the compiler does for a
-// loop.
+// appendMasked appends src to dst, masked, and returns the key for the byte after src. One pass
+// over the memory instead of two is not faster: copying uses wider registers than the compiler does
+// for a loop.
 func appendMasked(dst, src []byte, key uint32) ([]byte, uint32) {
 	n := len(dst)
 	dst = append(dst, src...)

@@ -25,8 +25,8 @@ type clientHandshake struct {
 	offer        *deflateParameters // nil: no compression offered
 }
 
-// clientProtected are the fields that a caller must not set: the handshake's own,
-// and those that would give the request content.
+// clientProtected are the fields that DialOptions.Header must not set: those of the handshake, and
+// those of a request with content.
 var clientProtected = map[string]bool{
 	"Host": true, "Upgrade": true, "Connection": true,
 	"Sec-Websocket-Key": true, "Sec-Websocket-Version": true,
@@ -57,7 +57,8 @@ func newClientHandshake(u *URL, key string, opts *DialOptions) (*clientHandshake
 	return h, nil
 }
 
-// checkSubprotocols returns an error unless every name can be offered, and is there once.
+// checkSubprotocols returns an error that matches ErrInvalidOption unless all names are valid and
+// different.
 func checkSubprotocols(names []string) error {
 	for i, name := range names {
 		if !isSubprotocol(name) || slices.Contains(names[:i], name) {
@@ -94,7 +95,7 @@ func (h *clientHandshake) appendRequest(dst []byte) []byte {
 	return b.Bytes()
 }
 
-// checkResponse returns what the response settles, or a *HandshakeError.
+// checkResponse returns the configuration of the connection, or a *HandshakeError.
 func (h *clientHandshake) checkResponse(r *responseHead) (connConfig, error) {
 	fail := func(reason string) (connConfig, error) {
 		return connConfig{}, &HandshakeError{Status: r.status, Header: r.header, Reason: reason}
@@ -102,8 +103,7 @@ func (h *clientHandshake) checkResponse(r *responseHead) (connConfig, error) {
 	if r.status != http.StatusSwitchingProtocols {
 		return fail("")
 	}
-	// Here is a server that has changed to some other protocol: what is wrong has to
-	// be said by us. The order is that of the numbered list in RFC 6455, section 4.1.
+	// RFC 6455, section 4.1: the order of the checks is that of the numbered list.
 	if r.major != 1 || r.minor < 1 {
 		return fail("not HTTP/1.1")
 	}
@@ -127,8 +127,8 @@ func (h *clientHandshake) checkResponse(r *responseHead) (connConfig, error) {
 	return connConfig{client: true, subprotocol: subprotocol, compression: compression}, nil
 }
 
-// run does the handshake on a stream that ends when the handshake must. It does
-// not close the stream.
+// run performs the handshake on a stream that is closed from outside if the handshake takes too
+// long. It does not close the stream itself.
 func (h *clientHandshake) run(stream net.Conn) (connConfig, error) {
 	if _, err := stream.Write(h.appendRequest(nil)); err != nil {
 		return connConfig{}, fmt.Errorf("send request: %w", err)
@@ -143,10 +143,8 @@ func (h *clientHandshake) run(stream net.Conn) (connConfig, error) {
 		if err != nil {
 			return connConfig{}, responseError(err)
 		}
-		// "A client MUST be able to parse one or more 1xx responses received prior to a
-		// final response, even if the client does not expect one."
-		//
-		// RFC 9110, section 15.2.
+		// RFC 9110, section 15.2: "A client MUST be able to parse one or more 1xx responses
+		// received prior to a final response, even if the client does not expect one."
 		if response.status/100 == 1 && response.status != http.StatusSwitchingProtocols {
 			continue
 		}
@@ -160,8 +158,8 @@ func (h *clientHandshake) run(stream net.Conn) (connConfig, error) {
 	return connConfig{}, &HandshakeError{Reason: "too many interim responses"}
 }
 
-// responseError wraps what kept a response from being read: an error of the
-// stream as it is, what the server sent or failed to send as a *HandshakeError.
+// responseError wraps the error of reading a response. The result is a *HandshakeError, except for
+// an error of the stream.
 func responseError(err error) error {
 	switch err {
 	case io.ErrUnexpectedEOF:
@@ -173,14 +171,14 @@ func responseError(err error) error {
 	}
 }
 
-// readErrorBody returns the beginning of the content of a response, as far as it
-// comes soon, without transfer coding.
+// readErrorBody returns the beginning of the content of a response, without transfer coding: the
+// bytes that arrive within errorBodyTimeout.
 func readErrorBody(stream net.Conn, head, early []byte) []byte {
 	soon := time.AfterFunc(errorBodyTimeout, func() { stream.SetReadDeadline(time.Unix(1, 0)) })
 	defer soon.Stop()
 	all := io.MultiReader(bytes.NewReader(bytes.Clone(head)), bytes.NewReader(early), stream)
-	// The head has passed our parser, so that this one reads the bounded bytes of it
-	// only; it is here for the framing of the content.
+	// The size of the head is bounded, as headReader has read it. http.ReadResponse decodes the
+	// framing of the content.
 	response, err := http.ReadResponse(bufio.NewReader(all), &http.Request{Method: http.MethodGet})
 	if err != nil {
 		return nil

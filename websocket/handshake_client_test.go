@@ -94,11 +94,10 @@ func TestClientAcceptsResponse(t *testing.T) {
 		{accepted + "\r\n", "", "", false},
 		{accepted + "Sec-WebSocket-Protocol: superchat\r\n\r\n", "superchat", "", false},
 		{accepted + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", "", "", true},
-		// "a case-insensitive match for the value 'websocket' […] a token that is an ASCII
-		// case-insensitive match for the value 'Upgrade'".
+		// RFC 6455, section 4.1: the values "websocket" and "Upgrade" match in any case.
 		{switching + "upgrade: WebSocket\r\nCONNECTION: keep-alive, upgrade\r\nsec-websocket-accept:  " + exampleAccept + " \r\n\r\n", "", "", false},
 		{switching + "Upgrade:\r\n websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + exampleAccept + "\r\n\r\n", "", "", false},
-		// No byte of what follows is lost.
+		// No byte after the response is lost.
 		{accepted + "\r\n\x81\x05Hello", "", "\x81\x05Hello", false},
 		{accepted + "\r\n\r\n", "", "\r\n", false},
 		// RFC 9110, section 15.2: interim responses.
@@ -128,8 +127,8 @@ func TestClientRefusesResponse(t *testing.T) {
 		status   int
 		says     string
 	}{
-		// "If the status code received from the server is not 101, the client handles the
-		// response per HTTP procedures."
+		// RFC 6455, section 4.1: "If the status code received from the server is not 101, the client
+		// handles the response per HTTP [RFC2616] procedures."
 		{"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnope", 404, "bad handshake: 404 Not Found"},
 		{"HTTP/1.0 200 OK\r\n\r\n<html>", 200, "200 OK"},
 		{"HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\n\r\n", 302, "302 Found"},
@@ -182,7 +181,7 @@ func TestClientRefusesResponse(t *testing.T) {
 	}
 }
 
-// What the server says about its refusal is there to be read, as much as is reasonable.
+// The error has the beginning of the body of a refusal.
 func TestClientKeepsTheRefusal(t *testing.T) {
 	for _, test := range []struct {
 		response string

@@ -25,7 +25,7 @@ func requireHello(t *testing.T, c *Conn) {
 	require.Equal(t, "Hello", string(message))
 }
 
-// What a client sends without waiting for the response belongs to the connection.
+// Bytes that a client sends without waiting for the response belong to the connection.
 func TestServerKeepsEarlyBytes(t *testing.T) {
 	for _, reader := range []func(io.Reader) io.Reader{
 		func(r io.Reader) io.Reader { return r },

@@ -14,23 +14,23 @@ var (
 	errHeadLineBreak = errors.New("a line that does not end with CR LF")
 )
 
-// headReader reads the heads of HTTP messages, a head being everything up to and
-// with the empty line, from a stream, and keeps what comes after.
+// headReader reads the heads of HTTP messages from a stream: the start line and the header fields,
+// up to and including the empty line. It keeps the bytes that it has read beyond them.
 type headReader struct {
 	stream io.Reader
-	prefix string // every head begins with it, so that other protocols are recognised at once; empty: requests
+	prefix string // the prefix of every head, so that other protocols are recognised at once; empty: requests
 
-	buf      []byte // received and not consumed
-	searched int    // how much of buf has been searched for the end of the head
-	line     int    // where in buf the line starts that is being searched
+	buf      []byte // bytes read and not consumed
+	searched int    // the number of bytes of buf searched for the end of the head
+	line     int    // the start, in buf, of the line being searched
 	consumed int    // the size of the heads already returned, in bytes
 }
 
-const initialHeadSize = 1 << 10 // bytes; the request of a browser is about half of this
+const initialHeadSize = 1 << 10 // bytes; the request of a browser has about half of this
 
-// next returns the next head. The slice is valid until the next call. Besides what
-// reading the stream returned, with io.ErrUnexpectedEOF for io.EOF, errors are
-// errNotHTTP, errHeadTooLarge and errHeadLineBreak.
+// next returns the next head. The slice is valid until the next call. The error is errNotHTTP,
+// errHeadTooLarge, errHeadLineBreak, or that of the stream, with io.ErrUnexpectedEOF instead of
+// io.EOF.
 func (r *headReader) next() ([]byte, error) {
 	for {
 		head, err := r.search()
@@ -41,7 +41,7 @@ func (r *headReader) next() ([]byte, error) {
 			return nil, errHeadTooLarge
 		}
 		if len(r.buf) == cap(r.buf) {
-			// Never in proportion to more than what has arrived.
+			// The buffer grows in proportion to the bytes received.
 			r.buf = append(make([]byte, 0, max(initialHeadSize, 2*cap(r.buf))), r.buf...)
 		}
 		n, err := r.stream.Read(r.buf[len(r.buf):cap(r.buf)])
@@ -55,8 +55,8 @@ func (r *headReader) next() ([]byte, error) {
 	}
 }
 
-// search looks at the bytes that have come since the last call: each byte once,
-// however small the pieces are in which they come.
+// search searches the bytes read since the last call for the end of the head. It examines each byte
+// once, however small the pieces are.
 func (r *headReader) search() ([]byte, error) {
 	for ; r.searched < len(r.buf); r.searched++ {
 		c := r.buf[r.searched]
@@ -68,11 +68,10 @@ func (r *headReader) search() ([]byte, error) {
 				return nil, errHeadLineBreak
 			}
 			if r.searched == 1 && r.prefix == "" {
-				// "A server that is expecting to receive and parse a request-line SHOULD ignore at
-				// least one empty line (CRLF) received prior to the request-line." They count as
-				// parts of the head, so that there is an end to them.
-				//
-				// RFC 9112, section 2.2, paragraph 6.
+				// RFC 9112, section 2.2: "a server that is expecting to receive and parse a
+				// request-line SHOULD ignore at least one empty line (CRLF) received prior to the
+				// request-line." Such lines count towards the size of the head, which bounds their
+				// number.
 				r.buf = r.buf[2:]
 				r.consumed += 2
 				r.searched = -1
@@ -96,7 +95,7 @@ func (r *headReader) search() ([]byte, error) {
 	return nil, nil
 }
 
-// early returns a copy of what was read beyond the heads, nil if there is none.
+// early returns a copy of the bytes read beyond the heads, nil if there are none.
 func (r *headReader) early() []byte { return append([]byte(nil), r.buf...) }
 
 // requestHead is an HTTP request without its content.
@@ -108,7 +107,7 @@ type requestHead struct {
 	header http.Header
 }
 
-// parseRequestHead parses a head as headReader returns it.
+// parseRequestHead parses the head of a request.
 //
 // RFC 9112, section 3.
 func parseRequestHead(head []byte) (*requestHead, error) {
@@ -137,13 +136,13 @@ type responseHead struct {
 	header http.Header
 }
 
-// parseResponseHead parses a head as headReader returns it.
+// parseResponseHead parses the head of a response.
 //
 // RFC 9112, section 4.
 func parseResponseHead(head []byte) (*responseHead, error) {
 	line, fields := cutHead(head)
 	version, rest, _ := strings.Cut(line, " ")
-	// The reason phrase may be empty, and servers then forget the space before it.
+	// The reason phrase may be empty, and some servers then omit the space before it.
 	status, _, _ := strings.Cut(rest, " ")
 	r := &responseHead{}
 	var ok bool
@@ -166,7 +165,7 @@ func parseResponseHead(head []byte) (*responseHead, error) {
 	return r, nil
 }
 
-// cutHead splits a head into its start line and the lines of its fields.
+// cutHead splits a head into its start line and its field lines.
 func cutHead(head []byte) (start, fields string) {
 	start, fields, _ = strings.Cut(string(bytes.TrimSuffix(head, []byte("\r\n"))), "\r\n")
 	return start, fields
@@ -180,8 +179,8 @@ func parseVersion(s string) (major, minor byte, ok bool) {
 	return major, minor, major <= 9 && minor <= 9
 }
 
-// isRequestTarget reports whether s can be a request target in a request line:
-// visible ASCII only, and not empty. RFC 9112, section 3.2
+// isRequestTarget reports whether s can be a request target in a request line: visible ASCII only,
+// and not empty. RFC 9112, section 3.2
 func isRequestTarget(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {

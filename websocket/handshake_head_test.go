@@ -52,7 +52,7 @@ func TestHeadReaderSkipsEmptyLines(t *testing.T) {
 		_, err := r.next()
 		require.Equal(t, errNotHTTP, err)
 	}
-	// Nobody sends them for ever.
+	// Their number is bounded.
 	stream := &endless{line: "\r\n"}
 	_, err := (&headReader{stream: stream}).next()
 	require.Equal(t, errHeadTooLarge, err)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// scriptConn is a stream whose peer says what in holds, then nothing more, and
-// whose own side of the conversation ends up in out.
+// scriptConn is a stream whose peer sends the bytes of in. The bytes written to it are appended to
+// out.
 type scriptConn struct {
 	in     io.Reader
 	out    bytes.Buffer

@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// Request is what a client has asked for.
+// Request is the client's request for a WebSocket.
 type Request struct {
 	Path   string      // the path and query as sent, such as "/chat?room=1"; never empty
-	Host   string      // the host, and port unless it is the scheme's own, that the client connected to, as it says
-	Header http.Header // the fields of the request, by their canonical names
+	Host   string      // the Host field: the host, and the port unless it is the default, as sent by the client
+	Header http.Header // the header fields, by their canonical names
 }
 
 // serverProtected are the fields of the response that AcceptOptions.Header must not set.
@@ -26,35 +26,37 @@ var serverProtected = map[string]bool{
 	"Content-Length": true, "Transfer-Encoding": true, "Trailer": true,
 }
 
-// acceptance is what the server agrees to.
+// acceptance holds the server's choices for an accepted request.
 type acceptance struct {
 	accept      string             // the value of Sec-WebSocket-Accept
 	subprotocol string             // or empty
 	deflate     *deflateParameters // nil: no compression
 }
 
-// parseRequest parses and checks a head as headReader returns it, as far as it is
-// HTTP. The refusal is for the client. RFC 9112, section 3.2
+// parseRequest parses the head of a request, and checks it against the rules of HTTP.
+//
+// RFC 9112, section 3.2.
 func parseRequest(head []byte) (*Request, *requestHead, *HandshakeError) {
 	h, err := parseRequestHead(head)
 	if err != nil {
 		return nil, nil, refuseRead(err)
 	}
 	r := &Request{Path: h.target, Header: h.header}
-	// "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1
-	// request message that lacks a Host header field and to any request message that
-	// contains more than one".
+	// RFC 9112, section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any
+	// HTTP/1.1 request message that lacks a Host header field and to any request message that
+	// contains more than one Host header field line".
 	var ok bool
 	if r.Host, ok = singleValue(h.header, "Host"); !ok || !isHostValue(r.Host) {
 		return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "no valid Host, or more than one"}
 	}
-	// A program is likely to parse the path, and can rely on it that this succeeds.
+	// A program is likely to parse the path, which then succeeds.
 	target, err := url.ParseRequestURI(h.target)
 	if err != nil {
 		return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "the request target does not parse"}
 	}
-	// A server must accept the absolute form, whose host replaces the field. User information
-	// in it is to be taken for an error: RFC 9110, section 4.2.4
+	// A server must accept the absolute form of a request target, whose host replaces the Host
+	// field.
+	// RFC 9110, section 4.2.4: user information in it is an error.
 	if target.Scheme != "" {
 		if target.Opaque != "" || target.User != nil || !isHostValue(target.Host) {
 			return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "the request target has no valid host"}
@@ -71,14 +73,15 @@ func parseRequest(head []byte) (*Request, *requestHead, *HandshakeError) {
 	if !strings.HasPrefix(r.Path, "/") {
 		return nil, nil, &HandshakeError{Status: http.StatusBadRequest, Reason: "the request target is no path"}
 	}
-	// Content would be taken for frames.
+	// Content could be mistaken for frames.
 	if length, ok := singleValue(h.header, "Content-Length"); !ok || length != "" && length != "0" || h.header["Transfer-Encoding"] != nil {
 		return nil, nil, refuseContent()
 	}
 	return r, h, nil
 }
 
-// refuseRead is the refusal of a request that cannot be read, nil if the stream failed.
+// refuseRead returns the refusal of a request that cannot be parsed, and nil for an error of the
+// stream.
 func refuseRead(err error) *HandshakeError {
 	switch err {
 	case errHeadTooLarge:
@@ -94,7 +97,7 @@ func refuseContent() *HandshakeError {
 	return &HandshakeError{Status: http.StatusBadRequest, Reason: "a request with content"}
 }
 
-// checkRequest is the server's reading of the client's opening handshake.
+// checkRequest checks the client's opening handshake, and makes the server's choices.
 //
 // RFC 6455, section 4.2.1.
 func (o *checkedAcceptOptions) checkRequest(r *Request, method string, major, minor int) (*acceptance, *HandshakeError) {
@@ -109,16 +112,14 @@ func (o *checkedAcceptOptions) checkRequest(r *Request, method string, major, mi
 	if major != 1 {
 		return refuse(http.StatusHTTPVersionNotSupported, "not HTTP/1.1")
 	}
-	// "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request".
-	//
-	// RFC 9110, section 7.8.
+	// RFC 9110, section 7.8: "A server MUST ignore an Upgrade header field that is received in an
+	// HTTP/1.0 request".
 	upgrade := minor > 0 && listContains(r.Header["Upgrade"], "websocket") && listContains(r.Header["Connection"], "upgrade")
 	version, ok := singleValue(r.Header, "Sec-Websocket-Version")
 	if !upgrade || ok && version != "" && version != "13" {
-		// "The server MUST send an Upgrade header field in a 426 response".
-		//
-		// RFC 9110, section 15.5.22.
-		// RFC 6455, section 4.4.
+		// RFC 9110, section 15.5.22: "The server MUST send an Upgrade header field in a 426
+		// response".
+		// RFC 6455, section 4.4: it also sends the version that it supports.
 		_, refusal := refuse(http.StatusUpgradeRequired, "this is a WebSocket server, of version 13")
 		refusal.Header.Set("Upgrade", "websocket")
 		refusal.Header.Set("Connection", "Upgrade")
@@ -163,11 +164,11 @@ func (o *checkedAcceptOptions) checkRequest(r *Request, method string, major, mi
 	return a, nil
 }
 
-// refusalOf turns what a CheckRequest function returned into a response.
+// refusalOf returns the refusal for an error of a CheckRequest function.
 func refusalOf(err error) *HandshakeError {
 	var refusal *HandshakeError
 	if !errors.As(err, &refusal) {
-		// What the error says may not be for the client's eyes.
+		// The text of the error may be confidential: it is not sent to the client.
 		return &HandshakeError{Status: http.StatusForbidden, Err: err}
 	}
 	chosen := *refusal

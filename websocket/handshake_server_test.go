@@ -11,8 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The client's side of the example in RFC 6455, section 1.2, in parts that a test
-// replaces.
+// The client's side of the example in RFC 6455, section 1.2, in parts that a test replaces.
 const (
 	requestLine  = "GET /chat HTTP/1.1\r\n"
 	hostLine     = "Host: server.example.com\r\n"
@@ -22,7 +21,7 @@ const (
 	request      = requestLine + hostLine + upgradeLines + keyLine + versionLine
 )
 
-// serve gives the request to a server and returns what became of it.
+// serve passes the request to a server and returns the result.
 func serve(t *testing.T, request string, opts *AcceptOptions) (*Conn, *Request, *scriptConn, error) {
 	t.Helper()
 	stream := &scriptConn{in: strings.NewReader(request)}
@@ -39,12 +38,12 @@ func TestServerAcceptsRequest(t *testing.T) {
 		fields  string // of the response, besides those that are always there
 	}{
 		{request, nil, ""},
-		// Section 4.2.1: the values of Upgrade and Connection are matched as
-		// case-insensitive tokens, in lists.
+		// Section 4.2.1: the values of Upgrade and Connection are matched as case-insensitive
+		// tokens, in lists.
 		{requestLine + hostLine + "upgrade: foo, WebSocket\r\nCONNECTION: keep-alive\r\nConnection: x,UPGRADE\r\n" + keyLine + versionLine, nil, ""},
 		{request + "Content-Length: 0\r\n", nil, ""},
-		// "Optionally, a |Sec-WebSocket-Protocol| header field, with a list of values
-		// indicating which protocols the client would like to speak".
+		// "Optionally, a |Sec-WebSocket-Protocol| header field, with a list of values indicating
+		// which protocols the client would like to speak".
 		{request + "Sec-WebSocket-Protocol: chat, superchat\r\n", nil, ""},
 		{request + "Sec-WebSocket-Protocol: chat, superchat\r\n", &AcceptOptions{Protocols: []string{"other", "superchat", "chat"}}, "Sec-WebSocket-Protocol: superchat\r\n"},
 		{request + "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: superchat\r\n", &AcceptOptions{Protocols: []string{"superchat"}}, "Sec-WebSocket-Protocol: superchat\r\n"},
@@ -89,7 +88,7 @@ func TestServerRefusesRequest(t *testing.T) {
 		{"GET chat HTTP/1.1\r\n" + hostLine + rest, 400, "parse"},
 		{"GET * HTTP/1.1\r\n" + hostLine + rest, 400, "path"},
 		{"GET ?q HTTP/1.1\r\n" + hostLine + rest, 400, "parse"},
-		// What is accepted can be parsed, and says what host it is for.
+		// An accepted request target can be parsed, and the request has a host.
 		{"GET :// HTTP/1.1\r\n" + hostLine + rest, 400, "parse"},
 		{"GET ://h/ HTTP/1.1\r\n" + hostLine + rest, 400, "parse"},
 		{"GET 1://h/ HTTP/1.1\r\n" + hostLine + rest, 400, "parse"},
@@ -170,8 +169,8 @@ func TestServerRefusesRequest(t *testing.T) {
 	}
 }
 
-// RFC 9112, section 3.2.2: "a server MUST accept the absolute-form in requests",
-// and its host counts, not the one of the field.
+// RFC 9112, section 3.2.2: "a server MUST accept the absolute-form in requests", and its host
+// counts, not the one of the field.
 func TestServerRequestTarget(t *testing.T) {
 	for target, want := range map[string]Request{
 		"/":                        {Path: "/", Host: "server.example.com"},

@@ -8,19 +8,17 @@ import (
 	"time"
 )
 
-// Handshake does the server's side of an opening handshake over any stream that
-// has just been opened by a client, without net/http. For wss, stream is a
-// *tls.Conn, from tls.Server. opts may be nil.
+// Handshake performs the server's side of an opening handshake, without net/http, over a stream
+// that a client has just opened. For wss, stream is a *tls.Conn, from tls.Server. opts may be nil.
 //
-// The Request is what the client asked for, nil if that could not be read; it is
-// there as well where an error says that it was refused. Handshake owns the
-// stream: it is closed when an error is returned, after a response to the client
-// that says why. A *HandshakeError says so; ErrHandshakeTimeout that the request
-// did not come in time, however busy the client was to send bits of it; other
-// errors are those of ctx or of the stream.
+// The Request is nil if it could not be read; it is also returned together with the error of a
+// refusal. Handshake takes ownership of the stream: if it returns an error, it has closed the
+// stream. The error is a *HandshakeError if the client was sent a refusal, and matches
+// ErrHandshakeTimeout if the request was not complete in time; otherwise it is that of ctx or of
+// the stream.
 //
-// ctx and AcceptOptions.ConnectionTimeout bound the call, not the connection. The error
-// after the end of ctx matches ctx.Err() and context.Cause(ctx).
+// ctx and AcceptOptions.ConnectionTimeout bound the call, not the connection. After the end of ctx
+// the error matches ctx.Err() and context.Cause(ctx).
 func Handshake(ctx context.Context, stream net.Conn, opts *AcceptOptions) (*Conn, *Request, error) {
 	checked, err := opts.check()
 	if err != nil {
@@ -81,12 +79,12 @@ func (o *checkedAcceptOptions) readRequest(reader *headReader) (r *Request, a *a
 	return r, a, refusal, nil
 }
 
-// closeAfterRefusal closes a stream so that the client gets what was sent last: it waits, not
-// long, for the client to close.
+// closeAfterRefusal closes a stream so that the client receives the refusal: it waits for at most
+// refusalLinger until the client closes.
 //
 // RFC 9112, section 9.6.
 func closeAfterRefusal(stream net.Conn) {
-	// Not every stream has deadlines that work, and TLS has some of its own.
+	// A timer instead of a deadline: not every stream has deadlines, and TLS sets its own.
 	defer time.AfterFunc(refusalLinger, func() { abort(stream) }).Stop()
 	if half, ok := stream.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		io.CopyN(io.Discard, stream, maxRefusalLinger)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pipeDialer is a DialContext whose server does what serve does.
+// pipeDialer returns a DialContext function. serve is the server.
 func pipeDialer(serve func(stream net.Conn)) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
@@ -22,8 +22,7 @@ func pipeDialer(serve func(stream net.Conn)) func(context.Context, string, strin
 	}
 }
 
-// requireTimeout checks the error of something that has taken too long, and how
-// long it took.
+// requireTimeout checks the error of something that has taken too long, and how long it took.
 func requireTimeout(t *testing.T, err error, start time.Time, want time.Duration) {
 	t.Helper()
 	require.ErrorIs(t, err, ErrHandshakeTimeout)
@@ -71,8 +70,8 @@ func TestDialConnectionTimeout(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 	}
-	deaf := func(net.Conn) {}
-	for name, server := range map[string]func(net.Conn){"silent": silent, "slow": slow, "deaf": deaf} {
+	unread := func(net.Conn) {}
+	for name, server := range map[string]func(net.Conn){"silent": silent, "slow": slow, "that does not read": unread} {
 		for _, url := range []string{"ws://h/", "wss://h/"} {
 			if name == "slow" && url == "wss://h/" {
 				continue // is not TLS from its first byte on
@@ -126,7 +125,7 @@ func TestDialDoesNotWaitForTheWholeErrorBody(t *testing.T) {
 
 func TestDialContextEnds(t *testing.T) {
 	changed := errors.New("changed my mind")
-	for name, server := range map[string]func(net.Conn){"silent": func(stream net.Conn) { io.Copy(io.Discard, stream) }, "deaf": func(net.Conn) {}} {
+	for name, server := range map[string]func(net.Conn){"silent": func(stream net.Conn) { io.Copy(io.Discard, stream) }, "that does not read": func(net.Conn) {}} {
 		for _, url := range []string{"ws://h/", "wss://h/"} {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
@@ -149,8 +148,8 @@ func TestDialContextEnds(t *testing.T) {
 	}
 }
 
-// A client that sends a byte a minute is dropped when its time is over, as is one
-// that sends nothing, and one that does not read the response.
+// A client that sends a byte a minute is dropped when its time is over, as is one that sends
+// nothing, and one that does not read the response.
 func TestServerConnectionTimeout(t *testing.T) {
 	for name, client := range map[string]func(net.Conn){
 		"silent": func(stream net.Conn) { io.Copy(io.Discard, stream) },
@@ -162,8 +161,8 @@ func TestServerConnectionTimeout(t *testing.T) {
 				time.Sleep(5 * time.Second)
 			}
 		},
-		"deaf":         func(stream net.Conn) { io.WriteString(stream, request+"\r\n") },
-		"deaf refused": func(stream net.Conn) { io.WriteString(stream, requestLine+hostLine+"\r\n") },
+		"that does not read":           func(stream net.Conn) { io.WriteString(stream, request+"\r\n") },
+		"that does not read a refusal": func(stream net.Conn) { io.WriteString(stream, requestLine+hostLine+"\r\n") },
 	} {
 		for _, d := range []time.Duration{0, 7 * time.Second} {
 			synctest.Test(t, func(t *testing.T) {
@@ -244,8 +243,8 @@ func TestTimeoutsEndWithTheHandshake(t *testing.T) {
 	})
 }
 
-// A refusal reaches a client that is still talking: the stream is read a while
-// after the response, and not forever.
+// A refusal reaches a client that is still talking: the stream is read a while after the response,
+// and not forever.
 func TestServerLingersAfterRefusal(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

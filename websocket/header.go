@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// A header block that this package reads itself is held to the grammar of RFC
-// 9112: lines end with CRLF, names are tokens that touch the colon. What is lax
-// here is how one program can be made to see another request than the next one.
+// The header fields that this package parses itself must follow the grammar of RFC 9112: lines end
+// with CRLF, and no space separates a name from its colon. If two programs on the path of a request
+// parsed lax syntax differently, they would see different requests (request smuggling).
 
 var (
 	errHeaderName  = errors.New("a header field without a valid name")
@@ -18,10 +18,9 @@ var (
 	errHeaderFold  = errors.New("a folded header field")
 )
 
-// parseHeaderFields parses the lines between a start line and the empty line,
-// each ended by CRLF. Where fold is true, a line that begins with white space
-// continues the one before; otherwise it is an error: a server must refuse it, a
-// user agent must read it as a space.
+// parseHeaderFields parses the lines between the start line and the empty line, each ended by CRLF.
+// If fold is true, a line that begins with white space continues the previous one, as a user agent
+// must read it; otherwise it is an error, as a server must refuse it.
 //
 // RFC 9112, section 5.2.
 func parseHeaderFields(lines string, fold bool) (http.Header, error) {
@@ -34,7 +33,7 @@ func parseHeaderFields(lines string, fold bool) (http.Header, error) {
 			if !fold || name == "" {
 				return nil, errHeaderFold
 			}
-			// Collected at once, so that a thousand folds cost no thousand copies.
+			// All folded lines are collected at once, so that the cost is linear.
 			var folded strings.Builder
 			values := h[name]
 			folded.WriteString(values[len(values)-1])
@@ -65,8 +64,8 @@ func parseHeaderFields(lines string, fold bool) (http.Header, error) {
 	return h, nil
 }
 
-// checkHeader returns an error unless every field of h can be sent as it is and
-// is none of those that the handshake sets itself. Keys of protected are canonical.
+// checkHeader returns an error that matches ErrInvalidOption unless every field of h is valid and
+// none is protected. The keys of protected are canonical.
 func checkHeader(h http.Header, protected map[string]bool) error {
 	for name, values := range h {
 		if !isToken(name) {
@@ -84,8 +83,7 @@ func checkHeader(h http.Header, protected map[string]bool) error {
 	return nil
 }
 
-// hasField reports whether h has a field of that name, even where a caller has
-// written its key in another case than the canonical one.
+// hasField reports whether h has a field with the given name, in any case.
 func hasField(h http.Header, name string) bool {
 	for key := range h {
 		if strings.EqualFold(key, name) {
@@ -95,8 +93,8 @@ func hasField(h http.Header, name string) bool {
 	return false
 }
 
-// singleValue returns the value of a field that may stand once; name is canonical.
-// With several it returns ok = false, with none "" and true.
+// singleValue returns the value of a field that may occur at most once, "" if it does not occur. If
+// it occurs more than once, ok is false. name is canonical.
 func singleValue(h http.Header, name string) (value string, ok bool) {
 	values := h[name]
 	switch len(values) {
@@ -109,8 +107,10 @@ func singleValue(h http.Header, name string) (value string, ok bool) {
 	}
 }
 
-// listContains reports whether the comma-separated lists of tokens in values hold
-// token, in any case. RFC 9110, section 5.6.1
+// listContains reports whether the comma-separated lists of tokens in values contain token, in any
+// case.
+//
+// RFC 9110, section 5.6.1.
 func listContains(values []string, token string) bool {
 	for _, list := range values {
 		for element := range strings.SplitSeq(list, ",") {
@@ -122,8 +122,8 @@ func listContains(values []string, token string) bool {
 	return false
 }
 
-// subprotocolList returns the elements of comma-separated lists of subprotocols. Empty
-// elements are ignored, anything but a subprotocol makes ok false.
+// subprotocolList returns the elements of comma-separated lists of subprotocols. It ignores empty
+// elements. If another element is not a subprotocol, ok is false.
 func subprotocolList(values []string) (names []string, ok bool) {
 	for _, list := range values {
 		for element := range strings.SplitSeq(list, ",") {
@@ -139,16 +139,17 @@ func subprotocolList(values []string) (names []string, ok bool) {
 	return names, true
 }
 
-// isSubprotocol reports whether s can be an element of a Sec-WebSocket-Protocol field.
-// RFC 6455 allows tokens only, but clients put more into a subprotocol than its name: a
-// bearer token in padded base64, or a URL. All of visible ASCII is taken but the comma,
-// which separates the elements.
+// isSubprotocol reports whether s can be an element of a Sec-WebSocket-Protocol field. RFC 6455
+// allows tokens only, but some clients send other values, such as a bearer token in padded base64
+// or a URL. So all of visible ASCII is allowed, except the comma, which separates the elements.
 //
 // RFC 6455, section 4.1.
 func isSubprotocol(s string) bool { return isRequestTarget(s) && !strings.Contains(s, ",") }
 
-// isHostValue reports whether s can be a host with an optional port, by its characters: a
-// server must refuse what cannot. RFC 9112, section 3.2
+// isHostValue reports whether s has only characters of a host with an optional port. A server must
+// refuse other values of a Host field.
+//
+// RFC 9112, section 3.2.
 func isHostValue(s string) bool {
 	return isRequestTarget(s) && !strings.ContainsAny(s, `/?#@\"<>^`+"`{|}")
 }
@@ -179,8 +180,8 @@ func isTokenByte(c byte) bool {
 	}
 }
 
-// isFieldValue reports whether s has no control characters except tabs. Bytes
-// from 0x80 on are opaque data.
+// isFieldValue reports whether s has no control characters except tabs. Bytes from 0x80 on are
+// opaque data.
 //
 // RFC 9110, section 5.5.
 func isFieldValue(s string) bool {

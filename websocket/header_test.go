@@ -25,8 +25,7 @@ func TestParseHeaderFields(t *testing.T) {
 		{"A: b: c\r\n", false, http.Header{"A": {"b: c"}}, nil},
 		{"A: \xe9\r\n", false, http.Header{"A": {"\xe9"}}, nil},
 
-		// RFC 9112, section 5.1: "No whitespace is allowed between the field name and
-		// colon."
+		// RFC 9112, section 5.1: "No whitespace is allowed between the field name and colon."
 		{"A : b\r\n", false, nil, errHeaderName},
 		{": b\r\n", false, nil, errHeaderName},
 		{"A\r\n", false, nil, errHeaderName},
@@ -73,7 +72,8 @@ func TestListContains(t *testing.T) {
 	}
 }
 
-// Names that are no tokens come from clients that put a token of their own, or a URL, into a subprotocol.
+// Names that are no tokens come from clients that put a token of their own, or a URL, into a
+// subprotocol.
 func TestSubprotocolList(t *testing.T) {
 	for _, test := range []struct {
 		values []string

@@ -11,31 +11,30 @@ import (
 	"time"
 )
 
-// NetConn returns a stream of bytes over the messages of c, which nothing else
-// may read, write or close from now on. It keeps to the contract of net.Conn, with
-// deadlines and concurrent calls, as golang.org/x/net/nettest tests it. It differs
-// from a TCP connection only where messages show:
+// NetConn returns a stream of bytes over the messages of c. From now on the program must not read,
+// write or close c in another way. The stream follows the contract of net.Conn, with deadlines and
+// concurrent calls, as golang.org/x/net/nettest tests it. It differs from a TCP connection as
+// follows:
 //
-//   - Each Write sends one message of the type typ, an empty Write an empty one. Read
-//     joins messages, and ignores empty ones. It closes the connection with
-//     StatusUnsupportedData when the peer sends a message of the other type
-//     (ErrUnexpectedMessageType), and fails when one is larger than MaxMessageSize,
-//     which also bounds what the peer may Write at once.
-//   - There is no half-closed state: the peer's close ends both directions. Read then
-//     returns io.EOF if the status was StatusNormalClosure, StatusGoingAway or none,
-//     and the [*CloseError] otherwise.
+//   - Each Write sends one message of the type typ, an empty Write an empty one. Read joins
+//     messages, and ignores empty ones. If the peer sends a message of the other type, Read closes
+//     the connection with StatusUnsupportedData (ErrUnexpectedMessageType). If a message is larger
+//     than MaxMessageSize, Read fails; so MaxMessageSize bounds the size of each Write of the peer.
+//   - There is no half-closed state: the peer's close ends both directions. Read then returns
+//     io.EOF if the status was StatusNormalClosure, StatusGoingAway or none, and the [*CloseError]
+//     otherwise.
 //
-// Write copies p and returns when the message is on its way. It waits while 64 KiB
-// are pending that the stream has not taken. A Write that ends by its deadline has
-// sent no part of its message; it can be repeated, and so can such a Read.
+// Write copies p and returns when the message is on its way. It waits while 64 KiB are pending that
+// the stream has not accepted. A Write that ends by its deadline has sent no part of its message;
+// it can be repeated, and so can such a Read.
 //
-// Close returns at once, and so do all other calls, with ErrClosed. In the background
-// the pending messages are sent, then a close frame with StatusNormalClosure; the peer
-// has the close timeout of the connection's options to take them and to answer. Only a
-// Read that is answering the close of a peer which does not read goes on, for a second.
+// Close returns at once, and so do all other calls, with ErrClosed. In the background the pending
+// messages are sent, and then a close frame with StatusNormalClosure; the peer has the close
+// timeout of the connection's options to receive them and to answer. Only a Read that is answering
+// the close frame of a peer which does not read continues, for a second.
 //
-// The deadlines of the stream below must work, as those of package net, net.Pipe and
-// crypto/tls do: Close and SetReadDeadline interrupt a Read by them.
+// The stream of c must support deadlines, as those of net, net.Pipe and crypto/tls do: Close and
+// SetReadDeadline use them to interrupt a Read.
 func (c *Conn) NetConn(typ MessageType) net.Conn {
 	return &netConn{c: c, typ: typ, reading: make(chan struct{}, 1)}
 }
@@ -46,21 +45,22 @@ type netConn struct {
 
 	reading chan struct{}  // has a token during a Read; protects the next two
 	r       *messageReader // of the current message, or nil
-	ends    error          // why there will be nothing more to read
+	ends    error          // the final error of Read, once there is one
 
 	mu           sync.Mutex // protects the next two; locked after reading and before the Conn's mutex
 	closed       bool
-	readDeadline time.Time // also that of the stream, until it is closed
+	readDeadline time.Time // also set on the stream, until it is closed
 
-	// The Conn's mutex protects these. The stream does not get this deadline: an interrupted
-	// write would break a frame and, with TLS, the connection.
+	// The Conn's mutex protects these. The deadline is not set on the stream: an interrupted write
+	// would break a frame and, with TLS, the connection.
 	writeDeadline time.Time
-	writeTimer    *time.Timer // wakes the waiting calls when it passes; nil: there was never a deadline
+	writeTimer    *time.Timer // wakes the waiting calls when the deadline passes; nil: there never was one
 }
 
 // Read implements net.Conn.
 func (n *netConn) Read(p []byte) (int, error) {
-	// A channel instead of a mutex: a bubble of testing/synctest sees that a Read waits here.
+	// A channel instead of a mutex, because a bubble of testing/synctest does not see a goroutine
+	// blocked on a mutex.
 	n.reading <- struct{}{}
 	defer func() { <-n.reading }()
 	for n.ends == nil {
@@ -94,8 +94,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 	return 0, n.ends
 }
 
-// mayRead returns the error of a Read that must not begin: the connection is closed, or the deadline
-// has passed.
+// mayRead returns an error if the connection is closed or the deadline has passed.
 func (n *netConn) mayRead() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -117,7 +116,7 @@ func (n *netConn) readError(err error) error {
 		return ErrClosed
 	}
 	if !n.c.over.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
-		return os.ErrDeadlineExceeded // as it is: users of a net.Conn ask for its Timeout
+		return os.ErrDeadlineExceeded // not wrapped: users of a net.Conn assert net.Error
 	}
 	switch CloseStatus(err) {
 	case StatusNormalClosure, StatusGoingAway, StatusNoStatusReceived:
@@ -165,7 +164,7 @@ func (n *netConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// admit waits, like Conn.admit, until a message may be appended to what is pending.
+// admit waits, like Conn.admit, until a message may be appended to the pending frames.
 func (n *netConn) admit() error {
 	c := n.c
 	o := &c.out
@@ -194,7 +193,8 @@ func (n *netConn) admit() error {
 	}
 }
 
-// appendCompressed compresses a large message without the mutex, and appends it to the pending frames.
+// appendCompressed compresses a large message without the mutex, and appends it to the pending
+// frames.
 func (c *Conn) appendCompressed(typ MessageType, p []byte) error {
 	b := c.compress(typ, p)
 	defer b.Free()
@@ -210,8 +210,8 @@ func (c *Conn) appendCompressed(typ MessageType, p []byte) error {
 // Close implements net.Conn.
 func (n *netConn) Close() error { return n.beginClose(StatusNormalClosure, "") }
 
-// beginClose queues our close frame, ends all calls, and starts a goroutine for the rest of the closing
-// handshake.
+// beginClose appends our close frame to the pending frames, ends all calls, and starts a goroutine
+// for the rest of the closing handshake.
 func (n *netConn) beginClose(code StatusCode, reason string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -259,7 +259,7 @@ func (n *netConn) finishClose() {
 	}
 	timeout := time.AfterFunc(c.closeTimeout, func() { c.end(ErrCloseTimeout) })
 	defer timeout.Stop()
-	n.reading <- struct{}{} // until the interrupted Read has left; a later one does not get to the stream
+	n.reading <- struct{}{} // waits until the interrupted Read has returned; a later one does not use the stream
 	c.stream.SetReadDeadline(time.Time{})
 	<-n.reading
 	c.closed()

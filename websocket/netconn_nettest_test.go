@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/nettest"
 )
 
-// What programs expect of a net.Conn, over every kind of stream and from both ends. Everything
-// holds: messages are where Write was called and cannot be seen by Read.
+// The contract of net.Conn holds over every kind of stream and at both ends: Read does not show the
+// boundaries of messages.
 func TestNetConnIsANetConn(t *testing.T) {
 	https := httptest.NewTLSServer(nil) // for its certificate
 	t.Cleanup(https.Close)

@@ -156,8 +156,8 @@ func TestNetConnWriteDeadline(t *testing.T) {
 	})
 }
 
-// A deadline is for calls of Write. That the last one's is over is no reason for
-// an answer that the connection itself gives, much later, to fail.
+// A write deadline applies to calls of Write. After it has passed, the connection still sends its
+// own answers.
 func TestNetConnWriteDeadlineIsForWrites(t *testing.T) {
 	inScript(t, connConfig{pingInterval: 3 * second}, func(t *testing.T, s *script) {
 		n := s.conn.NetConn(MessageBinary)
@@ -179,13 +179,14 @@ func TestNetConnWriteDeadlineIsForWrites(t *testing.T) {
 	})
 }
 
-// Close ends what waits at once, whatever the peer does and whatever deadlines there are, and takes no time itself.
+// Close ends waiting calls at once and returns at once, whatever the peer does and whatever
+// deadlines are set.
 func TestNetConnCloseEndsWhatWaits(t *testing.T) {
 	for name, deadline := range map[string]time.Duration{"no deadline": 0, "a deadline": time.Hour} {
 		for _, client := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, ", client ", client), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					a, b := net.Pipe() // whose other end is dead
+					a, b := net.Pipe() // the other end does nothing
 					defer b.Close()
 					c := newConn(a, connConfig{client: client})
 					n := c.NetConn(MessageBinary)
@@ -233,7 +234,8 @@ func TestNetConnCloseEndsWhatWaits(t *testing.T) {
 	}
 }
 
-// Close also ends a Read that has answered the close of the peer, and waits for it to close the stream.
+// Close also ends a Read that has answered the close of the peer, and waits for it to close the
+// stream.
 func TestNetConnCloseEndsTheWaitForThePeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
@@ -257,7 +259,7 @@ func TestNetConnCloseEndsTheWaitForThePeer(t *testing.T) {
 	})
 }
 
-// What was written before Close arrives.
+// Messages written before Close arrive.
 func TestNetConnCloseSendsWhatWasWritten(t *testing.T) {
 	pairs(t, connConfig{}, connConfig{}, func(t *testing.T, client, server *Conn) {
 		from, to := client.NetConn(MessageBinary), server.NetConn(MessageBinary)

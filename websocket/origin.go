@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// maxQuotedOrigin is how much of an Origin or Host field a refusal repeats, in bytes.
+// maxQuotedOrigin bounds the part of an Origin or Host field that a refusal quotes, in bytes.
 const maxQuotedOrigin = 256
 
 // parseOriginPatterns returns the normal form of AcceptOptions.OriginPatterns: in lower case,
-// without a slash at the end. A pattern that no origin can match is an error: the pages
-// that it is meant for would be refused, or its author believes something that is not so.
+// without a final slash. A pattern that no origin can match is an error, because its author has
+// made a mistake.
 func parseOriginPatterns(patterns []string) (normal []string, err error) {
 	for _, pattern := range patterns {
 		p := strings.TrimSuffix(strings.ToLower(pattern), "/")
@@ -51,7 +51,7 @@ func checkOriginPattern(p string) error {
 			return errors.New("a browser sends visible ASCII: give the A-labels of a host name (RFC 5890)")
 		}
 	}
-	// A port is what follows the last colon, unless that is within an IPv6 address.
+	// The port follows the last colon, unless that is within an IPv6 address.
 	colon := strings.LastIndexByte(host, ':')
 	if colon < 0 || strings.ContainsAny(host[colon:], `]*?\`) {
 		return nil
@@ -63,7 +63,7 @@ func checkOriginPattern(p string) error {
 	return nil
 }
 
-// originAllowed decides by the Origin field whether a page may connect.
+// originAllowed reports whether a page with the Origin field of the request may connect.
 //
 // RFC 6454, section 7.
 func (o *checkedAcceptOptions) originAllowed(r *Request) bool {
@@ -73,10 +73,10 @@ func (o *checkedAcceptOptions) originAllowed(r *Request) bool {
 	origin, ok := singleValue(r.Header, "Origin")
 	scheme, host, found := strings.Cut(strings.ToLower(origin), "://")
 	if !ok || !found || host == "" || strings.ContainsAny(host, "/?#@") {
-		return false // "null" among others: a page without an origin of its own
+		return false // for example "null", of a page without an origin of its own
 	}
-	// What is behind a proxy that ends TLS does not know its own scheme. The page's
-	// will do: with another one, it has another port.
+	// A server behind a proxy that ends TLS does not know its own scheme. The scheme of the page is
+	// used instead: if the server had another one, it would have another port.
 	host, withPort := withoutPort(host, scheme), withPort(host, scheme)
 	if host == withoutPort(strings.ToLower(r.Host), scheme) {
 		return true
@@ -93,14 +93,14 @@ func (o *checkedAcceptOptions) originAllowed(r *Request) bool {
 	return false
 }
 
-// originMatches reports whether a pattern matches an origin, or is the origin: the brackets of
-// an IPv6 address are no class of characters then.
+// originMatches reports whether a pattern matches an origin or equals it. Equality is for IPv6
+// addresses, whose brackets are a character class in a pattern.
 func originMatches(pattern, origin string) bool {
 	matched, _ := path.Match(pattern, origin)
 	return matched || pattern == origin
 }
 
-// schemePort returns the port that a scheme implies, with its colon, or "".
+// schemePort returns the default port of a scheme, with a colon in front, or "".
 func schemePort(scheme string) string {
 	switch scheme {
 	case "http":
@@ -112,12 +112,12 @@ func schemePort(scheme string) string {
 	}
 }
 
-// withoutPort removes the port from a host if it is the one that scheme implies.
+// withoutPort removes the port from a host if it is the default port of the scheme.
 func withoutPort(host, scheme string) string {
 	return strings.TrimSuffix(host, schemePort(scheme))
 }
 
-// withPort adds the port that scheme implies to a host without a port.
+// withPort adds the default port of the scheme to a host without a port.
 func withPort(host, scheme string) string {
 	if (&url.URL{Host: host}).Port() != "" {
 		return host
@@ -125,7 +125,7 @@ func withPort(host, scheme string) string {
 	return host + schemePort(scheme)
 }
 
-// originRefused returns the reason of a refusal, for the client and its log.
+// originRefused returns the reason of a refusal.
 func originRefused(r *Request) string {
 	return fmt.Sprintf("the origin %q is not allowed for the host %q",
 		shortened(strings.Join(r.Header["Origin"], ", ")), shortened(r.Host))

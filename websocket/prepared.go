@@ -8,8 +8,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/deflate"
 )
 
-// PreparedMessage is a message for many connections, such as those of a chat room. It is framed once,
-// and compressed once for each window size that the connections have agreed on, however many
+// PreparedMessage is a message for many connections, such as those of a chat room. It is framed
+// once, and compressed once for each window size that the connections have agreed on, however many
 // connections it is sent to by [Conn.WritePrepared]. It may be used by any number of goroutines at
 // once. [NewPreparedMessage] makes one.
 //
@@ -35,8 +35,8 @@ type preparedFrame struct {
 // payload returns the payload, unmasked.
 func (f *preparedFrame) payload() []byte { return f.frame[f.headerLen:] }
 
-// NewPreparedMessage returns a message of the given type. data is copied. It does not check that text
-// is UTF-8, which the protocol requires.
+// NewPreparedMessage returns a message of the given type. data is copied. It does not check that
+// text is UTF-8, which the protocol requires.
 func NewPreparedMessage(typ MessageType, data []byte) *PreparedMessage {
 	m := &PreparedMessage{typ: typ}
 	var server Sender
@@ -68,7 +68,8 @@ func (m *PreparedMessage) forWindow(windowBits int) *preparedFrame {
 	return f
 }
 
-// prepared returns the frame of m that the sender sends. It may be called at any time, and concurrently.
+// prepared returns the frame of m that the sender sends. It may be called at any time, and
+// concurrently.
 func (s *Sender) prepared(m *PreparedMessage) *preparedFrame {
 	if !s.compresses(len(m.plain.payload())) {
 		return &m.plain
@@ -76,7 +77,8 @@ func (s *Sender) prepared(m *PreparedMessage) *preparedFrame {
 	return m.forWindow(s.deflate.windowBits)
 }
 
-// AppendPrepared appends a prepared message. It must not be called between the fragments of a message.
+// AppendPrepared appends a prepared message. It must not be called between the fragments of a
+// message.
 func (s *Sender) AppendPrepared(dst []byte, m *PreparedMessage) []byte {
 	return s.appendPrepared(dst, s.prepared(m))
 }
@@ -102,8 +104,8 @@ func (s *Sender) beforePrepared(f *preparedFrame) {
 // WritePrepared sends a prepared message like Write. It returns ErrMessageType for a message whose
 // type is neither text nor binary, and otherwise the errors of Write.
 //
-// A server copies messages of up to 16 KiB behind the frames that are pending, and writes larger ones
-// from the memory that all connections share. A client has to mask each copy of a message.
+// A server copies messages of up to 16 KiB behind the frames that are pending, and writes larger
+// ones from the memory that all connections share. A client has to mask each copy of a message.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	if m.typ != MessageText && m.typ != MessageBinary {
 		return &opError{"write", ErrMessageType}

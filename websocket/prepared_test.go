@@ -26,7 +26,8 @@ func TestPreparedMessageArrives(t *testing.T) {
 					want := append(bytes.Repeat([]byte("compressible "), size/26), pattern(size/2)...)
 					m := NewPreparedMessage(MessageBinary, want)
 					for _, c := range [][2]*Conn{{client, server}, {server, client}} {
-						// The messages around it refer to each other where there is context takeover.
+						// The messages around it refer to each other where there is context
+						// takeover.
 						sent := make(chan error, 1)
 						go func() {
 							sent <- errors.Join(c[0].Write(background(), MessageText, []byte(strings.Repeat("before ", 20))),

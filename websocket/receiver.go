@@ -9,16 +9,16 @@ import (
 
 // Config is the configuration of a Sender, a Receiver, or a Conn made by NewConn.
 type Config struct {
-	// Client is set at the client's end of the connection. A client masks its frames and refuses masked
-	// ones, a server does the opposite.
+	// Client is set at the client's end of the connection. A client masks its frames and refuses
+	// masked ones, a server does the opposite.
 	Client bool
 
-	// MaxMessageSize is the size of the largest message that is accepted, in bytes, decompressed. A larger
-	// one fails the connection. 0 is DefaultMaxMessageSize, negative no limit.
+	// MaxMessageSize is the size of the largest message that is accepted, in bytes, decompressed. A
+	// larger one fails the connection. 0 is DefaultMaxMessageSize, negative no limit.
 	MaxMessageSize int
 
-	// Compression holds the parameters of permessage-deflate that the handshake has agreed on, nil if
-	// there is no compression. A MaxWindowBits of 0 is 15.
+	// Compression holds the parameters of permessage-deflate that the handshake has agreed on, nil
+	// if there is no compression. A MaxWindowBits of 0 is 15.
 	Compression *CompressionOptions
 }
 
@@ -39,7 +39,7 @@ const (
 	EventMessage              // a message is complete; its type is Receiver.MessageType
 	EventPing                 // to be answered by Sender.AppendPong with Receiver.ControlPayload
 	EventPong                 // the answer to a ping, or unsolicited
-	EventClose                // the last event, to be answered by Sender.AppendClose with the code of Receiver.CloseError
+	EventClose                // the last event, to be answered by Sender.AppendClose with CloseError's code
 )
 
 var eventNames = [...]string{
@@ -54,10 +54,10 @@ func (e Event) String() string {
 	return "Event(" + strconv.Itoa(int(e)) + ")"
 }
 
-// Receiver is the half of the framing core that parses and checks the peer's frames. It does no I/O and
-// has no memory for messages: the caller passes in the bytes of the stream, in pieces of any size, and
-// the buffer to which a message is appended. It is not safe for concurrent use. [NewReceiver] makes one;
-// the zero value refuses every message that is not empty.
+// Receiver is the half of the framing core that parses and checks the peer's frames. It does no I/O
+// and has no memory for messages: the caller passes in the bytes of the stream, in pieces of any
+// size, and the buffer to which a message is appended. It is not safe for concurrent use.
+// [NewReceiver] makes one; the zero value refuses every message that is not empty.
 type Receiver struct {
 	client  bool
 	max     int // the size of the largest message
@@ -111,25 +111,25 @@ func messageLimit(option int) int {
 	return cmp.Or(option, DefaultMaxMessageSize)
 }
 
-// MessageType returns the type of the message being received or, after EventMessage, of the complete
-// one.
+// MessageType returns the type of the message being received or, after EventMessage, of the
+// complete one.
 func (r *Receiver) MessageType() MessageType { return r.typ }
 
-// ControlPayload returns the payload of the ping or pong that was the last event. It is valid until the
-// next call of Receive.
+// ControlPayload returns the payload of the ping or pong that was the last event. It is valid until
+// the next call of Receive.
 func (r *Receiver) ControlPayload() []byte { return r.control[:r.controlLen] }
 
 // CloseError returns the code and the reason of the peer's close frame; nil before EventClose.
 func (r *Receiver) CloseError() *CloseError { return r.closed }
 
-// Receive consumes the first n bytes of b, up to the first event or all of them, and appends their part
-// of a message to message. b is borrowed for the call and not changed. After EventNone the caller passes
-// message in again, unchanged or emptied, with further bytes; after EventMessage the next message
-// begins.
+// Receive consumes the first n bytes of b, up to the first event or all of them, and appends their
+// part of a message to message. b is borrowed for the call and not changed. After EventNone the
+// caller passes message in again, unchanged or emptied, with further bytes; after EventMessage the
+// next message begins.
 //
-// An error is a *[ProtocolError], and final: the caller closes the connection with its code. A message
-// that exceeds the limit is refused when the header of the frame is read, if it is not compressed.
-// Bytes after a close frame are consumed and ignored.
+// An error is a *[ProtocolError], and final: the caller closes the connection with its code. A
+// message that exceeds the limit is refused when the header of the frame is read, if it is not
+// compressed. Bytes after a close frame are consumed and ignored.
 func (r *Receiver) Receive(message, b []byte) (grown []byte, n int, event Event, err error) {
 	if r.err != nil || r.closed != nil {
 		return message, len(b), EventNone, r.err
@@ -171,9 +171,9 @@ func (r *Receiver) Receive(message, b []byte) (grown []byte, n int, event Event,
 	}
 }
 
-// receiveWhole receives a message if it is uncompressed, has one frame, and is complete in b, as most
-// are. It returns the number of bytes consumed, and 0 if the next message is different or invalid. The
-// loop of Receive has the same result, but takes three times as long.
+// receiveWhole receives a message if it is uncompressed, has one frame, and is complete in b, as
+// most are. It returns the number of bytes consumed, and 0 if the next message is different or
+// invalid. The loop of Receive has the same result, but takes three times as long.
 func (r *Receiver) receiveWhole(message, b []byte) (grown []byte, n int) {
 	if len(b) < 2 || r.inFrame || r.inMessage || r.headerLen != 0 || (b[1]&bitMask != 0) == r.client {
 		return message, 0
@@ -215,9 +215,9 @@ func (r *Receiver) receiveWhole(message, b []byte) (grown []byte, n int) {
 	return message, payload + length
 }
 
-// Direct returns the number of bytes of the stream that can be read directly into the message's buffer:
-// the missing bytes of an uncompressed frame. The caller may append up to so many to the message and
-// call [Receiver.ReceiveDirect], instead of passing them to Receive, which copies them.
+// Direct returns the number of bytes of the stream that can be read directly into the message's
+// buffer: the missing bytes of an uncompressed frame. The caller may append up to so many to the
+// message and call [Receiver.ReceiveDirect], instead of passing them to Receive, which copies them.
 func (r *Receiver) Direct() int64 {
 	if !r.inFrame || r.compressed || r.opcode.IsControl() || r.err != nil {
 		return 0
@@ -225,9 +225,9 @@ func (r *Receiver) Direct() int64 {
 	return r.rest
 }
 
-// ReceiveDirect receives bytes of the stream that the caller has appended to the message, at most as
-// many as [Receiver.Direct] has returned, and unmasks them in place. The event and the error are those
-// of Receive.
+// ReceiveDirect receives bytes of the stream that the caller has appended to the message, at most
+// as many as [Receiver.Direct] has returned, and unmasks them in place. The event and the error are
+// those of Receive.
 func (r *Receiver) ReceiveDirect(piece []byte) (event Event, err error) {
 	r.rest -= int64(len(piece))
 	r.key = mask(r.key, piece)
@@ -278,8 +278,8 @@ func (r *Receiver) beginFrame(h *FrameHeader) error {
 		return errReservedBits
 	}
 
-	// RFC 6455, section 5.1: "The server MUST close the connection upon receiving a frame that is not
-	// masked." "A client MUST close a connection if it detects a masked frame."
+	// RFC 6455, section 5.1: "The server MUST close the connection upon receiving a frame that is
+	// not masked." "A client MUST close a connection if it detects a masked frame."
 	if h.Masked == r.client {
 		if r.client {
 			return errMasked
@@ -354,8 +354,8 @@ func (r *Receiver) check(piece []byte) {
 	}
 }
 
-// receiveCompressed unmasks and decompresses a piece of a message. It unmasks in a small buffer on the
-// stack, because piece is borrowed and must not be changed.
+// receiveCompressed unmasks and decompresses a piece of a message. It unmasks in a small buffer on
+// the stack, because piece is borrowed and must not be changed.
 func (r *Receiver) receiveCompressed(message, piece []byte) []byte {
 	var unmasked [512]byte
 	for len(piece) > 0 && r.err == nil {

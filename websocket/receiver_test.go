@@ -9,8 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// frame returns a frame of fewer than 126 bytes: its first byte, and a payload.
-// A client masks it.
+// frame returns a frame of fewer than 126 bytes: its first byte, and a payload. A client masks it.
 func frame(fromClient bool, b0 byte, payload string) []byte {
 	b := []byte{b0, byte(len(payload))}
 	if !fromClient {
@@ -24,8 +23,8 @@ func frame(fromClient bool, b0 byte, payload string) []byte {
 	return b
 }
 
-// events returns what a receiver makes of a stream that comes in pieces, one
-// event a line. direct makes it receive into the message what can be.
+// events returns the events of a receiver for a stream in pieces, one event a line. With direct, it
+// uses ReceiveDirect where possible.
 func events(r *Receiver, direct bool, pieces ...[]byte) string {
 	var s strings.Builder
 	var message []byte
@@ -66,7 +65,8 @@ func events(r *Receiver, direct bool, pieces ...[]byte) string {
 	return s.String()
 }
 
-// everyWay gives a stream to receivers: at once, byte by byte, and cut in two at every place.
+// everyWay passes a stream to receivers at once, byte by byte, and in two pieces, split at every
+// place.
 func everyWay(t *testing.T, stream []byte, want string, receiver func() *Receiver) {
 	t.Helper()
 	var bytewise [][]byte
@@ -167,8 +167,8 @@ func TestReceiverChecksTheLengthEncoding(t *testing.T) {
 	}
 }
 
-// "A server MUST close the connection upon receiving a frame that is not masked
-// […] A client MUST close a connection if it detects a masked frame."
+// RFC 6455, section 5.1: "The server MUST close the connection upon receiving a frame that is not
+// masked." "A client MUST close a connection if it detects a masked frame."
 func TestReceiverChecksMasking(t *testing.T) {
 	everyWay(t, frame(false, 0x81, "a"), "1002 unmasked frame from a client\n", func() *Receiver { return NewReceiver(Config{}) })
 	everyWay(t, frame(true, 0x88, ""), "1002 masked frame from a server\n", func() *Receiver { return NewReceiver(Config{Client: true}) })

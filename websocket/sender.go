@@ -30,9 +30,9 @@ type Sender struct {
 // NewSender returns a sender for the first frame after the opening handshake.
 //
 // A client takes its masking keys from random, which must not be predictable: otherwise a web page
-// could choose the bytes on the wire so that a proxy takes them for something else (RFC 6455, section
-// 10.3). If random is nil, the generator of the Go runtime is used, ChaCha8 seeded by the operating
-// system.
+// could choose the bytes on the wire so that a proxy takes them for something else (RFC 6455,
+// section 10.3). If random is nil, the generator of the Go runtime is used, ChaCha8 seeded by the
+// operating system.
 func NewSender(cfg Config, random func() uint32) *Sender {
 	s := new(Sender)
 	threshold := 0
@@ -66,8 +66,8 @@ func (s *Sender) init(client bool, compression *compressionParams, threshold int
 	}
 }
 
-// AppendMessage appends p as a message of one frame. It must not be called between the fragments of a
-// message. It does not check that text is UTF-8.
+// AppendMessage appends p as a message of one frame. It must not be called between the fragments of
+// a message. It does not check that text is UTF-8.
 func (s *Sender) AppendMessage(dst []byte, typ MessageType, p []byte) []byte {
 	if s.compresses(len(p)) {
 		s.deflate.begin()
@@ -76,9 +76,9 @@ func (s *Sender) AppendMessage(dst []byte, typ MessageType, p []byte) []byte {
 	return s.appendFrame(dst, Opcode(typ), true, p)
 }
 
-// AppendFragment appends p as the next frame of a message of several frames; last marks its last one.
-// typ must be the same for all. Control frames may be sent between them. A fragment of a compressed
-// message can result in no frame, if the compressor waits for more bytes.
+// AppendFragment appends p as the next frame of a message of several frames; last marks its last
+// one. typ must be the same for all. Control frames may be sent between them. A fragment of a
+// compressed message can result in no frame, if the compressor waits for more bytes.
 func (s *Sender) AppendFragment(dst []byte, typ MessageType, p []byte, last bool) []byte {
 	first := !s.inMessage
 	if first {
@@ -165,8 +165,9 @@ func (s *Sender) appendFrame(dst []byte, opcode Opcode, fin bool, payload []byte
 	return dst
 }
 
-// appendCompressed appends a frame with the compressed bytes of p. The length of the header is known
-// only after compression: the payload is appended behind the estimated length, and then moved.
+// appendCompressed appends a frame with the compressed bytes of p. The length of the header is
+// known only after compression: the payload is appended behind the estimated length, and then
+// moved.
 func (s *Sender) appendCompressed(dst []byte, opcode Opcode, p []byte, first, last bool) []byte {
 	var room [MaxFrameHeader]byte
 	start := len(dst)

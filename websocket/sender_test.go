@@ -51,7 +51,7 @@ func TestSenderClose(t *testing.T) {
 	require.Len(t, s.AppendPing(nil, make([]byte, 1000)), 2+MaxControlPayload)
 }
 
-// What a sender sends, a receiver of the other role receives.
+// A receiver of the other role receives the messages of a sender.
 func TestSenderToReceiver(t *testing.T) {
 	compressions := []*CompressionOptions{nil, {Threshold: -1}, {Threshold: -1, ServerNoContextTakeover: true, ClientNoContextTakeover: true},
 		{ServerMaxWindowBits: 9, ClientMaxWindowBits: 8, ClientNoContextTakeover: true, Threshold: -1}, {Threshold: 1000}}
@@ -129,7 +129,7 @@ func TestReceiverDecompresses(t *testing.T) {
 	everyWay(t, []byte("\xc9\x00"), reserved, receiver)
 }
 
-// The limit is on what comes out, and nothing beyond it is made.
+// The limit applies to the decompressed bytes, and no more are produced.
 func TestReceiverLimitsWhatIsDecompressed(t *testing.T) {
 	compression := &CompressionOptions{Threshold: -1}
 	for size, want := range map[int]string{

@@ -2,7 +2,7 @@
 
 package websocket
 
-// socket is for system calls that do not block; here, the stream does it all.
+// socket is not used on this system: the Conn calls the stream.
 type socket struct{}
 
 func (s *socket) init(*Conn)                         {}

@@ -11,22 +11,22 @@ import (
 	"github.com/rtcstack/rtcstack/internal/bufpool"
 )
 
-// socket makes system calls on the socket of a Conn that do not block: a read
-// that gives its buffer back before it waits, and a write that does not wait. The
-// functions are bound once, as a closure for each call would allocate.
+// socket makes non-blocking system calls on the socket of a Conn: a read that frees its buffer
+// before it waits, and a write that does not wait. The functions are created once, because a
+// closure for each call would allocate.
 type socket struct {
 	raw     syscall.RawConn // nil: the stream is not a socket
 	onRead  func(fd uintptr) bool
 	onWrite func(fd uintptr) bool
-	readN   int // what the last onRead got
+	readN   int // the result of the last onRead
 	readErr error
-	out     []byte // what onWrite is to write
-	outN    int    // how much of it it has
+	out     []byte // the bytes that onWrite writes
+	outN    int    // the number of them written
 	outErr  error
 }
 
-// init finds out whether the stream is a socket: one as it is, not wrapped into
-// something that wants to see what is read and written.
+// init initializes s if the stream is a socket itself, not one wrapped by a type that intercepts
+// reads and writes.
 func (s *socket) init(c *Conn) {
 	var sys syscall.Conn
 	switch stream := c.stream.(type) {
@@ -42,7 +42,7 @@ func (s *socket) init(c *Conn) {
 	}
 	raw, err := sys.SyscallConn()
 	if err != nil {
-		return // closed; reading will say so
+		return // closed, which reading will report
 	}
 	s.raw = raw
 	s.onRead = func(fd uintptr) bool {
@@ -85,8 +85,7 @@ func (s *socket) init(c *Conn) {
 
 func (s *socket) usable() bool { return s.raw != nil }
 
-// read reads into the connection's read buffer, which it makes when there is
-// something to read.
+// read reads into the connection's read buffer, which it allocates when there are bytes to read.
 func (s *socket) read() (int, error) {
 	if err := s.raw.Read(s.onRead); err != nil {
 		return 0, err
@@ -100,7 +99,8 @@ func (s *socket) read() (int, error) {
 	return s.readN, nil
 }
 
-// tryWrite writes as much of b as the socket takes at once. Nobody else may be writing.
+// tryWrite writes as many bytes of b as the socket accepts at once. No other goroutine may be
+// writing.
 func (s *socket) tryWrite(b []byte) (n int, err error) {
 	s.out, s.outN, s.outErr = b, 0, nil
 	err = s.raw.Write(s.onWrite)

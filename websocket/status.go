@@ -5,12 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// MessageType is the kind of a message: the opcode of its first frame.
+// MessageType is the type of a message: the opcode of its first frame.
 type MessageType int
 
-// The two kinds of message.
+// The two types of message.
 const (
-	MessageText   MessageType = 1 // UTF-8 text; the peer fails the connection if it is not
+	MessageText   MessageType = 1 // UTF-8 text; the peer fails the connection if it is not UTF-8
 	MessageBinary MessageType = 2 // any bytes
 )
 
@@ -25,14 +25,13 @@ func (t MessageType) String() string {
 	return "MessageType(" + strconv.Itoa(int(t)) + ")"
 }
 
-// StatusCode says why a connection was closed.
+// StatusCode is the reason that a connection is closed.
 //
 // RFC 6455, section 7.4.
 type StatusCode uint16
 
-// The codes of the IANA registry "WebSocket Close Code Number". Codes from 3000
-// to 3999 are registered by libraries and applications, those from 4000 to 4999
-// are for private use.
+// The codes of the IANA registry of WebSocket close codes. Codes from 3000 to 3999 are registered
+// by libraries and applications, those from 4000 to 4999 are for private use.
 const (
 	StatusNormalClosure           StatusCode = 1000 // the purpose of the connection has been fulfilled
 	StatusGoingAway               StatusCode = 1001 // a server shuts down, or a browser leaves the page
@@ -40,10 +39,10 @@ const (
 	StatusUnsupportedData         StatusCode = 1003 // a type of data that the endpoint cannot accept
 	StatusNoStatusReceived        StatusCode = 1005 // never on the wire: the close frame had no code
 	StatusAbnormalClosure         StatusCode = 1006 // never on the wire: there was no close frame
-	StatusInvalidFramePayloadData StatusCode = 1007 // data that does not fit the message's type, such as text that is not UTF-8
+	StatusInvalidFramePayloadData StatusCode = 1007 // for example text that is not UTF-8
 	StatusPolicyViolation         StatusCode = 1008
 	StatusMessageTooBig           StatusCode = 1009
-	StatusMandatoryExtension      StatusCode = 1010 // the server did not negotiate an extension that the client needs
+	StatusMandatoryExtension      StatusCode = 1010 // the client needs an extension
 	StatusInternalError           StatusCode = 1011
 	StatusServiceRestart          StatusCode = 1012
 	StatusTryAgainLater           StatusCode = 1013
@@ -51,8 +50,8 @@ const (
 	StatusTLSHandshake            StatusCode = 1015 // never on the wire: the TLS handshake failed
 )
 
-// MaxCloseReason is how many bytes the reason of a close can have: those of a
-// control frame's payload without the code.
+// MaxCloseReason is the size of the longest reason of a close frame, in bytes: that of a control
+// frame's payload without the code.
 //
 // RFC 6455, section 5.5.
 const MaxCloseReason = MaxControlPayload - 2
@@ -94,8 +93,8 @@ func (c StatusCode) String() string {
 	return strconv.Itoa(int(c))
 }
 
-// MayBeSent reports whether a close frame may carry the code: the registered ones
-// except 1005, 1006 and 1015, and 3000 to 4999.
+// MayBeSent reports whether a close frame may have the code: 1000 to 1003, 1007 to 1014, and 3000
+// to 4999.
 //
 // RFC 6455, section 7.4.2.
 func (c StatusCode) MayBeSent() bool {
@@ -108,7 +107,7 @@ func (c StatusCode) MayBeSent() bool {
 	return false
 }
 
-// truncateReason cuts a reason to what a close frame can carry, at a border of characters.
+// truncateReason truncates a reason to MaxCloseReason bytes, between two characters.
 func truncateReason(reason string) string {
 	if len(reason) <= MaxCloseReason {
 		return reason

@@ -9,9 +9,11 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/rtcstack/rtcstack/internal/authority"
 )
 
-// The ports of a URL that names none.
+// The ports of a URL without a port.
 //
 // RFC 6455, section 3.
 const (
@@ -19,34 +21,35 @@ const (
 	defaultSecurePort = "443" // wss
 )
 
-// URL is what a ws or wss URL says about where to connect and what to ask for.
+// URL is a parsed ws or wss URL: the address to connect to, and the resource to request.
 type URL struct {
 	Secure   bool   // the scheme is wss
 	Hostname string // a name or an IP address, without brackets, with its zone
 	Port     string // decimal, never empty
-	Host     string // the Host header field: no port if it is the scheme's own, no zone
-	Path     string // path and query as they are requested, such as "/chat?room=1"; never empty
+	Host     string // the Host header field: without the default port of the scheme, and without a zone
+	Path     string // the path and query to request, such as "/chat?room=1"; never empty
 
 	authorization string // user and password as an Authorization header field, or empty
 }
 
-// Address returns what to dial: "example.com:80", "[::1]:443".
+// Address returns the address to dial, such as "example.com:80" or "[::1]:443".
 func (u *URL) Address() string { return net.JoinHostPort(u.Hostname, u.Port) }
 
-// ParseURL parses an absolute ws or wss URL. Errors match ErrInvalidURL, and do not contain the URL,
-// which may have a password.
+// ParseURL parses an absolute ws or wss URL. Errors match ErrInvalidURL, and do not contain the
+// URL, which may have a password.
 //
 // RFC 6455, section 3.
 func ParseURL(raw string) (*URL, error) { return parseURL(raw, false) }
 
-// parseURL parses a URL as ParseURL does. With allowHTTP, the schemes http and https stand for ws and
-// wss, as in the browser's WebSocket constructor (https://websockets.spec.whatwg.org/#dom-websocket-websocket).
+// parseURL parses a URL as ParseURL does. With allowHTTP, the schemes http and https stand for ws
+// and wss, as in the browser's WebSocket constructor
+// (https://websockets.spec.whatwg.org/#dom-websocket-websocket).
 func parseURL(raw string, allowHTTP bool) (*URL, error) {
 	fail := func(format string, args ...any) (*URL, error) {
 		return nil, fmt.Errorf("%w: "+format, append([]any{ErrInvalidURL}, args...)...)
 	}
-	// "Fragment identifiers are meaningless in the context of WebSocket URIs and
-	// MUST NOT be used on these URIs." An empty one is one, too.
+	// RFC 6455, section 3: "Fragment identifiers are meaningless in the context of WebSocket URIs
+	// and MUST NOT be used on these URIs." This includes empty ones.
 	if strings.Contains(raw, "#") {
 		return fail("has a fragment")
 	}
@@ -97,36 +100,28 @@ func parseURL(raw string, allowHTTP bool) (*URL, error) {
 	return parsed, nil
 }
 
-// hostField returns a host as the Host header field names it.
+// hostField returns a host in the form of the Host header field.
 func hostField(hostname string, bracketed bool) (string, error) {
 	if bracketed {
 		ip, err := netip.ParseAddr(hostname)
 		if err != nil || !ip.Is6() {
 			return "", fmt.Errorf("%q is not an IPv6 address", hostname)
 		}
-		// A zone has a meaning on this host only.
-		//
-		// RFC 6874, section 4.
+		// RFC 6874, section 4: a zone has a meaning only on this host.
 		return "[" + ip.WithZone("").String() + "]", nil
 	}
 	if hostname == "" {
 		return "", errors.New("no host")
 	}
-	for i := range len(hostname) {
-		// reg-name without percent-encoding: RFC 3986, section 3.2.2
-		// Names in other scripts are the caller's to encode (xn--…).
-		switch c := hostname[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case strings.IndexByte("-._~!$&'()*+,;=", c) >= 0:
-		default:
-			return "", fmt.Errorf("host %q is not in ASCII letters, digits and hyphens", hostname)
-		}
+	// Names in other scripts must be encoded by the caller (xn--…).
+	if !authority.IsHostName(hostname) || !authority.IsASCII(hostname) {
+		return "", fmt.Errorf("host %q is not in ASCII letters, digits and hyphens", hostname)
 	}
 	return hostname, nil
 }
 
-// encodePath returns path and query so that they can stand in a request line.
-// The query is sent as it was written, but for bytes that cannot stand there.
+// encodePath returns the path and the query as a request target. In the query it encodes only the
+// bytes that a request line must not have.
 //
 // RFC 6455, section 3.
 func encodePath(u *url.URL) string {

@@ -31,7 +31,7 @@ func TestParseURL(t *testing.T) {
 		// RFC 6874, section 4: a zone identifier does not leave the host.
 		{"ws://[fe80::1%25eth0]:8080/", false, "[fe80::1%eth0]:8080", "[fe80::1]:8080", "/", ""},
 
-		// "The path component […] the query component": the resource name.
+		// RFC 6455, section 3: the resource name consists of the path and the query.
 		{"ws://h/a/b%2Fc", false, "h:80", "h", "/a/b%2Fc", ""},
 		{"ws://h/a b\"ö", false, "h:80", "h", "/a%20b%22%C3%B6", ""},
 		{"ws://h?q", false, "h:80", "h", "/?q", ""},

@@ -2,17 +2,16 @@ package websocket
 
 import "unicode/utf8"
 
-// utf8State checks UTF-8 that comes in pieces, and fails at the first byte that
-// no character can have there, be it in the middle of one. The zero value is
-// ready.
+// utf8State checks UTF-8 that arrives in pieces. It fails at the first byte that no valid text can
+// have there, even in the middle of a character. The zero value is ready to use.
 //
 // RFC 3629, section 4.
 type utf8State struct {
-	missing int8 // continuation bytes that the last character still needs
+	missing int8 // the number of continuation bytes that the last character still needs
 	lo, hi  byte // the range of the next one
 }
 
-// valid takes the next piece and reports whether it can stand there.
+// valid checks the next piece.
 func (s *utf8State) valid(b []byte) bool {
 	for len(b) > 0 && s.missing > 0 {
 		if !s.next(b[0]) {
@@ -20,8 +19,8 @@ func (s *utf8State) valid(b []byte) bool {
 		}
 		b = b[1:]
 	}
-	// The standard library checks what is complete, many bytes at a time. An
-	// unfinished character is among the last three bytes.
+	// The standard library checks complete characters, many bytes at a time. An incomplete
+	// character is among the last three bytes.
 	whole := len(b)
 	for i := len(b) - 1; i >= 0 && i >= len(b)-(utf8.UTFMax-1); i-- {
 		if utf8.RuneStart(b[i]) {
@@ -45,7 +44,7 @@ func (s *utf8State) valid(b []byte) bool {
 // complete reports whether the text may end here.
 func (s *utf8State) complete() bool { return s.missing == 0 }
 
-// next takes one byte.
+// next checks one byte.
 func (s *utf8State) next(c byte) bool {
 	if s.missing > 0 {
 		if c < s.lo || c > s.hi {
@@ -59,14 +58,14 @@ func (s *utf8State) next(c byte) bool {
 	switch {
 	case c < 0x80:
 	case c < 0xc2:
-		return false // a continuation byte, or a character of one byte in two
+		return false // a continuation byte, or an ASCII character in two bytes
 	case c < 0xe0:
 		s.missing = 1
 	case c < 0xf0:
 		s.missing = 2
 		switch c {
 		case 0xe0:
-			s.lo = 0xa0 // less would fit two bytes
+			s.lo = 0xa0 // smaller values fit in two bytes
 		case 0xed:
 			s.hi = 0x9f // the surrogates follow
 		}
@@ -74,7 +73,7 @@ func (s *utf8State) next(c byte) bool {
 		s.missing = 3
 		switch c {
 		case 0xf0:
-			s.lo = 0x90 // less would fit three bytes
+			s.lo = 0x90 // smaller values fit in three bytes
 		case 0xf4:
 			s.hi = 0x8f // U+10FFFF is the last
 		}

@@ -1,5 +1,5 @@
-// Package authority parses what the URIs of ICE servers and of proxies have in common:
-// [username [":" password] "@"]hostname[":" port].
+// Package authority parses the common part of the URIs of ICE servers and of proxies, [username
+// [":" password] "@"]hostname[":" port], and checks host names.
 package authority
 
 import (
@@ -13,12 +13,12 @@ import (
 type Authority struct {
 	Username, Password string // percent-decoded
 	HasCredentials     bool   // there is a user name
-	HasPassword        bool   // there is a password, perhaps an empty one
+	HasPassword        bool   // there is a password, which may be empty
 	Host               string // a name or an IP address, an IPv6 address without its brackets
-	Port               uint16 // 0: none given
+	Port               uint16 // 0: none
 }
 
-// Error says what is wrong. It never contains credentials.
+// Error is the error of Parse. It never contains credentials.
 type Error string
 
 func (e Error) Error() string { return string(e) }
@@ -73,7 +73,9 @@ func (a *Authority) parseUserinfo(s string) error {
 	return nil
 }
 
-// IsHostName accepts what RFC 1123 and the underscores of the real world allow, at most 253 characters.
+// IsHostName reports whether s is a host name of at most 253 characters: labels of letters, digits
+// and hyphens (RFC 1123, section 2.1), of underscores, which are common in practice, and of
+// characters outside of ASCII.
 func IsHostName(s string) bool {
 	if s == "" || len(s) > 253 || s[0] == '-' || s[0] == '.' {
 		return false
@@ -89,7 +91,7 @@ func IsHostName(s string) bool {
 	return !strings.Contains(s, "..")
 }
 
-// Redact removes the credentials of a URI, so that errors and logs do not spread them.
+// Redact returns a URI without its credentials, for errors and logs.
 func Redact(s string) string {
 	if at := strings.LastIndexByte(s, '@'); at >= 0 {
 		return "…@" + s[at+1:]
@@ -97,7 +99,7 @@ func Redact(s string) string {
 	return s
 }
 
-// IsASCII reports whether s has ASCII characters only, as a host name has in a request.
+// IsASCII reports whether s has ASCII characters only, as required of a host name in a request.
 func IsASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {

@@ -1,8 +1,8 @@
-// Package bufpool lends byte buffers in size classes that are powers of two.
+// Package bufpool pools byte buffers in size classes that are powers of two.
 //
-// The pools are shared by all connections of a process and shrink with the
-// garbage collector ([sync.Pool]), so an idle connection that has given its
-// buffers back holds nothing. Get and Free do not allocate in steady state.
+// The pools are shared by all connections of a process and shrink with the garbage collector
+// ([sync.Pool]), so that an idle connection which has freed its buffers holds no memory. Get and
+// Free do not allocate in steady state.
 package bufpool
 
 import (
@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	minShift = 6  // 64 bytes: a smaller buffer would be mostly bookkeeping
-	maxShift = 20 // 1 MiB: larger buffers are rare enough for the garbage collector
+	minShift = 6  // 64 bytes: smaller buffers would consist mostly of bookkeeping
+	maxShift = 20 // 1 MiB: larger buffers are rare, and left to the garbage collector
 )
 
-// Buffer is a borrowed buffer. Its owner may append to B and cut its end, but
-// not its front or its capacity; it must not be used after Free.
+// Buffer is a buffer from the pool. Its owner may append to B and remove bytes from its end, but
+// not from its front, and must not change its capacity. It must not be used after Free.
 type Buffer struct {
 	B     []byte
 	Next  *Buffer // for the owner's lists; nil in a buffer from Get
-	class int8    // index into pools, or -1 when too large to be pooled
+	class int8    // index into pools, or -1 if the buffer is too large to be pooled
 }
 
 var pools [maxShift - minShift + 1]sync.Pool
 
-// Get returns a buffer of length 0 with room for at least n bytes.
+// Get returns a buffer of length 0 with a capacity of at least n bytes.
 func Get(n int) *Buffer {
 	shift := minShift
 	if n > 1<<minShift {
@@ -41,7 +41,7 @@ func Get(n int) *Buffer {
 	return &Buffer{B: make([]byte, 0, 1<<shift), class: int8(class)}
 }
 
-// Free gives the buffer back. Freeing nil is allowed.
+// Free returns the buffer to its pool. Freeing nil is allowed.
 func (b *Buffer) Free() {
 	if b == nil || b.class < 0 {
 		return
@@ -50,8 +50,8 @@ func (b *Buffer) Free() {
 	pools[b.class].Put(b)
 }
 
-// Grow returns a buffer that holds what b held and has room for n more bytes,
-// and frees b if that is another one.
+// Grow returns a buffer with the bytes of b and room for n more, and frees b if the result is
+// another buffer.
 func (b *Buffer) Grow(n int) *Buffer {
 	if cap(b.B)-len(b.B) >= n {
 		return b

@@ -1,5 +1,5 @@
-// Package deadline is the deadline of a net.Conn: a time that can be waited for
-// and moved.
+// Package deadline implements the deadlines of a net.Conn: times that goroutines can wait for, and
+// that can be changed in the meantime.
 package deadline
 
 import (
@@ -7,32 +7,31 @@ import (
 	"time"
 )
 
-// Deadline is a time, seen as a channel that is closed when it has passed. It
-// must be initialized, and may be used by several goroutines.
+// Deadline is a deadline. It must be initialized by Init, and may be used by several goroutines.
 type Deadline struct {
 	mu     sync.Mutex
 	timer  *time.Timer
 	passed chan struct{}
 }
 
-// Init makes it a deadline that never passes.
+// Init initializes a deadline that never passes.
 func (d *Deadline) Init() { d.passed = make(chan struct{}) }
 
-// Expired returns the channel that is closed when the deadline passes. A
-// deadline that is set anew after it has passed has another channel.
+// Expired returns the channel that is closed when the deadline passes. After a deadline has passed,
+// the next Set replaces the channel.
 func (d *Deadline) Expired() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.passed
 }
 
-// Set moves the deadline; the zero time is never. Who waits for one that has
-// not passed waits for the new one.
+// Set sets the deadline; the zero time is no deadline. A goroutine that waits on the channel of a
+// deadline that has not passed waits for the new one.
 func (d *Deadline) Set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.timer != nil && !d.timer.Stop() {
-		<-d.passed // its function runs, or has run
+		<-d.passed // the function of the timer is running, or has run
 	}
 	d.timer = nil
 	select {

@@ -27,7 +27,7 @@ func TestDeadline(t *testing.T) {
 
 		d.Set(time.Now().Add(time.Second))
 		waiting := d.Expired()
-		d.Set(time.Now().Add(3 * time.Second)) // moved while somebody waits
+		d.Set(time.Now().Add(3 * time.Second)) // changed while a goroutine waits
 		time.Sleep(2 * time.Second)
 		require.False(t, passed(&d))
 		time.Sleep(time.Second)

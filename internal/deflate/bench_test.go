@@ -23,7 +23,8 @@ func benchmarkMessages(b *testing.B, name string, size int) [][]byte {
 	return nil
 }
 
-// forEachMessage runs the benchmark for messages of several kinds and sizes, all with the window kept.
+// forEachMessage runs the benchmark for messages of several kinds and sizes, all with the window
+// kept.
 func forEachMessage(b *testing.B, run func(b *testing.B, messages [][]byte)) {
 	for _, name := range []string{"json", "words", "noise"} {
 		for _, size := range []int{125, 1024, 65536} {

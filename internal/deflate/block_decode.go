@@ -54,7 +54,7 @@ func (d *Decompressor) codeLengthCode() (blocked bool, err error) {
 	return false, nil
 }
 
-// lengths reads the lengths of the codes: RFC 1951, section 3.2.7
+// lengths reads the lengths of the two codes. It reports whether they are complete.
 func (d *Decompressor) lengths() (done bool, err error) {
 	table, lengths := d.tables.codeLengths(), d.tables.lengths[:d.nLitLen+d.nDistance]
 	for d.have < len(lengths) {
@@ -111,12 +111,15 @@ func (d *Decompressor) dynamicTables() error {
 	return nil
 }
 
-// header starts a block: RFC 1951, section 3.2.3
+// header reads BFINAL and BTYPE, and begins a block.
+//
+// RFC 1951, section 3.2.3.
 func (d *Decompressor) header() error {
 	d.final = d.take(1) == 1
 	switch d.take(2) {
 	case 0:
-		d.take(d.nbits & 7) // "Any bits of input up to the next byte boundary are ignored."
+		// RFC 1951, section 3.2.4: "Any bits of input up to the next byte boundary are ignored."
+		d.take(d.nbits & 7)
 		d.state = stateStoredSize
 	case 1:
 		d.litLen, d.dist = fixedLitLen[:], fixedDistance[:]
@@ -129,7 +132,8 @@ func (d *Decompressor) header() error {
 	return nil
 }
 
-// endBlock ends one. A message may go on after a final block, as if the next one began a stream of its own, at a byte border:
+// endBlock ends a block. A message may continue after a final block, with a new stream at a byte
+// boundary.
 //
 // RFC 7692, section 7.2.3.4.
 func (d *Decompressor) endBlock() {

@@ -9,19 +9,21 @@ import (
 const (
 	maxStored = 65535 // bytes in a stored block: its LEN has 16 bits
 
-	// A description of two codes is not smaller than minHeaderBits and headerBitsPerSymbol for each symbol that occurs: its
-	// counts and the lengths of 10 lengths, and what 1 to 4 bits for a length and the gaps between symbols come to.
+	// minHeaderBits and headerBitsPerSymbol are an estimate of the least size of the header of a
+	// dynamic block: the counts and the lengths of 10 code length codes, and for each symbol that
+	// occurs its length, of 1 to 4 bits, with the gaps between symbols.
 	minHeaderBits       = 5 + 5 + 4 + 3*10
 	headerBitsPerSymbol = 2
 )
 
-// What lengths and distances become: symbols, counted from the first length symbol, bases and extra bits.
+// The symbols, bases and extra bits of lengths and distances. Length symbols are counted from the
+// first one.
 var (
 	lengthSymbol    [maxMatch - minMatch + 1]uint8
 	lengthBase      [29]uint16
 	lengthExtra     [29]uint8
 	nearDistance    [256]uint8 // symbols of distances up to 256
-	farDistance     [256]uint8 // symbols of distances above, by 128
+	farDistance     [256]uint8 // symbols of larger distances, divided by 128
 	distanceBase    [maxDistanceSymbols]uint16
 	distanceExtra   [maxDistanceSymbols]uint8
 	fixedLitLenCode codes
@@ -60,7 +62,7 @@ func init() {
 	fixedDistCode.assign(len(fixedDistanceLengths))
 }
 
-// distanceSymbol returns the symbol of a distance, less one.
+// distanceSymbol returns the symbol of the distance d+1.
 func distanceSymbol(d int) uint8 {
 	if d < len(nearDistance) {
 		return nearDistance[d]
@@ -68,15 +70,17 @@ func distanceSymbol(d int) uint8 {
 	return farDistance[d>>7]
 }
 
-// appendBlocks ends a block: it appends the tokens, which mean raw, in the way that takes the fewest bits.
+// appendBlocks ends a block: it appends the tokens, which stand for raw, in the encoding that takes
+// the fewest bits.
 func (c *Compressor) appendBlocks(dst []byte, s *scratch, raw []byte) []byte {
 	s.litLenCount[endOfBlock] = 1
 	extra := s.extraBits()
-	storedBits := (len(raw) + (len(raw)+maxStored-1)/maxStored*5) * 8 // at the most, but for the first header's bits
+	storedBits := (len(raw) + (len(raw)+maxStored-1)/maxStored*5) * 8 // an upper bound, except for the first header's bits
 	bits := 3 + extra + s.codedBits(&fixedLitLenCode, &fixedDistCode)
 	litLen, distance := &fixedLitLenCode, &fixedDistCode
 	var h dynamicHeader
-	// Making codes takes longer than seeing that there is nothing to gain, as with short messages, and with random bytes.
+	// Making codes takes longer than estimating that they save nothing, as for short messages and
+	// random bytes.
 	if minHeaderBits+extra+s.leastBits() < min(bits, storedBits) {
 		s.makeCodes(&s.litLen, s.litLenCount[:], maxCodeLength)
 		s.makeCodes(&s.distance, s.distanceCount[:], maxCodeLength)
@@ -102,7 +106,9 @@ func (c *Compressor) appendBlocks(dst []byte, s *scratch, raw []byte) []byte {
 	return dst
 }
 
-// appendStored appends stored blocks: RFC 1951, section 3.2.4
+// appendStored appends stored blocks.
+//
+// RFC 1951, section 3.2.4.
 func (c *Compressor) appendStored(dst, raw []byte) []byte {
 	for len(raw) > 0 {
 		n := min(len(raw), maxStored)
@@ -141,7 +147,8 @@ func (s *scratch) codedBits(litLen, distance *codes) int {
 	return bits
 }
 
-// leastBits returns about how many bits no code for the symbols can go below, its description included: their entropy.
+// leastBits returns an estimate of the least size of the symbols in any code, in bits: their
+// entropy, plus the size of the header.
 func (s *scratch) leastBits() int {
 	return leastBits(s.litLenCount[:]) + leastBits(s.distanceCount[:])
 }
@@ -163,8 +170,8 @@ func leastBits(counts []uint32) int {
 
 const log2Scale = 8
 
-// log2 returns the binary logarithm of n, which is above 0, with log2Scale bits behind the point, of which those between powers
-// of 2 are on the straight line: too small by 0.09 at the most.
+// log2 returns the binary logarithm of n, which is above 0, with log2Scale fractional bits. Between
+// powers of 2 it interpolates linearly: the result is too small by at most 0.09.
 func log2(n uint32) uint32 {
 	whole := uint32(bits.Len32(n)) - 1
 	return whole<<log2Scale + (n<<log2Scale>>whole - 1<<log2Scale)
@@ -190,14 +197,17 @@ func (s *scratch) writeTokens(w *bitWriter, litLen, distance *codes) {
 	w.flush()
 }
 
-// dynamicHeader is the description of two codes: RFC 1951, section 3.2.7
+// dynamicHeader is the header of a block with dynamic codes.
+//
+// RFC 1951, section 3.2.7.
 type dynamicHeader struct {
-	nLitLen, nDistance, nCodeLength int // HLIT, HDIST and HCLEN, with what is added to them
-	symbols                         int // in scratch.header
+	nLitLen, nDistance, nCodeLength int // HLIT + 257, HDIST + 1 and HCLEN + 4
+	symbols                         int // the number of symbols in scratch.header
 	bits                            int
 }
 
-// dynamicHeader describes the codes litLen and distance, in header, and makes the code for that.
+// dynamicHeader encodes the lengths of the codes litLen and distance, in s.header, and makes the
+// code length code.
 func (s *scratch) dynamicHeader() dynamicHeader {
 	h := dynamicHeader{nLitLen: maxLitLenSymbols, nDistance: maxDistanceSymbols, nCodeLength: len(codeLengthOrder)}
 	for h.nLitLen > 257 && s.litLen.length(h.nLitLen-1) == 0 {
@@ -289,21 +299,22 @@ func (s *scratch) writeHeader(w *bitWriter, h dynamicHeader) {
 	w.flush()
 }
 
-// bitWriter appends bits, the first one lowest, in room that is there from the start.
+// bitWriter appends bits, the first one lowest, to memory that is allocated in advance.
 type bitWriter struct {
-	out   []byte // up to its capacity
+	out   []byte // all of the memory
 	n     int    // whole bytes in out
 	hold  uint64
 	nbits uint
 }
 
-// newBitWriter returns one for so many bits behind dst and the bits in hold.
+// newBitWriter returns a bitWriter that can append the given number of bits to dst, after the nbits
+// bits in hold.
 func newBitWriter(dst []byte, bits int, hold uint64, nbits uint) bitWriter {
 	dst = slices.Grow(dst, (bits+int(nbits)+7)/8+8)
 	return bitWriter{out: dst[:cap(dst)], n: len(dst), hold: hold, nbits: nbits}
 }
 
-// add adds bits, up to 57 between two calls of flush.
+// add appends n bits, at most 57 between two calls of flush.
 func (w *bitWriter) add(bits uint64, n uint) {
 	w.hold |= bits << w.nbits
 	w.nbits += n
@@ -311,7 +322,7 @@ func (w *bitWriter) add(bits uint64, n uint) {
 
 func (w *bitWriter) addCode(code uint32) { w.add(uint64(code&(1<<codeBits-1)), uint(code>>codeBits)) }
 
-// flush makes bytes of the bits.
+// flush moves whole bytes to out.
 func (w *bitWriter) flush() {
 	binary.LittleEndian.PutUint64(w.out[w.n:], w.hold)
 	w.n += int(w.nbits >> 3)
@@ -319,7 +330,7 @@ func (w *bitWriter) flush() {
 	w.nbits &= 7
 }
 
-// finish returns what is written and the bits that are no byte.
+// finish returns the bytes, and the bits that do not fill a byte.
 func (w *bitWriter) finish() (dst []byte, hold uint64, nbits uint) {
 	return w.out[:w.n], w.hold, w.nbits
 }

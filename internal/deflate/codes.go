@@ -6,13 +6,15 @@ import (
 )
 
 const (
-	// pairBits is the most that a length with its distance takes: two codes of 15 bits, 5 and 13 extra bits.
+	// pairBits is the largest size of a length with its distance: two codes of 15 bits, 5 and 13
+	// extra bits.
 	pairBits = 15 + 5 + 15 + 13
-	// minGrowth is the least by which dst is grown, in bytes, unless the limit is closer.
+	// minGrowth is the least growth of dst, in bytes, unless the limit is closer.
 	minGrowth = 512
 )
 
-// codes decodes until the block ends (d.state changes) or src does.
+// codes decodes literals, lengths and distances until the block ends, which changes d.state, or
+// until src is used up.
 func (d *Decompressor) codes(dst, src []byte, base, limit int) ([]byte, []byte, error) {
 	hold, nbits := d.hold, d.nbits
 	litLen, dist := (*[1 << litLenTableBits]entry)(d.litLen), (*[1 << distanceTableBits]entry)(d.dist)
@@ -21,7 +23,8 @@ func (d *Decompressor) codes(dst, src []byte, base, limit int) ([]byte, []byte, 
 	var err error
 loop:
 	for {
-		// 56 bits or more, unless src ends. A load of 8 bytes leaves some above nbits, where the next load finds the same.
+		// Load 56 bits or more, unless src ends. A load of 8 bytes also sets bits above nbits, to
+		// the values that the next load sets.
 		if len(src) >= 8 {
 			hold |= binary.LittleEndian.Uint64(src) << nbits
 			taken := (63 - nbits) >> 3
@@ -34,7 +37,7 @@ loop:
 				src = src[1:]
 			}
 		}
-		// Literals go on as long as a pair would have its bits.
+		// Decode literals while there are enough bits for a pair.
 		var e entry
 		for {
 			e = litLen[hold&(1<<litLenTableBits-1)]
@@ -76,7 +79,7 @@ loop:
 			break loop
 		}
 
-		// The pair is taken at once: nothing of it is used until all of it is there.
+		// A pair is consumed at once: while it is incomplete, none of its bits are.
 		length := e.value() + int(hold>>used&(1<<e.extra()-1))
 		used += e.extra()
 		e = dist[hold>>used&(1<<distanceTableBits-1)]
@@ -129,12 +132,13 @@ loop:
 	return out[:n], src, err
 }
 
-// keep takes over what codes has not used, without the bits above it, of bytes that are still in src.
+// keep stores the bits that codes has not used, without those above nbits, whose bytes are still in
+// src.
 func (d *Decompressor) keep(hold uint64, nbits uint) {
 	d.hold, d.nbits = hold&(1<<nbits-1), nbits
 }
 
-// room returns dst with all the bytes that it may be extended by, within its capacity and the limit.
+// room returns dst extended to its capacity or the limit.
 func room(dst []byte, limit int) []byte {
 	n := cap(dst)
 	if limit >= 0 {
@@ -143,7 +147,7 @@ func room(dst []byte, limit int) []byte {
 	return dst[:n]
 }
 
-// grow returns out, all of which is in use, with room behind it, or ErrTooLarge.
+// grow returns out, all of which is in use, with more bytes behind it, or ErrTooLarge.
 func grow(out []byte, limit int) ([]byte, error) {
 	more := minGrowth
 	if limit >= 0 {

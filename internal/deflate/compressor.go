@@ -12,35 +12,37 @@ const (
 )
 
 const (
-	// minSpace is the least room for new bytes in a Compressor's buffer: less would move small windows all the time.
+	// minSpace is the least space for new bytes in a Compressor's buffer: with less, small windows
+	// would be moved often.
 	minSpace = 1024
 	// maxHashBits bounds the table of hashes; below, it has an entry for each byte of the window.
 	maxHashBits = 14
 )
 
-// A Compressor compresses the messages of one direction of one connection, one after the other. It holds the last messages up
-// to the size of its window and an index of them: 160 KiB for a window of 15 bits, 4 KiB for one of 9. It is not safe for
-// concurrent use.
+// A Compressor compresses the messages of one direction of one connection, one after the other. It
+// holds the last bytes of them, up to the size of its window, and an index: 160 KiB for a window of
+// 15 bits, 4 KiB for one of 9. It is not safe for concurrent use.
 type Compressor struct {
 	window int    // the size of the window, in bytes: a power of 2
-	buf    []byte // the window, then what is to be compressed
-	pos    int    // where the second starts in buf
-	end    int    // and where it ends
-	hashed int    // where what is not in the index yet starts, never above pos
+	buf    []byte // the window, then the bytes to be compressed
+	pos    int    // the start of the bytes to be compressed, in buf
+	end    int    // the end of them
+	hashed int    // the start of the bytes that are not in the index yet, never above pos
 
-	// The index: where in the stream the last bytes with each hash were, and where others with the same hash were before.
-	// Both count modulo 65536 from the stream's start, so that moving the bytes of buf leaves them alone; what has
-	// become wrong in them is found out by looking at the bytes.
+	// The index: for each hash the last position in the stream with that hash, and for each
+	// position the one before it with the same hash. Positions count modulo 65536 from the start of
+	// the stream, so that they remain valid when the bytes of buf move. An outdated position is
+	// recognised by comparing the bytes.
 	head, prev []uint16
-	base       uint16 // the place of buf[0] in the stream
+	base       uint16 // the position of buf[0] in the stream
 	hashShift  uint
 
-	hold  uint64 // bits that are no whole byte yet, the first one lowest
-	nbits uint   // how many of them
+	hold  uint64 // bits that do not fill a byte yet, the first one lowest
+	nbits uint   // the number of them
 }
 
-// NewCompressor returns a compressor whose matches reach back at most 2^windowBits bytes, also into earlier messages. It
-// panics if windowBits is not in [MinWindowBits] to [MaxWindowBits].
+// NewCompressor returns a compressor whose matches reach back at most 2^windowBits bytes, also into
+// earlier messages. It panics if windowBits is not in [MinWindowBits] to [MaxWindowBits].
 func NewCompressor(windowBits int) *Compressor {
 	checkWindowBits(windowBits)
 	window := 1 << windowBits
@@ -60,18 +62,20 @@ func checkWindowBits(bits int) {
 	}
 }
 
-// Reset forgets the history and an unfinished message.
+// Reset empties the window and discards an unfinished message.
 func (c *Compressor) Reset() {
-	c.base += uint16(c.end) // nearly all of the index is too far away now
+	c.base += uint16(c.end) // so that the distances to nearly all positions of the index are too large
 	c.pos, c.end, c.hashed = 0, 0, 0
 	c.hold, c.nbits = 0, 0
 }
 
-// Append compresses src, the next bytes of a message, and appends to dst what came out: whole bytes, so that up to 7 bits may
-// be kept for the next call. With last, the message ends: all of it is out, without the 00 00 ff ff at its end
-// (RFC 7692, section 7.2.1), and the next call begins another one. Neither slice is kept.
+// Append compresses src, the next bytes of a message, and appends the output to dst. The output has
+// whole bytes, and up to 7 bits are kept for the next call. If last is set, the message ends: all
+// of its output has been appended, without the 00 00 ff ff at its end (RFC 7692, section 7.2.1),
+// and the next call begins another message. Neither slice is kept.
 //
-// Each call makes blocks of its own, so that a message in many small parts is larger than in one.
+// Each call produces blocks of its own, so that a message passed in many small parts is larger than
+// one passed at once.
 func (c *Compressor) Append(dst, src []byte, last bool) []byte {
 	if len(src) > 0 {
 		s := scratchPool.Get().(*scratch)
@@ -79,7 +83,8 @@ func (c *Compressor) Append(dst, src []byte, last bool) []byte {
 		scratchPool.Put(s)
 	}
 	if last {
-		// An empty stored block: BFINAL 0, BTYPE 00, and zeros to the byte border; LEN and NLEN are what is left out.
+		// An empty stored block: BFINAL 0, BTYPE 00, and zeros up to the byte boundary, without LEN
+		// and NLEN.
 		for bits := c.nbits + 3; bits > 0; bits -= min(bits, 8) {
 			dst = append(dst, byte(c.hold))
 			c.hold >>= 8
@@ -102,7 +107,7 @@ func (c *Compressor) compress(dst, src []byte, s *scratch) []byte {
 	return dst
 }
 
-// fill copies as much of src to buf as there is room for, and says how much that was.
+// fill copies as many bytes of src to buf as there is space for, and returns their number.
 func (c *Compressor) fill(src []byte) int {
 	if len(src) > len(c.buf)-c.end && c.pos > c.window {
 		moved := c.pos - c.window
@@ -117,28 +122,29 @@ func (c *Compressor) fill(src []byte) int {
 	return n
 }
 
-// maxTokens is the most tokens in a block: enough to make a code worth its header, few enough for it to follow the data.
+// maxTokens is the largest number of tokens in a block: large enough that dynamic codes save more
+// than their header takes, and small enough that the codes adapt to the data.
 const maxTokens = 1 << 14
 
-// scratch is what compressing needs besides the window. It holds nothing between calls, so that few of them serve many
-// connections.
+// scratch is the memory that compression needs besides the window. It holds nothing between calls,
+// so that a few of them serve many connections.
 type scratch struct {
-	n      int // tokens
+	n      int // the number of tokens
 	tokens [maxTokens]token
 
-	// How often each symbol occurs, without the end of the block.
+	// The number of occurrences of each symbol, without the end of the block.
 	litLenCount   [maxLitLenSymbols]uint32
 	distanceCount [maxDistanceSymbols]uint32
 
 	litLen, distance codes
 	codeLength       codes
 	header           [maxLitLenSymbols + maxDistanceSymbols]uint16 // symbols of the code length code, with their extra bits
-	sorted, weights  [maxLitLenSymbols]uint32                      // for making codes
+	sorted, weights  [maxLitLenSymbols]uint32                      // of makeCodes
 }
 
 var scratchPool = sync.Pool{New: func() any { return new(scratch) }}
 
-// full says that there may be no room for the tokens of one more step of findMatches.
+// full reports whether there may be no space for the tokens of one more step of findMatches.
 func (s *scratch) full() bool { return s.n > maxTokens-maxStep }
 
 func (s *scratch) reset() {

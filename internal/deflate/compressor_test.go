@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// emptyTail is what the sender of a message leaves out at its end.
+// emptyTail is the end of a message, which the sender removes.
 const emptyTail = "\x00\x00\xff\xff"
 
-// stdInflate is what the standard library makes of messages that share a window.
+// stdInflate decompresses messages that share a window with the standard library.
 func stdInflate(t testing.TB, messages ...[]byte) []byte {
 	t.Helper()
 	var stream bytes.Buffer
@@ -43,13 +43,13 @@ func TestCompressExamples(t *testing.T) {
 	c.Reset()
 	require.Equal(t, first, c.Append(nil, []byte("Hello"), true))
 
-	// 7.2.3.6: "a single octet with the value 0x00".
+	// RFC 7692, section 7.2.3.6: an empty message is the octet 0x00.
 	require.Equal(t, []byte{0}, c.Append(nil, nil, true))
 	require.Equal(t, []byte{0}, c.Append(nil, []byte{}, true))
 }
 
-// Nothing that a compressor makes may reach back further than its window: the decompressor with the same window, which refuses
-// that, and the standard library's must agree on all of it.
+// Nothing that a compressor makes may reach back further than its window: the decompressor with the
+// same window, which refuses that, and the standard library's must agree on all of it.
 func TestCompressRoundTrips(t *testing.T) {
 	for windowBits := MinWindowBits; windowBits <= MaxWindowBits; windowBits++ {
 		for _, size := range []int{0, 1, 3, 4, 5, 100, 1279, 1280, 1281, 5000, 40_000} {
@@ -65,7 +65,7 @@ func TestCompressRoundTrips(t *testing.T) {
 				require.NoError(t, err, name)
 				require.True(t, bytes.Equal(s.data, got), name)
 
-				// Again, and in two parts, with what came before in the window.
+				// Again, and in two parts, with the earlier messages in the window.
 				second := c.Append(nil, s.data[:size/3], false)
 				second = c.Append(second, s.data[size/3:], true)
 				got, err = inflateMessage(d, second, 1<<20, size)
@@ -80,7 +80,7 @@ func TestCompressRoundTrips(t *testing.T) {
 	}
 }
 
-// A conversation of messages of all sizes, in parts of all sizes, appended to what is there already.
+// Messages of all sizes, in parts of all sizes, appended to earlier ones.
 func TestCompressConversation(t *testing.T) {
 	data := samples(1 << 18)
 	for windowBits := MinWindowBits; windowBits <= MaxWindowBits; windowBits++ {

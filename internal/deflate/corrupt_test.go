@@ -13,7 +13,8 @@ type stream struct {
 	n     uint
 }
 
-// bits adds n bits, the lowest first: what RFC 1951 calls "data elements other than Huffman codes".
+// bits adds n bits, the lowest first, as for "data elements other than Huffman codes" (RFC 1951,
+// section 3.1.1).
 func (s *stream) bits(v, n uint) *stream {
 	for i := range n {
 		if s.n%8 == 0 {
@@ -33,8 +34,8 @@ func (s *stream) code(v, n uint) *stream {
 	return s
 }
 
-// dynamic starts a block with two codes, whose lengths are given one by one: in codes of 4 bits, the same for all lengths 0 to
-// 15 (16 codes of 4 bits are a complete code).
+// dynamic starts a block with two codes, whose lengths are given one by one: in codes of 4 bits,
+// the same for all lengths 0 to 15 (16 codes of 4 bits are a complete code).
 func (s *stream) dynamic(litLen, distance []uint) *stream {
 	s.bits(0, 1).bits(2, 2).bits(uint(len(litLen)-257), 5).bits(uint(len(distance)-1), 5).bits(19-4, 4)
 	for _, symbol := range codeLengthOrder {
@@ -69,8 +70,8 @@ func TestDecompressCodesOfEveryShape(t *testing.T) {
 			s:    new(stream).dynamic(lengthsOf(257, map[int]uint{'a': 1, 256: 1}), []uint{0}).code(0, 1).code(0, 1).code(1, 1),
 			want: "aa",
 		},
-		// "If only one distance code is used, it is encoded using one bit, not zero bits; in this case there is a single code
-		// length of one, with one unused code."
+		// "If only one distance code is used, it is encoded using one bit, not zero bits; in this
+		// case there is a single code length of one, with one unused code."
 		"one distance code": {
 			s:    new(stream).dynamic(lengthsOf(258, map[int]uint{'a': 1, 256: 2, 257: 2}), []uint{1}).code(0, 1).code(3, 2).code(0, 1).code(2, 2),
 			want: "aaaa",
@@ -79,7 +80,8 @@ func TestDecompressCodesOfEveryShape(t *testing.T) {
 			s:    new(stream).dynamic(lengthsOf(258, map[int]uint{'a': 1, 256: 2, 257: 2}), []uint{1}).code(0, 1).code(3, 2).code(1, 1).code(2, 2),
 			fail: true,
 		},
-		// "One distance code of zero bits means that there are no distance codes used at all (the data is all literals)."
+		// "One distance code of zero bits means that there are no distance codes used at all (the
+		// data is all literals)."
 		"no distance code, but a length": {
 			s:    new(stream).dynamic(lengthsOf(258, map[int]uint{'a': 1, 256: 2, 257: 2}), []uint{0}).code(0, 1).code(3, 2).code(0, 1).code(2, 2),
 			fail: true,
@@ -141,7 +143,8 @@ func TestDecompressCodesOfEveryShape(t *testing.T) {
 	}
 }
 
-// Codes of up to 15 bits, with second tables of all widths: symbol i of the first fifteen has i+1 bits.
+// Codes of up to 15 bits, with second tables of all widths: symbol i of the first fifteen has i+1
+// bits.
 func TestDecompressLongCodes(t *testing.T) {
 	litLen := map[int]uint{256: 15}
 	for i := range 15 {

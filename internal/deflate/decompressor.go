@@ -9,33 +9,34 @@ import (
 var (
 	// ErrTooLarge says that the message is larger than the limit.
 	ErrTooLarge = errors.New("deflate: message larger than the limit")
-	// ErrCorrupt says that the data is not DEFLATE, reaches back beyond the window, or ends too early.
+	// ErrCorrupt says that the data is not DEFLATE, reaches back beyond the window, or ends too
+	// early.
 	ErrCorrupt = errors.New("deflate: corrupt data")
 )
 
-// A Decompressor decompresses the messages of one direction of one connection, one after the other. It holds the last
-// 2^windowBits bytes of them, or as many as there were; between two messages that is all that it holds. It is not safe for
-// concurrent use.
+// A Decompressor decompresses the messages of one direction of one connection, one after the other.
+// Between two messages it holds only the last 2^windowBits bytes of them, or as many as there were.
+// It is not safe for concurrent use.
 type Decompressor struct {
 	window history
 
 	hold   uint64 // bits read and not used, the first one lowest
-	nbits  uint   // how many of them
+	nbits  uint   // the number of them
 	state  state
 	final  bool // the block is the last one of its stream
 	begun  bool // the message has had a byte
-	stored int  // bytes of a stored block that are still to come
+	stored int  // the number of missing bytes of a stored block
 	litLen []entry
 	dist   []entry
 	tables *tables // of a block with dynamic codes, until it ends
 
-	// Of the header of a block with dynamic codes.
+	// The header of a block with dynamic codes.
 	nLitLen, nDistance, nCodeLength, have int
 
 	err error
 }
 
-// state is what comes next.
+// state is the next part of the stream.
 type state uint8
 
 const (
@@ -49,37 +50,40 @@ const (
 	stateCodes                    // literals, lengths and distances
 )
 
-// tables are the codes of a block. Between messages no block is open, so that few of them serve many connections.
+// tables are the codes of a block. Between messages there is none, so that a few of them serve many
+// connections.
 type tables struct {
 	lengths  [maxLitLenSymbols + maxDistanceSymbols]uint8
 	litLen   [litLenTableSize]entry
 	distance [distanceTableSize]entry
 }
 
-// codeLengths is the memory of the code length code's table, needed before that of the distances.
+// codeLengths returns the table of the code length code, which uses the memory of the distance
+// table before that is built.
 func (t *tables) codeLengths() []entry { return t.distance[:1<<codeLengthBits] }
 
 var tablesPool = sync.Pool{New: func() any { return new(tables) }}
 
-// NewDecompressor returns a decompressor for a peer whose matches reach back at most 2^windowBits bytes, also into earlier
-// messages. It panics if windowBits is not in [MinWindowBits] to [MaxWindowBits].
+// NewDecompressor returns a decompressor for a peer whose matches reach back at most 2^windowBits
+// bytes, also into earlier messages. It panics if windowBits is not in [MinWindowBits] to
+// [MaxWindowBits].
 func NewDecompressor(windowBits int) *Decompressor {
 	checkWindowBits(windowBits)
 	return &Decompressor{window: history{size: 1 << windowBits}}
 }
 
-// Reset forgets the history, an unfinished message, and an error.
+// Reset empties the window, and discards an unfinished message and an error.
 func (d *Decompressor) Reset() {
 	d.releaseTables()
 	d.window.reset()
 	*d = Decompressor{window: d.window}
 }
 
-// Append decompresses src, the next bytes of a message, and appends what they give to dst. All of src is taken; what ends
-// inside a code is kept for the next call. Neither slice is kept.
+// Append decompresses src, the next bytes of a message, and appends the output to dst. It consumes
+// all of src; the bits of an incomplete code are kept for the next call. Neither slice is kept.
 //
-// The result is at most limit bytes long, dst included: where there is more, it is an ErrTooLarge. A negative limit is none.
-// An error comes with what was decompressed before it.
+// The result, including dst, has at most limit bytes; if there are more, the error is ErrTooLarge.
+// A negative limit is none. Together with an error, Append returns the output before it.
 func (d *Decompressor) Append(dst, src []byte, limit int) ([]byte, error) {
 	if d.err != nil || len(src) == 0 {
 		return dst, d.err
@@ -96,9 +100,10 @@ func (d *Decompressor) Append(dst, src []byte, limit int) ([]byte, error) {
 }
 
 // Finish ends the message. The sender has removed the 00 00 ff ff at its end, the sizes of an empty
-// stored block (RFC 7692, section 7.2.1). If the message does not end in front of such sizes, it is not
-// complete, and the error is ErrCorrupt. Two other endings are accepted: a final block without an empty
-// block after it (RFC 7692, section 7.2.3.4), and a message without any byte, which is empty.
+// stored block (RFC 7692, section 7.2.1). If the message does not end in front of such sizes, it is
+// not complete, and the error is ErrCorrupt. Two other endings are accepted: a final block without
+// an empty block after it (RFC 7692, section 7.2.3.4), and a message without any byte, which is
+// empty.
 func (d *Decompressor) Finish() error {
 	if d.err != nil {
 		return d.err
@@ -169,7 +174,7 @@ func (d *Decompressor) inflate(dst, src []byte, limit int) ([]byte, error) {
 	}
 }
 
-// take removes n bits, which must be there.
+// take removes n of the nbits bits, and returns them.
 func (d *Decompressor) take(n uint) uint64 {
 	v := d.hold & (1<<n - 1)
 	d.hold >>= n

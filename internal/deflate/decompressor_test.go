@@ -101,7 +101,7 @@ func samples(size int) []sample {
 	}
 }
 
-// stdDeflate is what the standard library makes of a message, as it is sent.
+// stdDeflate compresses a message with the standard library.
 func stdDeflate(t testing.TB, data []byte, level int) []byte {
 	t.Helper()
 	var b bytes.Buffer

@@ -1,6 +1,8 @@
 package deflate
 
-// The lengths of the fixed codes, RFC 1951, section 3.2.6
+// The lengths of the fixed codes.
+//
+// RFC 1951, section 3.2.6.
 var (
 	fixedLitLenLengths   = makeFixedLitLenLengths()
 	fixedDistanceLengths = makeFixedDistanceLengths()
@@ -29,7 +31,7 @@ func makeFixedDistanceLengths() (lengths [32]uint8) {
 	return lengths
 }
 
-// codeLengthOrder is the order in which the lengths of the code length code are sent,
+// codeLengthOrder is the order in which the lengths of the code length code are sent.
 //
 // RFC 1951, section 3.2.7.
 var codeLengthOrder = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}

@@ -1,25 +1,27 @@
 package deflate
 
-// minHistory is what a history starts with, in bytes.
+// minHistory is the first size of a history's ring, in bytes.
 const minHistory = 256
 
-// history is a ring of the last bytes of earlier calls. It grows to its size as bytes come.
+// history is the window of a decompressor: a ring of the last bytes of earlier calls. The ring
+// grows with the bytes written, up to size. (internal/ring is a queue of elements; here whole
+// slices are copied.)
 type history struct {
 	ring []byte
-	next int // where the next byte goes
-	n    int // how many bytes there are
-	size int // at most
+	next int // the index of the next byte
+	n    int // the number of bytes
+	size int // the maximum of n
 }
 
 func (h *history) reset() { h.next, h.n = 0, 0 }
 
-// write adds p.
+// write appends p, and drops the oldest bytes.
 func (h *history) write(p []byte) {
 	if len(p) > h.size {
 		p = p[len(p)-h.size:]
 	}
 	if need := min(h.n+len(p), h.size); need > len(h.ring) {
-		// It has not wrapped around yet: it grows before it does.
+		// The ring grows before it wraps around.
 		grown := max(minHistory, len(h.ring))
 		for grown < need {
 			grown *= 2
@@ -37,8 +39,8 @@ func (h *history) write(p []byte) {
 	}
 }
 
-// copyTo copies to p what lies back bytes before the end, up to the end, and returns how many bytes that was. There must be
-// as many.
+// copyTo copies the bytes that begin back bytes before the end to p, as many as fit, and returns
+// their number. back must not exceed the number of bytes.
 func (h *history) copyTo(p []byte, back int) int {
 	p = p[:min(len(p), back)]
 	from := h.next - back

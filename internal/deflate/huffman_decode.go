@@ -2,7 +2,9 @@ package deflate
 
 import "math/bits"
 
-// The alphabets: RFC 1951, section 3.2.5
+// The alphabets.
+//
+// RFC 1951, section 3.2.5.
 const (
 	maxLitLenSymbols   = 286
 	maxDistanceSymbols = 30
@@ -12,27 +14,28 @@ const (
 	maxMatch           = 258
 )
 
-// The bits that the first look into a decoding table takes. A wider table saves second looks and takes longer to fill; 10 bits
-// decoded nothing faster.
+// The number of bits of the index of each first decoding table. A wider table needs fewer second
+// tables and takes longer to fill; with 10 bits, decoding was not faster.
 const (
 	litLenTableBits   = 9
 	distanceTableBits = 8
-	codeLengthBits    = 7 // the longest code of the code lengths: no second look
+	codeLengthBits    = 7 // the longest code of the code lengths: no second table
 )
 
-// The most entries that a complete code can need, with all its second tables, whatever its lengths are: the maximum over
-// all codes of 286 symbols of up to 15 bits behind a first table of 9 bits, and of 32 symbols behind one of 8.
+// The largest number of entries that a complete code can need, including its second tables: the
+// maximum over all codes of 286 symbols of up to 15 bits with a first table of 9 bits, and of 32
+// symbols with one of 8 bits.
 const (
 	litLenTableSize   = 852
 	distanceTableSize = 402
 )
 
-// entry is what a decoding table says about the bits at its index:
+// entry is the meaning of the bits at its index in a decoding table:
 //
-//	bits 0–3    the length of the code, from the first bit that this table looks at
-//	bits 4–7    the number of extra bits; of a link, the bits that the second table looks at
+//	bits 0–3    the length of the code, from the first bit of this table's index
+//	bits 4–7    the number of extra bits; of a link, the number of bits of the second table's index
 //	bits 8–10   the kind
-//	bits 16–31  the literal, the base of the length or distance; of a link, where the second table starts
+//	bits 16–31  the literal, or the base of the length or distance; of a link, the start of the second table
 type entry uint32
 
 const (
@@ -50,21 +53,25 @@ func (e entry) length() uint { return uint(e & 15) }
 func (e entry) extra() uint  { return uint(e >> 4 & 15) }
 func (e entry) value() int   { return int(e >> 16) }
 
-// meaning is what the symbols of an alphabet mean: their entries without a length.
+// The meanings of the symbols of each alphabet: their entries without a length.
 var (
 	litLenMeaning     [288]entry
 	distanceMeaning   [32]entry
 	codeLengthMeaning [19]entry
 )
 
-// The fixed codes, RFC 1951, section 3.2.6
+// The decoding tables of the fixed codes.
+//
+// RFC 1951, section 3.2.6.
 var (
 	fixedLitLen   [1 << litLenTableBits]entry
 	fixedDistance [1 << distanceTableBits]entry
 )
 
-// baseAndExtra gives the base and the extra bits of the n-th length or distance code, where each group of perGroup codes has
-// one extra bit more than the one before: RFC 1951, section 3.2.5
+// baseAndExtra returns the base and the number of extra bits of the n-th length or distance code.
+// Each group of perGroup codes has one extra bit more than the one before.
+//
+// RFC 1951, section 3.2.5.
 func baseAndExtra(n, perGroup, first int) (base, extra int) {
 	if n < 2*perGroup {
 		return first + n, 0
@@ -104,11 +111,14 @@ func init() {
 	buildTable(fixedDistance[:], distanceTableBits, fixedDistanceLengths[:], distanceMeaning[:])
 }
 
-// buildTable fills the table for the code with the lengths of its symbols. The table has the entries of a first look of root
-// bits; behind them come those of the second tables.
+// buildTable builds the decoding table of the code with the given lengths of its symbols. The first
+// table has an index of root bits; the second tables follow it.
 //
-// It fails if the code is over-subscribed, or incomplete, unless it is a code of one symbol of one bit ("One distance code of
-// zero bits means that there are no distance codes used at all", and one used code has one bit) or of none.
+// It returns false if the code is over-subscribed, or incomplete. Two incomplete codes are valid:
+// that of one symbol, of one bit, and that of none.
+//
+// RFC 1951, section 3.2.7: "One distance code of zero bits means that there are no distance codes
+// used at all".
 func buildTable(table []entry, root uint, lengths []uint8, meaning []entry) bool {
 	var count [maxCodeLength + 1]int
 	for _, n := range lengths {
@@ -132,7 +142,7 @@ func buildTable(table []entry, root uint, lengths []uint8, meaning []entry) bool
 		table[0], table[1] = invalidEntry, invalidEntry
 	}
 
-	var first [maxCodeLength + 2]int // where the symbols of each length start
+	var first [maxCodeLength + 2]int // the index of the first symbol of each length
 	for n := 1; n <= maxCodeLength; n++ {
 		first[n+1] = first[n] + count[n]
 	}
@@ -144,9 +154,11 @@ func buildTable(table []entry, root uint, lengths []uint8, meaning []entry) bool
 		}
 	}
 
-	// The first table: that of n bits is twice that of n-1 bits, and then what the codes of n bits say. What the copies have
-	// where there is no code yet, longer codes say later, as the code is complete.
-	code, i := uint(0), 0 // the next code, "packed starting with the most-significant bit of the code", and its symbol
+	// The first table of n bits is twice that of n-1 bits, plus the codes of n bits. As the code is
+	// complete, longer codes later overwrite the entries that are still without a code.
+	// RFC 1951, section 3.1.1: "Huffman codes are packed starting with the most-significant bit of
+	// the code."
+	code, i := uint(0), 0 // the next code, and the index of its symbol
 	for n := uint(1); n <= root; n++ {
 		if n > 1 {
 			copy(table[1<<(n-1):1<<n], table[:1<<(n-1)])
@@ -168,7 +180,7 @@ func buildTable(table []entry, root uint, lengths []uint8, meaning []entry) bool
 				prefix, start = p, next
 				width = secondWidth(&count, n, root, first[n]-i)
 				if next += 1 << width; next > len(table) {
-					return false // no code of the sizes above comes here
+					return false // impossible for codes of the sizes above
 				}
 				table[prefix] = kindLink | entry(root) | entry(width)<<4 | entry(start)<<16
 			}
@@ -184,8 +196,9 @@ func buildTable(table []entry, root uint, lengths []uint8, meaning []entry) bool
 	return true
 }
 
-// secondWidth returns the bits of a second table that starts with a code of n bits, of which there are still some: it has to
-// hold the codes that follow until their prefix is used up.
+// secondWidth returns the width, in bits, of a second table whose first code has n bits. some is
+// the number of remaining codes of n bits. The table must hold all following codes with the same
+// prefix.
 func secondWidth(count *[maxCodeLength + 1]int, n, root uint, some int) uint {
 	width := n - root
 	for left := 1<<width - some; left > 0 && width+root < maxCodeLength; {

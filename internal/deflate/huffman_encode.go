@@ -5,14 +5,17 @@ import (
 	"slices"
 )
 
-// codes are the codes of an alphabet: of each symbol the code, its first bit lowest, and its length in bits above codeBits.
+// codes are the codes of an alphabet: for each symbol the code, with its first bit lowest, and
+// above codeBits its length.
 type codes [288]uint32
 
 const codeBits = 16
 
 func (c *codes) length(symbol int) uint { return uint(c[symbol] >> codeBits) }
 
-// assign gives codes to symbols whose lengths are set: RFC 1951, section 3.2.2
+// assign assigns codes to the symbols, whose lengths are set.
+//
+// RFC 1951, section 3.2.2.
 func (c *codes) assign(n int) {
 	var count, next [maxCodeLength + 2]uint32
 	for symbol := range n {
@@ -30,8 +33,8 @@ func (c *codes) assign(n int) {
 	}
 }
 
-// makeCodes makes the codes for symbols that occur so often, none of them longer than limit bits. There are always two codes
-// at least: some decoders want that.
+// makeCodes makes the codes of symbols with the given numbers of occurrences. No code is longer
+// than limit bits. There are always at least two codes, because some decoders require that.
 func (s *scratch) makeCodes(c *codes, counts []uint32, limit int) {
 	const symbolBits = 9
 	n := 0
@@ -55,7 +58,7 @@ func (s *scratch) makeCodes(c *codes, counts []uint32, limit int) {
 	}
 	minimumRedundancy(weights)
 
-	var count [32]int // of lengths; more than 15 bits would take more than 2^15 occurrences… of Fibonacci's kind
+	var count [32]int // the number of codes of each length
 	for _, length := range weights {
 		count[min(int(length), limit)]++
 	}
@@ -70,8 +73,9 @@ func (s *scratch) makeCodes(c *codes, counts []uint32, limit int) {
 	c.assign(len(counts))
 }
 
-// minimumRedundancy replaces weights, in ascending order and at least two, by the lengths of the codes of an optimal code, in
-// place: A. Moffat and J. Katajainen, In-Place Calculation of Minimum-Redundancy Codes, 1995.
+// minimumRedundancy replaces weights, in ascending order and at least two, by the lengths of the
+// codes of an optimal code, in place: A. Moffat and J. Katajainen, In-Place Calculation of
+// Minimum-Redundancy Codes, 1995.
 func minimumRedundancy(a []uint32) {
 	n := len(a)
 	// The weights of the inner nodes, then, as they are joined, the indices of their parents.
@@ -118,8 +122,8 @@ func minimumRedundancy(a []uint32) {
 	}
 }
 
-// limitLengths makes a complete code of one that is over-subscribed because the lengths of some codes were cut to the longest
-// one, given how many codes there are of each length: it lengthens others until all fit.
+// limitLengths makes a code complete that is over-subscribed because some lengths were reduced to
+// the limit: it lengthens other codes. count is the number of codes of each length.
 func limitLengths(count []int) {
 	longest := len(count) - 1
 	total := 0
@@ -131,7 +135,8 @@ func limitLengths(count []int) {
 		for count[length] == 0 {
 			length--
 		}
-		// A code of this length becomes two of one bit more, one of them for a code of the longest.
+		// A code of this length is replaced by two that are one bit longer; one of them replaces a
+		// code of the longest length.
 		count[longest]--
 		count[length]--
 		count[length+1] += 2

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// optimalBits is what the best code without a limit takes, by Huffman's own construction.
+// optimalBits returns the size of the optimal code without a limit of lengths, by Huffman's
+// construction.
 func optimalBits(counts []uint32) (bits int) {
 	var trees []int
 	for _, n := range counts {
@@ -26,7 +27,7 @@ func optimalBits(counts []uint32) (bits int) {
 
 func TestCodesAreCompleteAndOptimal(t *testing.T) {
 	fibonacci := []uint32{1, 1}
-	for len(fibonacci) < 20 { // whose codes are as long as codes can be: 19 bits
+	for len(fibonacci) < 20 { // their codes have the largest possible length: 19 bits
 		fibonacci = append(fibonacci, fibonacci[len(fibonacci)-1]+fibonacci[len(fibonacci)-2])
 	}
 	random := rand.New(rand.NewChaCha8([32]byte{3}))

@@ -30,7 +30,7 @@ func TestDecompressLimit(t *testing.T) {
 	}
 }
 
-// The limit is one of dst: what is in it counts, and is left alone.
+// The limit applies to all of dst: the bytes already in it count, and do not change.
 func TestDecompressLimitCountsWhatIsThere(t *testing.T) {
 	hello := unhex(t, "f2 48 cd c9 c9 07 00")
 	for limit, want := range map[int]error{10: ErrTooLarge, 11: nil, -1: nil, 5: ErrTooLarge, 0: ErrTooLarge} {
@@ -81,7 +81,7 @@ func TestWindowBitsOutOfRange(t *testing.T) {
 	}
 }
 
-// What a compressor holds is what its documentation says.
+// A compressor holds as much memory as its documentation says.
 func TestCompressorSize(t *testing.T) {
 	for bits, most := range map[int]int{8: 3 << 10, 9: 4 << 10, 12: 24 << 10, 15: 160 << 10} {
 		c := NewCompressor(bits)

@@ -2,20 +2,22 @@ package deflate
 
 import "math/bits"
 
-// How hard matches are looked for. The benchmarks of this package say what each is worth.
+// The effort of the search for matches. The benchmarks of this package measure the effect of each.
 const (
-	// hashLength is how many bytes are hashed, and so the shortest match that is found. A match of 3, the shortest there may be,
-	// saves too little to be worth looking for.
+	// hashLength is the number of bytes hashed, and so the length of the shortest match that is
+	// found. Matches of 3 bytes, the shortest of the format, save too little.
 	hashLength = 4
-	// maxChain is how many places with the same hash are looked at.
+	// maxChain is the number of positions with the same hash that are compared.
 	maxChain = 12
-	// lazyChain is how many are once there is a match, for a longer one at the next byte.
+	// lazyChain is the number of positions compared, once there is a match, to find a longer one at
+	// the next byte.
 	lazyChain = 4
-	// niceLength is the length of a match that is good enough to look no further, here and at the next byte.
+	// niceLength is the length of a match that ends the search, here and at the next byte.
 	niceLength = 32
-	// skipShift says how soon data without matches is skipped through: by one byte more at a time after 2^skipShift misses.
+	// skipShift determines how fast data without matches is skipped: the step grows by one byte
+	// after each 2^skipShift misses.
 	skipShift = 5
-	// maxStep bounds the skipping, in bytes.
+	// maxStep is the largest step, in bytes.
 	maxStep = 32
 )
 
@@ -23,7 +25,7 @@ func (c *Compressor) hash(i int) uint32 {
 	return load32(c.buf, i) * 0x9e3779b1 >> c.hashShift
 }
 
-// index enters all positions up to end that have enough bytes behind them to be hashed.
+// index adds the positions up to end to the index, if enough bytes follow them to be hashed.
 func (c *Compressor) index(end int) {
 	mask := uint16(len(c.prev) - 1)
 	end = min(end, c.end-hashLength+1)
@@ -35,7 +37,8 @@ func (c *Compressor) index(end int) {
 	c.hashed = max(c.hashed, end)
 }
 
-// find looks for a match at i that is longer than best, in so many places, and returns its length, or best if there is none.
+// find searches for a match at i that is longer than best. It compares at most the given number of
+// places. It returns the length and the distance of the match, or best and 0 if there is none.
 func (c *Compressor) find(i, best, places int) (length, distance int) {
 	mask := uint16(len(c.prev) - 1)
 	place := c.base + uint16(i)
@@ -50,7 +53,7 @@ func (c *Compressor) find(i, best, places int) (length, distance int) {
 	first := load32(buf, i)
 	for last := 0; places > 0; places-- {
 		d := int(place - candidate)
-		if d <= last || d > maxDistance { // going round in circles, or no longer there
+		if d <= last || d > maxDistance { // an outdated position, or one outside of the window
 			break
 		}
 		last = d
@@ -67,7 +70,8 @@ func (c *Compressor) find(i, best, places int) (length, distance int) {
 	return length, distance
 }
 
-// matchLength returns how many bytes, up to most, are the same from i and from j on, where i < j. Four of them are.
+// matchLength returns the number of equal bytes, up to most, from i and from j on. i is less than
+// j, and the first four bytes are equal.
 func matchLength(b []byte, i, j, most int) int {
 	n := hashLength
 	for n+8 <= most {
@@ -82,8 +86,9 @@ func matchLength(b []byte, i, j, most int) int {
 	return n
 }
 
-// findMatches makes tokens of what buf has, until they are a block, or there is not enough left to see how far a match
-// reaches, or, with all, nothing left.
+// findMatches converts bytes of buf to tokens, until there are enough for a block. Unless all is
+// set, it stops in front of the last bytes, where the length of a match would still depend on the
+// bytes to come.
 func (c *Compressor) findMatches(s *scratch, all bool) {
 	stop := c.end
 	if !all {
@@ -98,7 +103,7 @@ func (c *Compressor) findMatches(s *scratch, all bool) {
 			length, distance = c.find(i, length, maxChain)
 		}
 		if distance == 0 {
-			// What is skipped is not entered in the index either.
+			// The skipped bytes are not added to the index either.
 			step := min(1+misses>>skipShift, maxStep, c.end-i)
 			c.index(i + 1)
 			for _, b := range c.buf[i : i+step] {
