@@ -100,8 +100,8 @@ func TestLinesThatAreNotOfTheGrammar(t *testing.T) {
 	}
 }
 
-// wantKept fails unless text, the lines of a rejected section, is parsed as want checks, and written
-// unchanged.
+// wantKept fails unless text, the lines of a rejected section, is parsed as want checks, and
+// written unchanged.
 func wantKept(t *testing.T, text string, want func(s *Session)) {
 	t.Helper()
 	s, err := Parse(text)
