@@ -1,7 +1,6 @@
 package sdp
 
 import (
-	"cmp"
 	"strconv"
 	"strings"
 )
@@ -16,7 +15,7 @@ func (s *Session) String() string { return string(s.Append(nil)) }
 func (s *Session) Append(dst []byte) []byte {
 	dst = append(dst, "v=0\r\n"...)
 	dst = s.Origin.append(dst)
-	dst = appendLine(dst, "s=", cmp.Or(s.Name, "-"))
+	dst = appendLine(dst, "s=", orDefault(s.Name, "-"))
 	dst = appendHead(dst, s.Information, s.URI, s.Emails, s.Phones, s.Connection, s.Bandwidths)
 	dst = appendTimes(dst, s.Times)
 	dst = s.Attributes.append(dst)
@@ -105,13 +104,13 @@ func (o Origin) append(dst []byte) []byte {
 		return appendLine(dst, "o=", o.Raw)
 	}
 	dst = append(dst, "o="...)
-	dst = append(dst, cmp.Or(o.Username, "-")...)
+	dst = append(dst, orDefault(o.Username, "-")...)
 	dst = append(dst, ' ')
-	dst = append(dst, cmp.Or(o.SessionID, "0")...)
+	dst = append(dst, orDefault(o.SessionID, "0")...)
 	dst = append(dst, ' ')
-	dst = append(dst, cmp.Or(o.SessionVersion, "0")...)
+	dst = append(dst, orDefault(o.SessionVersion, "0")...)
 	dst = append(dst, ' ')
-	return appendAddress(dst, o.NetworkType, o.AddressType, cmp.Or(o.Address, "0.0.0.0"))
+	return appendAddress(dst, o.NetworkType, o.AddressType, orDefault(o.Address, "0.0.0.0"))
 }
 
 func (c Connection) append(dst []byte) []byte {
@@ -119,14 +118,14 @@ func (c Connection) append(dst []byte) []byte {
 		return appendLine(dst, "c=", c.Raw)
 	}
 	dst = append(dst, "c="...)
-	return appendAddress(dst, c.NetworkType, c.AddressType, cmp.Or(c.Address, "0.0.0.0"))
+	return appendAddress(dst, c.NetworkType, c.AddressType, orDefault(c.Address, "0.0.0.0"))
 }
 
 // appendAddress appends the three words that end the o= and c= lines.
 func appendAddress(dst []byte, network, kind, address string) []byte {
-	dst = append(dst, cmp.Or(network, "IN")...)
+	dst = append(dst, orDefault(network, "IN")...)
 	dst = append(dst, ' ')
-	dst = append(dst, cmp.Or(kind, addressType(address))...)
+	dst = append(dst, orDefault(kind, addressType(address))...)
 	dst = append(dst, ' ')
 	dst = append(dst, address...)
 	return append(dst, '\r', '\n')
@@ -191,4 +190,12 @@ func appendNumber(dst []byte, prefix string, value uint64) []byte {
 	dst = append(dst, prefix...)
 	dst = strconv.AppendUint(dst, value, 10)
 	return append(dst, '\r', '\n')
+}
+
+// orDefault returns s, or def if s is empty.
+func orDefault(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
 }

@@ -1,7 +1,6 @@
 package sdp
 
 import (
-	"cmp"
 	"strconv"
 )
 
@@ -17,15 +16,15 @@ func (d *Description) Append(dst []byte) []byte {
 		dst = append(dst, d.OriginText...)
 		dst = append(dst, '\r', '\n')
 	} else {
-		dst = append(dst, cmp.Or(d.Username, "-")...)
+		dst = append(dst, orDefault(d.Username, "-")...)
 		dst = append(dst, ' ')
 		dst = strconv.AppendUint(dst, d.SessionID, 10)
 		dst = append(dst, ' ')
 		dst = strconv.AppendUint(dst, d.SessionVersion, 10)
 		dst = append(dst, ' ')
-		dst = appendAddress(dst, "", "", cmp.Or(d.Address, addressUnspecified))
+		dst = appendAddress(dst, "", "", orDefault(d.Address, addressUnspecified))
 	}
-	dst = appendLine(dst, "s=", cmp.Or(d.Name, "-"))
+	dst = appendLine(dst, "s=", orDefault(d.Name, "-"))
 	dst = appendHead(dst, d.Information, d.URI, d.Emails, d.Phones, d.Connection, d.Bandwidths)
 	dst = appendTimes(dst, d.Times)
 

@@ -13,8 +13,8 @@
 // # Typical tasks
 //
 //   - Connect to the peer that a description describes: [Description.TransportOf] and
-//     [Description.CandidatesOf] return the ICE credentials, fingerprints and candidates of a section.
-//     ParseCandidate of package ice parses a candidate.
+//     [Description.CandidatesOf] return the ICE credentials, fingerprints and candidates of a
+//     section. ParseCandidate of package ice parses a candidate.
 //   - Answer an offer: [Description.Answer] returns a description with the sections of the offer.
 //   - List, add and remove codecs: [MediaDescription.Codecs], [MediaDescription.AddCodec] and
 //     [MediaDescription.RemoveCodec].
@@ -60,8 +60,8 @@
 //   - The k= line, which must be discarded (RFC 8866, section 5.12).
 //   - Computations with the dates of t=, r= and z= lines.
 //   - Fields for header extensions and simulcast, which are kept among the Attributes.
-//   - The state of offer and answer, which belongs to the program. This package has the functions of
-//     it that need no state, such as [Description.Answer].
+//   - The state of offer and answer, which belongs to the program. This package has the functions
+//     that need no state, such as [Description.Answer].
 //
 // # Memory and concurrency
 //

@@ -21,7 +21,8 @@ type Builder struct {
 type stage uint8
 
 const (
-	stageOpen            stage = iota // any attribute may follow
+	stageNone            stage = iota // of the zero Builder: there is no header
+	stageOpen                         // any attribute may follow
 	stageIntegrity                    // only MESSAGE-INTEGRITY-SHA256 and FINGERPRINT may follow
 	stageIntegritySHA256              // only FINGERPRINT may follow
 	stageFingerprint                  // nothing may follow
@@ -30,7 +31,7 @@ const (
 // NewBuilder starts a message behind the bytes of dst. The builder appends to dst as append does:
 // it allocates nothing if the capacity of dst is enough.
 func NewBuilder(dst []byte, t Type, id TransactionID) Builder {
-	b := Builder{buf: dst, start: len(dst)}
+	b := Builder{buf: dst, start: len(dst), stage: stageOpen}
 	b.buf = binary.BigEndian.AppendUint16(b.buf, uint16(t)&0x3FFF)
 	b.buf = binary.BigEndian.AppendUint16(b.buf, 0)
 	b.buf = binary.BigEndian.AppendUint32(b.buf, MagicCookie)
@@ -66,11 +67,11 @@ func (b *Builder) openAt(t AttributeType, n int, last, next stage) bool {
 	switch {
 	case b.err != nil:
 		return false
-	case len(b.message()) < HeaderSize:
-		b.err = ErrNoHeader
-		return false
-	case b.stage > last:
+	case b.stage-stageOpen > last-stageOpen: // also stageNone
 		b.err = ErrAttributeOrder
+		if b.stage == stageNone {
+			b.err = ErrNoHeader
+		}
 		return false
 	case n > 0xFFFF || len(b.message())+attributeHeaderSize+padded(n) > MaxMessageSize:
 		b.err = ErrMessageTooLong

@@ -88,7 +88,7 @@ func ExampleRequest_stream() {
 // The long-term credential mechanism: the server answers 401 (Unauthenticated) with a realm and a
 // nonce, Exchange repeats the request with MESSAGE-INTEGRITY and checks that of the response.
 func ExampleExchange() {
-	var key *stun.Key // of alice, as the server has stored it
+	key := stun.NewLongTermKey("alice", "example.org", "secret") // as the server has stored it
 	server, err := serve(func(dst, packet []byte, from netip.AddrPort) []byte {
 		m, err := stun.Parse(packet)
 		if err != nil || m.Type() != stun.TypeBindingRequest {
@@ -111,7 +111,6 @@ func ExampleExchange() {
 		return
 	}
 	defer server.Close()
-	key = stun.NewLongTermKey("alice", "example.org", "secret")
 
 	conn, err := net.Dial("udp", server.LocalAddr().String())
 	if err != nil {
