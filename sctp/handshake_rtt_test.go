@@ -13,7 +13,7 @@ import (
 // RFC 9260, section 6.3.1, C5 (Karn's algorithm), and RFC 6298, section 5.7: whichever packets of
 // the handshake are lost, and whichever side begins, both sides measure the round-trip time of the
 // path, or nothing; the back-off ends with the handshake; and data is sent as fast as otherwise.
-func TestHandshakeLossMeasuresNothingElse(t *testing.T) {
+func TestRTTAfterHandshakeLoss(t *testing.T) {
 	const packets = 4 // of each side, that may be lost
 	for _, c := range []struct {
 		oneWay time.Duration
@@ -72,7 +72,7 @@ func TestHandshakeLossMeasuresNothingElse(t *testing.T) {
 }
 
 // A side that has no measurement from the handshake sends a HEARTBEAT, and does not wait for data.
-func TestHandshakeWithoutMeasurementIsFollowedByOne(t *testing.T) {
+func TestHeartbeatAfterHandshakeWithoutRTT(t *testing.T) {
 	answered := func(cfg Config, after time.Duration) *script {
 		s := newScript(t, cfg)
 		s.receiveTag(0, initChunk(peerTag, peerTSN, supportsAll))
@@ -110,7 +110,7 @@ func TestHandshakeWithoutMeasurementIsFollowedByOne(t *testing.T) {
 
 // RFC 9260, section 5.2.6: after a stale cookie a second INIT is sent, and it is unknown which of
 // the two an INIT ACK answers.
-func TestStaleCookieMeasuresNothing(t *testing.T) {
+func TestStaleCookieGivesNoRTT(t *testing.T) {
 	s := newScript(t, Config{HeartbeatInterval: -1})
 	s.a.Connect(s.now)
 	s.drain()

@@ -271,7 +271,7 @@ func TestStaleCookie(t *testing.T) {
 }
 
 // RFC 9260, section 5.2.6, 1: the handshake is repeated with a new INIT.
-func TestPeerCallsTheCookieStale(t *testing.T) {
+func TestPeerReportsStaleCookie(t *testing.T) {
 	stale := rawChunk(9, 0, rawParam(3, uint32(1)))
 	s := newScript(t, Config{})
 	s.a.Connect(s.now)

@@ -125,7 +125,7 @@ func TestPathMTULossIsNoBlackHole(t *testing.T) {
 
 // After a fall back the previous size is tried first: the search may end after one probe, and the
 // next one is due at the same time as before.
-func TestPathMTUAfterABadMoment(t *testing.T) {
+func TestPathMTUAfterATemporaryBlackHole(t *testing.T) {
 	s := newMTUScript(t, Config{})
 	for s.a.mtu.state != mtuSearchComplete {
 		if sizes := s.bulk(); len(sizes) == 1 && sizes[0] <= 1340 {
