@@ -86,20 +86,27 @@ type chunk struct {
 	raw   []byte // with header, without padding
 }
 
-// nextChunk splits the first chunk off b. ok is false when b does not begin
-// with a whole chunk; the rest of the packet is then not usable.
-func nextChunk(b []byte) (c chunk, rest []byte, ok bool) {
+// nextTLV splits the first chunk or parameter off b: four bytes of header, of which the last two are
+// the length without padding. ok is false if the length is impossible.
+func nextTLV(b []byte) (raw, rest []byte, ok bool) {
 	if len(b) < chunkHeaderSize {
-		return chunk{}, nil, false
+		return nil, nil, false
 	}
 	length := int(binary.BigEndian.Uint16(b[2:]))
 	if length < chunkHeaderSize || length > len(b) {
+		return nil, nil, false
+	}
+	return b[:length], b[min(pad4(length), len(b)):], true // the padding of the last one may be missing
+}
+
+// nextChunk splits the first chunk off b, a view into it. ok is false if its length is impossible:
+// nothing after it can be processed then.
+func nextChunk(b []byte) (c chunk, rest []byte, ok bool) {
+	raw, rest, ok := nextTLV(b)
+	if !ok {
 		return chunk{}, nil, false
 	}
-	c = chunk{typ: chunkType(b[0]), flags: b[1], value: b[chunkHeaderSize:length], raw: b[:length]}
-	// RFC 9260, section 3.2: the length does not include the padding. That of the last chunk may be
-	// missing.
-	return c, b[min(pad4(length), len(b)):], true
+	return chunk{typ: chunkType(raw[0]), flags: raw[1], value: raw[chunkHeaderSize:], raw: raw}, rest, true
 }
 
 // pad4 rounds n up to a multiple of four.
@@ -110,11 +117,15 @@ func appendChunkHeader(dst []byte, t chunkType, flags uint8) []byte {
 	return append(dst, byte(t), flags, 0, 0)
 }
 
-// endChunk writes the length of the chunk (or parameter, or cause) that begins
-// at start and pads it.
+// endChunk writes the length of the chunk (or parameter, or cause) that begins at start and pads it.
 func endChunk(dst []byte, start int) []byte {
 	length := len(dst) - start
 	binary.BigEndian.PutUint16(dst[start+2:], uint16(length))
+	return appendPadding(dst, length)
+}
+
+// appendPadding appends the padding of a chunk, parameter or cause of that length.
+func appendPadding(dst []byte, length int) []byte {
 	for ; length&3 != 0; length++ {
 		dst = append(dst, 0)
 	}

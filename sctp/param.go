@@ -39,17 +39,13 @@ type param struct {
 	raw   []byte // with header, without padding
 }
 
-// nextParam splits the first parameter off b; see nextChunk.
+// nextParam splits the first parameter or cause off b; see nextChunk.
 func nextParam(b []byte) (p param, rest []byte, ok bool) {
-	if len(b) < paramHeaderSize {
+	raw, rest, ok := nextTLV(b)
+	if !ok {
 		return param{}, nil, false
 	}
-	length := int(binary.BigEndian.Uint16(b[2:]))
-	if length < paramHeaderSize || length > len(b) {
-		return param{}, nil, false
-	}
-	p = param{typ: paramType(binary.BigEndian.Uint16(b)), value: b[paramHeaderSize:length], raw: b[:length]}
-	return p, b[min(pad4(length), len(b)):], true
+	return param{typ: paramType(binary.BigEndian.Uint16(raw)), value: raw[paramHeaderSize:], raw: raw}, rest, true
 }
 
 // appendParam appends a whole parameter or error cause, padded.

@@ -324,9 +324,6 @@ func (a *Association) appendChunk(dst []byte, tsn uint32, c *sentChunk) []byte {
 		}
 	}
 	dst = append(dst, c.msg.buf.B[c.offset:c.offset+uint32(c.size)]...)
-	for n := c.size; n&3 != 0; n++ {
-		dst = append(dst, 0)
-	}
 	a.stats.ChunksSent++
-	return dst
+	return appendPadding(dst, int(c.size))
 }
