@@ -147,9 +147,15 @@ func (q *sendQueue) unqueue(s *outStream, size int) {
 // remove counts size bytes that are acknowledged or abandoned.
 func (q *sendQueue) remove(s *outStream, size int) {
 	q.buffered -= size
-	before := s.stats.Buffered
 	s.stats.Buffered -= size
-	if s.notifyLow && before > s.low && s.stats.Buffered <= s.low {
+	if s.notifyLow {
+		q.checkLow(s, size)
+	}
+}
+
+// checkLow reports the buffered amount of a stream that has fallen by size bytes to its threshold.
+func (q *sendQueue) checkLow(s *outStream, size int) {
+	if s.stats.Buffered <= s.low && s.stats.Buffered+size > s.low {
 		q.events.Push(Event{Kind: EventBufferedAmountLow, Stream: s.id})
 	}
 }

@@ -152,9 +152,11 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 	if o.inFlight == 0 && o.lastSent != 0 {
 		a.cc.restart(t, int((t-o.lastSent)/a.rtt.rto))
 	}
-	dst, ok := a.appendLost(t, dst, start, limit)
-	if !ok {
-		return dst
+	if o.lost.n > 0 {
+		var ok bool
+		if dst, ok = a.appendLost(t, dst, start, limit); !ok {
+			return dst
+		}
 	}
 	dst = a.appendUnsent(t, dst, start, limit)
 	if a.loss.probe {
