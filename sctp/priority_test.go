@@ -17,7 +17,7 @@ func TestLessImportantMessagesMakeRoom(t *testing.T) {
 	for i := range uint32(4) {
 		require.NoError(t, send(10+i, true, 20_000))
 	}
-	require.NoError(t, send(1000, false, 20_000)) // not expendable, whatever its rank
+	require.NoError(t, send(1000, false, 20_000)) // without the policy, whatever its priority
 	// The buffer is full: a message that is not more important than others is refused, and so is
 	// one without the policy.
 	require.ErrorIs(t, send(13, true, 20_000), ErrSendBufferFull)

@@ -18,7 +18,7 @@ type SendOptions struct {
 	LimitRetransmits bool
 	MaxRetransmits   uint32
 	// Lifetime abandons the message when it is not acknowledged this long after Since (RFC 3758,
-	// section 4.1): what waits is dropped, and what was sent is not retransmitted. 0 or negative:
+	// section 4.1): its unsent part is dropped, and the rest is not retransmitted. 0 or negative:
 	// no limit. If both limits are set, the first one reached counts.
 	Lifetime time.Duration
 	// Since is when Lifetime began, for a message that has waited before Send. The zero time, or a
