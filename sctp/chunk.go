@@ -86,27 +86,19 @@ type chunk struct {
 	raw   []byte // with header, without padding
 }
 
-// nextTLV splits the first chunk or parameter off b: four bytes of header, of which the last two are
-// the length without padding. ok is false if the length is impossible.
-func nextTLV(b []byte) (raw, rest []byte, ok bool) {
+// nextChunk splits the first chunk off b, a view into it. ok is false if its length is impossible:
+// nothing after it can be processed then. RFC 9260, section 3.2: the length does not include the
+// padding; that of the last chunk may be missing.
+func nextChunk(b []byte) (c chunk, rest []byte, ok bool) {
 	if len(b) < chunkHeaderSize {
-		return nil, nil, false
+		return chunk{}, nil, false
 	}
 	length := int(binary.BigEndian.Uint16(b[2:]))
 	if length < chunkHeaderSize || length > len(b) {
-		return nil, nil, false
-	}
-	return b[:length], b[min(pad4(length), len(b)):], true // the padding of the last one may be missing
-}
-
-// nextChunk splits the first chunk off b, a view into it. ok is false if its length is impossible:
-// nothing after it can be processed then.
-func nextChunk(b []byte) (c chunk, rest []byte, ok bool) {
-	raw, rest, ok := nextTLV(b)
-	if !ok {
 		return chunk{}, nil, false
 	}
-	return chunk{typ: chunkType(raw[0]), flags: raw[1], value: raw[chunkHeaderSize:], raw: raw}, rest, true
+	c = chunk{typ: chunkType(b[0]), flags: b[1], value: b[chunkHeaderSize:length], raw: b[:length]}
+	return c, b[min(pad4(length), len(b)):], true
 }
 
 // pad4 rounds n up to a multiple of four.

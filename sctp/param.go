@@ -39,13 +39,11 @@ type param struct {
 	raw   []byte // with header, without padding
 }
 
-// nextParam splits the first parameter or cause off b; see nextChunk.
+// nextParam splits the first parameter or cause off b. Its layout is that of a chunk, but for the type
+// of two bytes.
 func nextParam(b []byte) (p param, rest []byte, ok bool) {
-	raw, rest, ok := nextTLV(b)
-	if !ok {
-		return param{}, nil, false
-	}
-	return param{typ: paramType(binary.BigEndian.Uint16(raw)), value: raw[paramHeaderSize:], raw: raw}, rest, true
+	c, rest, ok := nextChunk(b)
+	return param{typ: paramType(c.typ)<<8 | paramType(c.flags), value: c.value, raw: c.raw}, rest, ok
 }
 
 // appendParam appends a whole parameter or error cause, padded.

@@ -117,14 +117,13 @@ func (q *sendQueue) done(m *outMessage) {
 	messagePool.Put(m)
 }
 
-// chunkDone accounts for a chunk that is no longer outstanding.
+// chunkDone releases a chunk that is no longer outstanding from its message.
 func (q *sendQueue) chunkDone(c *sentChunk) {
 	m := c.msg
 	if m == nil {
 		return
 	}
 	c.msg = nil
-	q.remove(m.queue, int(c.size))
 	if m.refs--; m.refs == 0 && (m.abandoned || m.sent == len(m.buf.B)) {
 		q.done(m)
 	}
@@ -147,16 +146,26 @@ func (q *sendQueue) unqueue(s *outStream, size int) {
 // remove counts size bytes that are acknowledged or abandoned.
 func (q *sendQueue) remove(s *outStream, size int) {
 	q.buffered -= size
+	before := s.stats.Buffered
 	s.stats.Buffered -= size
-	if s.notifyLow {
-		q.checkLow(s, size)
+	if s.notifyLow && before > s.low && s.stats.Buffered <= s.low {
+		q.events.Push(Event{Kind: EventBufferedAmountLow, Stream: s.id})
 	}
 }
 
-// checkLow reports the buffered amount of a stream that has fallen by size bytes to its threshold.
-func (q *sendQueue) checkLow(s *outStream, size int) {
-	if s.stats.Buffered <= s.low && s.stats.Buffered+size > s.low {
-		q.events.Push(Event{Kind: EventBufferedAmountLow, Stream: s.id})
+// streamRun sums up consecutive chunks of one stream that are acknowledged or abandoned, so that the
+// sums of the stream are not updated for each chunk.
+type streamRun struct {
+	stream             *outStream
+	size, acknowledged int // bytes
+}
+
+// removeRun counts the bytes of a run.
+func (q *sendQueue) removeRun(r *streamRun) {
+	if s := r.stream; s != nil {
+		q.acknowledged += uint64(r.acknowledged)
+		s.stats.Acknowledged += uint64(r.acknowledged)
+		q.remove(s, r.size)
 	}
 }
 
