@@ -145,3 +145,34 @@ func TestServerReflexiveCandidates(t *testing.T) {
 		require.Contains(t, must(pc.LocalDescription()).SDP, " 192.0.2.33 4444 typ srflx raddr 127.0.0.1 ", host)
 	}
 }
+
+// RFC 8831, section 6.7: data channels need resets of the peer's own streams, and Firefox adds streams of
+// its own. Its other re-configuration requests are denied.
+func TestReconfigurationRequestsAreDenied(t *testing.T) {
+	p := newPair(t, Configuration{}, Configuration{})
+	a, b := p.connect("x", nil)
+	request := func(f func(association *sctp.Association) error) {
+		p.a.lock()
+		require.NoError(t, f(p.a.sctp))
+		p.a.unlock()
+	}
+	request(func(s *sctp.Association) error { return s.ResetAssociation(p.a.now) })
+	request(func(s *sctp.Association) error { return s.RequestStreamReset(p.a.now) })
+	request(func(s *sctp.Association) error { return s.AddStreams(p.a.now, 1, 1) })
+	for i := range 20 { // the requests go along with messages
+		require.NoError(t, a.Send([]byte{byte(i)}))
+		require.Equal(t, []byte{byte(i)}, next(t, b).Data)
+		require.NoError(t, b.Send([]byte{byte(i)}))
+		require.Equal(t, []byte{byte(i)}, next(t, a).Data)
+	}
+	eventually(t, "one more stream", func() bool {
+		p.b.lock()
+		defer p.b.unlock()
+		_, in := p.b.sctp.Streams()
+		return in == maxStreams+1
+	})
+	p.b.lock()
+	out, _ := p.b.sctp.Streams()
+	p.b.unlock()
+	require.EqualValues(t, maxStreams, out)
+}

@@ -8,7 +8,7 @@ import (
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
 
-// What is parsed is written back as it was, but for what followed it.
+// A parsed message is written back unchanged, except for bytes that followed it.
 func FuzzDCEPOpen(f *testing.F) {
 	for _, o := range []dcep.Open{{}, {ChannelType: dcep.PartialReliableTimedUnordered, Priority: 256, ReliabilityParameter: 3000, Label: "chat", Protocol: "json"},
 		{ChannelType: dcep.PartialReliableRexmit, ReliabilityParameter: 0xffffffff, Label: "\x00ü"}} {

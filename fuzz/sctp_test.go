@@ -10,11 +10,11 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// sctpAfterlife is how long the side that has sent the last packet of a shutdown answers a peer
-// that did not get it.
+// sctpAfterlife is the maximum time for which the side that has sent the last packet of a shutdown
+// answers a peer that did not get it.
 const sctpAfterlife = 20 * time.Second
 
-// sctpSide is one association and its way to the other.
+// sctpSide is one association and its packets on the way to the other.
 type sctpSide struct {
 	*sctp.Association
 	t       *testing.T
@@ -27,7 +27,7 @@ type sctpSide struct {
 	packets int
 }
 
-// sctpPair is two of them, and a clock.
+// sctpPair is two associations and a clock.
 type sctpPair struct {
 	now  time.Time
 	side [2]*sctpSide
@@ -52,7 +52,7 @@ func newSCTPPair(t *testing.T, seed uint64, options byte) *sctpPair {
 	return p
 }
 
-// drain does what an owner does after each call.
+// drain takes all output, as an owner does after each call.
 func (s *sctpSide) drain(now time.Time) {
 	for {
 		e, ok := s.Event()
@@ -103,8 +103,7 @@ func (s *sctpSide) drain(now time.Time) {
 	}
 }
 
-// deliver hands over the i-th packet that is on its way to the other side; keep leaves it there to
-// come again.
+// deliver delivers packet i on the way to the other side; keep leaves it there to arrive again.
 func (p *sctpPair) deliver(from int, i int, keep bool) {
 	s, to := p.side[from], p.side[1-from]
 	if len(s.out) == 0 {
@@ -157,8 +156,8 @@ func (p *sctpPair) wait(t *testing.T, d time.Duration) {
 	}
 }
 
-// run reads the fuzzer's bytes as a story of two associations and a network between them that
-// loses, repeats, reorders, damages and invents packets.
+// run interprets the bytes of the fuzzer as a story of two associations and a network that loses,
+// repeats, reorders, damages and invents packets.
 func (p *sctpPair) run(t *testing.T, story []byte) {
 	take := func() byte {
 		if len(story) == 0 {
@@ -229,7 +228,7 @@ func (p *sctpPair) run(t *testing.T, story []byte) {
 	}
 }
 
-// finish plays a perfect network until both sides are quiet or over.
+// finish simulates a perfect network until both sides are idle or have ended.
 func (p *sctpPair) finish(t *testing.T) {
 	for _, s := range p.side {
 		s.hold = false
@@ -259,7 +258,7 @@ func (p *sctpPair) finish(t *testing.T) {
 	}
 }
 
-// sctpSeeds are stories: connect, deliver to and fro, send, and then what each is about.
+// sctpSeeds are stories: connect, deliver to and fro, send, and then the subject of each.
 func sctpSeeds() [][]byte {
 	connect := []byte{0, 1, 2, 3, 2, 3, 2, 3, 2, 3}
 	with := func(more ...byte) []byte { return append(append([]byte(nil), connect...), more...) }
@@ -305,8 +304,8 @@ func FuzzSCTP(f *testing.F) {
 	})
 }
 
-// A network that only loses, repeats and reorders must not end anything, nor lose a reliable
-// message.
+// A network that only loses, repeats and reorders packets must not end an association, nor lose a
+// reliable message.
 func FuzzSCTPDelivery(f *testing.F) {
 	for i := range 8 {
 		f.Add(uint64(i), byte(i*37), []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 255, 128, 64})

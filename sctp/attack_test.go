@@ -11,17 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a peer can make an association hold and work. The numbers are bounds that a
-// careless change would break by far, not measurements.
+// Bounds of the memory and the work that a peer can cause. A careless change would exceed them by
+// far; they are not measurements.
 const (
 	// attackMemory is for a receive window of 1 MiB.
 	attackMemory = 12 << 20
-	// attackWork is how many times the work of an honest peer's chunk one of an
-	// attacker may make; all are below 10, and what was quadratic was at 300.
+	// attackWork bounds the work of an attacker's chunk, in multiples of that of an honest peer's;
+	// all are below 10, and quadratic work was at 300.
 	attackWork = 60
 )
 
-// flood hands over n chunks, as many in a packet as fit, without the checks of a script.
+// flood delivers n chunks, as many in a packet as fit, without the checks of a script.
 type flood struct {
 	s     *script
 	buf   []byte
@@ -52,8 +52,8 @@ func (f *flood) flush() {
 	}
 }
 
-// measure runs an attack and returns what it costs for 100,000 chunks, and the memory
-// that stays.
+// measure runs an attack and returns its CPU time for 100,000 chunks, and the memory that stays
+// allocated.
 func (f *flood) measure(attack func()) (work time.Duration, held int) {
 	before := heap()
 	start := clock()
@@ -66,8 +66,8 @@ func (f *flood) measure(attack func()) (work time.Duration, held int) {
 
 var began = time.Now()
 
-// clock counts the process's CPU time, which does not run while the machine does other
-// things; where the system does not tell it, time itself.
+// clock returns the CPU time of the process, which does not run while the machine does other work;
+// where the system does not report it, the wall-clock time.
 func clock() time.Duration {
 	if used, ok := cputime.Process(); ok {
 		return used
@@ -83,7 +83,7 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// honestWork is what 100,000 ordered messages of one byte cost.
+// honestWork is the CPU time of 100,000 ordered messages of one byte.
 func honestWork(t testing.TB) time.Duration {
 	f := newFlood(t, supportsAll)
 	work, _ := f.measure(func() {

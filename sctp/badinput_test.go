@@ -13,13 +13,13 @@ import (
 // supportsIData are the parameters of a peer that interleaves (RFC 8260), too.
 var supportsIData = append(rawParam(0xc000), rawParam(0x8008, byte(130), byte(192), byte(64), byte(194))...)
 
-// iData makes an I-DATA chunk; last is the PPID of a first fragment, else the FSN.
+// iData builds an I-DATA chunk; last is the PPID of a first fragment, otherwise the FSN.
 func iData(tsn uint32, stream uint16, flags string, mid, last uint32, text string) []byte {
 	f := data(0, 0, 0, flags, "")[1]
 	return rawChunk(64, f, tsn, stream, uint16(0), mid, last, text)
 }
 
-// badInputs are good chunks of every type, and the state in which they matter.
+// badInputs are valid chunks of every type, and the state in which they have an effect.
 var badInputs = []struct {
 	name  string
 	tag   uint32
@@ -62,7 +62,7 @@ func connecting(t testing.TB) *script {
 	return s
 }
 
-// busy is an association with something of everything under way.
+// busy returns an association with something of every kind in progress.
 func busy(t testing.TB) *script {
 	s := established(t, Config{})
 	s.sendMessages(5)
@@ -88,9 +88,9 @@ func shuttingDown(t testing.TB) *script {
 	return s
 }
 
-// mutations calls f with the chunk cut to every length, with its length field saying
-// so or not; with every wrong length field; and the same for what is inside, wherever
-// two bytes could be a length.
+// mutations calls f with the chunk cut to every length, with and without the length field adapted;
+// with every wrong length field; and the same for its contents, wherever two bytes could be a
+// length.
 func mutations(chunk []byte, f func(what string, bad []byte)) {
 	for n := range chunk {
 		f(fmt.Sprintf("cut to %d", n), chunk[:n])
@@ -103,8 +103,7 @@ func mutations(chunk []byte, f func(what string, bad []byte)) {
 	for at := 2; at+2 <= len(chunk); at += 2 {
 		lengths := []uint16{0xff, 0x100, 0x7fff, 0x8000, 0xfffc, 0xfffd, 0xffff}
 		for n := range len(chunk) + 8 {
-			// All that the chunk can have, and for what is inside those near
-			// the edges.
+			// All lengths of the chunk, and for its contents those near the edges.
 			if rest := len(chunk) - at + 2; at == 2 || n < 10 || n > rest-6 && n < rest+6 {
 				lengths = append(lengths, uint16(n))
 			}
@@ -117,8 +116,7 @@ func mutations(chunk []byte, f func(what string, bad []byte)) {
 	}
 }
 
-// survives checks that the association carries data, or ended for a reason that the RFC
-// knows.
+// survives checks that the association carries data, or has ended for a reason of the RFC.
 func (s *script) survives() {
 	s.t.Helper()
 	for {
@@ -164,8 +162,8 @@ func (s *script) survives() {
 	require.Zero(s.t, s.a.Stats().InFlight)
 }
 
-// Whatever the lengths say, nothing panics, and no association ends but by what is an
-// ABORT or calls for one.
+// Whatever the lengths are, nothing panics, and an association ends only by an ABORT or a violation
+// that requires one.
 func TestMalformedChunks(t *testing.T) {
 	for _, c := range badInputs {
 		t.Run(c.name, func(t *testing.T) {
@@ -193,7 +191,7 @@ func TestMalformedChunks(t *testing.T) {
 	}
 }
 
-// The same bundled: what comes before the broken chunk counts, what comes after does not.
+// The same in a bundle: the chunks before the malformed one count, those after it do not.
 func TestMalformedChunkInABundle(t *testing.T) {
 	for _, length := range []uint16{0, 1, 2, 3, 200, 65535} {
 		s := established(t, Config{SACKDelay: -1})
@@ -207,7 +205,7 @@ func TestMalformedChunkInABundle(t *testing.T) {
 		s.want("SACK 2001")
 		s.wantMessages("0:next")
 	}
-	// A last chunk without its padding was cut by its sender, and is whole.
+	// A last chunk whose padding is missing is valid.
 	s := established(t, Config{SACKDelay: -1})
 	c := data(2000, 0, 0, "BE", "x")
 	s.receive(c[:len(c)-3])
@@ -215,7 +213,7 @@ func TestMalformedChunkInABundle(t *testing.T) {
 	s.wantMessages("0:x")
 }
 
-// Random bytes behind a good header, each with a good checksum, one after the other on
+// Random bytes behind a valid header, each with a correct checksum, one after the other on
 // associations that go on until one of them ends it.
 func TestRandomChunks(t *testing.T) {
 	r := fixedRand(1, 2)
@@ -241,8 +239,7 @@ func TestRandomChunks(t *testing.T) {
 	}
 }
 
-// Floods of what has to be answered: the answers that wait for the next Transmit are
-// bounded.
+// Floods of chunks that require an answer: the answers that wait for the next Transmit are bounded.
 func TestFloods(t *testing.T) {
 	for name, c := range map[string][]byte{
 		"HEARTBEAT":       rawChunk(4, 0, rawParam(1, make([]byte, 300))),
@@ -272,7 +269,7 @@ func TestFloods(t *testing.T) {
 			s.wantAlive()
 		})
 	}
-	// INITs each want an INIT ACK; what is not fetched is not kept.
+	// Each INIT requires an INIT ACK; those beyond the limit are dropped.
 	s := established(t, Config{})
 	s.hold = true
 	for range 5000 {

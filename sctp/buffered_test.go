@@ -32,7 +32,7 @@ func TestStreamStats(t *testing.T) {
 	require.EqualValues(t, 2010, s.a.Stats().UserBytesAcknowledged)
 	require.Zero(t, s.a.StreamStats(65535))
 
-	// A gap ack block is not for good: the peer may take it back.
+	// A gap ack block does not count: the peer may discard the data.
 	s = established(t, Config{})
 	s.send(1, "a")
 	s.send(1, "b")
@@ -42,7 +42,7 @@ func TestStreamStats(t *testing.T) {
 	require.Equal(t, StreamStats{Acknowledged: 2}, s.a.StreamStats(1))
 	require.EqualValues(t, 2, s.a.Stats().UserBytesAcknowledged)
 
-	// A reset begins the stream anew.
+	// A reset resets the statistics.
 	s.take()
 	s.reset(1)
 	s.want("RE-CONFIG reset #1000 last 1001 s1")
@@ -115,7 +115,7 @@ func TestSenderDry(t *testing.T) {
 }
 
 // The sums of the streams are those of the association, whatever is sent, lost and abandoned, and
-// what is acknowledged is exactly what was sent and not abandoned.
+// the bytes acknowledged are exactly those that were sent and not abandoned.
 func TestStreamSums(t *testing.T) {
 	netsim.Seeds(t, 100, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))

@@ -86,8 +86,9 @@ type chunk struct {
 	raw   []byte // with header, without padding
 }
 
-// nextChunk splits the first chunk off b. ok is false when b does not begin
-// with a whole chunk; the rest of the packet is then not usable.
+// nextChunk splits the first chunk off b, a view into it. ok is false if its length is impossible:
+// nothing after it can be processed then. RFC 9260, section 3.2: the length does not include the
+// padding; that of the last chunk may be missing.
 func nextChunk(b []byte) (c chunk, rest []byte, ok bool) {
 	if len(b) < chunkHeaderSize {
 		return chunk{}, nil, false
@@ -97,8 +98,6 @@ func nextChunk(b []byte) (c chunk, rest []byte, ok bool) {
 		return chunk{}, nil, false
 	}
 	c = chunk{typ: chunkType(b[0]), flags: b[1], value: b[chunkHeaderSize:length], raw: b[:length]}
-	// RFC 9260, section 3.2: the length does not include the padding. That of the last chunk may be
-	// missing.
 	return c, b[min(pad4(length), len(b)):], true
 }
 
@@ -110,11 +109,15 @@ func appendChunkHeader(dst []byte, t chunkType, flags uint8) []byte {
 	return append(dst, byte(t), flags, 0, 0)
 }
 
-// endChunk writes the length of the chunk (or parameter, or cause) that begins
-// at start and pads it.
+// endChunk writes the length of the chunk (or parameter, or cause) that begins at start and pads it.
 func endChunk(dst []byte, start int) []byte {
 	length := len(dst) - start
 	binary.BigEndian.PutUint16(dst[start+2:], uint16(length))
+	return appendPadding(dst, length)
+}
+
+// appendPadding appends the padding of a chunk, parameter or cause of that length.
+func appendPadding(dst []byte, length int) []byte {
 	for ; length&3 != 0; length++ {
 		dst = append(dst, 0)
 	}

@@ -72,7 +72,7 @@ type pendingReset struct {
 }
 
 // ErrRestarted is returned once by [Conn.Receive] after the peer has restarted the association (RFC
-// 9260, section 5.2.4, action A). What was sent and not acknowledged is lost, and all streams are
+// 9260, section 5.2.4, action A). Unacknowledged messages are lost, and all streams are
 // in their initial state. The Conn goes on.
 var ErrRestarted = errors.New("sctp: the peer has restarted the association")
 
@@ -216,7 +216,7 @@ func (c *Conn) Send(ctx context.Context, stream uint16, ppid uint32, data []byte
 // receive window, and a reader that stops receiving or releasing makes the peer stop sending.
 //
 // Two errors take the place of a message and are not the end: *[StreamResetError] and
-// [ErrRestarted]. What was received whole before the end is returned first. Then the error is
+// [ErrRestarted]. Messages that arrived whole before the end are returned first. Then the error is
 // io.EOF after a graceful shutdown by either side; otherwise it matches [ErrClosed] and the reason.
 func (c *Conn) Receive(ctx context.Context) (Message, error) {
 	if err := contextError(ctx); err != nil {
@@ -285,9 +285,9 @@ func (c *Conn) ResetStream(ctx context.Context, id uint16) error {
 	}
 }
 
-// Flush blocks until the peer has acknowledged everything that was sent before, and what was sent
-// meanwhile, or ctx ends. If the association ends with something unacknowledged, the error matches
-// [ErrClosed] and the reason.
+// Flush blocks until the peer has acknowledged everything sent before and during the call, or ctx
+// ends. If the association ends with something unacknowledged, the error matches [ErrClosed] and
+// the reason.
 func (c *Conn) Flush(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -332,7 +332,7 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 }
 
 // Abort ends the association at once and tells the peer, with reason (at most 256 bytes of it).
-// What is not acknowledged is lost.
+// Unacknowledged messages are lost.
 func (c *Conn) Abort(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -359,10 +359,11 @@ func (c *Conn) Stats() (s Stats) {
 	return s
 }
 
-// Do calls f with the association, for what the Conn has no method for, such as
-// [Association.SetStreamPriority] or [Association.AddStreams], and then sends what f has caused.
-// The Conn is locked meanwhile: f must return at once, and not call any method of the Conn. It must
-// not call Event, ReadMessage, Receive, Transmit and Advance either: these belong to the Conn.
+// Do calls f with the association and then sends the packets that f has caused. It gives access to
+// everything for which the Conn has no method, such as [Association.SetStreamPriority] or
+// [Association.AddStreams]. The Conn is locked meanwhile: f must return at once, and not call any
+// method of the Conn. It must not call Event, ReadMessage, Receive, Transmit and Advance either:
+// these belong to the Conn.
 func (c *Conn) Do(f func(a *Association, now time.Time)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

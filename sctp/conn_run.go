@@ -56,7 +56,7 @@ func (c *Conn) timeout() {
 	}
 }
 
-// update handles what the last call of the association has caused: events, messages, packets to
+// update processes the results of the last call of the association: events, messages, packets to
 // send, and the next deadline. The lock is not held while a packet is written. A goroutine that
 // finds another one writing leaves its packets to that one.
 func (c *Conn) update() {
@@ -76,7 +76,7 @@ func (c *Conn) update() {
 		}
 		c.writing, c.packet = true, packet
 		c.mu.Unlock()
-		_, _ = c.transport.Write(packet) // what is lost is sent again
+		_, _ = c.transport.Write(packet) // a packet that is lost is retransmitted
 		c.mu.Lock()
 		c.writing = false
 	}

@@ -170,7 +170,8 @@ func TestConnOverLossyPaths(t *testing.T) {
 				require.ErrorIs(t, c.Send(t.Context(), 0, 51, []byte("x"), SendOptions{}), ErrClosed)
 				require.NoError(t, c.Shutdown(t.Context())) // again
 			}
-			// Neither is closed: the transports are, when the time for the last packet is over.
+			// Nobody calls Close: the transports are closed when the time for the last packet is
+			// over.
 			<-a.done
 			<-b.done
 			<-ta.closed
@@ -396,7 +397,7 @@ func TestConnTransportFails(t *testing.T) {
 				transport.fail <- broken
 			}
 			if failures == 1 {
-				// One alone is a lost packet, but the end of the stream is the end.
+				// A single error counts as a lost packet, but io.EOF is the end.
 				transport.fail <- broken
 				require.NoError(t, b.Send(t.Context(), 1, 51, []byte("x"), SendOptions{}))
 				m, err := a.Receive(t.Context())
@@ -468,7 +469,7 @@ func TestConnResetStream(t *testing.T) {
 	})
 }
 
-// A peer that begins anew on the same path: the Conn says so, and goes on.
+// The peer restarts on the same path: Receive reports that, and the Conn goes on.
 func TestConnRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ta, tb := testPipe(1, 0, 0)
@@ -496,7 +497,7 @@ func TestConnRestart(t *testing.T) {
 }
 
 // The last packet of a shutdown is lost. It is repeated when the other side asks again; if that is
-// lost, too, both sides end all the same, without an error. Both close by themselves.
+// lost, too, both sides end without an error. Both close by themselves.
 func TestConnLastPacketLost(t *testing.T) {
 	for _, losses := range []int32{1, 100} {
 		synctest.Test(t, func(t *testing.T) {
@@ -538,7 +539,7 @@ func (s *slowTransport) Write(b []byte) (int, error) {
 	return s.testTransport.Write(b)
 }
 
-// A Write that takes long holds up nobody but its caller: the lock is free meanwhile.
+// A slow Write delays only its caller: the lock is free meanwhile.
 func TestConnSlowWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ta, tb := testPipe(1, 0, 0)
@@ -571,7 +572,7 @@ func TestConnSlowWrite(t *testing.T) {
 	})
 }
 
-// Do reaches everything of the association.
+// Do gives access to the association.
 func TestConnDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		added := make(chan error, 2)

@@ -1,13 +1,15 @@
 package sctp
 
+import "github.com/rtcstack/rtcstack/internal/ring"
+
 // controlQueue holds the answers to packets until the next Transmit: chunks for the next packet of
 // the association, and whole packets with a verification tag of their own. Its buffers are bounded,
 // because the peer determines how much there is to answer.
 type controlQueue struct {
-	chunks  []byte   // encoded chunks, each padded
-	errors  []byte   // error causes for one ERROR chunk
-	packets [][]byte // whole packets, without checksum
-	dropped uint64   // answers for which there was no room
+	chunks  []byte             // encoded chunks, each padded
+	errors  []byte             // error causes for one ERROR chunk
+	packets ring.Queue[[]byte] // whole packets, without checksum
+	dropped uint64             // answers for which there was no room
 }
 
 const (
@@ -75,23 +77,22 @@ func (q *controlQueue) beginPacket(cfg *Config, tag uint32) []byte {
 
 // endPacket queues a packet that beginPacket began.
 func (q *controlQueue) endPacket(p []byte) {
-	if len(q.packets) >= maxControlPackets {
+	if q.packets.Len() >= maxControlPackets {
 		q.dropped++
 		return
 	}
-	q.packets = append(q.packets, p)
+	q.packets.Push(p)
 }
 
 // takePacket appends the next queued packet to dst.
 func (q *controlQueue) takePacket(dst []byte) ([]byte, bool) {
-	if len(q.packets) == 0 {
+	packet, ok := q.packets.Pop()
+	if !ok {
 		return dst, false
 	}
+	q.packets.Trim()
 	start := len(dst)
-	dst = append(dst, q.packets[0]...)
+	dst = append(dst, packet...)
 	setChecksum(dst[start:])
-	if q.packets = q.packets[1:]; len(q.packets) == 0 {
-		q.packets = nil
-	}
 	return dst, true
 }

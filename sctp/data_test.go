@@ -10,12 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-6.9: "If fragmentation is
-// done ... 2) Assign, in sequence, a separate TSN to each of the DATA chunks in
-// the series. The SSN assigned to each of the DATA chunks MUST be the same. ... 3)
-// Set also the B/E bits of the first DATA chunk in the series to '10', the B/E bits
-// of the last DATA chunk in the series to '01', and the B/E bits of all other DATA
-// chunks in the series to '00'."
+// RFC 9260, section 6.9: the fragments of a message have consecutive TSNs and the same SSN. The
+// first one has the B bit, the last one the E bit, the others neither.
 func TestFragmentation(t *testing.T) {
 	s := established(t, Config{MTU: 1192})
 	s.send(4, strings.Repeat("x", 3000))
@@ -29,14 +25,14 @@ func TestFragmentation(t *testing.T) {
 	s.send(4, strings.Repeat("x", 1164))
 	s.want("DATA 1006 s4 ssn1 BE (1164)")
 	s.receive(sack(1006))
-	// An odd MTU holds whole words only.
+	// An MTU is rounded down to a multiple of 4.
 	s = established(t, Config{MTU: 1195})
 	s.send(4, strings.Repeat("x", 1165))
 	s.want("DATA 1000 s4 ssn0 B (1164)", `DATA 1001 s4 ssn0 E "x"`)
 }
 
-// Section 6.10: chunks are bundled as long as the packet does not exceed the path
-// MTU. A message is not cut for the sake of a few bytes at the packet's end.
+// RFC 9260, section 6.10: chunks are bundled up to the path MTU. A message is not fragmented to
+// fill a few bytes at the end of a packet.
 func TestBundling(t *testing.T) {
 	s := established(t, Config{MTU: 1192})
 	s.hold = true
@@ -73,10 +69,9 @@ func permutations(n int, f func(order []int)) {
 	permute(0)
 }
 
-// Section 6.9: "the receiver MUST ... reassemble them"; 6.6: "Within a stream, an
-// endpoint MUST deliver DATA chunks received with the U flag set to 0 to the upper
-// layer according to the order of their SSN." In whatever order they arrive, and
-// across the wrap of the TSN.
+// RFC 9260, sections 6.6 and 6.9: fragments are reassembled, and ordered messages of a stream
+// delivered in the order of their SSNs, in whatever order they arrive, and across the wrap of the
+// TSN.
 func TestReassemblyInAnyOrder(t *testing.T) {
 	for _, first := range []uint32{peerTSN, 0xfffffffd} {
 		chunks := [][]byte{
@@ -102,7 +97,7 @@ func TestReassemblyInAnyOrder(t *testing.T) {
 		require.Equal(t, 720, n)
 	}
 
-	// Unordered messages are delivered as soon as they are whole.
+	// Unordered messages are delivered when they are complete.
 	chunks := [][]byte{data(2000, 1, 0, "UB", "a"), data(2001, 1, 0, "UE", "b"), data(2002, 1, 0, "UBE", "c"), data(2003, 1, 0, "UB", "d"), data(2004, 1, 0, "UE", "e")}
 	last := [][]int{{0, 1}, {2}, {3, 4}}
 	text := []string{"unordered 1:ab", "unordered 1:c", "unordered 1:de"}
@@ -124,8 +119,8 @@ func TestReassemblyInAnyOrder(t *testing.T) {
 	})
 }
 
-// Section 6.6: "an endpoint ... MUST NOT ... wait for [unordered] ... there is no
-// order"; and streams do not wait for each other.
+// RFC 9260, section 6.6: unordered messages do not wait for ordered ones, and streams do not wait
+// for each other.
 func TestUnorderedOvertakes(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(2001, 1, 1, "BE", "second"))
@@ -136,8 +131,7 @@ func TestUnorderedOvertakes(t *testing.T) {
 	s.wantMessages("1:first", "1:second")
 }
 
-// Section 6.5: "when the SSN reaches the value 65535, the next SSN MUST be set to
-// 0"; 1.6: "TSNs wrap around when they reach 2^32 - 1."
+// RFC 9260, sections 6.5 and 1.6: the SSN 0 follows 65535, and the TSN 0 follows 2^32 - 1.
 func TestSequenceNumbersWrap(t *testing.T) {
 	const messages = 65600
 	s := newScript(t, Config{Rand: fixedRand(ownTag, 0xffff8000)})
@@ -183,10 +177,8 @@ func TestSequenceNumbersWrap(t *testing.T) {
 	require.False(t, s.a.recv.missing())
 }
 
-// Section 6.2: "It MAY acknowledge ... at least every second packet ... and SHOULD be
-// generated within 200 ms of the arrival of any unacknowledged DATA chunk" (here
-// 20); "an SCTP receiver MUST NOT generate more than one SACK chunk for every
-// incoming packet".
+// RFC 9260, section 6.2: at least every second packet is acknowledged, each within 200 ms (here
+// 20), and there is at most one SACK for each packet.
 func TestDelayedAcknowledgement(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(2000, 0, 0, "BE", "a"), data(2001, 0, 1, "BE", "b")) // two chunks, one packet
@@ -201,7 +193,7 @@ func TestDelayedAcknowledgement(t *testing.T) {
 	s.wait(time.Second)
 	s.want()
 
-	// It rides along with data.
+	// It is bundled with data.
 	s.receive(data(2004, 0, 4, "BE", "e"))
 	s.send(3, "reply")
 	s.want(`SACK 2004 | DATA 1000 s3 ssn0 BE "reply"`)
@@ -209,7 +201,7 @@ func TestDelayedAcknowledgement(t *testing.T) {
 	s.want()
 	s.receive(sack(1000))
 
-	// Of packets that come in one batch, one SACK acknowledges all.
+	// One SACK acknowledges all packets of a batch.
 	s.hold = true
 	for i := range uint32(10) {
 		s.receive(data(2005+i, 0, uint16(5+i), "BE", "f"))
@@ -228,10 +220,8 @@ func TestDelayedAcknowledgement(t *testing.T) {
 	}
 }
 
-// Section 6.7: "If the endpoint detects a gap in the received DATA chunk sequence,
-// it SHOULD send a SACK chunk with Gap Ack Blocks immediately. The data receiver
-// continues sending a SACK chunk after receipt of each SCTP packet that does not
-// fill the gap."
+// RFC 9260, section 6.7: while there is a gap, each packet that does not fill it is acknowledged at
+// once.
 func TestGapsAreAcknowledgedAtOnce(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(2001, 0, 0, "UBE", "a"))
@@ -249,9 +239,8 @@ func TestGapsAreAcknowledgedAtOnce(t *testing.T) {
 	s.want("SACK 2006")
 }
 
-// Section 6.2: "When a packet arrives with duplicate DATA chunk(s) and with no new
-// DATA chunk(s), the endpoint MUST immediately send a SACK chunk with no delay."
-// 3.3.4: "each duplicate is listed once more" since the last SACK.
+// RFC 9260, section 6.2: a packet with duplicates and without new data is acknowledged at once.
+// Section 3.3.4: each duplicate since the last SACK is listed.
 func TestDuplicatesAreReported(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(2000, 0, 0, "BE", "a"), data(2002, 0, 2, "BE", "c"))
@@ -266,7 +255,7 @@ func TestDuplicatesAreReported(t *testing.T) {
 	s.wantMessages("0:a", "0:b", "0:c")
 	require.EqualValues(t, 4, s.a.Stats().DuplicatesReceived)
 
-	// A flood of them is not listed whole.
+	// A flood of duplicates is not listed completely.
 	s.hold = true
 	for range 1000 {
 		s.receive(data(2000, 0, 0, "BE", "a"))
@@ -277,17 +266,15 @@ func TestDuplicatesAreReported(t *testing.T) {
 	require.Equal(t, maxDuplicates, strings.Count(lines[0], "dup 2000"))
 }
 
-// RFC 9260, section 3.3.1 (RFC 7053): "The (I)mmediate bit MAY be set by the sender
-// whenever the sender of a DATA chunk can benefit from the corresponding SACK chunk
-// being sent back without delay."
+// RFC 9260, section 3.3.1 (RFC 7053): the I bit requests a SACK without delay.
 func TestImmediateBit(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(2000, 0, 0, "BEI", "a"))
 	s.want("SACK 2000")
 }
 
-// Section 3.3.4: of more blocks than there is room for, each SACK names what fits;
-// one SACK after the other names them all.
+// RFC 9260, section 3.3.4: if there are more gap ack blocks than fit, each SACK names some; several
+// SACKs name them all.
 func TestMoreGapsThanFit(t *testing.T) {
 	s := established(t, Config{MTU: 500})
 	const holes = 400
@@ -317,8 +304,8 @@ func TestMoreGapsThanFit(t *testing.T) {
 	require.Len(t, named, holes)
 }
 
-// Gap ack blocks count in 16 bits (3.3.4), so a TSN further ahead cannot be
-// acknowledged; it is not taken.
+// RFC 9260, section 3.3.4: gap ack blocks count in 16 bits, so that a TSN further ahead cannot be
+// acknowledged; it is dropped.
 func TestTSNTooFarAhead(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(1999+65535, 0, 0, "UBE", "edge"))
@@ -331,7 +318,7 @@ func TestTSNTooFarAhead(t *testing.T) {
 	require.Equal(t, 1, s.a.recv.blocks)
 }
 
-// DATA is for ESTABLISHED, SHUTDOWN-PENDING and SHUTDOWN-SENT only: section 6.
+// RFC 9260, section 6: DATA is accepted in ESTABLISHED, SHUTDOWN-PENDING and SHUTDOWN-SENT only.
 func TestDataInOtherStates(t *testing.T) {
 	s := newScript(t, Config{})
 	s.receive(data(0, 0, 0, "BE", "x"))
@@ -355,9 +342,8 @@ func TestDataInOtherStates(t *testing.T) {
 	s.wantMessages()
 }
 
-// Section 6.2: "If a receiver ... DATA chunk with no user data (i.e., the length field
-// is set to 16) ... it MUST send an ABORT with a 'No User Data' error cause" (6.5,
-// 3.3.10.9: with the TSN).
+// RFC 9260, sections 6.2 and 3.3.10.9: a DATA chunk without user data is answered by an ABORT with
+// the cause No User Data and the TSN.
 func TestNoUserData(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(0x7d0, 0, 0, "BE", ""))
@@ -366,10 +352,8 @@ func TestNoUserData(t *testing.T) {
 	require.True(t, s.a.Deadline().IsZero())
 }
 
-// Section 6.5: "If an endpoint receives a DATA chunk with an invalid stream
-// identifier, it SHOULD acknowledge the reception of the DATA chunk following the
-// normal procedure, immediately send an ERROR chunk with cause set to 'Invalid
-// Stream Identifier' ... and discard the DATA chunk."
+// RFC 9260, section 6.5: a DATA chunk with an invalid stream identifier is acknowledged, reported
+// by an ERROR with the cause Invalid Stream Identifier, and discarded.
 func TestInvalidStream(t *testing.T) {
 	s := newScript(t, Config{MaxStreams: 10})
 	s.connect(initAck(peerTag, peerTSN))
@@ -387,8 +371,8 @@ func TestInvalidStream(t *testing.T) {
 	require.Less(t, len(raw[0]), 400)
 }
 
-// RFC 8841, section 6: a=max-message-size; a peer that sends more than it was told
-// cannot be helped: what it sends is reliable, and there is no room for it.
+// RFC 8841, section 6: a peer that exceeds a=max-message-size ends the association: its message is
+// reliable, and there is no room for it.
 func TestMessageTooLarge(t *testing.T) {
 	big := strings.Repeat("x", 500)
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {0, 2, 1}} {
@@ -413,8 +397,8 @@ func TestMessageTooLarge(t *testing.T) {
 	s.wantMessages("0:" + big + big)
 }
 
-// Fragments of one message have consecutive TSNs and the same stream, SSN and U
-// bit (section 6.9). Those that disagree are of no message.
+// RFC 9260, section 6.9: fragments of one message have consecutive TSNs and the same stream, SSN
+// and U bit. Fragments that disagree are a violation.
 func TestFragmentsThatDisagree(t *testing.T) {
 	first := data(2000, 1, 0, "B", "a")
 	for _, second := range [][]byte{data(2001, 2, 0, "E", "b"), data(2001, 1, 1, "E", "b"), data(2001, 1, 0, "UE", "b"), data(2001, 1, 5, "", "b")} {
@@ -433,8 +417,7 @@ func TestFragmentsThatDisagree(t *testing.T) {
 	}
 }
 
-// SSNs that were delivered already, under new TSNs: no SCTP sends that. The stream
-// goes on all the same.
+// An SSN that was delivered, with a new TSN: no implementation sends that. The stream goes on.
 func TestOldSSN(t *testing.T) {
 	s := established(t, Config{})
 	for i := range uint32(5) {
@@ -456,9 +439,8 @@ func TestOldSSN(t *testing.T) {
 	require.Subset(t, last, []string{"5", "6"})
 }
 
-// TSNs may be 65,535 ahead, and so may SSNs: that a stream's messages wait for one which
-// is missing must not make the last of them look like old ones, in a window that has
-// room for so many.
+// TSNs may be 65,535 ahead, and so may SSNs: the last of the messages that wait for a missing one
+// must not be taken for old ones, in a window that has room for so many.
 func TestManyMessagesWait(t *testing.T) {
 	s := established(t, Config{MaxReceiveWindow: 16 << 20, MaxMessageSize: 4 << 20})
 	const n = 60_000

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// describe writes a packet that came out as text, and checks on the way that
-// it is well formed: checksum, lengths, padding with zeros.
+// describe returns a packet that was sent as text, and checks that it is well formed: checksum,
+// lengths, padding with zeros.
 func (s *script) describe(p []byte) string {
 	s.t.Helper()
 	if len(p) < 16 || len(p)%4 != 0 || !bytes.Equal(p[:4], []byte{0x13, 0x88, 0x13, 0x88}) {
@@ -39,7 +39,7 @@ func (s *script) describe(p []byte) string {
 	return prefix + strings.Join(chunks, " | ")
 }
 
-// split takes the first chunk, parameter or cause off b.
+// split removes the first chunk, parameter or cause from b.
 func (s *script) split(b []byte) (first, rest []byte) {
 	n, end := 0, 0
 	if len(b) >= 4 {
@@ -165,8 +165,7 @@ func (s *script) describeChunk(c []byte) string {
 	return name
 }
 
-// quote shows short text as it is, short other bytes in hexadecimal, and of
-// long ones the length.
+// quote returns short text as it is, other short bytes in hexadecimal, and the length of long ones.
 func quote(b []byte) string {
 	if len(b) > 40 {
 		return fmt.Sprintf("(%d)", len(b))

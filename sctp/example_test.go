@@ -170,8 +170,8 @@ func ExampleAssociation() {
 }
 
 // A network that loses a fifth of the packets and reorders the others, the same ones each time: its
-// randomness and that of the associations come from a seed, and its clock is a variable. An hour of it
-// takes less than a second.
+// randomness and that of the associations come from a seed, and its clock is a variable. An hour of
+// it takes less than a second.
 func ExampleAssociation_lossyNetwork() {
 	type flying struct {
 		at     time.Time

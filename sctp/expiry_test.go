@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 3758, section 4.1: the lifetime of a message is that of the user's data, which may have
-// waited before the association was given it.
+// RFC 3758, section 4.1: the lifetime is that of the user message, which may have waited before
+// Send.
 func TestLifetimeBeganBeforeSend(t *testing.T) {
 	const lifetime = 50 * time.Millisecond
 	for _, c := range []struct {
@@ -71,9 +71,9 @@ func TestLifetimeBeganBeforeSend(t *testing.T) {
 	})
 }
 
-// RFC 3758, section 3.5, A3: what was lost and waits to be sent again is given up when its
-// lifetime ends, not when there is room for it. What is in flight stays there: it is on the path,
-// and counts in the congestion window.
+// RFC 3758, section 3.5, A3: a lost message that waits for retransmission is abandoned when its
+// lifetime ends, not when there is room for it. Data in flight stays: it is on the path, and counts
+// in the congestion window.
 func TestLifetimeEndsWhileLost(t *testing.T) {
 	s := established(t, noProbes)
 	for i := range 6 {
@@ -100,8 +100,8 @@ func TestLifetimeEndsWhileLost(t *testing.T) {
 	s.wantAlive()
 }
 
-// While the peer does not answer, its FORWARD-TSNs go with the retransmission timer (section 3.5,
-// F2), not with each message that expires.
+// RFC 3758, section 3.5, F2: while the peer does not answer, FORWARD-TSNs are sent at the expiry of
+// the retransmission timer, not for each message that expires.
 func TestExpiredMessagesShareForwardTSN(t *testing.T) {
 	cfg := noProbes
 	cfg.MaxRetransmits = 100
@@ -123,7 +123,7 @@ func TestExpiredMessagesShareForwardTSN(t *testing.T) {
 	s.wantAlive()
 }
 
-// lifetimes are the ways in which the ends of messages can be ordered.
+// lifetimes are orders of the ends of the messages.
 var lifetimes = map[string]func(i int) time.Duration{
 	"equal":       func(int) time.Duration { return time.Second },
 	"descending":  func(i int) time.Duration { return time.Second - time.Duration(i%8000)*100*time.Microsecond },
@@ -133,8 +133,8 @@ var lifetimes = map[string]func(i int) time.Duration{
 	},
 }
 
-// The work of expiry is bounded by the number of messages, times the logarithm of how many have a
-// lifetime at once; the owner is not woken for each; and the memory that they need stays.
+// The work of expiry is bounded by the number of messages times the logarithm of the number with a
+// lifetime at the same time; the owner is not woken for each; and their memory is freed.
 func TestExpiryWork(t *testing.T) {
 	const second, seconds = 10_000, 5
 	for name, lifetime := range lifetimes {
@@ -161,13 +161,13 @@ func TestExpiryWork(t *testing.T) {
 						require.NotEmpty(t, p)
 					}
 					most = max(most, len(s.a.send.expiry.heap))
-					// A message joins when it is sent, and once more when it is lost.
+					// A message is inserted when it is sent, and again when it is lost.
 					require.LessOrEqual(t, s.a.send.expiry.steps, limit*(i+1+lost))
 				}
 				require.LessOrEqual(t, lost, 2000)
 				require.Equal(t, StateEstablished, s.a.State())
 				require.LessOrEqual(t, wakes, seconds*1200) // one a millisecond, and other timers
-				// What is in flight stays, and one lifetime's worth of messages.
+				// Data in flight stays, and the messages of one lifetime.
 				require.LessOrEqual(t, s.a.BufferedAmount(), second*len(message)+s.a.cfg.InitialCongestionWindow)
 				require.LessOrEqual(t, most, second+second/500) // those of a wake-up or two more
 				require.Greater(t, s.a.Stats().MessagesAbandoned, uint64((seconds-2)*second))
@@ -176,7 +176,7 @@ func TestExpiryWork(t *testing.T) {
 	}
 }
 
-// The queue agrees with a list that is searched from end to end.
+// The queue agrees with a list that is searched linearly.
 func TestExpiryQueueModel(t *testing.T) {
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 7))

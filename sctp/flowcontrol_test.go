@@ -9,11 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-6.2.1: "B) As DATA chunks are
-// received ... decrement a_rwnd"; "D) As DATA chunks are delivered to the ULP and
-// released from the receive buffers, increment a_rwnd by the number of bytes
-// delivered to the upper layer. This is, in effect, opening up rwnd on the data
-// sender and allowing it to send more data."
+// RFC 9260, section 6.2: received data lowers the a_rwnd, and data that the reader has taken raises
+// it again.
 func TestWindowFollowsTheReader(t *testing.T) {
 	const window = 10_000
 	s := established(t, Config{MaxReceiveWindow: window, MaxMessageSize: 2000})
@@ -27,12 +24,12 @@ func TestWindowFollowsTheReader(t *testing.T) {
 	}
 	require.LessOrEqual(t, tsn, uint32(peerTSN+10))
 
-	// Reading is not releasing: the memory is still in use.
+	// ReadMessage does not raise it: the memory is in use until Release.
 	m, ok := s.a.ReadMessage()
 	require.True(t, ok)
 	s.drain()
 	s.want()
-	// A message's worth is not told at once: no silly windows.
+	// The room of a single message is not advertised at once (silly window syndrome).
 	s.a.Release(s.now, &m)
 	s.a.Release(s.now, &m) // twice: no effect
 	s.drain()
@@ -49,7 +46,7 @@ func TestWindowFollowsTheReader(t *testing.T) {
 	require.Greater(t, s.window, uint32(window/4-200))
 	require.Less(t, s.a.Stats().Held, held)
 
-	// The update is lost; the peer's probe finds the window open.
+	// The update is lost; the window probe of the peer finds the window open.
 	s.receive(data(tsn, 0, uint16(tsn-peerTSN), "BE", text))
 	s.wait(DefaultSACKDelay)
 	s.want(fmt.Sprintf("SACK %d", tsn))
@@ -69,10 +66,8 @@ func TestWindowFollowsTheReader(t *testing.T) {
 	require.Greater(t, s.window, uint32(window-200))
 }
 
-// Section 6.2: "When the receiver's advertised window is 0, the receiver MUST drop
-// any new incoming DATA chunk with a TSN larger than the largest TSN received so
-// far ... SHOULD immediately send a SACK chunk with the current receive window". A
-// peer that goes on sending is held to a multiple of the window.
+// RFC 9260, section 6.2: with a closed window, new DATA above the highest TSN is dropped and
+// answered by a SACK. Data of a peer that ignores the window is bounded by a multiple of it.
 func TestPeerIgnoresTheWindow(t *testing.T) {
 	const window = 10_000
 	s := established(t, Config{MaxReceiveWindow: window, MaxMessageSize: 2000})
@@ -87,7 +82,7 @@ func TestPeerIgnoresTheWindow(t *testing.T) {
 	cum := s.a.recv.cum
 	s.receive(data(cum+1, 0, uint16(cum+1-peerTSN), "BE", text))
 	s.want(fmt.Sprintf("SACK %d", cum))
-	// What arrived is delivered, what was dropped is taken when there is room.
+	// Data that arrived is delivered, and dropped data accepted when there is room.
 	var want []string
 	for range cum + 1 - peerTSN {
 		want = append(want, "0:"+text)
@@ -98,8 +93,8 @@ func TestPeerIgnoresTheWindow(t *testing.T) {
 	s.wantMessages("0:next")
 }
 
-// A window full of what waits for one missing chunk: that chunk has to be taken,
-// or nothing could ever be read.
+// A window full of data that waits for one missing chunk: that chunk must be accepted, or nothing
+// could ever be read.
 func TestFullWindowTakesTheMissingChunk(t *testing.T) {
 	s := established(t, Config{MaxReceiveWindow: 10_000, MaxMessageSize: 2000})
 	text := strings.Repeat("x", 1000)
@@ -120,12 +115,8 @@ func TestFullWindowTakesTheMissingChunk(t *testing.T) {
 	require.EqualValues(t, i-1, n)
 }
 
-// Section 6.1 A: "At any given time, the data sender MUST NOT transmit new data to
-// any destination transport address if its peer's rwnd indicates that the peer has
-// no buffer space ... regardless of the value of rwnd (including if it is 0), the
-// data sender can always have one DATA chunk in flight to the receiver if allowed
-// by cwnd ... This rule allows the sender to probe for a change in rwnd that the
-// sender missed due to the SACK chunk having been lost".
+// RFC 9260, section 6.1, A: no new data is sent into a closed window, except one chunk in flight as
+// a window probe.
 func TestZeroWindowProbe(t *testing.T) {
 	s := established(t, Config{MaxRetransmits: 3})
 	s.send(0, "a")
@@ -141,9 +132,8 @@ func TestZeroWindowProbe(t *testing.T) {
 	s.send(0, "d")
 	s.want()
 
-	// "If the sender continues to receive SACK chunks from the peer while doing
-	// zero window probing, the unacknowledged window probes SHOULD NOT increment the
-	// error counter for the association". The interval grows.
+	// RFC 9260, section 6.1, A: window probes that are answered do not increase the error counter.
+	// The interval grows.
 	var last time.Duration
 	for range 20 {
 		d := s.waitDeadline()
@@ -160,9 +150,9 @@ func TestZeroWindowProbe(t *testing.T) {
 		s.wantEvents()
 	}
 	require.Greater(t, last, 30*time.Second)
-	// A closed window is no congestion; but the path was idle (section 7.2.1).
+	// A closed window is not congestion, but the path was idle (RFC 9260, section 7.2.1).
 	require.Equal(t, 4*DefaultMTU, s.a.cc.window())
-	// The window opens: all goes on.
+	// The window opens, and data is sent.
 	s.receive(sackWindow(1001, 1<<20))
 	lines, _ := s.take()
 	require.Equal(t, `DATA 1003 s0 ssn3 BE "d"`, lines[len(lines)-1])
@@ -170,7 +160,7 @@ func TestZeroWindowProbe(t *testing.T) {
 	s.receive(sack(1003))
 	s.wantAlive()
 
-	// A peer that says nothing at all is unreachable.
+	// A peer that does not answer at all is unreachable.
 	s = established(t, Config{MaxRetransmits: 3})
 	s.receive(sackWindow(999, 0))
 	s.send(0, "a")
@@ -178,8 +168,8 @@ func TestZeroWindowProbe(t *testing.T) {
 	s.wantEvents("closed: " + ErrPeerUnreachable.Error())
 }
 
-// Section 6.1 A, again: a chunk is not cut to the size of a small window while
-// others are in flight (silly window syndrome avoidance, section 6.1).
+// RFC 9260, section 6.1: a chunk is not fragmented to the size of a small window while others are
+// in flight (silly window syndrome avoidance).
 func TestWindowForWholeChunks(t *testing.T) {
 	s := established(t, Config{MTU: 1192})
 	s.send(0, "a")

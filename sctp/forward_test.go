@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// noProbes keeps heartbeats and tail loss probes out of a script: the
-// retransmission timer comes first.
+// noProbes avoids heartbeats and tail loss probes in a script: the retransmission timer expires
+// first.
 var noProbes = Config{HeartbeatInterval: -1, MinRTO: 150 * time.Millisecond, MaxRTO: 150 * time.Millisecond, MTU: 1192}
 
-// untilSent lets time pass until something comes out.
+// untilSent lets time pass until a packet is sent.
 func (s *script) untilSent() {
 	s.t.Helper()
 	for len(s.sent) == 0 {
@@ -20,11 +20,9 @@ func (s *script) untilSent() {
 	}
 }
 
-// https://www.rfc-editor.org/rfc/rfc3758.html#section-3.5, C1) and C2): "the data
-// sender ... SHOULD ... advance the Advanced.Peer.Ack.Point"; C3) "If, after step C1
-// and C2, the Advanced.Peer.Ack.Point is greater than the Cumulative TSN ACK carried in
-// the received SACK, the data sender MUST send the data receiver a FORWARD TSN chunk".
-// RFC 7496, section 4.2 limits the retransmissions.
+// RFC 3758, section 3.5, C1 to C3: the sender advances Advanced.Peer.Ack.Point over abandoned
+// chunks, and sends a FORWARD-TSN if it is beyond the cumulative ack. RFC 7496, section 3.1, limits
+// the retransmissions.
 func TestLimitedRetransmissions(t *testing.T) {
 	for limit := range uint32(4) {
 		s := established(t, noProbes)
@@ -49,7 +47,7 @@ func TestLimitedRetransmissions(t *testing.T) {
 	}
 }
 
-// The limit counts for fast retransmissions too, and for tail loss probes.
+// The limit applies to fast retransmissions, too, and to tail loss probes.
 func TestLimitedRetransmissionsByRACK(t *testing.T) {
 	s := established(t, Config{})
 	s.send(3, "gone", SendOptions{LimitRetransmits: true})
@@ -76,8 +74,7 @@ func TestLimitedRetransmissionsByRACK(t *testing.T) {
 	s.want() // a probe would be a retransmission
 }
 
-// Section 3.5 A3: "When a TSN is 'abandoned', if it is part of a fragmented message, all
-// other TSN's within that fragmented message MUST be abandoned at the same time."
+// RFC 3758, section 3.5, A3: all fragments of a message are abandoned together.
 func TestWholeMessagesAreAbandoned(t *testing.T) {
 	s := established(t, Config{MTU: 1192})
 	s.send(3, strings.Repeat("x", 3000), SendOptions{LimitRetransmits: true})
@@ -86,15 +83,14 @@ func TestWholeMessagesAreAbandoned(t *testing.T) {
 	s.wait(rtt)
 	s.receive(sack(1000, 1002, 1003)) // the middle one is missing
 	s.wait(s.a.rtt.min / 4)
-	// 1003 is acknowledged, but its message is not abandoned: the point stops
-	// before it.
+	// 1003 is acknowledged, but its message is not abandoned: the point stops before it.
 	s.want("FORWARD-TSN 1002 s3:0")
 	require.EqualValues(t, 1, s.a.Stats().MessagesAbandoned)
 	s.receive(sack(1003))
 	require.Zero(t, s.a.BufferedAmount())
 
-	// Of a message that was being sent the rest is never sent. The peer must not
-	// take the next message for a continuation of it: a TSN is left out in between.
+	// The unsent rest of a message that is partly sent is dropped. The peer must not take the next
+	// message for its continuation: a TSN is left out in between.
 	s = established(t, Config{MTU: 1192, InitialCongestionWindow: 2300})
 	s.send(3, strings.Repeat("x", 6000), SendOptions{LimitRetransmits: true})
 	s.want("DATA 1000 s3 ssn0 B (1164)", "DATA 1001 s3 ssn0  (1164)")
@@ -114,9 +110,8 @@ func TestWholeMessagesAreAbandoned(t *testing.T) {
 	require.Zero(t, s.a.out.count())
 }
 
-// Section 4.1, a lifetime: "if ... the lifetime expires before the message is sent ...
-// the sender discards it" without a TSN; a message that was sent is abandoned when it
-// would have to be sent again.
+// RFC 3758, section 4.1: a message whose lifetime ends before it is sent is dropped without a TSN;
+// one that was sent is abandoned when it would have to be retransmitted.
 func TestLifetime(t *testing.T) {
 	t.Run("queued", func(t *testing.T) {
 		s := established(t, Config{MTU: 1192, InitialCongestionWindow: 100})
@@ -170,9 +165,8 @@ func TestLifetime(t *testing.T) {
 	})
 }
 
-// Section 3.2: the chunk names "Stream-N" and "Stream Sequence-N", "the sequence number
-// ... that is the largest"; ordered messages only, "the data sender SHOULD NOT include
-// [unordered ones]"; 3.5 C2: the point moves over consecutive TSNs only.
+// RFC 3758, section 3.2: the chunk names streams with their largest abandoned SSN, and no unordered
+// messages. Section 3.5, C2: the point moves over consecutive TSNs only.
 func TestForwardTSNList(t *testing.T) {
 	s := established(t, noProbes)
 	gone := SendOptions{LimitRetransmits: true}
@@ -196,7 +190,7 @@ func TestForwardTSNList(t *testing.T) {
 	s.receive(sack(1005))
 	require.True(t, s.a.Deadline().IsZero())
 
-	// What arrived after all needs no FORWARD-TSN.
+	// Data that arrived in the meantime needs no FORWARD-TSN.
 	s = established(t, Config{HeartbeatInterval: -1})
 	s.send(1, "late", gone)
 	s.take()
@@ -210,8 +204,8 @@ func TestForwardTSNList(t *testing.T) {
 	require.True(t, s.a.Deadline().IsZero())
 }
 
-// Section 3.5, F2 and F3: "If the T3-rtx timer expires ... the sender MUST ... send a
-// FORWARD TSN"; one that was lost is sent again until the peer has gone on.
+// RFC 3758, section 3.5, F2 and F3: the retransmission timer repeats a lost FORWARD-TSN until the
+// peer has confirmed it.
 func TestLostForwardTSN(t *testing.T) {
 	s := established(t, noProbes)
 	s.send(3, "gone", SendOptions{LimitRetransmits: true})
@@ -223,7 +217,7 @@ func TestLostForwardTSN(t *testing.T) {
 	s.receive(sack(1000))
 	require.True(t, s.a.Deadline().IsZero())
 
-	// A peer that answers nothing at all is unreachable.
+	// A peer that does not answer at all is unreachable.
 	cfg := noProbes
 	cfg.MaxRetransmits = 3
 	s = established(t, cfg)
@@ -231,7 +225,7 @@ func TestLostForwardTSN(t *testing.T) {
 	s.wait(time.Minute)
 	s.wantEvents("closed: " + ErrPeerUnreachable.Error())
 
-	// SACKs that show no progress a round trip later ask for another.
+	// A SACK without progress a round trip later causes another one.
 	s = established(t, Config{})
 	s.send(3, "gone", SendOptions{LimitRetransmits: true})
 	s.take()
@@ -248,7 +242,7 @@ func TestLostForwardTSN(t *testing.T) {
 	s.wantAlive()
 }
 
-// A list that does not fit is told in parts.
+// A list that does not fit is sent in parts.
 func TestLongForwardTSNList(t *testing.T) {
 	s := established(t, noProbes)
 	s.hold = true
@@ -275,7 +269,8 @@ func TestLongForwardTSNList(t *testing.T) {
 	s.wantAlive()
 }
 
-// Section 3.3.1: the FORWARD-TSN-supported parameter. Without it messages are reliable.
+// RFC 3758, section 3.3.1: if the peer has not sent the Forward-TSN-Supported parameter, messages
+// are reliable.
 func TestPeerWithoutForwardTSN(t *testing.T) {
 	s := newScript(t, noProbes)
 	s.connect(initAck(peerTag, peerTSN))
@@ -288,9 +283,8 @@ func TestPeerWithoutForwardTSN(t *testing.T) {
 	}
 }
 
-// Section 3.6: "the data receiver MUST process the FORWARD TSN: ... treat all such TSNs
-// as received, ... advance its cumulative TSN point locally"; "deliver ... messages that
-// were waiting"; "SHOULD ... immediately send a SACK".
+// RFC 3758, section 3.6: the receiver treats the abandoned TSNs as received, delivers the messages
+// that waited for them, and sends a SACK at once.
 func TestForwardTSNReceived(t *testing.T) {
 	t.Run("skips what is missing", func(t *testing.T) {
 		s := established(t, Config{})
@@ -302,7 +296,7 @@ func TestForwardTSNReceived(t *testing.T) {
 		s.receive(forwardTSN(2003, 1, 3, 2, 0))
 		s.want("SACK 2005")
 		s.wantMessages("1:4", "2:other")
-		// What comes late all the same is a duplicate.
+		// Abandoned data that arrives late is a duplicate.
 		s.receive(data(2001, 1, 1, "BE", "1"))
 		s.want("SACK 2005 dup 2001")
 		s.wantMessages()
@@ -319,7 +313,7 @@ func TestForwardTSNReceived(t *testing.T) {
 		s.wantMessages("1:after")
 		require.EqualValues(t, 3, s.a.recv.cum)
 	})
-	// "... out of date ... SHOULD ... send a SACK", since the last one may be lost.
+	// A FORWARD-TSN that is out of date is answered by a SACK, because the last one may be lost.
 	t.Run("out of date", func(t *testing.T) {
 		s := established(t, Config{})
 		s.receive(forwardTSN(2005))

@@ -32,8 +32,8 @@ func bottleneck(rate int64, rtt time.Duration, bdp float64) netsim.LinkConfig {
 	return netsim.LinkConfig{Rate: rate, Delay: rtt / 2, Queue: int(float64(rate) / 8 * rtt.Seconds() * bdp)}
 }
 
-// TestGoodput holds each algorithm at what it reaches where it is at home, and
-// the default at what it is the default for: a path with some random loss.
+// TestGoodput asserts the goodput of each algorithm on a path that suits it, and of the default on
+// the path for which it is the default: one with some random loss.
 func TestGoodput(t *testing.T) {
 	const mbit = 1_000_000
 	for _, c := range []struct {

@@ -52,6 +52,10 @@ const (
 	featureZeroChecksum
 )
 
+// chunkFeatures are the extensions that a chunk type in Supported Extensions announces.
+var chunkFeatures = map[chunkType]features{chunkReConfig: featureReconfig, chunkForwardTSN: featureForwardTSN,
+	chunkIData: featureIData, chunkIForwardTSN: featureIForwardTSN}
+
 // errorDetectionDTLS is the Error Detection Method Identifier of SCTP over DTLS: RFC 9653, section
 // 9.2.
 const errorDetectionDTLS = 1
@@ -159,52 +163,50 @@ func parseInit(v []byte, ack bool) (p peerInit, abort CauseCode, ok bool) {
 			// The length field exceeds the chunk: the parameters before it count.
 			break
 		}
-		switch prm.typ {
-		case paramStateCookie:
-			p.cookie = prm.value
-		case paramForwardTSNSupported:
-			p.features |= featureForwardTSN
-		case paramZeroChecksum:
-			if len(prm.value) == 4 && binary.BigEndian.Uint32(prm.value) == errorDetectionDTLS {
-				p.features |= featureZeroChecksum
-			}
-		case paramSupportedExtensions:
-			for _, t := range prm.value {
-				switch chunkType(t) {
-				case chunkReConfig:
-					p.features |= featureReconfig
-				case chunkForwardTSN:
-					p.features |= featureForwardTSN
-				case chunkIData:
-					p.features |= featureIData
-				case chunkIForwardTSN:
-					p.features |= featureIForwardTSN
-				}
-			}
-		case paramCookiePreservative:
-			if len(prm.value) >= 4 {
-				p.preserve = min(binary.BigEndian.Uint32(prm.value), maxCookiePreservativeTime)
-			}
-		case paramIPv4, paramIPv6, paramSupportedAddresses, paramECN, paramUnrecognized, paramHeartbeatInfo:
-			// There is one path, so that addresses have no meaning: RFC 8261, section 6.
-		case paramHostName:
-			// RFC 9260, section 3.3.2.1.4: a Host Name Address is answered by ABORT.
-			return p, CauseUnresolvableAddress, true
-		default:
-			if prm.typ&paramReportUnrecognized != 0 && len(p.unrecognized)+len(prm.raw)+8 <= maxUnrecognizedBytes {
-				if ack {
-					p.unrecognized = append(p.unrecognized, prm.raw...)
-					p.unrecognized = append(p.unrecognized, make([]byte, pad4(len(prm.raw))-len(prm.raw))...)
-				} else {
-					p.unrecognized = appendParam(p.unrecognized, paramUnrecognized, prm.raw)
-				}
-			}
-			if prm.typ&paramSkipUnrecognized == 0 {
-				return p, 0, true // the parameters after it are ignored
-			}
+		more, abort := p.parameter(prm, ack)
+		if abort != 0 || !more {
+			return p, abort, true
 		}
 	}
 	return p, 0, true
+}
+
+// parameter processes one parameter of an INIT or INIT ACK. more is false if the parameters after it
+// are ignored.
+func (p *peerInit) parameter(prm param, ack bool) (more bool, abort CauseCode) {
+	switch prm.typ {
+	case paramStateCookie:
+		p.cookie = prm.value
+	case paramForwardTSNSupported:
+		p.features |= featureForwardTSN
+	case paramZeroChecksum:
+		if len(prm.value) == 4 && binary.BigEndian.Uint32(prm.value) == errorDetectionDTLS {
+			p.features |= featureZeroChecksum
+		}
+	case paramSupportedExtensions:
+		for _, t := range prm.value {
+			p.features |= chunkFeatures[chunkType(t)]
+		}
+	case paramCookiePreservative:
+		if len(prm.value) >= 4 {
+			p.preserve = min(binary.BigEndian.Uint32(prm.value), maxCookiePreservativeTime)
+		}
+	case paramIPv4, paramIPv6, paramSupportedAddresses, paramECN, paramUnrecognized, paramHeartbeatInfo:
+		// There is one path, so that addresses have no meaning: RFC 8261, section 6.
+	case paramHostName:
+		// RFC 9260, section 3.3.2.1.4: a Host Name Address is answered by ABORT.
+		return false, CauseUnresolvableAddress
+	default:
+		if prm.typ&paramReportUnrecognized != 0 && len(p.unrecognized)+len(prm.raw)+8 <= maxUnrecognizedBytes {
+			if ack {
+				p.unrecognized = appendPadding(append(p.unrecognized, prm.raw...), len(prm.raw))
+			} else {
+				p.unrecognized = appendParam(p.unrecognized, paramUnrecognized, prm.raw)
+			}
+		}
+		return prm.typ&paramSkipUnrecognized != 0, 0
+	}
+	return true, 0
 }
 
 // receiveInit answers INIT with INIT ACK and keeps no state; all that is needed later is in the

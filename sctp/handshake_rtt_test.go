@@ -11,10 +11,9 @@ import (
 )
 
 // RFC 9260, section 6.3.1, C5 (Karn's algorithm), and RFC 6298, section 5.7: whichever packets of
-// the handshake are lost, whoever begins it, what either side then believes of the path is what the
-// path is, or nothing; the back-off of the handshake ends with it; and data goes as fast as it does
-// otherwise.
-func TestHandshakeLossMeasuresNothingElse(t *testing.T) {
+// the handshake are lost, and whichever side begins, both sides measure the round-trip time of the
+// path, or nothing; the back-off ends with the handshake; and data is sent as fast as otherwise.
+func TestRTTAfterHandshakeLoss(t *testing.T) {
 	const packets = 4 // of each side, that may be lost
 	for _, c := range []struct {
 		oneWay time.Duration
@@ -72,8 +71,8 @@ func TestHandshakeLossMeasuresNothingElse(t *testing.T) {
 	}
 }
 
-// A side that the handshake told nothing asks for a measurement, and does not wait for data.
-func TestHandshakeWithoutMeasurementIsFollowedByOne(t *testing.T) {
+// A side that has no measurement from the handshake sends a HEARTBEAT, and does not wait for data.
+func TestHeartbeatAfterHandshakeWithoutRTT(t *testing.T) {
 	answered := func(cfg Config, after time.Duration) *script {
 		s := newScript(t, cfg)
 		s.receiveTag(0, initChunk(peerTag, peerTSN, supportsAll))
@@ -87,13 +86,13 @@ func TestHandshakeWithoutMeasurementIsFollowedByOne(t *testing.T) {
 	s.want("COOKIE ACK")
 	require.Equal(t, rtt, s.a.Stats().SRTT)
 
-	// The COOKIE ECHO came after so long that it may have been the second.
+	// The COOKIE ECHO came so late that it may be a retransmission.
 	s = answered(Config{}, DefaultMinRTO)
 	lines, raw := s.take()
 	require.Equal(t, []string{"COOKIE ACK | HEARTBEAT"}, lines)
 	require.Zero(t, s.a.Stats().SRTT)
 	require.Equal(t, DefaultInitialRTO, s.a.Stats().RTO)
-	// It comes once more: that says nothing, either.
+	// A retransmitted one is no measurement, either.
 	s.wait(rtt)
 	s.receive(cookieEcho(s.cookie))
 	s.want("COOKIE ACK")
@@ -101,7 +100,7 @@ func TestHandshakeWithoutMeasurementIsFollowedByOne(t *testing.T) {
 	s.receive(rawChunk(5, 0, raw[0][12+4+4:])) // the HEARTBEAT's value
 	require.Equal(t, rtt, s.a.Stats().SRTT)
 
-	// Who has turned heartbeats off measures with the first data.
+	// Without heartbeats, the first data is the measurement.
 	s = answered(Config{HeartbeatInterval: -1}, DefaultMinRTO)
 	s.want("COOKIE ACK")
 	// Both sides may have a shorter timeout than the default.
@@ -109,9 +108,9 @@ func TestHandshakeWithoutMeasurementIsFollowedByOne(t *testing.T) {
 	require.Zero(t, s.a.Stats().SRTT)
 }
 
-// Section 5.2.6: after a stale cookie a second INIT is sent, and nothing tells which of the two an
-// INIT ACK answers.
-func TestStaleCookieMeasuresNothing(t *testing.T) {
+// RFC 9260, section 5.2.6: after a stale cookie a second INIT is sent, and it is unknown which of
+// the two an INIT ACK answers.
+func TestStaleCookieGivesNoRTT(t *testing.T) {
 	s := newScript(t, Config{HeartbeatInterval: -1})
 	s.a.Connect(s.now)
 	s.drain()

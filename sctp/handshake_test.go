@@ -8,12 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-5.1, as the side that
-// begins. A) "first builds a TCB and sends an INIT chunk ... Initiate Tag in the
-// range of 1 to 4294967295"; C) "upon reception of the INIT ACK chunk ... stops
-// the T1-init timer and leaves the COOKIE-WAIT state. 'A' then sends the State
-// Cookie received in the INIT ACK chunk in a COOKIE ECHO chunk, starts the
-// T1-cookie timer, and enters the COOKIE-ECHOED state."
+// RFC 9260, section 5.1, as the side that begins. A: it sends INIT with an Initiate Tag other than
+// 0. C: at the INIT ACK it stops T1-init, sends COOKIE ECHO with the State Cookie, starts
+// T1-cookie, and enters COOKIE-ECHOED.
 func TestHandshakeAsClient(t *testing.T) {
 	s := newScript(t, Config{MaxStreams: 100})
 	require.Equal(t, StateClosed, s.a.State())
@@ -29,16 +26,15 @@ func TestHandshakeAsClient(t *testing.T) {
 	s.drain()
 	s.want()
 
-	// The peer has 17 streams out and takes 60: "the endpoint MUST use MIN(its
-	// OS, the peer's MIS)" (section 5.1.1).
+	// RFC 9260, section 5.1.1: the peer has 17 streams out and accepts 60; the smaller numbers
+	// count.
 	s.wait(rtt)
 	s.receive(rawChunk(2, 0, uint32(peerTag), uint32(5000), uint16(17), uint16(60), uint32(peerTSN), rawParam(7, "cookie"), supportsAll))
 	require.Equal(t, StateCookieEchoed, s.a.State())
 	s.want(`COOKIE ECHO "cookie"`)
 	s.wantEvents()
 
-	// E) "Upon reception of the COOKIE ACK chunk, 'A' will move from the
-	// COOKIE-ECHOED state to the ESTABLISHED state, stopping the T1-cookie timer."
+	// RFC 9260, section 5.1, E: COOKIE ACK stops T1-cookie and establishes the association.
 	s.wait(rtt)
 	s.receive(cookieAck())
 	require.Equal(t, StateEstablished, s.a.State())
@@ -53,19 +49,17 @@ func TestHandshakeAsClient(t *testing.T) {
 	s.want(`DATA 1000 s59 ssn0 BE "x"`)
 }
 
-// cutLength shortens a packet with one chunk to n bytes and makes the chunk's
-// length fit, for a comparison without its parameters.
+// cutLength shortens a packet with one chunk to n bytes and adapts the length of the chunk, for a
+// comparison without its parameters.
 func cutLength(p []byte, n int) []byte {
 	p = append([]byte(nil), p[:n]...)
 	p[14], p[15] = byte((n-12)>>8), byte(n-12)
 	return p
 }
 
-// The same as the side that answers. B) "Z responds immediately with an INIT ACK
-// chunk"; section 5.1.3: "it MUST NOT ... keep state"; D) "Upon reception of the
-// COOKIE ECHO chunk, endpoint 'Z' replies with a COOKIE ACK chunk after building
-// a TCB and moving to the ESTABLISHED state. A COOKIE ACK chunk MAY be bundled
-// with any pending DATA chunks."
+// RFC 9260, section 5.1, as the side that answers. B: it answers with INIT ACK, and keeps no state
+// (section 5.1.3). D: at the COOKIE ECHO it establishes the association and sends COOKIE ACK, which
+// may be bundled with data.
 func TestHandshakeAsServer(t *testing.T) {
 	s := newScript(t, Config{MaxStreams: 100})
 	s.receiveTag(0, rawChunk(1, 0, uint32(peerTag), uint32(5000), uint16(17), uint16(60), uint32(peerTSN), supportsAll))
@@ -87,10 +81,8 @@ func TestHandshakeAsServer(t *testing.T) {
 	s.wantAlive()
 }
 
-// "A COOKIE ECHO chunk can be bundled with any pending outbound DATA chunks, but
-// it MUST be the first chunk in the packet and until the COOKIE ACK chunk is
-// returned the sender MUST NOT send any other packets to the peer."
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-5.1
+// RFC 9260, section 5.1: DATA may follow COOKIE ECHO in its packet, and nothing else is sent until
+// the COOKIE ACK has come.
 func TestDataWithCookieEcho(t *testing.T) {
 	begin := func() *script {
 		s := newScript(t, Config{MaxRetransmits: 3})
@@ -120,7 +112,7 @@ func TestDataWithCookieEcho(t *testing.T) {
 	s.receive(sack(1001))
 	require.Zero(t, s.a.BufferedAmount())
 
-	// The packet is lost: T1 brings all of it again, and what came meanwhile.
+	// The packet is lost: T1 retransmits all of it, and the messages sent meanwhile.
 	s = begin()
 	s.waitDeadline()
 	s.want(`COOKIE ECHO "cookie" | DATA 1000 s3 ssn0 IBE "early" | DATA 1001 s3 ssn1 IBE "later"`)
@@ -141,7 +133,7 @@ func TestDataWithCookieEcho(t *testing.T) {
 	require.Zero(t, s.a.BufferedAmount())
 	s.wantAlive()
 
-	// The peer's COOKIE ECHO ends our wait (section 5.2.4, action D).
+	// The peer's COOKIE ECHO establishes the association, too (RFC 9260, section 5.2.4, action D).
 	s = begin()
 	s.receiveTag(0, initChunk(peerTag, peerTSN, supportsAll))
 	s.take()
@@ -151,7 +143,7 @@ func TestDataWithCookieEcho(t *testing.T) {
 	require.Zero(t, s.a.BufferedAmount())
 }
 
-// What is asked for before the COOKIE ACK is there is done when it is.
+// Requests made before the COOKIE ACK are performed after it.
 func TestRequestsBeforeCookieAck(t *testing.T) {
 	begin := func() *script {
 		s := newScript(t, Config{})
@@ -185,9 +177,8 @@ func TestRequestsBeforeCookieAck(t *testing.T) {
 	s.wantEvents("connected", "closed")
 }
 
-// Who has answered an INIT before it wanted to connect itself leaves the
-// handshake to the peer, and comes back with an INIT of its own only when that
-// has led to nothing within the T1 timer.
+// A side that has answered an INIT before its Connect leaves the handshake to the peer, and sends
+// an INIT of its own only when that has not succeeded within the time of T1.
 func TestConnectAfterThePeer(t *testing.T) {
 	s := newScript(t, Config{})
 	s.receiveTag(0, initChunk(peerTag, peerTSN, supportsAll))
@@ -215,10 +206,8 @@ func TestConnectAfterThePeer(t *testing.T) {
 	s.wantEvents("connected")
 }
 
-// Section 5.1.5: the cookie's authenticity is computed anew, 1); "Compare the
-// Verification Tags contained within the State Cookie to the actual Verification
-// Tag within the SCTP common header", 2); else "the packet MUST be silently
-// discarded".
+// RFC 9260, section 5.1.5, 1 and 2: a cookie whose MAC is wrong, or whose tag is not that of the
+// packet, is discarded.
 func TestForgedCookies(t *testing.T) {
 	s := newScript(t, Config{})
 	s.receiveTag(0, initChunk(peerTag, peerTSN))
@@ -248,8 +237,8 @@ func TestForgedCookies(t *testing.T) {
 	s.want("COOKIE ACK")
 }
 
-// Section 5.1.5, 3): "If the State Cookie is older ... send an ERROR chunk with a
-// 'Stale Cookie' error cause". 5.2.6 tells the other side what to do then.
+// RFC 9260, section 5.1.5, 3: an expired cookie is answered by an ERROR with the cause Stale
+// Cookie. Section 5.2.6 is the reaction of the other side.
 func TestStaleCookie(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -257,7 +246,7 @@ func TestStaleCookie(t *testing.T) {
 		life   time.Duration
 	}{
 		{"", nil, 60 * time.Second},
-		// 3.3.2.1: "This increment SHOULD be added to the State Cookie's life-span."
+		// RFC 9260, section 3.3.2.1: Cookie Preservative extends the lifetime.
 		{"preserved", rawParam(9, uint32(5000)), 65 * time.Second},
 		{"preserved for ever", rawParam(9, uint32(0xffffffff)), 120 * time.Second},
 		{"preservative cut short", rawParam(9, uint16(5000)), 60 * time.Second},
@@ -266,8 +255,7 @@ func TestStaleCookie(t *testing.T) {
 			s := newScript(t, Config{})
 			s.receiveTag(0, initChunk(peerTag, peerTSN, c.params))
 			s.want("[tag 0xb0b0b0b] INIT ACK")
-			// "Measure of Staleness: the difference, in microseconds, between the
-			// current time and the time the State Cookie expired" (3.3.10.3).
+			// RFC 9260, section 3.3.10.3: the Measure of Staleness is in microseconds.
 			s.wait(c.life + 3*time.Millisecond)
 			s.receive(cookieEcho(s.cookie))
 			s.want("[tag 0xb0b0b0b] ERROR, Stale Cookie 00000bb8")
@@ -282,9 +270,8 @@ func TestStaleCookie(t *testing.T) {
 	}
 }
 
-// Section 5.2.6: "1) Send a new INIT chunk to the endpoint to generate a new State
-// Cookie and reattempt the setup procedure."
-func TestPeerCallsTheCookieStale(t *testing.T) {
+// RFC 9260, section 5.2.6, 1: the handshake is repeated with a new INIT.
+func TestPeerReportsStaleCookie(t *testing.T) {
 	stale := rawChunk(9, 0, rawParam(3, uint32(1)))
 	s := newScript(t, Config{})
 	s.a.Connect(s.now)
@@ -301,7 +288,7 @@ func TestPeerCallsTheCookieStale(t *testing.T) {
 	s.receive(cookieAck())
 	s.wantEvents("connected")
 
-	// A peer that says so each time is not asked for ever.
+	// After repeated stale cookies it ends.
 	s = newScript(t, Config{MaxInitRetransmits: 3})
 	s.a.Connect(s.now)
 	s.drain()
@@ -316,11 +303,8 @@ func TestPeerCallsTheCookieStale(t *testing.T) {
 	require.Equal(t, StateClosed, s.a.State())
 }
 
-// Section 5.1, note 1: "If T1-init timer expires at 'A' after the INIT or COOKIE
-// ECHO chunks are sent, the same INIT or COOKIE ECHO chunk with the same Initiate
-// Tag (i.e., Tag_A) or State Cookie is retransmitted and the timer is restarted.
-// This is repeated Max.Init.Retransmits times before 'A' considers 'Z' unreachable
-// and reports the failure to its upper layer".
+// RFC 9260, section 5.1, note 1: INIT and COOKIE ECHO are retransmitted unchanged at the expiry of
+// T1, Max.Init.Retransmits times; then the failure is reported.
 func TestHandshakeTimeouts(t *testing.T) {
 	wantBackOff := func(s *script, first time.Duration, times int, packet string) {
 		for d := first; times > 0; times-- {
@@ -389,10 +373,9 @@ func TestHandshakeTimeouts(t *testing.T) {
 	})
 }
 
-// Section 5.2.1, in COOKIE-WAIT or COOKIE-ECHOED: "the endpoint MUST respond with
-// an INIT ACK chunk using the same parameters it sent in its original INIT chunk
-// (including its Initiate Tag, unchanged)". The COOKIE ECHO of the other side then
-// establishes (5.2.4, action B), and what comes after finds that done.
+// RFC 9260, section 5.2.1: in COOKIE-WAIT and COOKIE-ECHOED, INIT is answered with the tag and
+// parameters of the own INIT. The COOKIE ECHO of the other side then establishes the association
+// (section 5.2.4, action B), and later packets have no effect.
 func TestSimultaneousHandshake(t *testing.T) {
 	s := newScript(t, Config{})
 	s.a.Connect(s.now)
@@ -412,13 +395,13 @@ func TestSimultaneousHandshake(t *testing.T) {
 	s.receive(cookieEcho(s.cookie))
 	s.want("COOKIE ACK")
 	s.wantEvents("connected")
-	s.receive(cookieAck())                             // for ours; 5.2.5: "At any state other than COOKIE-ECHOED, an endpoint SHOULD silently discard"
-	s.receive(initAck(peerTag+5, peerTSN+5))           // 5.2.3: "SHOULD discard the INIT ACK chunk"
+	s.receive(cookieAck())                             // RFC 9260, section 5.2.5: discarded
+	s.receive(initAck(peerTag+5, peerTSN+5))           // RFC 9260, section 5.2.3: discarded
 	s.receive(rawChunk(9, 0, rawParam(3, uint32(99)))) // a late ERROR
 	s.want()
 	s.wantAlive()
 
-	// The other order: the peer's COOKIE ECHO finds us in COOKIE-WAIT still.
+	// The other order: the peer's COOKIE ECHO arrives in COOKIE-WAIT.
 	s = newScript(t, Config{})
 	s.a.Connect(s.now)
 	s.drain()
@@ -432,12 +415,8 @@ func TestSimultaneousHandshake(t *testing.T) {
 	s.wantAlive()
 }
 
-// Section 5.2.2, an INIT in any other state: "an endpoint MUST respond with an
-// INIT ACK chunk ... a new, random Initiate Tag ... Other parameters for the
-// endpoint SHOULD be copied from the existing parameters of the association ...
-// After sending the INIT ACK or ABORT chunk, the endpoint MUST take no further
-// actions; i.e., the existing association, including its current state, and the
-// corresponding TCB MUST NOT be changed."
+// RFC 9260, section 5.2.2: in any other state, INIT is answered with a new Initiate Tag, and the
+// existing association does not change.
 func TestUnexpectedInit(t *testing.T) {
 	s := established(t, Config{})
 	s.send(1, "in flight")
@@ -454,9 +433,8 @@ func TestUnexpectedInit(t *testing.T) {
 	s.wantAlive()
 }
 
-// Section 5.2.4, action A: "the peer has restarted. When the endpoint recognizes
-// this potential 'restart', the existing session is treated the same as if it
-// received an ABORT chunk followed by a new COOKIE ECHO chunk".
+// RFC 9260, section 5.2.4, action A: a restart of the peer is treated like an ABORT followed by a
+// new COOKIE ECHO.
 func TestRestart(t *testing.T) {
 	s := established(t, Config{MaxSendBuffer: 2000})
 	s.send(1, "in flight")
@@ -477,7 +455,7 @@ func TestRestart(t *testing.T) {
 	require.Zero(t, s.a.BufferedAmount())
 	require.Zero(t, s.a.Stats().Held)
 
-	// Everything begins anew: TSNs, SSNs, windows.
+	// TSNs, SSNs and windows are in their initial state.
 	first := s.a.out.next
 	s.send(1, "new")
 	s.want(fmt.Sprintf(`DATA %d s1 ssn0 BE "new"`, first))
@@ -493,7 +471,7 @@ func TestRestart(t *testing.T) {
 	s.wantEvents()
 }
 
-// tagInCookie is the tag that the association's last INIT ACK gave itself.
+// tagInCookie returns the tag of this side in the last INIT ACK.
 func (s *script) tagInCookie() uint32 {
 	s.t.Helper()
 	k, err := openCookie(s.cookie, &s.a.hand.secret)
@@ -501,8 +479,7 @@ func (s *script) tagInCookie() uint32 {
 	return k.myTag
 }
 
-// A sender that was told to wait must not wait for ever because the peer came
-// back as another.
+// A sender that waits for EventWritable gets it after a restart, too.
 func TestRestartMakesWritable(t *testing.T) {
 	s := established(t, Config{MaxSendBuffer: 2000})
 	s.send(1, string(make([]byte, 2000)))
@@ -512,8 +489,8 @@ func TestRestartMakesWritable(t *testing.T) {
 	s.wantEvents("restarted", "connected", "writable")
 }
 
-// The table of section 5.2.4: what a COOKIE ECHO does by whether its tags match
-// ("M"), do not ("X") or are unknown ("0").
+// RFC 9260, section 5.2.4, table 12: the effect of a COOKIE ECHO whose tags match (M), do not match
+// (X) or are unknown (0).
 func TestCookieEchoTable(t *testing.T) {
 	const other = 0x0d0d0d0d
 	for _, c := range []struct {
@@ -526,7 +503,7 @@ func TestCookieEchoTable(t *testing.T) {
 		{"M 0 A A", ownTag, peerTag, 0, 0, "B"}, // in COOKIE-WAIT the peer's tag is unknown
 		{"X M 0 0", other, peerTag, 0, 0, "C"},
 		{"M M A A", ownTag, peerTag, 0, 0, "D"},
-		// "For any case not shown in Table 12 a cookie SHOULD be silently discarded."
+		// All other cases: the cookie is discarded.
 		{"X X 0 0", other, other, 0, 0, ""},
 		{"X X M X", other, other, ownTag, other, ""},
 		{"X X X M", other, other, other, peerTag, ""},
@@ -569,18 +546,18 @@ func TestCookieEchoTable(t *testing.T) {
 					s.wantEvents("restarted", "connected")
 					require.EqualValues(t, other, s.a.hand.peerTag)
 					require.EqualValues(t, 4999, s.a.recv.cum)
-				case "B": // "MUST update its peer's Verification Tag from the State Cookie ... and send a COOKIE ACK"
+				case "B": // the peer's tag is taken from the cookie, and COOKIE ACK sent
 					s.want("COOKIE ACK")
 					s.wantEvents("connected")
 					require.Equal(t, c.peerTag, s.a.hand.peerTag)
 					require.EqualValues(t, 4999, s.a.recv.cum)
-				case "D": // "enter the ESTABLISHED state, if it has not already done so ... send a COOKIE ACK"
+				case "D": // ESTABLISHED, and COOKIE ACK
 					s.want("COOKIE ACK")
 					if state == StateCookieEchoed {
 						s.wantEvents("connected")
 					}
 					require.EqualValues(t, peerTSN-1, s.a.recv.cum)
-				default: // "silently discarded. The endpoint SHOULD NOT change states and SHOULD leave any timers running."
+				default: // discarded: neither state nor timers change
 					s.want()
 					require.Equal(t, state, s.a.State())
 					require.EqualValues(t, 1, s.a.Stats().CookiesInvalid)
@@ -591,8 +568,8 @@ func TestCookieEchoTable(t *testing.T) {
 	}
 }
 
-// Row D again: "an expired State Cookie ... the State Cookie is considered valid"
-// where both tags match, because it can only be a COOKIE ECHO sent again.
+// Row D: an expired cookie is valid where both tags match, because it can only be in a
+// retransmitted COOKIE ECHO.
 func TestExpiredCookieOfThisAssociation(t *testing.T) {
 	s := newScript(t, Config{HeartbeatInterval: -1})
 	s.receiveTag(0, initChunk(peerTag, peerTSN))
@@ -605,11 +582,9 @@ func TestExpiredCookieOfThisAssociation(t *testing.T) {
 	s.wantEvents()
 }
 
-// Action A in SHUTDOWN-ACK-SENT: "it MUST NOT set up a new association but instead
-// resend the SHUTDOWN ACK chunk and send an ERROR chunk with a 'Cookie Received
-// While Shutting Down' error cause to its peer." And 9.2: "If an endpoint is in
-// the SHUTDOWN-ACK-SENT state and receives an INIT chunk ... it SHOULD discard the
-// INIT chunk and retransmit the SHUTDOWN ACK chunk."
+// Action A in SHUTDOWN-ACK-SENT: SHUTDOWN ACK is repeated with an ERROR with the cause Cookie
+// Received While Shutting Down. Section 9.2: an INIT in that state is discarded, and SHUTDOWN ACK
+// repeated.
 func TestRestartWhileShuttingDown(t *testing.T) {
 	s := established(t, Config{})
 	s.receiveTag(0, initChunk(peerTag+1, 5))

@@ -9,10 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What an INIT or INIT ACK may say: section 3.3.2. The Initiate Tag, "If the value
-// of the Initiate Tag in a received INIT chunk is found to be 0, the receiver MUST
-// silently discard the packet"; streams, "A receiver receiving the OS value set to
-// 0 ... SHOULD abort the association", the same with MIS.
+// RFC 9260, section 3.3.2: an INIT with the Initiate Tag 0 is discarded; one with an OS or MIS of 0
+// is answered by ABORT.
 func TestInitOfZeros(t *testing.T) {
 	const window = uint32(1 << 20)
 	for _, c := range []struct {
@@ -37,9 +35,7 @@ func TestInitOfZeros(t *testing.T) {
 		require.Equal(t, StateClosed, s.a.State(), "an INIT leaves no state")
 	}
 
-	// In an INIT ACK: "If the value of the Initiate Tag in a received INIT ACK
-	// chunk is found to be 0, the receiver MUST destroy the association, discarding
-	// its TCB. The receiver MAY send an ABORT chunk".
+	// RFC 9260, section 3.3.3: an INIT ACK with the Initiate Tag 0 destroys the association.
 	for _, c := range []struct {
 		name          string
 		ack           []byte
@@ -50,13 +46,13 @@ func TestInitOfZeros(t *testing.T) {
 			"ABORT, Invalid Mandatory Parameter", "closed: sctp: aborted: Invalid Mandatory Parameter"},
 		{"in streams", rawChunk(2, 0, uint32(peerTag), window, uint16(1), uint16(0), uint32(1), rawParam(7, "c")),
 			"ABORT, Invalid Mandatory Parameter", "closed: sctp: aborted: Invalid Mandatory Parameter"},
-		// 3.3.10.2: "Number of missing params=1", "State Cookie". 5.1: a mandatory
-		// parameter.
+		// RFC 9260, section 3.3.10.2: one missing parameter, the State Cookie, which section 5.1
+		// requires.
 		{"no cookie", rawChunk(2, 0, uint32(peerTag), window, uint16(1), uint16(1), uint32(1)),
 			"ABORT, Missing Mandatory Parameter 000000010007", "closed: sctp: aborted: Missing Mandatory Parameter"},
 		{"empty cookie", rawChunk(2, 0, uint32(peerTag), window, uint16(1), uint16(1), uint32(1), rawParam(7)),
 			"ABORT, Missing Mandatory Parameter 000000010007", "closed: sctp: aborted: Missing Mandatory Parameter"},
-		// It has to fit in a packet with the common header and its chunk header.
+		// The cookie has to fit in a packet with the common header and the chunk header.
 		{"large cookie", rawChunk(2, 0, uint32(peerTag), window, uint16(1), uint16(1), uint32(1), rawParam(7, make([]byte, 1192-16))),
 			"COOKIE ECHO (1176)", ""},
 		{"too large cookie", rawChunk(2, 0, uint32(peerTag), window, uint16(1), uint16(1), uint32(1), rawParam(7, make([]byte, 1192-15))),
@@ -83,15 +79,15 @@ func TestInitOfZeros(t *testing.T) {
 	}
 }
 
-// Section 3.2.1: what the two highest bits of an unknown parameter's type say.
+// RFC 9260, section 3.2.1: the two highest bits of the type of an unknown parameter:
 //
-//	00 "Stop processing this parameter; do not process any further parameters within this chunk."
-//	01 the same, "and report the unrecognized parameter, as described in Section 3.2.2."
-//	10 "Skip this parameter and continue processing."
-//	11 the same, and report.
+//	00 the parameters after it are ignored
+//	01 the same, and it is reported as section 3.2.2 describes
+//	10 it is skipped
+//	11 it is skipped and reported
 //
-// Section 3.2.2: in answer to an INIT "in the INIT ACK chunk"; to an INIT ACK "by
-// bundling an ERROR chunk ... with the COOKIE ECHO chunk".
+// Section 3.2.2: reported in the INIT ACK in answer to an INIT, and in an ERROR bundled with COOKIE
+// ECHO in answer to an INIT ACK.
 func TestUnknownParameters(t *testing.T) {
 	for bits, c := range []struct{ stop, report bool }{{true, false}, {true, true}, {false, false}, {false, true}} {
 		t.Run(fmt.Sprintf("%02b", bits), func(t *testing.T) {
@@ -143,10 +139,9 @@ func TestUnknownParameters(t *testing.T) {
 	require.Less(t, len(raw[0]), 1000)
 }
 
-// Parameters that mean nothing below DTLS are known, and ignored: addresses (RFC
-// 8261 section 6.1 has one path), ECN, supported address types. A Host Name
-// Address is not: "MUST send an ABORT chunk and MAY include an 'Unresolvable
-// Address' error cause" (section 3.3.2.1.4).
+// Known parameters without a meaning below DTLS are ignored: addresses (RFC 8261, section 6.1:
+// there is one path), ECN, supported address types. A Host Name Address is answered by an ABORT
+// with the cause Unresolvable Address (RFC 9260, section 3.3.2.1.4).
 func TestKnownParameters(t *testing.T) {
 	s := newScript(t, Config{})
 	s.receiveTag(0, initChunk(peerTag, peerTSN, rawParam(5, uint32(0x7f000001)), rawParam(6, make([]byte, 16)), rawParam(12, uint16(5)),
@@ -169,12 +164,12 @@ func TestKnownParameters(t *testing.T) {
 	s.wantEvents("closed: sctp: aborted: Unresolvable Address")
 }
 
-// Section 3.2, the same four cases for chunks:
+// RFC 9260, section 3.2: the two highest bits of the type of an unknown chunk:
 //
-//	00 "Stop processing this SCTP packet and discard the unrecognized chunk and all further chunks."
-//	01 the same, "and report the unrecognized chunk in an ERROR chunk".
-//	10 "Skip this chunk and continue processing."
-//	11 the same, and report.
+//	00 the packet is discarded from it on
+//	01 the same, and it is reported in an ERROR chunk
+//	10 it is skipped
+//	11 it is skipped and reported
 func TestUnknownChunks(t *testing.T) {
 	for bits, c := range []struct{ stop, report bool }{{true, false}, {true, true}, {false, false}, {false, true}} {
 		t.Run(fmt.Sprintf("%02b", bits), func(t *testing.T) {
@@ -216,7 +211,7 @@ func TestUnknownChunks(t *testing.T) {
 	s.wantAlive()
 }
 
-// Chunks that are known and need no answer.
+// Known chunks that need no answer.
 func TestIgnoredChunks(t *testing.T) {
 	s := established(t, Config{SACKDelay: -1})
 	s.receive(rawChunk(132, 0, make([]byte, 100)), rawChunk(12, 0, uint32(1)), rawChunk(13, 0, uint32(1)), data(peerTSN, 0, 0, "BE", "after"))
@@ -225,10 +220,8 @@ func TestIgnoredChunks(t *testing.T) {
 	require.Zero(t, s.a.Stats().ChunksUnknown)
 }
 
-// Section 8.5: "When receiving an SCTP packet, the endpoint MUST ensure that the
-// value in the Verification Tag field of the received SCTP packet matches its own
-// tag. If the received Verification Tag value does not match the receiver's own
-// tag value, the receiver MUST silently discard the packet". 8.5.1 has exceptions.
+// RFC 9260, section 8.5: a packet whose verification tag is not that of the receiver is discarded.
+// Section 8.5.1 has the exceptions.
 func TestVerificationTags(t *testing.T) {
 	t.Run("any chunk", func(t *testing.T) {
 		s := established(t, Config{SACKDelay: -1})
@@ -241,8 +234,7 @@ func TestVerificationTags(t *testing.T) {
 		require.EqualValues(t, 9, s.a.Stats().PacketsInvalid)
 		s.wantAlive()
 	})
-	// A) "If the receiver ... Verification Tag set to 0 ... verify that the packet
-	// contains only an INIT chunk. Otherwise, the endpoint MUST silently discard".
+	// A: a packet with the tag 0 must contain only an INIT.
 	t.Run("INIT", func(t *testing.T) {
 		s := newScript(t, Config{})
 		s.receiveTag(ownTag, initChunk(peerTag, peerTSN))
@@ -252,11 +244,8 @@ func TestVerificationTags(t *testing.T) {
 		s.receiveTag(0, initChunk(peerTag, peerTSN))
 		s.want("[tag 0xb0b0b0b] INIT ACK")
 	})
-	// B) ABORT: "The receiver of an ABORT chunk MUST accept the packet if the
-	// Verification Tag field of the packet matches its own tag and the T bit is not
-	// set OR if it is set to its Peer's Tag and the T bit is set in the Chunk Flags.
-	// Otherwise, the receiver MUST silently discard the packet".
-	// C) SHUTDOWN COMPLETE: the same.
+	// B: ABORT is accepted with the tag of the receiver and the T bit clear, or with that of the
+	// peer and the T bit set. C: SHUTDOWN COMPLETE likewise.
 	for _, c := range []struct {
 		tag uint32
 		t   byte
@@ -286,8 +275,8 @@ func TestVerificationTags(t *testing.T) {
 			}
 		})
 	}
-	// A reflected tag opens no door for what is bundled behind, and in other states
-	// a SHUTDOWN COMPLETE does nothing.
+	// Chunks bundled behind a reflected tag are not processed, and in other states SHUTDOWN
+	// COMPLETE has no effect.
 	t.Run("bundled behind", func(t *testing.T) {
 		s := established(t, Config{SACKDelay: -1})
 		s.receiveTag(peerTag, rawChunk(14, 1), data(peerTSN, 0, 0, "BE", "forged"))
@@ -306,8 +295,7 @@ func TestVerificationTags(t *testing.T) {
 		s.receive(rawChunk(6, 0))
 		s.wantEvents("closed: sctp: aborted by the peer")
 	})
-	// E) SHUTDOWN ACK in COOKIE-WAIT or COOKIE-ECHOED: "the procedures in Section 8.4
-	// SHOULD be followed; in other words, it is treated as an OOTB packet."
+	// E: SHUTDOWN ACK in COOKIE-WAIT or COOKIE-ECHOED is treated as out of the blue (section 8.4).
 	t.Run("SHUTDOWN ACK", func(t *testing.T) {
 		s := newScript(t, Config{})
 		s.a.Connect(s.now)
@@ -327,12 +315,8 @@ func TestVerificationTags(t *testing.T) {
 	})
 }
 
-// Section 8.4, packets out of the blue. 5) "If the packet contains a SHUTDOWN ACK
-// chunk, the receiver SHOULD respond to the sender of the OOTB packet with a
-// SHUTDOWN COMPLETE chunk. When sending the SHUTDOWN COMPLETE chunk, the receiver
-// of the OOTB packet MUST fill in the Verification Tag field of the outbound
-// packet with the Verification Tag received in the SHUTDOWN ACK chunk and set the
-// T bit". Nothing else is answered here: see outOfTheBlue.
+// RFC 9260, section 8.4, 5: SHUTDOWN ACK out of the blue is answered by SHUTDOWN COMPLETE with the
+// reflected tag and the T bit. Other chunks are not answered here: see outOfTheBlue.
 func TestOutOfTheBlue(t *testing.T) {
 	for _, s := range []*script{newScript(t, Config{}), established(t, Config{})} {
 		s.receiveTag(0x12345678, shutdownAck())
@@ -346,7 +330,7 @@ func TestOutOfTheBlue(t *testing.T) {
 	}
 }
 
-// Ports that are not ours, packets too short for a chunk, and wrong checksums.
+// Wrong ports, packets too short for a chunk, and wrong checksums.
 func TestPacketsNotForUs(t *testing.T) {
 	s := established(t, Config{SACKDelay: -1})
 	good := packet(ownTag, data(peerTSN, 0, 0, "BE", "x"))

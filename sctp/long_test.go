@@ -9,10 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLongTransfers runs transfers for minutes of virtual time over a path that
-// changes under way, with a reader that pauses: everything arrives, nothing
-// deadlocks while both ends are alive, and memory stays bounded (what the
-// endpoints check after each packet).
+// TestLongTransfers runs transfers for minutes of virtual time over a path that changes meanwhile,
+// with a reader that pauses: everything arrives, nothing deadlocks while both ends are alive, and
+// memory stays bounded (the endpoints check that after each packet).
 func TestLongTransfers(t *testing.T) {
 	netsim.Seeds(t, 200, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 2))

@@ -9,10 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-7.2.4: "When the third
-// consecutive miss indication is received for a TSN(s), the data sender ... Mark the
-// DATA chunk(s) ... for retransmission ... retransmit". RFC 8985, section 6.2 counts
-// what was acknowledged above the hole, DupThresh = 3.
+// RFC 9260, section 7.2.4: the third miss indication causes a fast retransmission. RFC 8985,
+// section 6.2, counts the chunks acknowledged above the gap, DupThresh = 3.
 func TestFastRetransmit(t *testing.T) {
 	s := established(t, Config{})
 	s.sendMessages(6)
@@ -23,7 +21,7 @@ func TestFastRetransmit(t *testing.T) {
 	s.receive(sack(999, 1001, 1003))
 	s.want(`DATA 1000 s0 ssn0 BE "x"`)
 	require.EqualValues(t, 1, s.a.Stats().LossEpisodes)
-	// It is not sent again for SACKs that it cannot have changed yet.
+	// It is not retransmitted again for SACKs that were sent before its retransmission arrived.
 	s.receive(sack(999, 1001, 1004))
 	s.want()
 	s.wait(rtt)
@@ -32,15 +30,15 @@ func TestFastRetransmit(t *testing.T) {
 	require.EqualValues(t, 1, s.a.Stats().Retransmissions)
 	require.Zero(t, s.a.Stats().Timeouts)
 
-	// One SACK may tell all at once.
+	// One SACK may report all three.
 	s = established(t, Config{})
 	s.sendMessages(6)
 	s.wait(rtt)
 	s.receive(sack(1001, 1003, 1005))
 	s.want(`DATA 1002 s0 ssn2 BE "x"`)
 
-	// A chunk that was sent again and lost again is sent a third time: RACK works by
-	// the time of sending, not by TSN.
+	// A chunk whose retransmission is lost is retransmitted again: RACK uses the time of sending,
+	// not the TSN.
 	s.wait(10 * time.Millisecond)
 	s.sendMessages(1) // 1006, after the retransmission
 	s.wait(rtt)
@@ -48,9 +46,9 @@ func TestFastRetransmit(t *testing.T) {
 	s.want(`DATA 1002 s0 ssn2 BE "x"`)
 }
 
-// RFC 8985, section 6.2 step 4, fewer than three above the hole: it is lost when a
-// reordering window of a quarter of the least round-trip time has passed since it
-// should have been acknowledged.
+// RFC 8985, section 6.2, step 4: with fewer than three chunks above the gap, a chunk is lost when a
+// reordering window of a quarter of the minimum round-trip time has passed since it should have
+// been acknowledged.
 func TestReorderingWindow(t *testing.T) {
 	s := established(t, Config{})
 	s.sendMessages(3)
@@ -60,9 +58,9 @@ func TestReorderingWindow(t *testing.T) {
 	s.want(`DATA 1000 s0 ssn0 BE "x"`)
 }
 
-// RFC 8985, section 6.2: reordering that was seen makes RACK patient, duplicates that
-// the peer reports more so ("RACK.reo_wnd_mult"), up to one round trip; without more
-// of them it forgets after 16 recoveries.
+// RFC 8985, section 6.2: observed reordering widens the reordering window, and reported duplicates
+// do so further (RACK.reo_wnd_mult), up to one round trip; without more of them it is narrowed
+// after 16 recoveries.
 func TestReorderingAdapts(t *testing.T) {
 	s := established(t, Config{HeartbeatInterval: -1})
 	s.sendMessages(3)
@@ -72,7 +70,7 @@ func TestReorderingAdapts(t *testing.T) {
 	s.want()
 	minRTT := s.a.rtt.min
 
-	// hole makes a hole below three chunks and returns how long it was waited for.
+	// hole causes a gap below three chunks and returns how long its repair took.
 	hole := func() time.Duration {
 		t.Helper()
 		s.wait(time.Second)
@@ -102,9 +100,9 @@ func TestReorderingAdapts(t *testing.T) {
 	require.Equal(t, minRTT/4, hole())
 }
 
-// RFC 8985, section 7.2: "PTO = 2 * SRTT", plus the peer's delay of acknowledgements
-// if only one packet is in flight. 7.3: new data if there is some, else the last
-// again. "the sender SHOULD re-arm the RTO timer".
+// RFC 8985, section 7.2: the PTO is twice the SRTT, plus the delay of acknowledgements if only one
+// packet is in flight. Section 7.3: the probe is new data if there is some, otherwise the last
+// chunk again, and the retransmission timer is restarted.
 func TestTailLossProbe(t *testing.T) {
 	pto := func(s *script) time.Duration { return 2*s.a.rtt.srtt + clockGranularity }
 	t.Run("the last chunk again", func(t *testing.T) {
@@ -112,15 +110,15 @@ func TestTailLossProbe(t *testing.T) {
 		s.sendMessages(2)
 		require.Equal(t, pto(s), s.waitDeadline())
 		s.want(`DATA 1001 s0 ssn1 IBE "x"`)
-		// Its acknowledgement shows the hole below.
+		// Its acknowledgement shows the gap below.
 		s.wait(rtt)
 		s.receive(sack(999, 1001, 1001))
 		s.wait(s.a.rtt.min / 4)
 		s.want(`DATA 1000 s0 ssn0 BE "x"`)
 		require.Zero(t, s.a.Stats().Timeouts)
 
-		// Unanswered, the next is the retransmission timer's turn, counted from the
-		// probe: it needs the time of a round trip to be answered.
+		// If it is not answered, the retransmission timer expires, counted from the probe: it needs
+		// a round trip to be answered.
 		s = established(t, Config{})
 		s.sendMessages(2)
 		rto := s.a.rtt.rto
@@ -154,9 +152,8 @@ func TestTailLossProbe(t *testing.T) {
 		require.Equal(t, s.a.rtt.rto, s.waitDeadline())
 		require.EqualValues(t, 1, s.a.Stats().Timeouts)
 	})
-	// Section 7.4: a probe that repaired a loss by itself hides it from RACK; the
-	// congestion control hears of it. If the peer reports a duplicate, nothing was
-	// lost.
+	// RFC 8985, section 7.4: a probe that has repaired a loss hides it from RACK; the congestion
+	// control is informed. If the peer reports a duplicate, nothing was lost.
 	t.Run("a loss that the probe repaired", func(t *testing.T) {
 		for _, duplicate := range []bool{false, true} {
 			s := established(t, Config{MinRTO: time.Second})
@@ -178,13 +175,9 @@ func TestTailLossProbe(t *testing.T) {
 	})
 }
 
-// Section 6.3.3: "E2) For the destination address for which the timer expires, set
-// RTO <- RTO * 2 ('back off the timer')"; "E3) Determine how many of the earliest
-// outstanding DATA chunks ... will fit into a single SCTP packet ... Bundle and
-// retransmit"; 8.1: "The counter SHOULD be incremented each time ... When the value of
-// this counter exceeds the limit indicated in the protocol parameter
-// 'Association.Max.Retrans', the endpoint SHOULD consider the peer endpoint
-// unreachable".
+// RFC 9260, section 6.3.3, E2 and E3: the RTO is doubled, and the earliest outstanding chunks that
+// fit in a packet are retransmitted. Section 8.1: after Association.Max.Retrans timeouts in a row
+// the peer is unreachable.
 func TestRetransmissionTimeout(t *testing.T) {
 	s := established(t, Config{MinRTO: 200 * time.Millisecond, MaxRTO: 10 * time.Second, HeartbeatInterval: -1})
 	s.send(0, "lost")
@@ -207,8 +200,7 @@ func TestRetransmissionTimeout(t *testing.T) {
 	s.wantEvents("closed: " + ErrPeerUnreachable.Error())
 	require.EqualValues(t, 11, s.a.Stats().Timeouts)
 
-	// 8.1: "The counter SHOULD be reset each time a DATA chunk sent to that peer
-	// endpoint is acknowledged".
+	// RFC 9260, section 8.1: an acknowledgement resets the counter.
 	s = established(t, Config{MaxRetransmits: 2, HeartbeatInterval: -1})
 	for i := range 10 {
 		s.sendMessages(1)
@@ -225,8 +217,8 @@ func TestRetransmissionTimeout(t *testing.T) {
 	s.wantAlive()
 }
 
-// All that was outstanding goes again after a timeout, a window at a time, and the
-// window grows by slow start (section 7.2.3: "cwnd = 1 * PMDCS").
+// RFC 9260, section 7.2.3: after a timeout everything outstanding is retransmitted, a window at a
+// time; the window is one packet and grows by slow start.
 func TestSlowStartAfterTimeout(t *testing.T) {
 	s := established(t, Config{MTU: 1192, HeartbeatInterval: -1})
 	s.send(0, strings.Repeat("x", 1164*10))
@@ -236,7 +228,7 @@ func TestSlowStartAfterTimeout(t *testing.T) {
 	s.wait(s.a.rtt.rto + rtt*3)
 	lines, _ = s.take()
 	lines = lines[len(lines)-2:]
-	// The window may be exceeded by less than a packet (section 6.1 B).
+	// RFC 9260, section 6.1, B: the window may be exceeded by less than a packet.
 	require.Contains(t, lines[0], "DATA 1000 s0 ssn0 B")
 	require.Equal(t, 1192, s.a.cc.window())
 	cum := uint32(ownTSN - 1)
@@ -256,8 +248,7 @@ func TestSlowStartAfterTimeout(t *testing.T) {
 	require.Greater(t, s.a.cc.window(), 3*1192)
 }
 
-// Section 6.3.1, C5) Karn's algorithm: "RTT measurements MUST NOT be made using
-// packets that were retransmitted".
+// RFC 9260, section 6.3.1, C5 (Karn's algorithm): a retransmitted packet is not a measurement.
 func TestKarn(t *testing.T) {
 	s := established(t, Config{HeartbeatInterval: -1})
 	before := s.a.Stats()
@@ -274,7 +265,7 @@ func TestKarn(t *testing.T) {
 	s.receive(sack(1001))
 	require.Less(t, s.a.Stats().RTO, before.RTO)
 
-	// The same in the handshake: an INIT that was sent twice measures nothing.
+	// The same in the handshake: an INIT that was retransmitted is not a measurement.
 	s = newScript(t, Config{})
 	s.a.Connect(s.now)
 	s.drain()
@@ -287,13 +278,12 @@ func TestKarn(t *testing.T) {
 	require.Equal(t, rtt, s.a.Stats().SRTT)
 }
 
-// Section 6.3.1:
+// RFC 9260, section 6.3.1:
 //
-//	C2) "When the first RTT measurement R is made, set SRTT <- R, RTTVAR <- R/2, and RTO <- SRTT + 4 * RTTVAR."
-//	C3) "When a new RTT measurement R' is made, set RTTVAR <- (1 - RTO.Beta) * RTTVAR + RTO.Beta * |SRTT - R'|
-//	    and SRTT <- (1 - RTO.Alpha) * SRTT + RTO.Alpha * R'"
-//	C6) "Whenever RTO is computed, if it is less than RTO.Min seconds, then it is rounded up to RTO.Min seconds."
-//	C7) "A maximum value MAY be placed on RTO"
+//	C2 the first measurement R: SRTT = R, RTTVAR = R/2, RTO = SRTT + 4 RTTVAR
+//	C3 the next R: RTTVAR = 3/4 RTTVAR + 1/4 |SRTT - R|, SRTT = 7/8 SRTT + 1/8 R
+//	C6 the RTO is at least RTO.Min
+//	C7 and at most RTO.Max
 func TestRTOComputation(t *testing.T) {
 	var r rttState
 	r.init(&Config{InitialRTO: time.Second, MinRTO: 150 * time.Millisecond, MaxRTO: 2 * time.Second})
@@ -326,7 +316,7 @@ func TestRTOComputation(t *testing.T) {
 	r.sample(50 * ms)
 	require.Equal(t, 150*ms, r.rto)
 
-	// The least round trip is of the last minutes.
+	// The minimum is that of the last minutes.
 	r.sampleMin(1*time.Second, 50*ms)
 	r.sampleMin(2*time.Second, 70*ms)
 	require.Equal(t, 50*ms, r.min)
@@ -335,10 +325,10 @@ func TestRTOComputation(t *testing.T) {
 	require.Equal(t, 70*ms, r.min)
 }
 
-// Section 8.3: heartbeats find out that an idle peer is gone, or that it is there.
+// RFC 9260, section 8.3: heartbeats show whether an idle peer is reachable.
 func TestHeartbeat(t *testing.T) {
 	s := established(t, Config{HeartbeatInterval: 5 * time.Second, MaxRetransmits: 2})
-	// "SHOULD be ... HB.interval plus RTO with jitter of +/- 50% of the RTO".
+	// The interval is HB.interval plus RTO, with a jitter of half the RTO.
 	d := s.waitDeadline()
 	for len(s.sent) == 0 {
 		d += s.waitDeadline()
@@ -347,9 +337,7 @@ func TestHeartbeat(t *testing.T) {
 	lines, raw := s.take()
 	require.Equal(t, []string{"HEARTBEAT"}, lines)
 
-	// "The receiver of a HEARTBEAT ... HEARTBEAT ACK chunk that contains the Heartbeat
-	// Information field copied from the received HEARTBEAT chunk." A wrong one does not
-	// count: 8.3 wants a nonce for this.
+	// The peer returns the Heartbeat Information. A wrong one does not count: it contains a nonce.
 	info := raw[0][16:]
 	for i := range info {
 		forged := append([]byte(nil), info...)
@@ -382,7 +370,7 @@ func TestHeartbeat(t *testing.T) {
 	}
 }
 
-// A peer's HEARTBEAT is answered with its own information.
+// A HEARTBEAT of the peer is answered with its own information.
 func TestPeersHeartbeat(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(rawChunk(4, 0, rawParam(1, "who are you?")))

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Once things are under way, a message costs no allocation on either side, whatever its
-// size and options and whichever the congestion control.
+// In a steady state a message causes no allocation on either side, whatever its size and options
+// and the congestion control.
 func TestNoAllocationInSteadyState(t *testing.T) {
 	if race.Enabled {
 		t.Skip("under the race detector sync.Pool drops buffers at random")
@@ -41,11 +41,11 @@ func TestNoAllocationInSteadyState(t *testing.T) {
 	}
 }
 
-// idleBytes is what an established association may hold while nothing is in flight: its
-// own struct and the memory that a first message left behind.
+// idleBytes bounds the memory of an established association with nothing in flight: its struct and
+// the memory that a first message has left allocated.
 const idleBytes = 5 << 10
 
-// A server holds thousands of connections that say nothing most of the time.
+// A server has thousands of associations that are idle most of the time.
 func TestIdleMemory(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector's memory is not ours")
@@ -100,7 +100,7 @@ func TestIdleMemory(t *testing.T) {
 		return per
 	}
 	report("after the first messages")
-	// The heartbeat's time comes, and with it that of giving memory back.
+	// The heartbeat frees memory.
 	for i := 0; i < len(all); i += 2 {
 		for range 3 {
 			now = now.Add(40 * time.Second)

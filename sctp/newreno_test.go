@@ -7,35 +7,33 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The arithmetic of https://www.rfc-editor.org/rfc/rfc9260.html#section-7.2
+// RFC 9260, section 7.2.
 func TestNewReno(t *testing.T) {
 	const mtu = 1000
 	acked := func(c *newReno, bytes int) { c.acked(&ackSample{newlyAcked: bytes, windowLimited: true}) }
 
-	// 7.2.1: "The initial cwnd before data transmission MUST be set to ..."; "The
-	// initial value of ssthresh MAY be arbitrarily high". In slow start the window
-	// grows by what is acknowledged.
+	// Section 7.2.1: the initial window and an arbitrarily high ssthresh. In slow start the window
+	// grows by the bytes acknowledged,
 	c := newNewReno(mtu, 4*mtu)
 	require.Equal(t, 4*mtu, c.window())
 	acked(c, 1000)
 	acked(c, 3000)
 	require.Equal(t, 8*mtu, c.window())
 
-	// "... only if the current congestion window is being fully utilized and the
-	// data sender is not in Fast Recovery."
+	// only if it is fully used and not in Fast Recovery.
 	c.acked(&ackSample{newlyAcked: 5000})
 	c.acked(&ackSample{newlyAcked: 5000, windowLimited: true, inRecovery: true})
 	require.Equal(t, 8*mtu, c.window())
 
-	// 7.2.3: "ssthresh = max(cwnd / 2, 4 * PMDCS), cwnd = ssthresh, partial_bytes_acked = 0".
+	// Section 7.2.3: a loss halves ssthresh, down to four packets, and cwnd becomes ssthresh.
 	acked(c, 12_000)
 	require.Equal(t, 20*mtu, c.window())
 	c.congested(0, 0)
 	require.Equal(t, 10*mtu, c.window())
 	require.Equal(t, 10*mtu, c.ssthresh)
 
-	// 7.2.2: "When partial_bytes_acked is equal to or greater than cwnd ... reset to
-	// (partial_bytes_acked - cwnd). Next, cwnd is increased by 1 * PMDCS."
+	// Section 7.2.2: in congestion avoidance cwnd grows by a packet when partial_bytes_acked
+	// reaches it.
 	acked(c, 9_999)
 	require.Equal(t, 10*mtu, c.window())
 	acked(c, 501)
@@ -45,12 +43,12 @@ func TestNewReno(t *testing.T) {
 	require.Equal(t, 12*mtu, c.window())
 	require.Zero(t, c.partialAcked)
 
-	// Never below four packets by losses ...
+	// Losses lower it to four packets at least,
 	for range 5 {
 		c.congested(0, 0)
 	}
 	require.Equal(t, 4*mtu, c.window())
-	// ... and to one by a timeout: "ssthresh = max(cwnd / 2, 4 * PMDCS), cwnd = 1 * PMDCS".
+	// and a timeout to one.
 	c.timedOut(0, 0)
 	require.Equal(t, mtu, c.window())
 	require.Equal(t, 4*mtu, c.ssthresh)
@@ -68,8 +66,7 @@ func TestNewReno(t *testing.T) {
 	c.undo(0)
 	require.Equal(t, 40*mtu, c.window())
 
-	// 7.2.1: "While the endpoint does not transmit data ... the cwnd SHOULD be adjusted
-	// to max(cwnd / 2, 4 * PMDCS) once per RTO."
+	// Section 7.2.1: an idle window is halved once per RTO, down to four packets.
 	c.restart(0, 0)
 	require.Equal(t, 40*mtu, c.window())
 	c.restart(0, 1)
@@ -80,7 +77,7 @@ func TestNewReno(t *testing.T) {
 	require.Equal(t, 4*mtu, c.window())
 }
 
-// The same through an association: what a whole window does to the next.
+// The same in an association: a full window determines the next.
 func TestWindowOfAnAssociation(t *testing.T) {
 	s := established(t, Config{MTU: 1012, InitialCongestionWindow: 4000, MaxSendBuffer: 1 << 20})
 	for range 100 {

@@ -193,7 +193,7 @@ func (o *outstanding) sent(t instant, tsn uint32) {
 // windowRoom returns the bytes of payload for which the peer's receive window has room.
 func (o *outstanding) windowRoom() int { return max(0, o.peerWindow-o.payloadSum) }
 
-// pop removes the oldest chunk, which is acknowledged or abandoned.
+// pop removes the oldest chunk, which is acknowledged or abandoned. The caller accounts for its bytes.
 func (o *outstanding) pop(s *sendQueue) {
 	c := o.at(o.base)
 	o.setState(o.base, chunkAcked)
@@ -274,17 +274,25 @@ func (o *outstanding) cumulative(t instant, tsn uint32, s *sendQueue, sum *ackTo
 		}
 		o.gapAcked.clear(o.base, last)
 	}
+	var run streamRun
 	for serial.LessEqual32(o.base, tsn) {
 		c := o.at(o.base)
 		if c.state == chunkInFlight || c.state == chunkLost {
 			o.acknowledge(t, o.base, c, sum)
 		}
-		if c.state != chunkAbandoned {
-			s.acknowledged += uint64(c.size)
-			c.msg.queue.stats.Acknowledged += uint64(c.size)
+		if m := c.msg; m != nil {
+			if m.queue != run.stream {
+				s.removeRun(&run)
+				run = streamRun{stream: m.queue}
+			}
+			run.size += int(c.size)
+			if c.state != chunkAbandoned {
+				run.acknowledged += int(c.size)
+			}
 		}
 		o.pop(s)
 	}
+	s.removeRun(&run)
 	o.highestAcked = serial.Max32(o.highestAcked, tsn)
 	o.gapHigh = serial.Max32(o.gapHigh, tsn)
 }

@@ -39,17 +39,11 @@ type param struct {
 	raw   []byte // with header, without padding
 }
 
-// nextParam splits the first parameter off b; see nextChunk.
+// nextParam splits the first parameter or cause off b. Its layout is that of a chunk, but for the type
+// of two bytes.
 func nextParam(b []byte) (p param, rest []byte, ok bool) {
-	if len(b) < paramHeaderSize {
-		return param{}, nil, false
-	}
-	length := int(binary.BigEndian.Uint16(b[2:]))
-	if length < paramHeaderSize || length > len(b) {
-		return param{}, nil, false
-	}
-	p = param{typ: paramType(binary.BigEndian.Uint16(b)), value: b[paramHeaderSize:length], raw: b[:length]}
-	return p, b[min(pad4(length), len(b)):], true
+	c, rest, ok := nextChunk(b)
+	return param{typ: paramType(c.typ)<<8 | paramType(c.flags), value: c.value, raw: c.raw}, rest, ok
 }
 
 // appendParam appends a whole parameter or error cause, padded.

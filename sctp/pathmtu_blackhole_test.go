@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// found is a script whose association has found the largest size.
+// found returns a script whose association has found the largest size.
 func found(t *testing.T, cfg Config) *mtuScript {
 	s := newMTUScript(t, cfg)
 	for range 2 {
@@ -19,10 +19,8 @@ func found(t *testing.T, cfg Config) *mtuScript {
 	return s
 }
 
-// https://www.rfc-editor.org/rfc/rfc8899.html#section-4.3: "A PL can utilize an event
-// that indicates the network path no longer sustains the sender's PLPMTU size."
-// Nothing arrives any more, so the retransmission timer expires, and packets have the
-// base size at once.
+// RFC 8899, section 4.3: the path does not sustain the PLPMTU any more. Nothing arrives, so that
+// the retransmission timer expires, and packets have the base size at once.
 func TestPathMTUBlackHole(t *testing.T) {
 	s := found(t, Config{})
 	first := s.a.out.next
@@ -32,14 +30,13 @@ func TestPathMTUBlackHole(t *testing.T) {
 	for s.a.Stats().Timeouts == 0 {
 		s.waitDeadline()
 	}
-	// "DPLPMTUD sets a lower PLPMTU ... The PL then confirms that the new PLPMTU can
-	// be successfully used across the path."
+	// The PLPMTU is lowered, and then confirmed.
 	s.wantMTU(baseMTU, mtuBase)
 	require.EqualValues(t, 1, s.a.Stats().MTUBlackHoles)
 	require.Equal(t, []int{baseMTU}, s.probes()) // and the data
 	s.answer()
 
-	// What was sent before arrives in smaller packets, byte for byte.
+	// Data sent before arrives in smaller packets, byte for byte.
 	for range 10 {
 		s.wait(rtt)
 		s.receive(sack(s.a.out.next - 1))
@@ -47,8 +44,7 @@ func TestPathMTUBlackHole(t *testing.T) {
 	require.Zero(t, s.a.BufferedAmount())
 	require.Greater(t, s.a.out.next, first+5)
 
-	// The size that had been found is tried first; the path still does not take it.
-	// Then the search goes on below.
+	// The size found before is tried first and fails; then the search continues below.
 	sizes := s.probes()
 	for len(sizes) < 4 {
 		sizes = append(sizes, s.bulk()...)
@@ -59,9 +55,8 @@ func TestPathMTUBlackHole(t *testing.T) {
 	require.EqualValues(t, 1, s.a.Stats().MTUBlackHoles)
 }
 
-// "This could use a mechanism implemented within the PL to detect excessive loss of
-// data sent with a specific packet size": what is small arrives, so that the timer never
-// expires.
+// RFC 8899, section 4.3: a black hole may show by excessive loss of packets of one size. Small
+// packets arrive, so that the timer never expires.
 func TestPathMTUBlackHoleForLargePacketsOnly(t *testing.T) {
 	s := found(t, Config{})
 	timeouts := s.a.Stats().Timeouts
@@ -97,14 +92,14 @@ func TestPathMTUBlackHoleForLargePacketsOnly(t *testing.T) {
 	s.probes()
 	s.answer()
 
-	// It was another fault: the path takes what it took before, and the search is over
-	// where it was.
+	// It had another cause: the path has the same MTU as before, and the search ends at the same
+	// size.
 	require.Equal(t, []int{mostMTU}, s.bulk())
 	s.answer()
 	s.wantMTU(mostMTU, mtuSearchComplete)
 }
 
-// Losses among large packets that arrive are just losses.
+// Losses among large packets of which others arrive are not a black hole.
 func TestPathMTULossIsNoBlackHole(t *testing.T) {
 	s := found(t, Config{})
 	for range 3 {
@@ -128,9 +123,9 @@ func TestPathMTULossIsNoBlackHole(t *testing.T) {
 	s.wantMTU(mostMTU, mtuSearchComplete)
 }
 
-// What the path took before is tried first after a fall back: with some luck the
-// search is over after one probe, and the next one is due when it was.
-func TestPathMTUAfterABadMoment(t *testing.T) {
+// After a fall back the previous size is tried first: the search may end after one probe, and the
+// next one is due at the same time as before.
+func TestPathMTUAfterATemporaryBlackHole(t *testing.T) {
 	s := newMTUScript(t, Config{})
 	for s.a.mtu.state != mtuSearchComplete {
 		if sizes := s.bulk(); len(sizes) == 1 && sizes[0] <= 1340 {
@@ -158,7 +153,7 @@ func TestPathMTUAfterABadMoment(t *testing.T) {
 	require.Empty(t, s.bulk())
 }
 
-// A tail loss probe is to arrive: it keeps to the base size.
+// A tail loss probe must arrive: it has at most the base size.
 func TestTailLossProbeIsSmall(t *testing.T) {
 	s := found(t, Config{})
 	s.hold = true
@@ -175,8 +170,8 @@ func TestTailLossProbeIsSmall(t *testing.T) {
 	require.LessOrEqual(t, len(packets[0]), baseMTU)
 }
 
-// A SACK with all the gaps that there are would be lost on a path that has shrunk, and
-// nothing would show it: there is no acknowledgement of SACKs.
+// A SACK with many gaps would be lost on a path that has shrunk, and nothing would show it: SACKs
+// are not acknowledged.
 func TestSACKsKeepToTheBaseSize(t *testing.T) {
 	s := found(t, Config{})
 	s.take()
@@ -190,8 +185,7 @@ func TestSACKsKeepToTheBaseSize(t *testing.T) {
 	require.Len(t, packets[0], baseMTU)
 }
 
-// "It is RECOMMENDED that methods are robust to path changes that could have occurred
-// since the path characteristics were last confirmed" (section 3).
+// RFC 8899, section 3: a change of the path is handled.
 func TestPathChanged(t *testing.T) {
 	s := found(t, Config{})
 	s.a.PathChanged(s.now)

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A probe of any size is exactly that large, and the answer to each of its chunks fits in any packet,
-// beside a SACK.
+// A probe of any size has exactly that size, and the answer to each of its chunks fits in any
+// packet, beside a SACK.
 func TestPathMTUProbeOfAnySize(t *testing.T) {
 	s := newMTUScript(t, Config{})
 	peer := established(t, Config{})
@@ -60,11 +60,10 @@ func chunksOf(packet []byte) (types []chunkType) {
 	return types
 }
 
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-3.2: the highest bits of a chunk's type say what
-// a receiver does that does not know it. There are peers that do not look at them: one ends, with its
-// program, at the first chunk that it does not know. So a peer is sent nothing but the chunks of RFC
-// 9260 and what it has listed in its Supported Extensions, whatever we do with the association; and
-// still the path's MTU is found.
+// RFC 9260, section 3.2: the highest bits of a chunk's type determine how a receiver treats an
+// unknown chunk. Some peers ignore these bits: one ends its process at the first chunk that it does
+// not know. So a peer gets only the chunks of RFC 9260 and those of its Supported Extensions,
+// whatever the association does; and the path MTU is found nevertheless.
 func TestOnlyChunksThatThePeerKnows(t *testing.T) {
 	forwardTSN := rawParam(0xc000)
 	for name, peer := range map[string]struct {
@@ -121,7 +120,8 @@ func TestOnlyChunksThatThePeerKnows(t *testing.T) {
 				}
 				s.wait(rtt)
 				s.receive(sack(s.a.out.next - 1))
-				// What the peer cannot know of us, but may send.
+				// Chunks that are not in the Supported Extensions of this side, but that a peer may
+				// send.
 				s.receive(rawChunk(132, 0, make([]byte, 100)), rawChunk(200, 0, "?"), rawChunk(63, 0, "?"))
 				take()
 			}
@@ -137,7 +137,7 @@ func TestOnlyChunksThatThePeerKnows(t *testing.T) {
 	}
 }
 
-// An answer that had to be as large as the probe would find the smaller one of the two directions.
+// An answer as large as the probe would find the smaller MTU of the two directions.
 func TestPathMTUOfOneDirection(t *testing.T) {
 	netsim.Seeds(t, 50, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -160,7 +160,7 @@ func TestPathMTUOfOneDirection(t *testing.T) {
 	})
 }
 
-// Of the answers to a probe, any one is enough, and the rest mean nothing, now and later.
+// One answer to a probe is enough, and the others have no effect, now and later.
 func TestOneAnswerToAProbeIsEnough(t *testing.T) {
 	for answered := range 4 {
 		t.Run(fmt.Sprint(answered), func(t *testing.T) {

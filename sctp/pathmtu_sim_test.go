@@ -9,11 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The MTU is found on paths of any size, as the largest that the search has the
-// resolution for, with and without loss. "The PL is REQUIRED to be robust in the
-// case where probe packets are lost due to other reasons"
-// (https://www.rfc-editor.org/rfc/rfc8899.html#section-3): three lost in a row, one
-// in a thousand at this loss, end the search too early, until the raise timer.
+// The MTU is found on paths of any size, within the resolution of the search, with and without
+// loss. RFC 8899, section 3: the search is robust to probes that are lost for other reasons; three
+// lost in a row, one in a thousand at this loss, end it too early, until the raise timer.
 func TestPathMTUOnAnyPath(t *testing.T) {
 	for name, loss := range map[string]float64{"no loss": 0, "loss": 0.05} {
 		t.Run(name, func(t *testing.T) {
@@ -44,12 +42,12 @@ func TestPathMTUOnAnyPath(t *testing.T) {
 				}
 				if !found() {
 					early++
-					// The next search, in due time, makes good for it.
+					// The next search corrects that.
 					next = p.a.epoch.Add(p.a.mtu.probeAt)
 					p.At(next, func() { p.Poke(p.a) })
 					p.run(found, 3*raiseTimer)
 				}
-				// All that was lost was too large or lost by chance.
+				// Only packets that were too large are lost, or random ones.
 				stats := p.a.Stats()
 				if loss == 0 {
 					require.Zero(t, stats.LossEpisodes)
@@ -63,11 +61,10 @@ func TestPathMTUOnAnyPath(t *testing.T) {
 	}
 }
 
-// The path shrinks in the middle of a bulk transfer, to any size that still
-// takes the base size: data arrives again soon, nothing is missing, and the
-// new MTU is found.
+// The path MTU shrinks during a bulk transfer, to any size not below the base size: data arrives
+// again soon, nothing is missing, and the new MTU is found.
 func TestPathShrinks(t *testing.T) {
-	// Some round trips, of at most 100 ms; more than that only where the queue is as long.
+	// Some round trips, of at most 100 ms; more only where the queue is as long.
 	const soon = 1500 * time.Millisecond
 	var worst time.Duration
 	netsim.Seeds(t, 200, func(t *testing.T, seed uint64) {
@@ -125,8 +122,8 @@ func TestPathShrinks(t *testing.T) {
 	t.Logf("at most %v without data", worst)
 }
 
-// Everything at once: bad paths of an MTU between the base size and what is probed
-// for, that changes now and then. Nothing is lost, and nothing hangs.
+// Bad paths whose MTU, between the base size and the maximum, changes now and then: nothing is
+// lost, and nothing hangs.
 func TestAdversarialPathMTU(t *testing.T) {
 	netsim.Seeds(t, 300, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))

@@ -8,14 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The sizes that the scripts below search between.
+// The sizes between which the scripts below search.
 const (
 	baseMTU = 1184
 	mostMTU = 1412
 )
 
-// mtuScript is a script with an association that has a lot to send, and looks
-// for the path's MTU.
+// mtuScript is a script with an association that has much to send, and discovers the path MTU.
 type mtuScript struct {
 	*script
 	info []byte // of the last probe, as a parameter
@@ -26,9 +25,8 @@ func newMTUScript(t *testing.T, cfg Config) *mtuScript {
 	return &mtuScript{script: established(t, cfg)}
 }
 
-// probes takes what came out, and returns the sizes of the probes among it.
-// "A PL MUST NOT send a datagram (other than a probe packet) with a size at the
-// PL that is larger than the current PLPMTU."
+// probes takes the packets sent, and returns the sizes of the probes among them. RFC 8899, section
+// 3: other packets are not larger than the PLPMTU.
 func (s *mtuScript) probes() (sizes []int) {
 	s.t.Helper()
 	lines, packets := s.take()
@@ -64,18 +62,15 @@ func (s *mtuScript) bulk() []int {
 
 func (s *mtuScript) answer() { s.t.Helper(); s.receive(rawChunk(5, 0, s.info)) }
 
-// wantMTU checks the size of packets, which must be that of data in fact.
+// wantMTU checks the size of packets, which must be that of a packet with data.
 func (s *mtuScript) wantMTU(size int, state mtuState) {
 	s.t.Helper()
 	require.Equal(s.t, size, s.a.Stats().MTU)
 	require.Equal(s.t, state, s.a.mtu.state)
 }
 
-// https://www.rfc-editor.org/rfc/rfc8899.html#section-5.2: "BASE: The BASE state is
-// used to confirm that the BASE_PLPMTU size is supported by the network path"; "The
-// state is exited when the probe packet is acknowledged, and the PL sender enters the
-// SEARCHING state." "The state is exited to enter SEARCH_COMPLETE when ... a probe of
-// size MAX_PLPMTU is acknowledged (PLPMTU = MAX_PLPMTU)."
+// RFC 8899, section 5.2: the BASE state confirms BASE_PLPMTU; SEARCHING follows when the probe is
+// acknowledged, and SEARCH_COMPLETE when a probe of MAX_PLPMTU is.
 func TestPathMTUSearch(t *testing.T) {
 	s := newMTUScript(t, Config{})
 	s.wantMTU(baseMTU, mtuBase)
@@ -88,12 +83,11 @@ func TestPathMTUSearch(t *testing.T) {
 	window := s.a.cc.window()
 	s.answer()
 	s.wantMTU(mostMTU, mtuSearchComplete)
-	// "An update to the PLPMTU (or MPS) MUST NOT increase the congestion window
-	// measured in bytes".
+	// RFC 8899, section 3: the congestion window in bytes does not grow.
 	require.Equal(t, window, s.a.cc.window())
 
-	// Packets have that size from now on: a chunk that fits in a packet of the base
-	// size, and another that fills it up.
+	// Packets have that size from now on: a chunk that fits in a packet of the base size, and
+	// another that fills the packet.
 	s.send(0, strings.Repeat("x", 2*mostMTU))
 	_, packets := s.take()
 	require.Len(t, packets[0], mostMTU)
@@ -101,9 +95,7 @@ func TestPathMTUSearch(t *testing.T) {
 	s.wait(rtt)
 	s.receive(sack(s.a.out.next - 1))
 
-	// "This is the normal maintenance state, where the PL is not probing"; "When used
-	// with an acknowledged PL (e.g., SCTP), DPLPMTUD SHOULD NOT continue to generate
-	// PLPMTU probes in this state." There is nothing larger to look for, either.
+	// RFC 8899, section 5.2: no probes are sent in SEARCH_COMPLETE.
 	for range 3 {
 		require.Empty(t, s.bulk())
 		s.wait(raiseTimer)
@@ -120,10 +112,8 @@ func TestPathMTUSearch(t *testing.T) {
 	require.Zero(t, stats.MTUProbesLost)
 }
 
-// "When a probe packet is sent and not acknowledged within the period of the
-// PROBE_TIMER, the PROBE_COUNT is incremented, and a new probe packet is transmitted";
-// "The default value of MAX_PROBES is 3"; the timer's value "MUST NOT be smaller than 1
-// second". Each size that fails halves the rest.
+// RFC 8899, section 5.1: a probe that is not acknowledged within PROBE_TIMER, at least 1 s, is
+// repeated, MAX_PROBES (3) times. Each size that fails halves the rest.
 func TestPathMTUSearchBelowTheMaximum(t *testing.T) {
 	s := newMTUScript(t, Config{})
 	const path = 1340
@@ -139,7 +129,7 @@ func TestPathMTUSearchBelowTheMaximum(t *testing.T) {
 		if probes[0] <= path {
 			s.answer()
 		} else {
-			// The probe left at the beginning of bulk's time or later.
+			// The probe was sent at the beginning of bulk or later.
 			require.Greater(t, s.now.Sub(last), minProbeTimer-4*rtt)
 			last = s.now
 		}
@@ -147,8 +137,7 @@ func TestPathMTUSearchBelowTheMaximum(t *testing.T) {
 	require.Equal(t, []int{baseMTU, 1412, 1412, 1412, 1296, 1352, 1352, 1352, 1324, 1336}, sizes)
 	s.wantMTU(1336, mtuSearchComplete) // 1352 is less than mtuStep more
 
-	// "Loss of a probe packet SHOULD NOT be treated as an indication of congestion and
-	// SHOULD NOT trigger a congestion control reaction".
+	// RFC 8899, section 3: the loss of a probe does not affect the congestion control.
 	stats := s.a.Stats()
 	require.EqualValues(t, 6, stats.MTUProbesLost)
 	require.Zero(t, stats.LossEpisodes)
@@ -156,9 +145,8 @@ func TestPathMTUSearchBelowTheMaximum(t *testing.T) {
 	require.Zero(t, stats.MTUBlackHoles)
 	require.Zero(t, s.a.loss.errors)
 
-	// "PMTU_RAISE_TIMER ... is configured to the period a sender will continue to use
-	// the current PLPMTU, after which it reenters the Search Phase. This timer has a
-	// period of 600 seconds". The path has become a better one.
+	// RFC 8899, section 5.1.1: the search begins again after PMTU_RAISE_TIMER, 600 s. The path has
+	// become a better one.
 	s.wait(raiseTimer - 10*time.Second)
 	s.take()
 	require.Empty(t, s.bulk())
@@ -170,9 +158,8 @@ func TestPathMTUSearchBelowTheMaximum(t *testing.T) {
 	s.wantMTU(mostMTU, mtuSearchComplete)
 }
 
-// "DPLPMTUD MAY inhibit sending probe packets when no application data has been sent
-// since the previous probe packet" (section 5.1.1). Data that does not fill a packet
-// gains nothing from a larger one.
+// RFC 8899, section 5.1.1: no probes without application data since the previous probe. Data that
+// does not fill a packet has no advantage from a larger one.
 func TestPathMTUIdle(t *testing.T) {
 	s := newMTUScript(t, Config{})
 	for range 20 {
@@ -181,8 +168,8 @@ func TestPathMTUIdle(t *testing.T) {
 		s.receive(sack(s.a.out.next - 1))
 		require.Empty(t, s.probes())
 	}
-	// Nobody answers, and there was data after the first probe, but none after the
-	// second. No timer is left.
+	// There was data after the first probe, but not after the second, and no answer. No timer is
+	// left.
 	require.Equal(t, []int{baseMTU}, s.bulk())
 	s.wait(time.Hour)
 	require.Equal(t, []int{baseMTU}, s.probes())
@@ -200,7 +187,7 @@ func TestPathMTUIdle(t *testing.T) {
 	}
 }
 
-// A packet that would be larger than the congestion window is of no use yet.
+// A packet larger than the congestion window has no use yet.
 func TestPathMTUAndTheWindow(t *testing.T) {
 	s := newMTUScript(t, Config{})
 	require.Equal(t, []int{baseMTU}, s.bulk())
@@ -215,10 +202,8 @@ func TestPathMTUAndTheWindow(t *testing.T) {
 	require.Equal(t, []int{mostMTU}, s.probes())
 }
 
-// Section 6.2.1.2: the HEARTBEAT carries "the probe size to help an implementation
-// associate a HEARTBEAT ACK with the size of probe that was sent", and "a nonce". And
-// section 3: "The feedback mechanism is REQUIRED to be robust to the possibility that
-// packets could be significantly delayed or duplicated along a network path."
+// RFC 8899, section 6.2.1.2: the HEARTBEAT contains the size of the probe and a nonce. Section 3:
+// answers may be late or duplicated.
 func TestPathMTUAnswers(t *testing.T) {
 	s := newMTUScript(t, Config{})
 	require.Equal(t, []int{baseMTU}, s.bulk())
@@ -247,16 +232,15 @@ func TestPathMTUAnswers(t *testing.T) {
 	require.Equal(t, []int{mostMTU}, s.probes())
 	s.receive(rawChunk(5, 0, late))
 	s.wantMTU(mostMTU, mtuSearchComplete)
-	// Answers to probes of an association that finds nothing more mean nothing.
+	// Answers to probes after the end of discovery have no effect.
 	s.receive(rawChunk(5, 0, late), rawChunk(5, 0, base), rawChunk(5, 0, rawParam(1, make([]byte, 12))), rawChunk(5, 0, rawParam(1, make([]byte, 300))))
 	s.wantMTU(mostMTU, mtuSearchComplete)
 	require.EqualValues(t, 2, s.a.Stats().MTUProbesAcked)
 	s.wantAlive()
 }
 
-// "The state is also left when the PROBE_COUNT reaches MAX_PROBES ... This causes the
-// PL sender to enter the ERROR state", which "is exited when packet probes no longer
-// detect the error". Such is a peer that does not answer HEARTBEATs.
+// RFC 8899, section 5.2: BASE is left for ERROR after MAX_PROBES, and ERROR when probes succeed
+// again. Such is a peer that does not answer HEARTBEATs.
 func TestPathMTUError(t *testing.T) {
 	s := newMTUScript(t, Config{})
 	var sizes []int
@@ -276,9 +260,7 @@ func TestPathMTUError(t *testing.T) {
 	s.wantMTU(mostMTU, mtuSearchComplete)
 }
 
-// The peer's probe is answered without its PAD chunk: "receiver ... MUST discard
-// this chunk and continue processing the rest of the chunks in the packet" (RFC 4820
-// section 3).
+// The peer's probe is answered without its PAD chunk, which is skipped (RFC 4820, section 3).
 func TestPeersPathMTUProbe(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(rawChunk(4, 0, rawParam(1, "probe of 1412")), rawChunk(132, 0, make([]byte, 1374)))

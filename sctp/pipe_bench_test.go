@@ -17,7 +17,7 @@ type memoryPipe struct {
 	got  int
 }
 
-// pipeStart is when time begins in a memoryPipe.
+// pipeStart is the initial time of a memoryPipe.
 var pipeStart = time.Unix(1_700_000_000, 0)
 
 func newMemoryPipe(t testing.TB, cfg Config) *memoryPipe {

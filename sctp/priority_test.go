@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 7496, section 3.2: "the priority policy ... allows ... to drop user messages
-// with lower priority in favor of user messages with higher priority".
+// RFC 7496, section 3.2: messages of lower priority are dropped in favour of messages of higher
+// priority.
 func TestLessImportantMessagesMakeRoom(t *testing.T) {
 	p := newMemoryPipe(t, Config{MTU: 1200, MaxSendBuffer: 100_000})
 	p.a.cc = newNewReno(1200, 1<<20)
@@ -17,14 +17,14 @@ func TestLessImportantMessagesMakeRoom(t *testing.T) {
 	for i := range uint32(4) {
 		require.NoError(t, send(10+i, true, 20_000))
 	}
-	require.NoError(t, send(1000, false, 20_000)) // not expendable, whatever its rank
-	// Full: what is not more important than anything is refused, and so is what
-	// is not marked.
+	require.NoError(t, send(1000, false, 20_000)) // without the policy, whatever its priority
+	// The buffer is full: a message that is not more important than others is refused, and so is
+	// one without the policy.
 	require.ErrorIs(t, send(13, true, 20_000), ErrSendBufferFull)
 	require.ErrorIs(t, send(0, false, 20_000), ErrSendBufferFull)
 	require.ErrorIs(t, send(12, true, 30_000), ErrSendBufferFull) // 13 alone is not enough, nothing is dropped
 	require.Zero(t, p.a.Stats().MessagesAbandoned)
-	// The least important goes first.
+	// The least important message is dropped first.
 	require.NoError(t, send(5, true, 20_000))
 	require.NoError(t, send(6, true, 40_000))
 	require.EqualValues(t, 3, p.a.Stats().MessagesAbandoned)

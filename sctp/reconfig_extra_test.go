@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Parameters of a RE-CONFIG chunk as the peer makes them.
+// Parameters of a RE-CONFIG chunk of the peer.
 func reconfig(params ...[]byte) []byte {
 	var v []byte
 	for _, p := range params {
@@ -47,14 +47,14 @@ func (s *script) wantStreams(out, in uint16) {
 	require.Equal(s.t, [2]uint16{out, in}, [2]uint16{o, i})
 }
 
-// tenStreams is a script in which both sides have ten streams, of at most 20.
+// tenStreams returns a script in which both sides have ten streams, of at most 20.
 func tenStreams(t *testing.T) *script {
 	s := newScript(t, Config{MaxStreams: 10, MaxTotalStreams: 20, HeartbeatInterval: -1})
 	s.connect(initAck(peerTag, peerTSN, supportsAll))
 	return s
 }
 
-// Section 5.1.3: an Incoming SSN Reset Request names streams of the peer's.
+// RFC 6525, section 5.1.3: an Incoming SSN Reset Request names streams of the peer.
 func TestRequestStreamReset(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(2000, 3, 0, "BEI", "a"))
@@ -63,8 +63,8 @@ func TestRequestStreamReset(t *testing.T) {
 	s.ask(3)
 	s.want("RE-CONFIG ask #1000 s3")
 	s.wantEvents()
-	// 5.2.3, F1: the answer is an Outgoing SSN Reset Request, whose Response
-	// Sequence Number "carries the ... Sequence Number of the incoming request".
+	// Section 5.2.3, F1: the answer is an Outgoing SSN Reset Request whose Response Sequence Number
+	// is that of the request.
 	s.receive(reconfig(resetParam(2000, 1000, 2000, 3)))
 	s.want("RE-CONFIG response #2000 result 1 | SACK 2000")
 	s.wantEvents("asked 3", "reset 3")
@@ -72,8 +72,8 @@ func TestRequestStreamReset(t *testing.T) {
 	s.wantMessages("3:anew")
 	s.take()
 
-	// A reset that the peer makes by itself is no answer, and the request goes
-	// on; one after the other.
+	// A reset that the peer makes by itself is not an answer, and the request is repeated; requests
+	// are sent one after the other.
 	s.ask(4, 5)
 	s.ask(5, 6)
 	s.want("RE-CONFIG ask #1001 s4 s5")
@@ -82,7 +82,7 @@ func TestRequestStreamReset(t *testing.T) {
 	s.wantEvents("reset 4")
 	s.wait(s.a.rtt.rto)
 	s.want("RE-CONFIG ask #1001 s4 s5")
-	// Others (usrsctp) answer at once, and then do it.
+	// Other peers (usrsctp) answer at once, and then reset.
 	s.receive(resetResponse(1001, resetPerformed))
 	s.want("RE-CONFIG ask #1002 s5 s6")
 	s.wantEvents("asked 4", "asked 5")
@@ -90,7 +90,7 @@ func TestRequestStreamReset(t *testing.T) {
 	s.wantEvents("asked 5: sctp: the peer denied the stream reset: wrong stream number",
 		"asked 6: sctp: the peer denied the stream reset: wrong stream number")
 
-	// None named: "all streams".
+	// None named: all streams.
 	s.ask()
 	s.want("RE-CONFIG ask #1003")
 	s.receive(resetResponse(1003, resetNothingToDo))
@@ -99,15 +99,14 @@ func TestRequestStreamReset(t *testing.T) {
 	require.ErrorIs(t, s.a.RequestStreamReset(s.now, 1, 1024), ErrInvalidStream)
 }
 
-// Section 5.2.3, as the receiver.
+// RFC 6525, section 5.2.3, as the receiver.
 func TestPeerRequestsStreamReset(t *testing.T) {
 	s := established(t, Config{})
 	s.send(1, "a")
 	s.send(2, "b")
 	s.receive(sack(1001))
 	s.take()
-	// F1 and F2: "An Outgoing SSN Reset Request Parameter MUST be put into a
-	// RE-CONFIG chunk".
+	// F1 and F2: an Outgoing SSN Reset Request is the answer.
 	s.receive(reconfig(askParam(2000, 1)))
 	s.want("RE-CONFIG reset #1000 last 1001 s1 | SACK 1999")
 	require.ErrorIs(t, s.a.Send(s.now, 1, 51, []byte("x"), SendOptions{}), ErrStreamClosing)
@@ -120,22 +119,22 @@ func TestPeerRequestsStreamReset(t *testing.T) {
 	s.receive(reconfig(askParam(2000, 1))) // late
 	s.want("RE-CONFIG response #2000 result 1 | SACK 1999")
 
-	// What is not acknowledged is waited for.
+	// Unacknowledged data delays the reset.
 	s.receive(reconfig(askParam(2001, 1)))
 	s.want("RE-CONFIG response #2001 result 6 | SACK 1999")
 	s.receive(reconfig(askParam(2001, 1)))
 	s.want("RE-CONFIG response #2001 result 6 | SACK 1999")
 	s.receive(sack(1002))
 	s.want("RE-CONFIG reset #1001 last 1002 s1")
-	// "Error - Request already in progress" is for a request of ours that waits
-	// for the peer: the two would wait for each other.
+	// A request of this side that waits for the peer is answered by Request already in progress:
+	// the two would wait for each other.
 	s.receive(resetResponse(1001, resetPerformed))
 	s.ask(7)
 	s.take()
 	s.receive(reconfig(askParam(2002, 2)))
 	s.want("RE-CONFIG response #2002 result 4 | SACK 1999")
 	s.receive(resetResponse(1002, resetDenied))
-	// All streams: those that were used. Of what never was, there is nothing to do.
+	// All streams: those that were used. For the others there is nothing to do.
 	s.receive(reconfig(askParam(2003)))
 	s.want("RE-CONFIG reset #1003 last 1002 s2 | SACK 1999")
 	s.receive(resetResponse(1003, resetPerformed), reconfig(askParam(2004, 2, 9)))
@@ -146,18 +145,17 @@ func TestPeerRequestsStreamReset(t *testing.T) {
 	s.wantAlive()
 }
 
-// Section 5.1.4 (D1 to D4) and 5.2.7: the SSN/TSN reset that we ask for.
+// RFC 6525, sections 5.1.4 (D1 to D4) and 5.2.7: the SSN/TSN reset that this side requests.
 func TestResetAssociation(t *testing.T) {
 	s := established(t, Config{})
 	s.send(1, "a")
 	s.want(`DATA 1000 s1 ssn0 BE "a"`)
 	s.receive(data(2000, 1, 0, "BEI", "x"))
 	s.want("SACK 2000")
-	// "The sender has either no outstanding TSNs": they are waited for.
+	// Outstanding TSNs delay it,
 	s.resetAll()
 	s.want()
-	// "The sender MUST queue any new data suspending the transmission of any new
-	// data until the reset."
+	// and new data is queued until the reset.
 	s.send(1, "b")
 	s.send(2, "c", SendOptions{Unordered: true})
 	s.want()
@@ -166,7 +164,8 @@ func TestResetAssociation(t *testing.T) {
 	s.want("RE-CONFIG reset all #1000")
 	s.resetAll() // under way already
 	s.want()
-	// What the peer sends now may be of before or after. Its answer tells.
+	// Data that the peer sends now may be of before or after the reset. Its answer determines
+	// which.
 	s.receive(data(2001, 1, 1, "BE", "y"), data(2003, 1, 0, "BE", "anew"))
 	s.wantMessages("1:x")
 	s.want("SACK 2001 2003-2003")
@@ -190,7 +189,7 @@ func TestResetAssociation(t *testing.T) {
 	s.wantAlive()
 }
 
-// An answer that cannot be right is none, and a refusal changes nothing.
+// An impossible answer is ignored, and a refusal changes nothing.
 func TestAssociationResetRefused(t *testing.T) {
 	s := established(t, Config{HeartbeatInterval: -1})
 	s.receive(data(2000, 1, 0, "BE", "a"), data(2001, 1, 1, "BEI", "b"))
@@ -214,7 +213,7 @@ func TestAssociationResetRefused(t *testing.T) {
 	s.want(`DATA 1000 s1 ssn0 BE "c"`)
 	s.receive(sack(1000))
 
-	// Both sides at once: "Error - Request already in progress", from both.
+	// Both sides at the same time: each answers that a request is already in progress.
 	s.resetAll()
 	s.want("RE-CONFIG reset all #1001")
 	s.receive(reconfig(resetAllParam(2000)))
@@ -222,7 +221,7 @@ func TestAssociationResetRefused(t *testing.T) {
 	s.receive(resetResponse(1001, resetInProgress))
 	s.wantEvents("all reset: " + ErrResetDenied.Error() + ": another request is in progress")
 
-	// "In progress" is asked again, but not for ever; no answer, neither.
+	// After In progress the request is repeated, but not for ever; without an answer, too.
 	s.resetAll()
 	s.take()
 	start := s.now
@@ -236,7 +235,7 @@ func TestAssociationResetRefused(t *testing.T) {
 	s.wait(20 * time.Minute)
 	s.wantEvents("all reset: " + ErrReconfigTimeout.Error())
 	s.take()
-	// The peer never had that number.
+	// The peer never received that number.
 	s.reset(1)
 	s.want("RE-CONFIG reset #1003 last 1000 s1")
 	s.receive(resetResponse(1003, resetPerformed))
@@ -244,40 +243,39 @@ func TestAssociationResetRefused(t *testing.T) {
 	s.wantAlive()
 }
 
-// Section 5.2.4, as the receiver.
+// RFC 6525, section 5.2.4, as the receiver.
 func TestPeerResetsAssociation(t *testing.T) {
 	s := established(t, Config{})
 	s.send(1, "a")
 	s.send(2, "b", SendOptions{Unordered: true})
 	s.receive(data(2000, 1, 0, "BE", "x"), data(2001, 1, 2, "BE", "waits"), data(2002, 2, 0, "BI", "half"))
 	s.take()
-	// What we have outstanding is waited for, so that none of it is lost; nothing
-	// new is begun meanwhile.
+	// Outstanding data of this side delays the reset, so that none of it is lost; no new message is
+	// begun meanwhile.
 	s.receive(reconfig(resetAllParam(2000)))
 	s.want("RE-CONFIG response #2000 result 6 | SACK 2002")
 	s.send(1, "c")
 	s.want()
 	s.wantEvents()
 	s.receive(sack(1001))
-	// G1: "the smallest TSN not acknowledged by the receiver of the request plus
-	// 2^31"; G2: "the highest TSN sent ... plus 1"; G5: SSNs are 0.
+	// G1: the TSNs of the peer continue 2^31 above the lowest one not acknowledged; G2: those of
+	// this side after the highest one sent; G5: SSNs are 0.
 	const leapt = 2003 + 1<<31
 	answer := fmt.Sprintf("RE-CONFIG response #2000 result 1 sender 1002 receiver %d", uint32(leapt))
 	s.want(answer + ` | DATA 1002 s1 ssn0 BE "c"`)
 	s.wantEvents("all reset")
-	// G4: as with a FORWARD-TSN, what waited is delivered, and what is incomplete
-	// dropped.
+	// G4: as with a FORWARD-TSN, messages that wait are delivered, and incomplete ones dropped.
 	s.wantMessages("1:x", "1:waits")
 	require.Zero(t, s.a.reasm.charged)
 	s.receive(sack(1002))
 	s.receive(data(leapt, 1, 0, "BEI", "anew"))
 	s.wantMessages("1:anew")
 	s.want(fmt.Sprintf("SACK %d", uint32(leapt)))
-	// "the same RE-CONFIG chunk MUST be sent back"; nothing is performed again.
+	// A repeated request is answered as before, and not performed again.
 	s.receive(reconfig(resetAllParam(2000)))
 	s.want(answer + fmt.Sprintf(" | SACK %d", uint32(leapt)))
 	s.wantEvents()
-	// What is of before is known, or impossible.
+	// Data of before the reset is a duplicate, or impossible.
 	s.receive(data(2002, 1, 0, "BE", "old"), data(2003, 1, 1, "BE", "old"), forwardTSN(2002, 1, 9))
 	s.wantMessages()
 	s.wantAlive()
@@ -323,7 +321,7 @@ func TestAssociationResetWaitsForMessage(t *testing.T) {
 }
 
 // With interleaving (RFC 8260, section 2.1) both message identifiers begin at 0.
-func TestResetsBeginMIDsAnew(t *testing.T) {
+func TestResetsRestartMIDs(t *testing.T) {
 	s := newScript(t, Config{})
 	s.connect(initAck(peerTag, peerTSN, supportsIData))
 	unordered := SendOptions{Unordered: true}
@@ -347,7 +345,7 @@ func TestResetsBeginMIDsAnew(t *testing.T) {
 	s.wantEvents("all reset")
 	s.take()
 	both(9, 0)
-	// And the peer's, of which an incomplete and a given up one leave no trace.
+	// The same for the peer, of which an incomplete and an abandoned message leave nothing behind.
 	s.receive(iData(2000, 1, "BE", 0, 51, "a"), iData(2001, 1, "UB", 0, 51, "half"), rawChunk(194, 0, uint32(2002), uint16(1), uint16(1), uint32(0)))
 	s.receive(iData(2003, 1, "UB", 1, 51, "half"))
 	s.receive(outgoingReset(2000, 2003, 1))
@@ -357,7 +355,7 @@ func TestResetsBeginMIDsAnew(t *testing.T) {
 	require.Zero(t, s.a.reasm.charged)
 }
 
-// Section 5.1.5 and 5.1.6: more streams of ours, and of the peer's.
+// RFC 6525, sections 5.1.5 and 5.1.6: more streams of this side, and of the peer.
 func TestAddStreams(t *testing.T) {
 	s := tenStreams(t)
 	require.ErrorIs(t, s.a.AddStreams(s.now, 0, 11), ErrInvalidStream)
@@ -387,7 +385,7 @@ func TestAddStreams(t *testing.T) {
 	s.wantMessages("12:y")
 	s.take()
 
-	// Others (Linux) answer by that request alone.
+	// Other peers (Linux) answer by that request alone.
 	s.addStreams(0, 2)
 	s.want("RE-CONFIG add in #1003 2")
 	s.receive(reconfig(addOutParam(2001, 2)))
@@ -397,7 +395,7 @@ func TestAddStreams(t *testing.T) {
 	s.take()
 	s.addStreams(0, 2)
 	s.want("RE-CONFIG add in #1004 2")
-	// And others not at all: that is no reason to end the association.
+	// Others do not answer: that does not end the association.
 	s.wait(20 * time.Minute)
 	s.wantEvents("streams added: " + ErrReconfigTimeout.Error())
 	s.take()
@@ -409,7 +407,7 @@ func TestAddStreams(t *testing.T) {
 	s.wantAlive()
 }
 
-// Sections 5.2.5 and 5.2.6, as the receiver, up to Config.MaxTotalStreams.
+// RFC 6525, sections 5.2.5 and 5.2.6, as the receiver, up to Config.MaxTotalStreams.
 func TestPeerAddsStreams(t *testing.T) {
 	s := tenStreams(t)
 	s.receive(reconfig(addOutParam(2000, 11)))
@@ -438,9 +436,8 @@ func TestPeerAddsStreams(t *testing.T) {
 	s.wantAlive()
 }
 
-// Section 3.1: what may be in one chunk. "If a sender transmits an unsupported
-// combination, the receiver SHOULD send an ERROR chunk with a Protocol Violation
-// cause".
+// RFC 6525, section 3.1: the parameters that may be in one chunk. Others are answered by an ERROR
+// with the cause Protocol Violation.
 func TestReconfigCombinations(t *testing.T) {
 	param := func(typ uint16, seq uint32) []byte {
 		switch typ {
@@ -480,7 +477,7 @@ func TestReconfigCombinations(t *testing.T) {
 	s.take()
 	s.receive(reconfig(resetParam(2002, 999, 1999, 1), askParam(2003, 1)))
 	s.want("RE-CONFIG response #2002 result 1 reset #1000 last 1000 s1 | SACK 1999")
-	// Three parameters, or an unknown one: "stop processing".
+	// Three parameters, or an unknown one.
 	s.receive(reconfig(responseParam(1, 1), responseParam(2, 1), responseParam(3, 1)))
 	lines, _ := s.take()
 	require.Contains(t, fmt.Sprint(lines), "ERROR, Protocol Violation")
@@ -490,9 +487,8 @@ func TestReconfigCombinations(t *testing.T) {
 	s.want("RE-CONFIG response #2004 result 1 | SACK 1999")
 }
 
-// Section 5.2.2, E2: "any data arriving with a TSN larger than the Sender's Last
-// Assigned TSN for the affected stream(s) MUST be queued locally and held until the
-// cumulative acknowledgment point reaches the Sender's Last Assigned TSN."
+// RFC 6525, section 5.2.2, E2: data with a TSN above the last one of the deferred reset is queued
+// until all data before has arrived.
 func TestDataAfterDeferredReset(t *testing.T) {
 	for _, all := range []bool{false, true} {
 		s := established(t, Config{})
@@ -523,8 +519,8 @@ func TestDataAfterDeferredReset(t *testing.T) {
 	}
 }
 
-// Held data has the receive window for its bound.
-func TestHeldDataIsBounded(t *testing.T) {
+// The receive window bounds the queued data.
+func TestQueuedDataIsBounded(t *testing.T) {
 	s := newScript(t, Config{MaxReceiveWindow: 20_000, MaxMessageSize: 5000})
 	s.connect(initAck(peerTag, peerTSN, supportsAll))
 	s.resetAll()
@@ -547,8 +543,8 @@ func TestHeldDataIsBounded(t *testing.T) {
 	require.Equal(t, taken, s.a.reasm.ready.Len())
 }
 
-// Peers that are told "In progress" and ask again with a new number.
-func TestDeferredResetAskedAnew(t *testing.T) {
+// Some peers repeat a request with a new number after In progress.
+func TestDeferredResetRequestedAgain(t *testing.T) {
 	anew := func(seq, last uint32, ids ...uint16) []byte { return reconfig(resetParam(seq, seq, last, ids...)) }
 	s := established(t, Config{})
 	s.receive(anew(2000, 2000, 1))
@@ -558,11 +554,11 @@ func TestDeferredResetAskedAnew(t *testing.T) {
 	s.receive(data(2000, 1, 0, "BEI", "a"))
 	s.want("RE-CONFIG response #2001 result 1 response #2000 result 1 | SACK 2000")
 	s.wantRead("1:a", "reset 1")
-	// The answers were lost, or overlooked as the number is no more. It is done.
+	// The answers were lost, or ignored because of the old number. The reset is performed.
 	s.receive(anew(2002, 2000, 1))
 	s.want("RE-CONFIG response #2002 result 1 | SACK 2000")
 	s.wantRead()
-	// A later one is another, which may name more.
+	// A later request is another one, which may name more streams.
 	s.receive(anew(2003, 2001, 1))
 	s.receive(anew(2004, 2002, 2))
 	s.receive(data(2001, 1, 0, "BEI", "b"))
@@ -571,7 +567,7 @@ func TestDeferredResetAskedAnew(t *testing.T) {
 	s.wantRead("1:b", "2:c", "reset 1", "reset 2")
 }
 
-// Peers that repeat "In progress" for a number, though the data is there.
+// Some peers repeat In progress for a number, although the data has arrived.
 func TestStaleInProgress(t *testing.T) {
 	s := established(t, Config{HeartbeatInterval: -1, MaxRetransmits: 3})
 	s.reset(1)
@@ -589,7 +585,7 @@ func TestStaleInProgress(t *testing.T) {
 	s.wantEvents("reset complete 1")
 	require.True(t, s.a.Deadline().IsZero())
 
-	// Not for ever.
+	// It ends.
 	s.reset(2)
 	s.take()
 	for seq := uint32(1002); s.a.reset.kind != requestNone; s.waitDeadline() {
@@ -606,8 +602,8 @@ func TestStaleInProgress(t *testing.T) {
 	s.want(`DATA 1000 s2 ssn0 BE "as before"`)
 }
 
-// "Error - Request already in progress" for a reset: both sides close a channel at
-// once, and the peer allows one at a time. It passes.
+// Request already in progress as the answer to a reset: both sides close a channel at the same
+// time, and the peer allows one request at a time. It is temporary.
 func TestResetWhilePeerIsBusy(t *testing.T) {
 	s := established(t, Config{HeartbeatInterval: -1})
 	s.reset(1)
@@ -621,8 +617,7 @@ func TestResetWhilePeerIsBusy(t *testing.T) {
 	s.wantEvents("reset complete 1")
 }
 
-// The shutdown does not wait for a reset of the association, nor lose what that
-// holds back.
+// A shutdown does not wait for a reset of the association, nor lose the messages that it delays.
 func TestShutdownWithAssociationReset(t *testing.T) {
 	s := established(t, Config{})
 	s.send(1, "a")
@@ -650,7 +645,7 @@ func TestShutdownWithAssociationReset(t *testing.T) {
 	require.Contains(t, fmt.Sprint(lines), "response #2001 result 2")
 }
 
-// A peer without RFC 6525 is not asked.
+// A peer without RFC 6525 gets no request.
 func TestReconfigWithoutPeer(t *testing.T) {
 	s := newScript(t, Config{})
 	require.ErrorIs(t, s.a.RequestStreamReset(s.now), ErrNotConnected)
@@ -672,7 +667,7 @@ func TestReconfigWithoutPeer(t *testing.T) {
 	require.ErrorIs(t, s.a.AddStreams(s.now, 1, 1), ErrClosed)
 }
 
-// TSNs wrap around: a stream that was used 2^31 TSNs ago is as idle as any.
+// TSNs wrap around: a stream that was used 2^31 TSNs ago has no outstanding data.
 func TestResetOfStreamUnusedForLong(t *testing.T) {
 	s := newScript(t, Config{Rand: fixedRand(ownTag, 10)})
 	s.connect(initAck(peerTag, peerTSN, supportsAll))
@@ -684,8 +679,8 @@ func TestResetOfStreamUnusedForLong(t *testing.T) {
 	s.want("RE-CONFIG reset #10 last 10 s1")
 }
 
-// RFC 6525, section 4.4, result 2: requests that the configuration does not allow are denied, once
-// and again, and change nothing. The others are performed.
+// RFC 6525, section 4.4, result 2: requests that the configuration does not allow are denied, also
+// when repeated, and change nothing. The others are performed.
 func TestDisabledRequests(t *testing.T) {
 	requests := map[ReconfigRequests][]byte{
 		RequestOutgoingReset:    resetParam(peerTSN, ownTSN-1, peerTSN, 1),
@@ -722,7 +717,7 @@ func TestDisabledRequests(t *testing.T) {
 			}
 		})
 	}
-	// What the configuration denies to the peer, this side may still ask for.
+	// Requests that the configuration denies to the peer remain possible for this side.
 	s := newScript(t, Config{MaxStreams: 10, DisableRequests: allRequests})
 	s.connect(initAck(peerTag, peerTSN, supportsAll))
 	s.reset(1)

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A stream that is reset leaves nothing behind: what waits for a message that
-// was given up is delivered, what is incomplete for good is dropped.
+// A reset leaves nothing behind: messages that wait for an abandoned one are delivered, and
+// incomplete ones dropped.
 func TestResetLeavesNothing(t *testing.T) {
 	s := established(t, Config{})
 	// The FORWARD-TSN does not name the stream, as it should.
@@ -21,8 +21,7 @@ func TestResetLeavesNothing(t *testing.T) {
 	require.Zero(t, s.a.reasm.charged)
 }
 
-// While a reset of all streams waits, one of a single stream that has never had
-// data is joined to it.
+// A reset of a single stream that never had data joins a deferred reset of all streams.
 func TestDeferredResetsJoined(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(2001, 1, 1, "BE", "b"))
@@ -34,8 +33,8 @@ func TestDeferredResetsJoined(t *testing.T) {
 	s.wantEvents()
 }
 
-// The peer resets a stream while our request to reset all is under way: before
-// it performs that, or after.
+// The peer resets a stream while a request of this side to reset all SSNs and TSNs is in flight:
+// before it performs that, or after.
 func TestResetDuringAssociationReset(t *testing.T) {
 	begin := func() *script {
 		s := established(t, Config{})
@@ -72,7 +71,7 @@ func TestResetDuringAssociationReset(t *testing.T) {
 	s.wantEvents("reset 1")
 }
 
-// The shutdown waits for what a reset of the association holds back.
+// A shutdown waits for the messages that a reset of the association delays.
 func TestShutdownDuringAssociationReset(t *testing.T) {
 	s := established(t, Config{})
 	s.resetAll()

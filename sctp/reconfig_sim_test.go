@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// channelUser opens, uses, closes and opens again streams at random. Each
-// message says which use of its stream it belongs to, and its number in it.
+// channelUser opens, uses, closes and reopens streams at random. Each message contains the number
+// of the use of its stream, and its own number in it.
 type channelUser struct {
 	*Association
 	t    testing.TB
@@ -23,7 +23,7 @@ type channelUser struct {
 	over bool
 }
 
-// channelEnd is one side of a stream's direction.
+// channelEnd is one side of a direction of a stream.
 type channelEnd struct {
 	use       uint32
 	unordered bool
@@ -90,7 +90,7 @@ func (u *channelUser) event(e Event) {
 		u.over = true
 		require.Fail(u.t, "closed", "%v", e.Err)
 	case EventStreamReset:
-		// All that was sent before has arrived.
+		// Everything sent before has arrived.
 		c, sent := end(u.in, e.Stream), end(u.peer.out, e.Stream)
 		if !c.lossy {
 			require.Equal(u.t, sent.count[c.use], c.count[c.use], "stream %d, use %d: messages are missing", e.Stream, c.use)
@@ -116,7 +116,7 @@ func (u *channelUser) event(e Event) {
 	}
 }
 
-// act does something at random.
+// act performs a random action.
 func (u *channelUser) act(r *rand.Rand, now time.Time) {
 	id := uint16(r.IntN(12))
 	c := end(u.out, id)
@@ -148,17 +148,16 @@ func (u *channelUser) act(r *rand.Rand, now time.Time) {
 	}
 }
 
-// idle: nothing is on its way, wanted, asked or owed.
+// idle reports whether nothing is on its way, wanted or requested.
 func (u *channelUser) idle() bool {
 	r := &u.reset
 	return u.BufferedAmount() == 0 && !u.fwd.pending() && r.kind == requestNone && len(r.toReset)+len(r.toRequest)+len(r.answers)+len(r.queued) == 0 &&
 		!r.requestAll && !r.wantAssociation && !r.peerWantsReset && !r.isDeferred && r.wantOut+r.wantIn == 0
 }
 
-// Channels are opened, closed and used again from both sides at once, over bad
-// paths; streams are added and the whole association is reset in between. All
-// messages of a stream arrive before its reset is told, in their order and once;
-// those after it belong to its next use; and nothing hangs.
+// Channels are opened, closed and reused by both sides at the same time, over bad paths; streams
+// are added and the whole association is reset in between. All messages of a stream arrive before
+// its reset, in order and once; later ones belong to its next use; and nothing hangs.
 func TestAdversarialResets(t *testing.T) {
 	total := map[EventKind]int{}
 	netsim.Seeds(t, 300, func(t *testing.T, seed uint64) {

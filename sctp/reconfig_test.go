@@ -15,10 +15,9 @@ func (s *script) reset(id uint16) {
 	s.drain()
 }
 
-// https://www.rfc-editor.org/rfc/rfc6525.html#section-5.1.2: an Outgoing SSN Reset
-// Request names the streams, "the sender's last assigned TSN", and a Request Sequence
-// Number that begins at the initial TSN (section 4.1). 5.2.7: upon "Success - Performed"
-// the sender resets "the SSNs of the streams to 0".
+// RFC 6525, sections 4.1 and 5.1.2: an Outgoing SSN Reset Request names the streams and the last
+// assigned TSN; its Request Sequence Number begins at the initial TSN. Section 5.2.7: after the
+// answer Success - Performed the SSNs of the streams are 0.
 func TestResetStream(t *testing.T) {
 	s := established(t, Config{})
 	s.send(1, "a")
@@ -52,9 +51,8 @@ func TestResetStream(t *testing.T) {
 	require.ErrorIs(t, s.a.ResetStream(s.now, 1), ErrClosed)
 }
 
-// Section 5.1.2, A2: "If the sender has any outstanding data (i.e., data that has been
-// sent but not acknowledged) ... SHOULD wait"; RFC 8831, section 6.7: "All messages sent
-// before are delivered".
+// RFC 6525, section 5.1.2, A2: the request waits for outstanding data, so that all messages are
+// delivered or abandoned before the reset (RFC 8831, section 6.7).
 func TestResetWaitsForData(t *testing.T) {
 	s := established(t, Config{MTU: 1192, InitialCongestionWindow: 1200})
 	s.send(1, strings.Repeat("x", 3000))
@@ -68,14 +66,14 @@ func TestResetWaitsForData(t *testing.T) {
 	s.receive(sack(1002))
 	s.want("RE-CONFIG reset #1000 last 1002 s1")
 
-	// Other streams' data does not hold it up.
+	// Data of other streams does not delay it.
 	s = established(t, Config{})
 	s.send(2, "unacknowledged")
 	s.take()
 	s.reset(1)
 	s.want("RE-CONFIG reset #1000 last 1000 s1")
 
-	// Data that is given up counts as done when the peer has gone on.
+	// Abandoned data does not count any more when the peer has confirmed it.
 	s = established(t, noProbes)
 	s.send(1, "x", SendOptions{LimitRetransmits: true})
 	s.take()
@@ -86,7 +84,7 @@ func TestResetWaitsForData(t *testing.T) {
 	s.want("RE-CONFIG reset #1000 last 1000 s1")
 }
 
-// Section 5.1.1: "there MUST NOT be more than one request in flight at any given time".
+// RFC 6525, section 5.1.1: there is one request in flight.
 func TestOneRequestAtATime(t *testing.T) {
 	s := established(t, Config{})
 	s.hold = true
@@ -118,8 +116,8 @@ func TestOneRequestAtATime(t *testing.T) {
 	require.Contains(t, lines[0], fmt.Sprintf("s%d", maxResetStreams+9))
 }
 
-// Section 4.4 has the results. "In progress": "the sender MUST ... send the request
-// again", with the same number.
+// RFC 6525, section 4.4: the results. After In progress the request is repeated with the same
+// number.
 func TestResetResults(t *testing.T) {
 	for result, why := range map[uint32]string{resetDenied: "", resetWrongSSN: ": wrong stream number",
 		resetBadSequence: ": bad sequence number", 7: ": result 7", 1 << 31: ": result 2147483648"} {
@@ -156,8 +154,8 @@ func TestResetResults(t *testing.T) {
 	require.True(t, s.a.Deadline().IsZero())
 }
 
-// Section 5.1.1: "If the T-reconfig timer expires ... retransmit the RE-CONFIG chunk",
-// with the RTO's back-off; too often, and the peer is unreachable.
+// RFC 6525, section 5.1.1: the request is repeated at the expiry of T-reconfig, with the back-off
+// of the RTO; after too many timeouts the peer is unreachable.
 func TestLostResetRequest(t *testing.T) {
 	s := established(t, Config{HeartbeatInterval: -1, MaxRetransmits: 4})
 	s.reset(1)
@@ -173,20 +171,20 @@ func TestLostResetRequest(t *testing.T) {
 	s.wantEvents("closed: " + ErrPeerUnreachable.Error())
 }
 
-// Section 5.2.2, as the receiver: "the receiver ... resets ... expected SSN to 0 ... and
-// SHOULD notify the upper layer"; responds with "Success - Performed".
+// RFC 6525, section 5.2.2, as the receiver: the expected SSN is 0, the owner is notified, and the
+// answer is Success - Performed.
 func TestPeerResetsStream(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(2000, 1, 0, "BE", "a"), data(2001, 1, 1, "BE", "b"), data(2002, 2, 0, "BEI", "c"))
 	s.want("SACK 2002")
 	s.receive(outgoingReset(2000, 2002, 1))
-	s.want("RE-CONFIG response #2000 result 1 | SACK 2002") // "a SACK chunk SHOULD be sent back"
+	s.want("RE-CONFIG response #2000 result 1 | SACK 2002") // RFC 6525, section 5.2.1: with a SACK
 	s.wantRead("1:a", "1:b", "2:c", "reset 1")
 	s.receive(data(2003, 1, 0, "BE", "anew"), data(2004, 2, 1, "BEI", "d"))
 	s.wantMessages("1:anew", "2:d")
 	s.take()
 
-	// The response was lost: the request comes again, and is not performed again.
+	// The response was lost: the request is repeated, and not performed again.
 	s.receive(outgoingReset(2000, 2002, 1))
 	s.want("RE-CONFIG response #2000 result 1 | SACK 2004")
 	s.wantEvents()
@@ -194,7 +192,7 @@ func TestPeerResetsStream(t *testing.T) {
 	s.wantMessages("1:e")
 	s.take()
 
-	// An empty list: "all streams".
+	// An empty list: all streams.
 	s.receive(outgoingReset(2001, 2005))
 	s.wantEvents("reset 1", "reset 2")
 	s.take()
@@ -202,9 +200,8 @@ func TestPeerResetsStream(t *testing.T) {
 	s.wantMessages("1:f", "2:g")
 }
 
-// Section 5.2.2, E4: "If the Sender's Last Assigned TSN is greater than the cumulative
-// acknowledgment point, then the endpoint MUST enter 'deferred reset processing'"; the
-// response is "In progress" until the missing data is there.
+// RFC 6525, section 5.2.2, E4: a reset whose last TSN is above the cumulative ack is deferred, and
+// answered by In progress until the data has arrived.
 func TestDeferredReset(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(2001, 1, 1, "BE", "b"))
@@ -214,8 +211,7 @@ func TestDeferredReset(t *testing.T) {
 	s.wantEvents()
 	s.receive(outgoingReset(2000, 2001, 1)) // asked again
 	s.want("RE-CONFIG response #2000 result 6 | SACK 1999 2001-2001")
-	// "E5: a Re-configuration Response Parameter ... indicating successful processing",
-	// without being asked again.
+	// E5: then it is answered by Success - Performed, without another request.
 	s.receive(data(2000, 1, 0, "BE", "a"))
 	s.want("RE-CONFIG response #2000 result 1 | SACK 2001")
 	s.wantRead("1:a", "1:b", "reset 1")
@@ -223,7 +219,7 @@ func TestDeferredReset(t *testing.T) {
 	s.wantMessages("1:anew")
 	s.take()
 
-	// A FORWARD-TSN brings it about, too.
+	// A FORWARD-TSN has the same effect.
 	s = established(t, Config{})
 	s.receive(outgoingReset(2000, 2003, 1))
 	s.want("RE-CONFIG response #2000 result 6 | SACK 1999")
@@ -235,7 +231,7 @@ func TestDeferredReset(t *testing.T) {
 	s.wantEvents()
 }
 
-// Section 5.2.1: what a receiver refuses, and section 4.4 how.
+// RFC 6525, sections 5.2.1 and 4.4: refused requests and their results.
 func TestRefusedRequests(t *testing.T) {
 	s := newScript(t, Config{MaxStreams: 10})
 	s.connect(initAck(peerTag, peerTSN, supportsAll))
@@ -244,9 +240,9 @@ func TestRefusedRequests(t *testing.T) {
 		answer string
 	}{
 		{outgoingReset(1999, 1999, 1), "result 5"}, // the one before the first
-		{outgoingReset(2001, 1999, 1), "result 5"}, // "Error - Bad Sequence Number"
+		{outgoingReset(2001, 1999, 1), "result 5"}, // Error - Bad Sequence Number
 		{outgoingReset(0, 1999, 1), "result 5"},
-		{outgoingReset(2000, 1999, 1, 10), "result 3"}, // "Error - Wrong SSN": no such stream
+		{outgoingReset(2000, 1999, 1, 10), "result 3"}, // Error - Wrong SSN: no such stream
 		{outgoingReset(2000, 1999, 1, 10), "result 3"}, // again
 		{outgoingReset(2001, 1999, 9), "result 1"},
 	} {
@@ -258,7 +254,7 @@ func TestRefusedRequests(t *testing.T) {
 	s.wantEvents("reset 9")
 	s.wantAlive()
 
-	// Malformed: no answer.
+	// Malformed requests are not answered.
 	for _, c := range [][]byte{rawChunk(130, 0), rawChunk(130, 0, uint16(13)), rawChunk(130, 0, rawParam(13, uint32(2006))),
 		rawChunk(130, 0, rawParam(13, uint32(2006), uint32(1), uint16(1))), rawChunk(130, 0, rawParam(16, uint32(1000))),
 		rawChunk(130, 0, rawParam(15, uint16(1))), rawChunk(130, 0, rawParam(99, uint32(2006)))} {
@@ -268,8 +264,8 @@ func TestRefusedRequests(t *testing.T) {
 	s.wantAlive()
 }
 
-// Section 3.1: "one or two" parameters in a chunk: both sides close a data channel at
-// the same time, and the answer comes with the request.
+// RFC 6525, section 3.1: one or two parameters in a chunk: both sides close a data channel at the
+// same time, and the answer comes with the request.
 func TestBothResetAtOnce(t *testing.T) {
 	s := established(t, Config{})
 	s.reset(1)
@@ -283,7 +279,7 @@ func TestBothResetAtOnce(t *testing.T) {
 	s.wantMessages("1:anew")
 }
 
-// A peer without RFC 6525 refuses without being asked.
+// For a peer without RFC 6525 the request is denied at once.
 func TestPeerWithoutReconfig(t *testing.T) {
 	s := newScript(t, Config{})
 	s.connect(initAck(peerTag, peerTSN))
@@ -296,7 +292,7 @@ func TestPeerWithoutReconfig(t *testing.T) {
 	s.want(`DATA 1001 s1 ssn1 BE "b"`)
 }
 
-// Floods are answered within bounds.
+// The answers to floods are bounded.
 func TestReconfigFlood(t *testing.T) {
 	s := established(t, Config{})
 	s.hold = true

@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A conversation of small messages on a fast path takes its round trips, whatever
-// the congestion control: what it has measured so far says nothing about the
-// path, as there was never anything to measure. Each side's first message is a
-// few bytes, acknowledged only when the SACK timer of the other fires.
+// A conversation of small messages on a fast path takes its round trips, whatever the congestion
+// control: the measurements so far do not limit it, because there was nothing to measure. The first
+// message of each side is a few bytes, acknowledged only when the SACK timer of the other side
+// fires.
 func TestConversationIsNotPaced(t *testing.T) {
 	const oneWay = 100 * time.Microsecond
 	for _, c := range []struct {

@@ -17,13 +17,9 @@ func (s *script) sendMessages(n int) {
 	require.Len(s.t, lines, n)
 }
 
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-6.2.1: "Cumulative TSN Ack" and
-// "Gap Ack Blocks"; 6.3.2: "R1) Every time a DATA chunk is sent to any address
-// (including a retransmission), if the T3-rtx timer of that address is not running,
-// start it"; "R2) Whenever all outstanding data sent to an address have been
-// acknowledged, turn off the T3-rtx timer of that address."; "R3) Whenever a SACK
-// chunk is received that acknowledges the DATA chunk with the earliest outstanding
-// TSN for that address, restart the T3-rtx timer".
+// RFC 9260, section 6.2.1: Cumulative TSN Ack and Gap Ack Blocks. Section 6.3.2, R1: a transmission
+// starts T3-rtx if it is not running; R2: it stops when everything is acknowledged; R3: it restarts
+// when the earliest outstanding TSN is.
 func TestAcknowledgement(t *testing.T) {
 	s := established(t, Config{HeartbeatInterval: -1})
 	require.True(t, s.a.Deadline().IsZero())
@@ -34,7 +30,7 @@ func TestAcknowledgement(t *testing.T) {
 	s.receive(sack(1001))
 	require.Equal(t, 3, s.a.BufferedAmount())
 	require.Equal(t, s.now.Sub(s.a.epoch)+s.a.rtt.rto, s.a.timers[timerT3])
-	// A gap ack block does not free what it names (the peer may take it back) ...
+	// A gap ack block does not free the data (the peer may discard it) ...
 	s.receive(sack(1001, 1003, 1003))
 	require.Equal(t, 3, s.a.BufferedAmount())
 	require.Equal(t, 2*(16+1), s.a.Stats().InFlight) // ... but that has left the path.
@@ -47,10 +43,8 @@ func TestAcknowledgement(t *testing.T) {
 	s.want()
 }
 
-// Section 6.2.1 D) i): "If Cumulative TSN Ack is less than the Cumulative TSN Ack
-// Point, then drop the SACK chunk. Since Cumulative TSN Ack is monotonically
-// increasing, a SACK chunk whose Cumulative TSN Ack is less than the Cumulative TSN
-// Ack Point indicates an out-of-order SACK chunk."
+// RFC 9260, section 6.2.1, D, i: a SACK whose Cumulative TSN Ack is below the last one is out of
+// order, and dropped.
 func TestStaleSACK(t *testing.T) {
 	s := established(t, Config{})
 	s.sendMessages(5)
@@ -67,8 +61,8 @@ func TestStaleSACK(t *testing.T) {
 	s.want()
 }
 
-// Acknowledgements of what was never sent, and blocks that cannot be: nothing of
-// such a SACK is believed, and the association goes on.
+// SACKs for TSNs that were never sent, or with impossible blocks, are ignored as a whole, and the
+// association goes on.
 func TestImpossibleSACKs(t *testing.T) {
 	header := func(cum uint32, gaps, dups uint16, rest ...any) []byte {
 		return rawChunk(3, 0, cum, uint32(77), gaps, dups, fields(rest...))
@@ -109,14 +103,14 @@ func TestImpossibleSACKs(t *testing.T) {
 		})
 	}
 
-	// Blocks that touch each other are odd and true.
+	// Adjacent blocks are unusual and valid.
 	s := established(t, Config{})
 	s.sendMessages(5)
 	s.receive(sack(999, 1001, 1002, 1003, 1004))
 	require.Equal(t, 17, s.a.Stats().InFlight)
 }
 
-// SACKs are for ESTABLISHED and after.
+// SACK is ignored before ESTABLISHED.
 func TestSACKBeforeEstablished(t *testing.T) {
 	s := newScript(t, Config{})
 	s.a.Connect(s.now)
@@ -129,9 +123,9 @@ func TestSACKBeforeEstablished(t *testing.T) {
 	s.wantAlive()
 }
 
-// Section 6.2.1: a TSN that a gap ack block named may be missing from a later SACK:
-// "the data receiver ... renege". It is a hole again only once the retransmission
-// timer has expired: an older SACK that was overtaken on the way looks the same.
+// RFC 9260, section 6.2.1: a later SACK may lack a TSN that a gap ack block has acknowledged,
+// because the receiver has discarded the data. It is a gap again only when the retransmission timer
+// has expired: an older SACK that was overtaken looks the same.
 func TestReneging(t *testing.T) {
 	s := established(t, Config{})
 	s.sendMessages(4)

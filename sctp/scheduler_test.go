@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sentOrder queues messages, and returns the streams of the chunks in the order
-// in which they leave, and in which packet.
+// sentOrder queues messages, and returns the streams of the chunks in the order of transmission,
+// and their packets.
 type sentOrder struct {
 	streams []uint16
 	packets []int
@@ -52,8 +52,8 @@ func order(t *testing.T, cfg Config, messages []queued, priority map[uint16]uint
 	}
 }
 
-// RFC 8260, section 3: what each scheduler does with three messages, the first
-// of which needs several chunks.
+// RFC 8260, section 3: the order of each scheduler for three messages, the first of which needs
+// several chunks.
 func TestSchedulers(t *testing.T) {
 	const large = 3 * 1100
 	messages := []queued{{1, large}, {2, large}, {3, 100}, {1, 100}}
@@ -62,14 +62,14 @@ func TestSchedulers(t *testing.T) {
 		noIDATA   bool
 		want      []uint16
 	}{
-		// "FCFS: the simple first-come, first-served scheduler".
+		// First-come, first-served.
 		{SchedulerFirstCome, false, []uint16{1, 1, 1, 2, 2, 2, 2, 3, 1}},
-		// "RR: fragments of different streams take turns."
+		// Round-robin: fragments of different streams alternate,
 		{SchedulerRoundRobin, false, []uint16{1, 2, 3, 1, 2, 1, 2, 1}},
-		// Without interleaving whole messages do.
+		// and without interleaving, whole messages.
 		{SchedulerRoundRobin, true, []uint16{1, 1, 1, 2, 2, 2, 2, 3, 1}},
-		// "FC: ... the streams get the same bandwidth": the small message on 3 is
-		// served before the second chunks of the others.
+		// Fair: the streams get the same bandwidth. The small message on 3 is sent before the
+		// second chunks of the others.
 		{SchedulerFair, false, []uint16{1, 2, 3, 1, 2, 1, 2, 1}},
 	} {
 		got := order(t, Config{Scheduler: c.scheduler, DisableInterleaving: c.noIDATA}, messages, nil).streams
@@ -84,8 +84,7 @@ func TestSchedulers(t *testing.T) {
 	}
 }
 
-// A small message is not held up by a large one on another stream (RFC 8260
-// section 1: "head-of-line blocking").
+// RFC 8260, section 1: a large message does not hold up a small one on another stream.
 func TestSmallMessageOvertakesLargeOne(t *testing.T) {
 	position := func(noIDATA bool) int {
 		got := order(t, Config{DisableInterleaving: noIDATA}, []queued{{1, 256 << 10}, {2, 50}}, nil).streams
@@ -101,8 +100,8 @@ func TestSmallMessageOvertakesLargeOne(t *testing.T) {
 	require.Greater(t, position(true), 200)
 }
 
-// "PRIO: ... the stream with the highest priority": nothing else goes before it
-// is done.
+// RFC 8260, section 3.4: the stream with the highest priority is served until it has nothing to
+// send.
 func TestPriorityScheduler(t *testing.T) {
 	got := order(t, Config{Scheduler: SchedulerPriority}, []queued{{1, 3000}, {2, 3000}, {3, 3000}}, map[uint16]uint16{2: 512, 3: 128}).streams
 	last := map[uint16]int{}
@@ -117,7 +116,7 @@ func TestPriorityScheduler(t *testing.T) {
 	require.Less(t, last[1], first[3])
 }
 
-// "WFQ: ... bandwidth in proportion to the weights".
+// RFC 8260, section 3.6: the bandwidth is proportional to the weights.
 func TestWeightedFairScheduler(t *testing.T) {
 	got := order(t, Config{}, []queued{{1, 200_000}, {2, 200_000}}, map[uint16]uint16{1: 3 * DefaultPriority}).streams
 	count := map[uint16]int{}
@@ -128,7 +127,7 @@ func TestWeightedFairScheduler(t *testing.T) {
 	require.InDelta(t, 25, count[2], 3)
 }
 
-// "RR_PKT: ... chunks of different streams are not bundled".
+// RFC 8260, section 3.3: a packet has chunks of one stream only.
 func TestRoundRobinPacketScheduler(t *testing.T) {
 	var messages []queued
 	for i := range 40 {
@@ -146,8 +145,7 @@ func TestRoundRobinPacketScheduler(t *testing.T) {
 	require.NotEqual(t, in[0], in[1])
 }
 
-// A peer whose window is small gets no more incomplete messages at a time than
-// it can hold.
+// A peer with a small window gets no more incomplete messages at a time than it can hold.
 func TestInterleavingIsBounded(t *testing.T) {
 	var messages []queued
 	for i := range 50 {

@@ -1,6 +1,5 @@
-// The tests that are written as scripts name the section of the RFC that they
-// prove, and say its rule in quotation marks. The rules are shortened, and some
-// are worded from memory: the section is the reference, not the quotation.
+// The tests that are written as scripts cite the section of the RFC that they verify. A section
+// without the number of an RFC is of the one cited before.
 
 package sctp
 
@@ -16,10 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A script is a conversation with one association: the test plays the peer,
-// the network and the clock. What the test says is built by the functions at
-// the end of this file, from numbers, not by the code under test; what the
-// association says is compared as text, one line for each packet.
+// A script is a conversation with one association: the test plays the peer, the network and the
+// clock. Its packets are built by the functions at the end of this file, from numbers, not by the
+// code under test; the packets of the association are compared as text, one line for each.
 type script struct {
 	t      testing.TB
 	a      *Association
@@ -32,7 +30,7 @@ type script struct {
 	alive  uint16   // SSN of the last stream, which wantAlive uses
 }
 
-// The numbers of a script, unless the test wants others.
+// The default numbers of a script.
 const (
 	ownTag  = 0x0a0a0a0a
 	ownTSN  = 1000
@@ -41,8 +39,7 @@ const (
 	rtt     = 100 * time.Millisecond // of the scripted handshake
 )
 
-// scriptRand is the association's randomness: the tag and TSN given, then
-// bytes of a fixed seed.
+// scriptRand is the association's randomness: the given tag and TSN, then bytes of a fixed seed.
 type scriptRand struct {
 	head []byte
 	*rand.ChaCha8
@@ -68,7 +65,7 @@ func mustNew(cfg Config) *Association {
 	return a
 }
 
-// newScript makes an association that nobody has spoken to.
+// newScript returns a script with an association that has had no input.
 func newScript(t testing.TB, cfg Config) *script {
 	if cfg.Rand == nil {
 		cfg.Rand = fixedRand(ownTag, ownTSN)
@@ -82,7 +79,7 @@ func newScript(t testing.TB, cfg Config) *script {
 	return &script{t: t, a: mustNew(cfg), now: time.Unix(1_700_000_000, 0)}
 }
 
-// established is a script after the handshake, with a round trip of rtt.
+// established returns a script after the handshake, with a round trip of rtt.
 func established(t testing.TB, cfg Config) *script {
 	t.Helper()
 	s := newScript(t, cfg)
@@ -90,7 +87,7 @@ func established(t testing.TB, cfg Config) *script {
 	return s
 }
 
-// connect does the handshake that the association begins.
+// connect performs the handshake, which the association begins.
 func (s *script) connect(answer []byte) {
 	s.t.Helper()
 	s.a.Connect(s.now)
@@ -105,7 +102,7 @@ func (s *script) connect(answer []byte) {
 	s.wantEvents("connected")
 }
 
-// receive hands the association one packet of these chunks.
+// receive delivers one packet of these chunks to the association.
 func (s *script) receive(chunks ...[]byte) { s.t.Helper(); s.receiveTag(ownTag, chunks...) }
 
 func (s *script) receiveTag(tag uint32, chunks ...[]byte) {
@@ -114,7 +111,7 @@ func (s *script) receiveTag(tag uint32, chunks ...[]byte) {
 	s.drain()
 }
 
-// send sends a message of ours.
+// send sends a message to the peer.
 func (s *script) send(stream uint16, text string, opt ...SendOptions) {
 	s.t.Helper()
 	opt = append(opt, SendOptions{})
@@ -141,8 +138,7 @@ func (s *script) wait(d time.Duration) {
 	s.now = end
 }
 
-// waitDeadline lets time pass until the association wants to be woken, and
-// returns how long that was.
+// waitDeadline lets time pass until the next deadline, and returns how long that was.
 func (s *script) waitDeadline() time.Duration {
 	s.t.Helper()
 	at := s.a.Deadline()
@@ -168,7 +164,7 @@ func (s *script) drain() {
 // flush ends hold.
 func (s *script) flush() { s.t.Helper(); s.hold = false; s.drain() }
 
-// want checks that exactly these packets came out since the last want.
+// want checks that exactly these packets were sent since the last want.
 func (s *script) want(packets ...string) {
 	s.t.Helper()
 	sent := s.sent
@@ -176,8 +172,7 @@ func (s *script) want(packets ...string) {
 	require.Equal(s.t, strings.Join(packets, "\n"), strings.Join(sent, "\n"))
 }
 
-// take returns what came out since the last want, for a test that does not
-// compare it whole.
+// take returns the packets sent since the last want.
 func (s *script) take() (lines []string, packets [][]byte) {
 	lines, packets = s.sent, s.raw
 	s.sent, s.raw = nil, nil
@@ -214,8 +209,8 @@ func describeEvent(e Event) string {
 	return text
 }
 
-// wantMessages reads all messages and checks them, each written as
-// "stream:text", with "unordered" before it where that is so.
+// wantMessages reads all messages and checks them, each written as stream:text, with the word
+// unordered before it if that applies.
 func (s *script) wantMessages(messages ...string) {
 	s.t.Helper()
 	var got []string
@@ -239,8 +234,8 @@ func describeMessage(m Message) string {
 	return text
 }
 
-// wantRead reads all messages and events in the order in which the association has
-// them, and checks them, written as wantMessages and wantEvents do.
+// wantRead reads all messages and events in the order of the association, and checks them, written
+// as wantMessages and wantEvents do.
 func (s *script) wantRead(lines ...string) {
 	s.t.Helper()
 	var got []string
@@ -258,8 +253,8 @@ func (s *script) wantRead(lines ...string) {
 	require.Equal(s.t, strings.Join(lines, "\n"), strings.Join(got, "\n"))
 }
 
-// wantAlive checks that the association still carries data both ways, on the
-// last stream of the peer's, which the test then leaves alone.
+// wantAlive checks that the association still carries data both ways, on the last stream of the
+// peer, which the test does not use otherwise.
 func (s *script) wantAlive() {
 	s.t.Helper()
 	require.Equal(s.t, StateEstablished, s.a.State())
@@ -282,7 +277,7 @@ func (s *script) wantAlive() {
 	s.want(fmt.Sprintf("SACK %d", tsn))
 }
 
-// Building: what a peer says.
+// Builders of the packets of the peer.
 
 // fields encodes numbers big-endian, and text as it is.
 func fields(values ...any) []byte {
@@ -308,19 +303,19 @@ func fields(values ...any) []byte {
 
 func padded(b []byte) []byte { return append(b, make([]byte, -len(b)&3)...) }
 
-// rawChunk makes a chunk of any type, padded.
+// rawChunk builds a chunk of any type, padded.
 func rawChunk(typ, flags byte, values ...any) []byte {
 	v := fields(values...)
 	return padded(fields(typ, flags, uint16(4+len(v)), v))
 }
 
-// rawParam makes a parameter or error cause of any type, padded.
+// rawParam builds a parameter or error cause of any type, padded.
 func rawParam(typ uint16, values ...any) []byte {
 	v := fields(values...)
 	return padded(fields(typ, uint16(4+len(v)), v))
 }
 
-// packet puts chunks behind a common header and sets the checksum.
+// packet builds a packet of chunks, with its checksum.
 func packet(tag uint32, chunks ...[]byte) []byte {
 	p := fields(uint16(5000), uint16(5000), tag, uint32(0))
 	for _, c := range chunks {
@@ -329,7 +324,7 @@ func packet(tag uint32, chunks ...[]byte) []byte {
 	return withChecksum(p)
 }
 
-// withChecksum sets the checksum anew in a packet that was changed.
+// withChecksum updates the checksum of a packet that was changed.
 func withChecksum(p []byte) []byte {
 	if len(p) >= 12 {
 		binary.LittleEndian.PutUint32(p[8:], 0)
@@ -338,16 +333,16 @@ func withChecksum(p []byte) []byte {
 	return p
 }
 
-// supportsAll are the parameters of a peer that knows partial reliability (RFC
-// 3758) and stream resets (RFC 6525).
+// supportsAll are the parameters of a peer that supports partial reliability (RFC 3758) and stream
+// resets (RFC 6525).
 var supportsAll = append(rawParam(0xc000), rawParam(0x8008, byte(130), byte(192))...)
 
-// initChunk makes an INIT of the peer with a window of 1 MiB and 1,024 streams.
+// initChunk builds an INIT of the peer with a window of 1 MiB and 1,024 streams.
 func initChunk(tag, tsn uint32, params ...any) []byte {
 	return rawChunk(1, 0, tag, uint32(1<<20), uint16(1024), uint16(1024), tsn, fields(params...))
 }
 
-// initAck likewise, with a cookie of one word.
+// initAck builds an INIT ACK likewise, with a cookie of one word.
 func initAck(tag, tsn uint32, params ...any) []byte {
 	return rawChunk(2, 0, tag, uint32(1<<20), uint16(1024), uint16(1024), tsn, rawParam(7, "cookie"), fields(params...))
 }
@@ -358,7 +353,7 @@ func shutdownChunk(cum uint32) []byte { return rawChunk(7, 0, cum) }
 func shutdownAck() []byte             { return rawChunk(8, 0) }
 func shutdownComplete() []byte        { return rawChunk(14, 0) }
 
-// data makes a DATA chunk; flags is made of the letters B, E, U and I.
+// data builds a DATA chunk; flags consists of the letters B, E, U and I.
 func data(tsn uint32, stream, ssn uint16, flags, text string) []byte {
 	var f byte
 	for i, c := range "EBUI" {
@@ -369,8 +364,7 @@ func data(tsn uint32, stream, ssn uint16, flags, text string) []byte {
 	return rawChunk(0, f, tsn, stream, ssn, uint32(51), text)
 }
 
-// sack makes a SACK with a window of 1 MiB; gaps are the first and last TSN of
-// each block.
+// sack builds a SACK with a window of 1 MiB; gaps are the first and last TSN of each block.
 func sack(cum uint32, gaps ...uint32) []byte { return sackWindow(cum, 1<<20, gaps...) }
 
 func sackWindow(cum, window uint32, gaps ...uint32) []byte {
@@ -381,7 +375,7 @@ func sackWindow(cum, window uint32, gaps ...uint32) []byte {
 	return rawChunk(3, 0, cum, window, uint16(len(gaps)/2), uint16(0), blocks)
 }
 
-// sackDups reports duplicates too.
+// sackDups builds a SACK with duplicates, too.
 func sackDups(cum uint32, dups ...uint32) []byte {
 	var list []byte
 	for _, tsn := range dups {
@@ -390,7 +384,7 @@ func sackDups(cum uint32, dups ...uint32) []byte {
 	return rawChunk(3, 0, cum, uint32(1<<20), uint16(0), uint16(len(dups)), list)
 }
 
-// forwardTSN names pairs of stream and SSN.
+// forwardTSN builds a FORWARD-TSN with pairs of stream and SSN.
 func forwardTSN(tsn uint32, streams ...uint16) []byte {
 	var list []byte
 	for _, v := range streams {
@@ -399,7 +393,7 @@ func forwardTSN(tsn uint32, streams ...uint16) []byte {
 	return rawChunk(192, 0, tsn, list)
 }
 
-// outgoingReset makes a RE-CONFIG chunk that resets the peer's streams.
+// outgoingReset builds a RE-CONFIG chunk that resets streams of the peer.
 func outgoingReset(seq, last uint32, streams ...uint16) []byte {
 	v := fields(seq, uint32(ownTSN-1), last)
 	for _, id := range streams {
@@ -408,5 +402,5 @@ func outgoingReset(seq, last uint32, streams ...uint16) []byte {
 	return rawChunk(130, 0, rawParam(13, v))
 }
 
-// resetResponse makes a RE-CONFIG chunk that answers ours.
+// resetResponse builds a RE-CONFIG chunk that answers a request of the association.
 func resetResponse(seq, result uint32) []byte { return rawChunk(130, 0, rawParam(16, seq, result)) }

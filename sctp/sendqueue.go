@@ -18,7 +18,7 @@ type SendOptions struct {
 	LimitRetransmits bool
 	MaxRetransmits   uint32
 	// Lifetime abandons the message when it is not acknowledged this long after Since (RFC 3758,
-	// section 4.1): what waits is dropped, and what was sent is not retransmitted. 0 or negative:
+	// section 4.1): its unsent part is dropped, and the rest is not retransmitted. 0 or negative:
 	// no limit. If both limits are set, the first one reached counts.
 	Lifetime time.Duration
 	// Since is when Lifetime began, for a message that has waited before Send. The zero time, or a
@@ -117,14 +117,13 @@ func (q *sendQueue) done(m *outMessage) {
 	messagePool.Put(m)
 }
 
-// chunkDone accounts for a chunk that is no longer outstanding.
+// chunkDone releases a chunk that is no longer outstanding from its message.
 func (q *sendQueue) chunkDone(c *sentChunk) {
 	m := c.msg
 	if m == nil {
 		return
 	}
 	c.msg = nil
-	q.remove(m.queue, int(c.size))
 	if m.refs--; m.refs == 0 && (m.abandoned || m.sent == len(m.buf.B)) {
 		q.done(m)
 	}
@@ -151,6 +150,22 @@ func (q *sendQueue) remove(s *outStream, size int) {
 	s.stats.Buffered -= size
 	if s.notifyLow && before > s.low && s.stats.Buffered <= s.low {
 		q.events.Push(Event{Kind: EventBufferedAmountLow, Stream: s.id})
+	}
+}
+
+// streamRun sums up consecutive chunks of one stream that are acknowledged or abandoned, so that the
+// sums of the stream are not updated for each chunk.
+type streamRun struct {
+	stream             *outStream
+	size, acknowledged int // bytes
+}
+
+// removeRun counts the bytes of a run.
+func (q *sendQueue) removeRun(r *streamRun) {
+	if s := r.stream; s != nil {
+		q.acknowledged += uint64(r.acknowledged)
+		s.stats.Acknowledged += uint64(r.acknowledged)
+		q.remove(s, r.size)
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/cputime"
 )
 
-// RFC 6525, section 5.2.2: after a reset a stream begins anew. The reader sees it between
-// the last message of before and the first one after, however late it reads.
+// RFC 6525, section 5.2.2: a stream is in its initial state after a reset. The reader gets the
+// reset between the last message before it and the first one after it, however late it reads.
 func TestMessagesAndResetsAreOneSequence(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(2000, 1, 0, "BE", "a"), data(2001, 2, 0, "BE", "other"))
@@ -25,7 +25,7 @@ func TestMessagesAndResetsAreOneSequence(t *testing.T) {
 	s.wantEvents()
 	s.wantRead("1:a", "2:other", "reset 1", "1:b", "1:c", "reset 1", "reset 3", "2:other", "1:d")
 
-	// Each function alone stops where the other one is due.
+	// Each function stops where the other one is due.
 	s.receive(data(2006, 1, 1, "BE", "e"))
 	s.receive(outgoingReset(2003, 2006, 1))
 	s.receive(data(2007, 1, 0, "BE", "f"))
@@ -35,15 +35,15 @@ func TestMessagesAndResetsAreOneSequence(t *testing.T) {
 	s.wantEvents("reset 1")
 	s.wantMessages("1:f")
 
-	// What the peer did before the end is still told after it.
+	// Events before the end are reported after it.
 	s.receive(data(2008, 1, 1, "BE", "g"))
 	s.receive(outgoingReset(2004, 2008, 1))
 	s.a.Abort(s.now, "")
 	s.wantRead("1:g", "closed: sctp: aborted: User-Initiated Abort", "reset 1")
 }
 
-// A peer may reset its streams as often as it likes: what waits for a reader that does not read is bounded by the number
-// of streams, and of messages, which the receive window bounds.
+// A peer may reset its streams as often as it likes: the entries that wait for a reader are bounded
+// by the number of streams, and of messages, which the receive window bounds.
 func TestWaitingResetsAreBounded(t *testing.T) {
 	s := established(t, Config{MaxStreams: 100})
 	ids := make([]uint16, 100)
@@ -65,7 +65,7 @@ func TestWaitingResetsAreBounded(t *testing.T) {
 		s.take()
 	}
 	require.LessOrEqual(t, s.a.reasm.ready.Len(), 100+2*1000)
-	// The reader gets all of it, each reset once.
+	// The reader gets everything, each reset once.
 	resets, messages := 0, 0
 	for {
 		if m, ok := s.a.ReadMessage(); ok {
@@ -84,7 +84,8 @@ func TestWaitingResetsAreBounded(t *testing.T) {
 	require.Zero(t, s.a.reasm.charged)
 }
 
-// What a peer sends costs about the same in every order: it must not be able to keep a core busy with a few packets.
+// The packets of a peer cost about the same in every order: it must not be able to occupy a CPU
+// with a few packets.
 func TestReassemblyCostsTheSameInEveryOrder(t *testing.T) {
 	const n = 20_000
 	orders := map[string]func(i int) uint32{
@@ -123,8 +124,8 @@ func TestReassemblyCostsTheSameInEveryOrder(t *testing.T) {
 	}
 }
 
-// Neither does what the peer gives up, nor a reset, look at what it does not concern.
-func TestGivingUpCostsNoMoreThanItIsWorth(t *testing.T) {
+// An abandoned message or a reset does not cause work for other streams and messages.
+func TestAbandonedMessagesCostLittle(t *testing.T) {
 	for _, interleaving := range []bool{false, true} {
 		t.Run(fmt.Sprint("interleaving ", interleaving), func(t *testing.T) {
 			a := mustNew(Config{})
@@ -150,14 +151,14 @@ func TestGivingUpCostsNoMoreThanItIsWorth(t *testing.T) {
 			}
 			r.dropAbandoned(time.Hour)
 			require.Zero(t, r.charged)
-			// A sweep of all for each would be 2.5 billion looks, of 10 ns and more.
+			// A search of all for each would be 2.5 billion steps of 10 ns and more.
 			end, _ := cputime.Process()
 			require.Less(t, end-begin, 10*time.Second)
 		})
 	}
 }
 
-// A reset concerns the incomplete messages of its stream only, whatever they are of before.
+// A reset drops the incomplete messages of its stream only, and only those of before it.
 func TestResetDropsTheRunsOfItsStream(t *testing.T) {
 	for _, interleaving := range []bool{false, true} {
 		a := mustNew(Config{})

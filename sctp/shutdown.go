@@ -40,9 +40,9 @@ func (a *Association) shutdownWait() time.Duration {
 // RTO.Max is five minutes, too long for a connection that is being closed.
 const shutdownGuard = 60 * time.Second
 
-// Shutdown ends the association gracefully: what is queued is delivered, then both sides close.
-// EventClosed follows, at the latest after 60 s if the peer does not cooperate. Before
-// StateCookieEchoed it is an Abort.
+// Shutdown ends the association gracefully: queued messages are delivered, then both sides close.
+// EventClosed follows. If the peer does not acknowledge everything and answer within 60 s, the
+// association is aborted. Before StateCookieEchoed Shutdown is an Abort.
 //
 // One side sends the last packet of a shutdown, SHUTDOWN COMPLETE, and cannot know whether it has
 // arrived. On that side [Association.Deadline] stays set for 4 to 20 s after EventClosed, four
@@ -177,8 +177,8 @@ func (a *Association) receiveShutdown(t instant, c chunk) {
 	}
 	switch a.state {
 	case StateEstablished, StateShutdownPending:
-		// T5 runs on the side that has begun the shutdown: sending what is queued here may take
-		// long.
+		// T5 runs on the side that has begun the shutdown: sending the messages queued here may
+		// take long.
 		a.state = StateShutdownReceived
 	case StateShutdownSent:
 		// RFC 9260, section 9.2: both sides have begun the shutdown.

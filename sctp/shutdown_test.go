@@ -16,7 +16,7 @@ func (s *script) shutdown() {
 	s.drain()
 }
 
-// wantOver checks that the association is over and holds nothing.
+// wantOver checks that the association has ended and holds no memory.
 func (s *script) wantOver() {
 	s.t.Helper()
 	require.Equal(s.t, StateClosed, s.a.State())
@@ -25,7 +25,7 @@ func (s *script) wantOver() {
 	require.Zero(s.t, s.a.Stats().InFlight)
 	require.ErrorIs(s.t, s.a.Send(s.now, 0, 51, []byte("x"), SendOptions{}), ErrClosed)
 	s.want()
-	// Nothing revives it.
+	// No packet revives it.
 	s.a.Connect(s.now)
 	s.shutdown()
 	s.a.Abort(s.now, "again")
@@ -36,8 +36,7 @@ func (s *script) wantOver() {
 	s.wantEvents()
 }
 
-// wantLinger checks that the association, which is over, says how long it is of use, and answers
-// until then.
+// wantLinger checks that the association, which has ended, has a deadline, and answers until then.
 func (s *script) wantLinger() {
 	s.t.Helper()
 	require.Equal(s.t, StateClosed, s.a.State())
@@ -49,14 +48,9 @@ func (s *script) wantLinger() {
 	s.wantEvents()
 }
 
-// https://www.rfc-editor.org/rfc/rfc9260.html#section-9.2: "the endpoint enters the
-// SHUTDOWN-PENDING state and remains there until all outstanding data has been
-// acknowledged by its peer ... Once all its outstanding data has been acknowledged, the
-// endpoint sends a SHUTDOWN chunk to its peer, including in the Cumulative TSN Ack field
-// the last sequential TSN it has received from the peer. It SHOULD then start the
-// T2-shutdown timer and enter the SHUTDOWN-SENT state."; "Upon the receipt of the
-// SHUTDOWN ACK chunk, the sender of the SHUTDOWN chunk MUST stop the T2-shutdown timer,
-// send a SHUTDOWN COMPLETE chunk to its peer, and remove all record of the association."
+// RFC 9260, section 9.2: SHUTDOWN-PENDING lasts until all data is acknowledged; then SHUTDOWN with
+// the cumulative TSN is sent, T2-shutdown started, and SHUTDOWN-SENT entered. SHUTDOWN ACK is
+// answered by SHUTDOWN COMPLETE, and ends the association.
 func TestShutdown(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(2000, 0, 0, "BEI", "unread"))
@@ -76,14 +70,9 @@ func TestShutdown(t *testing.T) {
 	s.wantOver()
 }
 
-// "Upon reception of the SHUTDOWN chunk, the peer endpoint does the following: enter the
-// SHUTDOWN-RECEIVED state, stop accepting new data from its SCTP user, and verify, by
-// checking the Cumulative TSN Ack field of the chunk, that all its outstanding DATA chunks
-// have been received by the SHUTDOWN chunk sender ... If the receiver of the SHUTDOWN chunk
-// has no more outstanding DATA chunks, the SHUTDOWN chunk receiver MUST send a SHUTDOWN
-// ACK chunk and start a T2-shutdown timer of its own, entering the SHUTDOWN-ACK-SENT
-// state."; "Upon reception of the SHUTDOWN COMPLETE chunk, the endpoint verifies that it is
-// in the SHUTDOWN-ACK-SENT state ... stop the T2-shutdown timer and remove all knowledge"
+// RFC 9260, section 9.2: SHUTDOWN leads to SHUTDOWN-RECEIVED, in which no new data is accepted.
+// When all data is acknowledged, SHUTDOWN ACK is sent, T2-shutdown started, and SHUTDOWN-ACK-SENT
+// entered. SHUTDOWN COMPLETE ends the association.
 func TestPeerShutsDown(t *testing.T) {
 	s := established(t, Config{})
 	s.sendMessages(1)
@@ -99,9 +88,8 @@ func TestPeerShutsDown(t *testing.T) {
 	s.wantOver()
 }
 
-// Data that is queued goes first, on either side: "If there are still outstanding DATA
-// chunks left, the SHUTDOWN chunk receiver MUST continue to follow normal data
-// transmission procedures". Its acknowledgement is asked for at once (RFC 7053).
+// RFC 9260, section 9.2: queued data is sent first, on either side, with an immediate SACK
+// requested (RFC 7053).
 func TestShutdownAfterData(t *testing.T) {
 	s := established(t, Config{MTU: 1192, InitialCongestionWindow: 1200})
 	s.send(1, strings.Repeat("x", 3000))
@@ -131,7 +119,7 @@ func TestShutdownAfterData(t *testing.T) {
 	s.want("SHUTDOWN ACK")
 }
 
-// A message whose lifetime ends while it waits is no reason to wait any longer.
+// An expired message does not delay the shutdown.
 func TestShutdownAfterExpiry(t *testing.T) {
 	s := established(t, Config{})
 	s.hold = true // as the pacer does
@@ -143,12 +131,8 @@ func TestShutdownAfterExpiry(t *testing.T) {
 	s.want("SHUTDOWN 1999")
 }
 
-// "SHUTDOWN-SENT ... MUST immediately respond to each received packet containing one or
-// more DATA chunks with a SHUTDOWN chunk and restart the T2-shutdown timer. If a SHUTDOWN
-// chunk by itself cannot acknowledge all of the received DATA chunks (i.e., there are TSNs
-// that can be acknowledged that are larger than the cumulative TSN and thus gaps exist in
-// the TSN sequence) or if duplicate TSNs have been received, then a SACK chunk MUST also
-// be sent."
+// RFC 9260, section 9.2: in SHUTDOWN-SENT, each packet with DATA is answered by SHUTDOWN, with a
+// SACK if there are gaps or duplicates, and T2-shutdown is restarted.
 func TestDataInShutdownSent(t *testing.T) {
 	s := established(t, Config{})
 	s.shutdown()
@@ -169,9 +153,8 @@ func TestDataInShutdownSent(t *testing.T) {
 	s.wantEvents("closed")
 }
 
-// "If an endpoint is in the SHUTDOWN-SENT state and receives a SHUTDOWN chunk from its
-// peer, the endpoint SHOULD respond immediately with a SHUTDOWN ACK chunk to its peer and
-// move into the SHUTDOWN-ACK-SENT state, restarting its T2-shutdown timer."
+// RFC 9260, section 9.2: SHUTDOWN in SHUTDOWN-SENT is answered by SHUTDOWN ACK, and leads to
+// SHUTDOWN-ACK-SENT.
 func TestBothShutDownAtOnce(t *testing.T) {
 	for _, first := range []string{"SHUTDOWN ACK", "SHUTDOWN COMPLETE"} {
 		s := established(t, Config{})
@@ -181,8 +164,7 @@ func TestBothShutDownAtOnce(t *testing.T) {
 		s.want("SHUTDOWN ACK")
 		require.Equal(t, StateShutdownAckSent, s.a.State())
 		if first == "SHUTDOWN ACK" {
-			// "If an endpoint is in the SHUTDOWN-ACK-SENT state and receives a SHUTDOWN ACK
-			// ... it MUST ... send a SHUTDOWN COMPLETE chunk to its peer".
+			// SHUTDOWN ACK in SHUTDOWN-ACK-SENT is answered by SHUTDOWN COMPLETE.
 			s.receive(shutdownAck())
 			s.want("SHUTDOWN COMPLETE")
 			s.wantEvents("closed")
@@ -206,11 +188,8 @@ func TestBothShutDownAtOnce(t *testing.T) {
 	s.want("SHUTDOWN ACK")
 }
 
-// "If the timer expires, the endpoint MUST resend the SHUTDOWN chunk with the updated last
-// sequential TSN received from its peer"; "resend the SHUTDOWN ACK chunk"; "... limit
-// the number of retransmissions of the SHUTDOWN chunk to the protocol parameter
-// 'Association.Max.Retrans'. If this threshold is exceeded, the endpoint SHOULD destroy the
-// TCB and SHOULD report the peer endpoint unreachable".
+// RFC 9260, section 9.2: SHUTDOWN and SHUTDOWN ACK are repeated at the expiry of T2-shutdown,
+// Association.Max.Retrans times; then the peer is unreachable.
 func TestLostShutdownChunks(t *testing.T) {
 	s := established(t, Config{MaxRetransmits: 4})
 	s.shutdown()
@@ -226,8 +205,8 @@ func TestLostShutdownChunks(t *testing.T) {
 	s.wantEvents("closed: " + ErrPeerUnreachable.Error())
 	s.wantOver()
 
-	// The SHUTDOWN COMPLETE was lost, and the association is gone: the SHUTDOWN ACK that
-	// comes again is out of the blue (section 8.4).
+	// The SHUTDOWN COMPLETE was lost, and the association has ended: the repeated SHUTDOWN ACK is
+	// out of the blue (RFC 9260, section 8.4).
 	s = established(t, Config{})
 	s.shutdown()
 	s.receive(shutdownAck())
@@ -239,7 +218,7 @@ func TestLostShutdownChunks(t *testing.T) {
 	}
 	s.wantEvents()
 
-	// The whole conversation between two, with each of its packets lost in turn.
+	// The whole shutdown of two associations, with each of its packets lost in turn.
 	for n := range 4 {
 		p := newPair(t, uint64(n), Config{}, Config{}, netsim.LinkConfig{Delay: time.Millisecond}, netsim.LinkConfig{Delay: time.Millisecond})
 		p.connect()
@@ -263,8 +242,8 @@ func TestLostShutdownChunks(t *testing.T) {
 	}
 }
 
-// Not so in SHUTDOWN-ACK-SENT: the peer had acknowledged everything before it sent its SHUTDOWN, and
-// has had everything of ours when this state began. A peer that is silent then has probably gone.
+// In SHUTDOWN-ACK-SENT silence is not an error: the peer had acknowledged everything before its
+// SHUTDOWN, and had received everything when this state began. A silent peer has probably gone.
 func TestSilenceAfterShutdownAck(t *testing.T) {
 	for name, enter := range map[string]func(s *script){
 		"asked": func(s *script) {
@@ -326,9 +305,8 @@ func TestSilenceAfterShutdownAck(t *testing.T) {
 	s.wantEvents("closed")
 }
 
-// Whichever packets of the end are lost, both sides learn that it was a clean one, and soon, as long
-// as their owners keep the associations for as long as they ask; if one does not, the other still
-// does.
+// Whichever packets of the shutdown are lost, both sides soon end without an error, as long as
+// their owners keep the associations until the deadline; if one does not, the other still does.
 func TestShutdownUnderLoss(t *testing.T) {
 	const packets = 4 // of each side, that may be lost
 	for _, c := range []struct {
@@ -374,9 +352,8 @@ func TestShutdownUnderLoss(t *testing.T) {
 	}
 }
 
-// "An endpoint SHOULD set a ... T5-shutdown-guard timer ... at the expiration of this
-// timer, the sender SHOULD abort the association by sending an ABORT chunk": a peer that
-// acknowledges just enough to keep us waiting.
+// RFC 9260, section 9.2: T5-shutdown-guard aborts the association, here with a peer that
+// acknowledges just enough to delay the shutdown.
 func TestShutdownGuard(t *testing.T) {
 	s := established(t, Config{MTU: 1192, MaxSendBuffer: 1 << 20, HeartbeatInterval: -1})
 	s.send(1, strings.Repeat("x", 200*1164))
@@ -392,8 +369,8 @@ func TestShutdownGuard(t *testing.T) {
 	s.wantOver()
 }
 
-// Section 9.1: "the ABORT chunk is sent ... the peer's Verification Tag"; 9.1 at the
-// receiver: "remove the association from its record and SHOULD report the termination".
+// RFC 9260, section 9.1: ABORT has the verification tag of the peer, and ends the association at
+// its receiver, which reports that.
 func TestAbort(t *testing.T) {
 	s := established(t, Config{})
 	s.sendMessages(3)
@@ -414,7 +391,7 @@ func TestAbort(t *testing.T) {
 	require.True(t, errors.As(e.Err, &abort))
 	require.Equal(t, AbortError{Code: CauseUserInitiatedAbort, Reason: strings.Repeat("x", 256)}, *abort)
 
-	// Before there is a peer there is nobody to tell.
+	// Without a peer nothing is sent.
 	for _, end := range []func(a *Association, now time.Time){
 		func(a *Association, now time.Time) { a.Abort(now, "") },
 		func(a *Association, now time.Time) { a.Shutdown(now) },
@@ -433,7 +410,7 @@ func TestAbort(t *testing.T) {
 			s.wantOver()
 		}
 	}
-	// In COOKIE-ECHOED there is.
+	// In COOKIE-ECHOED there is a peer.
 	s = newScript(t, Config{})
 	s.a.Connect(s.now)
 	s.receive(initAck(peerTag, peerTSN))
@@ -477,7 +454,8 @@ func TestAbortReceived(t *testing.T) {
 	}
 }
 
-// An endpoint sends SHUTDOWN when everything that it sent is acknowledged, so that an ABORT behind it has cut nothing off.
+// An endpoint sends SHUTDOWN when everything that it sent is acknowledged, so that an ABORT behind
+// it has cut nothing off.
 func TestAbortAfterShutdown(t *testing.T) {
 	for _, unsent := range []bool{false, true} { // SHUTDOWN-RECEIVED, or SHUTDOWN-ACK-SENT
 		s := established(t, Config{})
@@ -493,8 +471,8 @@ func TestAbortAfterShutdown(t *testing.T) {
 	}
 }
 
-// A SHUTDOWN that acknowledges what was never sent, or is cut short, is ignored; one that
-// is older than the last SACK acknowledges nothing.
+// A SHUTDOWN that acknowledges a TSN that was never sent, or is cut short, is ignored; one that is
+// older than the last SACK acknowledges nothing.
 func TestOddShutdowns(t *testing.T) {
 	s := established(t, Config{})
 	s.sendMessages(3)
@@ -511,8 +489,7 @@ func TestOddShutdowns(t *testing.T) {
 	s.receive(sack(1002))
 	s.want("SHUTDOWN ACK")
 
-	// Section 9.2: in COOKIE-WAIT and COOKIE-ECHOED "the SHUTDOWN chunk SHOULD be
-	// silently discarded".
+	// RFC 9260, section 9.2: SHUTDOWN in COOKIE-WAIT and COOKIE-ECHOED is discarded.
 	s = newScript(t, Config{})
 	s.a.Connect(s.now)
 	s.drain()
@@ -527,7 +504,7 @@ func TestOddShutdowns(t *testing.T) {
 	s.wantAlive()
 }
 
-// What had arrived is read in its order after the end, too: messages, and the resets between them.
+// Messages and resets that had arrived are read in order after the end, too.
 func TestResetsAfterTheEnd(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(peerTSN, 1, 0, "BE", "old"))

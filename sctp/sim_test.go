@@ -25,7 +25,7 @@ func (s seededReader) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// endpoint is an association whose owner notes what happens.
+// endpoint is an association whose owner records the events.
 type endpoint struct {
 	*Association
 	events    []Event
@@ -50,8 +50,7 @@ func newEndpoint(sim *netsim.Sim, cfg Config) *endpoint {
 	return &endpoint{Association: mustNew(cfg), sim: sim, resets: map[uint16]int{}, resetDone: map[uint16]int{}}
 }
 
-// Transmit drains events and messages too: the simulation calls it after
-// everything else.
+// Transmit drains events and messages, too: the simulation calls it after every other call.
 func (e *endpoint) Transmit(now time.Time, dst []byte) ([]byte, bool) {
 	for {
 		ev, ok := e.Event()
@@ -92,9 +91,9 @@ func (e *endpoint) Transmit(now time.Time, dst []byte) ([]byte, bool) {
 	return p, ok
 }
 
-// checkFlight asserts that what was just sent was within the congestion window
-// (RFC 9260, section 6.1 B: one packet may cross its edge) and the peer's
-// window (rule A: one chunk may probe a closed one).
+// checkFlight asserts that the data just sent was within the congestion window (RFC 9260, section
+// 6.1, B: one packet may cross its edge) and the receive window of the peer (A: one chunk may probe
+// a closed one).
 func (e *endpoint) checkFlight(inFlight, payload int, probe bool) {
 	o := &e.out
 	if o.inFlight > inFlight && !probe && inFlight >= e.cc.window() {
@@ -108,7 +107,7 @@ func (e *endpoint) checkFlight(inFlight, payload int, probe bool) {
 	}
 }
 
-// check asserts what must hold at any moment.
+// check asserts the invariants.
 func (e *endpoint) check() {
 	o := &e.out
 	if o.inFlight < 0 || o.payloadSum < 0 || e.send.buffered < 0 || e.send.unsent < 0 || e.reasm.charged < 0 {
@@ -147,9 +146,9 @@ func (p *pair) run(done func() bool, limit time.Duration) {
 	require.NoError(p.t, p.Run(done, limit))
 }
 
-// payload makes a message that says what it is, so that the receiver can check
-// every byte: stream, number in the stream, size, and bytes that follow. It is
-// valid until the next call: fresh memory costs more than the bytes.
+// payload returns a message that identifies itself, so that the receiver can check every byte:
+// stream, number in the stream, size, and bytes that follow from them. It is valid until the next
+// call: fresh memory costs more than the bytes.
 func payload(stream uint16, n uint32, size int) []byte {
 	size = max(size, 10)
 	lastPayload = slices.Grow(lastPayload[:0], size)
@@ -176,7 +175,7 @@ func payload(stream uint16, n uint32, size int) []byte {
 
 var lastPayload []byte
 
-// checkPayload returns what the message says it is.
+// checkPayload checks a message and returns its stream and number.
 func checkPayload(t testing.TB, b []byte) (stream uint16, n uint32) {
 	if len(b) < 10 {
 		t.Fatalf("message of %d bytes", len(b))
@@ -207,7 +206,7 @@ func TestTransferOverAPerfectPath(t *testing.T) {
 	p.run(func() bool { return p.a.BufferedAmount() == 0 }, time.Minute)
 }
 
-// adversary derives a bad path from the seed.
+// adversary returns a bad path derived from the seed.
 func adversary(r *rand.Rand) netsim.LinkConfig {
 	c := netsim.LinkConfig{Delay: time.Duration(r.IntN(100)) * time.Millisecond}
 	if r.IntN(2) == 0 {
@@ -235,9 +234,9 @@ func adversary(r *rand.Rand) netsim.LinkConfig {
 	return c
 }
 
-// TestAdversarialPaths sends a random mixture of messages both ways over bad
-// paths: every reliable message arrives exactly once, in order where that was
-// asked for, byte for byte; abandoned ones vanish whole and block nothing.
+// TestAdversarialPaths sends a random mixture of messages both ways over bad paths: every reliable
+// message arrives exactly once, byte for byte, and in order if it was sent so; abandoned ones
+// vanish whole and block nothing.
 func TestAdversarialPaths(t *testing.T) {
 	netsim.Seeds(t, 5000, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -273,7 +272,7 @@ func TestAdversarialPaths(t *testing.T) {
 	})
 }
 
-// flow is one direction of a test's traffic.
+// flow is one direction of the traffic of a test.
 type flow struct {
 	t        testing.TB
 	from, to *endpoint
@@ -323,8 +322,8 @@ func newFlow(t testing.TB, r *rand.Rand, from, to *endpoint) *flow {
 		}
 		f.todo = append(f.todo, o)
 	}
-	// The last message of all is reliable on a stream of its own, so that the
-	// end of the transfer shows.
+	// The last message is reliable and on a stream of its own, so that it shows the end of the
+	// transfer.
 	to.onData = f.receive
 	from.pending = f.pump
 	return f
@@ -361,7 +360,7 @@ func (f *flow) receive(m Message) {
 	}
 }
 
-// done: nothing is waiting on either side, and the reliable messages are there.
+// done reports whether nothing is waiting on either side, and the reliable messages have arrived.
 func (f *flow) done() bool {
 	if len(f.todo) > 0 || f.from.BufferedAmount() > 0 || f.from.fwd.pending() {
 		return false
@@ -375,7 +374,7 @@ func (f *flow) done() bool {
 }
 
 func (f *flow) finish() {
-	// What was abandoned blocks nothing: all memory is free again.
+	// Abandoned messages block nothing: all memory is free again.
 	require.Zero(f.t, f.to.reasm.charged, "held after the end")
 	require.Zero(f.t, f.from.out.count())
 	require.Zero(f.t, f.from.send.unsent)

@@ -152,9 +152,11 @@ func (a *Association) appendData(t instant, dst []byte, limit int) []byte {
 	if o.inFlight == 0 && o.lastSent != 0 {
 		a.cc.restart(t, int((t-o.lastSent)/a.rtt.rto))
 	}
-	dst, ok := a.appendLost(t, dst, start, limit)
-	if !ok {
-		return dst
+	if o.lost.n > 0 {
+		var ok bool
+		if dst, ok = a.appendLost(t, dst, start, limit); !ok {
+			return dst
+		}
 	}
 	dst = a.appendUnsent(t, dst, start, limit)
 	if a.loss.probe {
@@ -324,9 +326,6 @@ func (a *Association) appendChunk(dst []byte, tsn uint32, c *sentChunk) []byte {
 		}
 	}
 	dst = append(dst, c.msg.buf.B[c.offset:c.offset+uint32(c.size)]...)
-	for n := c.size; n&3 != 0; n++ {
-		dst = append(dst, 0)
-	}
 	a.stats.ChunksSent++
-	return dst
+	return appendPadding(dst, int(c.size))
 }

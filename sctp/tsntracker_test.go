@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// trackerModel says what a tsnTracker must, by looking at all TSNs.
+// trackerModel computes the results of a tsnTracker by examining all TSNs.
 type trackerModel struct {
 	cum  uint32
 	have map[uint32]bool
@@ -54,7 +54,7 @@ func reportedBlocks(r *tsnTracker, n int) (list []tsnRange) {
 	return list
 }
 
-// TSNs that arrive and are given up in any order, near and far, across the wrap of the numbers.
+// TSNs arrive and are abandoned in any order, near and far, across the wrap of the numbers.
 func TestTSNTrackerModel(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -97,8 +97,8 @@ func TestTSNTrackerModel(t *testing.T) {
 	}
 }
 
-// Where not all blocks fit, each SACK has the lowest, and a few SACKs together have them all, each
-// ascending and with holes in between as section 3.3.4 wants it.
+// If not all blocks fit, each SACK has the lowest, and a few SACKs together have them all, each
+// ascending and with gaps in between as RFC 9260, section 3.3.4, requires.
 func TestBlocksTakeTurns(t *testing.T) {
 	for _, room := range []int{1, 2, 7, 50} {
 		var tracker tsnTracker
@@ -131,8 +131,8 @@ func TestBlocksTakeTurns(t *testing.T) {
 	}
 }
 
-// tsnOrders are the orders in which a peer may choose to send. All are of TSNs up to the limit of
-// how far ahead one may be, without the one that would let the cumulative ack go on.
+// tsnOrders are orders in which a peer may send. All are of TSNs up to the limit ahead, without the
+// one that would advance the cumulative ack.
 func tsnOrders() map[string][]uint32 {
 	const n = maxTSNAhead - 1
 	orders := map[string][]uint32{}
@@ -163,7 +163,7 @@ func tsnOrders() map[string][]uint32 {
 		orders[fmt.Sprintf("from both ends by %d", step)] = ends
 		orders[fmt.Sprintf("random by %d", step)] = mixed
 	}
-	// The holes of one pass are filled from above by the next.
+	// The gaps of one pass are filled from above by the next.
 	orders["odd, then even, descending"] = append(reversed(every(2)), reversed(every(2))...)
 	for i := n/2 + 1; i < len(orders["odd, then even, descending"]); i++ {
 		orders["odd, then even, descending"][i]++
@@ -171,8 +171,8 @@ func tsnOrders() map[string][]uint32 {
 	return orders
 }
 
-// The work for a TSN depends neither on the order of arrival nor on how much is missing; a SACK
-// costs what it names, and a look at each 64 TSNs in between.
+// The work for a TSN depends neither on the order of arrival nor on the number missing; a SACK
+// costs what it names, and a step for each 64 TSNs in between.
 func TestTSNTrackerWork(t *testing.T) {
 	const (
 		fits    = (DefaultMTU - commonHeaderSize - sackHeaderSize) / 4
@@ -203,13 +203,13 @@ func TestTSNTrackerWork(t *testing.T) {
 					require.LessOrEqual(t, r.above.steps-before, perSACK)
 				}
 			}
-			// The cumulative ack goes on below all that, by DATA and by FORWARD-TSN.
+			// The cumulative ack advances below all that, by DATA and by FORWARD-TSN.
 			before := r.above.steps
 			r.forward(r.cum) // nothing
 			require.LessOrEqual(t, r.above.steps-before, 1)
 			require.LessOrEqual(t, grown, 11)
 			require.LessOrEqual(t, len(r.above.words), (maxTSNAhead+1)/wordBits)
-			// The first hole is filled, and the runs above are passed once.
+			// The first gap is filled, and the runs above are passed once.
 			blocks := r.blocks
 			before = r.above.steps
 			r.forward(r.highest())
@@ -222,7 +222,7 @@ func TestTSNTrackerWork(t *testing.T) {
 	}
 }
 
-// What is far above costs nothing while the cumulative ack goes on below it, whether by DATA or by
+// TSNs far above cost nothing while the cumulative ack advances below them, by DATA or by
 // FORWARD-TSN, of which one packet holds a hundred.
 func TestTSNTrackerWorkBelowARun(t *testing.T) {
 	for name, goOn := range map[string]func(r *tsnTracker, tsn uint32){

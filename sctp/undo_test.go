@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bulk keeps the sender busy with 16 KiB messages.
+// bulk sends 16 KiB messages whenever there is room.
 func (p *pair) bulk() {
 	msg := make([]byte, 16<<10)
 	p.a.pending = func(now time.Time) {
@@ -18,9 +18,7 @@ func (p *pair) bulk() {
 	p.Poke(p.a)
 }
 
-// RFC 5682, section 1: "Spurious retransmission timeouts cause suboptimal
-// performance ... because they often result in unnecessary retransmission of
-// the last window of data."
+// RFC 5682, section 1: a spurious timeout causes unnecessary retransmissions of the last window.
 func TestDelaySpikeIsNotLoss(t *testing.T) {
 	for _, cc := range []CongestionControl{CongestionNewReno, CongestionCUBIC, CongestionBBR} {
 		t.Run(cc.String(), func(t *testing.T) {
@@ -32,7 +30,7 @@ func TestDelaySpikeIsNotLoss(t *testing.T) {
 			require.NoError(t, p.RunFor(2*time.Second))
 			before := p.a.Stats()
 			require.Zero(t, before.Timeouts)
-			// Nothing is lost; everything comes 700 ms later.
+			// Nothing is lost; everything arrives 700 ms later.
 			slow := link
 			slow.Delay = 720 * time.Millisecond
 			p.path.AB.SetConfig(slow)
@@ -41,16 +39,15 @@ func TestDelaySpikeIsNotLoss(t *testing.T) {
 			require.NotZero(t, after.Timeouts)
 			require.NotZero(t, after.SpuriousRecoveries)
 			require.GreaterOrEqual(t, after.CongestionWindow, before.CongestionWindow/4)
-			// Less than the window was sent twice, in all the timeouts of a
-			// round trip that has become eighteen times as long.
+			// Less than the window was sent twice, in all the timeouts of a round trip that has
+			// become eighteen times as long.
 			require.Less(t, after.Retransmissions-before.Retransmissions, uint64(before.CongestionWindow/p.a.cfg.MTU))
 		})
 	}
 }
 
-// RFC 8985, section 3.3: reordering beyond the window "may cause spurious
-// retransmissions"; the duplicates that the peer reports undo them, and widen
-// the window.
+// RFC 8985, section 3.3: reordering beyond the window causes spurious retransmissions; the
+// duplicates that the peer reports undo them, and widen the window.
 func TestReorderingIsUndone(t *testing.T) {
 	link := netsim.LinkConfig{Rate: 20_000_000, Delay: 20 * time.Millisecond, Queue: 200_000}
 	bad := link
@@ -63,12 +60,12 @@ func TestReorderingIsUndone(t *testing.T) {
 	require.NotZero(t, learned.SpuriousRecoveries)
 	before := p.path.AB.Stats()
 	require.NoError(t, p.RunFor(8*time.Second))
-	// The window has adapted: of the hundreds of packets that were reordered
-	// since, none made a chunk be sent twice.
+	// The window has adapted: none of the hundreds of packets reordered since caused a
+	// retransmission.
 	s, now := p.a.Stats(), p.path.AB.Stats()
 	require.Greater(t, now.Reordered-before.Reordered, int64(200))
 	require.Zero(t, now.Dropped-before.Dropped)
 	require.Equal(t, learned.Retransmissions, s.Retransmissions)
-	// NewReno would be at a small fraction of the rate if each had counted as a loss.
+	// NewReno would have a small fraction of the rate if each had counted as a loss.
 	require.Greater(t, float64(s.BytesSent)*8/10, 0.8*float64(link.Rate))
 }

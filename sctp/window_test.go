@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// With interleaving, a sender that serves its streams in turn has a message of each under way. If those together exceed
-// the window, no reader can free any of it, and the window has to grow: the sender cannot complete them otherwise, but for
-// a chunk each time that it probes the closed window.
+// With interleaving, a sender that serves its streams in turn has a partly sent message on each. If
+// those together exceed the window, no reader can free any of it, and the window has to grow:
+// otherwise the sender can complete them only by a chunk for each window probe.
 func TestWindowGrowsForIncompleteMessages(t *testing.T) {
 	const streams, size = 200, 50_000
 	link := netsim.LinkConfig{Rate: 100e6, Delay: 10 * time.Millisecond}

@@ -13,12 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// growth is how many times the work eight times as much may make. Work that is linear makes 8 times
-// as much, and some more where the caches no longer hold it; quadratic work makes 64 times as much.
+// growth bounds the growth of the work of eight times the input. Linear work grows by 8, and
+// somewhat more where the caches no longer hold the data; quadratic work grows by 64.
 const growth = 36
 
-// requireLinear compares the work of what prepare(n) returns with that of prepare(8n), each the least
-// of some attempts: other programs only ever make it more.
+// requireLinear compares the work of the function that prepare(n) returns with that of prepare(8n),
+// each the minimum of several attempts: other programs only ever increase it.
 func requireLinear(t *testing.T, n int, prepare func(n int) (act func())) {
 	t.Helper()
 	if race.Enabled {
@@ -35,9 +35,9 @@ func requireLinear(t *testing.T, n int, prepare func(n int) (act func())) {
 		}
 		return best
 	}
-	// Less than this is noise.
+	// Shorter times are noise.
 	const enough = 5 * time.Millisecond
-	// Noise makes the work look like more than it is: the small one is cheap to do until there was none.
+	// Noise increases the work: the small measurement is cheap to repeat until there was none.
 	small, large := time.Hour, time.Hour
 	for range 9 {
 		small, large = least(small, n, 3), least(large, 8*n, 1)
@@ -49,7 +49,7 @@ func requireLinear(t *testing.T, n int, prepare func(n int) (act func())) {
 	require.Less(t, large, growth*small, "for %d and %d", 8*n, n)
 }
 
-// sentBy makes an association with n chunks of ours outstanding, each a message.
+// sentBy returns an association with n chunks outstanding, each a message.
 func sentBy(t *testing.T, n int, params []byte, message func(i int) (stream uint16, text string, opt SendOptions)) *flood {
 	s := newScript(t, Config{MaxSendBuffer: 64 << 20, InitialCongestionWindow: 64 << 20, HeartbeatInterval: -1, MaxStreams: maxStreams,
 		CongestionControl: CongestionNewReno})
@@ -69,7 +69,7 @@ func sentBy(t *testing.T, n int, params []byte, message func(i int) (stream uint
 	return f
 }
 
-// transmit takes all packets, however long the pacer lets them wait.
+// transmit takes all packets, whatever the pacer.
 func (f *flood) transmit() {
 	var out [2048]byte
 	for {
@@ -80,8 +80,8 @@ func (f *flood) transmit() {
 	}
 }
 
-// receive delivers the chunks in one packet, and takes some of the packets to send: what is sent again is
-// sent as fast as the path allows, not as fast as it is asked for.
+// receive delivers the chunks in one packet, and takes some of the packets to send: retransmissions
+// are sent as fast as the path allows, not as fast as they are requested.
 func (f *flood) receive(chunks ...[]byte) {
 	f.s.now = f.s.now.Add(10 * time.Microsecond)
 	f.s.a.Receive(f.s.now, packet(ownTag, chunks...))
@@ -95,7 +95,7 @@ func (f *flood) receive(chunks ...[]byte) {
 
 func oneStream(int) (uint16, string, SendOptions) { return 1, "x", SendOptions{} }
 
-// expiring makes messages whose lifetimes end one after the other, from firstExpiry on.
+// expiring returns messages whose lifetimes end one after the other, from firstExpiry on.
 func expiring(streams int, unordered bool) func(int) (uint16, string, SendOptions) {
 	return func(i int) (uint16, string, SendOptions) {
 		return uint16(i % streams), "x", SendOptions{Lifetime: firstExpiry + time.Duration(i)*2*time.Millisecond, Unordered: unordered}
@@ -104,9 +104,9 @@ func expiring(streams int, unordered bool) func(int) (uint16, string, SendOption
 
 const firstExpiry = 20 * time.Second
 
-// The work of n packets of a peer's is n times that of one, whatever n of them have left behind.
-// Gap ack blocks, FORWARD-TSNs, re-configuration and orders of TSNs and SSNs are what a peer can make
-// lists of, on either side.
+// The work of n packets of a peer is n times that of one, whatever state n of them have left
+// behind. Gap ack blocks, FORWARD-TSNs, re-configuration and the order of TSNs and SSNs let a peer
+// create lists, on either side.
 func TestWorkIsLinear(t *testing.T) {
 	highest := func(f *flood) uint32 { return f.s.a.out.next - 1 }
 	for name, c := range map[string]struct {
@@ -257,7 +257,7 @@ func TestWorkIsLinear(t *testing.T) {
 	}
 }
 
-// givenUp has the messages given up as time goes on, while the peer does not confirm it.
+// givenUp lets messages expire while the peer does not confirm that.
 func givenUp(streams int, params []byte, unordered bool) func(t *testing.T, n int) func() {
 	return func(t *testing.T, n int) func() {
 		f := sentBy(t, n, params, expiring(streams, unordered))
@@ -273,8 +273,8 @@ func givenUp(streams int, params []byte, unordered bool) func(t *testing.T, n in
 	}
 }
 
-// What gap ack blocks have named is known of each chunk that they acknowledged, and of no TSN beyond
-// the outstanding ones, whatever the peer names, takes back and acknowledges.
+// The set of TSNs acknowledged by gap ack blocks has each chunk that they acknowledged, and no TSN
+// beyond the outstanding ones, whatever the peer names, takes back and acknowledges.
 func TestGapAckedModel(t *testing.T) {
 	netsim.Seeds(t, 50, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))

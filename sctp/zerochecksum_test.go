@@ -7,8 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// handshakePackets connects two associations, and returns the packets that it
-// took, of both sides.
+// handshakePackets connects two associations, and returns the packets of both sides.
 func handshakePackets(t *testing.T, ca, cb Config) (p *memoryPipe, packets [][]byte) {
 	p = &memoryPipe{a: mustNew(ca), b: mustNew(cb), now: pipeStart, buf: make([]byte, 0, 2000)}
 	p.a.Connect(p.now)
@@ -32,9 +31,8 @@ func handshakePackets(t *testing.T, ca, cb Config) (p *memoryPipe, packets [][]b
 
 func checksumOf(packet []byte) uint32 { return binary.LittleEndian.Uint32(packet[8:]) }
 
-// RFC 9653, section 5.2: the sender of a packet with an INIT or COOKIE ECHO
-// chunk has to use the correct CRC32c; other packets may go without once the
-// peer has said that it accepts that.
+// RFC 9653, section 5.2: a packet with INIT or COOKIE ECHO has the correct CRC32c; other packets
+// may have zero if the peer accepts it.
 func TestZeroChecksumIsUsedWhereBothAgree(t *testing.T) {
 	p, packets := handshakePackets(t, Config{EnableZeroChecksum: true}, Config{EnableZeroChecksum: true})
 	for _, packet := range packets {
@@ -55,8 +53,8 @@ func TestZeroChecksumIsUsedWhereBothAgree(t *testing.T) {
 	require.Equal(t, "x", string(m.Data))
 }
 
-// Section 5.1: an endpoint that has not declared it gets correct checksums, and
-// takes none else.
+// RFC 9653, section 5.1: an endpoint that has not announced it gets correct checksums, and accepts
+// no other.
 func TestZeroChecksumNeedsBoth(t *testing.T) {
 	for _, c := range [][2]bool{{true, false}, {false, true}, {false, false}} {
 		p, packets := handshakePackets(t, Config{EnableZeroChecksum: c[0]}, Config{EnableZeroChecksum: c[1]})
@@ -82,8 +80,8 @@ func TestZeroChecksumNeedsBoth(t *testing.T) {
 	}
 }
 
-// Section 5.3: a zero checksum is not accepted with INIT and COOKIE ECHO, and a
-// wrong one is wrong in any packet.
+// RFC 9653, section 5.3: a zero checksum is not accepted with INIT and COOKIE ECHO, and a wrong one
+// in no packet.
 func TestZeroChecksumIsRefused(t *testing.T) {
 	_, packets := handshakePackets(t, Config{EnableZeroChecksum: true}, Config{EnableZeroChecksum: true})
 	b := mustNew(Config{EnableZeroChecksum: true})

@@ -44,7 +44,7 @@ func TestPushFront(t *testing.T) {
 	}
 }
 
-// Under a steady load, where the queue is never empty, it takes no more memory.
+// Under a steady load, during which the queue is never empty, it does not grow.
 func TestSteadyLoadDoesNotGrow(t *testing.T) {
 	var q Queue[*int]
 	for range 5 {
