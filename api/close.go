@@ -210,6 +210,7 @@ func (dc *DataChannel) end(err, reason error) {
 func (pc *PeerConnection) release() {
 	if pc.dtls != nil {
 		pc.dtls.Close() // with a close_notify, which tells the peer
+		pc.sendDTLS()
 		pc.dtls.Wait()
 	}
 	if pc.gather.cancel != nil {

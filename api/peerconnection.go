@@ -68,6 +68,10 @@ type PeerConnection struct {
 	agent       *ice.Agent
 	next        *ice.Agent // replaces it when the peer has answered: restart.go
 	dtls        *dtlsconn.Conn
+	handshake   struct { // sends what dtls has queued: sendDTLS
+		mu     sync.Mutex
+		writer udp.Writer
+	}
 	sctp        *sctp.Association
 	out         output
 	corked      corkState

@@ -109,19 +109,13 @@ func (pc *PeerConnection) iceLogger() *slog.Logger {
 // startDTLS makes the DTLS association. The handshake begins when there is a path, but what the peer has sent
 // before that is not lost: its ClientHello would come again only a second later.
 func (pc *PeerConnection) startDTLS() error {
-	var output udp.Writer // the handshake is sent apart from the batches, from goroutines of its own
 	conn, err := dtlsconn.New(dtlsconn.Config{
 		Client:      pc.remote.client,
 		Certificate: pc.certificate,
 		VerifyPeer:  pc.verifyPeer,
 		MTU:         pc.settings.MTU - ipUDPHeaders,
-		Output: func(datagram []byte) {
-			if p := pc.path.Load(); p != nil {
-				output.Commit(append(output.Reserve(len(datagram)), datagram...), p.remote)
-				_ = output.Flush(p.socket.Socket)
-			}
-		},
-		Handshaked: pc.onHandshaked,
+		Ready:       pc.sendDTLS,
+		Handshaked:  pc.onHandshaked,
 		Data: func(plaintext []byte) {
 			pc.lock()
 			defer pc.unlock()
@@ -144,6 +138,23 @@ func (pc *PeerConnection) startDTLS() error {
 	}
 	pc.early = nil
 	return nil
+}
+
+// sendDTLS sends the datagrams that the DTLS association has queued, apart from the batches.
+func (pc *PeerConnection) sendDTLS() {
+	pc.handshake.mu.Lock()
+	defer pc.handshake.mu.Unlock()
+	var buf [2048]byte
+	for {
+		datagram, ok := pc.dtls.Transmit(buf[:0])
+		if !ok {
+			return
+		}
+		if p := pc.path.Load(); p != nil {
+			pc.handshake.writer.Commit(append(pc.handshake.writer.Reserve(len(datagram)), datagram...), p.remote)
+			_ = pc.handshake.writer.Flush(p.socket.Socket)
+		}
+	}
 }
 
 // verifyPeer compares the peer's certificate with the fingerprints of its description.
@@ -476,6 +487,7 @@ func (pc *PeerConnection) transmitSCTP() {
 	if !pc.dtlsUp || p == nil {
 		return
 	}
+	pc.sendDTLS()
 	if !pc.dtls.Fast() {
 		pc.transmitSlowly()
 		return
@@ -508,6 +520,7 @@ func (pc *PeerConnection) transmitSlowly() {
 		if !ok || pc.dtls.Write(packet) != nil {
 			return
 		}
+		pc.sendDTLS()
 	}
 }
 

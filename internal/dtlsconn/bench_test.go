@@ -90,8 +90,8 @@ func BenchmarkHandshake(b *testing.B) {
 		client.conn.Start()
 		client.wantHandshaked()
 		server.wantHandshaked()
-		client.conn.Close()
-		server.conn.Close()
+		client.close()
+		server.close()
 	}
 }
 
@@ -123,25 +123,33 @@ func establishQuietly(b testing.TB, pairs int) (conns []*Conn) {
 	for range pairs {
 		var client, server *Conn
 		established := make(chan error, 2)
-		config := func(client bool, output func([]byte)) Config {
-			return Config{Client: client, Certificate: certificate, Output: output, Handshaked: func(err error) { established <- err }}
+		config := func(client bool, ready func()) Config {
+			return Config{Client: client, Certificate: certificate, Ready: ready, Handshaked: func(err error) { established <- err }}
 		}
-		carry := func(to **Conn) func([]byte) {
+		carry := func(from, to **Conn) func() {
 			queue := make(chan []byte, 16)
-			var owner sync.Mutex
-			return func(datagram []byte) {
-				queue <- bytes.Clone(datagram)
-				go func() {
-					owner.Lock()
-					defer owner.Unlock()
-					(*to).Receive(<-queue, nil)
-				}()
+			var sending, owner sync.Mutex
+			return func() {
+				sending.Lock()
+				defer sending.Unlock()
+				for {
+					datagram, ok := (*from).Transmit(nil)
+					if !ok {
+						return
+					}
+					queue <- datagram
+					go func() {
+						owner.Lock()
+						defer owner.Unlock()
+						(*to).Receive(<-queue, nil)
+					}()
+				}
 			}
 		}
 		var err error
-		client, err = New(config(true, carry(&server)))
+		client, err = New(config(true, carry(&client, &server)))
 		require.NoError(b, err)
-		server, err = New(config(false, carry(&client)))
+		server, err = New(config(false, carry(&server, &client)))
 		require.NoError(b, err)
 		server.Start()
 		client.Start()

@@ -14,9 +14,11 @@ func (c *Conn) Close() {
 	c.mu.Unlock()
 
 	if tx := c.tx.Load(); tx != nil {
-		c.wire.write(tx.close(nil))
+		c.out.add(tx.close(nil))
 		return
 	}
+	c.calls.Add(1)
+	defer c.calls.Add(-1)
 	switch state {
 	case stateHandshaking:
 		cancel() // run cleans up
@@ -48,9 +50,7 @@ func (c *Conn) end(err error) {
 	}
 	c.mu.Unlock()
 	if tx := c.tx.Load(); tx != nil {
-		if farewell := tx.close(nil); len(farewell) > 0 {
-			c.wire.write(farewell)
-		}
+		c.out.add(tx.close(nil))
 	}
 	if !reported {
 		return // reportHandshaked tells, from its goroutine

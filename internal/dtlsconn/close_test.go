@@ -54,8 +54,8 @@ func TestGoroutines(t *testing.T) {
 			if client.conn.Fast() {
 				wantGoroutines(t, before)
 			}
-			client.conn.Close()
-			client.conn.Close()
+			client.close()
+			client.close()
 			require.NoError(t, want(t, server.closed, "Closed"))
 			client.conn.Wait()
 			server.conn.Wait()
@@ -69,14 +69,14 @@ func TestCloseAtAnyTime(t *testing.T) {
 
 	// Before Start.
 	client := newEndpoint(t, true, nil)
-	client.conn.Close()
+	client.close()
 	client.conn.Start()
-	require.ErrorIs(t, client.conn.Write(nil), ErrClosed)
+	require.ErrorIs(t, client.write(nil), ErrClosed)
 
 	// During the handshake.
 	client = newEndpoint(t, true, nil)
 	client.conn.Start()
-	client.conn.Close()
+	client.close()
 	require.ErrorIs(t, want(t, client.handshaked, "Handshaked"), ErrClosed)
 	client.conn.Wait()
 	client.receive([]byte{contentHandshake})
@@ -87,7 +87,7 @@ func TestCloseAtAnyTime(t *testing.T) {
 	closing = newEndpoint(t, false, func(c *Config) {
 		handshaked := c.Handshaked
 		c.Handshaked = func(err error) {
-			closing.conn.Close()
+			closing.close()
 			handshaked(err)
 		}
 	})
@@ -114,7 +114,7 @@ func TestCloseAtAnyTime(t *testing.T) {
 	server.mu.Lock()
 	server.conn.Receive(datagram, func([]byte) {
 		calls++
-		server.conn.Close()
+		server.close()
 	})
 	server.mu.Unlock()
 	require.Equal(t, 1, calls)
@@ -129,7 +129,7 @@ func TestCloseNotifyIsAnswered(t *testing.T) {
 	client, server := newPair(t, nil)
 	answers := make(chan []byte, 4)
 	server.intercept(func(datagram []byte) { answers <- datagram })
-	client.conn.Close()
+	client.close()
 	answer := records(want(t, answers, "answer"))
 	require.Len(t, answer, 1)
 	require.EqualValues(t, contentAlert, answer[0].contentType)
@@ -184,7 +184,7 @@ func TestLastRecordBeforeTheEndIsDelivered(t *testing.T) {
 		})
 		server.transmit([]byte("first"))
 		server.transmit([]byte("last"))
-		server.conn.Close()
+		server.close()
 		client.wantData([]byte("first"))
 		time.Sleep(2 * time.Millisecond) // by now the DTLS library has most likely come to the end; either way
 		close(leave)

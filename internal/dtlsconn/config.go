@@ -28,7 +28,7 @@ const (
 	DefaultHandshakeTimeout = 30 * time.Second
 )
 
-// Config describes one side of a DTLS association. Output and Certificate are required.
+// Config describes one side of a DTLS association. Ready and Certificate are required.
 type Config struct {
 	// Client tells which role to take: in SDP's words "active" (true) or "passive" (false).
 	Client bool
@@ -45,11 +45,11 @@ type Config struct {
 	// MTU is the largest handshake datagram in bytes; zero: DefaultMTU. At least 256.
 	MTU int
 
-	// Output sends a datagram to the peer. The bytes are borrowed for the call. It is called from
-	// goroutines of the Conn and from within Receive and Close, never concurrently with itself. It must
-	// not call into the Conn, and, because Receive and Close may hold it, must not take the lock that
-	// the owner holds around those calls.
-	Output func(datagram []byte)
+	// Ready is called when there are datagrams to send, which Transmit returns. It is called from goroutines of the Conn,
+	// possibly from several at a time, that hold no lock: it may take the owner's lock and call Transmit. It is not called
+	// from within a method, nor for what Receive, Seal, Write and Close queue, as their caller calls Transmit after them.
+	// It is called until Wait returns.
+	Ready func()
 
 	// Handshaked is called once, from a goroutine of the Conn: with nil when the association is established,
 	// or with what prevented it.
@@ -89,15 +89,15 @@ type Config struct {
 }
 
 var (
-	errNoOutput      = errors.New("dtls: Config.Output is nil")
+	errNoReady       = errors.New("dtls: Config.Ready is nil")
 	errNoCertificate = errors.New("dtls: Config.Certificate is empty")
 	errMTU           = errors.New("dtls: Config.MTU is below 256")
 )
 
 // complete checks c and puts the defaults in.
 func (c *Config) complete() error {
-	if c.Output == nil {
-		return errNoOutput
+	if c.Ready == nil {
+		return errNoReady
 	}
 	if len(c.Certificate.Certificate) == 0 || c.Certificate.PrivateKey == nil {
 		return errNoCertificate

@@ -14,8 +14,9 @@ import (
 // Receive must not be called concurrently with itself; everything else may be called from any goroutine. No method
 // waits for a callback.
 type Conn struct {
-	cfg  Config
-	wire *wire
+	cfg   Config
+	out   outgoing
+	calls atomic.Int32 // of the owner into pion/dtls, which may queue datagrams
 
 	tx atomic.Pointer[sealer] // set before Handshaked(nil), with a fast suite
 	rx atomic.Pointer[opener] // set, under mu, when nothing early is left
@@ -58,14 +59,14 @@ func New(config Config) (*Conn, error) {
 	if err := config.complete(); err != nil {
 		return nil, err
 	}
-	c := &Conn{cfg: config, wire: &wire{output: config.Output}}
+	c := &Conn{cfg: config}
 	options := srtpOptions(config.SRTPProtectionProfiles)
 	if config.mayLackSRTP {
 		c.hello = newHello(config.SRTPProtectionProfiles)
 		options = c.hello.firstOptions()
 	}
 	var err error
-	if c.attempt, err = newAttempt(&c.cfg, c.wire, options); err != nil {
+	if c.attempt, err = newAttempt(&c.cfg, &wire{output: c.handshakeOutput}, options); err != nil {
 		return nil, fmt.Errorf("dtls: configure the handshake: %w", err)
 	}
 	c.attempt.leads = true
@@ -292,7 +293,7 @@ func (c *Conn) repeatLastFlight(message []byte) {
 	}
 	if flight, ok := c.lastFlight.append(nil, tx); ok {
 		c.counters.flightsRepeated.Add(1)
-		c.wire.write(flight)
+		c.out.add(flight)
 	}
 }
 
@@ -327,13 +328,13 @@ func (c *Conn) unable() error {
 	}
 }
 
-// Write sends plaintext by whatever path there is, in a datagram of its own through Config.Output. It is for cipher
-// suites without a fast path: it allocates, and takes microseconds.
+// Write queues a datagram with one record that protects plaintext, with any cipher suite; the caller calls Transmit
+// afterwards. It is for cipher suites without a fast path: it allocates, and takes microseconds.
 func (c *Conn) Write(plaintext []byte) error {
 	if tx := c.tx.Load(); tx != nil {
 		datagram, err := c.Seal(make([]byte, 0, MaxOverhead+len(plaintext)), plaintext)
 		if err == nil {
-			c.wire.write(datagram)
+			c.out.add(datagram)
 		}
 		return err
 	}
@@ -349,7 +350,10 @@ func (c *Conn) Write(plaintext []byte) error {
 	if current == nil {
 		return ErrClosed
 	}
-	if _, err := current.inner.Write(plaintext); err != nil {
+	c.calls.Add(1)
+	_, err := current.inner.Write(plaintext)
+	c.calls.Add(-1)
+	if err != nil {
 		return fmt.Errorf("dtls: write a record: %w", err)
 	}
 	c.counters.recordsSent.Add(1)

@@ -39,7 +39,7 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 								other.output(datagram)
 							}
 						} else {
-							err = other.conn.Write([]byte("flood"))
+							err = other.write([]byte("flood"))
 						}
 						if err != nil {
 							if !errors.Is(err, ErrClosed) && other.conn.Fast() {
@@ -67,7 +67,7 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 				for i := range count {
 					closer.transmit(fmt.Appendf(nil, "last words %d", i))
 				}
-				closer.conn.Close()
+				closer.close()
 				for i := range count {
 					other.wantData(fmt.Appendf(nil, "last words %d", i))
 				}
@@ -76,7 +76,7 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 				other.conn.Wait()
 				require.Empty(t, other.closed, "told once")
 				require.Empty(t, closer.closed, "a local Close reports nothing")
-				require.Error(t, other.conn.Write([]byte("late")))
+				require.Error(t, other.write([]byte("late")))
 			})
 		}
 	}
@@ -91,12 +91,12 @@ func TestBothClose(t *testing.T) {
 			client.transmit([]byte("bye"))
 			server.transmit([]byte("bye"))
 			for _, e := range []*endpoint{client, server} {
-				closing.Go(e.conn.Close)
+				closing.Go(e.close)
 			}
 			closing.Wait()
 			for _, e := range []*endpoint{client, server} {
 				e.conn.Wait()
-				require.ErrorIs(t, e.conn.Write([]byte("late")), ErrClosed)
+				require.ErrorIs(t, e.write([]byte("late")), ErrClosed)
 				require.LessOrEqual(t, len(e.closed), 1)
 			}
 		})
@@ -137,6 +137,7 @@ func TestExhaustionByRacingGoroutines(t *testing.T) {
 			})
 		}
 		racing.Wait()
+		client.drain()
 		require.Len(t, used, left)
 		for i := range uint64(left) {
 			require.Equal(t, 1, used[maxSequence-left+i])

@@ -86,6 +86,7 @@ func (c *Conn) run(ctx context.Context, cancel context.CancelFunc, at *attempt) 
 		_ = p.Close()
 		return
 	}
+	defer c.out.silence()
 	defer cancel()
 	if err == nil {
 		err = c.establish(at)
@@ -137,7 +138,7 @@ func (c *Conn) establish(at *attempt) error {
 	defer c.mu.Unlock()
 	if c.state == stateClosed {
 		if tx != nil {
-			at.wire.write(tx.close(nil))
+			c.out.add(tx.close(nil))
 		}
 		return ErrClosed
 	}
@@ -146,6 +147,7 @@ func (c *Conn) establish(at *attempt) error {
 	c.rxPending = rx
 	if fast {
 		c.attempt = nil
+		c.out.shrink()
 		c.tx.Store(tx)
 	}
 	return nil
@@ -187,10 +189,12 @@ func (c *Conn) deliverHeld(rx *opener, held [][]byte) {
 	for _, datagram := range held {
 		c.receiveRecords(rx, datagram, c.cfg.Data)
 	}
+	c.notify()
 }
 
 // reportHandshaked calls Handshaked(nil), and Closed after it if the association has ended in the meantime.
 func (c *Conn) reportHandshaked() {
+	c.notify() // of the last flight, if it is still queued
 	c.cfg.handshaked(nil)
 	c.mu.Lock()
 	c.reported = true
@@ -238,6 +242,7 @@ func (c *Conn) serveSlow(inner *dtls.Conn, p *pipe) {
 	// pion/dtls reports every end, be it close_notify or a fatal alert, as the end of the file.
 	_ = inner.Close()
 	_ = p.Close()
+	c.notify() // of close_notify
 	if c.setClosed() {
 		c.cfg.closed(nil)
 	}
@@ -257,5 +262,6 @@ func (c *Conn) fail(err error) {
 			err = fmt.Errorf("dtls: handshake: %w", err)
 		}
 	}
+	c.notify() // of an alert that says why
 	c.cfg.handshaked(err)
 }

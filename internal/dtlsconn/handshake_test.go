@@ -37,7 +37,7 @@ func TestEveryCipherSuite(t *testing.T) {
 			wantConversation(t, client, server)
 			wantSameExport(t, client, server)
 
-			client.conn.Close()
+			client.close()
 			require.NoError(t, want(t, server.closed, "Closed"))
 			_, err := server.conn.Seal(nil, []byte("late"))
 			require.ErrorIs(t, err, ErrClosed)
@@ -135,8 +135,8 @@ func testLossyHandshake(t *testing.T, loss float64, seed uint64) {
 	}
 	require.Equal(t, []byte("up"), <-server.data)
 	require.Equal(t, []byte("down"), <-client.data)
-	client.conn.Close()
-	server.conn.Close()
+	client.close()
+	server.close()
 	client.conn.Wait()
 	server.conn.Wait()
 	time.Sleep(time.Second) // what is still under way
@@ -331,9 +331,9 @@ func TestSRTPProfiles(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	valid := Config{Certificate: testCertificate(t, certificate.ECDSA), Output: func([]byte) {}}
+	valid := Config{Certificate: testCertificate(t, certificate.ECDSA), Ready: func() {}}
 	for name, breakIt := range map[string]func(*Config){
-		"no output":      func(c *Config) { c.Output = nil },
+		"no Ready":       func(c *Config) { c.Ready = nil },
 		"no certificate": func(c *Config) { c.Certificate = tls.Certificate{} },
 		"tiny MTU":       func(c *Config) { c.MTU = 100 },
 		"unknown suite":  func(c *Config) { c.CipherSuites = []uint16{0x1234} },
@@ -377,7 +377,7 @@ func TestDataWaitsForHandshaked(t *testing.T) {
 			for i := range 20 {
 				server.transmit([]byte{byte(i)})
 			}
-			server.conn.Close()
+			server.close()
 			time.Sleep(5 * time.Millisecond)
 			require.Empty(t, client.data)
 			require.Empty(t, client.closed)
@@ -399,16 +399,16 @@ func TestWriteBySlowPath(t *testing.T) {
 	client, server := newPair(t, func(c *Config) {
 		c.CipherSuites = []uint16{uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA)}
 	})
-	require.NoError(t, client.conn.Write(make([]byte, 1200)))
+	require.NoError(t, client.write(make([]byte, 1200)))
 	server.wantData(make([]byte, 1200))
-	require.ErrorIs(t, client.conn.Write(make([]byte, maxPlaintext+1)), ErrRecordTooLong)
-	client.conn.Close()
-	require.ErrorIs(t, client.conn.Write([]byte("late")), ErrClosed)
+	require.ErrorIs(t, client.write(make([]byte, maxPlaintext+1)), ErrRecordTooLong)
+	client.close()
+	require.ErrorIs(t, client.write([]byte("late")), ErrClosed)
 	require.NoError(t, want(t, server.closed, "Closed"))
 	require.EqualValues(t, 1, server.conn.Stats().RecordsReceived)
 
 	// Write also works where Seal would be the better choice.
 	client, server = newPair(t, nil)
-	require.NoError(t, client.conn.Write([]byte("fast")))
+	require.NoError(t, client.write([]byte("fast")))
 	server.wantData([]byte("fast"))
 }

@@ -113,7 +113,7 @@ func TestNoNonceIsUsedTwice(t *testing.T) {
 	want(t, enough, "fifth last flight")
 	client.wantHandshaked()
 	race(client)
-	server.conn.Close()
+	server.close()
 	require.NoError(t, want(t, client.closed, "Closed"))
 
 	for name, e := range map[string]*endpoint{"client": client, "server": server} {

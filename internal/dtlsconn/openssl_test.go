@@ -48,7 +48,7 @@ func overUDP(t *testing.T, e *endpoint, remote *net.UDPAddr) *net.UDPConn {
 		}
 	}()
 	t.Cleanup(func() {
-		e.conn.Close()
+		e.close()
 		e.conn.Wait()
 		_ = socket.Close()
 		<-done
@@ -146,7 +146,7 @@ func TestOpenSSLServer(t *testing.T) {
 			require.Equal(t, fast, client.conn.Fast())
 			client.settle()
 			wantOpenSSLConversation(t, client, stdin, lines)
-			client.conn.Close()
+			client.close()
 			wantLine(t, lines, "DONE")
 		})
 	}

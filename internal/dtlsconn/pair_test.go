@@ -48,8 +48,10 @@ type endpoint struct {
 	data       chan []byte
 	closed     chan error
 
+	draining sync.Mutex // keeps the order of what Transmit returns
+
 	wireMu sync.Mutex
-	send   func(datagram []byte) // what Output and transmit do
+	send   func(datagram []byte) // called with each outgoing datagram
 }
 
 // newEndpoint makes an endpoint; adjust changes the configuration.
@@ -65,7 +67,7 @@ func newEndpoint(t testing.TB, client bool, adjust func(*Config)) *endpoint {
 	cfg := Config{
 		Client:      client,
 		Certificate: testCertificate(t, certificate.ECDSA),
-		Output:      e.output,
+		Ready:       e.drain,
 		Handshaked:  func(err error) { e.handshaked <- err },
 		Data:        e.received,
 		Closed:      func(err error) { e.closed <- err },
@@ -77,10 +79,35 @@ func newEndpoint(t testing.TB, client bool, adjust func(*Config)) *endpoint {
 	require.NoError(t, err)
 	e.conn = conn
 	t.Cleanup(func() {
-		conn.Close()
+		e.close()
 		conn.Wait()
 	})
 	return e
+}
+
+// drain sends what is queued.
+func (e *endpoint) drain() {
+	e.draining.Lock()
+	defer e.draining.Unlock()
+	for {
+		datagram, ok := e.conn.Transmit(nil)
+		if !ok {
+			return
+		}
+		e.output(datagram)
+	}
+}
+
+// close closes the connection, and sends close_notify.
+func (e *endpoint) close() {
+	e.conn.Close()
+	e.drain()
+}
+
+// write calls Write.
+func (e *endpoint) write(plaintext []byte) error {
+	defer e.drain()
+	return e.conn.Write(plaintext)
 }
 
 func (e *endpoint) received(plaintext []byte) { e.data <- bytes.Clone(plaintext) }
@@ -102,18 +129,21 @@ func (e *endpoint) intercept(send func(datagram []byte)) (before func(datagram [
 
 func (e *endpoint) receive(datagram []byte) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.conn.Receive(datagram, e.received)
+	e.mu.Unlock()
+	e.drain()
 }
 
 // transmit sends application data by whichever path the cipher suite has.
 func (e *endpoint) transmit(plaintext []byte) {
 	e.t.Helper()
 	if !e.conn.Fast() {
-		require.NoError(e.t, e.conn.Write(plaintext))
+		require.NoError(e.t, e.write(plaintext))
 		return
 	}
-	e.output(e.seal(plaintext))
+	datagram := e.seal(plaintext)
+	e.drain()
+	e.output(datagram)
 }
 
 func (e *endpoint) seal(plaintext []byte) []byte {
@@ -173,7 +203,7 @@ func connect(t testing.TB, a, b *endpoint) {
 	// Cleanups run last in, first out: the connections must fall silent before the lanes close.
 	t.Cleanup(func() {
 		for _, e := range []*endpoint{a, b} {
-			e.conn.Close()
+			e.close()
 			e.conn.Wait()
 			e.intercept(func([]byte) {})
 		}

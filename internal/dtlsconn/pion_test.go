@@ -71,7 +71,7 @@ func plainPipe(t testing.TB, e *endpoint) *pipe {
 
 func cleanUpPion(t testing.TB, e *endpoint, conn *dtls.Conn, p *pipe) {
 	t.Cleanup(func() {
-		e.conn.Close()
+		e.close()
 		e.conn.Wait()
 		_ = conn.Close()
 		p.wire.detach()
@@ -127,7 +127,7 @@ func TestPionPeer(t *testing.T) {
 						require.NoError(t, want(t, e.closed, "Closed"))
 						return
 					}
-					e.conn.Close()
+					e.close()
 					require.NoError(t, peer.SetReadDeadline(time.Now().Add(testTimeout)))
 					_, err = peer.Read(buf)
 					require.ErrorIs(t, err, io.EOF)

@@ -152,13 +152,6 @@ func (w *wire) writeHandshake(datagram []byte) {
 	w.output(datagram)
 }
 
-// write sends a datagram of ours.
-func (w *wire) write(datagram []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.output(datagram)
-}
-
 // unmute makes datagrams go to output, which before went nowhere.
 func (w *wire) unmute(output func([]byte)) {
 	w.mu.Lock()

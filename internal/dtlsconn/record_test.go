@@ -233,6 +233,7 @@ func TestSequenceExhaustion(t *testing.T) {
 	deliver := client.intercept(func(datagram []byte) { goodbye = datagram })
 	dst := []byte("untouched")
 	got, err := client.conn.Seal(dst, []byte("one too many"))
+	client.drain()
 	require.ErrorIs(t, err, ErrSequenceExhausted)
 	require.Equal(t, dst, got)
 	require.ErrorIs(t, want(t, client.closed, "Closed"), ErrSequenceExhausted)
@@ -250,7 +251,7 @@ func TestSealErrors(t *testing.T) {
 	fresh := newEndpoint(t, true, nil)
 	_, err := fresh.conn.Seal(nil, []byte("x"))
 	require.ErrorIs(t, err, ErrNotEstablished)
-	require.ErrorIs(t, fresh.conn.Write([]byte("x")), ErrNotEstablished)
+	require.ErrorIs(t, fresh.write([]byte("x")), ErrNotEstablished)
 	require.Equal(t, MaxHeadroom, fresh.conn.Headroom())
 	require.Equal(t, MaxOverhead, fresh.conn.Overhead())
 

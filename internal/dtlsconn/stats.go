@@ -16,6 +16,8 @@ type Stats struct {
 	Discarded uint64
 	// EarlyDropped counts datagrams that came before they could be used and for which there was no room.
 	EarlyDropped uint64
+	// OutputDropped counts outgoing datagrams for which there was no room in the queue until Transmit was called.
+	OutputDropped uint64
 	// FlightsRepeated counts how often the peer asked again for our last flight.
 	FlightsRepeated uint64
 }
@@ -42,6 +44,9 @@ func (c *Conn) Stats() Stats {
 		EarlyDropped:    c.counters.earlyDropped.Load(),
 		FlightsRepeated: c.counters.flightsRepeated.Load(),
 	}
+	c.out.mu.Lock()
+	s.OutputDropped = c.out.dropped
+	c.out.mu.Unlock()
 	if tx := c.tx.Load(); tx != nil {
 		tx.mu.Lock()
 		s.RecordsSent += tx.records

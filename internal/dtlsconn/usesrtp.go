@@ -152,8 +152,8 @@ func (c *Conn) choose(first bool) {
 	}
 	c.standby = nil
 	loser.wire.detach() // first, so that it leaves in silence
-	winner.wire.unmute(c.cfg.Output)
+	winner.wire.unmute(c.handshakeOutput)
 	winner.leads, loser.leads = true, false
-	c.attempt, c.wire = winner, winner.wire
+	c.attempt = winner
 	loser.cancel()
 }

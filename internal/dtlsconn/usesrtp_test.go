@@ -65,7 +65,7 @@ func TestClientInsistsOnSRTP(t *testing.T) {
 
 // The two clients are one to the server: whatever either sends up to the ServerHello, the other would have sent.
 func TestBothClientHellosAreOne(t *testing.T) {
-	cfg := Config{Client: true, Certificate: testCertificate(t, certificate.ECDSA), Output: func([]byte) {}}
+	cfg := Config{Client: true, Certificate: testCertificate(t, certificate.ECDSA), Ready: func() {}}
 	require.NoError(t, cfg.complete())
 	for range 10 {
 		h := newHello(cfg.SRTPProtectionProfiles)
@@ -101,7 +101,7 @@ func TestCloseDuringBothAttempts(t *testing.T) {
 	client.intercept(func([]byte) { sent <- struct{}{} })
 	client.conn.Start()
 	want(t, sent, "ClientHello")
-	client.conn.Close()
+	client.close()
 	client.conn.Wait()
 	require.ErrorIs(t, want(t, client.handshaked, "Handshaked"), ErrClosed)
 	require.Empty(t, client.handshaked)
