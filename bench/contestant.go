@@ -67,6 +67,8 @@ var contestants = []contestant{
 	pion{label: "pion"},
 	pion{label: "pion-tuned", tuned: true},
 	pion{label: "pion-tuned-gogc400", tuned: true, gogc: 400},
+	tlsOverTCP,
+	overQUIC,
 }
 
 func contestantNamed(name string) (contestant, error) {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/pion/datachannel"
 	"github.com/pion/ice/v4"
-	"github.com/pion/transport/v4"
-	"github.com/pion/transport/v4/stdnet"
+	"github.com/pion/transport/v5"
+	"github.com/pion/transport/v5/stdnet"
 	"github.com/pion/webrtc/v4"
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )

@@ -65,9 +65,13 @@ func (p plan) run(show *progress) *results {
 	return r
 }
 
-// contestantsOf leaves out who would only be measured twice.
+// contestantsOf returns the contestants that take part in a workload: without byte streams, except where they serve as a
+// reference, and without those that would be measured twice.
 func (p plan) contestantsOf(w *workload) []contestant {
 	return slices.DeleteFunc(slices.Clone(p.contestants), func(c contestant) bool {
+		if _, ok := c.(byteStream); ok {
+			return !w.streams
+		}
 		return w.settled && len(c.environment()) > 0
 	})
 }

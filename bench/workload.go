@@ -85,8 +85,10 @@ type workload struct {
 	tasks func(quick bool) []task
 	// rounds is how often each contestant's turn comes, at most.
 	rounds func(quick bool) int
-	// settled tells that garbage collection plays no part in it: contestants that differ by that only are not repeated.
+	// settled is true where garbage collection plays no part: contestants that differ by that only are not repeated.
 	settled bool
+	// streams is true where byte streams take part as well.
+	streams bool
 }
 
 var errTimedOut = errors.New("the measurement did not end in time")
@@ -111,6 +113,7 @@ var workloads = []workload{
 	{
 		id: "W1", title: "one ordered reliable channel, one direction, loopback",
 		measure: measureThroughput,
+		streams: true,
 		rounds:  func(quick bool) int { return pick(quick, 5, 2) },
 		metrics: func(t task) []metric {
 			rate := atLeast(6)

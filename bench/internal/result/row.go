@@ -13,6 +13,12 @@ const Ours = "ours"
 // Floor is what the least is called that an exchange costs, without any library: no peer, but shown beside them.
 const Floor = "floor"
 
+// The references of the throughput of data channels: byte streams without WebRTC. They are no peers, but shown beside them.
+const (
+	TLS  = "tls-tcp"
+	QUIC = "quic"
+)
+
 // Better: which values of a metric are.
 const (
 	Higher = "higher"
@@ -32,6 +38,7 @@ type Row struct {
 	Ours        float64               `json:"ours"`
 	Peers       map[string]float64    `json:"peers"`
 	Floor       *float64              `json:"floor,omitempty"`
+	References  map[string]float64    `json:"references,omitempty"`
 	Ratio       *float64              `json:"ratio,omitempty"` // ours to the best peer's
 	Range       map[string][2]float64 `json:"range"`           // smallest and largest value of each, ours too
 	Rounds      int                   `json:"rounds"`          // the values that the median of ours is of
@@ -53,6 +60,11 @@ func (r *Row) Compare(values map[string][]float64) {
 			r.Ours = m
 		case Floor:
 			r.Floor = &m
+		case TLS, QUIC:
+			if r.References == nil {
+				r.References = map[string]float64{}
+			}
+			r.References[name] = m
 		default:
 			r.Peers[name] = m
 		}
@@ -83,6 +95,9 @@ func (r Row) Value(name string) (v float64, ok bool) {
 	}
 	if name == Floor && r.Floor != nil {
 		return *r.Floor, true
+	}
+	if v, ok = r.References[name]; ok {
+		return v, true
 	}
 	v, ok = r.Peers[name]
 	return v, ok
