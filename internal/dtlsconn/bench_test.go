@@ -54,8 +54,8 @@ func BenchmarkSeal(b *testing.B) {
 // BenchmarkPionRecord does with pion/dtls alone what BenchmarkRecord does: Write, an in-memory datagram, Read.
 func BenchmarkPionRecord(b *testing.B) {
 	var clientPipe, serverPipe *pipe
-	clientPipe = newPipe(&wire{output: func(d []byte) { serverPipe.push(bytes.Clone(d)) }})
-	serverPipe = newPipe(&wire{output: func(d []byte) { clientPipe.push(bytes.Clone(d)) }})
+	clientPipe = newPipe(&handshakeWriter{output: func(d []byte) { serverPipe.push(bytes.Clone(d)) }})
+	serverPipe = newPipe(&handshakeWriter{output: func(d []byte) { clientPipe.push(bytes.Clone(d)) }})
 	certificate := dtls.WithCertificates(testCertificate(b, certificate.ECDSA))
 	client, err := dtls.ClientWithOptions(clientPipe, pipeAddr{}, dtls.WithInsecureSkipVerify(true), certificate)
 	require.NoError(b, err)

@@ -10,7 +10,7 @@ func (c *Conn) Close() {
 		c.mu.Unlock()
 		return
 	}
-	c.toClosed()
+	c.setClosedLocked()
 	c.mu.Unlock()
 
 	if tx := c.tx.Load(); tx != nil {
@@ -41,12 +41,12 @@ func (c *Conn) end(err error) {
 		c.mu.Unlock()
 		return
 	}
-	c.toClosed()
+	c.setClosedLocked()
 	reported := c.reported
 	if reported {
 		c.goroutines.Add(1) // under mu: not after a Close, and so not during a Wait
 	} else {
-		c.endedBy = &ending{err}
+		c.unreportedEnd = &ending{err}
 	}
 	c.mu.Unlock()
 	if tx := c.tx.Load(); tx != nil {
@@ -72,15 +72,15 @@ func (c *Conn) setClosed() bool {
 	if c.state == stateClosed {
 		return false
 	}
-	c.toClosed()
+	c.setClosedLocked()
 	return true
 }
 
-// toClosed is called with mu held.
-func (c *Conn) toClosed() {
+// setClosedLocked is called with mu held.
+func (c *Conn) setClosedLocked() {
 	c.state = stateClosed
 	c.ended.Store(true)
-	c.held = holdQueue{}
+	c.early = earlyQueue{}
 	c.attempt, c.standby, c.rxPending = nil, nil, nil
 }
 

@@ -31,18 +31,18 @@ type Conn struct {
 
 	goroutines sync.WaitGroup
 
-	mu        sync.Mutex
-	state     connState
-	attempt   *attempt // while pion/dtls is in charge
-	standby   *attempt // a second one, while it is open which is needed
-	hello     *hello   // of the two; nil if there is to be one only
-	cancel    context.CancelFunc
-	slow      bool      // established without a fast path
-	held      holdQueue // see Receive
-	rxPending *opener   // between establishing and rx
-	reported  bool      // Handshaked(nil) has returned
-	endedBy   *ending   // an end before that
-	secrets   *secrets  // once established
+	mu            sync.Mutex
+	state         connState
+	attempt       *attempt   // while pion/dtls is in charge
+	standby       *attempt   // a second one, while it is open which is needed
+	hello         *helloPair // of the two; nil if there is to be one only
+	cancel        context.CancelFunc
+	slow          bool       // established without a fast path
+	early         earlyQueue // see Receive
+	rxPending     *opener    // between establishing and rx
+	reported      bool       // Handshaked(nil) has returned
+	unreportedEnd *ending    // an end before that
+	secrets       *secrets   // once established
 }
 
 type connState uint8
@@ -62,19 +62,19 @@ func New(config Config) (*Conn, error) {
 	c := &Conn{cfg: config}
 	options := srtpOptions(config.SRTPProtectionProfiles)
 	if config.mayLackSRTP {
-		c.hello = newHello(config.SRTPProtectionProfiles)
-		options = c.hello.firstOptions()
+		c.hello = newHelloPair(config.SRTPProtectionProfiles)
+		options = c.hello.requiringOptions()
 	}
 	var err error
-	if c.attempt, err = newAttempt(&c.cfg, &wire{output: c.handshakeOutput}, options); err != nil {
+	if c.attempt, err = newAttempt(&c.cfg, &handshakeWriter{output: c.handshakeOutput}, options); err != nil {
 		return nil, fmt.Errorf("dtls: configure the handshake: %w", err)
 	}
-	c.attempt.leads = true
+	c.attempt.selected = true
 	return c, nil
 }
 
 // newAttempt prepares a handshake. It starts nothing.
-func newAttempt(cfg *Config, w *wire, options []dtls.Option) (*attempt, error) {
+func newAttempt(cfg *Config, w *handshakeWriter, options []dtls.Option) (*attempt, error) {
 	at := &attempt{pipe: newPipe(w), wire: w, keyLog: new(keyLog), randoms: new(serverRandoms)}
 	if cfg.Client {
 		at.pipe.read = at.randoms.observe
@@ -98,7 +98,7 @@ func (c *Conn) Start() {
 	c.cancel = cancel
 	if c.hello != nil {
 		var err error
-		if c.standby, err = newAttempt(&c.cfg, &wire{output: func([]byte) {}}, c.hello.secondOptions()); err != nil {
+		if c.standby, err = newAttempt(&c.cfg, &handshakeWriter{output: func([]byte) {}}, c.hello.offeringOptions()); err != nil {
 			c.hello.release() // cannot be: the same configured the first one
 		}
 	}
@@ -109,7 +109,7 @@ func (c *Conn) Start() {
 			c.goroutines.Go(func() { c.run(own, cancel, a) })
 		}
 	}
-	for _, datagram := range c.held.take() {
+	for _, datagram := range c.early.take() {
 		c.receiveHandshake(datagram)
 	}
 }
@@ -141,7 +141,7 @@ func (c *Conn) Receive(datagram []byte, data func(plaintext []byte)) {
 		c.receiveHandshake(datagram)
 	default:
 		// Not started, or between the end of the handshake and the end of Handshaked.
-		c.hold(datagram)
+		c.keepEarly(datagram)
 	}
 }
 
@@ -165,7 +165,7 @@ func (c *Conn) receiveHandshake(datagram []byte) {
 		}
 		rest = tail
 		if r.epoch != epochHandshake && (r.contentType == contentApplicationData || r.contentType == contentAlert) {
-			c.hold(r.raw)
+			c.keepEarly(r.raw)
 			continue
 		}
 		if r.epoch == epochHandshake && !c.plausible(r) {
@@ -181,7 +181,7 @@ func (c *Conn) receiveHandshake(datagram []byte) {
 		return
 	}
 	if c.standby != nil {
-		c.decide(handshake)
+		c.chooseAttempt(handshake)
 	}
 	if !c.attempt.pipe.push(handshake) {
 		c.counters.earlyDropped.Add(1)
@@ -210,8 +210,8 @@ func (c *Conn) plausible(r record) bool {
 }
 
 // hold keeps a datagram for later. Called with mu held.
-func (c *Conn) hold(datagram []byte) {
-	if !c.held.add(datagram) {
+func (c *Conn) keepEarly(datagram []byte) {
+	if !c.early.add(datagram) {
 		c.counters.earlyDropped.Add(1)
 	}
 }
@@ -305,7 +305,7 @@ func (c *Conn) repeatLastFlight(message []byte) {
 func (c *Conn) Seal(dst, plaintext []byte) ([]byte, error) {
 	tx := c.tx.Load()
 	if tx == nil {
-		return dst, c.unable()
+		return dst, c.sealError()
 	}
 	sealed, err := tx.seal(dst, contentApplicationData, plaintext)
 	if err == ErrSequenceExhausted {
@@ -314,8 +314,8 @@ func (c *Conn) Seal(dst, plaintext []byte) ([]byte, error) {
 	return sealed, err
 }
 
-// unable tells why there is no sealer.
-func (c *Conn) unable() error {
+// sealError tells why there is no sealer.
+func (c *Conn) sealError() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -338,7 +338,7 @@ func (c *Conn) Write(plaintext []byte) error {
 		}
 		return err
 	}
-	if err := c.unable(); err != ErrNotFast {
+	if err := c.sealError(); err != ErrNotFast {
 		return err
 	}
 	if len(plaintext) > maxPlaintext {

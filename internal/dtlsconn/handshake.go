@@ -81,7 +81,7 @@ func (c *Conn) run(ctx context.Context, cancel context.CancelFunc, at *attempt) 
 	defer at.keyLog.discard()
 	inner, p := at.inner, at.pipe
 	err := inner.HandshakeContext(ctx)
-	if !c.leads(at) {
+	if !c.isSelected(at) {
 		_ = inner.Close()
 		_ = p.Close()
 		return
@@ -156,24 +156,24 @@ func (c *Conn) establish(at *attempt) error {
 // handOver delivers what came too early, tells the owner that the association stands, and lets Receive go the fast way.
 func (c *Conn) handOver() {
 	// Before it speaks itself, the owner should know what the peer has said: an INIT that waits makes its own superfluous.
-	if rx, held := c.takeHeld(); rx != nil {
-		c.deliverHeld(rx, held)
+	if rx, held := c.takeEarly(); rx != nil {
+		c.deliverEarly(rx, held)
 	}
 	c.reportHandshaked()
 	for {
-		rx, held := c.takeHeld()
+		rx, held := c.takeEarly()
 		if rx == nil {
 			return
 		}
-		c.deliverHeld(rx, held)
+		c.deliverEarly(rx, held)
 	}
 }
 
-// takeHeld takes what has come so far, and the opener for it. When that is nothing it has opened the fast way, and gives no opener.
-func (c *Conn) takeHeld() (*opener, [][]byte) {
+// takeEarly takes what has come so far, and the opener for it. When that is nothing it has opened the fast way, and gives no opener.
+func (c *Conn) takeEarly() (*opener, [][]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	held := c.held.take()
+	held := c.early.take()
 	switch {
 	case c.state == stateClosed:
 		return nil, nil
@@ -185,7 +185,7 @@ func (c *Conn) takeHeld() (*opener, [][]byte) {
 	return c.rxPending, held
 }
 
-func (c *Conn) deliverHeld(rx *opener, held [][]byte) {
+func (c *Conn) deliverEarly(rx *opener, held [][]byte) {
 	for _, datagram := range held {
 		c.receiveRecords(rx, datagram, c.cfg.Data)
 	}
@@ -198,8 +198,8 @@ func (c *Conn) reportHandshaked() {
 	c.cfg.handshaked(nil)
 	c.mu.Lock()
 	c.reported = true
-	ended := c.endedBy
-	c.endedBy = nil
+	ended := c.unreportedEnd
+	c.unreportedEnd = nil
 	c.mu.Unlock()
 	if ended != nil {
 		c.cfg.closed(ended.err)
@@ -217,7 +217,7 @@ const readsAfterEnd = 64
 func (c *Conn) serveSlow(inner *dtls.Conn, p *pipe) {
 	c.reportHandshaked()
 	c.mu.Lock()
-	for _, datagram := range c.held.take() {
+	for _, datagram := range c.early.take() {
 		p.push(datagram)
 	}
 	c.slow = true

@@ -16,7 +16,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
-// Each of the default suites, with the kind of certificate it wants, in a full association with data and farewell.
+// Each of the default suites, with the kind of certificate it wants, in a full association with data and close_notify.
 func TestEveryCipherSuite(t *testing.T) {
 	for _, id := range DefaultCipherSuites() {
 		t.Run(CipherSuiteName(id), func(t *testing.T) {
@@ -198,13 +198,13 @@ func TestEarlyClientHello(t *testing.T) {
 
 func TestEarlyDatagramsAreBounded(t *testing.T) {
 	server := newEndpoint(t, false, nil)
-	for range maxHeldDatagrams + 5 {
+	for range maxEarlyDatagrams + 5 {
 		server.receive([]byte{contentHandshake, 0xfe, 0xff})
 	}
 	require.EqualValues(t, 5, server.conn.Stats().EarlyDropped)
 
 	server = newEndpoint(t, false, nil)
-	for range maxHeldBytes/8192 + 2 {
+	for range maxEarlyBytes/8192 + 2 {
 		server.receive(make([]byte, 8192))
 	}
 	require.EqualValues(t, 2, server.conn.Stats().EarlyDropped)

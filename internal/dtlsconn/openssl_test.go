@@ -124,7 +124,7 @@ func TestOpenSSLClient(t *testing.T) {
 			require.Equal(t, fast, server.conn.Fast())
 			server.settle()
 			wantOpenSSLConversation(t, server, stdin, lines)
-			_ = stdin.Close() // s_client says goodbye
+			_ = stdin.Close() // s_client sends close_notify
 			require.NoError(t, want(t, server.closed, "Closed"))
 		})
 	}

@@ -226,7 +226,7 @@ func TestOwnerWithOneLock(t *testing.T) {
 				o.conn.Start()
 				o.mu.Unlock()
 			}
-			const goroutines, messages = 4, 12 // in all fewer than maxHeldDatagrams
+			const goroutines, messages = 4, 12 // in all fewer than maxEarlyDatagrams
 			var sending sync.WaitGroup
 			for _, o := range owners {
 				require.NoError(t, want(t, o.handshaked, "Handshaked"))

@@ -64,7 +64,7 @@ func plainPionServer(t testing.TB, e *endpoint, options ...dtls.ServerOption) *d
 // plainPipe connects an endpoint with what pion/dtls takes for a socket.
 func plainPipe(t testing.TB, e *endpoint) *pipe {
 	toEndpoint := newLane(t, e.receive)
-	p := newPipe(&wire{output: func(datagram []byte) { toEndpoint.send(append([]byte(nil), datagram...)) }})
+	p := newPipe(&handshakeWriter{output: func(datagram []byte) { toEndpoint.send(append([]byte(nil), datagram...)) }})
 	e.intercept(func(datagram []byte) { p.push(datagram) })
 	return p
 }

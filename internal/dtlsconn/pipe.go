@@ -1,7 +1,6 @@
 package dtlsconn
 
 import (
-	"bytes"
 	"io"
 	"net"
 	"os"
@@ -19,7 +18,7 @@ const (
 // pipe is the net.PacketConn between pion/dtls and the owner of a Conn: datagrams are pushed in from Receive and come
 // out through wire. It has one peer, so addresses mean nothing.
 type pipe struct {
-	wire *wire
+	wire *handshakeWriter
 
 	// read and written, if not nil, see each datagram that pion/dtls reads or writes. They are set before it starts.
 	read, written func(datagram []byte)
@@ -32,7 +31,7 @@ type pipe struct {
 	expired bool
 }
 
-func newPipe(w *wire) *pipe {
+func newPipe(w *handshakeWriter) *pipe {
 	p := &pipe{wire: w}
 	p.arrived.L = &p.mu
 	return p
@@ -79,7 +78,7 @@ func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
 	if p.written != nil {
 		p.written(b)
 	}
-	p.wire.writeHandshake(b)
+	p.wire.write(b)
 	return len(b), nil
 }
 
@@ -116,56 +115,3 @@ type pipeAddr struct{}
 
 func (pipeAddr) Network() string { return "dtlsconn" }
 func (pipeAddr) String() string  { return "peer" }
-
-// wire is the outgoing end: it hands datagrams to Config.Output one at a time and watches which record numbers
-// pion/dtls has used. Once detached, nothing that pion/dtls still writes gets out.
-type wire struct {
-	output func([]byte)
-
-	mu       sync.Mutex
-	detached bool
-	next     [2]uint64 // one past the highest sequence number sent, of epochHandshake and epochApplication
-	finished []byte    // the last record with a handshake message of epochApplication: our Finished
-}
-
-// writeHandshake sends a datagram of pion/dtls.
-func (w *wire) writeHandshake(datagram []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.detached {
-		return
-	}
-	for rest := datagram; ; {
-		r, tail, ok := nextRecord(rest)
-		if !ok {
-			break
-		}
-		rest = tail
-		if r.epoch > epochApplication {
-			continue
-		}
-		w.next[r.epoch] = max(w.next[r.epoch], r.sequence+1)
-		if r.epoch == epochApplication && r.contentType == contentHandshake {
-			w.finished = bytes.Clone(r.raw)
-		}
-	}
-	w.output(datagram)
-}
-
-// unmute makes datagrams go to output, which before went nowhere.
-func (w *wire) unmute(output func([]byte)) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.output = output
-}
-
-// detach cuts pion/dtls off. What it returns is final: the next free sequence number of either epoch, and the record
-// with our Finished.
-func (w *wire) detach() (next [2]uint64, finished []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.detached = true
-	next, finished = w.next, w.finished
-	w.finished = nil
-	return next, finished
-}

@@ -225,12 +225,12 @@ func TestSequenceExhaustion(t *testing.T) {
 	tx.mu.Lock()
 	tx.next = maxSequence - 2
 	tx.mu.Unlock()
-	var goodbye []byte
+	var closeNotify []byte
 	for range 2 {
 		client.transmit([]byte("last words"))
 		server.wantData([]byte("last words"))
 	}
-	deliver := client.intercept(func(datagram []byte) { goodbye = datagram })
+	deliver := client.intercept(func(datagram []byte) { closeNotify = datagram })
 	dst := []byte("untouched")
 	got, err := client.conn.Seal(dst, []byte("one too many"))
 	client.drain()
@@ -239,9 +239,9 @@ func TestSequenceExhaustion(t *testing.T) {
 	require.ErrorIs(t, want(t, client.closed, "Closed"), ErrSequenceExhausted)
 
 	// The very last number carries close_notify.
-	require.Len(t, records(goodbye), 1)
-	require.EqualValues(t, maxSequence, records(goodbye)[0].sequence)
-	deliver(goodbye)
+	require.Len(t, records(closeNotify), 1)
+	require.EqualValues(t, maxSequence, records(closeNotify)[0].sequence)
+	deliver(closeNotify)
 	require.NoError(t, want(t, server.closed, "Closed"))
 	_, err = client.conn.Seal(nil, nil)
 	require.ErrorIs(t, err, ErrClosed)

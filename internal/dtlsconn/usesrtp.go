@@ -19,26 +19,26 @@ import (
 
 // attempt is one pion/dtls connection at work on the handshake.
 type attempt struct {
-	inner   *dtls.Conn
-	pipe    *pipe
-	wire    *wire
-	keyLog  *keyLog
-	randoms *serverRandoms
-	cancel  context.CancelFunc // once started
-	leads   bool               // its end is the Conn's; guarded by the Conn's mu
+	inner    *dtls.Conn
+	pipe     *pipe
+	wire     *handshakeWriter
+	keyLog   *keyLog
+	randoms  *serverRandoms
+	cancel   context.CancelFunc // once started
+	selected bool               // its end is the Conn's; guarded by the Conn's mu
 }
 
 // leads reports whether the end of an attempt is to be reported: not that of a second one that was not needed.
-func (c *Conn) leads(at *attempt) bool {
+func (c *Conn) isSelected(at *attempt) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !at.leads && c.hello != nil {
+	if !at.selected && c.hello != nil {
 		c.hello.release() // it may have ended before it began
 		if c.standby == at {
 			c.standby = nil
 		}
 	}
-	return at.leads
+	return at.selected
 }
 
 // srtpOptions makes pion/dtls negotiate one of the profiles.
@@ -58,7 +58,7 @@ func srtpProfiles(numbers []uint16) []dtls.SRTPProtectionProfile {
 }
 
 // hello is what the two ClientHellos have in common that pion/dtls would make up anew for each.
-type hello struct {
+type helloPair struct {
 	random [handshake.RandomBytesLength]byte
 
 	written  chan struct{} // closed when the second one is, or will not be
@@ -69,26 +69,26 @@ type hello struct {
 	times [2]int64 // the seconds in the randoms of the first and the second
 }
 
-func newHello(profiles []uint16) *hello {
-	h := &hello{written: make(chan struct{}), profiles: profiles}
+func newHelloPair(profiles []uint16) *helloPair {
+	h := &helloPair{written: make(chan struct{}), profiles: profiles}
 	_, _ = rand.Read(h.random[:]) // never fails
 	return h
 }
 
-func (h *hello) randomBytes() [handshake.RandomBytesLength]byte { return h.random }
+func (h *helloPair) randomBytes() [handshake.RandomBytesLength]byte { return h.random }
 
-func (h *hello) firstOptions() []dtls.Option {
+func (h *helloPair) requiringOptions() []dtls.Option {
 	return append(srtpOptions(h.profiles),
-		dtls.WithHelloRandomBytesGenerator(h.randomBytes), dtls.WithClientHelloMessageHook(h.first))
+		dtls.WithHelloRandomBytesGenerator(h.randomBytes), dtls.WithClientHelloMessageHook(h.requiringHook))
 }
 
-func (h *hello) secondOptions() []dtls.Option {
+func (h *helloPair) offeringOptions() []dtls.Option {
 	return []dtls.Option{
-		dtls.WithHelloRandomBytesGenerator(h.randomBytes), dtls.WithClientHelloMessageHook(h.second)}
+		dtls.WithHelloRandomBytesGenerator(h.randomBytes), dtls.WithClientHelloMessageHook(h.offeringHook)}
 }
 
 // first is the hook of the first client. It waits for the second one, so that the times in both are the same.
-func (h *hello) first(m handshake.MessageClientHello) handshake.Message {
+func (h *helloPair) requiringHook(m handshake.MessageClientHello) handshake.Message {
 	<-h.written
 	h.mu.Lock()
 	h.times[0] = m.Random.GMTUnixTime.Unix()
@@ -97,7 +97,7 @@ func (h *hello) first(m handshake.MessageClientHello) handshake.Message {
 }
 
 // second is the hook of the second client: it adds the offer in the place where pion/dtls has it.
-func (h *hello) second(m handshake.MessageClientHello) handshake.Message {
+func (h *helloPair) offeringHook(m handshake.MessageClientHello) handshake.Message {
 	offer := &extension.UseSRTP{ProtectionProfiles: srtpProfiles(h.profiles)}
 	at := slices.IndexFunc(m.Extensions, func(e extension.Extension) bool {
 		_, ok := e.(*extension.UseExtendedMasterSecret)
@@ -115,17 +115,17 @@ func (h *hello) second(m handshake.MessageClientHello) handshake.Message {
 }
 
 // release lets the first client go on.
-func (h *hello) release() { h.once.Do(func() { close(h.written) }) }
+func (h *helloPair) release() { h.once.Do(func() { close(h.written) }) }
 
 // same tells whether the two ClientHellos are one: between their making the second may have changed, about once in 100,000 times.
-func (h *hello) same() bool {
+func (h *helloPair) identical() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.times[0] == h.times[1]
 }
 
 // decide looks for the ServerHello in a datagram of the server, and leaves the attempt that it suits. Called with mu held.
-func (c *Conn) decide(datagram []byte) {
+func (c *Conn) chooseAttempt(datagram []byte) {
 	for rest := datagram; ; {
 		r, tail, ok := nextRecord(rest)
 		if !ok {
@@ -136,7 +136,7 @@ func (c *Conn) decide(datagram []byte) {
 			continue
 		}
 		if f := r.fragment(); len(f) > 0 && f[0] == handshakeServerHello {
-			c.choose(answersSRTP(f) || !c.hello.same())
+			c.selectAttempt(answersSRTP(f) || !c.hello.identical())
 			return
 		}
 	}
@@ -145,15 +145,15 @@ func (c *Conn) decide(datagram []byte) {
 }
 
 // choose ends one of the two attempts. Called with mu held.
-func (c *Conn) choose(first bool) {
+func (c *Conn) selectAttempt(first bool) {
 	winner, loser := c.attempt, c.standby
 	if !first {
 		winner, loser = loser, winner
 	}
 	c.standby = nil
 	loser.wire.detach() // first, so that it leaves in silence
-	winner.wire.unmute(c.handshakeOutput)
-	winner.leads, loser.leads = true, false
+	winner.wire.setOutput(c.handshakeOutput)
+	winner.selected, loser.selected = true, false
 	c.attempt = winner
 	loser.cancel()
 }

@@ -68,10 +68,10 @@ func TestBothClientHellosAreOne(t *testing.T) {
 	cfg := Config{Client: true, Certificate: testCertificate(t, certificate.ECDSA), Ready: func() {}}
 	require.NoError(t, cfg.complete())
 	for range 10 {
-		h := newHello(cfg.SRTPProtectionProfiles)
+		h := newHelloPair(cfg.SRTPProtectionProfiles)
 		written := [2]chan []byte{make(chan []byte, 10), make(chan []byte, 10)}
-		for i, options := range [][]dtls.Option{h.firstOptions(), h.secondOptions()} {
-			at, err := newAttempt(&cfg, &wire{output: func(b []byte) { written[i] <- bytes.Clone(b) }}, options)
+		for i, options := range [][]dtls.Option{h.requiringOptions(), h.offeringOptions()} {
+			at, err := newAttempt(&cfg, &handshakeWriter{output: func(b []byte) { written[i] <- bytes.Clone(b) }}, options)
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
@@ -86,7 +86,7 @@ func TestBothClientHellosAreOne(t *testing.T) {
 			})
 		}
 		first, second := want(t, written[0], "first ClientHello"), want(t, written[1], "second ClientHello")
-		if h.same() { // or the second has just changed
+		if h.identical() { // or the second has just changed
 			require.Equal(t, first, second)
 			return
 		}

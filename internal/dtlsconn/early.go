@@ -7,19 +7,19 @@ import "bytes"
 // Losing either costs the peer a retransmission timeout. A handshake flight is some four datagrams, and the first
 // application data an SCTP INIT; whoever sends more than this has a congestion window already.
 const (
-	maxHeldDatagrams = 64
-	maxHeldBytes     = 64 << 10
+	maxEarlyDatagrams = 64
+	maxEarlyBytes     = 64 << 10
 )
 
-// holdQueue keeps copies of early datagrams, in order.
-type holdQueue struct {
+// earlyQueue keeps copies of early datagrams, in order.
+type earlyQueue struct {
 	datagrams [][]byte
 	bytes     int
 }
 
 // add keeps a copy of the datagram, or reports false when the limits forbid it.
-func (q *holdQueue) add(datagram []byte) bool {
-	if len(q.datagrams) >= maxHeldDatagrams || q.bytes+len(datagram) > maxHeldBytes {
+func (q *earlyQueue) add(datagram []byte) bool {
+	if len(q.datagrams) >= maxEarlyDatagrams || q.bytes+len(datagram) > maxEarlyBytes {
 		return false
 	}
 	q.datagrams = append(q.datagrams, bytes.Clone(datagram))
@@ -28,8 +28,8 @@ func (q *holdQueue) add(datagram []byte) bool {
 }
 
 // take empties the queue.
-func (q *holdQueue) take() [][]byte {
+func (q *earlyQueue) take() [][]byte {
 	datagrams := q.datagrams
-	*q = holdQueue{}
+	*q = earlyQueue{}
 	return datagrams
 }

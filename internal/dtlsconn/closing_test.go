@@ -105,13 +105,13 @@ func TestBothClose(t *testing.T) {
 
 // RFC 6347, section 4.1: "implementations MUST [...] abandon an association or rehandshake prior to allowing the sequence number
 // to wrap". Many goroutines reach the end together: each number up to the last one is used once, none beyond, and the
-// last one says goodbye.
+// last one is that of close_notify.
 func TestExhaustionByRacingGoroutines(t *testing.T) {
 	eachFastSuite(t, func(t *testing.T, id uint16) {
 		const left, goroutines = 1000, 4
 		client, server := newPair(t, func(c *Config) { c.CipherSuites = []uint16{id} })
-		goodbye := make(chan []byte, 16)
-		client.intercept(func(datagram []byte) { goodbye <- datagram })
+		sent := make(chan []byte, 16)
+		client.intercept(func(datagram []byte) { sent <- datagram })
 		tx := client.conn.tx.Load()
 		tx.mu.Lock()
 		tx.next = maxSequence - left
@@ -143,13 +143,13 @@ func TestExhaustionByRacingGoroutines(t *testing.T) {
 			require.Equal(t, 1, used[maxSequence-left+i])
 		}
 		require.ErrorIs(t, want(t, client.closed, "Closed"), ErrSequenceExhausted)
-		farewell := want(t, goodbye, "close_notify")
-		require.Len(t, records(farewell), 1)
-		require.EqualValues(t, contentAlert, records(farewell)[0].contentType)
-		require.Equal(t, maxSequence, records(farewell)[0].sequence)
+		closeNotify := want(t, sent, "close_notify")
+		require.Len(t, records(closeNotify), 1)
+		require.EqualValues(t, contentAlert, records(closeNotify)[0].contentType)
+		require.Equal(t, maxSequence, records(closeNotify)[0].sequence)
 		require.Equal(t, maxSequence+1, tx.next, "past the end, where nothing is sealed")
 
-		server.receive(farewell)
+		server.receive(closeNotify)
 		require.NoError(t, want(t, server.closed, "Closed"))
 
 		// Nothing brings the sealer back.
@@ -158,7 +158,7 @@ func TestExhaustionByRacingGoroutines(t *testing.T) {
 			_, err := tx.seal(nil, contentType, []byte{1, 0})
 			require.ErrorIs(t, err, ErrSequenceExhausted)
 		}
-		require.Empty(t, goodbye)
+		require.Empty(t, sent)
 	})
 }
 
