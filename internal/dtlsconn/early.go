@@ -2,22 +2,22 @@ package dtlsconn
 
 import "bytes"
 
-// What is kept of datagrams that arrive before anything can be done with them: before Start, when the peer's
-// ClientHello is faster than our signalling, and application data that overtakes the end of the handshake.
-// Losing either costs the peer a retransmission timeout. A handshake flight is some four datagrams, and the first
-// application data an SCTP INIT; whoever sends more than this has a congestion window already.
+// Limits of the early datagrams: those that arrive before Start, such as a ClientHello that is faster than the signalling, and
+// application data and alerts that overtake the end of the handshake. If they are dropped the peer retransmits them after a timeout.
+// A flight of the handshake has some four datagrams, and the first application data is an SCTP INIT; a peer that sends more than
+// this has opened its congestion window, and handles losses.
 const (
 	maxEarlyDatagrams = 64
 	maxEarlyBytes     = 64 << 10
 )
 
-// earlyQueue keeps copies of early datagrams, in order.
+// earlyQueue holds copies of early datagrams, in order.
 type earlyQueue struct {
 	datagrams [][]byte
 	bytes     int
 }
 
-// add keeps a copy of the datagram, or reports false when the limits forbid it.
+// add appends a copy of a datagram. It reports false if a limit is reached.
 func (q *earlyQueue) add(datagram []byte) bool {
 	if len(q.datagrams) >= maxEarlyDatagrams || q.bytes+len(datagram) > maxEarlyBytes {
 		return false
@@ -27,7 +27,7 @@ func (q *earlyQueue) add(datagram []byte) bool {
 	return true
 }
 
-// take empties the queue.
+// take returns the datagrams and empties the queue.
 func (q *earlyQueue) take() [][]byte {
 	datagrams := q.datagrams
 	*q = earlyQueue{}

@@ -127,7 +127,7 @@ func (c *Conn) establish(at *attempt) error {
 			// pion/dtls say goodbye.
 			return ErrClosed
 		}
-		next, finished := at.wire.detach()
+		next, finished := at.writer.detach()
 		tx, rx = newSealer(suite, local, next[epochApplication]), newOpener(suite, remote)
 		if !s.client {
 			c.lastFlight.init(newOpener(suite, local), finished, next[epochHandshake])

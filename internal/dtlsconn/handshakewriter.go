@@ -5,18 +5,18 @@ import (
 	"sync"
 )
 
-// wire is the outgoing end: it hands datagrams to Config.Output one at a time and watches which record numbers
-// pion/dtls has used. Once detached, nothing that pion/dtls still writes gets out.
+// handshakeWriter passes the datagrams that pion/dtls writes on to output, one at a time, and records the sequence numbers that
+// it has used. Once detached, it passes nothing on.
 type handshakeWriter struct {
 	output func([]byte)
 
 	mu       sync.Mutex
 	detached bool
-	next     [2]uint64 // one past the highest sequence number sent, of epochHandshake and epochApplication
-	finished []byte    // the last record with a handshake message of epochApplication: our Finished
+	next     [2]uint64 // the highest sequence number sent, plus 1, of epochHandshake and of epochApplication
+	finished []byte    // the last record of epochApplication with a handshake message: our Finished
 }
 
-// write sends a datagram of pion/dtls.
+// write passes a datagram of pion/dtls on.
 func (w *handshakeWriter) write(datagram []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -40,15 +40,15 @@ func (w *handshakeWriter) write(datagram []byte) {
 	w.output(datagram)
 }
 
-// setOutput makes datagrams go to output, which before went nowhere.
+// setOutput replaces output.
 func (w *handshakeWriter) setOutput(output func([]byte)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.output = output
 }
 
-// detach cuts pion/dtls off. What it returns is final: the next free sequence number of either epoch, and the record
-// with our Finished.
+// detach ends the output of pion/dtls. It returns the next sequence number of each epoch, and the record with our Finished; write
+// changes neither afterwards.
 func (w *handshakeWriter) detach() (next [2]uint64, finished []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -97,7 +97,7 @@ func TestLostLastFlightWithPion(t *testing.T) {
 						deliver := e.intercept(func(d []byte) { filter(d) })
 						filter = losing(lostFlights, &lost, deliver)
 					} else {
-						p.wire.setOutput(losing(lostFlights, &lost, p.wire.output))
+						p.writer.setOutput(losing(lostFlights, &lost, p.writer.output))
 					}
 					peer := pionOver(t, p, !client, dtls.WithCipherSuites(suite), dtls.WithFlightInterval(shortInterval))
 					cleanUpPion(t, e, peer, p)

@@ -74,7 +74,7 @@ func cleanUpPion(t testing.TB, e *endpoint, conn *dtls.Conn, p *pipe) {
 		e.close()
 		e.conn.Wait()
 		_ = conn.Close()
-		p.wire.detach()
+		p.writer.detach()
 	})
 }
 

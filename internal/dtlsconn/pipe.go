@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// What may wait for pion/dtls to read it. It reads as fast as it computes, a signature per flight at most, so more
-// than a few flights waiting are a flood, and the peer retransmits what is dropped here.
+// Limits of the datagrams that wait until pion/dtls reads them. It reads faster than a peer sends flights; more than a few
+// flights are a flood, and the peer retransmits what is dropped here.
 const (
 	maxPipeDatagrams = 256
 	maxPipeBytes     = 256 << 10
 )
 
-// pipe is the net.PacketConn between pion/dtls and the owner of a Conn: datagrams are pushed in from Receive and come
-// out through wire. It has one peer, so addresses mean nothing.
+// pipe is the net.PacketConn over which pion/dtls runs: it reads the datagrams that Receive pushes, and writes to a
+// handshakeWriter. There is one peer, so addresses have no meaning.
 type pipe struct {
-	wire *handshakeWriter
+	writer *handshakeWriter
 
-	// read and written, if not nil, see each datagram that pion/dtls reads or writes. They are set before it starts.
+	// read and written, if not nil, are called with each datagram that pion/dtls reads or writes. They are set before it starts.
 	read, written func(datagram []byte)
 
 	mu      sync.Mutex
@@ -32,12 +32,12 @@ type pipe struct {
 }
 
 func newPipe(w *handshakeWriter) *pipe {
-	p := &pipe{wire: w}
+	p := &pipe{writer: w}
 	p.arrived.L = &p.mu
 	return p
 }
 
-// push queues a datagram, whose ownership it takes, for the reader. It reports false when there is no room.
+// push queues a datagram for the reader and takes ownership of it. It reports false if a limit is reached.
 func (p *pipe) push(datagram []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +78,7 @@ func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
 	if p.written != nil {
 		p.written(b)
 	}
-	p.wire.write(b)
+	p.writer.write(b)
 	return len(b), nil
 }
 
@@ -92,8 +92,8 @@ func (p *pipe) Close() error {
 	return nil
 }
 
-// SetReadDeadline implements net.PacketConn as far as pion/dtls uses it: a deadline long past interrupts the reader, none
-// lets it read on.
+// SetReadDeadline implements net.PacketConn as far as pion/dtls uses it: a deadline in the past interrupts the reader, and the
+// zero time lets it read on.
 func (p *pipe) SetReadDeadline(t time.Time) error {
 	p.mu.Lock()
 	p.expired = !t.IsZero()
@@ -102,7 +102,7 @@ func (p *pipe) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline implements net.PacketConn; writes do not wait.
+// SetWriteDeadline implements net.PacketConn. Writes do not block.
 func (p *pipe) SetWriteDeadline(time.Time) error { return nil }
 
 // SetDeadline implements net.PacketConn.

@@ -66,7 +66,8 @@ func TestClientInsistsOnSRTP(t *testing.T) {
 // The two clients are one to the server: whatever either sends up to the ServerHello, the other would have sent.
 func TestBothClientHellosAreOne(t *testing.T) {
 	cfg := Config{Client: true, Certificate: testCertificate(t, certificate.ECDSA), Ready: func() {}}
-	require.NoError(t, cfg.complete())
+	cfg.setDefaults()
+	require.NoError(t, cfg.check())
 	for range 10 {
 		h := newHelloPair(cfg.SRTPProtectionProfiles)
 		written := [2]chan []byte{make(chan []byte, 10), make(chan []byte, 10)}
