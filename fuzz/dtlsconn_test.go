@@ -11,7 +11,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/dtlsconn"
 )
 
-// dtlsPair is one established association, shared by all runs: whatever arrives must leave it usable.
+// dtlsPair is one established association, shared by all runs: whatever arrives must leave it
+// usable.
 type dtlsPair struct {
 	mu             sync.Mutex // of the owner
 	client, server *dtlsconn.Conn
@@ -64,7 +65,8 @@ var newDTLSPair = sync.OnceValues(func() (*dtlsPair, error) {
 	return p, nil
 })
 
-// FuzzDTLSReceive puts a datagram in front of an authentic one: nothing of the first may be delivered, all of the second must.
+// FuzzDTLSReceive puts a datagram in front of an authentic one: nothing of the first may be
+// delivered, all of the second must.
 func FuzzDTLSReceive(f *testing.F) {
 	header := func(contentType, epoch byte, length byte, rest ...byte) []byte {
 		return append([]byte{contentType, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 9, 0, length}, rest...)
@@ -95,7 +97,8 @@ func FuzzDTLSReceive(f *testing.F) {
 	})
 }
 
-// FuzzDTLSHandshake has a server that waits for a ClientHello receive a datagram. Its answers stay in the queue.
+// FuzzDTLSHandshake has a server that waits for a ClientHello receive a datagram. Its answers stay
+// in the queue.
 func FuzzDTLSHandshake(f *testing.F) {
 	own, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 	if err != nil {

@@ -15,7 +15,8 @@ const (
 
 // AlertError is a fatal alert by which the peer ended the association.
 type AlertError struct {
-	// Description is the alert's number (RFC 5246, section 7.2.2), for example 42 for bad_certificate.
+	// Description is the alert's number (RFC 5246, section 7.2.2), for example 42 for
+	// bad_certificate.
 	Description uint8
 }
 

@@ -51,7 +51,8 @@ func BenchmarkSeal(b *testing.B) {
 	}
 }
 
-// BenchmarkPionRecord does with pion/dtls alone what BenchmarkRecord does: Write, an in-memory datagram, Read.
+// BenchmarkPionRecord does with pion/dtls alone what BenchmarkRecord does: Write, an in-memory
+// datagram, Read.
 func BenchmarkPionRecord(b *testing.B) {
 	var clientPipe, serverPipe *pipe
 	clientPipe = newPipe(&handshakeWriter{output: func(d []byte) { serverPipe.push(bytes.Clone(d)) }})
@@ -95,7 +96,8 @@ func BenchmarkHandshake(b *testing.B) {
 	}
 }
 
-// BenchmarkIdle reports what an established association keeps, one end, in heap bytes and goroutines.
+// BenchmarkIdle reports what an established association keeps, one end, in heap bytes and
+// goroutines.
 func BenchmarkIdle(b *testing.B) {
 	const pairs = 200
 	var before, after runtime.MemStats
@@ -117,7 +119,8 @@ func BenchmarkIdle(b *testing.B) {
 	runtime.KeepAlive(kept)
 }
 
-// establishQuietly establishes pairs without the endpoints of the tests, whose channels are larger than a Conn.
+// establishQuietly establishes pairs without the endpoints of the tests, whose channels are larger
+// than a Conn.
 func establishQuietly(b testing.TB, pairs int) (conns []*Conn) {
 	certificate := testCertificate(b, certificate.ECDSA)
 	for range pairs {

@@ -1,8 +1,8 @@
 package dtlsconn
 
-// Close ends the association: it sends close_notify if there is one, and lets go of everything. A handshake under
-// way fails with ErrClosed. Close is idempotent and does not wait for callbacks: one that has begun may
-// still be running; see Wait.
+// Close ends the association and frees its resources. If it is established, close_notify is queued:
+// the caller calls Transmit afterwards. A handshake that has not finished fails with ErrClosed.
+// Close is idempotent and does not wait for callbacks; one may still be running, see Wait.
 func (c *Conn) Close() {
 	c.mu.Lock()
 	state, current, cancel := c.state, c.attempt, c.cancel
@@ -30,11 +30,13 @@ func (c *Conn) Close() {
 	}
 }
 
-// Wait blocks until no goroutine of the Conn is left, and so no callback runs or will run. After Close it returns soon;
-// it must not be called from a callback.
+// Wait blocks until the Conn has no goroutine: then no callback is running, and none will be
+// called. It returns soon after Close. It must not be called from a callback, nor with a lock held
+// that a callback takes.
 func (c *Conn) Wait() { c.goroutines.Wait() }
 
-// end closes an established association because of the peer, or for lack of numbers, and reports it.
+// end closes an established association and reports that: because of an alert of the peer, or
+// because all sequence numbers are used.
 func (c *Conn) end(err error) {
 	c.mu.Lock()
 	if c.state == stateClosed {
@@ -53,19 +55,19 @@ func (c *Conn) end(err error) {
 		c.out.add(tx.close(nil))
 	}
 	if !reported {
-		return // reportHandshaked tells, from its goroutine
+		return // reportHandshaked will call Closed
 	}
-	// Not from here: the caller of Receive and Seal holds its locks.
+	// In a goroutine, because the caller of Receive or Seal may hold a lock that Closed takes.
 	go func() {
 		defer c.goroutines.Done()
 		c.cfg.closed(err)
 	}()
 }
 
-// ending is the end of an association that Handshaked has yet to report.
+// ending is the end of an association, with the error for Closed.
 type ending struct{ err error }
 
-// setClosed reports whether this call closed the Conn.
+// setClosed closes the Conn, and reports whether this call did.
 func (c *Conn) setClosed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +78,7 @@ func (c *Conn) setClosed() bool {
 	return true
 }
 
-// setClosedLocked is called with mu held.
+// setClosedLocked is setClosed with mu held.
 func (c *Conn) setClosedLocked() {
 	c.state = stateClosed
 	c.ended.Store(true)

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wantGoroutines waits until there are no more goroutines than at the beginning of the test. Those of pion/dtls
-// end by themselves a moment after its Close.
+// wantGoroutines waits until there are no more goroutines than at the beginning of the test. Those
+// of pion/dtls end by themselves a moment after its Close.
 func wantGoroutines(t *testing.T, most int) {
 	t.Helper()
 	for deadline := time.Now().Add(testTimeout); runtime.NumGoroutine() > most; {
@@ -22,8 +22,8 @@ func wantGoroutines(t *testing.T, most int) {
 	}
 }
 
-// direct joins two endpoints without goroutines of the test: each datagram is delivered by the goroutine that sends it,
-// unless that is already delivering one, when it is queued.
+// direct joins two endpoints without goroutines of the test: each datagram is delivered by the
+// goroutine that sends it, unless that is already delivering one, when it is queued.
 func direct(a, b *endpoint) {
 	pump := func(to *endpoint) func([]byte) {
 		queue := make(chan []byte, 256)

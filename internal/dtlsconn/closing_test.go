@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 5246, section 7.2.1: "Any data received after a closure alert is ignored." What was sent before it arrives, whatever the other side is
-// sending at that moment; and the other side learns of the end once.
+// RFC 5246, section 7.2.1: "Any data received after a closure alert is ignored." What was sent
+// before it arrives, whatever the other side is sending at that moment; and the other side learns
+// of the end once.
 func TestCloseWhileDataIsInFlight(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		for _, clientCloses := range []bool{true, false} {
@@ -21,7 +22,8 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 				if !clientCloses {
 					closer, other = server, client
 				}
-				// The other side sends all the time, until it is told that the connection has ended.
+				// The other side sends all the time, until it is told that the connection has
+				// ended.
 				var flood sync.WaitGroup
 				started := make(chan struct{})
 				flood.Go(func() {
@@ -103,9 +105,9 @@ func TestBothClose(t *testing.T) {
 	}
 }
 
-// RFC 6347, section 4.1: "implementations MUST [...] abandon an association or rehandshake prior to allowing the sequence number
-// to wrap". Many goroutines reach the end together: each number up to the last one is used once, none beyond, and the
-// last one is that of close_notify.
+// RFC 6347, section 4.1: "implementations MUST [...] abandon an association or rehandshake prior to
+// allowing the sequence number to wrap". Many goroutines reach the end together: each number up to
+// the last one is used once, none beyond, and the last one is that of close_notify.
 func TestExhaustionByRacingGoroutines(t *testing.T) {
 	eachFastSuite(t, func(t *testing.T, id uint16) {
 		const left, goroutines = 1000, 4

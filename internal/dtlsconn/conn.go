@@ -11,8 +11,9 @@ import (
 
 // Conn is one DTLS 1.2 association over datagrams that its owner carries.
 //
-// Receive and Newest must not be called concurrently with themselves or each other; all other methods may be called from any
-// goroutine. No method but Wait waits for a callback: the owner may hold a lock around them that its callbacks take.
+// Receive and Newest must not be called concurrently with themselves or each other; all other
+// methods may be called from any goroutine. No method but Wait waits for a callback: the owner may
+// hold a lock around them that its callbacks take.
 type Conn struct {
 	cfg   Config
 	out   outgoing
@@ -21,8 +22,8 @@ type Conn struct {
 	tx atomic.Pointer[sealer] // set before Handshaked(nil), with a fast path
 	rx atomic.Pointer[opener] // set, under mu, when all early datagrams are delivered
 
-	// peerAlert is the last fatal alert received in plaintext, with its level in the high byte. It is not authentic, and serves
-	// only for the error of a handshake that has failed.
+	// peerAlert is the last fatal alert received in plaintext, with its level in the high byte. It
+	// is not authentic, and serves only for the error of a handshake that has failed.
 	peerAlert atomic.Uint32
 
 	ended      atomic.Bool // state is stateClosed
@@ -54,8 +55,8 @@ const (
 	stateClosed
 )
 
-// New returns a Conn, or an error if the configuration is not valid. Before Start it has no goroutine and sends nothing; it keeps
-// the datagrams of Receive for the handshake, within limits.
+// New returns a Conn, or an error if the configuration is not valid. Before Start it has no
+// goroutine and sends nothing; it keeps the datagrams of Receive for the handshake, within limits.
 func New(config Config) (*Conn, error) {
 	config.setDefaults()
 	if err := config.check(); err != nil {
@@ -116,9 +117,10 @@ func (c *Conn) Start() {
 	}
 }
 
-// ExportKeyingMaterial derives length bytes, 0 to 1,024, for another protocol from the handshake (RFC 5705, section 4, without
-// a context value). DTLS-SRTP uses the label EXTRACTOR-dtls_srtp (RFC 5764, section 4.2). The errors are ErrNotEstablished,
-// and others for a length out of range or a label of TLS itself.
+// ExportKeyingMaterial derives length bytes, 0 to 1,024, for another protocol from the handshake
+// (RFC 5705, section 4, without a context value). DTLS-SRTP uses the label EXTRACTOR-dtls_srtp (RFC
+// 5764, section 4.2). The errors are ErrNotEstablished, and others for a length out of range or a
+// label of TLS itself.
 func (c *Conn) ExportKeyingMaterial(label string, length int) ([]byte, error) {
 	s := c.established()
 	if s == nil {
@@ -127,8 +129,8 @@ func (c *Conn) ExportKeyingMaterial(label string, length int) ([]byte, error) {
 	return s.export(label, length)
 }
 
-// PeerCertificate returns the peer's leaf certificate in DER, or nil before the association is established. The caller must
-// not modify it.
+// PeerCertificate returns the peer's leaf certificate in DER, or nil before the association is
+// established. The caller must not modify it.
 func (c *Conn) PeerCertificate() []byte {
 	if s := c.established(); s != nil {
 		return s.peer
@@ -147,7 +149,8 @@ func (c *Conn) CipherSuite() uint16 {
 // CipherSuiteName returns the name, in IANA's registry, of the cipher suite with a number.
 func CipherSuiteName(id uint16) string { return dtls.CipherSuiteName(dtls.CipherSuiteID(id)) }
 
-// SRTPProtectionProfile returns the negotiated DTLS-SRTP profile (RFC 5764, section 4.1.2), or 0 if there is none.
+// SRTPProtectionProfile returns the negotiated DTLS-SRTP profile (RFC 5764, section 4.1.2), or 0 if
+// there is none.
 func (c *Conn) SRTPProtectionProfile() uint16 {
 	if s := c.established(); s != nil {
 		return s.srtpProfile

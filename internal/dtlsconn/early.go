@@ -2,10 +2,11 @@ package dtlsconn
 
 import "bytes"
 
-// Limits of the early datagrams: those that arrive before Start, such as a ClientHello that is faster than the signalling, and
-// application data and alerts that overtake the end of the handshake. If they are dropped the peer retransmits them after a timeout.
-// A flight of the handshake has some four datagrams, and the first application data is an SCTP INIT; a peer that sends more than
-// this has opened its congestion window, and handles losses.
+// Limits of the early datagrams: those that arrive before Start, such as a ClientHello that is
+// faster than the signalling, and application data and alerts that overtake the end of the
+// handshake. If they are dropped the peer retransmits them after a timeout. A flight of the
+// handshake has some four datagrams, and the first application data is an SCTP INIT; a peer that
+// sends more than this has opened its congestion window, and handles losses.
 const (
 	maxEarlyDatagrams = 64
 	maxEarlyBytes     = 64 << 10

@@ -13,10 +13,11 @@ import (
 	"github.com/pion/dtls/v3/pkg/crypto/elliptic"
 )
 
-// fragmentOverhead is what pion/dtls adds to a fragment of the size it calls MTU: record and handshake header.
+// fragmentOverhead is the difference between the largest datagram and the MTU of pion/dtls, which
+// counts neither the record header nor the handshake header of a fragment.
 const fragmentOverhead = recordHeaderSize + 12
 
-// newInner prepares the pion/dtls connection that does the handshake. It starts nothing.
+// newInner returns a pion/dtls connection for the handshake, which it does not start.
 func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
 	suites := make([]dtls.CipherSuiteID, len(cfg.CipherSuites))
 	for i, id := range cfg.CipherSuites {
@@ -28,14 +29,14 @@ func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
 	}
 	verify := cfg.VerifyPeer
 	certificate := cfg.Certificate
-	// pion/dtls looks in it for the names by which to choose among several certificates, and would parse it for that.
+	// pion/dtls chooses among several certificates by the names in Leaf, and would parse the
+	// certificate for them.
 	certificate.Leaf = new(x509.Certificate)
 	options := []dtls.Option{
 		dtls.WithCertificates(certificate),
 		dtls.WithCipherSuites(suites...),
 		dtls.WithEllipticCurves(elliptic.X25519, elliptic.P256, elliptic.P384),
-		// Certificates are self-signed; the fingerprint is checked instead of a chain.
-		// https://www.rfc-editor.org/rfc/rfc8827.html#section-6.5
+		// RFC 8827, section 6.5: certificates are self-signed, and verified by their fingerprint.
 		dtls.WithInsecureSkipVerify(true),
 		dtls.WithVerifyPeerCertificate(func(certificates [][]byte, _ [][]*x509.Certificate) error {
 			if len(certificates) == 0 {
@@ -57,7 +58,8 @@ func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
 		for _, o := range options {
 			clientOptions = append(clientOptions, o)
 		}
-		// Whatever certificate types and authorities the server names: there is only this one.
+		// Without regard to the certificate types and authorities that the server requests: there
+		// is one certificate.
 		clientOptions = append(clientOptions, dtls.WithGetClientCertificate(
 			func(*dtls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }))
 		return dtls.ClientWithOptions(p, pipeAddr{}, clientOptions...)
@@ -68,15 +70,16 @@ func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
 	}
 	serverOptions = append(serverOptions,
 		dtls.WithClientAuth(dtls.RequireAnyClientCert),
-		// HelloVerifyRequest proves the client's address, which ICE has done, and costs a round trip.
-		// https://www.rfc-editor.org/rfc/rfc6347.html#section-4.2.1
+		// RFC 6347, section 4.2.1: HelloVerifyRequest verifies the client's address. ICE has done
+		// so, and it takes a round trip.
 		dtls.WithInsecureSkipVerifyHello(true))
 	return dtls.ServerWithOptions(p, pipeAddr{}, serverOptions...)
 }
 
 var errNoPeerCertificate = errors.New("dtls: the peer has no certificate")
 
-// run is the goroutine of an attempt of a started Conn. With a fast cipher suite it ends with the handshake.
+// run is the goroutine of an attempt. With a fast path it ends when the handshake is reported,
+// without one with the association.
 func (c *Conn) run(ctx context.Context, cancel context.CancelFunc, at *attempt) {
 	defer at.keyLog.discard()
 	inner, p := at.inner, at.pipe
@@ -104,8 +107,8 @@ func (c *Conn) run(ctx context.Context, cancel context.CancelFunc, at *attempt) 
 	c.serveSlow(inner, p)
 }
 
-// establish takes the association over from pion/dtls. From here on either the sealer or, without a fast path,
-// pion/dtls owns the sequence numbers of epochApplication, never both.
+// establish completes the handshake. Afterwards either the sealer or, without a fast path,
+// pion/dtls assigns the sequence numbers of epochApplication, never both.
 func (c *Conn) establish(at *attempt) error {
 	s, err := newSecrets(at, c.cfg.Client)
 	if err != nil {
@@ -123,8 +126,8 @@ func (c *Conn) establish(at *attempt) error {
 		closed := c.state == stateClosed
 		c.mu.Unlock()
 		if closed {
-			// Closed while the last flight was under way: the peer may think it is connected, so let
-			// pion/dtls say goodbye.
+			// The Conn was closed during the last flight. The peer may be established, so run has
+			// pion/dtls send close_notify.
 			return ErrClosed
 		}
 		next, finished := at.writer.detach()
@@ -153,9 +156,11 @@ func (c *Conn) establish(at *attempt) error {
 	return nil
 }
 
-// handOver delivers what came too early, tells the owner that the association stands, and lets Receive go the fast way.
+// handOver delivers the early datagrams, calls Handshaked, and then has Receive open records
+// itself.
 func (c *Conn) handOver() {
-	// Before it speaks itself, the owner should know what the peer has said: an INIT that waits makes its own superfluous.
+	// The first ones before Handshaked, when the owner begins to send: after an INIT of the peer it
+	// need not send its own.
 	if rx, held := c.takeEarly(); rx != nil {
 		c.deliverEarly(rx, held)
 	}
@@ -169,7 +174,8 @@ func (c *Conn) handOver() {
 	}
 }
 
-// takeEarly takes what has come so far, and the opener for it. When that is nothing it has opened the fast way, and gives no opener.
+// takeEarly returns the early datagrams so far, and the opener for them. If there are none after
+// Handshaked has returned, it sets rx and returns no opener.
 func (c *Conn) takeEarly() (*opener, [][]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -192,9 +198,10 @@ func (c *Conn) deliverEarly(rx *opener, held [][]byte) {
 	c.notify()
 }
 
-// reportHandshaked calls Handshaked(nil), and Closed after it if the association has ended in the meantime.
+// reportHandshaked calls Handshaked(nil), and then Closed if the association has ended in the
+// meantime.
 func (c *Conn) reportHandshaked() {
-	c.notify() // of the last flight, if it is still queued
+	c.notify() // the last flight may still be queued
 	c.cfg.handshaked(nil)
 	c.mu.Lock()
 	c.reported = true
@@ -206,14 +213,16 @@ func (c *Conn) reportHandshaked() {
 	}
 }
 
-// maxSlowPlaintext is the longest plaintext of the slow path: pion/dtls reads datagrams of up to 8 KiB.
+// maxSlowPlaintext is the largest plaintext, in bytes, that pion/dtls returns: it reads datagrams
+// of up to 8 KiB.
 const maxSlowPlaintext = 8 << 10
 
-// readsAfterEnd is how often pion/dtls is asked for more after it has reported the end. The last record before close_notify
-// may be waiting in it then, and each Read chooses between the two by tossing a coin.
+// readsAfterEnd is the number of further calls of Read after pion/dtls has reported the end. The
+// last record before close_notify may still be waiting in it, and each Read chooses between the two
+// at random.
 const readsAfterEnd = 64
 
-// serveSlow carries application data from pion/dtls to the owner until the association ends.
+// serveSlow calls Data with the application data that pion/dtls reads, until the association ends.
 func (c *Conn) serveSlow(inner *dtls.Conn, p *pipe) {
 	c.reportHandshaked()
 	c.mu.Lock()
@@ -239,10 +248,10 @@ func (c *Conn) serveSlow(inner *dtls.Conn, p *pipe) {
 			c.cfg.Data(buf[:n])
 		}
 	}
-	// pion/dtls reports every end, be it close_notify or a fatal alert, as the end of the file.
+	// pion/dtls reports both close_notify and a fatal alert as io.EOF.
 	_ = inner.Close()
 	_ = p.Close()
-	c.notify() // of close_notify
+	c.notify() // close_notify may be queued
 	if c.setClosed() {
 		c.cfg.closed(nil)
 	}
@@ -262,6 +271,6 @@ func (c *Conn) fail(err error) {
 			err = fmt.Errorf("dtls: handshake: %w", err)
 		}
 	}
-	c.notify() // of an alert that says why
+	c.notify() // an alert may be queued
 	c.cfg.handshaked(err)
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
-// Each of the default suites, with the kind of certificate it wants, in a full association with data and close_notify.
+// Each of the default suites, with the kind of certificate it wants, in a full association with
+// data and close_notify.
 func TestEveryCipherSuite(t *testing.T) {
 	for _, id := range DefaultCipherSuites() {
 		t.Run(CipherSuiteName(id), func(t *testing.T) {
@@ -93,8 +94,8 @@ func TestMixedCertificateKinds(t *testing.T) {
 	require.Equal(t, testCertificate(t, certificate.RSA).Certificate[0], server.conn.PeerCertificate())
 }
 
-// RFC 6347, section 4.2.4: "DTLS uses a simple timeout and retransmission scheme". Any datagram may be lost, delayed
-// beyond the next ones, or doubled.
+// RFC 6347, section 4.2.4: "DTLS uses a simple timeout and retransmission scheme". Any datagram may
+// be lost, delayed beyond the next ones, or doubled.
 func TestHandshakeOverLossyNetwork(t *testing.T) {
 	for _, loss := range []float64{0, 0.1, 0.3} {
 		for seed := range uint64(8) {
@@ -142,7 +143,8 @@ func testLossyHandshake(t *testing.T, loss float64, seed uint64) {
 	time.Sleep(time.Second) // what is still under way
 }
 
-// Application data that overtakes the server's last flight is not lost, and is delivered after Handshaked.
+// Application data that overtakes the server's last flight is not lost, and is delivered after
+// Handshaked.
 func TestEarlyApplicationData(t *testing.T) {
 	client, server := newEndpoint(t, true, nil), newEndpoint(t, false, nil)
 	connect(t, client, server)

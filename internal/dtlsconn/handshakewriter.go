@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// handshakeWriter passes the datagrams that pion/dtls writes on to output, one at a time, and records the sequence numbers that
-// it has used. Once detached, it passes nothing on.
+// handshakeWriter passes the datagrams that pion/dtls writes on to output, one at a time, and
+// records the sequence numbers that it has used. Once detached, it passes nothing on.
 type handshakeWriter struct {
 	output func([]byte)
 
@@ -47,8 +47,8 @@ func (w *handshakeWriter) setOutput(output func([]byte)) {
 	w.output = output
 }
 
-// detach ends the output of pion/dtls. It returns the next sequence number of each epoch, and the record with our Finished; write
-// changes neither afterwards.
+// detach ends the output of pion/dtls. It returns the next sequence number of each epoch, and the
+// record with our Finished; write changes neither afterwards.
 func (w *handshakeWriter) detach() (next [2]uint64, finished []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -12,8 +12,9 @@ import (
 	"github.com/rtcstack/rtcstack/internal/race"
 )
 
-// maxIdleHeap is what one established Conn may keep, in bytes: two key schedules, the replay window, the peer's certificate and itself, with
-// room for what differs between processors. A pion/dtls connection is several times as large.
+// maxIdleHeap is what one established Conn may keep, in bytes: two key schedules, the replay
+// window, the peer's certificate and itself, with room for what differs between processors. A
+// pion/dtls connection is several times as large.
 const maxIdleHeap = 6 << 10
 
 func heapInUse() uint64 {
@@ -46,8 +47,8 @@ func TestIdleConnIsSmall(t *testing.T) {
 	runtime.KeepAlive(conns)
 }
 
-// With a fast suite nothing refers to pion/dtls any more when the handshake is over: neither to the connection that did it nor
-// to the second one of a client.
+// With a fast suite nothing refers to pion/dtls any more when the handshake is over: neither to the
+// connection that did it nor to the second one of a client.
 func TestPionIsReleased(t *testing.T) {
 	for _, id := range fastSuites {
 		t.Run(CipherSuiteName(id), func(t *testing.T) {

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// losing drops the first datagrams with a ChangeCipherSpec, each of which is a side's last flight or the end of it.
+// losing drops the first datagrams with a ChangeCipherSpec, each of which is a side's last flight
+// or the end of it.
 func losing(count int64, lost *atomic.Int64, deliver func([]byte)) func([]byte) {
 	return func(datagram []byte) {
 		for _, r := range records(datagram) {
@@ -33,9 +34,10 @@ const (
 	lostFlights   = 3
 )
 
-// RFC 6347, section 4.2.4: "when in the FINISHED state, the node that transmits the last flight (the server in an ordinary
-// handshake [...]) MUST respond to a retransmit of the peer's last flight with a retransmit of the last flight." And of the
-// other side's: "The client [...] transitions to the SENDING state and retransmits".
+// RFC 6347, section 4.2.4: "when in the FINISHED state, the node that transmits the last flight
+// (the server in an ordinary handshake [...]) MUST respond to a retransmit of the peer's last
+// flight with a retransmit of the last flight." And of the other side's: "The client [...]
+// transitions to the SENDING state and retransmits".
 func TestLostLastFlight(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		for _, loser := range []string{"client", "server", "both"} {
@@ -67,7 +69,8 @@ func TestLostLastFlight(t *testing.T) {
 				client.wantData([]byte("early"))
 				require.Equal(t, total, lost[0].Load()+lost[1].Load())
 				if lost[1].Load() > 0 && server.conn.Fast() {
-					// pion/dtls may have answered some of the client's retransmissions before the handover, but hardly all.
+					// pion/dtls may have answered some of the client's retransmissions before the
+					// handover, but hardly all.
 					require.NotZero(t, server.conn.Stats().FlightsRepeated)
 				}
 				client.transmit([]byte("done"))
@@ -79,7 +82,8 @@ func TestLostLastFlight(t *testing.T) {
 	}
 }
 
-// The same with a peer that is pion/dtls alone: in either role it sees nothing unusual in how a last flight is asked for, or repeated.
+// The same with a peer that is pion/dtls alone: in either role it sees nothing unusual in how a
+// last flight is asked for, or repeated.
 func TestLostLastFlightWithPion(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		for _, client := range []bool{true, false} {

@@ -13,8 +13,9 @@ import (
 	"github.com/rtcstack/rtcstack/internal/race"
 )
 
-// nonceRecorder sees every record of epochApplication that one side lets out, and refuses to see a number twice. It keeps one bit for each number,
-// and no lock, so that those who race do so for the sealer only.
+// nonceRecorder sees every record of epochApplication that one side lets out, and refuses to see a
+// number twice. It keeps one bit for each number, and no lock, so that those who race do so for the
+// sealer only.
 type nonceRecorder struct {
 	used     []atomic.Uint64 // bit set by sequence number
 	total    atomic.Int64
@@ -48,10 +49,10 @@ func (n *nonceRecorder) see(datagram []byte) {
 	}
 }
 
-// RFC 5288, section 3: "Each value of the nonce_explicit MUST be distinct for each distinct invocation of the GCM encrypt
-// function for any fixed key." The records of the handshake by pion/dtls, its retransmissions of the last flight before and
-// ours after the handover, application data from racing goroutines, and close_notify share one key: all numbers on the wire
-// must differ.
+// RFC 5288, section 3: "Each value of the nonce_explicit MUST be distinct for each distinct
+// invocation of the GCM encrypt function for any fixed key." The records of the handshake by
+// pion/dtls, its retransmissions of the last flight before and ours after the handover, application
+// data from racing goroutines, and close_notify share one key: all numbers on the wire must differ.
 func TestNoNonceIsUsedTwice(t *testing.T) {
 	total := map[bool]int{true: 10_000_000, false: 1_000_000} // of the client, and of the server
 	if race.Enabled {
@@ -65,8 +66,8 @@ func TestNoNonceIsUsedTwice(t *testing.T) {
 	connect(t, client, server)
 	seen := map[*endpoint]*nonceRecorder{client: newNonceRecorder(2 * total[true]), server: newNonceRecorder(2 * total[false])}
 
-	// The server's last flight is lost for a while, so that the client retransmits its own and the server answers,
-	// while the server's application data flows.
+	// The server's last flight is lost for a while, so that the client retransmits its own and the
+	// server answers, while the server's application data flows.
 	var toClient, toServer func([]byte)
 	repeats, enough := 0, make(chan struct{})
 	toClient = server.intercept(func(datagram []byte) {

@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// overUDP carries an endpoint's datagrams over a socket on the loopback. To whom is learnt from what arrives, unless known.
+// overUDP carries an endpoint's datagrams over a socket on the loopback. To whom is learnt from
+// what arrives, unless known.
 func overUDP(t *testing.T, e *endpoint, remote *net.UDPAddr) *net.UDPConn {
 	t.Helper()
 	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

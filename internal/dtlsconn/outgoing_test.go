@@ -133,8 +133,8 @@ func TestNobodyTransmits(t *testing.T) {
 	})
 }
 
-// lockedOwner is an owner as it is meant to be: one lock around all calls, which Ready and the other callbacks take, and one
-// function that sends.
+// lockedOwner is an owner as it is meant to be: one lock around all calls, which Ready and the
+// other callbacks take, and one function that sends.
 type lockedOwner struct {
 	conn               *Conn
 	peer               *lockedOwner
@@ -209,8 +209,8 @@ func (o *lockedOwner) serve() {
 	}
 }
 
-// An owner may hold its lock around all calls and take it in all callbacks: nothing waits for it. Records leave in the right
-// order: Finished before application data, close_notify after it.
+// An owner may hold its lock around all calls and take it in all callbacks: nothing waits for it.
+// Records leave in the right order: Finished before application data, close_notify after it.
 func TestOwnerWithOneLock(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		t.Run(suite.String(), func(t *testing.T) {

@@ -37,7 +37,8 @@ var (
 	})
 )
 
-// endpoint is a Conn with an owner as the API has one: a lock around Receive and Seal, callbacks into channels.
+// endpoint is a Conn with an owner as the API has one: a lock around Receive and Seal, callbacks
+// into channels.
 type endpoint struct {
 	t    testing.TB
 	conn *Conn
@@ -175,7 +176,8 @@ func want[T any](t testing.TB, from chan T, name string) (value T) {
 	return value
 }
 
-// lane delivers datagrams one by one, in order, from a goroutine of its own, as a socket's reader would.
+// lane delivers datagrams one by one, in order, from a goroutine of its own, as a socket's reader
+// would.
 type lane chan []byte
 
 func newLane(t testing.TB, deliver func([]byte)) lane {
@@ -210,8 +212,9 @@ func connect(t testing.TB, a, b *endpoint) {
 	})
 }
 
-// newPair returns a client and a server that are connected and established. Nothing is lost between them, so nothing is
-// sent twice, however slow the machine is: what they count is what the test makes them do.
+// newPair returns a client and a server that are connected and established. Nothing is lost between
+// them, so nothing is sent twice, however slow the machine is: what they count is what the test
+// makes them do.
 func newPair(t testing.TB, adjustment func(*Config)) (client, server *endpoint) {
 	t.Helper()
 	adjust := func(c *Config) {
@@ -231,7 +234,8 @@ func newPair(t testing.TB, adjustment func(*Config)) (client, server *endpoint) 
 	return client, server
 }
 
-// settle waits for the moment after Handshaked when Receive holds nothing back any more: it goes the fast way, or pion/dtls gets all.
+// settle waits for the moment after Handshaked when Receive holds nothing back any more: it goes
+// the fast way, or pion/dtls gets all.
 func (e *endpoint) settle() {
 	settled := func() bool {
 		if e.conn.Fast() {

@@ -41,8 +41,8 @@ func pionOver(t testing.TB, p *pipe, client bool, options ...dtls.Option) *dtls.
 	return conn
 }
 
-// pionServerOver is pionOver for servers and the options that only they have. Like every server of WebRTC it bears the
-// offer of use_srtp; pion/dtls alone takes it for fatal.
+// pionServerOver is pionOver for servers and the options that only they have. Like every server of
+// WebRTC it bears the offer of use_srtp; pion/dtls alone takes it for fatal.
 func pionServerOver(t testing.TB, p *pipe, options ...dtls.ServerOption) *dtls.Conn {
 	t.Helper()
 	options = append([]dtls.ServerOption{dtls.WithCertificates(testCertificate(t, certificate.ECDSA)), dtls.WithInsecureSkipVerify(true),
@@ -88,7 +88,8 @@ func establishWithPion(t testing.TB, e *endpoint, peer *dtls.Conn) {
 	e.settle()
 }
 
-// A peer that is pion/dtls and nothing else, with its HelloVerifyRequest, its window of 64 records, and its alerts.
+// A peer that is pion/dtls and nothing else, with its HelloVerifyRequest, its window of 64 records,
+// and its alerts.
 func TestPionPeer(t *testing.T) {
 	for _, suite := range []dtls.CipherSuiteID{
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
@@ -137,7 +138,8 @@ func TestPionPeer(t *testing.T) {
 	}
 }
 
-// pion/dtls puts each record in a datagram of its own, others do not: two of our records in one datagram reach it.
+// pion/dtls puts each record in a datagram of its own, others do not: two of our records in one
+// datagram reach it.
 func TestPionReadsSeveralRecordsOfADatagram(t *testing.T) {
 	e := newEndpoint(t, true, nil)
 	peer := plainPion(t, e, false)

@@ -8,19 +8,20 @@ import (
 	"time"
 )
 
-// Limits of the datagrams that wait until pion/dtls reads them. It reads faster than a peer sends flights; more than a few
-// flights are a flood, and the peer retransmits what is dropped here.
+// Limits of the datagrams that wait until pion/dtls reads them. It reads faster than a peer sends
+// flights; more than a few flights are a flood, and the peer retransmits what is dropped here.
 const (
 	maxPipeDatagrams = 256
 	maxPipeBytes     = 256 << 10
 )
 
-// pipe is the net.PacketConn over which pion/dtls runs: it reads the datagrams that Receive pushes, and writes to a
-// handshakeWriter. There is one peer, so addresses have no meaning.
+// pipe is the net.PacketConn over which pion/dtls runs: it reads the datagrams that Receive pushes,
+// and writes to a handshakeWriter. There is one peer, so addresses have no meaning.
 type pipe struct {
 	writer *handshakeWriter
 
-	// read and written, if not nil, are called with each datagram that pion/dtls reads or writes. They are set before it starts.
+	// read and written, if not nil, are called with each datagram that pion/dtls reads or writes.
+	// They are set before it starts.
 	read, written func(datagram []byte)
 
 	mu      sync.Mutex
@@ -37,7 +38,8 @@ func newPipe(w *handshakeWriter) *pipe {
 	return p
 }
 
-// push queues a datagram for the reader and takes ownership of it. It reports false if a limit is reached.
+// push queues a datagram for the reader and takes ownership of it. It reports false if a limit is
+// reached.
 func (p *pipe) push(datagram []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,8 +94,8 @@ func (p *pipe) Close() error {
 	return nil
 }
 
-// SetReadDeadline implements net.PacketConn as far as pion/dtls uses it: a deadline in the past interrupts the reader, and the
-// zero time lets it read on.
+// SetReadDeadline implements net.PacketConn as far as pion/dtls uses it: a deadline in the past
+// interrupts the reader, and the zero time lets it read on.
 func (p *pipe) SetReadDeadline(t time.Time) error {
 	p.mu.Lock()
 	p.expired = !t.IsZero()

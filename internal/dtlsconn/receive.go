@@ -1,12 +1,14 @@
 package dtlsconn
 
-// Receive processes a datagram from the network. The bytes are borrowed for the call and may be overwritten: records are
-// decrypted in place. Receive calls data, or Config.Data if data is nil, with the plaintext of each record of application data,
-// borrowed for that call. Before the end of the handshake, and without a fast path, Config.Data is called later instead. The
-// caller calls Transmit afterwards.
+// Receive processes a datagram from the network. The bytes are borrowed for the call and may be
+// overwritten: records are decrypted in place. Receive calls data, or Config.Data if data is nil,
+// with the plaintext of each record of application data, borrowed for that call. Before the end of
+// the handshake, and without a fast path, Config.Data is called later instead. The caller calls
+// Transmit afterwards.
 //
-// RFC 6347, section 4.1.2.7: invalid records should be discarded without a reaction. Those that are malformed, replayed, of
-// another epoch or not authentic are counted and dropped; none ends the association.
+// RFC 6347, section 4.1.2.7: invalid records should be discarded without a reaction. Those that are
+// malformed, replayed, of another epoch or not authentic are counted and dropped; none ends the
+// association.
 func (c *Conn) Receive(datagram []byte, data func(plaintext []byte)) {
 	if rx := c.rx.Load(); rx != nil {
 		c.receiveFast(rx, datagram, data)
@@ -39,9 +41,9 @@ func (c *Conn) receiveFast(rx *opener, datagram []byte, data func([]byte)) {
 	c.receiveRecords(rx, datagram, data)
 }
 
-// receiveHandshake passes a datagram to pion/dtls, except for its protected application data and alerts, which are kept
-// until the end of the handshake: pion/dtls has room for one such record until Read is called, and its replay window
-// would differ from rx'. It is called with mu held.
+// receiveHandshake passes a datagram to pion/dtls, except for its protected application data and
+// alerts, which are kept until the end of the handshake: pion/dtls has room for one such record
+// until Read is called, and its replay window would differ from rx'. It is called with mu held.
 func (c *Conn) receiveHandshake(datagram []byte) {
 	handshake := make([]byte, 0, len(datagram))
 	rest := datagram
@@ -75,8 +77,9 @@ func (c *Conn) receiveHandshake(datagram []byte) {
 	}
 }
 
-// plausible reports whether a plaintext record can be part of a handshake. Others are fatal errors for pion/dtls, so one forged
-// datagram could end a handshake. It also stores fatal alerts in peerAlert.
+// plausible reports whether a plaintext record can be part of a handshake. Others are fatal errors
+// for pion/dtls, so one forged datagram could end a handshake. It also stores fatal alerts in
+// peerAlert.
 func (c *Conn) plausible(r record) bool {
 	f := r.fragment()
 	switch r.contentType {
@@ -155,22 +158,24 @@ func (c *Conn) receiveRecords(rx *opener, datagram []byte, data func([]byte)) {
 	}
 }
 
-// receiveAlert processes an authentic alert (RFC 5246, section 7.2). Warnings other than close_notify have no effect.
+// receiveAlert processes an authentic alert (RFC 5246, section 7.2). Warnings other than
+// close_notify have no effect.
 func (c *Conn) receiveAlert(plaintext []byte) {
 	switch {
 	case len(plaintext) != 2:
 		c.counters.discarded.Add(1)
 	case plaintext[1] == alertCloseNotify:
-		// RFC 5246, section 7.2.1: "The other party MUST respond with a close_notify alert of its own and
-		// close down the connection immediately, discarding any pending writes."
+		// RFC 5246, section 7.2.1: "The other party MUST respond with a close_notify alert of its
+		// own and close down the connection immediately, discarding any pending writes."
 		c.end(nil)
 	case plaintext[0] == alertFatal:
 		c.end(&AlertError{Description: plaintext[1]})
 	}
 }
 
-// repeatLastFlight processes a handshake message of the established association: it queues the last flight for a Finished. Any
-// other message would start a renegotiation, which RFC 5246, section 7.4.1.1 allows to ignore.
+// repeatLastFlight processes a handshake message of the established association: it queues the last
+// flight for a Finished. Any other message would start a renegotiation, which RFC 5246, section
+// 7.4.1.1 allows to ignore.
 func (c *Conn) repeatLastFlight(message []byte) {
 	tx := c.tx.Load()
 	if !isFinished(message) || tx == nil {

@@ -114,7 +114,8 @@ func TestSealInPlace(t *testing.T) {
 	})
 }
 
-// RFC 6347, section 4.1.2.7: "In general, invalid records SHOULD be silently discarded, thus preserving the association".
+// RFC 6347, section 4.1.2.7: "In general, invalid records SHOULD be silently discarded, thus
+// preserving the association".
 func TestHostileDatagrams(t *testing.T) {
 	eachFastSuite(t, func(t *testing.T, id uint16) {
 		client, server := newPair(t, func(c *Config) { c.CipherSuites = []uint16{id} })
@@ -217,8 +218,8 @@ func TestReorderedAndDuplicatedRecords(t *testing.T) {
 	require.EqualValues(t, count, server.conn.Stats().Replayed)
 }
 
-// RFC 6347, section 4.1: an implementation "must either abandon an association or rehandshake prior to allowing the sequence
-// number to wrap".
+// RFC 6347, section 4.1: an implementation "must either abandon an association or rehandshake prior
+// to allowing the sequence number to wrap".
 func TestSequenceExhaustion(t *testing.T) {
 	client, server := newPair(t, nil)
 	tx := client.conn.tx.Load()

@@ -11,11 +11,13 @@ import (
 	"github.com/pion/dtls/v3/pkg/protocol/handshake"
 )
 
-// A client without media offers use_srtp as well: pion and others refuse a client that does not, because browsers always
-// do (RFC 8827, section 6.5). It must not require the server to answer the offer: servers without media do not, as
-// RFC 5764, section 4.1.1 permits. A client of pion/dtls either offers use_srtp and requires the answer, or does not offer it. So
-// two of them run in parallel, with identical ClientHellos: the requiring one, whose datagrams are sent, and the standby, which
-// does not require an answer, and whose datagrams are dropped. The ServerHello decides which of them continues.
+// A client without media offers use_srtp as well: pion and others refuse a client that does not,
+// because browsers always do (RFC 8827, section 6.5). It must not require the server to answer the
+// offer: servers without media do not, as RFC 5764, section 4.1.1 permits. A client of pion/dtls
+// either offers use_srtp and requires the answer, or does not offer it. So two of them run in
+// parallel, with identical ClientHellos: the requiring one, whose datagrams are sent, and the
+// standby, which does not require an answer, and whose datagrams are dropped. The ServerHello
+// decides which of them continues.
 
 // attempt is a handshake by one pion/dtls connection.
 type attempt struct {
@@ -28,7 +30,8 @@ type attempt struct {
 	selected bool               // its outcome is the Conn's; guarded by the Conn's mu
 }
 
-// isSelected reports whether the outcome of an attempt that has ended is the Conn's. It discards a standby that is not needed.
+// isSelected reports whether the outcome of an attempt that has ended is the Conn's. It discards a
+// standby that is not needed.
 func (c *Conn) isSelected(at *attempt) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,7 +44,8 @@ func (c *Conn) isSelected(at *attempt) bool {
 	return at.selected
 }
 
-// srtpOptions returns the options with which pion/dtls negotiates one of the profiles, and a client requires that.
+// srtpOptions returns the options with which pion/dtls negotiates one of the profiles, and a client
+// requires that.
 func srtpOptions(profiles []uint16) []dtls.Option {
 	if len(profiles) == 0 {
 		return nil
@@ -57,7 +61,8 @@ func srtpProfiles(numbers []uint16) []dtls.SRTPProtectionProfile {
 	return profiles
 }
 
-// helloPair makes the ClientHellos of the two attempts identical. pion/dtls generates a random for each.
+// helloPair makes the ClientHellos of the two attempts identical. pion/dtls generates a random for
+// each.
 type helloPair struct {
 	random [handshake.RandomBytesLength]byte
 
@@ -89,8 +94,8 @@ func (h *helloPair) offeringOptions() []dtls.Option {
 		dtls.WithHelloRandomBytesGenerator(h.randomBytes), dtls.WithClientHelloMessageHook(h.offeringHook)}
 }
 
-// requiringHook is called with the ClientHello of the requiring attempt. It waits for that of the standby, so that the times in
-// both are the same.
+// requiringHook is called with the ClientHello of the requiring attempt. It waits for that of the
+// standby, so that the times in both are the same.
 func (h *helloPair) requiringHook(m handshake.MessageClientHello) handshake.Message {
 	<-h.written
 	h.mu.Lock()
@@ -99,7 +104,8 @@ func (h *helloPair) requiringHook(m handshake.MessageClientHello) handshake.Mess
 	return &m
 }
 
-// offeringHook adds use_srtp to the ClientHello of the standby, at the position where pion/dtls has it.
+// offeringHook adds use_srtp to the ClientHello of the standby, at the position where pion/dtls has
+// it.
 func (h *helloPair) offeringHook(m handshake.MessageClientHello) handshake.Message {
 	offer := &extension.UseSRTP{ProtectionProfiles: srtpProfiles(h.profiles)}
 	at := slices.IndexFunc(m.Extensions, func(e extension.Extension) bool {
@@ -120,16 +126,16 @@ func (h *helloPair) offeringHook(m handshake.MessageClientHello) handshake.Messa
 // release ends the wait of requiringHook.
 func (h *helloPair) release() { h.once.Do(func() { close(h.written) }) }
 
-// identical reports whether the two ClientHellos are. They are not if a second of the clock has begun between them, which happens
-// about once in 100,000 handshakes.
+// identical reports whether the two ClientHellos are. They are not if a second of the clock has
+// begun between them, which happens about once in 100,000 handshakes.
 func (h *helloPair) identical() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.times[0] == h.times[1]
 }
 
-// chooseAttempt looks for the ServerHello in a datagram of the server, and selects the attempt that can process it. Until there is
-// one, both attempts get all datagrams. It is called with mu held.
+// chooseAttempt looks for the ServerHello in a datagram of the server, and selects the attempt that
+// can process it. Until there is one, both attempts get all datagrams. It is called with mu held.
 func (c *Conn) chooseAttempt(datagram []byte) {
 	for rest := datagram; ; {
 		r, tail, ok := nextRecord(rest)
@@ -149,7 +155,8 @@ func (c *Conn) chooseAttempt(datagram []byte) {
 	c.standby.pipe.push(slices.Clone(datagram))
 }
 
-// selectAttempt ends one of the two attempts: the standby, or else the requiring one. It is called with mu held.
+// selectAttempt ends one of the two attempts: the standby, or else the requiring one. It is called
+// with mu held.
 func (c *Conn) selectAttempt(requiring bool) {
 	selected, other := c.attempt, c.standby
 	if !requiring {

@@ -16,7 +16,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
-// withoutUseSRTP makes a server of pion/dtls leave the offer of use_srtp unanswered, as servers for data alone do.
+// withoutUseSRTP makes a server of pion/dtls leave the offer of use_srtp unanswered, as servers for
+// data alone do.
 func withoutUseSRTP(m handshake.MessageServerHello) handshake.Message {
 	m.Extensions = slices.DeleteFunc(slices.Clone(m.Extensions), func(e extension.Extension) bool {
 		_, ok := e.(*extension.UseSRTP)
@@ -25,8 +26,9 @@ func withoutUseSRTP(m handshake.MessageServerHello) handshake.Message {
 	return &m
 }
 
-// "If the server is not capable … it MUST NOT include the use_srtp extension in its extended server hello" (RFC 5764,
-// section 4.1.1), and the client goes on without: with and without a HelloVerifyRequest before.
+// "If the server is not capable … it MUST NOT include the use_srtp extension in its extended server
+// hello" (RFC 5764, section 4.1.1), and the client goes on without: with and without a
+// HelloVerifyRequest before.
 func TestClientBearsServerWithoutSRTP(t *testing.T) {
 	for _, verify := range []bool{true, false} {
 		for _, answer := range []bool{true, false} {
@@ -63,7 +65,8 @@ func TestClientInsistsOnSRTP(t *testing.T) {
 	require.ErrorContains(t, want(t, client.handshaked, "Handshaked"), "use_srtp")
 }
 
-// The two clients are one to the server: whatever either sends up to the ServerHello, the other would have sent.
+// The two clients are one to the server: whatever either sends up to the ServerHello, the other
+// would have sent.
 func TestBothClientHellosAreOne(t *testing.T) {
 	cfg := Config{Client: true, Certificate: testCertificate(t, certificate.ECDSA), Ready: func() {}}
 	cfg.setDefaults()
