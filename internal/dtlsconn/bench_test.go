@@ -51,8 +51,7 @@ func BenchmarkSeal(b *testing.B) {
 	}
 }
 
-// BenchmarkPionRecord does with pion/dtls alone what BenchmarkRecord does: Write, an in-memory
-// datagram, Read.
+// BenchmarkPionRecord is BenchmarkRecord with pion/dtls: Write, an in-memory datagram, Read.
 func BenchmarkPionRecord(b *testing.B) {
 	var clientPipe, serverPipe *pipe
 	clientPipe = newPipe(&handshakeWriter{output: func(d []byte) { serverPipe.push(bytes.Clone(d)) }})
@@ -96,8 +95,8 @@ func BenchmarkHandshake(b *testing.B) {
 	}
 }
 
-// BenchmarkIdle reports what an established association keeps, one end, in heap bytes and
-// goroutines.
+// BenchmarkIdle reports the heap, in bytes, and the goroutines of one end of an established
+// association.
 func BenchmarkIdle(b *testing.B) {
 	const pairs = 200
 	var before, after runtime.MemStats

@@ -10,9 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 5246, section 7.2.1: "Any data received after a closure alert is ignored." What was sent
-// before it arrives, whatever the other side is sending at that moment; and the other side learns
-// of the end once.
+// RFC 5246, section 7.2.1: "Any data received after a closure alert is ignored." Data sent
+// before it arrives, also while the other side is sending, and Closed is called once.
 func TestCloseWhileDataIsInFlight(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		for _, clientCloses := range []bool{true, false} {
@@ -22,8 +21,7 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 				if !clientCloses {
 					closer, other = server, client
 				}
-				// The other side sends all the time, until it is told that the connection has
-				// ended.
+				// The other side sends until it gets an error.
 				var flood sync.WaitGroup
 				started := make(chan struct{})
 				flood.Go(func() {
@@ -51,7 +49,7 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 						}
 					}
 				})
-				// Nobody may wait for the test to read what it is flooded with.
+				// The callback Data must not block because nobody reads the flood.
 				drained := make(chan struct{})
 				go func() {
 					for range closer.data {
@@ -76,7 +74,7 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 				require.NoError(t, want(t, other.closed, "Closed"))
 				flood.Wait()
 				other.conn.Wait()
-				require.Empty(t, other.closed, "told once")
+				require.Empty(t, other.closed, "called once")
 				require.Empty(t, closer.closed, "a local Close reports nothing")
 				require.Error(t, other.write([]byte("late")))
 			})
@@ -84,7 +82,7 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 	}
 }
 
-// Both close at the same time, with data of both under way.
+// Both sides close at the same time, with data in flight.
 func TestBothClose(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		t.Run(suite.String(), func(t *testing.T) {
@@ -105,9 +103,9 @@ func TestBothClose(t *testing.T) {
 	}
 }
 
-// RFC 6347, section 4.1: "implementations MUST [...] abandon an association or rehandshake prior to
-// allowing the sequence number to wrap". Many goroutines reach the end together: each number up to
-// the last one is used once, none beyond, and the last one is that of close_notify.
+// RFC 6347, section 4.1: "implementations MUST either abandon an association or rehandshake prior
+// to allowing the sequence number to wrap". Several goroutines use the last numbers: each number is
+// used once, none beyond the last, and the last is that of close_notify.
 func TestExhaustionByRacingGoroutines(t *testing.T) {
 	eachFastSuite(t, func(t *testing.T, id uint16) {
 		const left, goroutines = 1000, 4
@@ -154,7 +152,7 @@ func TestExhaustionByRacingGoroutines(t *testing.T) {
 		server.receive(closeNotify)
 		require.NoError(t, want(t, server.closed, "Closed"))
 
-		// Nothing brings the sealer back.
+		// The sealer seals nothing more, also if it were not closed.
 		for _, contentType := range []byte{contentApplicationData, contentAlert, contentHandshake} {
 			tx.closed = false
 			_, err := tx.seal(nil, contentType, []byte{1, 0})
@@ -164,7 +162,7 @@ func TestExhaustionByRacingGoroutines(t *testing.T) {
 	})
 }
 
-// A repeated last flight stops at the end of the numbers of the plaintext epoch, too.
+// No last flight is repeated when the sequence numbers of the plaintext epoch are used.
 func TestExhaustionOfTheHandshakeEpoch(t *testing.T) {
 	tx, _, _, _ := newProtection(t, uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256))
 	f := lastFlight{finished: []byte{handshakeFinished}, next: maxSequence}

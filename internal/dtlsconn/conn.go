@@ -34,7 +34,7 @@ type Conn struct {
 
 	mu            sync.Mutex
 	state         connState
-	attempt       *attempt   // while pion/dtls does the handshake or, without a fast path, protects the records
+	attempt       *attempt   // while pion/dtls does the handshake or protects the records
 	standby       *attempt   // the parallel handshake, until the ServerHello shows which one applies
 	hello         *helloPair // of both; nil if there is no standby
 	cancel        context.CancelFunc
@@ -102,7 +102,7 @@ func (c *Conn) Start() {
 	if c.hello != nil {
 		var err error
 		if c.standby, err = newAttempt(&c.cfg, &handshakeWriter{output: func([]byte) {}}, c.hello.offeringOptions()); err != nil {
-			c.hello.release() // not possible: the same configuration was valid for the first attempt
+			c.hello.release() // not possible: the configuration was valid for attempt
 		}
 	}
 	for _, a := range []*attempt{c.attempt, c.standby} {

@@ -16,8 +16,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
-// Each of the default suites, with the kind of certificate it wants, in a full association with
-// data and close_notify.
+// An association with each of the default suites, and the certificate that it requires: handshake,
+// data, close_notify.
 func TestEveryCipherSuite(t *testing.T) {
 	for _, id := range DefaultCipherSuites() {
 		t.Run(CipherSuiteName(id), func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestMixedCertificateKinds(t *testing.T) {
 }
 
 // RFC 6347, section 4.2.4: "DTLS uses a simple timeout and retransmission scheme". Any datagram may
-// be lost, delayed beyond the next ones, or doubled.
+// be lost, reordered or duplicated.
 func TestHandshakeOverLossyNetwork(t *testing.T) {
 	for _, loss := range []float64{0, 0.1, 0.3} {
 		for seed := range uint64(8) {
@@ -140,11 +140,10 @@ func testLossyHandshake(t *testing.T, loss float64, seed uint64) {
 	server.close()
 	client.conn.Wait()
 	server.conn.Wait()
-	time.Sleep(time.Second) // what is still under way
+	time.Sleep(time.Second) // until the last datagrams have arrived
 }
 
-// Application data that overtakes the server's last flight is not lost, and is delivered after
-// Handshaked.
+// Application data that overtakes the server's last flight is delivered.
 func TestEarlyApplicationData(t *testing.T) {
 	client, server := newEndpoint(t, true, nil), newEndpoint(t, false, nil)
 	connect(t, client, server)
@@ -212,9 +211,10 @@ func TestEarlyDatagramsAreBounded(t *testing.T) {
 	require.EqualValues(t, 2, server.conn.Stats().EarlyDropped)
 }
 
-// RFC 8827, section 6.5: the certificate must match the signalled fingerprint; here it does not.
+// RFC 8827, section 6.5: a certificate that does not match the signalled fingerprint fails the
+// handshake.
 func TestWrongFingerprintFailsBothSides(t *testing.T) {
-	wrong := errors.New("fingerprint of somebody else")
+	wrong := errors.New("another fingerprint")
 	for _, verifier := range []string{"client", "server"} {
 		t.Run(verifier, func(t *testing.T) {
 			reject := func(c *Config) {
@@ -261,7 +261,7 @@ func TestHandshakeTimesOut(t *testing.T) {
 	})
 }
 
-// A handshake is not at the mercy of one datagram that anybody can send.
+// A forged datagram does not end a handshake.
 func TestHandshakeSurvivesForgeries(t *testing.T) {
 	client, server := newEndpoint(t, true, nil), newEndpoint(t, false, nil)
 	connect(t, client, server)
@@ -292,7 +292,7 @@ func TestHandshakeSurvivesForgeries(t *testing.T) {
 	wantConversation(t, client, server)
 }
 
-// Handshake datagrams keep to the MTU, whatever the certificate's size.
+// Handshake datagrams are not larger than the MTU, with a large certificate.
 func TestHandshakeMTU(t *testing.T) {
 	const mtu = 400
 	longest := 0
@@ -352,7 +352,7 @@ func TestConfigIsChecked(t *testing.T) {
 	conn.Close()
 }
 
-// No data is delivered before the callback Handshaked has returned, be it early or on time.
+// No data that arrives after the handshake is delivered before Handshaked has returned.
 func TestDataWaitsForHandshaked(t *testing.T) {
 	for _, suite := range []dtls.CipherSuiteID{
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
@@ -409,7 +409,7 @@ func TestWriteBySlowPath(t *testing.T) {
 	require.NoError(t, want(t, server.closed, "Closed"))
 	require.EqualValues(t, 1, server.conn.Stats().RecordsReceived)
 
-	// Write also works where Seal would be the better choice.
+	// Write works with a fast path, too.
 	client, server = newPair(t, nil)
 	require.NoError(t, client.write([]byte("fast")))
 	server.wantData([]byte("fast"))

@@ -59,8 +59,8 @@ func TestKeyLogRejectsOtherLines(t *testing.T) {
 	}
 }
 
-// Keys of another handshake are not taken for those of this one, in either role: neither another
-// master secret nor another random.
+// A handshake fails if the collected secrets are not its own: with another master secret or another
+// random, in either role.
 func TestKeysOfAnotherHandshakeAreRejected(t *testing.T) {
 	for _, role := range []string{"client", "server"} {
 		for name, tamper := range map[string]func(*attempt){
@@ -93,8 +93,8 @@ func TestKeysOfAnotherHandshakeAreRejected(t *testing.T) {
 				if role == "server" {
 					victim = server
 				}
-				// A side writes its ChangeCipherSpec when it has all that the keys depend on, and
-				// before it has finished.
+				// ChangeCipherSpec is written after the keys are known, and before the handshake is
+				// complete.
 				var once sync.Once
 				at := victim.conn.attempt
 				observe := at.pipe.written
@@ -118,8 +118,8 @@ func TestKeysOfAnotherHandshakeAreRejected(t *testing.T) {
 	}
 }
 
-// Neither attempt of a client, nor a server's, keeps the master secret when the handshake is over,
-// be it in the end or in failure.
+// After the handshake no attempt keeps the master secret in its key log, whether it has succeeded
+// or failed.
 func TestKeyLogIsWiped(t *testing.T) {
 	for _, fail := range []bool{false, true} {
 		t.Run(fmt.Sprintf("fail=%v", fail), func(t *testing.T) {

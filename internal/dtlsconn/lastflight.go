@@ -10,7 +10,7 @@ package dtlsconn
 // ignored. The repeated Finished is sealed anew with the sealer's next sequence number: RFC 6347,
 // section 4.1 requires a new number for a retransmission.
 type lastFlight struct {
-	finished []byte // plaintext of the handshake message; nil in a client, whose flight is not the last of the handshake
+	finished []byte // plaintext of the handshake message; nil in a client
 	next     uint64 // the next sequence number of epochHandshake
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// losing drops the first datagrams with a ChangeCipherSpec, each of which is a side's last flight
-// or the end of it.
+// losing drops the first count datagrams with a ChangeCipherSpec, each of which is a side's last
+// flight or the end of it.
 func losing(count int64, lost *atomic.Int64, deliver func([]byte)) func([]byte) {
 	return func(datagram []byte) {
 		for _, r := range records(datagram) {
@@ -36,13 +36,13 @@ const (
 
 // RFC 6347, section 4.2.4: "when in the FINISHED state, the node that transmits the last flight
 // (the server in an ordinary handshake [...]) MUST respond to a retransmit of the peer's last
-// flight with a retransmit of the last flight." And of the other side's: "The client [...]
-// transitions to the SENDING state and retransmits".
+// flight with a retransmit of the last flight." In the other side, "The retransmit timer expires:
+// the implementation transitions to the SENDING state, where it retransmits the flight".
 func TestLostLastFlight(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		for _, loser := range []string{"client", "server", "both"} {
 			t.Run(fmt.Sprintf("%v/%s", suite, loser), func(t *testing.T) {
-				t.Parallel() // most of the time it waits
+				t.Parallel() // it mostly waits
 				adjust := func(c *Config) {
 					c.CipherSuites = []uint16{uint16(suite)}
 					c.RetransmitInterval = shortInterval
@@ -62,7 +62,7 @@ func TestLostLastFlight(t *testing.T) {
 				client.conn.Start()
 				server.conn.Start()
 
-				// The server does not know that its last flight is lost, and sends.
+				// The server, whose last flight is lost, sends application data.
 				server.wantHandshaked()
 				server.transmit([]byte("early"))
 				client.wantHandshaked()
@@ -82,8 +82,7 @@ func TestLostLastFlight(t *testing.T) {
 	}
 }
 
-// The same with a peer that is pion/dtls alone: in either role it sees nothing unusual in how a
-// last flight is asked for, or repeated.
+// The same with pion/dtls as the peer, in either role.
 func TestLostLastFlightWithPion(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		for _, client := range []bool{true, false} {

@@ -14,7 +14,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
-// The queue against a model: in order, complete, bounded, and the oldest go first.
+// The queue against a model: datagrams leave in order, and the oldest are dropped at a limit.
 func TestOutgoingQueue(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 9))
@@ -77,7 +77,7 @@ func TestOutgoingQueueDoesNotAllocate(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, flight))
 }
 
-// Ready is called once until the queue was found empty.
+// Ready is called once until the queue is empty.
 func TestReadyIsCalledOnce(t *testing.T) {
 	var q outgoing
 	calls := 0
@@ -105,7 +105,7 @@ func TestReadyIsCalledOnce(t *testing.T) {
 	require.Equal(t, 2, calls)
 }
 
-// An owner that does not take anything gets Ready once, and later the newest datagrams.
+// For an owner that does not call Transmit, Ready is called once.
 func TestNobodyTransmits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -133,8 +133,8 @@ func TestNobodyTransmits(t *testing.T) {
 	})
 }
 
-// lockedOwner is an owner as it is meant to be: one lock around all calls, which Ready and the
-// other callbacks take, and one function that sends.
+// lockedOwner has one lock, which it holds around all calls, and which Ready and the other
+// callbacks take, and one function that sends.
 type lockedOwner struct {
 	conn               *Conn
 	peer               *lockedOwner
@@ -209,8 +209,8 @@ func (o *lockedOwner) serve() {
 	}
 }
 
-// An owner may hold its lock around all calls and take it in all callbacks: nothing waits for it.
-// Records leave in the right order: Finished before application data, close_notify after it.
+// An owner may hold its lock around all calls and take it in all callbacks. Finished precedes the
+// application data, close_notify follows it.
 func TestOwnerWithOneLock(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		t.Run(suite.String(), func(t *testing.T) {

@@ -110,7 +110,7 @@ func answersSRTP(message []byte) bool {
 	if len(body) <= fixed {
 		return false
 	}
-	extensions := fixed + 1 + int(body[fixed]) + 2 + 1 + 2 // session_id, cipher_suite, compression_method, length of the extensions
+	extensions := fixed + 1 + int(body[fixed]) + 2 + 1 + 2 // after session_id, cipher_suite, compression_method, length
 	if len(body) < extensions {
 		return false
 	}

@@ -59,7 +59,7 @@ func TestServerRandoms(t *testing.T) {
 		require.Equal(t, [][randomSize]byte{random(7)}, s.complete(), "seed %d", seed)
 	}
 
-	// Nothing else is taken for one.
+	// Other and malformed records are ignored.
 	for name, change := range map[string]func(datagram []byte){
 		"another message":          func(d []byte) { d[recordHeaderSize] = 11 },
 		"another content type":     func(d []byte) { d[0] = contentAlert },
@@ -137,8 +137,8 @@ func TestFragmentedServerHello(t *testing.T) {
 	}
 }
 
-// A forged ServerHello that pion/dtls ignores, because of its message_seq or because it comes too
-// late, does not matter here either.
+// A forged ServerHello that pion/dtls ignores, because of its message_seq or because it arrives
+// after the authentic one, does not fail the handshake.
 func TestForgedServerHellos(t *testing.T) {
 	client, server := newEndpoint(t, true, nil), newEndpoint(t, false, nil)
 	connect(t, client, server)
