@@ -19,6 +19,36 @@ const fragmentOverhead = recordHeaderSize + 12
 
 // newInner returns a pion/dtls connection for the handshake, which it does not start.
 func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
+	certificate := cfg.Certificate
+	// pion/dtls chooses among several certificates by the names in Leaf, and would parse the
+	// certificate for them.
+	certificate.Leaf = new(x509.Certificate)
+	options := append(commonOptions(cfg, certificate), more...)
+	if cfg.Client {
+		clientOptions := make([]dtls.ClientOption, 0, len(options)+1)
+		for _, o := range options {
+			clientOptions = append(clientOptions, o)
+		}
+		// Without regard to the certificate types and authorities that the server requests: there is
+		// one certificate.
+		clientOptions = append(clientOptions, dtls.WithGetClientCertificate(
+			func(*dtls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }))
+		return dtls.ClientWithOptions(p, pipeAddr{}, clientOptions...)
+	}
+	serverOptions := make([]dtls.ServerOption, 0, len(options)+2)
+	for _, o := range options {
+		serverOptions = append(serverOptions, o)
+	}
+	serverOptions = append(serverOptions,
+		dtls.WithClientAuth(dtls.RequireAnyClientCert),
+		// RFC 6347, section 4.2.1: HelloVerifyRequest verifies the client's address. ICE has done so,
+		// and it takes a round trip.
+		dtls.WithInsecureSkipVerifyHello(true))
+	return dtls.ServerWithOptions(p, pipeAddr{}, serverOptions...)
+}
+
+// commonOptions are those of clients and servers.
+func commonOptions(cfg *Config, certificate tls.Certificate) []dtls.Option {
 	suites := make([]dtls.CipherSuiteID, len(cfg.CipherSuites))
 	for i, id := range cfg.CipherSuites {
 		suites[i] = dtls.CipherSuiteID(id)
@@ -28,11 +58,7 @@ func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	verify := cfg.VerifyPeer
-	certificate := cfg.Certificate
-	// pion/dtls chooses among several certificates by the names in Leaf, and would parse the
-	// certificate for them.
-	certificate.Leaf = new(x509.Certificate)
-	options := []dtls.Option{
+	return []dtls.Option{
 		dtls.WithCertificates(certificate),
 		dtls.WithCipherSuites(suites...),
 		dtls.WithEllipticCurves(elliptic.X25519, elliptic.P256, elliptic.P384),
@@ -52,28 +78,6 @@ func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
 		dtls.WithMTU(cfg.MTU - fragmentOverhead),
 		withLogger(dtls.WithLoggerFactory, logger),
 	}
-	options = append(options, more...)
-	if cfg.Client {
-		clientOptions := make([]dtls.ClientOption, 0, len(options)+1)
-		for _, o := range options {
-			clientOptions = append(clientOptions, o)
-		}
-		// Without regard to the certificate types and authorities that the server requests: there
-		// is one certificate.
-		clientOptions = append(clientOptions, dtls.WithGetClientCertificate(
-			func(*dtls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }))
-		return dtls.ClientWithOptions(p, pipeAddr{}, clientOptions...)
-	}
-	serverOptions := make([]dtls.ServerOption, 0, len(options)+2)
-	for _, o := range options {
-		serverOptions = append(serverOptions, o)
-	}
-	serverOptions = append(serverOptions,
-		dtls.WithClientAuth(dtls.RequireAnyClientCert),
-		// RFC 6347, section 4.2.1: HelloVerifyRequest verifies the client's address. ICE has done
-		// so, and it takes a round trip.
-		dtls.WithInsecureSkipVerifyHello(true))
-	return dtls.ServerWithOptions(p, pipeAddr{}, serverOptions...)
 }
 
 var errNoPeerCertificate = errors.New("dtls: the peer has no certificate")

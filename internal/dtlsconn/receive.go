@@ -117,44 +117,46 @@ func (c *Conn) push(datagram []byte) {
 func (c *Conn) receiveRecords(rx *opener, datagram []byte, data func([]byte)) {
 	for len(datagram) > 0 {
 		r, rest, ok := nextRecord(datagram)
-		if !ok || r.epoch != epochApplication || c.isClosed() {
+		if !ok {
+			c.counters.discarded.Add(1)
+			return
+		}
+		datagram = rest
+		if r.epoch != epochApplication || c.isClosed() {
 			// Plaintext after the handshake is either forged or retransmitted; the Finished of the
 			// retransmitted flight suffices. There is no later epoch.
 			c.counters.discarded.Add(1)
-			if !ok {
-				return
-			}
-			datagram = rest
 			continue
 		}
-		datagram = rest
 		plaintext, verdict := rx.open(r)
 		switch verdict {
 		case opened:
+			c.receivePlaintext(r.contentType, plaintext, data)
 		case replayed:
 			c.counters.replayed.Add(1)
-			continue
 		case badMAC:
 			c.counters.badMAC.Add(1)
-			continue
-		default:
-			c.counters.discarded.Add(1)
-			continue
-		}
-		switch r.contentType {
-		case contentApplicationData:
-			c.counters.recordsReceived.Add(1)
-			c.counters.bytesReceived.Add(uint64(len(plaintext)))
-			if data != nil {
-				data(plaintext)
-			}
-		case contentAlert:
-			c.receiveAlert(plaintext)
-		case contentHandshake:
-			c.repeatLastFlight(plaintext)
 		default:
 			c.counters.discarded.Add(1)
 		}
+	}
+}
+
+// receivePlaintext processes the plaintext of an authentic record.
+func (c *Conn) receivePlaintext(contentType byte, plaintext []byte, data func([]byte)) {
+	switch contentType {
+	case contentApplicationData:
+		c.counters.recordsReceived.Add(1)
+		c.counters.bytesReceived.Add(uint64(len(plaintext)))
+		if data != nil {
+			data(plaintext)
+		}
+	case contentAlert:
+		c.receiveAlert(plaintext)
+	case contentHandshake:
+		c.repeatLastFlight(plaintext)
+	default:
+		c.counters.discarded.Add(1)
 	}
 }
 
