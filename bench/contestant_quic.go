@@ -10,8 +10,9 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// quicDatagram is the size of QUIC's datagrams, in bytes of UDP payload: that of all contestants that use UDP. Path MTU
-// discovery, which would find the 65,536 bytes of the loopback interface as far as quic-go goes, is off.
+// quicDatagram is the size of QUIC's datagrams, in bytes of UDP payload: that of all contestants
+// that use UDP. Path MTU discovery, which would find the 65,536 bytes of the loopback interface as
+// far as quic-go goes, is off.
 const quicDatagram = 1225
 
 // overQUIC is one stream of a connection of quic-go.

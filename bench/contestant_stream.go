@@ -15,9 +15,10 @@ import (
 	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
-// byteStream is a stream of bytes over an encrypted transport, a reference for W1: it shows the throughput and the CPU time that
-// a program would have without WebRTC. It is no peer: ratios and goals do not refer to it. Messages are preceded by
-// their length in 4 bytes, and each is one Write. A sender keeps buffered as much as the transport accepts.
+// byteStream is a stream of bytes over an encrypted transport, a reference for W1: it shows the
+// throughput and the CPU time that a program would have without WebRTC. It is no peer: ratios and
+// goals do not refer to it. Messages are preceded by their length in 4 bytes, and each is one
+// Write. A sender keeps buffered as much as the transport accepts.
 type byteStream struct {
 	label, module, about string
 	variables            []string // of the environment

@@ -18,7 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// QUIC's datagrams are as large as those of the data channels, also when there has been time for path MTU discovery.
+// QUIC's datagrams are as large as those of the data channels, also when there has been time for
+// path MTU discovery.
 func TestQUICDatagrams(t *testing.T) {
 	own, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 	require.NoError(t, err)

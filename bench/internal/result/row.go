@@ -1,5 +1,5 @@
-// Package result is what the programs of this module report: rows of one metric each, with the median of every
-// contestant, as text and as JSON, and the machine that they were measured on.
+// Package result is what the programs of this module report: rows of one metric each, with the
+// median of every contestant, as text and as JSON, and the machine that they were measured on.
 package result
 
 import (
@@ -7,13 +7,14 @@ import (
 	"slices"
 )
 
-// Ours is what our library is called in the results: all others are its peers.
+// Ours is the name of our library in the results.
 const Ours = "ours"
 
-// Floor is what the least is called that an exchange costs, without any library: no peer, but shown beside them.
+// Floor is the name of the least cost of an exchange, without any library. It is not a peer.
 const Floor = "floor"
 
-// The references of the throughput of data channels: byte streams without WebRTC. They are no peers, but shown beside them.
+// The references for the throughput of data channels: byte streams without WebRTC. They are not
+// peers.
 const (
 	TLS  = "tls-tcp"
 	QUIC = "quic"
