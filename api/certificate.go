@@ -24,9 +24,10 @@ func certificateFor(s settings) (tls.Certificate, sdp.Fingerprint, error) {
 	return own, fingerprint, nil
 }
 
-// loadOrGenerate loads the configured certificate or generates one. An ECDSA certificate takes a tenth of a millisecond and
-// is generated for each connection, so that nobody can tell that two connections belong to one program. An RSA key takes
-// a hundred milliseconds and more: the process has one.
+// loadOrGenerate loads the configured certificate or generates one. An ECDSA certificate takes a
+// tenth of a millisecond and is generated for each connection, so that nobody can tell that two
+// connections belong to one program. An RSA key takes a hundred milliseconds and more: the process
+// has one.
 func loadOrGenerate(s settings) (tls.Certificate, error) {
 	if s.CertificatePEMFile != "" {
 		own, err := certificate.Load(s.CertificatePEMFile, s.KeyPEMFile, s.KeyPEMPass)
@@ -56,9 +57,9 @@ var (
 	preloaded  bool
 )
 
-// Preload initializes the random generator and the tables of elliptic curves, which the first connection would otherwise do.
-// It is optional. It reports whether this call initialized them: false if they already were. It may be called from any
-// goroutine.
+// Preload initializes the random generator and the tables of elliptic curves, which the first
+// connection would otherwise do. It is optional. It reports whether this call initialized them:
+// false if they already were. It may be called from any goroutine.
 func Preload() (loaded bool) {
 	preloading.Lock()
 	defer preloading.Unlock()

@@ -50,7 +50,6 @@ type transport struct {
 	started      bool              // the handshake has begun
 	established  bool              // it is done
 	dtlsEvents   []dtlsEvent
-	flights      flights
 	replaced     sync.WaitGroup // earlier associations that are being closed
 	early        [][]byte       // datagrams that came before there was a dtls
 
@@ -318,7 +317,9 @@ func (t *transport) transmit() {
 	if path == nil {
 		return
 	}
-	t.transmitFlights(path)
+	if t.dtls != nil {
+		t.transmitDTLS(path)
+	}
 	if t.sctp != nil && t.established {
 		t.transmitSCTP(path)
 	}
@@ -380,15 +381,17 @@ func (t *transport) stop() {
 func (t *transport) release() {
 	if t.dtls != nil {
 		t.dtls.Close() // with a close_notify, which tells the peer
-		t.dtls.Wait()
 	}
 	t.mu.Lock()
-	if path := t.ice.Path(); path != nil {
-		t.transmitFlights(path)
+	if path := t.ice.Path(); path != nil && t.dtls != nil {
+		t.transmitDTLS(path)
 		t.send()
 	}
 	t.ice.Close()
 	t.mu.Unlock()
+	if t.dtls != nil {
+		t.dtls.Wait()
+	}
 	t.ice.Wait()
 	t.replaced.Wait()
 }

@@ -2,7 +2,6 @@ package rtc
 
 import (
 	"errors"
-	"sync"
 
 	"github.com/rtcstack/rtcstack/internal/dtlsconn"
 	"github.com/rtcstack/rtcstack/internal/link"
@@ -20,7 +19,7 @@ func (t *transport) startDTLS() error {
 		Certificate: t.identity.certificate,
 		VerifyPeer:  t.verifier(),
 		MTU:         t.settings.MTU - link.IPUDPHeaders,
-		Output:      func(datagram []byte) { t.queueFlight(n, datagram) },
+		Ready:       t.sendDTLS,
 		Handshaked:  func(err error) { t.reportDTLS(n, dtlsEvent{err: err}) },
 		Data:        func(plaintext []byte) { t.receiveLate(n, plaintext) },
 		Closed:      func(err error) { t.reportDTLS(n, dtlsEvent{closed: true, err: err}) },
@@ -39,7 +38,6 @@ func (t *transport) startDTLS() error {
 		})
 	}
 	t.dtls, t.started, t.established, t.dtlsEvents = conn, false, false, nil
-	t.flights.reset(n)
 	for _, datagram := range t.early {
 		conn.Receive(datagram, t.deliver)
 	}
@@ -101,56 +99,21 @@ func (t *transport) connect() {
 	t.sctp.Connect(t.now)
 }
 
-// flights are datagrams that goroutines of the DTLS association have made: of the handshake, and alerts.
-type flights struct {
-	mu          sync.Mutex
-	association int
-	queue       [][]byte
-	armed       bool // a goroutine is on its way to send them
-}
-
-// maxFlights bounds the datagrams that wait for a path. A flight with a large certificate chain is a dozen.
-const maxFlights = 64
-
-func (f *flights) reset(association int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.association, f.queue = association, nil
-}
-
-// queueFlight takes a datagram from a goroutine of the DTLS association, or from within Receive.
-func (t *transport) queueFlight(association int, datagram []byte) {
-	f := &t.flights
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if association != f.association || len(f.queue) >= maxFlights {
-		return
-	}
-	f.queue = append(f.queue, append([]byte(nil), datagram...))
-	if !f.armed {
-		f.armed = true
-		go t.sendFlights()
-	}
-}
-
-func (t *transport) sendFlights() {
+// sendDTLS is called by goroutines of the DTLS association, when it has something to send.
+func (t *transport) sendDTLS() {
 	t.lock()
-	defer t.unlock()
-	t.flights.mu.Lock()
-	defer t.flights.mu.Unlock()
-	t.flights.armed = false
+	t.unlock()
 }
 
-// transmitFlights adds the datagrams of the handshake to the batch.
-func (t *transport) transmitFlights(path *link.Path) {
-	f := &t.flights
-	f.mu.Lock()
-	queue := f.queue
-	f.queue = nil
-	f.mu.Unlock()
-	for _, datagram := range queue {
+// transmitDTLS adds what the DTLS association has queued to the batch: handshakes, alerts, and the records of its library.
+func (t *transport) transmitDTLS(path *link.Path) {
+	for {
+		datagram, ok := t.dtls.Transmit(t.batch.Reserve(path, t.settings.MTU))
+		if !ok {
+			return
+		}
 		t.count(len(datagram))
-		t.batch.Commit(path, append(t.batch.Reserve(path, len(datagram)), datagram...))
+		t.batch.Commit(path, datagram)
 	}
 }
 
@@ -192,7 +155,7 @@ func (t *transport) transmitSlowly(path *link.Path) {
 			break
 		}
 	}
-	t.transmitFlights(path)
+	t.transmitDTLS(path)
 }
 
 // sctpMTU is the size in bytes of the largest SCTP packet to begin with.

@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// Every measurement runs in a process of its own: this program again, with a hidden first argument and the task as the
-// second. The result comes back on its standard output.
+// Each measurement runs in a process of its own: this program, with a hidden first argument and the
+// task as the second. It writes the result to its standard output.
 const (
 	childArgument  = "-child"
 	remoteArgument = "-remote"
 )
 
-// childLimit is how long a measurement may take beyond the times that its task names.
+// childLimit is the longest time of a measurement, in addition to the durations of its task.
 const childLimit = 3 * time.Minute
 
-// selfCommand makes the command of a process for a task.
+// selfCommand returns the command of a process for a task.
 func selfCommand(argument string, t task) (*exec.Cmd, error) {
 	return selfCommandContext(context.Background(), argument, t)
 }
@@ -74,13 +74,13 @@ func lastLines(s string, n int) string {
 	return strings.Join(lines[max(len(lines)-n, 0):], "\n")
 }
 
-// runAsChild does what a hidden argument says, and tells whether there was one.
+// runAsChild runs the task of a hidden argument, and reports whether there is one.
 func runAsChild(arguments []string) bool {
 	if len(arguments) != 3 || (arguments[1] != childArgument && arguments[1] != remoteArgument) {
 		return false
 	}
 	result := os.Stdout
-	os.Stdout = os.Stderr // what a library prints must not be in the result
+	os.Stdout = os.Stderr // the output of libraries must not be in the result
 	if err := runTask(arguments[1], arguments[2], result); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -111,7 +111,7 @@ func runTask(argument, text string, result *os.File) error {
 	return json.NewEncoder(result).Encode(m)
 }
 
-// profileName is the file of one measurement's profile; in a later round it is replaced.
+// profileName returns the file of one measurement's profile, which a later round replaces.
 func profileName(directory string, t task) string {
 	if directory == "" {
 		return ""
@@ -126,7 +126,7 @@ func profileName(directory string, t task) string {
 	return fmt.Sprintf("%s%c%s.pprof", directory, os.PathSeparator, name)
 }
 
-// remoteProfile is the receiver's, beside the sender's.
+// remoteProfile returns the file of the receiver's profile, given that of the sender's.
 func remoteProfile(sender string) string {
 	return strings.Replace(sender, "-sender.pprof", "-receiver.pprof", 1)
 }

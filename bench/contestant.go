@@ -6,16 +6,16 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// contestant is a library under measurement. All contestants find each other by the same signalling, over the loopback
-// address only, and are driven by the same workloads.
+// contestant is a library under measurement. All contestants connect over the loopback address, by
+// the same signalling, and run the same workloads, each in a process of its own, so that they share
+// neither heap nor garbage collector.
 //
-// A library takes part by adding itself to contestants, in an init function of its own file; one that is not always
-// there (it needs cgo, say) has a build tag. What it runs in is a process of its own, so that it shares neither heap
-// nor garbage collector with others.
+// A library takes part if its file adds it to contestants in an init function. One that needs cgo,
+// for example, has a build tag.
 type contestant interface {
 	// name identifies it in results and flags.
 	name() string
-	// version and settings are for the reader of the results.
+	// version and settings are shown with the results.
 	version() string
 	settings() string
 	// environment is added to that of its processes.
@@ -23,20 +23,21 @@ type contestant interface {
 	newPeer(peerOptions) (peer, error)
 }
 
-// peerOptions are what a peer needs to know from the start. Its functions are called from any goroutine of the
-// library's; message never concurrently for one channel.
+// peerOptions configure a peer. The peer calls the functions from any goroutine, message not
+// concurrently for one channel.
 type peerOptions struct {
-	maxMessage int                   // bytes of the largest message that will come
-	signal     func(signal)          // brings a signal to the other side; never blocks for it
+	maxMessage int                   // the largest message received, in bytes
+	signal     func(signal)          // delivers a signal to the other side; does not block
 	opened     func(channel)         // a channel is open: one opened here, or by the other side
-	message    func(channel, []byte) // a message has come; it may be used during the call only
+	message    func(channel, []byte) // a message was received; it is valid during the call only
 }
 
 // peer is one end of a connection.
 type peer interface {
-	// open makes a data channel, and the offer for it.
+	// open creates a data channel, and the offer for it.
 	open(channelOptions) error
-	// accept takes a signal of the other side. Calls are one after the other, in the order of the signals.
+	// accept processes a signal of the other side. Calls are not concurrent, and in the order of
+	// the signals.
 	accept(signal) error
 	close() error
 }
@@ -49,24 +50,26 @@ type channelOptions struct {
 
 // channel is one end of a data channel.
 type channel interface {
-	// write sends a message, and waits before it while more than highWater bytes are buffered.
+	// write waits while more than highWater bytes are buffered, then sends a message.
 	write([]byte) error
 	// send sends a message without waiting.
 	send([]byte) error
 }
 
-// highWater is what a sender keeps buffered, in bytes.
+// highWater is the amount that a sender keeps buffered, in bytes.
 const highWater = 1 << 20
 
-// oursName is what our library is called in the results.
+// oursName is the name of our library in the results.
 const oursName = result.Ours
 
-// contestants is everybody, in the order of the results; ours is the first.
+// contestants are all contestants in the order of the results; ours is the first.
 var contestants = []contestant{
 	ours{},
 	pion{label: "pion"},
 	pion{label: "pion-tuned", tuned: true},
 	pion{label: "pion-tuned-gogc400", tuned: true, gogc: 400},
+	tlsOverTCP,
+	overQUIC,
 }
 
 func contestantNamed(name string) (contestant, error) {

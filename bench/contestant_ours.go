@@ -8,8 +8,8 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// oursMTU makes our largest datagram as large as pion's, 1,225 bytes of UDP payload, by which the cost of a packet and the
-// number of packets compare. An MTU that is given also turns path MTU discovery off.
+// oursMTU makes our largest datagram as large as pion's, 1,225 bytes of UDP payload, so that costs
+// for a packet and numbers of packets are comparable. A configured MTU disables path MTU discovery.
 const oursMTU = 1284
 
 type ours struct{}
@@ -74,7 +74,7 @@ func (p *oursPeer) close() error { return p.CloseAndWait() }
 
 type oursChannel struct{ dc *rtc.DataChannel }
 
-// write relies on WriteMessage waiting at the same amount.
+// write relies on WriteMessage, which waits at the same amount.
 func (c oursChannel) write(data []byte) error {
 	return c.dc.WriteMessage(context.Background(), rtc.Message{Data: data})
 }

@@ -10,16 +10,18 @@ import (
 
 	"github.com/pion/datachannel"
 	"github.com/pion/ice/v4"
-	"github.com/pion/transport/v4"
-	"github.com/pion/transport/v4/stdnet"
+	"github.com/pion/transport/v5"
+	"github.com/pion/transport/v5/stdnet"
 	"github.com/pion/webrtc/v4"
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// pionSocketBuffer is what the tuned sockets ask for, each way; the default loses datagrams in bursts.
+// pionSocketBuffer is the buffer of the tuned sockets, in bytes, in each direction; the default
+// loses datagrams of bursts.
 const pionSocketBuffer = 4 << 20
 
-// pion is github.com/pion/webrtc, in its defaults or in the best settings that are known for these workloads.
+// pion is github.com/pion/webrtc, with its defaults or with the best known settings for these
+// workloads.
 type pion struct {
 	label string
 	tuned bool
@@ -48,7 +50,7 @@ func (c pion) environment() []string {
 	return []string{fmt.Sprintf("GOGC=%d", c.gogc)}
 }
 
-// pionShared is what the connections of a process have in common.
+// pionShared is shared by the connections of a process.
 type pionShared struct {
 	api           *webrtc.API
 	configuration webrtc.Configuration
@@ -68,7 +70,7 @@ func (c pion) shared(maxMessage int) (pionShared, error) {
 func (c pion) makeShared(maxMessage int) (pionShared, error) {
 	var s pionShared
 	var engine webrtc.SettingEngine
-	// The loopback address alone, as for all.
+	// Only the loopback address, as for all contestants.
 	engine.SetIncludeLoopbackCandidate(true)
 	engine.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
@@ -207,7 +209,7 @@ func (p *pionPeer) adopt(dc *webrtc.DataChannel) {
 		if p.detach {
 			raw, err := dc.Detach()
 			if err != nil {
-				return // nobody hears of the channel, and the measurement fails
+				return // the channel does not open, and the measurement fails
 			}
 			c.raw = raw
 			go p.read(c)
@@ -216,7 +218,7 @@ func (p *pionPeer) adopt(dc *webrtc.DataChannel) {
 	})
 }
 
-// read is the reader of a detached channel, whose buffer is as large as it must be.
+// read reads the messages of a detached channel, with a buffer for the largest.
 func (p *pionPeer) read(c *pionChannel) {
 	buf := make([]byte, p.options.maxMessage)
 	for {

@@ -6,14 +6,16 @@ import (
 )
 
 const (
-	// guardedWorkload and guardedSize, in bytes, are what the guard looks at: where the cost is that of the bytes.
+	// guardedWorkload and guardedSize, the smallest size in bytes, select the results for the
+	// guard: those where the cost is proportional to the bytes.
 	guardedWorkload = "W1"
 	guardedSize     = 16 << 10
-	// guardRounds are added before the guard fails, as a busy machine may have spoilt a round or two.
+	// guardRounds are measured in addition before the guard fails, because other load of the
+	// machine may have affected a round or two.
 	guardRounds = 3
 )
 
-// guard fails if our throughput is below a multiple of the best of pion's.
+// guard returns an error if our throughput is below a multiple of the best of pion's.
 func (p plan) guard(r *results, multiple float64, show *progress) error {
 	for _, s := range r.series {
 		if s.workload.id != guardedWorkload || s.task.Size < guardedSize {

@@ -18,15 +18,15 @@ var charts = template.Must(template.New("charts").Parse(chartTemplate))
 // The geometry of a chart, in the pixels of its view box.
 const (
 	chartWidth  = 560
-	nameWidth   = 148 // left of the bars: who
-	valueWidth  = 150 // right of the longest: how much
+	nameWidth   = 148 // of the names, left of the bars
+	valueWidth  = 150 // of the values, right of the longest bar
 	barHeight   = 15
 	barPitch    = 20
 	groupHeader = 22
 	groupGap    = 8
 )
 
-// page is what the template shows.
+// page is the data of the template.
 type page struct {
 	report
 	Sections    []chartSection
@@ -70,7 +70,7 @@ type bar struct {
 	Spread           bool
 }
 
-// html draws the report, as one file that needs nothing else.
+// html returns the report as an HTML file with charts, without references to other files.
 func (r report) html() ([]byte, error) {
 	p := page{report: r}
 	for _, s := range r.sections() {
@@ -101,7 +101,7 @@ func cardOf(r result.Row) card {
 	return card{title + ": " + r.Metric, result.FormatValue(r.Ours) + ", " + r.RatioText(), r.Goal, *r.Met}
 }
 
-// byMetric splits the rows of a section, in the order in which the metrics come first.
+// byMetric splits the rows of a section by metric, in the order of the metrics.
 func byMetric(rows []result.Row) [][]result.Row {
 	var all [][]result.Row
 	at := map[string]int{}
@@ -161,7 +161,7 @@ func drawChart(rows []result.Row, names []string) chart {
 	return c
 }
 
-// remark compares with the best peer, and with the goal.
+// remark returns the comparison with the best peer and with the goal.
 func remark(r result.Row) string {
 	text := ""
 	if r.Ratio != nil {
@@ -182,5 +182,5 @@ func (chart) Width() int     { return chartWidth }
 func (chart) Left() int      { return nameWidth }
 func (chart) BarHeight() int { return barHeight }
 
-// Px writes a coordinate.
+// Px formats a coordinate.
 func (chart) Px(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }

@@ -6,10 +6,11 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/usage"
 )
 
-// measureIdle is W4: what a connected PeerConnection holds that has nothing to do, some seconds after it connected.
+// measureIdle is W4: the memory and goroutines of an idle connected PeerConnection, some seconds
+// after it has connected.
 func measureIdle(c contestant, t task) (metrics, error) {
 	s := newSession(c, 0)
-	warm, err := s.connect(pairOptions{}) // what is there once for all connections does not count
+	warm, err := s.connect(pairOptions{}) // memory that all connections share does not count
 	if err != nil {
 		return nil, err
 	}

@@ -1,13 +1,14 @@
-// Command bench measures this library and others side by side: throughput, latency, connection setup, memory, and
-// behaviour on a bad line. It prints a table; see README.md for what the columns mean.
+// Command bench measures this library beside others: throughput, latency, connection setup, memory,
+// and throughput over a path with delay and loss. It prints a table, whose columns README.md
+// explains.
 //
 //	go run .                        everything, in about twenty minutes
 //	go run . -quick                 everything, briefly, in less than two
 //	go run . -only W1,W2 -json FILE -html FILE
 //	go run . -quick -only W1 -guard 2.5
 //
-// Every measurement runs in a process of its own, and the contestants take turns, so that what the machine does besides
-// hits all of them. Others take part by implementing contestant.
+// Each measurement runs in a process of its own, and the contestants take turns, so that other load
+// of the machine affects all of them. Further libraries take part by implementing contestant.
 package main
 
 import (
@@ -78,7 +79,7 @@ func runMain() error {
 	return errors.Join(r.writeFiles(*jsonFile, *htmlFile), guardError, r.oursFailed())
 }
 
-// writeFiles writes what was asked for.
+// writeFiles writes the requested files.
 func (r report) writeFiles(jsonFile, htmlFile string) error {
 	for _, f := range []struct {
 		name   string
@@ -98,7 +99,8 @@ func (r report) writeFiles(jsonFile, htmlFile string) error {
 	return nil
 }
 
-// oursFailed is an error when our library did not survive a measurement. That of a peer is only reported.
+// oursFailed returns an error if a measurement of our library has failed. Failures of peers are
+// only reported.
 func (r report) oursFailed() error {
 	for _, f := range r.Failures {
 		if f.Contestant == oursName {

@@ -7,11 +7,11 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/usage"
 )
 
-// warmUpTrips is how many round trips go before those that are measured.
+// warmUpTrips is the number of round trips before those that are measured.
 const warmUpTrips = 500
 
-// measurePingPong is W2: a message goes there and back, then the next. Each side answers from inside its callback, so
-// that no hand-over of the program's own is in the time.
+// measurePingPong is W2: one message at a time goes there and back. Each side answers within its
+// callback, so that the time includes no other goroutine of the program.
 func measurePingPong(c contestant, t task) (metrics, error) {
 	s := newSession(c, t.Size)
 	trips := make([]time.Duration, 0, warmUpTrips+t.Count)
@@ -62,7 +62,7 @@ func measurePingPong(c contestant, t task) (metrics, error) {
 	}, nil
 }
 
-// percentile of what is sorted.
+// percentile returns a percentile of sorted durations.
 func percentile(sorted []time.Duration, p int) time.Duration {
 	return sorted[min(len(sorted)*p/100, len(sorted)-1)]
 }

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// progress tells on a terminal what is being measured. Where there is no terminal it is silent.
+// progress shows the current measurement on a terminal. Without a terminal it shows nothing.
 type progress struct {
-	out         io.Writer // nil: silent
+	out         io.Writer // nil: nothing is shown
 	start       time.Time
 	done, total int
 }
 
-// terminalProgress writes to the standard error, if that is a terminal.
+// terminalProgress returns a progress on the standard error, if that is a terminal.
 func terminalProgress() *progress {
 	p := &progress{start: time.Now()}
 	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
@@ -23,7 +23,7 @@ func terminalProgress() *progress {
 	return p
 }
 
-// step says what begins now, in place of what was said before.
+// step shows a measurement that begins, in place of the one before.
 func (p *progress) step(what string) {
 	if p.out != nil {
 		left := "?"

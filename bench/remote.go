@@ -13,8 +13,8 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/usage"
 )
 
-// The process of the receiver, when sender and receiver have one each, talks with the sender's over its standard input
-// and output, in JSON: signals both ways, samples on request.
+// If sender and receiver have a process each, the receiver's process exchanges JSON with the
+// sender's over its standard input and output: signals in both directions, and samples on request.
 
 // note is one message between the two processes.
 type note struct {
@@ -23,7 +23,7 @@ type note struct {
 	Error  string  `json:"error,omitempty"`
 }
 
-// notes writes to the other process, from any goroutine.
+// notes writes to the other process. It may be used by several goroutines.
 type notes struct {
 	mu sync.Mutex
 	e  *json.Encoder
@@ -35,7 +35,7 @@ func (n *notes) write(v note) error {
 	return n.e.Encode(v)
 }
 
-// remote is the receiver's process, seen from the sender's.
+// remote is the receiver's process in the sender's.
 type remote struct {
 	session *session
 	command *exec.Cmd
@@ -106,7 +106,7 @@ func (r *remote) connect(o channelOptions) (channel, error) {
 	return r.end.channel, nil
 }
 
-// sample asks the receiver.
+// sample requests a sample of the receiver.
 func (r *remote) sample() (sample, error) {
 	if err := r.notes.write(note{Sample: &sample{}}); err != nil {
 		return sample{}, err
@@ -121,12 +121,12 @@ func (r *remote) sample() (sample, error) {
 	}
 }
 
-// stop ends the process: its input ends.
+// stop ends the process by closing its input.
 func (r *remote) stop() error {
 	return errors.Join(r.input.Close(), r.command.Wait())
 }
 
-// runRemote is the receiver's process.
+// runRemote runs the receiver's process.
 func runRemote(c contestant, t task, in io.Reader, out io.Writer) error {
 	s := newSession(c, t.Size)
 	to := &notes{e: json.NewEncoder(out)}
@@ -149,7 +149,7 @@ func runRemote(c contestant, t task, in io.Reader, out io.Writer) error {
 		case n.Signal != nil:
 			s.signalling.jobs <- func() error { return e.accept(*n.Signal) }
 		case n.Sample != nil:
-			if !profiling { // the first sample begins the measurement
+			if !profiling { // the first request begins the measurement
 				profiling = true
 				if stop, err = usage.StartProfile(t.CPUProfile); err != nil {
 					return err

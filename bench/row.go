@@ -6,7 +6,7 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// rows evaluates the results. Where ours was not measured there is no row.
+// rows evaluates the results. Tasks without a result of ours have no row.
 func (r *results) rows() []result.Row {
 	var rows []result.Row
 	for _, s := range r.series {
@@ -38,7 +38,7 @@ func (s *series) row(m metric, ours metrics) (result.Row, bool) {
 	return r, ok
 }
 
-// report is all of a run, as it is written in JSON.
+// report is a whole run, in the form that is written as JSON.
 type report struct {
 	Machine     result.Machine    `json:"machine"`
 	Quick       bool              `json:"quick"`
@@ -47,7 +47,7 @@ type report struct {
 	Failures    []failure         `json:"failures,omitempty"`
 }
 
-// contestantEntry tells who took part.
+// contestantEntry describes a contestant that took part.
 type contestantEntry struct {
 	Name     string `json:"name"`
 	Version  string `json:"version"`

@@ -8,37 +8,37 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// plan is what to measure.
+// plan selects what is measured.
 type plan struct {
 	workloads   []*workload
 	contestants []contestant
 	quick       bool
-	rounds      int    // 0: as many as the workload says
+	rounds      int    // 0: the number of the workload
 	profiles    string // a directory for CPU profiles of ours; empty: none
 }
 
-// series is the results of one task, of all contestants.
+// series holds the results of all contestants for one task.
 type series struct {
 	workload *workload
 	task     task
 	samples  map[string][]metrics // by contestant, a value for each round
 }
 
-// results are those of a run.
+// results are the results of a run.
 type results struct {
 	series   []*series
 	failures []failure
 }
 
-// failure is a measurement that did not work.
+// failure is a failed measurement.
 type failure struct {
 	Workload   string `json:"workload"`
 	Contestant string `json:"contestant"`
 	Error      string `json:"error"`
 }
 
-// run measures everything. The contestants take turns, so that each round sees all of them under nearly the same
-// conditions, and every round begins with another one.
+// run measures the plan. The contestants take turns, so that a round measures all of them under
+// nearly the same conditions, and each round begins with another one.
 func (p plan) run(show *progress) *results {
 	r := &results{}
 	for _, w := range p.workloads {
@@ -65,9 +65,13 @@ func (p plan) run(show *progress) *results {
 	return r
 }
 
-// contestantsOf leaves out who would only be measured twice.
+// contestantsOf returns the contestants that take part in a workload: without byte streams, except
+// where they serve as a reference, and without those that would be measured twice.
 func (p plan) contestantsOf(w *workload) []contestant {
 	return slices.DeleteFunc(slices.Clone(p.contestants), func(c contestant) bool {
+		if _, ok := c.(byteStream); ok {
+			return !w.streams
+		}
 		return w.settled && len(c.environment()) > 0
 	})
 }
@@ -94,7 +98,7 @@ func (p plan) measure(r *results, s *series, rounds int, show *progress) {
 	}
 }
 
-// describe names a task for the reader.
+// describe returns the text for a task in the results.
 func (t task) describe() string {
 	text := t.Workload
 	if t.Size > 0 {
@@ -106,7 +110,7 @@ func (t task) describe() string {
 	return text
 }
 
-// values are one contestant's values of one metric, sorted.
+// values returns one contestant's values of one metric, sorted.
 func (s *series) values(contestant, metric string) []float64 {
 	var values []float64
 	for _, m := range s.samples[contestant] {
@@ -118,7 +122,7 @@ func (s *series) values(contestant, metric string) []float64 {
 	return values
 }
 
-// medians of all metrics of one contestant.
+// medians returns the medians of all metrics of one contestant.
 func (s *series) medians(contestant string) metrics {
 	m := metrics{}
 	for _, sample := range s.samples[contestant] {

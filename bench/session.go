@@ -9,10 +9,10 @@ import (
 	"github.com/rtcstack/rtcstack/bench/relay"
 )
 
-// patience is how long anything that should happen at once may take.
+// patience is the timeout of steps that take no time of their own.
 const patience = 20 * time.Second
 
-// session is a process's view of one measurement: its contestant, its signalling, and what went wrong.
+// session is one measurement in a process: the contestant, the signalling, and the first error.
 type session struct {
 	contestant contestant
 	maxMessage int
@@ -41,7 +41,7 @@ type end struct {
 	channel channel // after ready
 }
 
-// newEnd makes one side. message may be nil.
+// newEnd creates one side. message may be nil.
 func (s *session) newEnd(send func(signal), message func(channel, []byte)) (*end, error) {
 	e := &end{opened: make(chan channel, 1)}
 	if message == nil {
@@ -75,7 +75,7 @@ func (s *session) ready(e *end) error {
 	}
 }
 
-// sleep waits while nothing fails.
+// sleep waits for d, or until the measurement fails.
 func (s *session) sleep(d time.Duration) error {
 	select {
 	case err := <-s.failed:
@@ -85,21 +85,21 @@ func (s *session) sleep(d time.Duration) error {
 	}
 }
 
-// pairOptions say how to connect two ends in this process.
+// pairOptions configure a connection with both ends in this process.
 type pairOptions struct {
 	channel    channelOptions
 	path       *relay.Relay // between them; nil: directly
 	fromA, toA func(channel, []byte)
 }
 
-// pair is a connection with both its ends in this process; a made the channel.
+// pair is a connection with both ends in this process; a opens the channel.
 type pair struct {
 	a, b   *end
 	closed atomic.Bool
 }
 
-// connect makes a pair and waits until its channel is open on both sides. toA gets the messages that come to a, fromA
-// those that come to b.
+// connect creates a pair and waits until its channel is open on both sides. toA is called with the
+// messages that a receives, fromA with those that b receives.
 func (s *session) connect(o pairOptions) (*pair, error) {
 	p := &pair{}
 	bring := func(i int, to **end) func(signal) {
@@ -107,7 +107,7 @@ func (s *session) connect(o pairOptions) (*pair, error) {
 			s.signalling.jobs <- func() (err error) {
 				defer func() {
 					if p.closed.Load() {
-						err = nil // a candidate that comes when nobody needs it any more
+						err = nil // a candidate that arrives after the end
 					}
 				}()
 				if o.path != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/rtcstack/rtcstack/bench/relay"
 )
 
-// signal is what one side of a connection has to tell the other: a description, or a candidate.
+// signal is a message of the signalling: a description or a candidate.
 type signal struct {
 	Description string `json:"description,omitempty"` // "offer" or "answer"; empty: a candidate
 	SDP         string `json:"sdp,omitempty"`
@@ -16,13 +16,14 @@ type signal struct {
 	Mid         string `json:"mid,omitempty"`
 }
 
-// signalling brings the signals of all connections of a process to their destinations, one at a time and in order.
+// signalling delivers the signals of all connections of a process, one at a time and in order.
 type signalling struct {
 	jobs chan func() error
 	fail func(error)
 }
 
-// signallingDepth is more than the signals of one connection, so that whoever signals is never held up.
+// signallingDepth is larger than the number of signals of one connection, so that sending a signal
+// does not block.
 const signallingDepth = 256
 
 func newSignalling(fail func(error)) *signalling {
@@ -37,11 +38,12 @@ func newSignalling(fail func(error)) *signalling {
 	return s
 }
 
-// through changes the signals of end i (0 or 1) so that its peer finds it behind a relay, which is told where it is.
-// Candidates that the relay does not stand for (TCP, IPv6) are dropped: ok is false.
+// through returns a signal of end i (0 or 1) with the relay's address instead of its own, and
+// attaches its own to the relay. It reports false for candidates that the relay does not support,
+// those of TCP and IPv6.
 func (s signal) through(r *relay.Relay, i int) (changed signal, ok bool, err error) {
 	if s.Description != "" {
-		// Candidates are signalled one by one. A library may repeat them in the description.
+		// Candidates are signalled one by one, and may be repeated in the description.
 		var kept []string
 		for line := range strings.Lines(s.SDP) {
 			if !strings.HasPrefix(line, "a=candidate:") {

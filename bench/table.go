@@ -7,7 +7,8 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// writeTable writes the report as text: the machine, who took part, and a table for each workload.
+// writeTable writes the report as text: the machine, the contestants, and a table for each
+// workload.
 func (r report) writeTable(w io.Writer) {
 	m := r.Machine
 	fmt.Fprintf(w, "%s, %d CPUs, %s, kernel %s, %s\n", m.CPU, m.CPUs, m.System, m.Kernel, m.Go)
@@ -25,7 +26,7 @@ func (r report) writeTable(w io.Writer) {
 	}
 }
 
-// section is the rows that share a table.
+// section holds the rows of one table.
 type section struct {
 	Workload, Title string
 	Rows            []result.Row
@@ -54,7 +55,7 @@ func (r report) sections() []section {
 	return all
 }
 
-// names are those of the contestants, ours first.
+// names returns the names of the contestants, ours first.
 func (r report) names() []string {
 	var names []string
 	for _, c := range r.Contestants {

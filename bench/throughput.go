@@ -12,13 +12,14 @@ import (
 )
 
 const (
-	// leastReceived is how much a measurement on loopback is about, in bytes: many times what may be under way when it begins.
+	// leastReceived is the least amount received in a measurement on the loopback interface, in
+	// bytes: many times the amount that may be in flight when it begins.
 	leastReceived = 8 << 20
-	// patienceForBytes is after how long it is about less.
+	// patienceForBytes is the time after which a measurement ends with less.
 	patienceForBytes = 3 * time.Second
 )
 
-// sample is what one or several processes have done so far.
+// sample holds the counts and the resource usage of one or several processes so far.
 type sample struct {
 	Messages, Bytes uint64 // received
 	CPU             time.Duration
@@ -33,7 +34,7 @@ func (s sample) since(o sample) sample {
 	return sample{s.Messages - o.Messages, s.Bytes - o.Bytes, s.CPU - o.CPU, s.Mallocs - o.Mallocs}
 }
 
-// receiver counts messages, which carry their number in the first bytes, and checks them.
+// receiver checks and counts messages. Each has its number in the first 8 bytes.
 type receiver struct {
 	session         *session
 	size            int
@@ -57,14 +58,14 @@ func (r *receiver) message(_ channel, data []byte) {
 	r.bytes.Add(uint64(len(data)))
 }
 
-// sample reads the counts, and what the process has used.
+// sample returns the counts, and the resource usage of the process.
 func (r *receiver) sample() sample {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return sample{r.messages.Load(), r.bytes.Load(), usage.CPUTime(), m.Mallocs}
 }
 
-// sender sends numbered messages for ever, at most highWater ahead.
+// sender sends numbered messages without end, with at most highWater bytes buffered.
 type sender struct{ sent atomic.Uint64 }
 
 func (s *sender) run(session *session, c channel, size int) {
@@ -79,7 +80,7 @@ func (s *sender) run(session *session, c channel, size int) {
 	}
 }
 
-// measureThroughput sends in one direction for a time. It is W1, W5 and W6, by the fields of the task.
+// measureThroughput is W1, W5 and W6, depending on the task: one side sends for some time.
 func measureThroughput(c contestant, t task) (metrics, error) {
 	s := newSession(c, t.Size)
 	ordered := !t.Unreliable
@@ -103,7 +104,7 @@ func measureThroughput(c contestant, t task) (metrics, error) {
 		if from, err = far.connect(options); err != nil {
 			return nil, err
 		}
-		own := &receiver{} // counts nothing: what it samples is this process's usage
+		own := &receiver{} // counts nothing; samples the usage of this process
 		sampleAll = func() (sample, error) {
 			theirs, err := far.sample()
 			return theirs.add(own.sample()), err
@@ -134,8 +135,9 @@ func measureThroughput(c contestant, t task) (metrics, error) {
 	}
 	start, sentBefore := time.Now(), out.sent.Load()
 	var did sample
-	// A sender that waits for a timeout may be silent for the whole of a short measurement, and then deliver at once
-	// what it had transferred before. So the measurement goes on until that does not matter, within limits.
+	// A sender that waits for a timeout may send nothing during a short measurement, and messages
+	// received before may be delivered at once afterwards. So the measurement continues, within
+	// limits, until that does not matter.
 	for {
 		if err := s.sleep(t.Duration); err != nil {
 			return nil, err

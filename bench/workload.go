@@ -37,7 +37,7 @@ const (
 	lower  = result.Lower
 )
 
-// task is one measurement of one contestant; a process gets it as JSON.
+// task is one measurement of one contestant, passed to a process as JSON.
 type task struct {
 	Contestant string        `json:"contestant"`
 	Workload   string        `json:"workload"`
@@ -48,7 +48,7 @@ type task struct {
 	Count      int           `json:"count,omitempty"` // round trips, connections, pairs
 	WarmUp     time.Duration `json:"warmUp,omitempty"`
 	Duration   time.Duration `json:"duration,omitempty"`
-	Least      uint64        `json:"least,omitempty"`      // bytes that make it longer until they are received
+	Least      uint64        `json:"least,omitempty"`      // bytes; the measurement continues until they are received
 	CPUProfile string        `json:"cpuProfile,omitempty"` // a file for it
 }
 
@@ -64,8 +64,8 @@ func (p pathTask) config() relay.Config {
 	return relay.Config{Rate: p.Rate, Delay: p.RTT / 2, Loss: p.Loss, Queue: p.Queue, Seed: 1}
 }
 
-// longPath is a fast line over a continent that loses a packet in a hundred. Its queue holds what it has under way,
-// rate × RTT, as a router's usually does.
+// longPath is a fast path across a continent with a loss of 1 %. Its queue holds one
+// bandwidth-delay product.
 var longPath = pathTask{Rate: 100e6, RTT: 50 * time.Millisecond, Loss: 0.01, Queue: 100e6 / 8 / 20}
 
 // metric is a column of the results of a workload.
@@ -75,18 +75,21 @@ type metric struct {
 	goal   *goal // nil: for information
 }
 
-// workload is what is measured, and what is expected of it.
+// workload is a kind of measurement, with its metrics and goals.
 type workload struct {
 	id      string
 	title   string
 	measure func(contestant, task) (metrics, error)
 	metrics func(task) []metric
-	// tasks are the measurements, without a contestant, in the full or in the quick form.
+	// tasks returns the measurements, without a contestant, in the full or the quick form.
 	tasks func(quick bool) []task
-	// rounds is how often each contestant's turn comes, at most.
+	// rounds returns the number of measurements of each contestant.
 	rounds func(quick bool) int
-	// settled tells that garbage collection plays no part in it: contestants that differ by that only are not repeated.
+	// settled is true where garbage collection plays no part: contestants that differ by that only
+	// are not repeated.
 	settled bool
+	// streams is true where byte streams take part as well.
+	streams bool
 }
 
 var errTimedOut = errors.New("the measurement did not end in time")
@@ -96,10 +99,10 @@ var (
 	brief = timing{200 * time.Millisecond, 450 * time.Millisecond}
 )
 
-// timing is how long something is sent before the measurement, and during it.
+// timing is the time of sending before and during the measurement.
 type timing struct{ warmUp, duration time.Duration }
 
-// pick chooses between the full and the quick form.
+// pick returns the value for the full or the quick form.
 func pick[T any](quick bool, fullForm, quickForm T) T {
 	if quick {
 		return quickForm
@@ -111,13 +114,14 @@ var workloads = []workload{
 	{
 		id: "W1", title: "one ordered reliable channel, one direction, loopback",
 		measure: measureThroughput,
+		streams: true,
 		rounds:  func(quick bool) int { return pick(quick, 5, 2) },
 		metrics: func(t task) []metric {
 			rate := atLeast(6)
 			if t.Size < 16<<10 {
 				rate = atLeast(4)
 			}
-			var cpu *goal // small messages cost by the message, not by the byte
+			var cpu *goal // the cost of small messages is proportional to their number
 			if t.Size >= 16<<10 {
 				cpu = atMostRatio(1.0 / 8)
 			}
@@ -170,7 +174,7 @@ var workloads = []workload{
 				{metricResident, lower, nil}, {metricGoroutines, lower, atMost(3)},
 			}
 		},
-		// Some libraries let go of what they do not need some seconds after connecting.
+		// Some libraries free memory some seconds after connecting.
 		tasks: func(quick bool) []task {
 			return []task{{Count: pick(quick, 300, 60), Duration: pick(quick, 6*time.Second, 3500*time.Millisecond)}}
 		},

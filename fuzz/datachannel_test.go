@@ -39,6 +39,8 @@ type channelPeer struct {
 	dtls *dtlsconn.Conn
 	read sync.WaitGroup
 
+	sending sync.Mutex // of transmitDTLS
+
 	mu    sync.Mutex
 	sctp  *sctp.Association
 	timer *time.Timer
@@ -72,8 +74,8 @@ func newChannelPeer(t *testing.T, pc *rtc.PeerConnection, create func()) *channe
 	require.NoError(t, err)
 	p.dtls, err = dtlsconn.New(dtlsconn.Config{
 		Client: true, Certificate: certificate,
-		Output: func(datagram []byte) { _, _ = p.conn.Write(datagram) },
-		Data:   func(packet []byte) { p.do(func(now time.Time) { p.sctp.Receive(now, packet) }) },
+		Ready: p.transmitDTLS,
+		Data:  func(packet []byte) { p.do(func(now time.Time) { p.sctp.Receive(now, packet) }) },
 		Handshaked: func(err error) {
 			if err == nil {
 				p.do(func(now time.Time) { p.sctp.Connect(now) })
@@ -130,6 +132,7 @@ func (p *channelPeer) receive() {
 			return
 		}
 		p.dtls.Receive(buf[:n], nil)
+		p.transmitDTLS()
 	}
 }
 
@@ -172,6 +175,15 @@ func (p *channelPeer) do(f func(now time.Time)) {
 	}
 }
 
+// transmitDTLS sends what the DTLS association has queued.
+func (p *channelPeer) transmitDTLS() {
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	for datagram, ok := p.dtls.Transmit(nil); ok; datagram, ok = p.dtls.Transmit(nil) {
+		_, _ = p.conn.Write(datagram)
+	}
+}
+
 // settle waits until all that was sent is acknowledged.
 func (p *channelPeer) settle(t *testing.T) {
 	idle := make(chan struct{})
@@ -188,6 +200,7 @@ func (p *channelPeer) close() {
 	_ = p.conn.Close()
 	p.read.Wait()
 	p.dtls.Close()
+	p.transmitDTLS()
 	p.dtls.Wait()
 }
 

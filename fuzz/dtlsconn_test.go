@@ -11,20 +11,22 @@ import (
 	"github.com/rtcstack/rtcstack/internal/dtlsconn"
 )
 
-// dtlsPair is one established association, shared by all runs: whatever arrives must leave it usable.
+// dtlsPair is one established association, shared by all runs: whatever arrives must leave it
+// usable.
 type dtlsPair struct {
 	mu             sync.Mutex // of the owner
 	client, server *dtlsconn.Conn
 }
 
 var newDTLSPair = sync.OnceValues(func() (*dtlsPair, error) {
-	certificate, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
+	own, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
 	p := new(dtlsPair)
 	handshaked := make(chan error, 2)
-	carry := func(to **dtlsconn.Conn) func([]byte) {
+	// carry returns a Ready that brings the datagrams of one to the other.
+	carry := func(from, to **dtlsconn.Conn) func() {
 		queue := make(chan []byte, 64)
 		go func() {
 			for datagram := range queue {
@@ -33,15 +35,22 @@ var newDTLSPair = sync.OnceValues(func() (*dtlsPair, error) {
 				p.mu.Unlock()
 			}
 		}()
-		return func(datagram []byte) { queue <- bytes.Clone(datagram) }
+		var sending sync.Mutex
+		return func() {
+			sending.Lock()
+			defer sending.Unlock()
+			for datagram, ok := (*from).Transmit(nil); ok; datagram, ok = (*from).Transmit(nil) {
+				queue <- datagram
+			}
+		}
 	}
-	config := func(client bool, output func([]byte)) dtlsconn.Config {
-		return dtlsconn.Config{Client: client, Certificate: certificate, Output: output, Handshaked: func(err error) { handshaked <- err }}
+	config := func(client bool, ready func()) dtlsconn.Config {
+		return dtlsconn.Config{Client: client, Certificate: own, Ready: ready, Handshaked: func(err error) { handshaked <- err }}
 	}
-	if p.client, err = dtlsconn.New(config(true, carry(&p.server))); err != nil {
+	if p.client, err = dtlsconn.New(config(true, carry(&p.client, &p.server))); err != nil {
 		return nil, err
 	}
-	if p.server, err = dtlsconn.New(config(false, carry(&p.client))); err != nil {
+	if p.server, err = dtlsconn.New(config(false, carry(&p.server, &p.client))); err != nil {
 		return nil, err
 	}
 	p.server.Start()
@@ -56,7 +65,8 @@ var newDTLSPair = sync.OnceValues(func() (*dtlsPair, error) {
 	return p, nil
 })
 
-// FuzzDTLSReceive puts a datagram in front of an authentic one: nothing of the first may be delivered, all of the second must.
+// FuzzDTLSReceive puts a datagram in front of an authentic one: nothing of the first may be
+// delivered, all of the second must.
 func FuzzDTLSReceive(f *testing.F) {
 	header := func(contentType, epoch byte, length byte, rest ...byte) []byte {
 		return append([]byte{contentType, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 9, 0, length}, rest...)
@@ -87,32 +97,34 @@ func FuzzDTLSReceive(f *testing.F) {
 	})
 }
 
-// FuzzDTLSHandshake gives a server that waits for a ClientHello whatever comes.
+// FuzzDTLSHandshake has a server that waits for a ClientHello receive a datagram. Its answers stay
+// in the queue.
 func FuzzDTLSHandshake(f *testing.F) {
-	certificate, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
+	own, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 	if err != nil {
 		f.Fatal(err)
 	}
 	// The first flight of a client of our own.
-	hello := make(chan []byte, 64)
-	client, err := dtlsconn.New(dtlsconn.Config{Client: true, Certificate: certificate,
-		Output: func(datagram []byte) {
-			select {
-			case hello <- bytes.Clone(datagram):
-			default:
-			}
-		}})
+	ready := make(chan struct{}, 1)
+	client, err := dtlsconn.New(dtlsconn.Config{Client: true, Certificate: own, Ready: func() {
+		select {
+		case ready <- struct{}{}:
+		default:
+		}
+	}})
 	if err != nil {
 		f.Fatal(err)
 	}
 	client.Start()
-	f.Add(<-hello)
+	<-ready
+	hello, _ := client.Transmit(nil)
+	f.Add(hello)
 	client.Close()
 	client.Wait()
 	f.Add([]byte{22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, datagram []byte) {
 		handshaked := make(chan error, 1)
-		server, err := dtlsconn.New(dtlsconn.Config{Certificate: certificate, Output: func([]byte) {},
+		server, err := dtlsconn.New(dtlsconn.Config{Certificate: own, Ready: func() {},
 			Handshaked: func(err error) { handshaked <- err }})
 		if err != nil {
 			t.Fatal(err)

@@ -21,28 +21,32 @@ import (
 type Kind uint8
 
 const (
-	// ECDSA is a key on the curve P-256, which every WebRTC implementation supports (RFC 8827, section 6.5).
-	// Generating one takes a tenth of a millisecond.
+	// ECDSA is a key on the curve P-256, which every WebRTC implementation supports (RFC 8827,
+	// section 6.5). Generating one takes a tenth of a millisecond.
 	ECDSA Kind = iota
-	// RSA is a key of 2,048 bits, for peers without ECDSA. Generating one takes tens to hundreds of milliseconds.
+	// RSA is a key of 2,048 bits, for peers without ECDSA. Generating one takes tens to hundreds of
+	// milliseconds.
 	RSA
 )
 
 const (
 	rsaBits = 2048
 
-	// validity is the time from notBefore to the generation of a certificate, and from there to notAfter. WebRTC itself
-	// does not check these dates; some TLS libraries do. The first half tolerates a peer whose clock is slow, the second
-	// half limits, as in browsers, for how long a reused certificate identifies its user.
+	// validity is the time from notBefore to the generation of a certificate, and from there to
+	// notAfter. WebRTC itself does not check these dates; some TLS libraries do. The first half
+	// tolerates a peer whose clock is slow, the second half limits, as in browsers, for how long a
+	// reused certificate identifies its user.
 	validity = 30 * 24 * time.Hour
 
-	// subjectName is the common name of subject and issuer. All certificates have the same, so that it identifies nobody.
+	// subjectName is the common name of subject and issuer. All certificates have the same, so that
+	// it identifies nobody.
 	subjectName = "WebRTC"
 )
 
-// Generate returns a self-signed certificate with a new key, valid from 30 days before now until 30 days after it. Its Leaf
-// is nil. The serial number is read from random. Go's crypto packages take the key and the signature's randomness from the
-// system's generator instead, from Go 1.26 on. The errors are those of random, and one for an unknown kind.
+// Generate returns a self-signed certificate with a new key, valid from 30 days before now until 30
+// days after it. Its Leaf is nil. The serial number is read from random. Go's crypto packages take
+// the key and the signature's randomness from the system's generator instead, from Go 1.26 on. The
+// errors are those of random, and one for an unknown kind.
 func Generate(kind Kind, now time.Time, random io.Reader) (tls.Certificate, error) {
 	var key crypto.Signer
 	var err error
@@ -64,10 +68,12 @@ func Generate(kind Kind, now time.Time, random io.Reader) (tls.Certificate, erro
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-// selfSign returns the certificate of a key in DER, with the content that x509.CreateCertificate would give it, in a third of
-// the time: x509 verifies each signature that it has made, and encodes by reflection.
+// selfSign returns the certificate of a key in DER, with the content that x509.CreateCertificate
+// would give it, in a third of the time: x509 verifies each signature that it has made, and encodes
+// by reflection.
 //
-// RFC 5280, section 4.1: a Certificate is a TBSCertificate, the algorithm of its signature, and the signature.
+// RFC 5280, section 4.1: a Certificate is a TBSCertificate, the algorithm of its signature, and the
+// signature.
 func selfSign(key crypto.Signer, now time.Time, random io.Reader) ([]byte, error) {
 	algorithm := ecdsaWithSHA256
 	if _, ok := key.(*rsa.PrivateKey); ok {
@@ -120,8 +126,8 @@ func marshalTBS(public crypto.PublicKey, algorithm signatureAlgorithm, now time.
 
 // newSerialNumber returns a random serial number.
 //
-// RFC 5280, section 4.1.2.2: a serial number is positive and has at most 20 octets. The two highest bits are fixed, so that
-// the number is positive and of the same length always.
+// RFC 5280, section 4.1.2.2: a serial number is positive and has at most 20 octets. The two highest
+// bits are fixed, so that the number is positive and of the same length always.
 func newSerialNumber(random io.Reader) (serial [16]byte, err error) {
 	if _, err := io.ReadFull(random, serial[:]); err != nil {
 		return serial, fmt.Errorf("generate a serial number: %w", err)
@@ -136,8 +142,8 @@ type signatureAlgorithm struct {
 	nullParameters bool // the parameters are NULL instead of absent
 }
 
-// RFC 5758, section 3.2: the parameters of ecdsa-with-SHA256 are absent. RFC 4055, section 5: those of
-// sha256WithRSAEncryption are NULL.
+// RFC 5758, section 3.2: the parameters of ecdsa-with-SHA256 are absent. RFC 4055, section 5: those
+// of sha256WithRSAEncryption are NULL.
 var (
 	ecdsaWithSHA256 = signatureAlgorithm{oid: encodingasn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}}
 	sha256WithRSA   = signatureAlgorithm{oid: encodingasn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, nullParameters: true}
@@ -169,7 +175,8 @@ func addCommonName(b *cryptobyte.Builder, name string) {
 
 // addTime appends a date.
 //
-// RFC 5280, section 4.1.2.5: dates through the year 2049 are encoded as UTCTime, later ones as GeneralizedTime.
+// RFC 5280, section 4.1.2.5: dates through the year 2049 are encoded as UTCTime, later ones as
+// GeneralizedTime.
 func addTime(b *cryptobyte.Builder, t time.Time) {
 	if t = t.UTC(); t.Year() < 2050 {
 		b.AddASN1UTCTime(t)

@@ -108,7 +108,8 @@ func TestLoadErrors(t *testing.T) {
 	_, err = Load(pemText(t, other.Certificate[0]), fixture("ec.pem"), "")
 	require.ErrorIs(t, err, ErrKeyMismatch)
 
-	// An encrypted key that is damaged, at each byte of its parameters and some of its ciphertext, causes no panic.
+	// An encrypted key that is damaged, at each byte of its parameters and some of its ciphertext,
+	// causes no panic.
 	for _, name := range []string{"enc-aes-128-cbc-hmacWithSHA256.pem", "enc-scrypt-des3.pem", "enc-pbes1-sha1-3des.pem"} {
 		content, err := os.ReadFile(fixture(name))
 		require.NoError(t, err)

@@ -25,17 +25,21 @@ var (
 	errNoKeyPEM         = errors.New("no private key block")
 )
 
-// maxPEMSize is the largest file that is read, in bytes. A chain of certificates has some kilobytes.
+// maxPEMSize is the largest file that is read, in bytes. A chain of certificates has some
+// kilobytes.
 const maxPEMSize = 1 << 20
 
-// Load reads a certificate, with its chain if there is one, and its private key. Each of certPEM and keyPEM is either PEM
-// text, recognized by "-----BEGIN" in it, or the path of a file with PEM text, of at most 1 MiB; both may be the same.
+// Load reads a certificate, with its chain if there is one, and its private key. Each of certPEM
+// and keyPEM is either PEM text, recognized by "-----BEGIN" in it, or the path of a file with PEM
+// text, of at most 1 MiB; both may be the same.
 //
-// The key is an RSA, ECDSA or Ed25519 key in PKCS #1, SEC 1 or PKCS #8. It may be encrypted: by the header DEK-Info of PEM
-// (RFC 1421), or as PKCS #8, either by PBES2 (RFC 8018) with AES or triple DES and PBKDF2 or scrypt, or by the scheme of
-// PKCS #12 (RFC 7292) with SHA-1 and triple DES. A password is ignored if the key is not encrypted.
+// The key is an RSA, ECDSA or Ed25519 key in PKCS #1, SEC 1 or PKCS #8. It may be encrypted: by the
+// header DEK-Info of PEM (RFC 1421), or as PKCS #8, either by PBES2 (RFC 8018) with AES or triple
+// DES and PBKDF2 or scrypt, or by the scheme of PKCS #12 (RFC 7292) with SHA-1 and triple DES. A
+// password is ignored if the key is not encrypted.
 //
-// The errors are ErrPassword, ErrKeyMismatch, *UnsupportedEncryptionError, and those of the file system and of parsing.
+// The errors are ErrPassword, ErrKeyMismatch, *UnsupportedEncryptionError, and those of the file
+// system and of parsing.
 func Load(certPEM, keyPEM, password string) (tls.Certificate, error) {
 	certText, err := readPEM(certPEM)
 	if err != nil {
@@ -74,7 +78,8 @@ func parseChain(text []byte) (chain [][]byte, leaf *x509.Certificate, err error)
 	return chain, leaf, err
 }
 
-// readPEM returns textOrPath if it is PEM text, and otherwise the content of the file with that path.
+// readPEM returns textOrPath if it is PEM text, and otherwise the content of the file with that
+// path.
 func readPEM(textOrPath string) ([]byte, error) {
 	if strings.Contains(textOrPath, "-----BEGIN") {
 		return []byte(textOrPath), nil

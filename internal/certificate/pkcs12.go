@@ -20,8 +20,8 @@ const (
 	pkcs12IV  = 2
 )
 
-// pbeSHA3DES returns cipher and initialization vector of the scheme pbeWithSHAAnd3-KeyTripleDES-CBC (RFC 7292, appendix C), the
-// only one of PKCS #12 that is common for PKCS #8 keys.
+// pbeSHA3DES returns cipher and initialization vector of the scheme pbeWithSHAAnd3-KeyTripleDES-CBC
+// (RFC 7292, appendix C), the only one of PKCS #12 that is common for PKCS #8 keys.
 func pbeSHA3DES(parameters []byte, password string) (block cipher.Block, iv []byte, err error) {
 	var p pbeParams
 	if err := unmarshalAll(parameters, &p); err != nil {

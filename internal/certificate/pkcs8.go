@@ -17,10 +17,12 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// UnsupportedEncryptionError is returned by [Load] for a key encrypted with an obsolete or rare algorithm, such as single DES,
-// RC2 or Camellia. The command openssl pkcs8 -topk8 -v2 aes-256-cbc converts such a key into one that Load reads.
+// UnsupportedEncryptionError is returned by [Load] for a key encrypted with an obsolete or rare
+// algorithm, such as single DES, RC2 or Camellia. The command openssl pkcs8 -topk8 -v2 aes-256-cbc
+// converts such a key into one that Load reads.
 type UnsupportedEncryptionError struct {
-	// Part is the unsupported part: "scheme", "key derivation", "pseudorandom function" or "cipher".
+	// Part is the unsupported part: "scheme", "key derivation", "pseudorandom function" or
+	// "cipher".
 	Part string
 	// OID is the object identifier of the algorithm.
 	OID asn1.ObjectIdentifier
@@ -32,11 +34,13 @@ func (e *UnsupportedEncryptionError) Error() string {
 }
 
 const (
-	// maxIterations limits the time that PBKDF2, or the key derivation of PKCS #12, takes for a key file to some seconds.
+	// maxIterations limits the time that PBKDF2, or the key derivation of PKCS #12, takes for a key
+	// file to some seconds.
 	maxIterations = 10_000_000
 
-	// maxScryptMemory limits the memory that scrypt takes for a key file, in bytes; OpenSSL's default parameters take
-	// 16 MiB. Together with maxScryptParallelization it limits the time to some seconds as well.
+	// maxScryptMemory limits the memory that scrypt takes for a key file, in bytes; OpenSSL's
+	// default parameters take 16 MiB. Together with maxScryptParallelization it limits the time to
+	// some seconds as well.
 	maxScryptMemory          = 256 << 20
 	maxScryptParallelization = 16
 )
@@ -108,7 +112,8 @@ func decryptPKCS8(der []byte, password string) ([]byte, error) {
 	return decryptCBC(block, iv, info.EncryptedData)
 }
 
-// pbes2 returns the cipher of the scheme PBES2 with its derived key, and the initialization vector (RFC 8018, section 6.2).
+// pbes2 returns the cipher of the scheme PBES2 with its derived key, and the initialization vector
+// (RFC 8018, section 6.2).
 func pbes2(parameters []byte, password string) (block cipher.Block, iv []byte, err error) {
 	var scheme pbes2Params
 	if err := unmarshalAll(parameters, &scheme); err != nil {
@@ -183,8 +188,8 @@ func scryptKey(parameters []byte, password string, length int) ([]byte, error) {
 	return scrypt.Key([]byte(password), p.Salt, p.Cost, p.BlockSize, p.Parallelization, length)
 }
 
-// pbkdf2Hash returns the hash function of the HMAC that is a pseudorandom function. RFC 8018, appendix A.2: the default is
-// SHA-1.
+// pbkdf2Hash returns the hash function of the HMAC that is a pseudorandom function. RFC 8018,
+// appendix A.2: the default is SHA-1.
 func pbkdf2Hash(prf asn1.ObjectIdentifier) (func() hash.Hash, error) {
 	switch {
 	case len(prf) == 0, prf.Equal(oidHMACSHA1):
@@ -199,8 +204,9 @@ func pbkdf2Hash(prf asn1.ObjectIdentifier) (func() hash.Hash, error) {
 	return nil, &UnsupportedEncryptionError{"pseudorandom function", prf}
 }
 
-// decryptCBC decrypts data and removes the padding (RFC 8018, section 6.1.1). With a wrong password the padding, or else the
-// first byte, is wrong, except by a chance of about 1 in 65,000; parsing the key detects that.
+// decryptCBC decrypts data and removes the padding (RFC 8018, section 6.1.1). With a wrong password
+// the padding, or else the first byte, is wrong, except by a chance of about 1 in 65,000; parsing
+// the key detects that.
 func decryptCBC(block cipher.Block, iv, data []byte) ([]byte, error) {
 	if len(iv) != block.BlockSize() || len(data) == 0 || len(data)%block.BlockSize() != 0 {
 		return nil, errCiphertext

@@ -6,7 +6,7 @@ import (
 	"github.com/pion/dtls/v3/pkg/protocol/alert"
 )
 
-// Alert levels and the one description with a meaning here (RFC 5246, section 7.2).
+// Alert levels, and the description of close_notify (RFC 5246, section 7.2).
 const (
 	alertWarning     = 1
 	alertFatal       = 2
@@ -15,7 +15,8 @@ const (
 
 // AlertError is a fatal alert by which the peer ended the association.
 type AlertError struct {
-	// Description is the alert's number (RFC 5246, section 7.2.2), for example 42 for bad_certificate.
+	// Description is the alert's number (RFC 5246, section 7.2.2), for example 42 for
+	// bad_certificate.
 	Description uint8
 }
 

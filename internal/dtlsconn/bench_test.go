@@ -51,11 +51,11 @@ func BenchmarkSeal(b *testing.B) {
 	}
 }
 
-// BenchmarkPionRecord does with pion/dtls alone what BenchmarkRecord does: Write, an in-memory datagram, Read.
+// BenchmarkPionRecord is BenchmarkRecord with pion/dtls: Write, an in-memory datagram, Read.
 func BenchmarkPionRecord(b *testing.B) {
 	var clientPipe, serverPipe *pipe
-	clientPipe = newPipe(&wire{output: func(d []byte) { serverPipe.push(bytes.Clone(d)) }})
-	serverPipe = newPipe(&wire{output: func(d []byte) { clientPipe.push(bytes.Clone(d)) }})
+	clientPipe = newPipe(&handshakeWriter{output: func(d []byte) { serverPipe.push(bytes.Clone(d)) }})
+	serverPipe = newPipe(&handshakeWriter{output: func(d []byte) { clientPipe.push(bytes.Clone(d)) }})
 	certificate := dtls.WithCertificates(testCertificate(b, certificate.ECDSA))
 	client, err := dtls.ClientWithOptions(clientPipe, pipeAddr{}, dtls.WithInsecureSkipVerify(true), certificate)
 	require.NoError(b, err)
@@ -90,12 +90,13 @@ func BenchmarkHandshake(b *testing.B) {
 		client.conn.Start()
 		client.wantHandshaked()
 		server.wantHandshaked()
-		client.conn.Close()
-		server.conn.Close()
+		client.close()
+		server.close()
 	}
 }
 
-// BenchmarkIdle reports what an established association keeps, one end, in heap bytes and goroutines.
+// BenchmarkIdle reports the heap, in bytes, and the goroutines of one end of an established
+// association.
 func BenchmarkIdle(b *testing.B) {
 	const pairs = 200
 	var before, after runtime.MemStats
@@ -117,31 +118,40 @@ func BenchmarkIdle(b *testing.B) {
 	runtime.KeepAlive(kept)
 }
 
-// establishQuietly establishes pairs without the endpoints of the tests, whose channels are larger than a Conn.
+// establishQuietly establishes pairs without the endpoints of the tests, whose channels are larger
+// than a Conn.
 func establishQuietly(b testing.TB, pairs int) (conns []*Conn) {
 	certificate := testCertificate(b, certificate.ECDSA)
 	for range pairs {
 		var client, server *Conn
 		established := make(chan error, 2)
-		config := func(client bool, output func([]byte)) Config {
-			return Config{Client: client, Certificate: certificate, Output: output, Handshaked: func(err error) { established <- err }}
+		config := func(client bool, ready func()) Config {
+			return Config{Client: client, Certificate: certificate, Ready: ready, Handshaked: func(err error) { established <- err }}
 		}
-		carry := func(to **Conn) func([]byte) {
+		carry := func(from, to **Conn) func() {
 			queue := make(chan []byte, 16)
-			var owner sync.Mutex
-			return func(datagram []byte) {
-				queue <- bytes.Clone(datagram)
-				go func() {
-					owner.Lock()
-					defer owner.Unlock()
-					(*to).Receive(<-queue, nil)
-				}()
+			var sending, owner sync.Mutex
+			return func() {
+				sending.Lock()
+				defer sending.Unlock()
+				for {
+					datagram, ok := (*from).Transmit(nil)
+					if !ok {
+						return
+					}
+					queue <- datagram
+					go func() {
+						owner.Lock()
+						defer owner.Unlock()
+						(*to).Receive(<-queue, nil)
+					}()
+				}
 			}
 		}
 		var err error
-		client, err = New(config(true, carry(&server)))
+		client, err = New(config(true, carry(&client, &server)))
 		require.NoError(b, err)
-		server, err = New(config(false, carry(&client)))
+		server, err = New(config(false, carry(&server, &client)))
 		require.NoError(b, err)
 		server.Start()
 		client.Start()

@@ -1,8 +1,8 @@
 package dtlsconn
 
-// Close ends the association: it sends close_notify if there is one, and lets go of everything. A handshake under
-// way fails with ErrClosed. Close is idempotent and does not wait for callbacks: one that has begun may
-// still be running; see Wait.
+// Close ends the association and frees its resources. If it is established, close_notify is queued:
+// the caller calls Transmit afterwards. A handshake that has not finished fails with ErrClosed.
+// Close is idempotent and does not wait for callbacks; one may still be running, see Wait.
 func (c *Conn) Close() {
 	c.mu.Lock()
 	state, current, cancel := c.state, c.attempt, c.cancel
@@ -10,13 +10,15 @@ func (c *Conn) Close() {
 		c.mu.Unlock()
 		return
 	}
-	c.toClosed()
+	c.setClosedLocked()
 	c.mu.Unlock()
 
 	if tx := c.tx.Load(); tx != nil {
-		c.wire.write(tx.close(nil))
+		c.out.add(tx.close(nil))
 		return
 	}
+	c.calls.Add(1)
+	defer c.calls.Add(-1)
 	switch state {
 	case stateHandshaking:
 		cancel() // run cleans up
@@ -28,59 +30,59 @@ func (c *Conn) Close() {
 	}
 }
 
-// Wait blocks until no goroutine of the Conn is left, and so no callback runs or will run. After Close it returns soon;
-// it must not be called from a callback.
+// Wait blocks until the Conn has no goroutine: then no callback is running, and none will be
+// called. It returns soon after Close. It must not be called from a callback, nor with a lock held
+// that a callback takes.
 func (c *Conn) Wait() { c.goroutines.Wait() }
 
-// end closes an established association because of the peer, or for lack of numbers, and reports it.
+// end closes an established association and reports that: because of an alert of the peer, or
+// because all sequence numbers are used.
 func (c *Conn) end(err error) {
 	c.mu.Lock()
 	if c.state == stateClosed {
 		c.mu.Unlock()
 		return
 	}
-	c.toClosed()
+	c.setClosedLocked()
 	reported := c.reported
 	if reported {
 		c.goroutines.Add(1) // under mu: not after a Close, and so not during a Wait
 	} else {
-		c.endedBy = &ending{err}
+		c.unreportedEnd = &ending{err}
 	}
 	c.mu.Unlock()
 	if tx := c.tx.Load(); tx != nil {
-		if farewell := tx.close(nil); len(farewell) > 0 {
-			c.wire.write(farewell)
-		}
+		c.out.add(tx.close(nil))
 	}
 	if !reported {
-		return // reportHandshaked tells, from its goroutine
+		return // reportHandshaked will call Closed
 	}
-	// Not from here: the caller of Receive and Seal holds its locks.
+	// In a goroutine, because the caller of Receive or Seal may hold a lock that Closed takes.
 	go func() {
 		defer c.goroutines.Done()
 		c.cfg.closed(err)
 	}()
 }
 
-// ending is the end of an association that Handshaked has yet to report.
+// ending is the end of an association, with the error for Closed.
 type ending struct{ err error }
 
-// setClosed reports whether this call closed the Conn.
+// setClosed closes the Conn, and reports whether this call did.
 func (c *Conn) setClosed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == stateClosed {
 		return false
 	}
-	c.toClosed()
+	c.setClosedLocked()
 	return true
 }
 
-// toClosed is called with mu held.
-func (c *Conn) toClosed() {
+// setClosedLocked is setClosed with mu held.
+func (c *Conn) setClosedLocked() {
 	c.state = stateClosed
 	c.ended.Store(true)
-	c.held = holdQueue{}
+	c.early = earlyQueue{}
 	c.attempt, c.standby, c.rxPending = nil, nil, nil
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wantGoroutines waits until there are no more goroutines than at the beginning of the test. Those of pion/dtls
-// end by themselves a moment after its Close.
+// wantGoroutines waits until there are no more than most goroutines. Those of pion/dtls end a
+// moment after its Close.
 func wantGoroutines(t *testing.T, most int) {
 	t.Helper()
 	for deadline := time.Now().Add(testTimeout); runtime.NumGoroutine() > most; {
@@ -22,8 +22,8 @@ func wantGoroutines(t *testing.T, most int) {
 	}
 }
 
-// direct joins two endpoints without goroutines of the test: each datagram is delivered by the goroutine that sends it,
-// unless that is already delivering one, when it is queued.
+// direct joins two endpoints by a network without permanent goroutines: each datagram is delivered
+// by a goroutine of its own, in order.
 func direct(a, b *endpoint) {
 	pump := func(to *endpoint) func([]byte) {
 		queue := make(chan []byte, 256)
@@ -36,7 +36,7 @@ func direct(a, b *endpoint) {
 	b.intercept(pump(a))
 }
 
-// An established association has no goroutine with a fast suite, and after Close none at all.
+// An established association with a fast path has no goroutine, and after Close none has one.
 func TestGoroutines(t *testing.T) {
 	for _, suite := range []dtls.CipherSuiteID{
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
@@ -54,8 +54,8 @@ func TestGoroutines(t *testing.T) {
 			if client.conn.Fast() {
 				wantGoroutines(t, before)
 			}
-			client.conn.Close()
-			client.conn.Close()
+			client.close()
+			client.close()
 			require.NoError(t, want(t, server.closed, "Closed"))
 			client.conn.Wait()
 			server.conn.Wait()
@@ -69,14 +69,14 @@ func TestCloseAtAnyTime(t *testing.T) {
 
 	// Before Start.
 	client := newEndpoint(t, true, nil)
-	client.conn.Close()
+	client.close()
 	client.conn.Start()
-	require.ErrorIs(t, client.conn.Write(nil), ErrClosed)
+	require.ErrorIs(t, client.write(nil), ErrClosed)
 
 	// During the handshake.
 	client = newEndpoint(t, true, nil)
 	client.conn.Start()
-	client.conn.Close()
+	client.close()
 	require.ErrorIs(t, want(t, client.handshaked, "Handshaked"), ErrClosed)
 	client.conn.Wait()
 	client.receive([]byte{contentHandshake})
@@ -87,7 +87,7 @@ func TestCloseAtAnyTime(t *testing.T) {
 	closing = newEndpoint(t, false, func(c *Config) {
 		handshaked := c.Handshaked
 		c.Handshaked = func(err error) {
-			closing.conn.Close()
+			closing.close()
 			handshaked(err)
 		}
 	})
@@ -114,7 +114,7 @@ func TestCloseAtAnyTime(t *testing.T) {
 	server.mu.Lock()
 	server.conn.Receive(datagram, func([]byte) {
 		calls++
-		server.conn.Close()
+		server.close()
 	})
 	server.mu.Unlock()
 	require.Equal(t, 1, calls)
@@ -129,7 +129,7 @@ func TestCloseNotifyIsAnswered(t *testing.T) {
 	client, server := newPair(t, nil)
 	answers := make(chan []byte, 4)
 	server.intercept(func(datagram []byte) { answers <- datagram })
-	client.conn.Close()
+	client.close()
 	answer := records(want(t, answers, "answer"))
 	require.Len(t, answer, 1)
 	require.EqualValues(t, contentAlert, answer[0].contentType)
@@ -154,7 +154,7 @@ func TestFatalAlertAndWarnings(t *testing.T) {
 	require.ErrorContains(t, alert, "InternalError")
 }
 
-// A peer that wants to renegotiate is ignored.
+// RFC 5246, section 7.4.1.1: a HelloRequest may be ignored. So are all messages of a renegotiation.
 func TestRenegotiationIsIgnored(t *testing.T) {
 	client, server := newPair(t, nil)
 	tx := client.conn.tx.Load()
@@ -169,7 +169,8 @@ func TestRenegotiationIsIgnored(t *testing.T) {
 	server.wantData([]byte("go on"))
 }
 
-// RFC 5246, section 7.2.1: "Any data received after a closure alert is ignored", and no other.
+// RFC 5246, section 7.2.1: "Any data received after a closure alert is ignored". All data before it
+// is delivered.
 func TestLastRecordBeforeTheEndIsDelivered(t *testing.T) {
 	for range 10 {
 		leave := make(chan struct{})
@@ -184,9 +185,9 @@ func TestLastRecordBeforeTheEndIsDelivered(t *testing.T) {
 		})
 		server.transmit([]byte("first"))
 		server.transmit([]byte("last"))
-		server.conn.Close()
+		server.close()
 		client.wantData([]byte("first"))
-		time.Sleep(2 * time.Millisecond) // by now the DTLS library has most likely come to the end; either way
+		time.Sleep(2 * time.Millisecond) // pion/dtls has probably read close_notify; the test holds if not
 		close(leave)
 		client.wantData([]byte("last"))
 		require.NoError(t, want(t, client.closed, "Closed"))

@@ -13,11 +13,42 @@ import (
 	"github.com/pion/dtls/v3/pkg/crypto/elliptic"
 )
 
-// fragmentOverhead is what pion/dtls adds to a fragment of the size it calls MTU: record and handshake header.
+// fragmentOverhead is the difference between the largest datagram and the MTU of pion/dtls, which
+// counts neither the record header nor the handshake header of a fragment.
 const fragmentOverhead = recordHeaderSize + 12
 
-// newInner prepares the pion/dtls connection that does the handshake. It starts nothing.
+// newInner returns a pion/dtls connection for the handshake, which it does not start.
 func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
+	certificate := cfg.Certificate
+	// pion/dtls chooses among several certificates by the names in Leaf, and would parse the
+	// certificate for them.
+	certificate.Leaf = new(x509.Certificate)
+	options := append(commonOptions(cfg, certificate), more...)
+	if cfg.Client {
+		clientOptions := make([]dtls.ClientOption, 0, len(options)+1)
+		for _, o := range options {
+			clientOptions = append(clientOptions, o)
+		}
+		// Without regard to the certificate types and authorities that the server requests: there is
+		// one certificate.
+		clientOptions = append(clientOptions, dtls.WithGetClientCertificate(
+			func(*dtls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }))
+		return dtls.ClientWithOptions(p, pipeAddr{}, clientOptions...)
+	}
+	serverOptions := make([]dtls.ServerOption, 0, len(options)+2)
+	for _, o := range options {
+		serverOptions = append(serverOptions, o)
+	}
+	serverOptions = append(serverOptions,
+		dtls.WithClientAuth(dtls.RequireAnyClientCert),
+		// RFC 6347, section 4.2.1: HelloVerifyRequest verifies the client's address. ICE has done so,
+		// and it takes a round trip.
+		dtls.WithInsecureSkipVerifyHello(true))
+	return dtls.ServerWithOptions(p, pipeAddr{}, serverOptions...)
+}
+
+// commonOptions are those of clients and servers.
+func commonOptions(cfg *Config, certificate tls.Certificate) []dtls.Option {
 	suites := make([]dtls.CipherSuiteID, len(cfg.CipherSuites))
 	for i, id := range cfg.CipherSuites {
 		suites[i] = dtls.CipherSuiteID(id)
@@ -27,15 +58,11 @@ func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	verify := cfg.VerifyPeer
-	certificate := cfg.Certificate
-	// pion/dtls looks in it for the names by which to choose among several certificates, and would parse it for that.
-	certificate.Leaf = new(x509.Certificate)
-	options := []dtls.Option{
+	return []dtls.Option{
 		dtls.WithCertificates(certificate),
 		dtls.WithCipherSuites(suites...),
 		dtls.WithEllipticCurves(elliptic.X25519, elliptic.P256, elliptic.P384),
-		// Certificates are self-signed; the fingerprint is checked instead of a chain.
-		// https://www.rfc-editor.org/rfc/rfc8827.html#section-6.5
+		// RFC 8827, section 6.5: certificates are self-signed, and verified by their fingerprint.
 		dtls.WithInsecureSkipVerify(true),
 		dtls.WithVerifyPeerCertificate(func(certificates [][]byte, _ [][]*x509.Certificate) error {
 			if len(certificates) == 0 {
@@ -51,41 +78,22 @@ func newInner(cfg *Config, p *pipe, more []dtls.Option) (*dtls.Conn, error) {
 		dtls.WithMTU(cfg.MTU - fragmentOverhead),
 		withLogger(dtls.WithLoggerFactory, logger),
 	}
-	options = append(options, more...)
-	if cfg.Client {
-		clientOptions := make([]dtls.ClientOption, 0, len(options)+1)
-		for _, o := range options {
-			clientOptions = append(clientOptions, o)
-		}
-		// Whatever certificate types and authorities the server names: there is only this one.
-		clientOptions = append(clientOptions, dtls.WithGetClientCertificate(
-			func(*dtls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }))
-		return dtls.ClientWithOptions(p, pipeAddr{}, clientOptions...)
-	}
-	serverOptions := make([]dtls.ServerOption, 0, len(options)+2)
-	for _, o := range options {
-		serverOptions = append(serverOptions, o)
-	}
-	serverOptions = append(serverOptions,
-		dtls.WithClientAuth(dtls.RequireAnyClientCert),
-		// HelloVerifyRequest proves the client's address, which ICE has done, and costs a round trip.
-		// https://www.rfc-editor.org/rfc/rfc6347.html#section-4.2.1
-		dtls.WithInsecureSkipVerifyHello(true))
-	return dtls.ServerWithOptions(p, pipeAddr{}, serverOptions...)
 }
 
 var errNoPeerCertificate = errors.New("dtls: the peer has no certificate")
 
-// run is the goroutine of an attempt of a started Conn. With a fast cipher suite it ends with the handshake.
+// run is the goroutine of an attempt. With a fast path it ends when the handshake is reported,
+// without one with the association.
 func (c *Conn) run(ctx context.Context, cancel context.CancelFunc, at *attempt) {
 	defer at.keyLog.discard()
 	inner, p := at.inner, at.pipe
 	err := inner.HandshakeContext(ctx)
-	if !c.leads(at) {
+	if !c.isSelected(at) {
 		_ = inner.Close()
 		_ = p.Close()
 		return
 	}
+	defer c.out.silence()
 	defer cancel()
 	if err == nil {
 		err = c.establish(at)
@@ -103,8 +111,8 @@ func (c *Conn) run(ctx context.Context, cancel context.CancelFunc, at *attempt) 
 	c.serveSlow(inner, p)
 }
 
-// establish takes the association over from pion/dtls. From here on either the sealer or, without a fast path,
-// pion/dtls owns the sequence numbers of epochApplication, never both.
+// establish completes the handshake. Afterwards either the sealer or, without a fast path,
+// pion/dtls assigns the sequence numbers of epochApplication, never both.
 func (c *Conn) establish(at *attempt) error {
 	s, err := newSecrets(at, c.cfg.Client)
 	if err != nil {
@@ -122,11 +130,11 @@ func (c *Conn) establish(at *attempt) error {
 		closed := c.state == stateClosed
 		c.mu.Unlock()
 		if closed {
-			// Closed while the last flight was under way: the peer may think it is connected, so let
-			// pion/dtls say goodbye.
+			// The Conn was closed during the last flight. The peer may be established, so run has
+			// pion/dtls send close_notify.
 			return ErrClosed
 		}
-		next, finished := at.wire.detach()
+		next, finished := at.writer.detach()
 		tx, rx = newSealer(suite, local, next[epochApplication]), newOpener(suite, remote)
 		if !s.client {
 			c.lastFlight.init(newOpener(suite, local), finished, next[epochHandshake])
@@ -137,7 +145,7 @@ func (c *Conn) establish(at *attempt) error {
 	defer c.mu.Unlock()
 	if c.state == stateClosed {
 		if tx != nil {
-			at.wire.write(tx.close(nil))
+			c.out.add(tx.close(nil))
 		}
 		return ErrClosed
 	}
@@ -146,32 +154,36 @@ func (c *Conn) establish(at *attempt) error {
 	c.rxPending = rx
 	if fast {
 		c.attempt = nil
+		c.out.shrink()
 		c.tx.Store(tx)
 	}
 	return nil
 }
 
-// handOver delivers what came too early, tells the owner that the association stands, and lets Receive go the fast way.
+// handOver delivers the early datagrams, calls Handshaked, and then has Receive open records
+// itself.
 func (c *Conn) handOver() {
-	// Before it speaks itself, the owner should know what the peer has said: an INIT that waits makes its own superfluous.
-	if rx, held := c.takeHeld(); rx != nil {
-		c.deliverHeld(rx, held)
+	// The first ones before Handshaked, when the owner begins to send: after an INIT of the peer it
+	// need not send its own.
+	if rx, held := c.takeEarly(); rx != nil {
+		c.deliverEarly(rx, held)
 	}
 	c.reportHandshaked()
 	for {
-		rx, held := c.takeHeld()
+		rx, held := c.takeEarly()
 		if rx == nil {
 			return
 		}
-		c.deliverHeld(rx, held)
+		c.deliverEarly(rx, held)
 	}
 }
 
-// takeHeld takes what has come so far, and the opener for it. When that is nothing it has opened the fast way, and gives no opener.
-func (c *Conn) takeHeld() (*opener, [][]byte) {
+// takeEarly returns the early datagrams so far, and the opener for them. If there are none after
+// Handshaked has returned, it sets rx and returns no opener.
+func (c *Conn) takeEarly() (*opener, [][]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	held := c.held.take()
+	held := c.early.take()
 	switch {
 	case c.state == stateClosed:
 		return nil, nil
@@ -183,37 +195,42 @@ func (c *Conn) takeHeld() (*opener, [][]byte) {
 	return c.rxPending, held
 }
 
-func (c *Conn) deliverHeld(rx *opener, held [][]byte) {
+func (c *Conn) deliverEarly(rx *opener, held [][]byte) {
 	for _, datagram := range held {
 		c.receiveRecords(rx, datagram, c.cfg.Data)
 	}
+	c.notify()
 }
 
-// reportHandshaked calls Handshaked(nil), and Closed after it if the association has ended in the meantime.
+// reportHandshaked calls Handshaked(nil), and then Closed if the association has ended in the
+// meantime.
 func (c *Conn) reportHandshaked() {
+	c.notify() // the last flight may still be queued
 	c.cfg.handshaked(nil)
 	c.mu.Lock()
 	c.reported = true
-	ended := c.endedBy
-	c.endedBy = nil
+	ended := c.unreportedEnd
+	c.unreportedEnd = nil
 	c.mu.Unlock()
 	if ended != nil {
 		c.cfg.closed(ended.err)
 	}
 }
 
-// maxSlowPlaintext is the longest plaintext of the slow path: pion/dtls reads datagrams of up to 8 KiB.
+// maxSlowPlaintext is the largest plaintext, in bytes, that pion/dtls returns: it reads datagrams
+// of up to 8 KiB.
 const maxSlowPlaintext = 8 << 10
 
-// readsAfterEnd is how often pion/dtls is asked for more after it has reported the end. The last record before close_notify
-// may be waiting in it then, and each Read chooses between the two by tossing a coin.
+// readsAfterEnd is the number of further calls of Read after pion/dtls has reported the end. The
+// last record before close_notify may still be waiting in it, and each Read chooses between the two
+// at random.
 const readsAfterEnd = 64
 
-// serveSlow carries application data from pion/dtls to the owner until the association ends.
+// serveSlow calls Data with the application data that pion/dtls reads, until the association ends.
 func (c *Conn) serveSlow(inner *dtls.Conn, p *pipe) {
 	c.reportHandshaked()
 	c.mu.Lock()
-	for _, datagram := range c.held.take() {
+	for _, datagram := range c.early.take() {
 		p.push(datagram)
 	}
 	c.slow = true
@@ -235,9 +252,10 @@ func (c *Conn) serveSlow(inner *dtls.Conn, p *pipe) {
 			c.cfg.Data(buf[:n])
 		}
 	}
-	// pion/dtls reports every end, be it close_notify or a fatal alert, as the end of the file.
+	// pion/dtls reports both close_notify and a fatal alert as io.EOF.
 	_ = inner.Close()
 	_ = p.Close()
+	c.notify() // close_notify may be queued
 	if c.setClosed() {
 		c.cfg.closed(nil)
 	}
@@ -257,5 +275,6 @@ func (c *Conn) fail(err error) {
 			err = fmt.Errorf("dtls: handshake: %w", err)
 		}
 	}
+	c.notify() // an alert may be queued
 	c.cfg.handshaked(err)
 }

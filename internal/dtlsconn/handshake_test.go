@@ -16,7 +16,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
-// Each of the default suites, with the kind of certificate it wants, in a full association with data and farewell.
+// An association with each of the default suites, and the certificate that it requires: handshake,
+// data, close_notify.
 func TestEveryCipherSuite(t *testing.T) {
 	for _, id := range DefaultCipherSuites() {
 		t.Run(CipherSuiteName(id), func(t *testing.T) {
@@ -37,7 +38,7 @@ func TestEveryCipherSuite(t *testing.T) {
 			wantConversation(t, client, server)
 			wantSameExport(t, client, server)
 
-			client.conn.Close()
+			client.close()
 			require.NoError(t, want(t, server.closed, "Closed"))
 			_, err := server.conn.Seal(nil, []byte("late"))
 			require.ErrorIs(t, err, ErrClosed)
@@ -93,8 +94,8 @@ func TestMixedCertificateKinds(t *testing.T) {
 	require.Equal(t, testCertificate(t, certificate.RSA).Certificate[0], server.conn.PeerCertificate())
 }
 
-// RFC 6347, section 4.2.4: "DTLS uses a simple timeout and retransmission scheme". Any datagram may be lost, delayed
-// beyond the next ones, or doubled.
+// RFC 6347, section 4.2.4: "DTLS uses a simple timeout and retransmission scheme". Any datagram may
+// be lost, reordered or duplicated.
 func TestHandshakeOverLossyNetwork(t *testing.T) {
 	for _, loss := range []float64{0, 0.1, 0.3} {
 		for seed := range uint64(8) {
@@ -135,14 +136,14 @@ func testLossyHandshake(t *testing.T, loss float64, seed uint64) {
 	}
 	require.Equal(t, []byte("up"), <-server.data)
 	require.Equal(t, []byte("down"), <-client.data)
-	client.conn.Close()
-	server.conn.Close()
+	client.close()
+	server.close()
 	client.conn.Wait()
 	server.conn.Wait()
-	time.Sleep(time.Second) // what is still under way
+	time.Sleep(time.Second) // until the last datagrams have arrived
 }
 
-// Application data that overtakes the server's last flight is not lost, and is delivered after Handshaked.
+// Application data that overtakes the server's last flight is delivered.
 func TestEarlyApplicationData(t *testing.T) {
 	client, server := newEndpoint(t, true, nil), newEndpoint(t, false, nil)
 	connect(t, client, server)
@@ -198,21 +199,22 @@ func TestEarlyClientHello(t *testing.T) {
 
 func TestEarlyDatagramsAreBounded(t *testing.T) {
 	server := newEndpoint(t, false, nil)
-	for range maxHeldDatagrams + 5 {
+	for range maxEarlyDatagrams + 5 {
 		server.receive([]byte{contentHandshake, 0xfe, 0xff})
 	}
 	require.EqualValues(t, 5, server.conn.Stats().EarlyDropped)
 
 	server = newEndpoint(t, false, nil)
-	for range maxHeldBytes/8192 + 2 {
+	for range maxEarlyBytes/8192 + 2 {
 		server.receive(make([]byte, 8192))
 	}
 	require.EqualValues(t, 2, server.conn.Stats().EarlyDropped)
 }
 
-// RFC 8827, section 6.5: the certificate must match the signalled fingerprint; here it does not.
+// RFC 8827, section 6.5: a certificate that does not match the signalled fingerprint fails the
+// handshake.
 func TestWrongFingerprintFailsBothSides(t *testing.T) {
-	wrong := errors.New("fingerprint of somebody else")
+	wrong := errors.New("another fingerprint")
 	for _, verifier := range []string{"client", "server"} {
 		t.Run(verifier, func(t *testing.T) {
 			reject := func(c *Config) {
@@ -259,7 +261,7 @@ func TestHandshakeTimesOut(t *testing.T) {
 	})
 }
 
-// A handshake is not at the mercy of one datagram that anybody can send.
+// A forged datagram does not end a handshake.
 func TestHandshakeSurvivesForgeries(t *testing.T) {
 	client, server := newEndpoint(t, true, nil), newEndpoint(t, false, nil)
 	connect(t, client, server)
@@ -290,7 +292,7 @@ func TestHandshakeSurvivesForgeries(t *testing.T) {
 	wantConversation(t, client, server)
 }
 
-// Handshake datagrams keep to the MTU, whatever the certificate's size.
+// Handshake datagrams are not larger than the MTU, with a large certificate.
 func TestHandshakeMTU(t *testing.T) {
 	const mtu = 400
 	longest := 0
@@ -331,9 +333,9 @@ func TestSRTPProfiles(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	valid := Config{Certificate: testCertificate(t, certificate.ECDSA), Output: func([]byte) {}}
+	valid := Config{Certificate: testCertificate(t, certificate.ECDSA), Ready: func() {}}
 	for name, breakIt := range map[string]func(*Config){
-		"no output":      func(c *Config) { c.Output = nil },
+		"no Ready":       func(c *Config) { c.Ready = nil },
 		"no certificate": func(c *Config) { c.Certificate = tls.Certificate{} },
 		"tiny MTU":       func(c *Config) { c.MTU = 100 },
 		"unknown suite":  func(c *Config) { c.CipherSuites = []uint16{0x1234} },
@@ -350,7 +352,7 @@ func TestConfigIsChecked(t *testing.T) {
 	conn.Close()
 }
 
-// No data is delivered before the callback Handshaked has returned, be it early or on time.
+// No data that arrives after the handshake is delivered before Handshaked has returned.
 func TestDataWaitsForHandshaked(t *testing.T) {
 	for _, suite := range []dtls.CipherSuiteID{
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
@@ -377,7 +379,7 @@ func TestDataWaitsForHandshaked(t *testing.T) {
 			for i := range 20 {
 				server.transmit([]byte{byte(i)})
 			}
-			server.conn.Close()
+			server.close()
 			time.Sleep(5 * time.Millisecond)
 			require.Empty(t, client.data)
 			require.Empty(t, client.closed)
@@ -399,16 +401,16 @@ func TestWriteBySlowPath(t *testing.T) {
 	client, server := newPair(t, func(c *Config) {
 		c.CipherSuites = []uint16{uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA)}
 	})
-	require.NoError(t, client.conn.Write(make([]byte, 1200)))
+	require.NoError(t, client.write(make([]byte, 1200)))
 	server.wantData(make([]byte, 1200))
-	require.ErrorIs(t, client.conn.Write(make([]byte, maxPlaintext+1)), ErrRecordTooLong)
-	client.conn.Close()
-	require.ErrorIs(t, client.conn.Write([]byte("late")), ErrClosed)
+	require.ErrorIs(t, client.write(make([]byte, maxPlaintext+1)), ErrRecordTooLong)
+	client.close()
+	require.ErrorIs(t, client.write([]byte("late")), ErrClosed)
 	require.NoError(t, want(t, server.closed, "Closed"))
 	require.EqualValues(t, 1, server.conn.Stats().RecordsReceived)
 
-	// Write also works where Seal would be the better choice.
+	// Write works with a fast path, too.
 	client, server = newPair(t, nil)
-	require.NoError(t, client.conn.Write([]byte("fast")))
+	require.NoError(t, client.write([]byte("fast")))
 	server.wantData([]byte("fast"))
 }

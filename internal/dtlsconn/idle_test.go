@@ -12,13 +12,14 @@ import (
 	"github.com/rtcstack/rtcstack/internal/race"
 )
 
-// maxIdleHeap is what one established Conn may keep, in bytes: two key schedules, the replay window, the peer's certificate and itself, with
-// room for what differs between processors. A pion/dtls connection is several times as large.
+// maxIdleHeap is the largest heap of one established Conn, in bytes: two key schedules, the replay
+// window, the peer's certificate and the Conn, with room for differences between processors. A
+// pion/dtls connection is several times as large.
 const maxIdleHeap = 6 << 10
 
 func heapInUse() uint64 {
 	runtime.GC()
-	runtime.GC() // pools drop what was not used between two collections
+	runtime.GC() // pools keep unused buffers for one collection
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
@@ -29,12 +30,12 @@ func TestIdleConnIsSmall(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	const pairs = 30
-	establishQuietly(t, 2) // what is made once
+	establishQuietly(t, 2) // allocates whatever all associations share
 	goroutines, before := runtime.NumGoroutine(), heapInUse()
 	conns := establishQuietly(t, pairs)
 	wantGoroutines(t, goroutines)
 	var perConn uint64
-	// What pion/dtls has started may still be ending, and hold what it is about.
+	// Goroutines of pion/dtls that are still ending refer to its connections.
 	for deadline := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
 		perConn = (max(heapInUse(), before) - before) / (2 * pairs)
 		if perConn < maxIdleHeap || time.Now().After(deadline) {
@@ -46,14 +47,14 @@ func TestIdleConnIsSmall(t *testing.T) {
 	runtime.KeepAlive(conns)
 }
 
-// With a fast suite nothing refers to pion/dtls any more when the handshake is over: neither to the connection that did it nor
-// to the second one of a client.
+// With a fast path nothing refers to connections of pion/dtls after the handshake, also not to the
+// standby of a client.
 func TestPionIsReleased(t *testing.T) {
 	for _, id := range fastSuites {
 		t.Run(CipherSuiteName(id), func(t *testing.T) {
 			client, server := newEndpoint(t, true, func(c *Config) { c.CipherSuites = []uint16{id} }), newEndpoint(t, false, nil)
 			connect(t, client, server)
-			client.conn.Start() // it waits for the server, so that both attempts are still there
+			client.conn.Start() // both attempts wait for the server
 			client.conn.mu.Lock()
 			held := []weak.Pointer[dtls.Conn]{
 				weak.Make(client.conn.attempt.inner), weak.Make(client.conn.standby.inner), weak.Make(server.conn.attempt.inner),

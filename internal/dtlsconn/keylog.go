@@ -12,11 +12,12 @@ const (
 	masterSize = 48 // of the master secret (RFC 5246, section 8.1)
 )
 
-// keyLog receives the master secret of one handshake. pion/dtls writes it, with the client's random, as a line of the
-// NSS key log format to its key log writer; no other part of its interface returns it without reflection.
+// keyLog receives the master secret of one handshake. pion/dtls writes it, with the client's
+// random, as a line of the NSS key log format to its key log writer; no other part of its interface
+// returns it without reflection.
 //
-// A keyLog belongs to one attempt, so it never holds the secret of another handshake. If one handshake writes several
-// lines, the last one counts.
+// A keyLog belongs to one attempt, so it never holds the secret of another handshake. If one
+// handshake writes several lines, the last one counts.
 type keyLog struct {
 	mu           sync.Mutex
 	complete     bool // the fields below are set
@@ -27,8 +28,9 @@ type keyLog struct {
 
 var errKeyLog = errors.New("dtls: malformed line of the key log")
 
-// Write implements io.Writer. Against the contract of io.Writer it overwrites the line with zeros, which lies in a buffer that
-// package fmt will reuse, and which nothing else reads: the secret should not stay there.
+// Write implements io.Writer. Against the contract of io.Writer it overwrites the line with zeros,
+// which lies in a buffer that package fmt will reuse, and which nothing else reads: the secret
+// should not stay there.
 func (l *keyLog) Write(line []byte) (int, error) {
 	defer clear(line)
 	l.mu.Lock()
@@ -51,8 +53,8 @@ func (l *keyLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// take returns the client's random and the master secret, and forgets them. It reports false if there are none. Later
-// lines are ignored.
+// take returns the client's random and the master secret, and forgets them. It reports false if
+// there are none. Later lines are ignored.
 func (l *keyLog) take() (clientRandom [randomSize]byte, master [masterSize]byte, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

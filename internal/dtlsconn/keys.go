@@ -10,7 +10,8 @@ import (
 	"github.com/pion/dtls/v3/pkg/crypto/prf"
 )
 
-// secrets are kept of a finished handshake: enough for the key block (RFC 5246, section 6.3) and for exporters (RFC 5705).
+// secrets are kept of a finished handshake: enough for the key block (RFC 5246, section 6.3) and
+// for exporters (RFC 5705).
 type secrets struct {
 	suite        uint16
 	client       bool
@@ -23,8 +24,8 @@ type secrets struct {
 
 var errState = errors.New("dtls: the keys of the finished handshake are not known")
 
-// checkLabel is the label of an exporter whose only purpose is the check in newSecrets. RFC 5705, section 4: labels that begin
-// with EXPERIMENTAL need no registration.
+// checkLabel is the label of an exporter whose only purpose is the check in newSecrets. RFC 5705,
+// section 4: labels that begin with EXPERIMENTAL need no registration.
 const (
 	checkLabel  = "EXPERIMENTAL_rtcstack_check"
 	checkLength = 32
@@ -32,10 +33,11 @@ const (
 
 // newSecrets returns the secrets of the handshake that an attempt has finished.
 //
-// They come from two sources, the key log and the plaintext of the ServerHello, of which the second is not authentic. So they
-// are checked: keying material exported with them must equal what pion/dtls exports from the state of the handshake
-// whose Finished messages it has verified. It depends on the master secret, both randoms and the PRF's hash function, on
-// which the record keys depend.
+// They come from two sources, the key log and the plaintext of the ServerHello, of which the second
+// is not authentic. So they are checked: keying material exported with them must equal what
+// pion/dtls exports from the state of the handshake whose Finished messages it has verified. It
+// depends on the master secret, both randoms and the PRF's hash function, on which the record keys
+// depend.
 func newSecrets(at *attempt, client bool) (*secrets, error) {
 	state, ok := at.inner.ConnectionState()
 	if !ok || len(state.PeerCertificates) == 0 {
@@ -67,9 +69,8 @@ type direction struct {
 	iv   []byte
 }
 
-// keys derives the keys of both directions: key block = PRF(master_secret, "key expansion", server_random +
-// client_random), with no MAC keys in an AEAD suite.
-// https://www.rfc-editor.org/rfc/rfc5246.html#section-6.3
+// keys derives the keys of both directions from the key block (RFC 5246, section 6.3). There are no
+// MAC keys in an AEAD suite.
 func (s *secrets) keys(suite suite) (local, remote direction, err error) {
 	k, err := prf.GenerateEncryptionKeys(s.master[:], s.clientRandom[:], s.serverRandom[:], 0, suite.keySize, suite.ivSize, suite.hash)
 	if err != nil {
@@ -93,16 +94,17 @@ func (s *secrets) keys(suite suite) (local, remote direction, err error) {
 	return local, remote, nil
 }
 
-// maxExport bounds what export computes: no protocol wants kilobytes.
+// maxExport is the largest number of bytes that export derives; no protocol needs more.
 const maxExport = 1 << 10
 
-// export computes keying material for another protocol, without a context value (RFC 5705, section 4).
+// export derives keying material for another protocol, without a context value (RFC 5705, section
+// 4).
 func (s *secrets) export(label string, length int) ([]byte, error) {
 	if length < 0 || length > maxExport {
 		return nil, fmt.Errorf("dtls: export %d bytes: out of range", length)
 	}
-	// The labels of the handshake itself would give away its keys.
-	// https://www.rfc-editor.org/rfc/rfc5705.html#section-4
+	// RFC 5705, section 4: the labels of TLS itself are reserved. Their output are keys of the
+	// handshake.
 	switch label {
 	case "client finished", "server finished", "master secret", "extended master secret", "key expansion":
 		return nil, fmt.Errorf("dtls: export %q: reserved label", label)

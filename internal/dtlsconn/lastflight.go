@@ -1,18 +1,21 @@
 package dtlsconn
 
-// lastFlight repeats the server's ChangeCipherSpec and Finished. The client, which knows that the handshake is over
-// only from them, retransmits its own last flight while they are lost, and the server must answer.
-// https://www.rfc-editor.org/rfc/rfc6347.html#section-4.2.4
+// lastFlight repeats the server's last flight: ChangeCipherSpec and Finished.
 //
-// The trigger is the Finished in the client's flight: it is authentic and passes the replay filter, so nobody else
-// can make us send, and the rest of the flight, in plaintext, can be ignored. The repeated Finished is sealed anew
-// with a number of the sealer, as RFC 6347 wants for a retransmission anyway.
+// RFC 6347, section 4.2.4: while the client has not received the last flight it retransmits its
+// own, and the server must answer with its last flight.
+//
+// The answer is triggered by the Finished in the client's flight, which is authentic and not a
+// replay, so that nobody else can cause it. The plaintext records of the client's flight are
+// ignored. The repeated Finished is sealed anew with the sealer's next sequence number: RFC 6347,
+// section 4.1 requires a new number for a retransmission.
 type lastFlight struct {
-	finished []byte // plaintext handshake message; nil in a client, whose last flight is not the last
-	next     uint64 // next sequence number of epochHandshake
+	finished []byte // plaintext of the handshake message; nil in a client
+	next     uint64 // the next sequence number of epochHandshake
 }
 
-// init recovers the plaintext of the Finished that pion/dtls sealed, with an opener for our own direction.
+// init decrypts the Finished that pion/dtls has sealed, with an opener for the server's own
+// direction.
 func (f *lastFlight) init(own *opener, sealed []byte, next uint64) {
 	f.next = next
 	r, _, ok := nextRecord(sealed)
@@ -24,7 +27,7 @@ func (f *lastFlight) init(own *opener, sealed []byte, next uint64) {
 	}
 }
 
-// append appends the datagram to dst, or reports false when there is nothing to repeat.
+// append appends the datagram to dst. It reports false if there is none to repeat.
 func (f *lastFlight) append(dst []byte, tx *sealer) ([]byte, bool) {
 	if f.finished == nil || f.next > maxSequence {
 		return dst, false

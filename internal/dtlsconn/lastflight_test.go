@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// losing drops the first datagrams with a ChangeCipherSpec, each of which is a side's last flight or the end of it.
+// losing drops the first count datagrams with a ChangeCipherSpec, each of which is a side's last
+// flight or the end of it.
 func losing(count int64, lost *atomic.Int64, deliver func([]byte)) func([]byte) {
 	return func(datagram []byte) {
 		for _, r := range records(datagram) {
@@ -33,14 +34,15 @@ const (
 	lostFlights   = 3
 )
 
-// RFC 6347, section 4.2.4: "when in the FINISHED state, the node that transmits the last flight (the server in an ordinary
-// handshake [...]) MUST respond to a retransmit of the peer's last flight with a retransmit of the last flight." And of the
-// other side's: "The client [...] transitions to the SENDING state and retransmits".
+// RFC 6347, section 4.2.4: "when in the FINISHED state, the node that transmits the last flight
+// (the server in an ordinary handshake [...]) MUST respond to a retransmit of the peer's last
+// flight with a retransmit of the last flight." In the other side, "The retransmit timer expires:
+// the implementation transitions to the SENDING state, where it retransmits the flight".
 func TestLostLastFlight(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		for _, loser := range []string{"client", "server", "both"} {
 			t.Run(fmt.Sprintf("%v/%s", suite, loser), func(t *testing.T) {
-				t.Parallel() // most of the time it waits
+				t.Parallel() // it mostly waits
 				adjust := func(c *Config) {
 					c.CipherSuites = []uint16{uint16(suite)}
 					c.RetransmitInterval = shortInterval
@@ -60,14 +62,15 @@ func TestLostLastFlight(t *testing.T) {
 				client.conn.Start()
 				server.conn.Start()
 
-				// The server does not know that its last flight is lost, and sends.
+				// The server, whose last flight is lost, sends application data.
 				server.wantHandshaked()
 				server.transmit([]byte("early"))
 				client.wantHandshaked()
 				client.wantData([]byte("early"))
 				require.Equal(t, total, lost[0].Load()+lost[1].Load())
 				if lost[1].Load() > 0 && server.conn.Fast() {
-					// pion/dtls may have answered some of the client's retransmissions before the handover, but hardly all.
+					// pion/dtls may have answered some of the client's retransmissions before the
+					// handover, but hardly all.
 					require.NotZero(t, server.conn.Stats().FlightsRepeated)
 				}
 				client.transmit([]byte("done"))
@@ -79,7 +82,7 @@ func TestLostLastFlight(t *testing.T) {
 	}
 }
 
-// The same with a peer that is pion/dtls alone: in either role it sees nothing unusual in how a last flight is asked for, or repeated.
+// The same with pion/dtls as the peer, in either role.
 func TestLostLastFlightWithPion(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		for _, client := range []bool{true, false} {
@@ -97,7 +100,7 @@ func TestLostLastFlightWithPion(t *testing.T) {
 						deliver := e.intercept(func(d []byte) { filter(d) })
 						filter = losing(lostFlights, &lost, deliver)
 					} else {
-						p.wire.unmute(losing(lostFlights, &lost, p.wire.output))
+						p.writer.setOutput(losing(lostFlights, &lost, p.writer.output))
 					}
 					peer := pionOver(t, p, !client, dtls.WithCipherSuites(suite), dtls.WithFlightInterval(shortInterval))
 					cleanUpPion(t, e, peer, p)

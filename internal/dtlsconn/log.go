@@ -6,20 +6,21 @@ import (
 	"log/slog"
 )
 
-// levelTrace is below slog's debug level, for the state machine's every step.
+// levelTrace is the level, below slog's debug level, of each step of the state machine.
 const levelTrace = slog.LevelDebug - 4
 
-// loggerFactory gives pion/dtls loggers that write to a slog.Logger. What it calls warnings and errors are, seen from
-// a whole connection, details of a handshake whose outcome Handshaked tells: everything goes to debug.
+// loggerFactory creates loggers for pion/dtls that write to a slog.Logger. Warnings and errors are
+// logged at debug level, too: they are details of a handshake whose outcome Handshaked reports.
 //
-// L is pion's interface of a logger, which leveledLogger implements. It is inferred, because naming it would make the
-// package that declares it a direct dependency of this module.
+// L is pion's interface of a logger, which leveledLogger implements. It is inferred, because with
+// its name the package that declares it would be a direct dependency of this module.
 type loggerFactory[L any] struct{ logger *slog.Logger }
 
 // NewLogger implements the interface of pion's factory.
 func (f loggerFactory[L]) NewLogger(string) L { return any(leveledLogger(f)).(L) }
 
-// withLogger applies an option that takes a factory F of loggers L: withLogger(dtls.WithLoggerFactory, logger).
+// withLogger calls an option that takes a factory F of loggers L:
+// withLogger(dtls.WithLoggerFactory, logger).
 func withLogger[F interface{ NewLogger(scope string) L }, L, O any](option func(F) O, logger *slog.Logger) O {
 	return option(any(loggerFactory[L]{logger}).(F))
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/rtcstack/rtcstack/internal/race"
 )
 
-// nonceRecorder sees every record of epochApplication that one side lets out, and refuses to see a number twice. It keeps one bit for each number,
-// and no lock, so that those who race do so for the sealer only.
+// nonceRecorder counts the records of epochApplication that one side sends, and the repeated
+// sequence numbers among them. It has a bit for each number, and no lock, so that goroutines
+// contend for the sealer only.
 type nonceRecorder struct {
 	used     []atomic.Uint64 // bit set by sequence number
 	total    atomic.Int64
 	repeated atomic.Int64
-	strange  atomic.Int64 // explicit nonce other than epoch and sequence number, or a number beyond the set
+	strange  atomic.Int64 // records with another explicit nonce, or a number beyond used
 }
 
 func newNonceRecorder(most int) *nonceRecorder {
@@ -48,25 +49,25 @@ func (n *nonceRecorder) see(datagram []byte) {
 	}
 }
 
-// RFC 5288, section 3: "Each value of the nonce_explicit MUST be distinct for each distinct invocation of the GCM encrypt
-// function for any fixed key." The records of the handshake by pion/dtls, its retransmissions of the last flight before and
-// ours after the handover, application data from racing goroutines, and close_notify share one key: all numbers on the wire
-// must differ.
+// RFC 5288, section 3: "Each value of the nonce_explicit MUST be distinct for each distinct
+// invocation of the GCM encrypt function for any fixed key." One key protects the Finished of
+// pion/dtls, last flights that it retransmits before the handover and this package after it,
+// application data of several goroutines, and close_notify: all sequence numbers must differ.
 func TestNoNonceIsUsedTwice(t *testing.T) {
 	total := map[bool]int{true: 10_000_000, false: 1_000_000} // of the client, and of the server
 	if race.Enabled {
-		total = map[bool]int{true: 100_000, false: 50_000} // the detector slows this down by an order of magnitude
+		total = map[bool]int{true: 100_000, false: 50_000} // the detector is ten times slower
 	}
 	fast := func(c *Config) {
 		c.RetransmitInterval = 5 * time.Millisecond
-		c.CipherSuites = []uint16{uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)} // the nonce shows on the wire
+		c.CipherSuites = []uint16{uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)} // its records contain the nonce
 	}
 	client, server := newEndpoint(t, true, fast), newEndpoint(t, false, fast)
 	connect(t, client, server)
 	seen := map[*endpoint]*nonceRecorder{client: newNonceRecorder(2 * total[true]), server: newNonceRecorder(2 * total[false])}
 
-	// The server's last flight is lost for a while, so that the client retransmits its own and the server answers,
-	// while the server's application data flows.
+	// The first four of the server's last flights are lost, so that the client retransmits its own
+	// and the server answers, while it sends application data.
 	var toClient, toServer func([]byte)
 	repeats, enough := 0, make(chan struct{})
 	toClient = server.intercept(func(datagram []byte) {
@@ -113,7 +114,7 @@ func TestNoNonceIsUsedTwice(t *testing.T) {
 	want(t, enough, "fifth last flight")
 	client.wantHandshaked()
 	race(client)
-	server.conn.Close()
+	server.close()
 	require.NoError(t, want(t, client.closed, "Closed"))
 
 	for name, e := range map[string]*endpoint{"client": client, "server": server} {

@@ -5,7 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// opener checks and decrypts incoming records of epochApplication. It is used by one goroutine at a time.
+// opener checks and decrypts incoming records of epochApplication. It is used by one goroutine at a
+// time.
 type opener struct {
 	aead     cipher.AEAD
 	explicit int
@@ -22,7 +23,7 @@ func newOpener(s suite, d direction) *opener {
 	return o
 }
 
-// verdict is what became of a record.
+// verdict is the result of opening a record.
 type verdict uint8
 
 const (
@@ -32,8 +33,8 @@ const (
 	malformed
 )
 
-// open decrypts r in place and returns the plaintext, a view into r.raw. A record that fails leaves no trace but its
-// verdict; its bytes are destroyed.
+// open decrypts r in place and returns the plaintext, which is part of r.raw. A record that fails
+// changes nothing but its own bytes.
 func (o *opener) open(r record) ([]byte, verdict) {
 	fragment := r.fragment()
 	length := len(fragment) - o.explicit - tagSize
@@ -46,7 +47,8 @@ func (o *opener) open(r record) ([]byte, verdict) {
 	epochAndSequence := binary.BigEndian.Uint64(r.raw[3:11])
 	copy(o.nonce[:], o.iv[:])
 	if o.explicit > 0 {
-		// The sender chooses the explicit part; only most use the sequence number.
+		// The sender chooses the explicit part, which is not necessarily the sequence number (RFC
+		// 5288, section 3).
 		copy(o.nonce[4:], fragment[:o.explicit])
 	} else {
 		binary.BigEndian.PutUint64(o.nonce[4:], binary.BigEndian.Uint64(o.iv[4:])^epochAndSequence)

@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// overUDP carries an endpoint's datagrams over a socket on the loopback. To whom is learnt from what arrives, unless known.
+// overUDP carries an endpoint's datagrams over a socket on the loopback interface, to remote or, if
+// that is nil, to the source of the first datagram that arrives.
 func overUDP(t *testing.T, e *endpoint, remote *net.UDPAddr) *net.UDPConn {
 	t.Helper()
 	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -48,7 +49,7 @@ func overUDP(t *testing.T, e *endpoint, remote *net.UDPAddr) *net.UDPConn {
 		}
 	}()
 	t.Cleanup(func() {
-		e.conn.Close()
+		e.close()
 		e.conn.Wait()
 		_ = socket.Close()
 		<-done
@@ -56,15 +57,15 @@ func overUDP(t *testing.T, e *endpoint, remote *net.UDPAddr) *net.UDPConn {
 	return socket
 }
 
-// openssl runs the program until the end of the test.
+// openssl runs the openssl command until the end of the test.
 func openssl(t *testing.T, arguments ...string) (stdin io.WriteCloser, lines chan string) {
 	t.Helper()
 	path, err := exec.LookPath("openssl")
 	if err != nil {
 		if os.Getenv("RTC_TEST_PEERS") == "required" {
-			t.Fatal("no openssl to talk to")
+			t.Fatal("there is no openssl command")
 		}
-		t.Skip("no openssl to talk to")
+		t.Skip("there is no openssl command")
 	}
 	command := exec.Command(path, arguments...)
 	stdin, err = command.StdinPipe()
@@ -93,7 +94,7 @@ func openssl(t *testing.T, arguments ...string) (stdin io.WriteCloser, lines cha
 	return stdin, lines
 }
 
-// wantLine waits for a line with a text, and returns what follows it.
+// wantLine waits for a line that contains text, and returns the rest of the line.
 func wantLine(t *testing.T, lines chan string, text string) (rest string) {
 	t.Helper()
 	for {
@@ -104,7 +105,7 @@ func wantLine(t *testing.T, lines chan string, text string) (rest string) {
 	}
 }
 
-var opensslSuites = map[string]bool{ // to whether it is fast
+var opensslSuites = map[string]bool{ // the value: has a fast path
 	"ECDHE-ECDSA-AES128-GCM-SHA256": true,
 	"ECDHE-ECDSA-AES256-GCM-SHA384": true,
 	"ECDHE-ECDSA-CHACHA20-POLY1305": true,
@@ -124,19 +125,19 @@ func TestOpenSSLClient(t *testing.T) {
 			require.Equal(t, fast, server.conn.Fast())
 			server.settle()
 			wantOpenSSLConversation(t, server, stdin, lines)
-			_ = stdin.Close() // s_client says goodbye
+			_ = stdin.Close() // s_client sends close_notify
 			require.NoError(t, want(t, server.closed, "Closed"))
 		})
 	}
 }
 
-// And as the server, which gets our close_notify.
+// OpenSSL as the server.
 func TestOpenSSLServer(t *testing.T) {
 	for suite, fast := range opensslSuites {
 		t.Run(suite, func(t *testing.T) {
 			stdin, lines := openssl(t, "s_server", "-dtls1_2", "-accept", "127.0.0.1:0", "-cipher", suite,
 				"-Verify", "1", "-cert", fixture("cert.pem"), "-key", fixture("ec.pem"))
-			// Without a port of its own it says which one it got.
+			// It prints the port that the system has chosen.
 			address, err := net.ResolveUDPAddr("udp4", wantLine(t, lines, "ACCEPT "))
 			require.NoError(t, err)
 			client := newEndpoint(t, true, nil)
@@ -146,7 +147,7 @@ func TestOpenSSLServer(t *testing.T) {
 			require.Equal(t, fast, client.conn.Fast())
 			client.settle()
 			wantOpenSSLConversation(t, client, stdin, lines)
-			client.conn.Close()
+			client.close()
 			wantLine(t, lines, "DONE")
 		})
 	}

@@ -30,8 +30,8 @@ func wantPionConversation(t *testing.T, e *endpoint, peer *dtls.Conn) {
 	}
 }
 
-// Every suite of pion/dtls that WebRTC certificates allow and that has no fast path, in both roles. CBC came with DTLS 1.0, CCM is for small
-// devices (RFC 7251).
+// All suites of pion/dtls with certificates and without a fast path, in both roles: CBC of DTLS
+// 1.0, and CCM for small devices (RFC 7251).
 func TestSuitesWithoutAFastPath(t *testing.T) {
 	for _, suite := range []dtls.CipherSuiteID{
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
@@ -51,8 +51,8 @@ func TestSuitesWithoutAFastPath(t *testing.T) {
 	}
 }
 
-// RFC 9146, section 3: a peer that would like connection IDs, and does not get the extension back, goes without. Theirs are for
-// devices that change their address in silence, which is ICE's work here.
+// RFC 9146, section 3: a peer that offers connection IDs does not use them if the extension is not
+// answered.
 func TestPeerWithConnectionIDs(t *testing.T) {
 	for _, client := range []bool{true, false} {
 		for _, suite := range lastFlightSuites {
@@ -68,8 +68,9 @@ func TestPeerWithConnectionIDs(t *testing.T) {
 	}
 }
 
-// RFC 9147, section 5.3: a client of DTLS 1.3 says so in supported_versions, its legacy_version is DTLS 1.2, and it offers the suites of
-// both. A browser's has a post-quantum key share as well, and is longer than a datagram. Who knows DTLS 1.2 only answers with that.
+// RFC 9147, section 5.3: the ClientHello of a client that supports DTLS 1.3 and 1.2 lists both in
+// supported_versions, has the legacy_version of DTLS 1.2, and offers the suites of both. That of a
+// browser has a post-quantum key share, and is longer than a datagram. The server chooses DTLS 1.2.
 func TestClientThatPrefersDTLS13(t *testing.T) {
 	for _, share := range []int{32, 1216} {
 		t.Run(fmt.Sprintf("key share of %d bytes", share), func(t *testing.T) {

@@ -14,10 +14,10 @@ import (
 	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
-// testTimeout is generous: it only ends a test that fails.
+// testTimeout is long: it only ends tests that fail.
 const testTimeout = 30 * time.Second
 
-// testCertificate returns a certificate that is made once for all tests: RSA keys are slow.
+// testCertificate returns a certificate that is generated once for all tests: RSA keys are slow.
 func testCertificate(t testing.TB, kind certificate.Kind) tls.Certificate {
 	t.Helper()
 	makers := map[certificate.Kind]func() (tls.Certificate, error){
@@ -37,7 +37,8 @@ var (
 	})
 )
 
-// endpoint is a Conn with an owner as the API has one: a lock around Receive and Seal, callbacks into channels.
+// endpoint is a Conn with an owner, which has a lock around Receive and Seal. Callbacks send to
+// channels.
 type endpoint struct {
 	t    testing.TB
 	conn *Conn
@@ -48,8 +49,10 @@ type endpoint struct {
 	data       chan []byte
 	closed     chan error
 
+	draining sync.Mutex // keeps the order of what Transmit returns
+
 	wireMu sync.Mutex
-	send   func(datagram []byte) // what Output and transmit do
+	send   func(datagram []byte) // called with each outgoing datagram
 }
 
 // newEndpoint makes an endpoint; adjust changes the configuration.
@@ -65,7 +68,7 @@ func newEndpoint(t testing.TB, client bool, adjust func(*Config)) *endpoint {
 	cfg := Config{
 		Client:      client,
 		Certificate: testCertificate(t, certificate.ECDSA),
-		Output:      e.output,
+		Ready:       e.drain,
 		Handshaked:  func(err error) { e.handshaked <- err },
 		Data:        e.received,
 		Closed:      func(err error) { e.closed <- err },
@@ -77,10 +80,35 @@ func newEndpoint(t testing.TB, client bool, adjust func(*Config)) *endpoint {
 	require.NoError(t, err)
 	e.conn = conn
 	t.Cleanup(func() {
-		conn.Close()
+		e.close()
 		conn.Wait()
 	})
 	return e
+}
+
+// drain sends what is queued.
+func (e *endpoint) drain() {
+	e.draining.Lock()
+	defer e.draining.Unlock()
+	for {
+		datagram, ok := e.conn.Transmit(nil)
+		if !ok {
+			return
+		}
+		e.output(datagram)
+	}
+}
+
+// close closes the connection, and sends close_notify.
+func (e *endpoint) close() {
+	e.conn.Close()
+	e.drain()
+}
+
+// write calls Write.
+func (e *endpoint) write(plaintext []byte) error {
+	defer e.drain()
+	return e.conn.Write(plaintext)
 }
 
 func (e *endpoint) received(plaintext []byte) { e.data <- bytes.Clone(plaintext) }
@@ -92,7 +120,7 @@ func (e *endpoint) output(datagram []byte) {
 	send(bytes.Clone(datagram))
 }
 
-// intercept replaces what happens to outgoing datagrams and returns what happened before.
+// intercept replaces the function that sends datagrams, and returns the one before.
 func (e *endpoint) intercept(send func(datagram []byte)) (before func(datagram []byte)) {
 	e.wireMu.Lock()
 	defer e.wireMu.Unlock()
@@ -102,18 +130,21 @@ func (e *endpoint) intercept(send func(datagram []byte)) (before func(datagram [
 
 func (e *endpoint) receive(datagram []byte) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.conn.Receive(datagram, e.received)
+	e.mu.Unlock()
+	e.drain()
 }
 
-// transmit sends application data by whichever path the cipher suite has.
+// transmit sends application data by Seal or Write, depending on the cipher suite.
 func (e *endpoint) transmit(plaintext []byte) {
 	e.t.Helper()
 	if !e.conn.Fast() {
-		require.NoError(e.t, e.conn.Write(plaintext))
+		require.NoError(e.t, e.write(plaintext))
 		return
 	}
-	e.output(e.seal(plaintext))
+	datagram := e.seal(plaintext)
+	e.drain()
+	e.output(datagram)
 }
 
 func (e *endpoint) seal(plaintext []byte) []byte {
@@ -145,7 +176,7 @@ func want[T any](t testing.TB, from chan T, name string) (value T) {
 	return value
 }
 
-// lane delivers datagrams one by one, in order, from a goroutine of its own, as a socket's reader would.
+// lane delivers datagrams in order from one goroutine, like the reader of a socket.
 type lane chan []byte
 
 func newLane(t testing.TB, deliver func([]byte)) lane {
@@ -165,23 +196,24 @@ func newLane(t testing.TB, deliver func([]byte)) lane {
 
 func (l lane) send(datagram []byte) { l <- datagram }
 
-// connect joins two endpoints by a perfect network.
+// connect joins two endpoints by a network without loss.
 func connect(t testing.TB, a, b *endpoint) {
 	ab, ba := newLane(t, b.receive), newLane(t, a.receive)
 	a.intercept(ab.send)
 	b.intercept(ba.send)
-	// Cleanups run last in, first out: the connections must fall silent before the lanes close.
+	// Cleanups run last in, first out: the connections must not send after the lanes are closed.
 	t.Cleanup(func() {
 		for _, e := range []*endpoint{a, b} {
-			e.conn.Close()
+			e.close()
 			e.conn.Wait()
 			e.intercept(func([]byte) {})
 		}
 	})
 }
 
-// newPair returns a client and a server that are connected and established. Nothing is lost between them, so nothing is
-// sent twice, however slow the machine is: what they count is what the test makes them do.
+// newPair returns a client and a server that are established. The network between them has no loss,
+// and the retransmission timeout is long, so that nothing is retransmitted on a slow machine, and
+// counters count the actions of the test.
 func newPair(t testing.TB, adjustment func(*Config)) (client, server *endpoint) {
 	t.Helper()
 	adjust := func(c *Config) {
@@ -201,7 +233,8 @@ func newPair(t testing.TB, adjustment func(*Config)) (client, server *endpoint) 
 	return client, server
 }
 
-// settle waits for the moment after Handshaked when Receive holds nothing back any more: it goes the fast way, or pion/dtls gets all.
+// settle waits until Receive keeps no datagram for later any more, which is a moment after
+// Handshaked.
 func (e *endpoint) settle() {
 	settled := func() bool {
 		if e.conn.Fast() {
@@ -216,7 +249,7 @@ func (e *endpoint) settle() {
 	}
 }
 
-// records splits a datagram.
+// records returns the records of a datagram.
 func records(datagram []byte) (all []record) {
 	for {
 		r, rest, ok := nextRecord(datagram)

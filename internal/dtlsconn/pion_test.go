@@ -13,7 +13,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
-// plainPion is a pion/dtls connection used as anybody would, at the other end of an endpoint.
+// plainPion returns a pion/dtls connection as the peer of an endpoint.
 func plainPion(t testing.TB, e *endpoint, client bool, options ...dtls.Option) *dtls.Conn {
 	t.Helper()
 	p := plainPipe(t, e)
@@ -22,7 +22,7 @@ func plainPion(t testing.TB, e *endpoint, client bool, options ...dtls.Option) *
 	return conn
 }
 
-// pionOver is plainPion for a pipe that is there already.
+// pionOver is plainPion for an existing pipe.
 func pionOver(t testing.TB, p *pipe, client bool, options ...dtls.Option) *dtls.Conn {
 	t.Helper()
 	if !client {
@@ -41,8 +41,8 @@ func pionOver(t testing.TB, p *pipe, client bool, options ...dtls.Option) *dtls.
 	return conn
 }
 
-// pionServerOver is pionOver for servers and the options that only they have. Like every server of WebRTC it bears the
-// offer of use_srtp; pion/dtls alone takes it for fatal.
+// pionServerOver is pionOver for servers, and options of servers. The server accepts use_srtp,
+// without which pion/dtls fails the handshake of a client that offers it.
 func pionServerOver(t testing.TB, p *pipe, options ...dtls.ServerOption) *dtls.Conn {
 	t.Helper()
 	options = append([]dtls.ServerOption{dtls.WithCertificates(testCertificate(t, certificate.ECDSA)), dtls.WithInsecureSkipVerify(true),
@@ -52,7 +52,7 @@ func pionServerOver(t testing.TB, p *pipe, options ...dtls.ServerOption) *dtls.C
 	return conn
 }
 
-// plainPionServer is plainPion for servers and the options that only they have.
+// plainPionServer is plainPion for servers, and options of servers.
 func plainPionServer(t testing.TB, e *endpoint, options ...dtls.ServerOption) *dtls.Conn {
 	t.Helper()
 	p := plainPipe(t, e)
@@ -61,20 +61,20 @@ func plainPionServer(t testing.TB, e *endpoint, options ...dtls.ServerOption) *d
 	return conn
 }
 
-// plainPipe connects an endpoint with what pion/dtls takes for a socket.
+// plainPipe connects an endpoint with a pipe, which is the net.PacketConn of pion/dtls.
 func plainPipe(t testing.TB, e *endpoint) *pipe {
 	toEndpoint := newLane(t, e.receive)
-	p := newPipe(&wire{output: func(datagram []byte) { toEndpoint.send(append([]byte(nil), datagram...)) }})
+	p := newPipe(&handshakeWriter{output: func(datagram []byte) { toEndpoint.send(append([]byte(nil), datagram...)) }})
 	e.intercept(func(datagram []byte) { p.push(datagram) })
 	return p
 }
 
 func cleanUpPion(t testing.TB, e *endpoint, conn *dtls.Conn, p *pipe) {
 	t.Cleanup(func() {
-		e.conn.Close()
+		e.close()
 		e.conn.Wait()
 		_ = conn.Close()
-		p.wire.detach()
+		p.writer.detach()
 	})
 }
 
@@ -88,7 +88,8 @@ func establishWithPion(t testing.TB, e *endpoint, peer *dtls.Conn) {
 	e.settle()
 }
 
-// A peer that is pion/dtls and nothing else, with its HelloVerifyRequest, its window of 64 records, and its alerts.
+// pion/dtls as the peer, with its HelloVerifyRequest, its replay window of 64 records, and its
+// alerts.
 func TestPionPeer(t *testing.T) {
 	for _, suite := range []dtls.CipherSuiteID{
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
@@ -127,7 +128,7 @@ func TestPionPeer(t *testing.T) {
 						require.NoError(t, want(t, e.closed, "Closed"))
 						return
 					}
-					e.conn.Close()
+					e.close()
 					require.NoError(t, peer.SetReadDeadline(time.Now().Add(testTimeout)))
 					_, err = peer.Read(buf)
 					require.ErrorIs(t, err, io.EOF)
@@ -137,7 +138,7 @@ func TestPionPeer(t *testing.T) {
 	}
 }
 
-// pion/dtls puts each record in a datagram of its own, others do not: two of our records in one datagram reach it.
+// pion/dtls sends one record in a datagram, and reads several.
 func TestPionReadsSeveralRecordsOfADatagram(t *testing.T) {
 	e := newEndpoint(t, true, nil)
 	peer := plainPion(t, e, false)

@@ -1,7 +1,6 @@
 package dtlsconn
 
 import (
-	"bytes"
 	"io"
 	"net"
 	"os"
@@ -9,19 +8,20 @@ import (
 	"time"
 )
 
-// What may wait for pion/dtls to read it. It reads as fast as it computes, a signature per flight at most, so more
-// than a few flights waiting are a flood, and the peer retransmits what is dropped here.
+// Limits of the datagrams that wait until pion/dtls reads them. It reads faster than a peer sends
+// flights; more than a few flights are a flood, and the peer retransmits what is dropped here.
 const (
 	maxPipeDatagrams = 256
 	maxPipeBytes     = 256 << 10
 )
 
-// pipe is the net.PacketConn between pion/dtls and the owner of a Conn: datagrams are pushed in from Receive and come
-// out through wire. It has one peer, so addresses mean nothing.
+// pipe is the net.PacketConn over which pion/dtls runs: it reads the datagrams that Receive pushes,
+// and writes to a handshakeWriter. There is one peer, so addresses have no meaning.
 type pipe struct {
-	wire *wire
+	writer *handshakeWriter
 
-	// read and written, if not nil, see each datagram that pion/dtls reads or writes. They are set before it starts.
+	// read and written, if not nil, are called with each datagram that pion/dtls reads or writes.
+	// They are set before it starts.
 	read, written func(datagram []byte)
 
 	mu      sync.Mutex
@@ -32,13 +32,14 @@ type pipe struct {
 	expired bool
 }
 
-func newPipe(w *wire) *pipe {
-	p := &pipe{wire: w}
+func newPipe(w *handshakeWriter) *pipe {
+	p := &pipe{writer: w}
 	p.arrived.L = &p.mu
 	return p
 }
 
-// push queues a datagram, whose ownership it takes, for the reader. It reports false when there is no room.
+// push queues a datagram for the reader and takes ownership of it. It reports false if a limit is
+// reached.
 func (p *pipe) push(datagram []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +80,7 @@ func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
 	if p.written != nil {
 		p.written(b)
 	}
-	p.wire.writeHandshake(b)
+	p.writer.write(b)
 	return len(b), nil
 }
 
@@ -93,8 +94,8 @@ func (p *pipe) Close() error {
 	return nil
 }
 
-// SetReadDeadline implements net.PacketConn as far as pion/dtls uses it: a deadline long past interrupts the reader, none
-// lets it read on.
+// SetReadDeadline implements net.PacketConn as far as pion/dtls uses it: a deadline in the past
+// interrupts the reader, and the zero time lets it read on.
 func (p *pipe) SetReadDeadline(t time.Time) error {
 	p.mu.Lock()
 	p.expired = !t.IsZero()
@@ -103,7 +104,7 @@ func (p *pipe) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline implements net.PacketConn; writes do not wait.
+// SetWriteDeadline implements net.PacketConn. Writes do not block.
 func (p *pipe) SetWriteDeadline(time.Time) error { return nil }
 
 // SetDeadline implements net.PacketConn.
@@ -116,63 +117,3 @@ type pipeAddr struct{}
 
 func (pipeAddr) Network() string { return "dtlsconn" }
 func (pipeAddr) String() string  { return "peer" }
-
-// wire is the outgoing end: it hands datagrams to Config.Output one at a time and watches which record numbers
-// pion/dtls has used. Once detached, nothing that pion/dtls still writes gets out.
-type wire struct {
-	output func([]byte)
-
-	mu       sync.Mutex
-	detached bool
-	next     [2]uint64 // one past the highest sequence number sent, of epochHandshake and epochApplication
-	finished []byte    // the last record with a handshake message of epochApplication: our Finished
-}
-
-// writeHandshake sends a datagram of pion/dtls.
-func (w *wire) writeHandshake(datagram []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.detached {
-		return
-	}
-	for rest := datagram; ; {
-		r, tail, ok := nextRecord(rest)
-		if !ok {
-			break
-		}
-		rest = tail
-		if r.epoch > epochApplication {
-			continue
-		}
-		w.next[r.epoch] = max(w.next[r.epoch], r.sequence+1)
-		if r.epoch == epochApplication && r.contentType == contentHandshake {
-			w.finished = bytes.Clone(r.raw)
-		}
-	}
-	w.output(datagram)
-}
-
-// write sends a datagram of ours.
-func (w *wire) write(datagram []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.output(datagram)
-}
-
-// unmute makes datagrams go to output, which before went nowhere.
-func (w *wire) unmute(output func([]byte)) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.output = output
-}
-
-// detach cuts pion/dtls off. What it returns is final: the next free sequence number of either epoch, and the record
-// with our Finished.
-func (w *wire) detach() (next [2]uint64, finished []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.detached = true
-	next, finished = w.next, w.finished
-	w.finished = nil
-	return next, finished
-}

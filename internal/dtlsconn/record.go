@@ -2,8 +2,7 @@ package dtlsconn
 
 import "encoding/binary"
 
-// The record header.
-// https://www.rfc-editor.org/rfc/rfc6347.html#section-4.1
+// recordHeaderSize is the size of a record's header, in bytes (RFC 6347, section 4.1):
 //
 //	type(1) version(2) epoch(2) sequence_number(6) length(2)
 const recordHeaderSize = 13
@@ -17,19 +16,18 @@ const (
 )
 
 const (
-	// versionDTLS12 is on the wire the ones' complement of 1.2.
+	// versionDTLS12 is the ones' complement of 1.2 (RFC 6347, section 4.1).
 	versionDTLS12 = 0xfefd
 
-	// versionMajor is all that a receiver checks: records of the first flight may say DTLS 1.0.
-	// https://www.rfc-editor.org/rfc/rfc6347.html#section-4.2.1
+	// versionMajor is the part of the version that a receiver checks: RFC 6347, section 4.2.1
+	// allows DTLS 1.0 in the records of the first flights.
 	versionMajor = 0xfe
 
-	// maxPlaintext is the longest fragment of a record.
-	// https://www.rfc-editor.org/rfc/rfc5246.html#section-6.2.1
+	// maxPlaintext is the largest plaintext of a record, in bytes (RFC 5246, section 6.2.1).
 	maxPlaintext = 1 << 14
 
-	// epochHandshake is the epoch of the plaintext handshake, epochApplication the one that the only
-	// ChangeCipherSpec starts: WebRTC knows no renegotiation.
+	// epochHandshake is the epoch of the plaintext handshake, epochApplication that after
+	// ChangeCipherSpec. There is no other, as WebRTC has no renegotiation.
 	epochHandshake   = 0
 	epochApplication = 1
 
@@ -37,7 +35,7 @@ const (
 	maxSequence uint64 = 1<<48 - 1
 )
 
-// record is a view of one record in a datagram.
+// record is one record of a datagram, whose bytes it shares.
 type record struct {
 	contentType byte
 	epoch       uint16
@@ -47,8 +45,9 @@ type record struct {
 
 func (r record) fragment() []byte { return r.raw[recordHeaderSize:] }
 
-// nextRecord splits the first record off a datagram. It reports false at the end, and at a header that is
-// cut short, of a foreign version, or longer than what is there: nothing behind such a header can be found.
+// nextRecord returns the first record of a datagram, and the rest. It reports false at the end of
+// the datagram, and for a header that is incomplete, of another version, or with a length beyond
+// the datagram: no record can be found after such a header.
 func nextRecord(datagram []byte) (r record, rest []byte, ok bool) {
 	if len(datagram) < recordHeaderSize || datagram[1] != versionMajor {
 		return record{}, nil, false
@@ -66,7 +65,7 @@ func nextRecord(datagram []byte) (r record, rest []byte, ok bool) {
 	}, datagram[end:], true
 }
 
-// appendRecordHeader appends a header; the length is that of the fragment that follows.
+// appendRecordHeader appends a header for a fragment of length bytes.
 func appendRecordHeader(dst []byte, contentType byte, epoch uint16, sequence uint64, length int) []byte {
 	dst = append(dst, contentType, versionDTLS12>>8, versionDTLS12&0xff)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(epoch)<<48|sequence)

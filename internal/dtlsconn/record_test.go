@@ -42,7 +42,7 @@ func eachFastSuite(t *testing.T, test func(t *testing.T, id uint16)) {
 	}
 }
 
-// Our records under a second implementation of the same RFCs (5288, 7905), both ways.
+// Records are compatible with a second implementation of RFC 5288 and RFC 7905, in both directions.
 func TestRecordsAgainstPion(t *testing.T) {
 	eachFastSuite(t, func(t *testing.T, id uint16) {
 		tx, rx, key, iv := newProtection(t, id)
@@ -85,7 +85,7 @@ func TestRecordsAgainstPion(t *testing.T) {
 	})
 }
 
-// "plaintext may already lie in dst's spare capacity": the bytes must come out the same.
+// A plaintext in the spare capacity of dst yields the same record as one elsewhere.
 func TestSealInPlace(t *testing.T) {
 	eachFastSuite(t, func(t *testing.T, id uint16) {
 		tx, rx, _, _ := newProtection(t, id)
@@ -100,7 +100,7 @@ func TestSealInPlace(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tx.headroom()+len(message)+tagSize, len(datagram)-before)
 		}
-		// And with too little capacity, from elsewhere.
+		// With too little spare capacity.
 		datagram, err := tx.seal(datagram[:len(datagram):len(datagram)], contentApplicationData, message)
 		require.NoError(t, err)
 		all := records(datagram)
@@ -114,7 +114,8 @@ func TestSealInPlace(t *testing.T) {
 	})
 }
 
-// RFC 6347, section 4.1.2.7: "In general, invalid records SHOULD be silently discarded, thus preserving the association".
+// RFC 6347, section 4.1.2.7: "In general, invalid records SHOULD be silently discarded, thus
+// preserving the association".
 func TestHostileDatagrams(t *testing.T) {
 	eachFastSuite(t, func(t *testing.T, id uint16) {
 		client, server := newPair(t, func(c *Config) { c.CipherSuites = []uint16{id} })
@@ -123,7 +124,7 @@ func TestHostileDatagrams(t *testing.T) {
 		good := client.seal([]byte("good"))
 		base := server.conn.Stats()
 
-		// Every byte of a record is authenticated or framed.
+		// A change of any byte of a record is detected.
 		for i := range good {
 			bad := bytes.Clone(good)
 			bad[i] ^= 1 << rng.IntN(8)
@@ -145,11 +146,11 @@ func TestHostileDatagrams(t *testing.T) {
 		}
 		require.Empty(t, server.data, "seed %d", seed)
 
-		// A record of more than 2^14 bytes of plaintext, though authentic.
+		// An authentic record with more than 2^14 bytes of plaintext.
 		tooLong := sealUnchecked(client, make([]byte, maxPlaintext+1))
 		server.receive(tooLong)
 
-		// Of other epochs, and one after the bad ones in the same datagram.
+		// Records of other epochs, and then a valid one in the same datagram.
 		var datagram []byte
 		other := make([]byte, 50)
 		datagram = append(appendRecordHeader(datagram, contentApplicationData, 0, 9, len(other)), other...)
@@ -174,7 +175,7 @@ func TestHostileDatagrams(t *testing.T) {
 	})
 }
 
-// sealUnchecked seals what Seal refuses.
+// sealUnchecked seals a record without the checks of Seal.
 func sealUnchecked(e *endpoint, plaintext []byte) []byte {
 	tx := e.conn.tx.Load()
 	tx.mu.Lock()
@@ -195,7 +196,7 @@ func sealUnchecked(e *endpoint, plaintext []byte) []byte {
 	return tx.aead.Seal(dst, nonce[:], plaintext, aad[:])
 }
 
-// Records may overtake each other by thousands, and each is delivered once.
+// Records that are reordered by thousands and duplicated are delivered once.
 func TestReorderedAndDuplicatedRecords(t *testing.T) {
 	client, server := newPair(t, nil)
 	const seed, count = 4, replayWindow - 64
@@ -217,30 +218,31 @@ func TestReorderedAndDuplicatedRecords(t *testing.T) {
 	require.EqualValues(t, count, server.conn.Stats().Replayed)
 }
 
-// RFC 6347, section 4.1: an implementation "must either abandon an association or rehandshake prior to allowing the sequence
-// number to wrap".
+// RFC 6347, section 4.1: "implementations MUST either abandon an association or rehandshake prior
+// to allowing the sequence number to wrap".
 func TestSequenceExhaustion(t *testing.T) {
 	client, server := newPair(t, nil)
 	tx := client.conn.tx.Load()
 	tx.mu.Lock()
 	tx.next = maxSequence - 2
 	tx.mu.Unlock()
-	var goodbye []byte
+	var closeNotify []byte
 	for range 2 {
-		client.transmit([]byte("last words"))
-		server.wantData([]byte("last words"))
+		client.transmit([]byte("one of the last"))
+		server.wantData([]byte("one of the last"))
 	}
-	deliver := client.intercept(func(datagram []byte) { goodbye = datagram })
+	deliver := client.intercept(func(datagram []byte) { closeNotify = datagram })
 	dst := []byte("untouched")
 	got, err := client.conn.Seal(dst, []byte("one too many"))
+	client.drain()
 	require.ErrorIs(t, err, ErrSequenceExhausted)
 	require.Equal(t, dst, got)
 	require.ErrorIs(t, want(t, client.closed, "Closed"), ErrSequenceExhausted)
 
-	// The very last number carries close_notify.
-	require.Len(t, records(goodbye), 1)
-	require.EqualValues(t, maxSequence, records(goodbye)[0].sequence)
-	deliver(goodbye)
+	// The last number is that of close_notify.
+	require.Len(t, records(closeNotify), 1)
+	require.EqualValues(t, maxSequence, records(closeNotify)[0].sequence)
+	deliver(closeNotify)
 	require.NoError(t, want(t, server.closed, "Closed"))
 	_, err = client.conn.Seal(nil, nil)
 	require.ErrorIs(t, err, ErrClosed)
@@ -250,7 +252,7 @@ func TestSealErrors(t *testing.T) {
 	fresh := newEndpoint(t, true, nil)
 	_, err := fresh.conn.Seal(nil, []byte("x"))
 	require.ErrorIs(t, err, ErrNotEstablished)
-	require.ErrorIs(t, fresh.conn.Write([]byte("x")), ErrNotEstablished)
+	require.ErrorIs(t, fresh.write([]byte("x")), ErrNotEstablished)
 	require.Equal(t, MaxHeadroom, fresh.conn.Headroom())
 	require.Equal(t, MaxOverhead, fresh.conn.Overhead())
 

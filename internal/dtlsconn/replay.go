@@ -1,27 +1,25 @@
 package dtlsconn
 
 const (
-	// replayWindow is how far, in records, a record may fall behind the newest and still be told from a
-	// replay. RFC 6347 asks for at least 32 and prefers 64, which is less than one batch of today's
-	// sockets: a GRO super-packet holds 52 records of 1,200 bytes, and paths with several queues
-	// overtake by whole batches. 4,096 records are 40 ms at 1 Gbit/s, and cost 512 bytes an association.
-	// https://www.rfc-editor.org/rfc/rfc6347.html#section-4.1.2.6
+	// replayWindow is the number of records by which an accepted record may be older than the
+	// newest. RFC 6347, section 4.1.2.6 requires 32 and prefers 64. That is about one batch of a
+	// socket: datagrams merged by GRO hold 52 records of 1,200 bytes, and paths with several queues
+	// reorder whole batches. 4,096 records are 40 ms at 1 Gbit/s, and take 512 bytes of memory.
 	replayWindow = 4096
 
 	replayWords = replayWindow / 64
 )
 
-// replayFilter is the sliding window of received sequence numbers, as a ring of words that moves
-// forward without shifting (RFC 6479). The word that holds the newest number is only partly in the future, so
-// the window spans between replayWindow-63 and replayWindow numbers.
-// The zero value has seen nothing.
+// replayFilter is the sliding window of received sequence numbers, a ring of words that moves
+// forward without shifting (RFC 6479). Because it moves by whole words, the window has between
+// replayWindow-63 and replayWindow numbers. The zero value is a window without received numbers.
 type replayFilter struct {
 	newest uint64
 	seen   [replayWords]uint64
 }
 
-// fresh reports whether sequence may be accepted. It changes nothing: only a record that has proved
-// authentic may move the window.
+// fresh reports whether a record with the sequence number may be accepted. It does not change the
+// window: only an authentic record does.
 func (f *replayFilter) fresh(sequence uint64) bool {
 	word := sequence / 64
 	switch newest := f.newest / 64; {
@@ -34,10 +32,11 @@ func (f *replayFilter) fresh(sequence uint64) bool {
 	}
 }
 
-// Newest returns the greatest sequence number of an authentic record so far, and false before there can be one: while the handshake
-// goes on, and with a cipher suite that has no fast path. A caller that compares it before and after Receive learns whether the
-// datagram was authentic and newer than all others (https://www.rfc-editor.org/rfc/rfc9146.html#section-6). It may be called where
-// Receive may.
+// Newest returns the greatest sequence number of an authentic record so far. It reports false
+// during the handshake, and for a cipher suite without a fast path. An owner compares it before and
+// after Receive to find out whether the datagram was authentic and newer than all others, which RFC
+// 9146, section 6 requires before the address of the peer is changed. It must not be called
+// concurrently with Receive.
 func (c *Conn) Newest() (sequence uint64, ok bool) {
 	rx := c.rx.Load()
 	if rx == nil {
@@ -46,7 +45,7 @@ func (c *Conn) Newest() (sequence uint64, ok bool) {
 	return rx.replay.newest, true
 }
 
-// accept notes the sequence number of an authentic record for which fresh was true.
+// accept adds the sequence number of an authentic record for which fresh has reported true.
 func (f *replayFilter) accept(sequence uint64) {
 	word := sequence / 64
 	if newest := f.newest / 64; word > newest {

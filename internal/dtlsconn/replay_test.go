@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 6347, section 4.1.2.6: "Duplicates are rejected through the use of a sliding receive window." The filter against the definition, over numbers that jump, repeat and fall behind.
+// RFC 6347, section 4.1.2.6: "Duplicates are rejected through the use of a sliding receive window."
+// The filter against a set of numbers, with numbers that jump, repeat and are late.
 func TestReplayFilterAgainstModel(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 2))

@@ -13,9 +13,9 @@ const (
 	aadSize   = 13
 )
 
-// sealer protects outgoing records of epochApplication. After the handover it owns that epoch's only sequence
-// counter, so a pair of key and nonce occurs once by construction: every record that reaches the wire took
-// its number from next, under mu, and next never goes back.
+// sealer protects outgoing records of epochApplication. After the handover it has the only sequence
+// counter of that epoch, so no pair of key and nonce is used twice: each record gets its number
+// from next, under mu, and next only grows.
 type sealer struct {
 	mu       sync.Mutex
 	aead     cipher.AEAD
@@ -38,8 +38,7 @@ func newSealer(s suite, d direction, next uint64) *sealer {
 
 func (t *sealer) headroom() int { return recordHeaderSize + t.explicit }
 
-// seal appends a record to dst. The last sequence number is kept for close_notify, so that an association which
-// has used all others still ends in order.
+// seal appends a record to dst. The last sequence number is reserved for close_notify.
 func (t *sealer) seal(dst []byte, contentType byte, plaintext []byte) ([]byte, error) {
 	if len(plaintext) > maxPlaintext {
 		return dst, ErrRecordTooLong
@@ -67,11 +66,10 @@ func (t *sealer) sealLocked(dst []byte, contentType byte, plaintext []byte) ([]b
 	epochAndSequence := uint64(epochApplication)<<48 | sequence
 	copy(t.nonce[:], t.iv[:])
 	if t.explicit > 0 {
-		// https://www.rfc-editor.org/rfc/rfc5288.html#section-3: "The nonce_explicit MAY be the 64-bit
-		// sequence number."
+		// RFC 5288, section 3: "The nonce_explicit MAY be the 64-bit sequence number."
 		binary.BigEndian.PutUint64(t.nonce[4:], epochAndSequence)
 	} else {
-		// https://www.rfc-editor.org/rfc/rfc7905.html#section-2
+		// RFC 7905, section 2: the nonce is the IV exclusive-or the padded sequence number.
 		binary.BigEndian.PutUint64(t.nonce[4:], binary.BigEndian.Uint64(t.iv[4:])^epochAndSequence)
 	}
 	putAdditionalData(&t.aad, epochAndSequence, contentType, versionDTLS12, len(plaintext))
@@ -88,7 +86,7 @@ func (t *sealer) sealLocked(dst []byte, contentType byte, plaintext []byte) ([]b
 	return dst, nil
 }
 
-// close appends a sealed close_notify to dst and makes every later seal fail: nothing follows it.
+// close appends a sealed close_notify to dst. Every later seal returns ErrClosed.
 func (t *sealer) close(dst []byte) []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -97,9 +95,9 @@ func (t *sealer) close(dst []byte) []byte {
 	return dst
 }
 
-// putAdditionalData writes what an AEAD authenticates besides the ciphertext: seq_num + type + version + length of
-// the plaintext, where DTLS puts the epoch in front of the sequence number.
-// https://www.rfc-editor.org/rfc/rfc5246.html#section-6.2.3.3
+// putAdditionalData writes the additional data of an AEAD (RFC 5246, section 6.2.3.3): seq_num,
+// type, version, and length of the plaintext. RFC 6347, section 4.1.2.1: in DTLS, seq_num is epoch
+// and sequence_number.
 func putAdditionalData(aad *[aadSize]byte, epochAndSequence uint64, contentType byte, version uint16, length int) {
 	binary.BigEndian.PutUint64(aad[:8], epochAndSequence)
 	aad[8] = contentType

@@ -13,21 +13,25 @@ const (
 	extensionUseSRTP = 14
 )
 
-// handshakeHeaderSize is the size of a handshake message's, or fragment's, header in DTLS (RFC 6347, section 4.2.2):
+// handshakeHeaderSize is the size of a handshake message's, or fragment's, header in DTLS (RFC
+// 6347, section 4.2.2):
 //
 //	msg_type(1) length(3) message_seq(2) fragment_offset(3) fragment_length(3)
 const handshakeHeaderSize = 12
 
-// maxServerHelloSequence is the number of values of message_seq that a ServerHello may have. RFC 6347, section 4.2.2: the
-// ServerHello is the server's first message, or the second after a HelloVerifyRequest. A client that answers several
-// HelloVerifyRequests, which servers send whose cookie has expired, takes a round trip for each.
+// maxServerHelloSequence is the number of values of message_seq that a ServerHello may have. RFC
+// 6347, section 4.2.2: the ServerHello is the server's first message, or the second after a
+// HelloVerifyRequest. A client that answers several HelloVerifyRequests, which servers send whose
+// cookie has expired, takes a round trip for each.
 const maxServerHelloSequence = 8
 
-// serverRandoms collects the random of each ServerHello among the plaintext records that the client's pion/dtls reads, or that
-// the server's writes. The exported state of pion/dtls has 28 of its 32 bytes, and only in a client.
+// serverRandoms collects the random of each ServerHello among the plaintext records that the
+// client's pion/dtls reads, or that the server's writes. The exported state of pion/dtls has 28 of
+// its 32 bytes, and only in a client.
 //
-// Anybody may forge plaintext records. Of several messages with one message_seq the first counts, as it does for pion/dtls, which
-// then fails the handshake because the Finished does not match. newSecrets rejects a random that is not the one of the handshake.
+// Anybody may forge plaintext records. Of several messages with one message_seq the first counts,
+// as it does for pion/dtls, which then fails the handshake because the Finished does not match.
+// newSecrets rejects a random that is not the one of the handshake.
 type serverRandoms struct {
 	mu    sync.Mutex
 	hello [maxServerHelloSequence]serverRandom // by message_seq
@@ -63,8 +67,8 @@ func (s *serverRandoms) observe(datagram []byte) {
 	}
 }
 
-// add takes the bytes of the random out of one fragment of a ServerHello. RFC 5246, section 7.4.1.3: they follow the two bytes
-// of server_version.
+// add takes the bytes of the random out of one fragment of a ServerHello. RFC 5246, section
+// 7.4.1.3: they follow the two bytes of server_version.
 func (s *serverRandoms) add(fragment []byte) {
 	const start, end = 2, 2 + randomSize
 	length, sequence, offset := uint24(fragment[1:]), binary.BigEndian.Uint16(fragment[4:]), int(uint24(fragment[6:]))
@@ -95,8 +99,8 @@ func (s *serverRandoms) complete() (randoms [][randomSize]byte) {
 	return randoms
 }
 
-// answersSRTP reports whether a ServerHello, with its handshake header, contains use_srtp. If the message is fragmented it
-// reports true.
+// answersSRTP reports whether a ServerHello, with its handshake header, contains use_srtp. If the
+// message is fragmented it reports true.
 func answersSRTP(message []byte) bool {
 	const fixed = 2 + randomSize // server_version and random (RFC 5246, section 7.4.1.3)
 	if len(message) < handshakeHeaderSize || uint24(message[1:]) != uint24(message[9:]) {
@@ -106,7 +110,7 @@ func answersSRTP(message []byte) bool {
 	if len(body) <= fixed {
 		return false
 	}
-	extensions := fixed + 1 + int(body[fixed]) + 2 + 1 + 2 // session_id, cipher_suite, compression_method, length of the extensions
+	extensions := fixed + 1 + int(body[fixed]) + 2 + 1 + 2 // after session_id, cipher_suite, compression_method, length
 	if len(body) < extensions {
 		return false
 	}

@@ -59,7 +59,7 @@ func TestServerRandoms(t *testing.T) {
 		require.Equal(t, [][randomSize]byte{random(7)}, s.complete(), "seed %d", seed)
 	}
 
-	// Nothing else is taken for one.
+	// Other and malformed records are ignored.
 	for name, change := range map[string]func(datagram []byte){
 		"another message":          func(d []byte) { d[recordHeaderSize] = 11 },
 		"another content type":     func(d []byte) { d[0] = contentAlert },
@@ -88,8 +88,8 @@ func TestServerRandoms(t *testing.T) {
 	}
 }
 
-// rewriteServerHello changes the datagrams of a server that contain a ServerHello; rewrite returns records in its place. All
-// plaintext records get new sequence numbers, without gaps.
+// rewriteServerHello changes the datagrams of a server that contain a ServerHello; rewrite returns
+// records in its place. All plaintext records get new sequence numbers, without gaps.
 func rewriteServerHello(server *endpoint, rewrite func(hello record) [][]byte) {
 	sequence := uint64(0)
 	var deliver func([]byte)
@@ -112,8 +112,8 @@ func rewriteServerHello(server *endpoint, rewrite func(hello record) [][]byte) {
 	})
 }
 
-// RFC 6347, section 4.2.3: a handshake message may be sent in several fragments. So may the ServerHello, whose random the keys
-// depend on.
+// RFC 6347, section 4.2.3: a handshake message may be sent in several fragments. So may the
+// ServerHello, whose random the keys depend on.
 func TestFragmentedServerHello(t *testing.T) {
 	for _, size := range []int{1, 10, 33} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -137,8 +137,8 @@ func TestFragmentedServerHello(t *testing.T) {
 	}
 }
 
-// A forged ServerHello that pion/dtls ignores, because of its message_seq or because it comes too late, does not matter here
-// either.
+// A forged ServerHello that pion/dtls ignores, because of its message_seq or because it arrives
+// after the authentic one, does not fail the handshake.
 func TestForgedServerHellos(t *testing.T) {
 	client, server := newEndpoint(t, true, nil), newEndpoint(t, false, nil)
 	connect(t, client, server)

@@ -2,21 +2,25 @@ package dtlsconn
 
 import "sync/atomic"
 
-// Stats is a snapshot of a Conn's counters. Records are those of application data, bytes those of their plaintext.
+// Stats is a snapshot of a Conn's counters. Records are those of application data, bytes those of
+// their plaintext.
 type Stats struct {
 	RecordsSent, RecordsReceived uint64
 	BytesSent, BytesReceived     uint64
 
-	// Replayed counts authentic-looking records whose sequence number was seen before or is too old.
+	// Replayed counts records whose sequence number was received before or is too old.
 	Replayed uint64
 	// BadMAC counts records that failed authentication.
 	BadMAC uint64
-	// Discarded counts records and datagrams that are malformed, of another epoch, or without a meaning
+	// Discarded counts records and datagrams that are malformed, of another epoch, or of no use
 	// after the handshake.
 	Discarded uint64
-	// EarlyDropped counts datagrams that came before they could be used and for which there was no room.
+	// EarlyDropped counts datagrams that arrived before they could be processed, and that exceeded
+	// a limit.
 	EarlyDropped uint64
-	// FlightsRepeated counts how often the peer asked again for our last flight.
+	// OutputDropped counts outgoing datagrams that the queue dropped before Transmit was called.
+	OutputDropped uint64
+	// FlightsRepeated counts the repetitions of the last flight that the peer has caused.
 	FlightsRepeated uint64
 }
 
@@ -42,6 +46,9 @@ func (c *Conn) Stats() Stats {
 		EarlyDropped:    c.counters.earlyDropped.Load(),
 		FlightsRepeated: c.counters.flightsRepeated.Load(),
 	}
+	c.out.mu.Lock()
+	s.OutputDropped = c.out.dropped
+	c.out.mu.Unlock()
 	if tx := c.tx.Load(); tx != nil {
 		tx.mu.Lock()
 		s.RecordsSent += tx.records

@@ -13,14 +13,15 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// suite holds what record protection needs to know of an AEAD cipher suite.
+// suite describes an AEAD cipher suite.
 type suite struct {
 	id      uint16
 	hash    func() hash.Hash // of the PRF
 	keySize int
-	ivSize  int // implicit part of the nonce, from the key block
-	// explicitNonce is how many bytes of nonce each record carries: 8 in RFC 5288 (GCM), none in RFC 7905
-	// (ChaCha20-Poly1305), where the nonce is the IV exclusive-or the sequence number.
+	ivSize  int // of the implicit part of the nonce, from the key block
+	// explicitNonce is the size of the explicit part of the nonce in each record, in bytes: 8 in
+	// RFC 5288 (GCM), 0 in RFC 7905 (ChaCha20-Poly1305), where the nonce is the IV exclusive-or the
+	// sequence number.
 	explicitNonce int
 	aead          func(key []byte) (cipher.AEAD, error)
 }
@@ -39,8 +40,8 @@ var (
 	chacha20  = suite{hash: sha256.New, keySize: 32, ivSize: 12, aead: chacha20poly1305.New}
 )
 
-// fastSuite returns the suite with the given number, if its records can be protected here. The others, CBC and
-// CCM for old peers, stay with pion/dtls.
+// fastSuite returns the suite with a number. It reports false for those whose records pion/dtls
+// protects: CBC and CCM.
 func fastSuite(id uint16) (suite, bool) {
 	var s suite
 	switch dtls.CipherSuiteID(id) {
@@ -57,9 +58,10 @@ func fastSuite(id uint16) (suite, bool) {
 	return s, true
 }
 
-// DefaultCipherSuites returns the cipher suites that are offered and accepted, most preferred first: ECDHE with AES
-// in Galois/Counter Mode where the processor computes it in hardware, with ChaCha20-Poly1305 first where it does
-// not, and last, for old peers, AES-256 in CBC mode, which goes without the fast path.
+// DefaultCipherSuites returns the cipher suites that are offered and accepted, most preferred
+// first: ECDHE with AES-128-GCM, ChaCha20-Poly1305 and AES-256-GCM, or with ChaCha20-Poly1305 first
+// on processors without instructions for AES-GCM, and last, for old peers, AES-256-CBC, which has
+// no fast path.
 func DefaultCipherSuites() []uint16 {
 	aes128 := []dtls.CipherSuiteID{
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -86,8 +88,8 @@ func DefaultCipherSuites() []uint16 {
 	return ids
 }
 
-// hardwareAES reports whether crypto/aes runs GCM on instructions made for it. Elsewhere (386, ARM, MIPS) it is
-// several times slower than ChaCha20-Poly1305 and its tables leak timing.
+// hardwareAES reports whether crypto/aes uses instructions of the processor for GCM. Without them
+// (386, ARM, MIPS) it is several times slower than ChaCha20-Poly1305, and not constant-time.
 func hardwareAES() bool {
 	switch runtime.GOARCH {
 	case "amd64":

@@ -11,37 +11,41 @@ import (
 	"github.com/pion/dtls/v3/pkg/protocol/handshake"
 )
 
-// A client has to offer use_srtp although it has no media: pion and others refuse one that does not, as browsers always
-// do (RFC 8827, section 6.5). It must not insist either: servers for data alone do not answer the offer, which is
-// their right (RFC 5764, section 4.1.1). pion/dtls knows only clients that insist and clients that do not offer, so there are
-// two of them, who send the same ClientHello, until the ServerHello decides which of them it suits: the first, which
-// insists and which alone is heard, or the second, which stands by in silence.
+// A client without media offers use_srtp as well: pion and others refuse a client that does not,
+// because browsers always do (RFC 8827, section 6.5). It must not require the server to answer the
+// offer: servers without media do not, as RFC 5764, section 4.1.1 permits. A client of pion/dtls
+// either offers use_srtp and requires the answer, or does not offer it. So two of them run in
+// parallel, with identical ClientHellos: the requiring one, whose datagrams are sent, and the
+// standby, which does not require an answer, and whose datagrams are dropped. The ServerHello
+// decides which of them continues.
 
-// attempt is one pion/dtls connection at work on the handshake.
+// attempt is a handshake by one pion/dtls connection.
 type attempt struct {
-	inner   *dtls.Conn
-	pipe    *pipe
-	wire    *wire
-	keyLog  *keyLog
-	randoms *serverRandoms
-	cancel  context.CancelFunc // once started
-	leads   bool               // its end is the Conn's; guarded by the Conn's mu
+	inner    *dtls.Conn
+	pipe     *pipe
+	writer   *handshakeWriter
+	keyLog   *keyLog
+	randoms  *serverRandoms
+	cancel   context.CancelFunc // once started
+	selected bool               // its outcome is the Conn's; guarded by the Conn's mu
 }
 
-// leads reports whether the end of an attempt is to be reported: not that of a second one that was not needed.
-func (c *Conn) leads(at *attempt) bool {
+// isSelected reports whether the outcome of an attempt that has ended is the Conn's. It discards a
+// standby that is not needed.
+func (c *Conn) isSelected(at *attempt) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !at.leads && c.hello != nil {
-		c.hello.release() // it may have ended before it began
+	if !at.selected && c.hello != nil {
+		c.hello.release() // if it has ended before its ClientHello
 		if c.standby == at {
 			c.standby = nil
 		}
 	}
-	return at.leads
+	return at.selected
 }
 
-// srtpOptions makes pion/dtls negotiate one of the profiles.
+// srtpOptions returns the options with which pion/dtls negotiates one of the profiles, and a client
+// requires that.
 func srtpOptions(profiles []uint16) []dtls.Option {
 	if len(profiles) == 0 {
 		return nil
@@ -57,38 +61,42 @@ func srtpProfiles(numbers []uint16) []dtls.SRTPProtectionProfile {
 	return profiles
 }
 
-// hello is what the two ClientHellos have in common that pion/dtls would make up anew for each.
-type hello struct {
+// helloPair makes the ClientHellos of the two attempts identical. pion/dtls generates a random for
+// each.
+type helloPair struct {
 	random [handshake.RandomBytesLength]byte
 
-	written  chan struct{} // closed when the second one is, or will not be
-	once     sync.Once
+	written  chan struct{} // closed when the standby's ClientHello exists, or will not
+	once     sync.Once     // closes it
 	profiles []uint16
 
 	mu    sync.Mutex
-	times [2]int64 // the seconds in the randoms of the first and the second
+	times [2]int64 // the time in the random, in seconds, of the requiring attempt and of the standby
 }
 
-func newHello(profiles []uint16) *hello {
-	h := &hello{written: make(chan struct{}), profiles: profiles}
+func newHelloPair(profiles []uint16) *helloPair {
+	h := &helloPair{written: make(chan struct{}), profiles: profiles}
 	_, _ = rand.Read(h.random[:]) // never fails
 	return h
 }
 
-func (h *hello) randomBytes() [handshake.RandomBytesLength]byte { return h.random }
+func (h *helloPair) randomBytes() [handshake.RandomBytesLength]byte { return h.random }
 
-func (h *hello) firstOptions() []dtls.Option {
+// requiringOptions are those of the attempt that requires an answer to use_srtp.
+func (h *helloPair) requiringOptions() []dtls.Option {
 	return append(srtpOptions(h.profiles),
-		dtls.WithHelloRandomBytesGenerator(h.randomBytes), dtls.WithClientHelloMessageHook(h.first))
+		dtls.WithHelloRandomBytesGenerator(h.randomBytes), dtls.WithClientHelloMessageHook(h.requiringHook))
 }
 
-func (h *hello) secondOptions() []dtls.Option {
+// offeringOptions are those of the standby.
+func (h *helloPair) offeringOptions() []dtls.Option {
 	return []dtls.Option{
-		dtls.WithHelloRandomBytesGenerator(h.randomBytes), dtls.WithClientHelloMessageHook(h.second)}
+		dtls.WithHelloRandomBytesGenerator(h.randomBytes), dtls.WithClientHelloMessageHook(h.offeringHook)}
 }
 
-// first is the hook of the first client. It waits for the second one, so that the times in both are the same.
-func (h *hello) first(m handshake.MessageClientHello) handshake.Message {
+// requiringHook is called with the ClientHello of the requiring attempt. It waits for that of the
+// standby, so that the times in both are the same.
+func (h *helloPair) requiringHook(m handshake.MessageClientHello) handshake.Message {
 	<-h.written
 	h.mu.Lock()
 	h.times[0] = m.Random.GMTUnixTime.Unix()
@@ -96,8 +104,9 @@ func (h *hello) first(m handshake.MessageClientHello) handshake.Message {
 	return &m
 }
 
-// second is the hook of the second client: it adds the offer in the place where pion/dtls has it.
-func (h *hello) second(m handshake.MessageClientHello) handshake.Message {
+// offeringHook adds use_srtp to the ClientHello of the standby, at the position where pion/dtls has
+// it.
+func (h *helloPair) offeringHook(m handshake.MessageClientHello) handshake.Message {
 	offer := &extension.UseSRTP{ProtectionProfiles: srtpProfiles(h.profiles)}
 	at := slices.IndexFunc(m.Extensions, func(e extension.Extension) bool {
 		_, ok := e.(*extension.UseExtendedMasterSecret)
@@ -114,18 +123,20 @@ func (h *hello) second(m handshake.MessageClientHello) handshake.Message {
 	return &m
 }
 
-// release lets the first client go on.
-func (h *hello) release() { h.once.Do(func() { close(h.written) }) }
+// release ends the wait of requiringHook.
+func (h *helloPair) release() { h.once.Do(func() { close(h.written) }) }
 
-// same tells whether the two ClientHellos are one: between their making the second may have changed, about once in 100,000 times.
-func (h *hello) same() bool {
+// identical reports whether the two ClientHellos are. They are not if a second of the clock has
+// begun between them, which happens about once in 100,000 handshakes.
+func (h *helloPair) identical() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.times[0] == h.times[1]
 }
 
-// decide looks for the ServerHello in a datagram of the server, and leaves the attempt that it suits. Called with mu held.
-func (c *Conn) decide(datagram []byte) {
+// chooseAttempt looks for the ServerHello in a datagram of the server, and selects the attempt that
+// can process it. Until there is one, both attempts get all datagrams. It is called with mu held.
+func (c *Conn) chooseAttempt(datagram []byte) {
 	for rest := datagram; ; {
 		r, tail, ok := nextRecord(rest)
 		if !ok {
@@ -136,24 +147,25 @@ func (c *Conn) decide(datagram []byte) {
 			continue
 		}
 		if f := r.fragment(); len(f) > 0 && f[0] == handshakeServerHello {
-			c.choose(answersSRTP(f) || !c.hello.same())
+			c.selectAttempt(answersSRTP(f) || !c.hello.identical())
 			return
 		}
 	}
-	// Not yet: what the server says before, a HelloVerifyRequest, is for both.
+	// It may be a HelloVerifyRequest, which both answer.
 	c.standby.pipe.push(slices.Clone(datagram))
 }
 
-// choose ends one of the two attempts. Called with mu held.
-func (c *Conn) choose(first bool) {
-	winner, loser := c.attempt, c.standby
-	if !first {
-		winner, loser = loser, winner
+// selectAttempt ends one of the two attempts: the standby, or else the requiring one. It is called
+// with mu held.
+func (c *Conn) selectAttempt(requiring bool) {
+	selected, other := c.attempt, c.standby
+	if !requiring {
+		selected, other = other, selected
 	}
 	c.standby = nil
-	loser.wire.detach() // first, so that it leaves in silence
-	winner.wire.unmute(c.cfg.Output)
-	winner.leads, loser.leads = true, false
-	c.attempt, c.wire = winner, winner.wire
-	loser.cancel()
+	other.writer.detach() // before it is canceled, so that it sends no alert
+	selected.writer.setOutput(c.handshakeOutput)
+	selected.selected, other.selected = true, false
+	c.attempt = selected
+	other.cancel()
 }

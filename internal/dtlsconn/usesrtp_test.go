@@ -16,7 +16,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/certificate"
 )
 
-// withoutUseSRTP makes a server of pion/dtls leave the offer of use_srtp unanswered, as servers for data alone do.
+// withoutUseSRTP removes use_srtp from the ServerHello, like servers without media.
 func withoutUseSRTP(m handshake.MessageServerHello) handshake.Message {
 	m.Extensions = slices.DeleteFunc(slices.Clone(m.Extensions), func(e extension.Extension) bool {
 		_, ok := e.(*extension.UseSRTP)
@@ -25,9 +25,9 @@ func withoutUseSRTP(m handshake.MessageServerHello) handshake.Message {
 	return &m
 }
 
-// "If the server is not capable … it MUST NOT include the use_srtp extension in its extended server hello" (RFC 5764,
-// section 4.1.1), and the client goes on without: with and without a HelloVerifyRequest before.
-func TestClientBearsServerWithoutSRTP(t *testing.T) {
+// RFC 5764, section 4.1.1: "If there is no shared profile, the server SHOULD NOT return the
+// use_srtp extension". The client accepts both answers, also after a HelloVerifyRequest.
+func TestClientAcceptsServerWithoutSRTP(t *testing.T) {
 	for _, verify := range []bool{true, false} {
 		for _, answer := range []bool{true, false} {
 			t.Run(fmt.Sprintf("HelloVerifyRequest %v, answer %v", verify, answer), func(t *testing.T) {
@@ -52,8 +52,8 @@ func TestClientBearsServerWithoutSRTP(t *testing.T) {
 	}
 }
 
-// A client that was told to use SRTP does not go on without.
-func TestClientInsistsOnSRTP(t *testing.T) {
+// A client with configured profiles fails if the server does not choose one.
+func TestClientRequiresSRTP(t *testing.T) {
 	client := newEndpoint(t, true, func(c *Config) { c.SRTPProtectionProfiles = []uint16{0x0007} })
 	server := plainPionServer(t, client, dtls.WithServerHelloMessageHook(withoutUseSRTP))
 	client.conn.Start()
@@ -63,15 +63,16 @@ func TestClientInsistsOnSRTP(t *testing.T) {
 	require.ErrorContains(t, want(t, client.handshaked, "Handshaked"), "use_srtp")
 }
 
-// The two clients are one to the server: whatever either sends up to the ServerHello, the other would have sent.
-func TestBothClientHellosAreOne(t *testing.T) {
-	cfg := Config{Client: true, Certificate: testCertificate(t, certificate.ECDSA), Output: func([]byte) {}}
-	require.NoError(t, cfg.complete())
+// The ClientHellos of both attempts are identical.
+func TestClientHellosAreIdentical(t *testing.T) {
+	cfg := Config{Client: true, Certificate: testCertificate(t, certificate.ECDSA), Ready: func() {}}
+	cfg.setDefaults()
+	require.NoError(t, cfg.check())
 	for range 10 {
-		h := newHello(cfg.SRTPProtectionProfiles)
+		h := newHelloPair(cfg.SRTPProtectionProfiles)
 		written := [2]chan []byte{make(chan []byte, 10), make(chan []byte, 10)}
-		for i, options := range [][]dtls.Option{h.firstOptions(), h.secondOptions()} {
-			at, err := newAttempt(&cfg, &wire{output: func(b []byte) { written[i] <- bytes.Clone(b) }}, options)
+		for i, options := range [][]dtls.Option{h.requiringOptions(), h.offeringOptions()} {
+			at, err := newAttempt(&cfg, &handshakeWriter{output: func(b []byte) { written[i] <- bytes.Clone(b) }}, options)
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
@@ -86,22 +87,22 @@ func TestBothClientHellosAreOne(t *testing.T) {
 			})
 		}
 		first, second := want(t, written[0], "first ClientHello"), want(t, written[1], "second ClientHello")
-		if h.same() { // or the second has just changed
+		if h.identical() { // unless a second has begun between them
 			require.Equal(t, first, second)
 			return
 		}
 	}
-	t.Fatal("the times never were the same")
+	t.Fatal("the times were never the same")
 }
 
-// The Conn ends in the middle of two attempts: neither is left, and the end is reported once.
+// Close during both attempts ends both, and Handshaked is called once.
 func TestCloseDuringBothAttempts(t *testing.T) {
 	client := newEndpoint(t, true, nil)
 	sent := make(chan struct{}, 10)
 	client.intercept(func([]byte) { sent <- struct{}{} })
 	client.conn.Start()
 	want(t, sent, "ClientHello")
-	client.conn.Close()
+	client.close()
 	client.conn.Wait()
 	require.ErrorIs(t, want(t, client.handshaked, "Handshaked"), ErrClosed)
 	require.Empty(t, client.handshaked)
@@ -131,7 +132,7 @@ func TestAnswersSRTP(t *testing.T) {
 	whole := message(0, 23, 0, 0, 0, 14, 0, 5, 0, 2, 0, 7, 0, 0xff, 1, 0, 1, 0)
 	require.True(t, answersSRTP(whole))
 	for n := range whole {
-		answersSRTP(whole[:n]) // too short for what it says: no panic
+		answersSRTP(whole[:n]) // incomplete: no panic
 		short := bytes.Clone(whole[:n])
 		if n >= 12 {
 			short[3], short[11] = byte(n-12), byte(n-12)

@@ -1,5 +1,5 @@
-// Package result is what the programs of this module report: rows of one metric each, with the median of every
-// contestant, as text and as JSON, and the machine that they were measured on.
+// Package result is what the programs of this module report: rows of one metric each, with the
+// median of every contestant, as text and as JSON, and the machine that they were measured on.
 package result
 
 import (
@@ -7,11 +7,18 @@ import (
 	"slices"
 )
 
-// Ours is what our library is called in the results: all others are its peers.
+// Ours is the name of our library in the results.
 const Ours = "ours"
 
-// Floor is what the least is called that an exchange costs, without any library: no peer, but shown beside them.
+// Floor is the name of the least cost of an exchange, without any library. It is not a peer.
 const Floor = "floor"
+
+// The references for the throughput of data channels: byte streams without WebRTC. They are not
+// peers.
+const (
+	TLS  = "tls-tcp"
+	QUIC = "quic"
+)
 
 // Better: which values of a metric are.
 const (
@@ -32,6 +39,7 @@ type Row struct {
 	Ours        float64               `json:"ours"`
 	Peers       map[string]float64    `json:"peers"`
 	Floor       *float64              `json:"floor,omitempty"`
+	References  map[string]float64    `json:"references,omitempty"`
 	Ratio       *float64              `json:"ratio,omitempty"` // ours to the best peer's
 	Range       map[string][2]float64 `json:"range"`           // smallest and largest value of each, ours too
 	Rounds      int                   `json:"rounds"`          // the values that the median of ours is of
@@ -53,6 +61,11 @@ func (r *Row) Compare(values map[string][]float64) {
 			r.Ours = m
 		case Floor:
 			r.Floor = &m
+		case TLS, QUIC:
+			if r.References == nil {
+				r.References = map[string]float64{}
+			}
+			r.References[name] = m
 		default:
 			r.Peers[name] = m
 		}
@@ -83,6 +96,9 @@ func (r Row) Value(name string) (v float64, ok bool) {
 	}
 	if name == Floor && r.Floor != nil {
 		return *r.Floor, true
+	}
+	if v, ok = r.References[name]; ok {
+		return v, true
 	}
 	v, ok = r.Peers[name]
 	return v, ok

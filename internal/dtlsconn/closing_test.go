@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 5246, section 7.2.1: "Any data received after a closure alert is ignored." What was sent before it arrives, whatever the other side is
-// sending at that moment; and the other side learns of the end once.
+// RFC 5246, section 7.2.1: "Any data received after a closure alert is ignored." Data sent
+// before it arrives, also while the other side is sending, and Closed is called once.
 func TestCloseWhileDataIsInFlight(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		for _, clientCloses := range []bool{true, false} {
@@ -21,7 +21,7 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 				if !clientCloses {
 					closer, other = server, client
 				}
-				// The other side sends all the time, until it is told that the connection has ended.
+				// The other side sends until it gets an error.
 				var flood sync.WaitGroup
 				started := make(chan struct{})
 				flood.Go(func() {
@@ -39,7 +39,7 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 								other.output(datagram)
 							}
 						} else {
-							err = other.conn.Write([]byte("flood"))
+							err = other.write([]byte("flood"))
 						}
 						if err != nil {
 							if !errors.Is(err, ErrClosed) && other.conn.Fast() {
@@ -49,7 +49,7 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 						}
 					}
 				})
-				// Nobody may wait for the test to read what it is flooded with.
+				// The callback Data must not block because nobody reads the flood.
 				drained := make(chan struct{})
 				go func() {
 					for range closer.data {
@@ -67,22 +67,22 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 				for i := range count {
 					closer.transmit(fmt.Appendf(nil, "last words %d", i))
 				}
-				closer.conn.Close()
+				closer.close()
 				for i := range count {
 					other.wantData(fmt.Appendf(nil, "last words %d", i))
 				}
 				require.NoError(t, want(t, other.closed, "Closed"))
 				flood.Wait()
 				other.conn.Wait()
-				require.Empty(t, other.closed, "told once")
+				require.Empty(t, other.closed, "called once")
 				require.Empty(t, closer.closed, "a local Close reports nothing")
-				require.Error(t, other.conn.Write([]byte("late")))
+				require.Error(t, other.write([]byte("late")))
 			})
 		}
 	}
 }
 
-// Both close at the same time, with data of both under way.
+// Both sides close at the same time, with data in flight.
 func TestBothClose(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		t.Run(suite.String(), func(t *testing.T) {
@@ -91,27 +91,27 @@ func TestBothClose(t *testing.T) {
 			client.transmit([]byte("bye"))
 			server.transmit([]byte("bye"))
 			for _, e := range []*endpoint{client, server} {
-				closing.Go(e.conn.Close)
+				closing.Go(e.close)
 			}
 			closing.Wait()
 			for _, e := range []*endpoint{client, server} {
 				e.conn.Wait()
-				require.ErrorIs(t, e.conn.Write([]byte("late")), ErrClosed)
+				require.ErrorIs(t, e.write([]byte("late")), ErrClosed)
 				require.LessOrEqual(t, len(e.closed), 1)
 			}
 		})
 	}
 }
 
-// RFC 6347, section 4.1: "implementations MUST [...] abandon an association or rehandshake prior to allowing the sequence number
-// to wrap". Many goroutines reach the end together: each number up to the last one is used once, none beyond, and the
-// last one says goodbye.
+// RFC 6347, section 4.1: "implementations MUST either abandon an association or rehandshake prior
+// to allowing the sequence number to wrap". Several goroutines use the last numbers: each number is
+// used once, none beyond the last, and the last is that of close_notify.
 func TestExhaustionByRacingGoroutines(t *testing.T) {
 	eachFastSuite(t, func(t *testing.T, id uint16) {
 		const left, goroutines = 1000, 4
 		client, server := newPair(t, func(c *Config) { c.CipherSuites = []uint16{id} })
-		goodbye := make(chan []byte, 16)
-		client.intercept(func(datagram []byte) { goodbye <- datagram })
+		sent := make(chan []byte, 16)
+		client.intercept(func(datagram []byte) { sent <- datagram })
 		tx := client.conn.tx.Load()
 		tx.mu.Lock()
 		tx.next = maxSequence - left
@@ -137,31 +137,32 @@ func TestExhaustionByRacingGoroutines(t *testing.T) {
 			})
 		}
 		racing.Wait()
+		client.drain()
 		require.Len(t, used, left)
 		for i := range uint64(left) {
 			require.Equal(t, 1, used[maxSequence-left+i])
 		}
 		require.ErrorIs(t, want(t, client.closed, "Closed"), ErrSequenceExhausted)
-		farewell := want(t, goodbye, "close_notify")
-		require.Len(t, records(farewell), 1)
-		require.EqualValues(t, contentAlert, records(farewell)[0].contentType)
-		require.Equal(t, maxSequence, records(farewell)[0].sequence)
+		closeNotify := want(t, sent, "close_notify")
+		require.Len(t, records(closeNotify), 1)
+		require.EqualValues(t, contentAlert, records(closeNotify)[0].contentType)
+		require.Equal(t, maxSequence, records(closeNotify)[0].sequence)
 		require.Equal(t, maxSequence+1, tx.next, "past the end, where nothing is sealed")
 
-		server.receive(farewell)
+		server.receive(closeNotify)
 		require.NoError(t, want(t, server.closed, "Closed"))
 
-		// Nothing brings the sealer back.
+		// The sealer seals nothing more, also if it were not closed.
 		for _, contentType := range []byte{contentApplicationData, contentAlert, contentHandshake} {
 			tx.closed = false
 			_, err := tx.seal(nil, contentType, []byte{1, 0})
 			require.ErrorIs(t, err, ErrSequenceExhausted)
 		}
-		require.Empty(t, goodbye)
+		require.Empty(t, sent)
 	})
 }
 
-// A repeated last flight stops at the end of the numbers of the plaintext epoch, too.
+// No last flight is repeated when the sequence numbers of the plaintext epoch are used.
 func TestExhaustionOfTheHandshakeEpoch(t *testing.T) {
 	tx, _, _, _ := newProtection(t, uint16(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256))
 	f := lastFlight{finished: []byte{handshakeFinished}, next: maxSequence}
