@@ -52,9 +52,9 @@ type PeerConnection struct {
 	gatheringState GatheringState
 	signalingState SignalingState
 
-	timer     *time.Timer
-	timerAt   time.Time // when the timer fires; zero: it is not set
-	trimmedAt uint64    // datagrams sent and received when the timer last fired
+	timer   *time.Timer
+	timerAt time.Time // when the timer fires; zero: it is not set
+	quiet   quiet
 
 	ending closeState // close.go
 }
@@ -136,6 +136,7 @@ func (pc *PeerConnection) afterInput() {
 	}
 	if !pc.ended {
 		pc.transport.send()
+		pc.quiet.observe(pc.now, pc.counters.records)
 		pc.setTimer()
 	}
 }
@@ -143,7 +144,10 @@ func (pc *PeerConnection) afterInput() {
 // setTimer sets the connection's one timer to what comes first. A timer that is set for an earlier time stays: when it
 // fires for nothing it is set again, which is cheaper than moving it with every packet.
 func (pc *PeerConnection) setTimer() {
-	at := earlier(pc.ending.by, earlier(pc.transport.deadline(), pc.channels.deadline()))
+	if pc.ended {
+		return // the closed association may have a deadline left, but DTLS has told the peer already
+	}
+	at := earlier(earlier(pc.ending.by, pc.quiet.at), earlier(pc.transport.deadline(), pc.channels.deadline()))
 	if at.IsZero() || (!pc.timerAt.IsZero() && !at.Before(pc.timerAt)) {
 		return
 	}
@@ -165,20 +169,47 @@ func (pc *PeerConnection) onTimer() {
 	}
 	pc.transport.advance()
 	pc.channels.advance()
-	traffic := pc.counters.datagramsReceived + pc.counters.datagramsSent
-	if traffic-pc.trimmedAt < quietDatagrams {
+	if pc.quiet.advance(pc.now, pc.counters.records) {
 		pc.trim()
 	}
-	pc.trimmedAt = traffic
 	if !pc.ending.by.IsZero() && !pc.now.Before(pc.ending.by) {
 		pc.log.Debug("close: the peer does not acknowledge what is buffered")
 		pc.finish(StateClosed, nil)
 	}
 }
 
-// quietDatagrams is how few datagrams between two timers mean that nothing but ICE is going on. Its timer comes at
-// least every six seconds (RFC 7675, section 5.1), so that queues are kept through a transfer, and given back after it.
-const quietDatagrams = 4
+// quiet finds out when traffic has ceased, so that the queues that it needed can be given back. It does not wake an idle connection.
+type quiet struct {
+	at   time.Time // when to look again; zero: there was no traffic
+	seen uint64    // records at the last look
+}
+
+const (
+	// quietInterval is for how long there must be no traffic.
+	quietInterval = time.Second
+	// quietRecords is how many records there may be in that time, or between two looks: heartbeats.
+	quietRecords = 4
+)
+
+// observe is called after each input, with the number of records sent and received so far.
+func (q *quiet) observe(now time.Time, records uint64) {
+	if q.at.IsZero() && records-q.seen > quietRecords {
+		q.at, q.seen = now.Add(quietInterval), records
+	}
+}
+
+// advance reports whether it has become quiet.
+func (q *quiet) advance(now time.Time, records uint64) bool {
+	if q.at.IsZero() || now.Before(q.at) {
+		return false
+	}
+	ceased := records-q.seen <= quietRecords
+	q.at, q.seen = time.Time{}, records
+	if !ceased {
+		q.at = now.Add(quietInterval)
+	}
+	return ceased
+}
 
 // trim gives the memory of empty queues back.
 func (pc *PeerConnection) trim() {

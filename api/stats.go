@@ -14,6 +14,7 @@ type counters struct {
 	bytesSent, bytesReceived         uint64
 	strangersDropped, unknownDropped uint64
 	sendErrors                       uint64
+	records                          uint64 // DTLS datagrams sent and received, without most of the handshake's
 	expired                          uint64
 	undelivered                      int // bytes that were given up: buffered when the peer closed their channel, or when the connection ended
 	messages                         MessageStats

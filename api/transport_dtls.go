@@ -140,6 +140,7 @@ func (t *transport) transmitSCTP(path *link.Path) {
 			return
 		}
 		t.count(len(record))
+		t.counters.records++
 		if t.batch.Commit(path, record) {
 			t.send()
 		}

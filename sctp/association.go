@@ -50,9 +50,10 @@ type Association struct {
 	last  instant // the latest time passed in; an earlier one counts as this
 
 	state       State
-	connect     bool // Connect was called
-	over        bool // the association has ended
-	undelivered int  // bytes that were not acknowledged at the end
+	connect     bool                   // Connect was called
+	over        bool                   // the association has ended
+	header      [commonHeaderSize]byte // scratch for the checksum; here, as it fills a gap
+	undelivered int                    // bytes that were not acknowledged at the end
 	timers      [timerCount]instant
 	events      ring.Queue[Event]
 	hand        handshake
@@ -63,7 +64,6 @@ type Association struct {
 	cc          congestionControl
 	sample      ackSample // for cc, here so that it is not allocated
 	lostSample  lostSample
-	header      [commonHeaderSize]byte // scratch for the checksum
 	pace        pacer
 	send        sendQueue
 	fwd         forwardState
