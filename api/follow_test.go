@@ -76,16 +76,10 @@ func TestRolesDoNotConflict(t *testing.T) {
 func TestOldAndStrayRecordsDoNotMoveAConnection(t *testing.T) {
 	inTwoNetworks(t, func(t *testing.T, s *simulation, a, b *DataChannel) {
 		before, other := must(s.b.RemoteAddr()), otherPath(t, s.a)
-		seal := func() []byte {
-			s.a.mu.Lock()
-			defer s.a.mu.Unlock()
-			return must(s.a.transport.dtls.Seal(nil, make([]byte, 12)))
-		}
+		seal := func() []byte { return sealRecord(s.a) }
 		// sent has a datagram sent over a path, and returns where b is after that.
 		sent := func(path link.Path, datagram []byte) netip.AddrPort {
-			var o link.Batch
-			o.Commit(&path, datagram)
-			require.NoError(t, o.Flush())
+			sendDatagram(t, path, datagram)
 			pause(time.Second)
 			return must(s.b.RemoteAddr())
 		}

@@ -260,3 +260,25 @@ func sendOver(t *testing.T, dc *DataChannel, path link.Path, text string) {
 	tr.transmitSCTP(&path)
 	tr.send()
 }
+
+// usedPath returns the path that a connection sends data on.
+func usedPath(pc *PeerConnection) link.Path {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return *pc.transport.ice.Path()
+}
+
+// sealRecord returns an authentic DTLS record of a connection, newer than all before.
+func sealRecord(pc *PeerConnection) []byte {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return must(pc.transport.dtls.Seal(nil, make([]byte, 12)))
+}
+
+// sendDatagram sends a datagram over a path, whatever its connection permits.
+func sendDatagram(t *testing.T, path link.Path, datagram []byte) {
+	t.Helper()
+	var o link.Batch
+	o.Commit(&path, datagram)
+	require.NoError(t, o.Flush())
+}
