@@ -184,11 +184,12 @@ func (w *wire) carry(t *testing.T, from, to *PeerConnection) {
 	from.OnLocalCandidate(func(c Candidate) { w.send(func() { _ = to.AddRemoteCandidate(c) }) })
 }
 
-// await lets virtual time go by until the condition holds, and fails if it does not within the limit.
+// await lets virtual time go by until the condition holds, and fails if it does not within the limit. It looks every millisecond at first,
+// then at intervals of a fiftieth of the time that has passed.
 func (s *simulation) await(limit time.Duration, what string, condition func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(limit); !condition(); pause(time.Millisecond) {
-		if time.Now().After(end) {
+	for began := time.Now(); !condition(); pause(max(time.Millisecond, time.Since(began)/50)) {
+		if time.Since(began) > limit {
 			s.t.Fatalf("not within %v of virtual time: %s (states %v %v, ICE %v %v)", limit, what, s.a.State(), s.b.State(), s.a.ICEState(), s.b.ICEState())
 		}
 	}
