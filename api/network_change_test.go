@@ -173,6 +173,18 @@ func TestNATForgetsItsMappings(t *testing.T) {
 	})
 }
 
+// When a NAT has forgotten its mappings, messages pass again in both directions within two round trips after the next consent check.
+func TestMessagesPassSoonAfterANATForgot(t *testing.T) {
+	const roundTrip = 20 * time.Millisecond
+	netsim.Seeds(t, 1, func(t *testing.T, seed uint64) {
+		behindNAT(t, seed, func(t *testing.T, s *simulation, k *talk, reset time.Time) {
+			for side := range 2 {
+				require.LessOrEqual(t, k.longestSilence(side, reset), ice.DefaultConsentInterval*6/5+2*roundTrip+talkInterval, "at side %d", side)
+			}
+		})
+	})
+}
+
 // The network that is in use is gone, one of two that both sides have. Data goes on over the other one, and nothing is lost.
 func TestOneOfTwoNetworksIsGone(t *testing.T) {
 	// Consent checks are at most 6 s apart, and the other pair is checked after 5 s of silence. The retransmission timer of SCTP, which
