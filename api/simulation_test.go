@@ -18,12 +18,60 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim/simnet"
 )
 
-// simulation is two connections with all their layers on a simulated network, in virtual time: what a test of it says about loss, order,
-// time and addresses is exact, and comes out the same each time.
+// network is a simulated network in virtual time: what a test of connections on it says about loss, order, time and addresses is exact,
+// and comes out the same each time.
+type network struct {
+	*simnet.World
+	t     *testing.T
+	rng   *rand.Rand // of the test
+	hosts int        // made so far
+}
+
+// inNetwork runs f in virtual time, with an empty network.
+func inNetwork(t *testing.T, seed uint64, f func(t *testing.T, n *network)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		cryptotest.SetGlobalRandom(t, seed)
+		n := &network{World: simnet.New(seed), t: t, rng: rand.New(rand.NewPCG(seed, 7))}
+		t.Cleanup(n.Close)
+		f(t, n)
+	})
+}
+
+// address returns the address of the i-th host.
+func address(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)}) }
+
+// host makes a host with the given interfaces; without any, it has one with an address of its own.
+func (n *network) host(interfaces ...netsim.Interface) *simnet.Host {
+	if interfaces == nil {
+		interfaces = []netsim.Interface{{Addr: address(n.hosts), Up: hostLink, Down: hostLink}}
+	}
+	n.hosts++
+	return n.Host(interfaces...)
+}
+
+// connection makes a connection on a host of its own.
+func (n *network) connection(c Configuration) *PeerConnection {
+	n.t.Helper()
+	return n.connectionOn(n.host(), c, tuning{})
+}
+
+// connectionOn makes a connection on a host. It is closed when the test ends.
+func (n *network) connectionOn(h *simnet.Host, c Configuration, tune tuning) *PeerConnection {
+	n.t.Helper()
+	tune = tune.withDefaults()
+	tune.network = h
+	tune.ice.Rand = n.Sim.RandReader()
+	pc, err := newPeerConnection(c, &tune)
+	require.NoError(n.t, err)
+	n.t.Cleanup(func() { require.NoError(n.t, pc.CloseAndWait()) })
+	return pc
+}
+
+// simulation is two connections with all their layers on a simulated network.
 type simulation struct {
 	pair
-	net   *simnet.World
-	rng   *rand.Rand
+	net   *network
 	hosts [2]*simnet.Host // of a and b
 	wires [2]*wire        // signalling from a, and from b
 }
@@ -33,53 +81,43 @@ type place struct {
 	a, b        Configuration
 	tune        tuning
 	interfaces  [2][]netsim.Interface // of a and b
-	signalling  time.Duration         // how long a description or candidate takes; 0: 10 ms
+	signalling  time.Duration         // how long a description or candidate takes; 0: 10 ms, negative: none
 	unconnected bool                  // the descriptions are not carried
 }
 
 // hostLink is a link without faults, half of a way.
 var hostLink = netsim.LinkConfig{Delay: 5 * time.Millisecond}
 
+// inSimulation runs f in virtual time, with two connections on a network.
 func inSimulation(t *testing.T, seed uint64, p place, f func(t *testing.T, s *simulation)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		cryptotest.SetGlobalRandom(t, seed)
-		s := &simulation{net: simnet.New(seed), rng: rand.New(rand.NewPCG(seed, 7))}
-		s.t = t
-		defer s.net.Close()
-		tune := p.tune.withDefaults()
-		for i, pc := range []**PeerConnection{&s.a, &s.b} {
-			interfaces := p.interfaces[i]
-			if interfaces == nil {
-				interfaces = []netsim.Interface{{Addr: netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)}), Up: hostLink, Down: hostLink}}
-			}
-			s.hosts[i] = s.net.Host(interfaces...)
-			tune.network = s.hosts[i]
-			tuned := tune
-			tuned.ice.Rand = s.net.Sim.RandReader()
-			var err error
-			*pc, err = newPeerConnection([]Configuration{p.a, p.b}[i], &tuned)
-			require.NoError(t, err)
+	inNetwork(t, seed, func(t *testing.T, n *network) { f(t, n.pair(p)) })
+}
+
+// pair makes two connections. They are closed when the test ends.
+func (n *network) pair(p place) *simulation {
+	n.t.Helper()
+	s := &simulation{net: n}
+	s.t = n.t
+	for i := range s.hosts {
+		s.hosts[i] = n.host(p.interfaces[i]...)
+	}
+	s.a, s.b = n.connectionOn(s.hosts[0], p.a, p.tune), n.connectionOn(s.hosts[1], p.b, p.tune)
+	delay := max(cmp.Or(p.signalling, 10*time.Millisecond), 0)
+	s.wires = [2]*wire{newWire(delay), newWire(delay)}
+	if !p.unconnected {
+		s.wires[0].carry(n.t, s.a, s.b)
+		s.wires[1].carry(n.t, s.b, s.a)
+	}
+	n.t.Cleanup(func() {
+		if n.t.Failed() {
+			n.t.Logf("a: %+v\nb: %+v", s.a.Stats(), s.b.Stats())
 		}
-		defer func() {
-			if t.Failed() {
-				t.Logf("a: %+v\nb: %+v", s.a.Stats(), s.b.Stats())
-			}
-			require.NoError(t, s.a.CloseAndWait())
-			require.NoError(t, s.b.CloseAndWait())
-			for _, w := range s.wires {
-				w.close()
-			}
-			synctest.Wait()
-		}()
-		delay := cmp.Or(p.signalling, 10*time.Millisecond)
-		s.wires = [2]*wire{newWire(delay), newWire(delay)}
-		if !p.unconnected {
-			s.wires[0].carry(t, s.a, s.b)
-			s.wires[1].carry(t, s.b, s.a)
+		for _, w := range s.wires {
+			w.close()
 		}
-		f(t, s)
 	})
+	return s
 }
 
 // wire is a signalling channel, which keeps the order.
@@ -146,11 +184,12 @@ func (w *wire) carry(t *testing.T, from, to *PeerConnection) {
 	from.OnLocalCandidate(func(c Candidate) { w.send(func() { _ = to.AddRemoteCandidate(c) }) })
 }
 
-// await lets virtual time go by until the condition holds, and fails if it does not within the limit.
+// await lets virtual time go by until the condition holds, and fails if it does not within the limit. It looks every millisecond at first,
+// then at intervals of a fiftieth of the time that has passed.
 func (s *simulation) await(limit time.Duration, what string, condition func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(limit); !condition(); pause(time.Millisecond) {
-		if time.Now().After(end) {
+	for began := time.Now(); !condition(); pause(max(time.Millisecond, time.Since(began)/50)) {
+		if time.Since(began) > limit {
 			s.t.Fatalf("not within %v of virtual time: %s (states %v %v, ICE %v %v)", limit, what, s.a.State(), s.b.State(), s.a.ICEState(), s.b.ICEState())
 		}
 	}
@@ -221,4 +260,26 @@ func sendOver(t *testing.T, dc *DataChannel, path link.Path, text string) {
 	tr.corked.due = false
 	tr.transmitSCTP(&path)
 	tr.send()
+}
+
+// usedPath returns the path that a connection sends data on.
+func usedPath(pc *PeerConnection) link.Path {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return *pc.transport.ice.Path()
+}
+
+// sealRecord returns an authentic DTLS record of a connection, newer than all before.
+func sealRecord(pc *PeerConnection) []byte {
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	return must(pc.transport.dtls.Seal(nil, make([]byte, 12)))
+}
+
+// sendDatagram sends a datagram over a path, whatever its connection permits.
+func sendDatagram(t *testing.T, path link.Path, datagram []byte) {
+	t.Helper()
+	var o link.Batch
+	o.Commit(&path, datagram)
+	require.NoError(t, o.Flush())
 }

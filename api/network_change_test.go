@@ -1,0 +1,221 @@
+package rtc
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/internal/netsim"
+)
+
+// The network of one side is gone, and another one is there. A restart, by either side, continues the connection over it: channels stay
+// open, and what could be sent arrives.
+func TestRestartICEAfterTheNetworkHasChanged(t *testing.T) {
+	for _, state := range []State{StateDisconnected, StateFailed} {
+		for _, told := range []bool{false, true} {
+			for restarter := range 2 {
+				netsim.Seeds(t, 3, func(t *testing.T, seed uint64) {
+					inSimulation(t, seed, place{}, func(t *testing.T, s *simulation) {
+						a, b := s.connect("x", nil)
+						s.settled()
+						wantTraffic(t, a, b)
+						s.hosts[0].Detach(0, told)
+						s.await(time.Minute, state.String(), func() bool { return s.a.State() == state && s.b.State() == state })
+						channels := []*DataChannel{a, b}
+						for _, dc := range channels {
+							err := dc.SendText("sent without a path")
+							if state == StateDisconnected {
+								require.NoError(t, err)
+							} else {
+								require.ErrorIs(t, err, ErrFailure)
+								require.ErrorIs(t, err, ErrPathLost)
+							}
+							require.True(t, dc.IsOpen())
+						}
+						histories := []*history{recordStates(s.a), recordStates(s.b)}
+						s.hosts[0].Attach(netsim.Interface{Addr: address(100), Up: hostLink, Down: hostLink})
+						require.NoError(t, []*PeerConnection{s.a, s.b}[restarter].RestartICE())
+						s.await(5*time.Second, "connected", func() bool { return s.a.State() == StateConnected && s.b.State() == StateConnected })
+						require.Equal(t, address(100), must(s.b.RemoteAddr()).Addr())
+						for i, dc := range channels {
+							if state == StateFailed {
+								require.Equal(t, []State{StateConnecting, StateConnected}, histories[i].all())
+							} else { // the new address alone may be enough, without new credentials
+								require.Subset(t, []State{StateConnecting, StateConnected}, histories[i].all())
+							}
+							require.True(t, dc.IsOpen())
+							if state == StateDisconnected {
+								require.Equal(t, "sent without a path", string(next(t, dc).Data))
+							}
+						}
+						wantTraffic(t, a, b)
+					})
+				})
+			}
+		}
+	}
+}
+
+// talk sends numbers in both directions, and records what arrives.
+type talk struct {
+	t        *testing.T
+	channels [2]*DataChannel
+	sent     int // in each direction
+
+	mu  sync.Mutex
+	got [2][]string
+	at  [2][]time.Time
+}
+
+// talkInterval is the time between two messages of one side.
+const talkInterval = 50 * time.Millisecond
+
+// newTalk begins to record what arrives on two channels that are connected to each other.
+func newTalk(t *testing.T, a, b *DataChannel) *talk {
+	k := &talk{t: t, channels: [2]*DataChannel{a, b}}
+	for i, dc := range k.channels {
+		dc.OnMessage(func(m Message) {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.got[i], k.at[i] = append(k.got[i], string(m.Data)), append(k.at[i], time.Now())
+		})
+	}
+	return k
+}
+
+// goOn sends for a while.
+func (k *talk) goOn(d time.Duration) {
+	k.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); pause(talkInterval) {
+		for _, dc := range k.channels {
+			require.NoError(k.t, dc.SendText(fmt.Sprint(k.sent)))
+		}
+		k.sent++
+	}
+}
+
+// finish waits until everything has arrived, and checks that nothing is lost, doubled or out of order.
+func (k *talk) finish() {
+	k.t.Helper()
+	pause(time.Minute)
+	want := make([]string, k.sent)
+	for i := range want {
+		want[i] = fmt.Sprint(i)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i := range k.got {
+		require.Equal(k.t, want, k.got[i], "what side %d has received", i)
+	}
+}
+
+// longestSilence returns the longest time in which nothing arrived at a side, from the given time on.
+func (k *talk) longestSilence(side int, from time.Time) (longest time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	last := from
+	for _, at := range k.at[side] {
+		if at.Before(from) {
+			continue
+		}
+		longest, last = max(longest, at.Sub(last)), at
+	}
+	return longest
+}
+
+// natTypes are the four classic kinds of NAT.
+var natTypes = []netsim.NATConfig{
+	netsim.FullCone(address(50)), netsim.RestrictedCone(address(50)), netsim.PortRestrictedCone(address(50)), netsim.Symmetric(address(50)),
+}
+
+// behindNAT runs a connection of which one side is behind a NAT, has it talk, has the NAT forget its mappings, and calls check when both
+// sides have talked for another 20 s.
+func behindNAT(t *testing.T, seed uint64, check func(t *testing.T, s *simulation, k *talk, reset time.Time)) {
+	for _, config := range natTypes {
+		for behind := range 2 {
+			inNetwork(t, seed, func(t *testing.T, n *network) {
+				nat := n.Network.AddNAT(config)
+				var p place
+				p.interfaces[behind] = []netsim.Interface{{Addr: netip.MustParseAddr("10.0.0.2"), Behind: nat, Up: hostLink, Down: hostLink}}
+				s := n.pair(p)
+				a, b := s.connect("x", nil)
+				s.settled()
+				histories := []*history{recordStates(s.a), recordStates(s.b)}
+				k := newTalk(t, a, b)
+				k.goOn(time.Duration(n.rng.Int64N(int64(12 * time.Second))))
+				other := []*PeerConnection{s.b, s.a}[behind]
+				old := must(other.RemoteAddr())
+				reset := time.Now()
+				n.Do(nat.Reset)
+				k.goOn(20 * time.Second)
+				k.finish()
+				require.NotEqual(t, old, must(other.RemoteAddr()), "another mapping")
+				for _, h := range histories {
+					require.Empty(t, slices.DeleteFunc(h.all(), func(s State) bool { return s == StateConnected }), "connected all the while")
+				}
+				check(t, s, k, reset)
+			})
+		}
+	}
+}
+
+// A NAT forgets its mappings while the connection is in use. The next consent check of the side behind it shows the peer the new address.
+// The connection stays connected, and no message is lost.
+func TestNATForgetsItsMappings(t *testing.T) {
+	netsim.Seeds(t, 3, func(t *testing.T, seed uint64) {
+		behindNAT(t, seed, func(*testing.T, *simulation, *talk, time.Time) {})
+	})
+}
+
+// When a NAT has forgotten its mappings, messages pass again in both directions within two round trips after the next consent check.
+func TestMessagesPassSoonAfterANATForgot(t *testing.T) {
+	const roundTrip = 20 * time.Millisecond
+	netsim.Seeds(t, 1, func(t *testing.T, seed uint64) {
+		behindNAT(t, seed, func(t *testing.T, s *simulation, k *talk, reset time.Time) {
+			for side := range 2 {
+				require.LessOrEqual(t, k.longestSilence(side, reset), ice.DefaultConsentInterval*6/5+2*roundTrip+talkInterval, "at side %d", side)
+			}
+		})
+	})
+}
+
+// The network that is in use is gone, one of two that both sides have. Data goes on over the other one, and nothing is lost.
+func TestOneOfTwoNetworksIsGone(t *testing.T) {
+	// Consent checks are at most 6 s apart, and the other pair is checked after 5 s of silence. The retransmission timer of SCTP, which
+	// doubles, runs for at most as long again.
+	const longest = 2 * (ice.DefaultConsentInterval*6/5 + ice.DefaultDisconnectedTimeout)
+	for _, told := range []bool{false, true} {
+		for gone := range 2 {
+			netsim.Seeds(t, 5, func(t *testing.T, seed uint64) {
+				inSimulation(t, seed, place{interfaces: twoInterfaces()}, func(t *testing.T, s *simulation) {
+					a, b := s.connect("x", nil)
+					s.settled()
+					k := newTalk(t, a, b)
+					k.goOn(time.Duration(s.net.rng.Int64N(int64(12 * time.Second))))
+					pc := []*PeerConnection{s.a, s.b}[gone]
+					used := must(pc.LocalAddr()).Addr()
+					at := time.Now()
+					s.hosts[gone].Detach(slices.Index(must(s.hosts[gone].Addresses(netip.Addr{}, false)), used), told)
+					k.goOn(30 * time.Second)
+					k.finish()
+					require.NotEqual(t, used, must(pc.LocalAddr()).Addr())
+					for side := range 2 {
+						limit := longest
+						if told && pc == s.a { // it controls: the peer follows
+							limit = 500 * time.Millisecond
+						}
+						require.LessOrEqual(t, k.longestSilence(side, at), limit, "at side %d", side)
+					}
+					require.Equal(t, StateConnected, s.a.State())
+					require.Equal(t, StateConnected, s.b.State())
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package rtc
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/netsim"
+)
+
+// channelEnd records the end of a channel.
+type channelEnd struct {
+	recorder
+	dc *DataChannel
+}
+
+// recordEnding takes the callbacks of a channel that tell its end.
+func recordEnding(dc *DataChannel) *channelEnd {
+	e := &channelEnd{dc: dc}
+	dc.OnError(func(err error) { e.add(err.Error()) })
+	dc.OnClosed(func() { e.add("closed") })
+	return e
+}
+
+// wantReplaced checks that the channel has closed because its association is gone.
+func (e *channelEnd) wantReplaced(t *testing.T) {
+	t.Helper()
+	require.Equal(t, []string{errReplaced.Error(), "closed"}, e.all())
+	require.True(t, e.dc.IsClosed())
+	require.ErrorIs(t, e.dc.SendText("late"), errReplaced)
+	_, err := e.dc.ReadMessage(t.Context())
+	require.ErrorIs(t, err, errReplaced)
+	require.ErrorIs(t, err, ErrFailure)
+}
+
+// wantNewChannels checks that two connections open channels to each other in both directions, and that these carry messages.
+func wantNewChannels(t *testing.T, pcs ...*PeerConnection) {
+	t.Helper()
+	for i, from := range pcs {
+		p := &pair{t: t, a: from, b: pcs[1-i]}
+		x, y := p.connect([]string{"from the first", "from the second"}[i], nil)
+		wantTraffic(t, x, y)
+	}
+}
+
+// The program of the peer starts anew: its offer has another certificate. Without another word the connection turns to the new program,
+// whatever had become of the path to the old one. Its channels close with an error, and new ones open in both directions.
+func TestPeerStartsAnew(t *testing.T) {
+	for _, state := range []State{StateConnected, StateDisconnected, StateFailed} {
+		for side := range 2 {
+			netsim.Seeds(t, 3, func(t *testing.T, seed uint64) {
+				inSimulation(t, seed, place{}, func(t *testing.T, s *simulation) {
+					a, b := s.connect("x", nil)
+					s.settled()
+					wantTraffic(t, a, b)
+					pause(time.Second) // all is acknowledged
+					pc, dc, host := []*PeerConnection{s.a, s.b}[side], []*DataChannel{a, b}[side], s.hosts[1-side]
+					s.hosts[1-side].Detach(0, true)
+					host.Attach(netsim.Interface{Addr: address(1 - side), Up: hostLink, Down: hostLink})
+					s.await(time.Minute, state.String(), func() bool { return pc.State() == state })
+					if state != StateFailed {
+						require.NoError(t, dc.SendText("never arrives"))
+					}
+					h, e := recordStates(pc), recordEnding(dc)
+
+					anew := s.net.connectionOn(host, Configuration{}, tuning{})
+					s.wires[0].carry(t, pc, anew)
+					s.wires[1].carry(t, anew, pc)
+					wantNewChannels(t, anew, pc)
+					e.wantReplaced(t)
+					require.Equal(t, []State{StateConnecting, StateConnected}, h.all())
+					require.Equal(t, 1, pc.Stats().Channels-1)
+					if state != StateFailed {
+						require.Equal(t, len("never arrives"), pc.Stats().Undelivered)
+					}
+					require.Equal(t, anew.transport.identity.certificate.Certificate[0], pc.transport.dtls.PeerCertificate())
+
+					// The new peer is as good as the old one.
+					require.NoError(t, pc.RestartICE())
+					pause(time.Second)
+					require.True(t, agree(pc, anew))
+					require.NoError(t, anew.Close())
+					s.await(10*time.Second, "closed", func() bool { return pc.State() == StateClosed && anew.State() == StateClosed })
+				})
+			})
+		}
+	}
+}
+
+// An offer reaches two peers. One answers it provisionally and is connected; then the other one answers it finally, with another
+// certificate. The connection turns to that one.
+func TestAnotherPeerAnswersAfterAProvisionalOne(t *testing.T) {
+	netsim.Seeds(t, 5, func(t *testing.T, seed uint64) {
+		inSimulation(t, seed, place{a: manual, b: manual, unconnected: true}, func(t *testing.T, s *simulation) {
+			c := s.net.connection(manual)
+			accepted, later := make(chan *DataChannel, 1), make(chan *DataChannel, 1)
+			s.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
+			c.OnDataChannel(func(dc *DataChannel) { later <- dc })
+			x, err := s.a.CreateDataChannel("x", nil)
+			require.NoError(t, err)
+			require.NoError(t, s.a.SetLocalDescription(DescriptionOffer))
+			offer := gatheredDescription(t, s.a)
+			require.NoError(t, s.b.SetRemoteDescription(offer))
+			require.NoError(t, s.b.SetLocalDescription(DescriptionPranswer))
+			require.NoError(t, s.a.SetRemoteDescription(gatheredDescription(t, s.b)))
+			wantTraffic(t, x, receive(t, accepted, "channel at the first peer"))
+			require.Equal(t, SignalingStateHaveRemotePranswer, s.a.SignalingState())
+			h, e := recordStates(s.a), recordEnding(x)
+
+			require.NoError(t, c.SetRemoteDescription(offer))
+			require.NoError(t, c.SetLocalDescription(DescriptionAnswer))
+			require.NoError(t, s.a.SetRemoteDescription(gatheredDescription(t, c)))
+			require.Equal(t, SignalingStateStable, s.a.SignalingState())
+			pause(time.Second)
+			e.wantReplaced(t)
+			require.Equal(t, []State{StateConnecting, StateConnected}, h.all())
+			require.Empty(t, later, "x was a channel to the first peer")
+			wantNewChannels(t, s.a, c)
+			require.Equal(t, c.transport.identity.certificate.Certificate[0], s.a.transport.dtls.PeerCertificate())
+			require.Equal(t, must(c.LocalAddr()), must(s.a.RemoteAddr()))
+		})
+	})
+}
