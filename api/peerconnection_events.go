@@ -90,7 +90,11 @@ func (pc *PeerConnection) updateGatheringState() {
 }
 
 func (pc *PeerConnection) onICEStateChanged(s ice.State) {
+	was := pc.iceState
 	pc.setICEState(iceStates[s])
+	if was != ICEStateConnected && was != ICEStateCompleted && (s == ice.StateConnected || s == ice.StateCompleted) {
+		pc.transport.pathRestored()
+	}
 	switch s {
 	case ice.StateChecking:
 		pc.setState(StateConnecting)

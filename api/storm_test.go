@@ -21,7 +21,6 @@ import (
 // storm.check.
 type storm struct {
 	*simulation
-	t     *testing.T
 	until time.Time
 	nats  [2]*netsim.NAT
 
@@ -56,35 +55,31 @@ func stormLink(r *rand.Rand) netsim.LinkConfig {
 	}
 }
 
-// newStorm makes the network of a storm, and its connections.
+// inStorm makes a network of all sorts, and two connections on it.
 func inStorm(t *testing.T, seed uint64, f func(s *storm)) {
-	r := rand.New(rand.NewPCG(seed, 3))
-	s := &storm{t: t}
-	p := place{
-		a: Configuration{ICEServers: []string{"stun:stun.example"}}, b: Configuration{ICEServers: []string{"stun:stun.example"}},
-		signalling: time.Duration(1+r.IntN(200)) * time.Millisecond,
-	}
-	inSimulation(t, seed, p, func(t *testing.T, simulation *simulation) {
-		s.simulation = simulation
-		f(s)
-	}, func(simulation *simulation) {
-		w := simulation.net
+	inNetwork(t, seed, func(t *testing.T, n *network) {
+		s := &storm{}
+		r := n.rng
 		server := netip.MustParseAddr("192.0.2.1")
-		w.Network.Attach(&netsim.Responder{Reply: stunReply}, netsim.Interface{Addr: server})
-		w.Name("stun.example", server)
-		for side := range simulation.hosts {
+		n.Network.Attach(&netsim.Responder{Reply: stunReply}, netsim.Interface{Addr: server})
+		n.Name("stun.example", server)
+		c := Configuration{ICEServers: []string{"stun:stun.example"}}
+		p := place{a: c, b: c, signalling: time.Duration(1+r.IntN(200)) * time.Millisecond}
+		for side := range p.interfaces {
 			external := netip.AddrFrom4([4]byte{203, 0, 113, byte(1 + side)})
 			switch r.IntN(4) {
 			case 0:
-				s.nats[side] = w.Network.AddNAT(netsim.FullCone(external))
+				s.nats[side] = n.Network.AddNAT(netsim.FullCone(external))
 			case 1:
-				s.nats[side] = w.Network.AddNAT(netsim.PortRestrictedCone(external))
+				s.nats[side] = n.Network.AddNAT(netsim.PortRestrictedCone(external))
 			}
-			simulation.hosts[side] = w.Host(s.network(side, r))
+			p.interfaces[side] = []netsim.Interface{s.network(side, r)}
 			if r.IntN(2) == 0 {
-				simulation.hosts[side].Attach(s.network(side, r))
+				p.interfaces[side] = append(p.interfaces[side], s.network(side, r))
 			}
 		}
+		s.simulation = n.pair(p)
+		f(s)
 	})
 }
 
@@ -207,7 +202,7 @@ func (s *storm) send(c *stormChannel, size int) {
 
 // happen makes one thing happen.
 func (s *storm) happen() {
-	r := s.rng
+	r := s.net.rng
 	side := r.IntN(2)
 	pc := []*PeerConnection{s.a, s.b}[side]
 	host := s.hosts[side]
@@ -260,7 +255,7 @@ func (s *storm) happen() {
 func (s *storm) recover() {
 	for side, host := range s.hosts {
 		if host.Interfaces() == 0 {
-			host.Attach(s.network(side, s.rng))
+			host.Attach(s.network(side, s.net.rng))
 		}
 	}
 	well := func() bool {
@@ -324,17 +319,17 @@ func TestStorm(t *testing.T) {
 				s.open(s.a, s.b, i)
 			}
 			s.await(time.Minute, "connected", func() bool { return s.a.State() == StateConnected && s.b.State() == StateConnected })
-			s.until = time.Now().Add(time.Duration(5+s.rng.IntN(60)) * time.Second)
-			next := time.Now().Add(time.Duration(s.rng.IntN(5000)) * time.Millisecond)
+			s.until = time.Now().Add(time.Duration(5+s.net.rng.IntN(60)) * time.Second)
+			next := time.Now().Add(time.Duration(s.net.rng.IntN(5000)) * time.Millisecond)
 			for time.Now().Before(s.until) {
-				for range s.rng.IntN(4) {
-					s.send(s.channels[s.rng.IntN(len(s.channels))], s.rng.IntN(3000))
+				for range s.net.rng.IntN(4) {
+					s.send(s.channels[s.net.rng.IntN(len(s.channels))], s.net.rng.IntN(3000))
 				}
 				if time.Now().After(next) {
 					s.happen()
-					next = time.Now().Add(time.Duration(s.rng.IntN(8000)) * time.Millisecond)
+					next = time.Now().Add(time.Duration(s.net.rng.IntN(8000)) * time.Millisecond)
 				}
-				time.Sleep(time.Duration(s.rng.IntN(100)) * time.Millisecond)
+				time.Sleep(time.Duration(s.net.rng.IntN(100)) * time.Millisecond)
 			}
 			s.recover()
 			for _, c := range s.channels {

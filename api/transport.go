@@ -40,6 +40,7 @@ type transport struct {
 	ice        *icenet.Driver
 	gathering  string    // the ufrag of the generation that was gathered for last
 	path       ice.Path  // that data takes, or took last
+	overhead   int       // of that path, in bytes
 	completeAt time.Time // when the peer is taken to have no more candidates
 	agreed     bool      // the peer is known
 
@@ -76,7 +77,7 @@ type dtlsEvent struct {
 
 func (t *transport) init(c *core, id identity) {
 	t.core, t.identity = c, id
-	t.deliver = t.receivePlaintext
+	t.deliver, t.overhead = t.receivePlaintext, link.IPUDPHeaders
 	t.remoteMessageLimit = defaultRemoteMaxMessageSize
 }
 
@@ -251,11 +252,22 @@ func (t *transport) receivePlaintext(plaintext []byte) {
 
 // pathChanged follows the agent to another path. The DTLS handshake begins with the first.
 func (t *transport) pathChanged(pair ice.Pair) {
-	if last := t.path; last != pair.Path && last != (ice.Path{}) && t.sctp != nil {
-		t.sctp.PathChanged(t.now)
-	}
+	last := t.path
 	t.path = pair.Path
+	if path := t.ice.Path(); path != nil {
+		t.overhead = path.Overhead
+	}
+	if t.sctp != nil && last != pair.Path && last != (ice.Path{}) {
+		t.sctp.PathChanged(t.now, t.maxSCTPMTU())
+	}
 	t.startHandshake()
+}
+
+// pathRestored is called when the peer answers again after silence.
+func (t *transport) pathRestored() {
+	if t.sctp != nil {
+		t.sctp.PathRestored(t.now)
+	}
 }
 
 // selected returns the pair that data takes, or took last; ok is false while there is none.

@@ -18,7 +18,7 @@ func (t *transport) startDTLS() error {
 		Client:      t.client,
 		Certificate: t.identity.certificate,
 		VerifyPeer:  t.verifier(),
-		MTU:         t.settings.MTU - link.IPUDPHeaders,
+		MTU:         t.settings.MTU - t.overhead,
 		Ready:       t.sendDTLS,
 		Handshaked:  func(err error) { t.reportDTLS(n, dtlsEvent{err: err}) },
 		Data:        func(plaintext []byte) { t.receiveLate(n, plaintext) },
@@ -159,7 +159,8 @@ func (t *transport) transmitSlowly(path *link.Path) {
 	t.transmitDTLS(path)
 }
 
-// sctpMTU is the size in bytes of the largest SCTP packet to begin with.
+// sctpMTU is the size in bytes of the largest SCTP packet to begin with. It fits every path: those that need a few bytes of headroom find
+// them in what dtlsOverhead has in reserve.
 func (t *transport) sctpMTU() int {
 	return max(t.settings.MTU-link.IPUDPHeaders-dtlsOverhead, sctp.MinMTU)
 }
@@ -170,5 +171,5 @@ func (t *transport) maxSCTPMTU() int {
 	if t.settings.maxMTU == t.settings.MTU {
 		return t.sctpMTU()
 	}
-	return t.settings.maxMTU - link.IPUDPHeaders - gcmOverhead
+	return t.settings.maxMTU - t.overhead - gcmOverhead
 }

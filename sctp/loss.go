@@ -454,3 +454,27 @@ func (a *Association) probeSentNow(t instant, resent bool) {
 	// answered in time.
 	a.timers[timerT3] = t + a.rtt.rto
 }
+
+// PathRestored informs the association that packets pass again after an interruption, which the owner
+// knows from another layer: ICE's consent checks are answered, say. Retransmissions that have backed
+// off meanwhile, for up to RTO.Max, are due at once, and those that were lost do not count towards
+// Association.Max.Retrans.
+func (a *Association) PathRestored(now time.Time) {
+	t := a.clock(now)
+	if a.over {
+		return
+	}
+	a.loss.errors = 0
+	retransmissions := [...]int{timerT1, timerT2, timerT3}
+	if a.rtt.backedOff {
+		a.rtt.endBackOff(&a.cfg)
+		for _, timer := range retransmissions {
+			if a.timers[timer] != 0 {
+				a.timers[timer] = t
+			}
+		}
+	}
+	if a.reset.attempts > 1 && a.timers[timerReconfig] != 0 {
+		a.timers[timerReconfig] = t
+	}
+}

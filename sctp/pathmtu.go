@@ -306,12 +306,17 @@ func (a *Association) blackHole() {
 }
 
 // PathChanged informs the association that its packets take another path from now on, such as after
-// ICE has selected another pair of addresses: the size of packets is determined anew.
-func (a *Association) PathChanged(now time.Time) {
-	a.clock(now)
+// ICE has selected another pair of addresses: the size of packets is determined anew, up to maxMTU
+// bytes; zero keeps the maximum, and less than Config.MTU counts as that. What the path before has
+// lost is retransmitted as after PathRestored.
+func (a *Association) PathChanged(now time.Time, maxMTU int) {
+	a.PathRestored(now)
 	m := &a.mtu
-	if m.state == mtuDisabled || a.over {
+	if a.over || a.cfg.MaxMTU <= a.cfg.MTU {
 		return
+	}
+	if maxMTU > 0 {
+		m.max = min(max(maxMTU&^3, m.base), a.cfg.MaxMTU)
 	}
 	a.setMTU(m.base)
 	a.timers[timerMTU] = 0

@@ -188,11 +188,11 @@ func TestSACKsKeepToTheBaseSize(t *testing.T) {
 // RFC 8899, section 3: a change of the path is handled.
 func TestPathChanged(t *testing.T) {
 	s := found(t, Config{})
-	s.a.PathChanged(s.now)
+	s.a.PathChanged(s.now, 0)
 	s.wantMTU(baseMTU, mtuBase)
 	require.Equal(t, []int{baseMTU}, s.bulk())
 	require.NotZero(t, s.a.timers[timerMTU])
-	s.a.PathChanged(s.now)
+	s.a.PathChanged(s.now, 0)
 	require.Zero(t, s.a.timers[timerMTU])
 	// The answer to that probe may have been the other path's.
 	s.answer()
@@ -205,6 +205,6 @@ func TestPathChanged(t *testing.T) {
 	require.Zero(t, s.a.Stats().MTUBlackHoles)
 
 	s.a.Abort(s.now, "")
-	s.a.PathChanged(s.now)
+	s.a.PathChanged(s.now, 0)
 	require.True(t, s.a.Deadline().IsZero())
 }
