@@ -42,7 +42,7 @@ type event struct {
 	text      string
 	text2     string
 	err       error
-	channel   *DataChannel
+	channel   eventTarget // that the peer has opened
 }
 
 // eventTarget is what callbacks are set on: a PeerConnection or one of its channels. deliver is called with the

@@ -5,19 +5,6 @@ import (
 	"time"
 )
 
-// How long Close waits for the peer.
-const (
-	// closeLinger is how long it may acknowledge nothing, of the data or of the end of the association.
-	closeLinger = 3 * time.Second
-	// closeStall is how long its receive window may stay closed, because its program does not read. Meanwhile it does
-	// acknowledge the chunks that are sent to find out whether the window has opened (RFC 9260, section 6.1), which says
-	// nothing about its program.
-	closeStall = 10 * time.Second
-	// closeTimeout is how long closing takes at most. A program that buffers more than the path carries in that time has to
-	// wait for OnBufferedAmountLow before it closes.
-	closeTimeout = 2 * time.Minute
-)
-
 // closeState is the end of a connection: what Close waits for, and what is left.
 type closeState struct {
 	linger   *lingering // while closing, until ended

@@ -1,9 +1,13 @@
 package rtc
 
 import (
+	"cmp"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/ice/icenet"
 )
 
 // core is what all parts of a connection share. The parts know it, and not each other beyond what ARCHITECTURE.md
@@ -46,4 +50,49 @@ func (c *core) layerLogger() *slog.Logger {
 		return nil
 	}
 	return c.log
+}
+
+// tuning holds what tests change: timers, the network, and the cipher suites of DTLS.
+type tuning struct {
+	cipherSuites            []uint16
+	ice                     ice.Config
+	network                 icenet.Network
+	closeLinger, closeStall time.Duration
+	closeTimeout            time.Duration
+	candidatesTimeout       time.Duration
+	carry                   func(packet []byte) // takes the SCTP packets instead of DTLS, for the time of the call
+	noInterleaving          bool
+}
+
+// candidatesTimeout is when a peer whose signalling does not say so is taken to have no more candidates. Those that
+// come later are used all the same; what it decides is whether a peer without any is waited for.
+const candidatesTimeout = 10 * time.Second
+
+// How long Close waits for the peer.
+const (
+	// closeLinger is how long it may acknowledge nothing, of the data or of the end of the association.
+	closeLinger = 3 * time.Second
+	// closeStall is how long its receive window may stay closed, because its program does not read. Meanwhile it does
+	// acknowledge the chunks that are sent to find out whether the window has opened (RFC 9260, section 6.1), which says
+	// nothing about its program.
+	closeStall = 10 * time.Second
+	// closeTimeout is how long closing takes at most. A program that buffers more than the path carries in that time has to
+	// wait for OnBufferedAmountLow before it closes.
+	closeTimeout = 2 * time.Minute
+)
+
+func (t tuning) withDefaults() tuning {
+	t.closeLinger = cmp.Or(t.closeLinger, closeLinger)
+	t.closeStall = cmp.Or(t.closeStall, closeStall)
+	t.closeTimeout = cmp.Or(t.closeTimeout, closeTimeout)
+	t.candidatesTimeout = cmp.Or(t.candidatesTimeout, candidatesTimeout)
+	return t
+}
+
+// earlier returns the earlier of two times, where zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
 }

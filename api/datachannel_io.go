@@ -14,23 +14,6 @@ import (
 // (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.6-4).
 var emptyMessage = []byte{0}
 
-// outMessage is a message that the transport has not taken yet.
-type outMessage struct {
-	data   *bufpool.Buffer
-	ppid   uint32    // of a data channel
-	since  time.Time // when its lifetime began; zero: it has none
-	isText bool      // of a WebSocket
-}
-
-// size is what the message counts in the buffered amount.
-func (m outMessage) size() int {
-	switch m.ppid {
-	case dcep.PPIDDCEP, dcep.PPIDStringEmpty, dcep.PPIDBinaryEmpty:
-		return 0
-	}
-	return len(m.data.B)
-}
-
 // send takes a message of the program.
 func (dc *DataChannel) send(data []byte, isText bool) error {
 	switch err := dc.writeError(); {

@@ -1,27 +1,11 @@
 package rtc
 
 import (
-	"cmp"
 	"net/netip"
 	"time"
 
 	"github.com/rtcstack/rtcstack/ice"
-	"github.com/rtcstack/rtcstack/ice/icenet"
 )
-
-// SessionDescription is an offer or an answer, to be brought to the other side by whatever means the program has. It
-// encodes in JSON as browsers do it.
-type SessionDescription struct {
-	Type DescriptionType `json:"type"`
-	SDP  string          `json:"sdp"`
-}
-
-// Candidate is an address at which one side may be reached: "candidate:…", and the identification of the media
-// section that it belongs to. It encodes in JSON as browsers do it.
-type Candidate struct {
-	Candidate string `json:"candidate"`
-	Mid       string `json:"sdpMid"`
-}
 
 // PeerConnection is a connection to one peer. It is a thin object around four parts, which are protocol cores or made of them: offer and
 // answer, the transport, the data channels and the tracks. They get their inputs and their time here, under one mutex, and what
@@ -57,30 +41,6 @@ type PeerConnection struct {
 	quiet   quiet
 
 	ending closeState // close.go
-}
-
-// tuning holds what tests change: timers, the network, and the cipher suites of DTLS.
-type tuning struct {
-	cipherSuites            []uint16
-	ice                     ice.Config
-	network                 icenet.Network
-	closeLinger, closeStall time.Duration
-	closeTimeout            time.Duration
-	candidatesTimeout       time.Duration
-	carry                   func(packet []byte) // takes the SCTP packets instead of DTLS, for the time of the call
-	noInterleaving          bool
-}
-
-// candidatesTimeout is when a peer whose signalling does not say so is taken to have no more candidates. Those that
-// come later are used all the same; what it decides is whether a peer without any is waited for.
-const candidatesTimeout = 10 * time.Second
-
-func (t tuning) withDefaults() tuning {
-	t.closeLinger = cmp.Or(t.closeLinger, closeLinger)
-	t.closeStall = cmp.Or(t.closeStall, closeStall)
-	t.closeTimeout = cmp.Or(t.closeTimeout, closeTimeout)
-	t.candidatesTimeout = cmp.Or(t.candidatesTimeout, candidatesTimeout)
-	return t
 }
 
 // NewPeerConnection makes a connection. Nothing is sent, and no goroutine runs, before a description is set. The error
@@ -218,18 +178,7 @@ func (pc *PeerConnection) trim() {
 	pc.channels.trim()
 }
 
-// earlier returns the earlier of two times, where zero is never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
-}
-
-var (
-	errNoDescription = &classError{class: ErrNotAvailable, text: "no description is set"}
-	errNoPair        = &classError{class: ErrNotAvailable, text: "no candidate pair is selected"}
-)
+var errNoPair = &classError{class: ErrNotAvailable, text: "no candidate pair is selected"}
 
 // LocalAddr gives the address of the selected local candidate. ErrNotAvailable while there is none.
 func (pc *PeerConnection) LocalAddr() (netip.AddrPort, error) {

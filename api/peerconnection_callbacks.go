@@ -81,12 +81,13 @@ func (pc *PeerConnection) deliver(q *callbackQueue, e event) {
 	case eventSignalingState:
 		call(pc, q, e.kind, pc.onSignalingState, pc.onSignalingState == nil, SignalingState(e.value))
 	case eventDataChannel:
+		dc := e.channel.(*DataChannel)
 		if pc.onDataChannel == nil {
-			pc.channels.unannounced = append(pc.channels.unannounced, e.channel)
+			pc.channels.unannounced = append(pc.channels.unannounced, dc)
 			return
 		}
-		call(pc, q, e.kind, pc.onDataChannel, false, e.channel)
-		e.channel.announce()
+		call(pc, q, e.kind, pc.onDataChannel, false, dc)
+		dc.announce()
 	}
 }
 

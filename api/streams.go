@@ -8,8 +8,6 @@ import (
 )
 
 const (
-	// maxStreams is the number of streams that are asked for, in each direction: ids 0 to 1023.
-	maxStreams = 1024
 	// maxKeptChannels bounds the channels of the peer that wait for OnDataChannel to be set; further ones are refused.
 	maxKeptChannels = maxStreams
 	// maxNameBytes bounds the labels and protocols of the channels that the peer has opened, in bytes, all together.

@@ -8,6 +8,9 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
+// maxStreams is the number of streams that are asked for, in each direction: ids 0 to 1023.
+const maxStreams = 1024
+
 // startSCTP makes the association, in the place of an earlier one. What the peer sends may come before the end of our side of the handshake
 // is known, so there is one from the moment there is a DTLS association.
 func (t *transport) startSCTP(remotePort uint16) error {

@@ -1,0 +1,25 @@
+package rtc
+
+import (
+	"time"
+
+	"github.com/rtcstack/rtcstack/internal/bufpool"
+	"github.com/rtcstack/rtcstack/sctp/dcep"
+)
+
+// outMessage is a message that the transport has not taken yet.
+type outMessage struct {
+	data   *bufpool.Buffer
+	ppid   uint32    // of a data channel
+	since  time.Time // when its lifetime began; zero: it has none
+	isText bool      // of a WebSocket
+}
+
+// size is what the message counts in the buffered amount.
+func (m outMessage) size() int {
+	switch m.ppid {
+	case dcep.PPIDDCEP, dcep.PPIDStringEmpty, dcep.PPIDBinaryEmpty:
+		return 0
+	}
+	return len(m.data.B)
+}
