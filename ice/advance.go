@@ -8,10 +8,10 @@ import (
 
 // Advance does what has become due by now: timeouts, nomination, failure. It is to be called at Deadline, and followed by
 // Transmit. Calling it early does no harm.
-func (a *Agent) Advance(now time.Time) { a.touch(now) }
+func (a *Agent) Advance(now time.Time) { a.update(now) }
 
 // touch brings everything that depends on time or on what has just happened up to date. Every input ends with it.
-func (a *Agent) touch(now time.Time) {
+func (a *Agent) update(now time.Time) {
 	a.now, a.idle = now, false
 	if a.closed() {
 		return
@@ -20,7 +20,7 @@ func (a *Agent) touch(now time.Time) {
 	if g := a.current; g.remoteKey != nil && !g.ended {
 		g.advanceChecks(now)
 		g.advanceConsent(now)
-		g.advanceMoving(now)
+		g.advanceAddressChange(now)
 		g.nominate(now)
 	}
 	if a.previous != nil {
@@ -68,7 +68,7 @@ func (a *Agent) advanceState(now time.Time) {
 		} else {
 			a.setState(StateChecking)
 		}
-		if !g.patience.IsZero() && !now.Before(g.patience) && g.hopeless() {
+		if !g.patience.IsZero() && !now.Before(g.patience) && g.checksExhausted() {
 			a.fail()
 		}
 	case p != g.selected && a.previous.consent.silent:
@@ -104,12 +104,12 @@ func (a *Agent) reportPathLost() {
 // hopeless reports whether no pair can become valid any more, once Patience is over. By then a pair has had all its requests
 // but if the check list was long, which makes the RTO long as well: a check still under way counts only if the peer
 // was heard on the pair.
-func (g *generation) hopeless() bool {
-	if !g.gathered || !g.remoteComplete && len(g.remotes) == 0 {
+func (g *generation) checksExhausted() bool {
+	if !g.endOfCandidates || !g.remoteEndOfCandidates && len(g.remotes) == 0 {
 		return false // candidates are to come
 	}
 	for _, p := range g.checkList.pairs {
-		if p.permitted && p.waits() {
+		if p.permitted && p.pending() {
 			return false
 		}
 	}
@@ -153,8 +153,8 @@ func (g *generation) deadline() (d time.Time) {
 	if p := g.nominating; p != nil && p.check.State() != stun.TransactionWaiting {
 		d = earlier(d, g.agent.now)
 	}
-	if g.checkList.wanting() {
-		d = earlier(d, g.agent.notBefore(g.agent.pacer.next()))
+	if g.checkList.hasNext() {
+		d = earlier(d, g.agent.notBefore(g.agent.checkPacer.next()))
 	}
 	if g.awaitsGrace() {
 		d = earlier(d, g.graceEnds)
@@ -162,7 +162,7 @@ func (g *generation) deadline() (d time.Time) {
 	if g.agent.selected() == nil && g.patience.After(g.agent.now) {
 		d = earlier(d, g.patience)
 	}
-	return earlier(earlier(d, g.consentDeadline()), g.moveTime())
+	return earlier(earlier(d, g.consentDeadline()), g.addressChangeTime())
 }
 
 // earlier returns the earlier of two times, zero being never.

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/rtcstack/rtcstack/internal/icechars"
 )
 
 const (
@@ -101,7 +103,7 @@ func parseCandidate(s string) (c Candidate, err error) {
 	f := fields{rest: s}
 	if !f.lacksFoundation() {
 		c.Foundation = f.next()
-		if !isLooseICEChars(c.Foundation, 1, maxForeignFoundationLength) {
+		if !icechars.Accepted(c.Foundation, 1, maxForeignFoundationLength) {
 			return c, ErrCandidateFoundation
 		}
 	}
@@ -190,7 +192,7 @@ func (c *Candidate) parseAttributes(f *fields) error {
 		case "raddr":
 			// The related address is for diagnosis only. A name, an address withheld or a misspelt one is dropped.
 			relatedAddr, _ = parseAddr(value)
-			if value == "" || !isVisible(value) {
+			if value == "" || !icechars.Visible(value) {
 				return ErrCandidateRelated
 			}
 		case "rport":
@@ -211,7 +213,7 @@ func (c *Candidate) parseAttributes(f *fields) error {
 				return ErrCandidateTCPType
 			}
 		default:
-			if len(c.Extensions) == maxExtensions || !isVisible(key) || !isVisible(value) {
+			if len(c.Extensions) == maxExtensions || !icechars.Visible(key) || !icechars.Visible(value) {
 				return ErrCandidateExtension
 			}
 			c.Extensions = append(c.Extensions, Extension{Key: key, Value: value})
@@ -304,7 +306,7 @@ func parseAddr(s string) (netip.Addr, bool) {
 		}
 	}
 	addr, err := netip.ParseAddr(inner)
-	if err != nil || bracketed && !addr.Is6() || !isVisible(addr.Zone()) {
+	if err != nil || bracketed && !addr.Is6() || !icechars.Visible(addr.Zone()) {
 		return netip.Addr{}, false
 	}
 	return addr.WithZone("").Unmap(), true
@@ -333,34 +335,6 @@ func (f *fields) lacksFoundation() bool {
 	return err != nil
 }
 
-// isICEChars reports whether s has least to most characters, all of them letters, digits, '+' or '/'
-// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1).
-func isICEChars(s string, least, most int) bool {
-	if len(s) < least || len(s) > most {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; !isLetterOrDigit(c) && c != '+' && c != '/' {
-			return false
-		}
-	}
-	return true
-}
-
-// isLooseICEChars is isICEChars for what a peer sends. Servers that encode in base64, or print what they have, send '=', '_', '-' and
-// '#' too, which browsers accept.
-func isLooseICEChars(s string, least, most int) bool {
-	if len(s) < least || len(s) > most {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; !isLetterOrDigit(c) && strings.IndexByte("+/=_-#", c) < 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // isHostName reports whether s can be a domain name. All-numeric last labels are misspelt IPv4 addresses.
 func isHostName(s string) bool {
 	if len(s) == 0 || len(s) > maxHostLength {
@@ -373,16 +347,6 @@ func isHostName(s string) bool {
 	}
 	last := s[strings.LastIndexByte(s, '.')+1:]
 	return strings.ContainsFunc(last, func(r rune) bool { return r < '0' || r > '9' })
-}
-
-// isVisible reports whether s has only visible ASCII characters and UTF-8 bytes: nothing that ends a line of SDP.
-func isVisible(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] == 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 func isLetterOrDigit(c byte) bool {

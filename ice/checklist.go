@@ -74,8 +74,8 @@ func (l *checkList) removeBase(b *base) {
 }
 
 // waitsOn reports whether a check of a pair of b is to come or to be answered.
-func (l *checkList) waitsOn(b *base) bool {
-	return slices.ContainsFunc(l.pairs, func(p *candidatePair) bool { return p.base == b && p.waits() })
+func (l *checkList) hasPending(b *base) bool {
+	return slices.ContainsFunc(l.pairs, func(p *candidatePair) bool { return p.base == b && p.pending() })
 }
 
 // untrigger takes a pair off the triggered-check queue.
@@ -133,7 +133,7 @@ func (l *checkList) next() *candidatePair {
 			return p
 		}
 	}
-	return l.unfreeze()
+	return l.nextFrozen()
 }
 
 func (l *checkList) nextTriggered() *candidatePair {
@@ -150,7 +150,7 @@ func (l *checkList) nextTriggered() *candidatePair {
 // the first. RFC 8445 would leave the latter frozen until a pair of its foundation ends, which takes 39.5 s if there is
 // no answer; peers that give all their candidates one foundation would stay unreachable for as long. As nothing else wants
 // the pacer's token, checking costs nobody anything.
-func (l *checkList) unfreeze() *candidatePair {
+func (l *checkList) nextFrozen() *candidatePair {
 	var first *candidatePair
 	for _, p := range l.pairs {
 		if p.state != pairFrozen {
@@ -170,7 +170,7 @@ func (l *checkList) unfreeze() *candidatePair {
 
 // thaw makes the frozen pairs of the foundation of p waiting, after its check has succeeded
 // (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.3.3).
-func (l *checkList) thaw(p *candidatePair) {
+func (l *checkList) unfreezeFoundation(p *candidatePair) {
 	for _, q := range l.pairs {
 		if q.state == pairFrozen && q.sameFoundation(p) {
 			q.state = pairWaiting
@@ -179,7 +179,7 @@ func (l *checkList) thaw(p *candidatePair) {
 }
 
 // wanting reports whether next would return a pair.
-func (l *checkList) wanting() bool {
+func (l *checkList) hasNext() bool {
 	return len(l.triggered) > 0 || slices.ContainsFunc(l.pairs, func(p *candidatePair) bool {
 		return p.state == pairWaiting || p.state == pairFrozen
 	})

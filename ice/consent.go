@@ -14,10 +14,10 @@ type consent struct {
 	expires time.Time // when sending has to stop
 	// recent are the checks that may still be answered, the last one first. Each has an identifier of its own and is sent
 	// once. They are at least 0.8 s apart, so that four reach back further than any round trip.
-	recent [4]consentCheck
-	since  time.Time // when the first check without an answer was sent; zero: all are answered
-	heard  time.Time // the last sign of the peer on the pair: an answer, or its own check
-	silent bool      // the pair is disconnected
+	recent   [4]consentCheck
+	since    time.Time // when the first check without an answer was sent; zero: all are answered
+	received time.Time // the last sign of the peer on the pair: an answer, or its own check
+	silent   bool      // the pair is disconnected
 }
 
 type consentCheck struct {
@@ -39,7 +39,7 @@ const (
 // startConsent begins with a pair that has just become the selected one. A check has succeeded on it, which is consent from
 // then on; if that was a while ago, it is asked for again at once.
 func (g *generation) startConsent(now time.Time, p *candidatePair) {
-	g.consent = consent{expires: p.confirmed.Add(g.agent.config.ConsentTimeout), heard: now, next: now}
+	g.consent = consent{expires: p.confirmed.Add(g.agent.config.ConsentTimeout), received: now, next: now}
 	if now.Sub(p.confirmed) < g.agent.config.ConsentInterval {
 		g.consent.next = now.Add(g.agent.jitter(g.agent.config.ConsentInterval))
 	}
@@ -48,7 +48,7 @@ func (g *generation) startConsent(now time.Time, p *candidatePair) {
 // consents reports whether the valid pair p, not the selected one, may be selected as it is. An answer on it lasts for
 // ConsentTimeout; the second half of that is left for the next one to arrive. A pair without is checked again first: neither the peer's
 // data nor its USE-CANDIDATE is consent (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
-func (g *generation) consents(now time.Time, p *candidatePair) bool {
+func (g *generation) hasFreshConsent(now time.Time, p *candidatePair) bool {
 	return p.state == pairSucceeded && now.Sub(p.confirmed) < g.agent.config.ConsentTimeout/2
 }
 
@@ -83,7 +83,7 @@ func (g *generation) receiveConsent(now time.Time, m stun.Message) {
 		p.mapped = plain(mapped) // another one if our NAT has changed it
 	}
 	config := &g.agent.config
-	*c = consent{next: now.Add(g.agent.jitter(config.ConsentInterval)), expires: now.Add(config.ConsentTimeout), heard: now}
+	*c = consent{next: now.Add(g.agent.jitter(config.ConsentInterval)), expires: now.Add(config.ConsentTimeout), received: now}
 	if nominates && g.agent.controlling && g.nominating == p {
 		p.check.Complete(now)
 		g.nominated(now, p)
@@ -126,8 +126,8 @@ func (g *generation) silentFrom() time.Time {
 	if c.since.IsZero() {
 		return time.Time{}
 	}
-	if c.heard.After(c.since) {
-		return earlier(c.heard.Add(timeout), c.since.Add(oneWayFactor*timeout))
+	if c.received.After(c.since) {
+		return earlier(c.received.Add(timeout), c.since.Add(oneWayFactor*timeout))
 	}
 	return c.since.Add(timeout)
 }
@@ -149,7 +149,7 @@ func (g *generation) advanceConsent(now time.Time) {
 	g.expire()
 	// What had been found to work was checked again when the pair fell silent. Without an answer there, or a check of the peer lately, there
 	// is nothing to wait for.
-	if nominated && g.agent.selected() == nil && !g.heardLately(now) {
+	if nominated && g.agent.selected() == nil && !g.receivedLately(now) {
 		g.agent.fail()
 	}
 }
@@ -167,8 +167,8 @@ func (g *generation) consentDeadline() time.Time {
 }
 
 // heardLately reports whether the peer has sent a check on a pair that is being checked in turn.
-func (g *generation) heardLately(now time.Time) bool {
+func (g *generation) receivedLately(now time.Time) bool {
 	return slices.ContainsFunc(g.checkList.pairs, func(p *candidatePair) bool {
-		return p.waits() && !p.heard.IsZero() && now.Sub(p.heard) < g.agent.config.DisconnectedTimeout
+		return p.pending() && !p.received.IsZero() && now.Sub(p.received) < g.agent.config.DisconnectedTimeout
 	})
 }

@@ -46,7 +46,7 @@ func (a *Agent) AddSTUNServer(now time.Time, server netip.AddrPort) error {
 	server = plain(server)
 	var err error
 	switch {
-	case a.closed() || a.latest().gathered:
+	case a.closed() || a.latest().endOfCandidates:
 		err = ErrState
 	case !usable(server):
 		err = ErrAddress
@@ -62,7 +62,7 @@ func (a *Agent) AddSTUNServer(now time.Time, server netip.AddrPort) error {
 	for _, b := range a.bases {
 		a.startGatheringFrom(now, b, server)
 	}
-	a.touch(now)
+	a.update(now)
 	return nil
 }
 
@@ -149,8 +149,8 @@ func (a *Agent) advanceGathering(now time.Time) {
 			outstanding = outstanding || !g.done
 		}
 	}
-	if g := a.latest(); g.localComplete && !outstanding && !g.gathered {
-		g.gathered = true
+	if g := a.latest(); g.basesComplete && !outstanding && !g.endOfCandidates {
+		g.endOfCandidates = true
 		a.addEvent(EventGatheringComplete{g.localUfrag})
 	}
 }
@@ -175,10 +175,10 @@ func (a *Agent) transmitGathering(now time.Time, dst []byte) (packet []byte, pat
 			case g.done:
 				continue
 			case g.State() == stun.TransactionIdle:
-				if !a.gatherers.ready(now) {
+				if !a.gatheringPacer.ready(now) {
 					continue
 				}
-				a.gatherers.take(now)
+				a.gatheringPacer.take(now)
 				id = a.newTransactionID()
 				g.Start(now, id, stun.Timing{RTO: a.config.RTO})
 				g.Transmit(now)
@@ -201,7 +201,7 @@ func (a *Agent) gatheringDeadline() (d time.Time) {
 			g := &b.gatherings[i]
 			switch {
 			case !g.done && g.State() == stun.TransactionIdle:
-				d = earlier(earlier(d, a.notBefore(a.gatherers.next())), g.giveUp)
+				d = earlier(earlier(d, a.notBefore(a.gatheringPacer.next())), g.giveUp)
 			case !g.done:
 				d = earlier(earlier(d, g.Deadline()), g.giveUp)
 			case a.keepsMappings():

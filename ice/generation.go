@@ -21,30 +21,30 @@ type generation struct {
 	username             string    // in our requests: "remote:local"
 	remoteLite           bool
 
-	remotes        []*Candidate
-	prflxNo        int // peer-reflexive remote candidates made, for their foundations
-	early          int // of them, those made before SetRemote
-	remoteComplete bool
-	localComplete  bool
-	gathered       bool // EventGatheringComplete was reported
+	remotes               []*Candidate
+	prflxNo               int // peer-reflexive remote candidates made, for their foundations
+	early                 int // of them, those made before SetRemote
+	remoteEndOfCandidates bool
+	basesComplete         bool
+	endOfCandidates       bool // EventGatheringComplete was reported
 
-	checkList  checkList
-	selected   *candidatePair
-	selectedAt time.Time // when it was selected, or nominated since
-	following  following
-	moving     moving
-	nominating *candidatePair // the pair whose check with USE-CANDIDATE is due or under way
-	graceEnds  time.Time      // when a controlling agent nominates the best valid pair it has; zero without one
-	patience   time.Time      // until when the agent does not fail; zero before SetRemote
-	consent    consent
-	connected  bool // there has been a selected pair
-	ended      bool // it has failed, or the agent is closed: its credentials are not used any more
+	checkList     checkList
+	selected      *candidatePair
+	selectedAt    time.Time // when it was selected, or nominated since
+	byData        dataSelection
+	addressChange addressChange
+	nominating    *candidatePair // the pair whose check with USE-CANDIDATE is due or under way
+	graceEnds     time.Time      // when a controlling agent nominates the best valid pair it has; zero without one
+	patience      time.Time      // until when the agent does not fail; zero before SetRemote
+	consent       consent
+	connected     bool // there has been a selected pair
+	ended         bool // it has failed, or the agent is closed: its credentials are not used any more
 }
 
 // newGeneration makes a generation with the given local credentials, or with random ones if both are empty.
 func (a *Agent) newGeneration(ufrag, pwd string) (*generation, error) {
 	if ufrag == "" && pwd == "" {
-		ufrag, pwd = a.randomICEChars(generatedUfragLength), a.randomICEChars(generatedPwdLength)
+		ufrag, pwd = a.randomCredentials()
 	}
 	if !validCredentials(ufrag, pwd) {
 		return nil, fmt.Errorf("ice: local credentials: %w", ErrCredentials)
@@ -67,14 +67,14 @@ func (a *Agent) latest() *generation {
 func (g *generation) end() {
 	g.deselect()
 	g.ended = true
-	g.nominating, g.following, g.moving = nil, following{}, moving{}
+	g.nominating, g.byData, g.addressChange = nil, dataSelection{}, addressChange{}
 	g.checkList, g.remotes = checkList{}, nil
 }
 
 // deselect leaves the generation without a pair for data.
 func (g *generation) deselect() {
 	if g.selected != nil {
-		g.agent.last = g.selected
+		g.agent.lastSelected = g.selected
 	}
 	g.selected, g.consent = nil, consent{}
 }
@@ -99,8 +99,8 @@ func (g *generation) removeBase(b *base) {
 	if g.nominating != nil && g.nominating.base == b {
 		g.nominating = nil
 	}
-	if g.moving.pair != nil && g.moving.pair.base == b {
-		g.moving = moving{}
+	if g.addressChange.pair != nil && g.addressChange.pair.base == b {
+		g.addressChange = addressChange{}
 	}
 	if g.selected != nil && g.selected.base == b {
 		g.selected.nominated = false
@@ -153,7 +153,7 @@ func (a *Agent) Restart(now time.Time, ufrag, pwd string) error {
 		b.gatherings = nil
 		a.startGathering(now, b)
 	}
-	a.touch(now)
+	a.update(now)
 	return nil
 }
 
@@ -168,13 +168,13 @@ func (a *Agent) CancelRestart(now time.Time) bool {
 	for _, b := range a.bases {
 		b.gatherings = nil
 	}
-	a.touch(now)
+	a.update(now)
 	return true
 }
 
 // takeOver makes the next generation the current one, or else one with the same local credentials: for a peer that is another than
 // the one before. The one that has a path stays beside it.
-func (a *Agent) takeOver(next bool) {
+func (a *Agent) replaceCurrent(next bool) {
 	g := a.next
 	if next {
 		a.next = nil
@@ -182,7 +182,7 @@ func (a *Agent) takeOver(next bool) {
 		c := a.current
 		g = &generation{
 			agent: a, localUfrag: c.localUfrag, localPwd: c.localPwd, localKey: c.localKey,
-			localComplete: c.localComplete, gathered: c.gathered,
+			basesComplete: c.basesComplete, endOfCandidates: c.endOfCandidates,
 		}
 	}
 	switch {
@@ -191,7 +191,7 @@ func (a *Agent) takeOver(next bool) {
 			a.previous.end()
 		}
 		a.previous = a.current
-		a.previous.nominating, a.previous.moving = nil, moving{}
+		a.previous.nominating, a.previous.addressChange = nil, addressChange{}
 	default:
 		a.current.end()
 	}
@@ -226,7 +226,7 @@ func (a *Agent) previousEnds() time.Time {
 
 // forgetStrangers drops what was learned from checks of others than the peer that SetRemote has named: our credentials were
 // in an offer that may have reached several.
-func (g *generation) forgetStrangers() {
+func (g *generation) dropOtherPeers() {
 	for _, p := range slices.Clone(g.checkList.pairs) {
 		if p.earlyUfrag == "" || p.earlyUfrag == g.remoteUfrag {
 			continue
@@ -236,6 +236,6 @@ func (g *generation) forgetStrangers() {
 			g.remotes = slices.DeleteFunc(g.remotes, func(c *Candidate) bool { return c == p.remote })
 			continue
 		}
-		p.permitted, p.firstNamed, p.useCandidate = false, time.Time{}, time.Time{}
+		p.permitted, p.firstUseCandidate, p.lastUseCandidate = false, time.Time{}, time.Time{}
 	}
 }

@@ -22,23 +22,23 @@ func (g *generation) nominate(now time.Time) {
 	if g.graceEnds.IsZero() {
 		g.graceEnds = now.Add(g.agent.config.NominationGrace)
 	}
-	if g.settled(best) || !now.Before(g.graceEnds) {
+	if g.isFinal(best) || !now.Before(g.graceEnds) {
 		g.nominating = best
 	}
 }
 
 // settled reports whether waiting cannot bring a better pair than best: none of a higher priority is being
 // checked, and best is either of the best kind or the candidates are all known.
-func (g *generation) settled(best *candidatePair) bool {
+func (g *generation) isFinal(best *candidatePair) bool {
 	for _, p := range g.checkList.pairs {
 		if p == best {
 			break
 		}
-		if p.waits() {
+		if p.pending() {
 			return false
 		}
 	}
-	return best.direct() || g.gathered && g.remoteComplete
+	return best.direct() || g.endOfCandidates && g.remoteEndOfCandidates
 }
 
 // awaitsGrace reports whether graceEnds is a deadline.
@@ -49,14 +49,14 @@ func (g *generation) awaitsGrace() bool {
 // substitute selects the valid pair p in the place of the selected one, which has gone silent or which the peer has left: the peer's
 // NAT has given it a new address, or the network has changed. RFC 8445 would have the agents restart; if this works,
 // nobody needs to. A controlling agent nominates it, too.
-func (g *generation) substitute(now time.Time, p *candidatePair) {
+func (g *generation) replaceSelected(now time.Time, p *candidatePair) {
 	if g.agent.controlling {
 		g.nominating = p
 	} else {
-		p.nominated = !p.useCandidate.IsZero() && !g.abandoned(now, p)
+		p.nominated = !p.lastUseCandidate.IsZero() && !g.nominationIsOld(now, p)
 	}
 	g.selected.nominated = false
-	g.following = following{}
+	g.byData = dataSelection{}
 	g.selectPair(now, p)
 }
 
@@ -64,7 +64,7 @@ func (g *generation) substitute(now time.Time, p *candidatePair) {
 // are not valid until that has succeeded.
 func (g *generation) recheckOthers() {
 	for _, p := range g.checkList.pairs {
-		if p != g.selected && p != g.nominating && !p.waits() {
+		if p != g.selected && p != g.nominating && !p.pending() {
 			g.checkList.trigger(p)
 		}
 	}
@@ -75,7 +75,7 @@ func (g *generation) recheckOthers() {
 // and #section-7.3.1.5).
 func (g *generation) nominated(now time.Time, p *candidatePair) {
 	s := g.selected
-	if !g.agent.controlling && s != nil && s.nominated && (s == p || !g.obeys(now, p)) {
+	if !g.agent.controlling && s != nil && s.nominated && (s == p || !g.acceptsNomination(now, p)) {
 		return
 	}
 	if s != nil {
@@ -111,7 +111,7 @@ func (g *generation) conclude() {
 			continue
 		}
 		kept = append(kept, p)
-		if p.waits() && (g.agent.controlling || p.useCandidate.IsZero()) {
+		if p.pending() && (g.agent.controlling || p.lastUseCandidate.IsZero()) {
 			g.checkList.untrigger(p)
 			p.state, p.check, p.cancelled = pairFailed, check{}, check{}
 		}

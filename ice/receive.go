@@ -43,7 +43,7 @@ func (a *Agent) Receive(now time.Time, path Path, packet []byte) {
 			a.receiveResponse(now, b, remote, m)
 		}
 	}
-	a.touch(now)
+	a.update(now)
 }
 
 // knownInRequest are the comprehension-required attributes of a check.
@@ -115,14 +115,14 @@ func (a *Agent) receiveRequest(now time.Time, b *base, remote netip.AddrPort, m 
 		return
 	}
 	a.respond(r)
-	moved := g.movedTo(now, p)
-	p.permitted, p.heard, b.heard = true, now, now
+	moved := g.suspectAddressChange(now, p)
+	p.permitted, p.received, b.received = true, now, now
 	if g.remoteKey == nil {
 		p.earlyUfrag = string(ufrag)
 	}
 	if p == g.selected {
-		g.consent.heard = now
-		g.moving = moving{}
+		g.consent.received = now
+		g.addressChange = addressChange{}
 	}
 	if g == a.previous {
 		return // nothing new begins there
@@ -188,7 +188,7 @@ func (g *generation) pairOfRequest(b *base, remote netip.AddrPort, m stun.Messag
 		if err != nil || !usable(remote) {
 			return nil
 		}
-		if c = g.learnRemote(remote, priority); c == nil {
+		if c = g.addPeerReflexive(remote, priority); c == nil {
 			return nil
 		}
 	}
@@ -205,17 +205,17 @@ func (g *generation) pairOfRequest(b *base, remote netip.AddrPort, m stun.Messag
 // (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.4 and #section-7.3.1.5).
 func (g *generation) triggerCheck(now time.Time, p *candidatePair, useCandidate, moved bool) {
 	if useCandidate && !g.agent.controlling {
-		if p.firstNamed.IsZero() {
-			p.firstNamed = now
+		if p.firstUseCandidate.IsZero() {
+			p.firstUseCandidate = now
 		}
-		p.useCandidate = now
+		p.lastUseCandidate = now
 	}
 	switch p.state {
 	case pairSucceeded:
-		obeying := useCandidate && !g.agent.controlling
-		if obeying && (p == g.selected || g.consents(now, p)) {
+		nominates := useCandidate && !g.agent.controlling
+		if nominates && (p == g.selected || g.hasFreshConsent(now, p)) {
 			g.nominated(now, p)
-		} else if obeying || moved {
+		} else if nominates || moved {
 			g.checkList.trigger(p)
 		}
 	case pairInProgress:
@@ -344,13 +344,13 @@ func (g *generation) succeed(now time.Time, p *candidatePair, c *check, mapped n
 	if p.state != pairSucceeded {
 		p.state = pairSucceeded
 		g.checkList.untrigger(p)
-		g.checkList.thaw(p)
+		g.checkList.unfreezeFoundation(p)
 		if c != &p.check {
 			p.check.Complete(now) // the new check is not needed any more
 		}
 	}
 	p.mapped, p.confirmed = mapped, now
-	if nominates || !p.useCandidate.IsZero() && !g.agent.controlling {
+	if nominates || !p.lastUseCandidate.IsZero() && !g.agent.controlling {
 		g.nominated(now, p)
 		return
 	}
@@ -358,7 +358,7 @@ func (g *generation) succeed(now time.Time, p *candidatePair, c *check, mapped n
 	case s == nil || !s.nominated && s.priority < p.priority:
 		g.selectPair(now, p)
 	case s != p && g.consent.silent:
-		g.substitute(now, p)
+		g.replaceSelected(now, p)
 	}
 }
 
@@ -392,7 +392,7 @@ func (g *generation) expire() {
 // selectBest selects the valid pair of the highest priority that has consent, and has those before it checked again.
 func (g *generation) selectBest() {
 	for _, p := range g.checkList.pairs {
-		if g.consents(g.agent.now, p) {
+		if g.hasFreshConsent(g.agent.now, p) {
 			g.selectPair(g.agent.now, p)
 			return
 		}

@@ -38,7 +38,7 @@ func (a *Agent) SetRemote(now time.Time, r RemoteParameters) error {
 		return nil
 	}
 	if next || a.current.remoteKey != nil {
-		a.takeOver(next)
+		a.replaceCurrent(next)
 	}
 	g := a.current
 	g.remoteUfrag, g.remotePwd, g.remoteLite = r.Ufrag, r.Pwd, r.Lite
@@ -48,9 +48,9 @@ func (a *Agent) SetRemote(now time.Time, r RemoteParameters) error {
 		// https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.1: the full agent takes the controlling role.
 		a.setRole(true)
 	}
-	g.forgetStrangers()
+	g.dropOtherPeers()
 	g.patience = now.Add(a.config.Patience)
-	a.touch(now)
+	a.update(now)
 	return nil
 }
 
@@ -106,7 +106,7 @@ func (g *generation) addRemoteCandidate(now time.Time, c Candidate) error {
 				p.setPriority(g.agent.controlling)
 			}
 			g.checkList.sort()
-			g.agent.touch(now)
+			g.agent.update(now)
 		}
 		return nil
 	}
@@ -120,7 +120,7 @@ func (g *generation) addRemoteCandidate(now time.Time, c Candidate) error {
 	if !g.patience.IsZero() {
 		g.patience = now.Add(g.agent.config.Patience)
 	}
-	g.agent.touch(now)
+	g.agent.update(now)
 	return nil
 }
 
@@ -137,8 +137,8 @@ func (g *generation) remote(addr netip.AddrPort) *Candidate {
 // SetRemoteComplete says that the peer will signal no more candidates for its last credentials: end-of-candidates
 // (https://www.rfc-editor.org/rfc/rfc8838.html#section-14).
 func (a *Agent) SetRemoteComplete(now time.Time) {
-	a.latest().remoteComplete = true
-	a.touch(now)
+	a.latest().remoteEndOfCandidates = true
+	a.update(now)
 }
 
 // addPair puts a base and a remote candidate on the check list, if they can be a pair and there is room
@@ -158,8 +158,8 @@ func (g *generation) addPair(b *base, c *Candidate) *candidatePair {
 
 // learnRemote makes a peer-reflexive candidate of the source of a check
 // (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.3). It returns nil if there is no room.
-func (g *generation) learnRemote(addr netip.AddrPort, priority uint32) *Candidate {
-	if len(g.remotes) >= maxRemoteCandidates && !g.forgetUseless() {
+func (g *generation) addPeerReflexive(addr netip.AddrPort, priority uint32) *Candidate {
+	if len(g.remotes) >= maxRemoteCandidates && !g.evictFailed() {
 		return nil
 	}
 	if g.remoteKey == nil {
@@ -181,7 +181,7 @@ func (g *generation) learnRemote(addr netip.AddrPort, priority uint32) *Candidat
 
 // forgetUseless drops a peer-reflexive candidate all pairs of which have failed, so that a peer whose NAT keeps changing
 // its address does not fill the table.
-func (g *generation) forgetUseless() bool {
+func (g *generation) evictFailed() bool {
 	for i, c := range g.remotes {
 		if c.Type != CandidateTypePeerReflexive || slices.ContainsFunc(g.checkList.pairs, func(p *candidatePair) bool {
 			return p.remote == c && p.state != pairFailed

@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/rtcstack/rtcstack/stun"
@@ -49,7 +50,7 @@ func (g *generation) transmitCheck(now time.Time, dst []byte) (packet []byte, pa
 		g.startCheck(now, p, true)
 		return g.appendCheck(dst, p), p.path, true
 	}
-	if g.agent.pacer.ready(now) {
+	if g.agent.checkPacer.ready(now) {
 		if p := g.checkList.next(); p != nil {
 			p.state = pairInProgress
 			g.startCheck(now, p, false)
@@ -61,7 +62,7 @@ func (g *generation) transmitCheck(now time.Time, dst []byte) (packet []byte, pa
 
 // startCheck begins a transaction, whose first request the caller sends now.
 func (g *generation) startCheck(now time.Time, p *candidatePair, useCandidate bool) {
-	g.agent.pacer.take(now)
+	g.agent.checkPacer.take(now)
 	// https://www.rfc-editor.org/rfc/rfc8445.html#section-14.3: RTO = MAX(500 ms, Ta × (waiting + in progress)).
 	rto := max(g.agent.config.RTO, g.agent.config.CheckInterval*time.Duration(g.checkList.active()))
 	p.check.Start(now, g.agent.newTransactionID(), stun.Timing{RTO: rto})
@@ -92,4 +93,83 @@ func (g *generation) appendRequest(dst []byte, p *candidatePair, id stun.Transac
 	b.AddIntegrity(g.remoteKey)
 	b.AddFingerprint()
 	return b.Bytes()
+}
+
+// response is what Transmit needs to make a response of: it is made there, in the caller's buffer.
+type response struct {
+	id      stun.TransactionID
+	base    *base
+	remote  netip.AddrPort
+	code    int                  // zero: success
+	unknown []stun.AttributeType // with CodeUnknownAttribute
+	key     *stun.Key            // nil: the request was not authenticated
+}
+
+// keptResponses is how many places of the queue an agent keeps when it is empty; the set-up of a connection may have needed more.
+const keptResponses = 4
+
+// respond queues a response. Receive has seen to it that there is room.
+func (a *Agent) respond(r response) { a.responses.Push(r) }
+
+// transmitResponse appends the next response.
+func (a *Agent) transmitResponse(dst []byte) (packet []byte, path Path, ok bool) {
+	r, ok := a.responses.Pop()
+	if !ok {
+		if a.responses.Cap() > keptResponses {
+			a.responses.Clear()
+		}
+		return dst, path, false
+	}
+	a.stats.ResponsesSent++
+	return appendResponse(dst, &r), r.base.pathTo(r.remote), true
+}
+
+func appendResponse(dst []byte, r *response) []byte {
+	class := stun.ClassSuccess
+	if r.code != 0 {
+		class = stun.ClassError
+	}
+	b := stun.NewBuilder(dst, stun.NewType(stun.MethodBinding, class), r.id)
+	switch {
+	case r.code == 0:
+		b.AddXORAddress(stun.AttributeXORMappedAddress, r.remote)
+	default:
+		b.AddErrorCode(r.code, stun.Reason(r.code))
+		if r.code == stun.CodeUnknownAttribute {
+			b.AddUnknownAttributes(r.unknown)
+		}
+	}
+	// "The server MUST NOT include MESSAGE-INTEGRITY" in the response to a request that failed authentication
+	// (https://www.rfc-editor.org/rfc/rfc8489.html#section-9.1.3).
+	if r.key != nil {
+		b.AddIntegrity(r.key)
+	}
+	b.AddFingerprint()
+	return b.Bytes()
+}
+
+// pacer spaces new transactions: on average one in Ta, at most checkBurst at once. It is a token bucket in the form of the
+// time at which the bucket is full again; the zero value with an interval is a full bucket.
+type pacer struct {
+	interval time.Duration // Ta
+	full     time.Time
+}
+
+// ready reports whether a transaction may start now.
+func (p *pacer) ready(now time.Time) bool { return !now.Before(p.next()) }
+
+// next returns when a transaction may start; in the past, or zero, if now.
+func (p *pacer) next() time.Time {
+	if p.full.IsZero() {
+		return time.Time{}
+	}
+	return p.full.Add(-(checkBurst - 1) * p.interval)
+}
+
+// take pays for one transaction that starts now, on credit if need be.
+func (p *pacer) take(now time.Time) {
+	if p.full.Before(now) {
+		p.full = now
+	}
+	p.full = p.full.Add(p.interval)
 }

@@ -27,7 +27,7 @@ import "time"
 // keeps their sockets while there is any.
 
 // following is what a controlled agent knows from where application data arrives.
-type following struct {
+type dataSelection struct {
 	pair *candidatePair // that data has selected; nil, or not the selected pair: nomination or priority has
 	at   time.Time      // when it did
 }
@@ -35,7 +35,7 @@ type following struct {
 const (
 	// followInterval is the least time between two changes of the pair that data makes: a peer that spreads its data over
 	// two paths, and data that the slower of two paths delivers late, must not make the agent change for every datagram.
-	followInterval = time.Second
+	dataSelectionInterval = time.Second
 	// nominationSpread is how far apart signs of one decision of the peer may arrive: the nominations of one round of aggressive checks,
 	// a round trip more on the slower path and two retransmissions; or data, and nominations sent before it. What comes
 	// later is a change of mind.
@@ -56,38 +56,38 @@ func (a *Agent) ReceivedData(now time.Time, path Path) {
 	g := a.current
 	path.Remote = plain(path.Remote)
 	p := g.pairAt(path)
-	if g.ended || p == nil || !p.carriesData() {
+	if g.ended || p == nil || !p.acceptsData() {
 		return
 	}
-	p.base.heard = now
+	p.base.received = now
 	if now.Sub(p.overruled) > a.config.ConsentInterval {
 		p.overruled = time.Time{}
 	} else {
 		p.overruled = now
 	}
-	if !a.controlling && p != g.selected && g.believes(now, p) && g.follow(now, p) {
-		a.touch(now)
+	if !a.controlling && p != g.selected && g.mayFollowData(now, p) && g.selectByData(now, p) {
+		a.update(now)
 	}
 }
 
 // believes reports whether data on p may select it.
-func (g *generation) believes(now time.Time, p *candidatePair) bool {
+func (g *generation) mayFollowData(now time.Time, p *candidatePair) bool {
 	switch s := g.selected; {
 	case g.remoteKey == nil:
 		return false
 	case s == nil || g.consent.silent:
 		return true
-	case now.Sub(g.following.at) < followInterval:
+	case now.Sub(g.byData.at) < dataSelectionInterval:
 		return false
 	default:
-		return p.overruled.IsZero() || p.useCandidate.After(s.useCandidate) || g.abandoned(now, s)
+		return p.overruled.IsZero() || p.lastUseCandidate.After(s.lastUseCandidate) || g.nominationIsOld(now, s)
 	}
 }
 
 // follow selects p, or has it checked if its consent is too old, and reports whether it did either.
-func (g *generation) follow(now time.Time, p *candidatePair) bool {
-	if !g.consents(now, p) {
-		if p.waits() {
+func (g *generation) selectByData(now time.Time, p *candidatePair) bool {
+	if !g.hasFreshConsent(now, p) {
+		if p.pending() {
 			return false
 		}
 		p.permitted = true // the peer has vouched for it by the data, and did so by a check if it was not valid
@@ -99,82 +99,92 @@ func (g *generation) follow(now time.Time, p *candidatePair) bool {
 		p.nominated, s.nominated = s.nominated, false
 	}
 	p.overruled = time.Time{}
-	g.following = following{p, now}
+	g.byData = dataSelection{p, now}
 	g.selectPair(now, p)
 	return true
 }
 
 // obeys reports whether the peer's nomination of the valid pair p takes the place of the selected pair, which was nominated before.
-func (g *generation) obeys(now time.Time, p *candidatePair) bool {
+func (g *generation) acceptsNomination(now time.Time, p *candidatePair) bool {
 	s := g.selected
-	followed := g.following.pair == s
-	if !followed && p.priority > s.priority || g.consent.silent {
+	byData := g.byData.pair == s
+	if !byData && p.priority > s.priority || g.consent.silent {
 		return true
 	}
-	if followed && now.Sub(g.following.at) < nominationSpread {
+	if byData && now.Sub(g.byData.at) < nominationSpread {
 		return false // it may have been sent before the data that is here already
 	}
-	changed := !s.useCandidate.IsZero() && p.firstNamed.Sub(s.useCandidate) > nominationSpread
-	if !changed && !g.abandoned(now, s) {
+	changed := !s.lastUseCandidate.IsZero() && p.firstUseCandidate.Sub(s.lastUseCandidate) > nominationSpread
+	if !changed && !g.nominationIsOld(now, s) {
 		return false
 	}
 	// That p is nominated for the first time can be the end of a slow round of aggressive checks: data may still prove it wrong.
-	if followed && !(changed && p.useCandidate.Equal(p.firstNamed)) {
+	if byData && !(changed && p.lastUseCandidate.Equal(p.firstUseCandidate)) {
 		s.overruled = now
 	}
 	return true
 }
 
 // abandoned reports whether the peer has not nominated s for long, although some repeat it with every consent check.
-func (g *generation) abandoned(now time.Time, s *candidatePair) bool {
-	return now.Sub(s.useCandidate) > g.agent.config.ConsentTimeout/2
+func (g *generation) nominationIsOld(now time.Time, s *candidatePair) bool {
+	return now.Sub(s.lastUseCandidate) > g.agent.config.ConsentTimeout/2
 }
 
-// freeBases gives up the bases that neither agent uses any more
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3).
-func (a *Agent) freeBases(now time.Time) {
-	if !a.freesBases() {
+// A peer whose NAT has given it a new address, or that has another one since its network changed, goes on with its consent checks, and they
+// arrive from an address that has not been heard of. Its old address is silent then, but to wait for that to be noticed takes
+// seconds, in which what this agent sends is lost. So a check of the peer that comes from elsewhere to the base of a nominated pair, after long
+// or for the first time, has two things asked at once: the new address with a triggered check, and the old one for consent. If
+// the new one answers, and the old one does not in the time that it would need, the peer has moved.
+
+// moving is what an agent knows of a peer that may have moved.
+type addressChange struct {
+	pair *candidatePair // with the new address; nil: the peer has not moved
+	at   time.Time      // when it was first heard there
+}
+
+// moveSlack is what the answer of the old address may need beyond half as much again as its last round trip.
+const addressChangeSlack = 10 * time.Millisecond
+
+// movedTo notes that the peer may have moved to the remote address of p, from where a check has just come, and reports
+// whether it may have: then p is to be checked.
+func (g *generation) suspectAddressChange(now time.Time, p *candidatePair) bool {
+	s := g.selected
+	if g != g.agent.current || s == nil || !s.nominated || p == s || p.base != s.base || p == g.addressChange.pair ||
+		g.consent.silent {
+		return false
+	}
+	if now.Sub(g.selectedAt) < nominationSpread || !p.received.IsZero() && now.Sub(p.received) < g.agent.config.ConsentTimeout/2 {
+		return false
+	}
+	g.addressChange = addressChange{p, now}
+	g.consent.next = now
+	return true
+}
+
+// moveTime returns when the peer is taken to have moved: its new address has answered, and the old one should have. It is zero as
+// long as the new address has not answered.
+func (g *generation) addressChangeTime() time.Time {
+	p, s := g.addressChange.pair, g.selected
+	if p == nil || s == nil || p.state != pairSucceeded || p.confirmed.Before(g.addressChange.at) {
+		return time.Time{}
+	}
+	return g.addressChange.at.Add(s.rtt + s.rtt/2 + addressChangeSlack)
+}
+
+// advanceMoving takes the pair that the peer has moved to.
+func (g *generation) advanceAddressChange(now time.Time) {
+	p, s := g.addressChange.pair, g.selected
+	switch {
+	case p == nil:
+		return
+	case s == nil || s == p || s.confirmed.After(g.addressChange.at) || p.state == pairFailed:
+		g.addressChange = addressChange{} // it has not moved, or that has been seen in another way
 		return
 	}
-	for i := 0; i < len(a.bases); {
-		if b := a.bases[i]; b == a.current.selected.base || now.Before(a.freeTime(b)) || a.current.checkList.waitsOn(b) {
-			i++
-		} else {
-			a.removeBase(i)
-			a.addEvent(EventBaseFreed{b.id})
-		}
+	if at := g.addressChangeTime(); at.IsZero() || now.Before(at) {
+		return
 	}
-}
-
-// freesBases reports whether bases may be freed, all in good time. While the selected pair is silent, another may have to take its place;
-// in a restart, the other generation may.
-func (a *Agent) freesBases() bool {
-	g := a.current
-	return len(a.bases) > 1 && a.next == nil && a.previous == nil && g.gathered && g.nominating == nil &&
-		g.selected != nil && g.selected.nominated && !g.consent.silent
-}
-
-// freeTime returns when b, not the selected pair's, has been unused for long enough.
-func (a *Agent) freeTime(b *base) time.Time {
-	since := a.current.selectedAt
-	if b.added.After(since) {
-		since = b.added
-	}
-	if b.heard.After(since) {
-		since = b.heard
-	}
-	return since.Add(a.config.UnusedTimeout)
-}
-
-// freeDeadline returns when the next base can be freed. One that has checks under way is freed when they end.
-func (a *Agent) freeDeadline() (d time.Time) {
-	if !a.freesBases() {
-		return d
-	}
-	for _, b := range a.bases {
-		if at := a.freeTime(b); b != a.current.selected.base && at.After(a.now) {
-			d = earlier(d, at)
-		}
-	}
-	return d
+	g.agent.debug("the peer has moved", "from", s.path.Remote, "to", p.path.Remote)
+	g.addressChange = addressChange{}
+	g.replaceSelected(now, p)
 }
