@@ -6,11 +6,12 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// Advance does what has become due by now: timeouts, nomination, failure. It is to be called at Deadline, and followed by
-// Transmit. Calling it early does no harm.
+// Advance performs the work that is due at now: timeouts, nomination, failure. The owner calls it
+// at Deadline, and Transmit afterwards. An early call does no harm.
 func (a *Agent) Advance(now time.Time) { a.update(now) }
 
-// touch brings everything that depends on time or on what has just happened up to date. Every input ends with it.
+// update derives everything that depends on the time or on the last input. Every input ends with
+// it.
 func (a *Agent) update(now time.Time) {
 	a.now, a.idle = now, false
 	if a.closed() {
@@ -31,7 +32,8 @@ func (a *Agent) update(now time.Time) {
 	a.advanceState(now)
 }
 
-// advancePrevious ends the previous generation when it is not needed any more, and notices silence on its path.
+// advancePrevious ends the previous generation when it is no longer needed, and notices silence on
+// its path.
 func (g *generation) advancePrevious(now time.Time) {
 	if ends := g.agent.previousEnds(); !now.Before(ends) {
 		g.agent.dropPrevious()
@@ -42,7 +44,7 @@ func (g *generation) advancePrevious(now time.Time) {
 	}
 }
 
-// advanceChecks ends checks without an answer: https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.2.3.
+// advanceChecks fails the pairs whose checks have timed out: RFC 8445, section 7.2.5.2.3.
 func (g *generation) advanceChecks(now time.Time) {
 	for _, p := range g.checkList.pairs {
 		p.cancelled.Advance(now)
@@ -55,7 +57,7 @@ func (g *generation) advanceChecks(now time.Time) {
 	}
 }
 
-// advanceState derives the state from the selected pair, and fails when there is nothing to hope for.
+// advanceState derives the state from the selected pair, and fails if no pair can succeed.
 func (a *Agent) advanceState(now time.Time) {
 	g := a.current
 	if g.remoteKey == nil || g.ended {
@@ -85,7 +87,7 @@ func (a *Agent) advanceState(now time.Time) {
 	}
 }
 
-// fail ends the current generation without a path: only a restart can bring one.
+// fail ends the current generation without a path. Only a restart can follow.
 func (a *Agent) fail() {
 	a.stats = a.Stats()
 	a.current.end()
@@ -93,7 +95,7 @@ func (a *Agent) fail() {
 	a.setState(StateFailed)
 }
 
-// reportPathLost reports that there is no path any more, after one that was reported.
+// reportPathLost reports that the path that was reported last is gone and has no successor.
 func (a *Agent) reportPathLost() {
 	if a.pathReported && a.selected() == nil {
 		a.pathReported = false
@@ -101,12 +103,12 @@ func (a *Agent) reportPathLost() {
 	}
 }
 
-// hopeless reports whether no pair can become valid any more, once Patience is over. By then a pair has had all its requests
-// but if the check list was long, which makes the RTO long as well: a check still under way counts only if the peer
-// was heard on the pair.
+// checksExhausted reports whether no pair can become valid any more. It is called after Patience,
+// when a pair has sent all its requests, unless the check list is long, which makes the RTO long as
+// well: a check in progress counts only if the peer has sent a check on the pair.
 func (g *generation) checksExhausted() bool {
 	if !g.endOfCandidates || !g.remoteEndOfCandidates && len(g.remotes) == 0 {
-		return false // candidates are to come
+		return false // more candidates are expected
 	}
 	for _, p := range g.checkList.pairs {
 		if p.permitted && p.pending() {
@@ -116,7 +118,8 @@ func (g *generation) checksExhausted() bool {
 	return true
 }
 
-// Deadline returns when to call Advance next; zero: never, until another method was called.
+// Deadline returns the time of the next call of Advance. The zero time means never, until another
+// method is called.
 func (a *Agent) Deadline() time.Time {
 	if !a.idle {
 		return a.nextDeadline()
@@ -144,7 +147,8 @@ func (a *Agent) nextDeadline() (d time.Time) {
 	return earlier(d, a.freeDeadline())
 }
 
-// deadline returns when the checks and the consent of the current generation have something to do.
+// deadline returns the time of the next action of the checks and the consent of the current
+// generation.
 func (g *generation) deadline() (d time.Time) {
 	for _, p := range g.checkList.pairs {
 		d = earlier(d, p.check.Deadline())
@@ -165,7 +169,7 @@ func (g *generation) deadline() (d time.Time) {
 	return earlier(earlier(d, g.consentDeadline()), g.addressChangeTime())
 }
 
-// earlier returns the earlier of two times, zero being never.
+// earlier returns the earlier of two times. The zero time means never.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

@@ -13,8 +13,12 @@ import (
 	"github.com/rtcstack/rtcstack/internal/ring"
 )
 
-// Agent is an ICE agent with one data stream and one component. It is made by NewAgent and not for concurrent use. It does no
-// I/O: see the package comment for what its owner does.
+// Agent is an ICE agent (RFC 8445) with one data stream and one component. Create it with
+// [NewAgent]; the zero value is a closed agent. It does no I/O: the package documentation lists
+// what its owner does.
+//
+// An Agent is not safe for concurrent use. Its methods take the current time, which must not go
+// backwards; any clock does. They keep no reference to a packet or slice that they are given.
 type Agent struct {
 	config Config
 	rand   *rand.ChaCha8
@@ -26,28 +30,29 @@ type Agent struct {
 	bases    []*base
 	lastBase BaseID
 
-	// The generations, see restart.go. Only current is always there.
-	current  *generation // whose candidates are checked, and whose pair carries data as soon as there is one
-	previous *generation // the one before a restart, whose pair carries data until then; nil: none
-	next     *generation // of the credentials that Restart has set and SetRemote has not answered yet; nil: none
+	// The generations: see generation.go. Only current is never nil.
+	current  *generation // its candidates are checked; its pair carries data once there is one
+	previous *generation // the one before a restart; its pair carries data until then
+	next     *generation // set by Restart until SetRemote completes it
 
-	checkPacer     pacer // of checks
+	checkPacer     pacer // of connectivity checks
 	gatheringPacer pacer // of requests to STUN servers
 	responses      ring.Queue[response]
 
-	lastSelected *candidatePair // the last that was deselected
-	pathReported bool           // the last report of a path was EventSelectedPair, not EventPathLost
+	lastSelected *candidatePair // the pair that was selected before
+	pathReported bool           // EventSelectedPair was reported, and no EventPathLost since
 
 	state  State
 	events []Event
 	stats  Stats
 
-	now      time.Time // of the last call
-	idle     bool      // Transmit has nothing until the next call of another method
-	deadline time.Time // cached if idle
+	now      time.Time // the time of the last call
+	idle     bool      // Transmit has nothing until another method is called
+	deadline time.Time // cached while idle
 }
 
-// NewAgent returns an agent in StateNew. The error wraps ErrCredentials, or is that of reading Config.Rand.
+// NewAgent returns an agent in StateNew. The error wraps [ErrCredentials] if only one of
+// Config.Ufrag and Config.Pwd is set or either is malformed, or the error of reading Config.Rand.
 func NewAgent(config Config) (*Agent, error) {
 	config.setDefaults()
 	if config.Rand == nil {
@@ -77,7 +82,8 @@ func NewAgent(config Config) (*Agent, error) {
 	return a, nil
 }
 
-// Controlling returns the agent's role, which a conflict with the peer may have changed.
+// Controlling reports whether the agent has the controlling role. A role conflict with the peer may
+// have changed it: RFC 8445, section 7.3.1.1.
 func (a *Agent) Controlling() bool { return a.controlling }
 
 // SetControlling sets the agent's role, for an owner that learns it after NewAgent.
@@ -88,8 +94,8 @@ func (a *Agent) SetControlling(now time.Time, controlling bool) {
 	}
 }
 
-// setRole changes the role; pair priorities depend on it
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.1).
+// setRole changes the role and, because they depend on it, the pair priorities: RFC 8445, section
+// 7.3.1.1.
 func (a *Agent) setRole(controlling bool) {
 	a.debug("role", "controlling", controlling)
 	a.controlling = controlling
@@ -100,14 +106,16 @@ func (a *Agent) setRole(controlling bool) {
 	}
 }
 
-// SetLocalComplete says that the bases are known for now. EventGatheringComplete comes when the STUN servers have answered
-// too, or are given up. Candidates of bases that are added later are reported all the same.
+// SetLocalComplete states that the owner has added all bases for now. EventGatheringComplete
+// follows when every STUN server has answered or timed out. Candidates of bases added later are
+// reported all the same.
 func (a *Agent) SetLocalComplete(now time.Time) {
 	a.latest().basesComplete = true
 	a.update(now)
 }
 
-// Close ends the agent: it sends nothing more and its state is StateClosed. It may be called again.
+// Close ends the agent: it sends nothing more, and its state is StateClosed. Further calls have no
+// effect.
 func (a *Agent) Close() {
 	if a.closed() {
 		return
@@ -124,15 +132,15 @@ func (a *Agent) Close() {
 	a.idle, a.deadline = true, time.Time{}
 }
 
-// closed reports whether the agent has ended.
+// closed reports whether the agent has ended, or is the zero value.
 func (a *Agent) closed() bool { return a.state == StateClosed }
 
 // State returns the agent's state.
 func (a *Agent) State() State { return a.state }
 
-// Selected returns the pair that application data should take: it is sent on pair.Path. ok is false while there is none, and then
-// nothing but what Transmit returns may be sent; pair is then the one that was selected last, also after the end, and zero
-// if none was.
+// Selected returns the pair for application data, which the owner sends on pair.Path. ok is false
+// if there is no path; then the owner may send nothing but the packets of Transmit, and pair is the
+// one selected last, or zero if there was none. That remains so after Close.
 func (a *Agent) Selected() (pair Pair, ok bool) {
 	switch p := a.selected(); {
 	case p != nil:
@@ -143,7 +151,8 @@ func (a *Agent) Selected() (pair Pair, ok bool) {
 	return Pair{}, false
 }
 
-// selected returns the pair that data takes: that of the current generation, or in a restart that of the previous one.
+// selected returns the pair for data: that of the current generation or, during a restart, of the
+// previous one.
 func (a *Agent) selected() *candidatePair {
 	if p := a.current.selected; p != nil || a.previous == nil {
 		return p
@@ -151,8 +160,9 @@ func (a *Agent) selected() *candidatePair {
 	return a.previous.selected
 }
 
-// Permits reports whether application data may be accepted on a path: it is a valid pair, or the peer has proven with an
-// authenticated check to be there, and no consent has expired on it. It does not allocate.
+// Permits reports whether the owner may accept application data from a path: the pair is valid or
+// the peer has sent an authenticated check on it, and no consent has expired on it. It does not
+// allocate.
 func (a *Agent) Permits(path Path) bool {
 	if p := a.current.selected; p != nil && p.path == path {
 		return true
@@ -168,7 +178,7 @@ func (a *Agent) Permits(path Path) bool {
 	return false
 }
 
-// Event returns the next event, in the order of what happened, and false if there is none.
+// Event returns the next event in chronological order. It reports false if there is none.
 func (a *Agent) Event() (Event, bool) {
 	if len(a.events) == 0 {
 		return nil, false
@@ -176,7 +186,7 @@ func (a *Agent) Event() (Event, bool) {
 	e := a.events[0]
 	a.events = a.events[1:]
 	if len(a.events) == 0 {
-		a.events = nil // rare and short: no need to keep the memory
+		a.events = nil // events are rare and few: the memory is not kept
 	}
 	return e, true
 }

@@ -8,42 +8,45 @@ import (
 	"time"
 )
 
-// base is one socket of the agent (or later: one TCP connection, one TURN allocation), known by its local address. Checks
-// are sent from bases, so a pair of the check list is a base and a remote candidate; the reflexive candidates of a
-// base are addresses that others see it by.
+// base is one socket of the agent, identified by id. Checks are sent from bases, so that a pair of
+// the check list consists of a base and a remote candidate. The reflexive candidates of a base are
+// the addresses that others see it by.
 type base struct {
 	id         BaseID
 	transport  Transport
-	addr       netip.AddrPort // canonical
+	addr       netip.AddrPort // in canonical form
 	host       Candidate
 	preference uint16
-	// prflxPriority is PRIORITY in the checks from here: the priority of the peer-reflexive candidate that the peer may
-	// learn from it (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.1.1).
+	// prflxPriority is the PRIORITY attribute of checks from this base, the priority of the
+	// peer-reflexive candidate that the peer may discover: RFC 8445, section 7.1.1.
 	prflxPriority uint32
 	reflexive     []reflexive
 	gatherings    []gathering
 	added         time.Time
-	received      time.Time // the last authenticated check, or application data, of the peer; zero: none
+	received      time.Time // when the peer's last check or data arrived; zero: never
 }
 
-// reflexive is a server-reflexive candidate, an address that a STUN server has seen a base by.
+// reflexive is a server-reflexive candidate: the address of a base as seen by a STUN server.
 type reflexive struct {
 	Candidate
-	ufrag string // the credentials that it was last reported for
+	ufrag string // of the credentials that it was last reported for
 }
 
-// Local is a transport address of this host that the agent may use: a bound socket.
+// Local is a transport address of this host that the agent may use: that of a bound socket.
 type Local struct {
 	// Transport is TransportUDP; TCP is not supported yet.
 	Transport Transport
-	// Addr is the bound address, with the zone if it has one. It must not be the wildcard address.
+	// Addr is the bound address, with its zone if it has one. It must not be the wildcard address.
 	Addr netip.AddrPort
 }
 
-// AddLocal adds a base, makes its host candidate, pairs it, and starts to ask the STUN servers of its address family. It may be
-// called at any time, also while connected and after a failure. The identity that it returns names the base in a Path.
-// IPv4 mapped into IPv6 is the same as IPv4 wherever the agent takes an address; it returns the latter.
-// The error wraps ErrAddress, ErrUnsupportedTransport, ErrDuplicate, ErrLimit or, after Close, ErrState.
+// AddLocal adds a base and its host candidate, forms its pairs, and starts queries to the STUN
+// servers of its address family. It may be called at any time, also while connected and after a
+// failure. The returned identity names the base in a [Path].
+//
+// IPv4-mapped IPv6 addresses equal their IPv4 form wherever the agent takes an address, and the
+// agent returns IPv4. The error wraps [ErrAddress], [ErrUnsupportedTransport], [ErrDuplicate],
+// [ErrLimit] (64 bases) or, after Close, [ErrState].
 func (a *Agent) AddLocal(now time.Time, l Local) (BaseID, error) {
 	l.Addr = canonical(l.Addr)
 	if err := a.checkLocal(l); err != nil {
@@ -88,9 +91,10 @@ func (a *Agent) checkLocal(l Local) error {
 	return nil
 }
 
-// RemoveLocal removes a base that cannot be used any more: its socket has failed, or its network is gone. If data takes a pair of it, the
-// best other valid pair takes its place at once; if there is none, EventPathLost says so, and the pairs that once worked are
-// checked again. It reports whether the agent had the base.
+// RemoveLocal removes a base that is no longer usable, because its socket has failed or its network
+// is gone. If data takes one of its pairs, the best other valid pair is selected at once; if there
+// is none, EventPathLost follows and the agent checks again the pairs that once worked. RemoveLocal
+// reports whether the agent had the base.
 func (a *Agent) RemoveLocal(now time.Time, id BaseID) bool {
 	i := slices.IndexFunc(a.bases, func(b *base) bool { return b.id == id })
 	if i < 0 {
@@ -101,7 +105,7 @@ func (a *Agent) RemoveLocal(now time.Time, id BaseID) bool {
 	return true
 }
 
-// removeBase forgets a base and its pairs.
+// removeBase removes a base and its pairs.
 func (a *Agent) removeBase(i int) {
 	b := a.bases[i]
 	a.debug("base removed", "base", b.addr)
@@ -111,7 +115,7 @@ func (a *Agent) removeBase(i int) {
 			g.removeBase(b)
 		}
 	}
-	// Responses that wait for Transmit have nowhere to go.
+	// Its queued responses are dropped.
 	for n := a.responses.Len(); n > 0; n-- {
 		if r, _ := a.responses.Pop(); r.base != b {
 			a.responses.Push(r)
@@ -119,20 +123,20 @@ func (a *Agent) removeBase(i int) {
 	}
 }
 
-// HasLocal reports whether the agent has the base: AddLocal has returned it, and neither RemoveLocal nor the agent itself (see
-// EventBaseFreed) has removed it since.
+// HasLocal reports whether the agent has the base: AddLocal returned it, and neither RemoveLocal
+// nor the agent itself ([EventBaseFreed]) has removed it since.
 func (a *Agent) HasLocal(id BaseID) bool { return a.base(id) != nil }
 
 // component is the identifier of the only component.
 const component = 1
 
-// usable reports whether addr can be sent to or bound.
+// usable reports whether addr is a possible destination or bound address.
 func usable(addr netip.AddrPort) bool {
 	ip := addr.Addr()
 	return ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && addr.Port() != 0 && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
-// base returns the base with that identity, and nil if there is none.
+// base returns the base with the identity, or nil.
 func (a *Agent) base(id BaseID) *base {
 	for _, b := range a.bases {
 		if b.id == id {
@@ -142,7 +146,7 @@ func (a *Agent) base(id BaseID) *base {
 	return nil
 }
 
-// countSimilar counts the bases of the same scope and family as addr.
+// countSimilar returns the number of bases of the scope and family of addr.
 func (a *Agent) countSimilar(addr netip.Addr) (n int) {
 	for _, b := range a.bases {
 		if ip := b.addr.Addr(); ip.Is4() == addr.Is4() && addressScope(ip) == addressScope(addr) {
@@ -152,9 +156,9 @@ func (a *Agent) countSimilar(addr netip.Addr) (n int) {
 	return n
 }
 
-// foundation returns the foundation of a local candidate: the same for candidates of the same type, base address and
-// server, all being UDP (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.1.3). The bases and servers
-// are numbered: number 1 + base number × (most servers + 1), plus 1 + server number if there is a server.
+// foundation returns the foundation of a local candidate, which is equal for candidates of the same
+// type, base address and server, all being UDP: RFC 8445, section 5.1.1.3. Bases and servers are
+// numbered: the foundation is 1 + base × (maxSTUNServers + 1), plus 1 + server if there is one.
 func (a *Agent) foundation(t CandidateType, baseAddr, server netip.Addr) string {
 	n := slices.IndexFunc(a.bases, func(b *base) bool { return b.addr.Addr() == baseAddr })
 	if n < 0 {
@@ -167,8 +171,8 @@ func (a *Agent) foundation(t CandidateType, baseAddr, server netip.Addr) string 
 	return strconv.Itoa(n)
 }
 
-// candidateAt returns the candidate of b with that address, made on the spot if it is a peer-reflexive one
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.3.1).
+// candidateAt returns the candidate of b with the address. If none is known, it is a peer-reflexive
+// one: RFC 8445, section 7.2.5.3.1.
 func (b *base) candidateAt(mapped netip.AddrPort) Candidate {
 	if !mapped.IsValid() || mapped == b.host.Addr {
 		return b.host
@@ -187,7 +191,7 @@ func (b *base) candidateAt(mapped netip.AddrPort) Candidate {
 // pathTo returns the path from b to remote.
 func (b *base) pathTo(remote netip.AddrPort) Path { return Path{b.id, b.zoned(remote)} }
 
-// zoned returns remote with the zone that a link-local address has on b's link.
+// zoned returns remote with the zone that a link-local address has on the link of b.
 func (b *base) zoned(remote netip.AddrPort) netip.AddrPort {
 	if addr := remote.Addr(); addr.Is6() && addr.IsLinkLocalUnicast() && b.addr.Addr().Zone() != "" {
 		return netip.AddrPortFrom(addr.WithZone(b.addr.Addr().Zone()), remote.Port())
@@ -195,20 +199,21 @@ func (b *base) zoned(remote netip.AddrPort) netip.AddrPort {
 	return remote
 }
 
-// canonical returns the one form of a local address that the agent works with: IPv4 as IPv4, not mapped into IPv6; a zone is
-// kept, because two links may have the same link-local address. Every exported function that takes a local address begins with it.
+// canonical returns the form of a local address that the agent uses: IPv4-mapped IPv6 becomes IPv4.
+// The zone stays, because two links may have the same link-local address. Every exported function
+// that takes a local address begins with it.
 func canonical(addr netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 }
 
-// plain returns the one form of a remote address: as it is on the wire, without a zone, and IPv4 as IPv4. Every exported function
-// that takes a remote address begins with it.
+// plain returns the form of a remote address that the agent uses: without zone, as on the wire, and
+// with IPv4-mapped IPv6 as IPv4. Every exported function that takes a remote address begins with
+// it.
 func plain(addr netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr().Unmap().WithZone(""), addr.Port())
 }
 
-// freeBases gives up the bases that neither agent uses any more
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3).
+// freeBases removes the bases that neither agent uses any more: RFC 8445, section 8.3.
 func (a *Agent) freeBases(now time.Time) {
 	if !a.freesBases() {
 		return
@@ -223,15 +228,16 @@ func (a *Agent) freeBases(now time.Time) {
 	}
 }
 
-// freesBases reports whether bases may be freed, all in good time. While the selected pair is silent, another may have to take its place;
-// in a restart, the other generation may.
+// freesBases reports whether unused bases may be freed in time. They stay while the selected pair
+// is silent, because another may replace it, and during a restart, because either generation may
+// need them.
 func (a *Agent) freesBases() bool {
 	g := a.current
 	return len(a.bases) > 1 && a.next == nil && a.previous == nil && g.endOfCandidates && g.nominating == nil &&
 		g.selected != nil && g.selected.nominated && !g.consent.silent
 }
 
-// freeTime returns when b, not the selected pair's, has been unused for long enough.
+// freeTime returns the time from which b, if it is not the selected pair's, counts as unused.
 func (a *Agent) freeTime(b *base) time.Time {
 	since := a.current.selectedAt
 	if b.added.After(since) {
@@ -243,7 +249,8 @@ func (a *Agent) freeTime(b *base) time.Time {
 	return since.Add(a.config.UnusedTimeout)
 }
 
-// freeDeadline returns when the next base can be freed. One that has checks under way is freed when they end.
+// freeDeadline returns when the next base can be freed. A base with checks in progress is freed
+// when they end.
 func (a *Agent) freeDeadline() (d time.Time) {
 	if !a.freesBases() {
 		return d

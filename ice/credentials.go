@@ -8,17 +8,17 @@ import (
 // randomCredentials returns new local credentials.
 func (a *Agent) randomCredentials() (ufrag, pwd string) {
 	var random [icechars.RandomSize]byte
-	_, _ = a.rand.Read(random[:]) // never fails
+	_, _ = a.rand.Read(random[:]) // it never fails
 	return icechars.Credentials(random)
 }
 
-// validCredentials checks the grammar of https://www.rfc-editor.org/rfc/rfc8839.html#section-5.4.
+// validCredentials reports whether local credentials match the grammar of RFC 8839, section 5.4.
 func validCredentials(ufrag, pwd string) bool {
 	return icechars.Valid(ufrag, icechars.MinUfrag, icechars.MaxUfrag) &&
 		icechars.Valid(pwd, icechars.MinPwd, icechars.MaxPwd)
 }
 
-// validRemoteCredentials is validCredentials for those of the peer, which may have other characters.
+// validRemoteCredentials is validCredentials for those of a peer, which may have other characters.
 func validRemoteCredentials(ufrag, pwd string) bool {
 	return icechars.Accepted(ufrag, icechars.MinUfrag, icechars.MaxUfrag) &&
 		icechars.Accepted(pwd, icechars.MinPwd, icechars.MaxPwd)
@@ -36,13 +36,15 @@ func (a *Agent) newTransactionID() (id stun.TransactionID) {
 	return id
 }
 
-// LocalCredentials returns the ufrag and pwd to be signalled to the peer: those of the last Restart, or else of NewAgent.
+// LocalCredentials returns the ufrag and password to be signalled to the peer: those of the last
+// Restart, or of NewAgent.
 func (a *Agent) LocalCredentials() (ufrag, pwd string) {
 	g := a.latest()
 	return g.localUfrag, g.localPwd
 }
 
-// HasCredentials reports whether the agent uses these local credentials, or will when SetRemote answers the last Restart.
+// HasCredentials reports whether these local credentials are in use, or will be when SetRemote
+// completes the last Restart.
 func (a *Agent) HasCredentials(ufrag, pwd string) bool {
 	for _, g := range [...]*generation{a.current, a.next} {
 		if g != nil && g.localUfrag == ufrag && g.localPwd == pwd {
