@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/rtcstack/rtcstack/internal/icechars"
 	"github.com/rtcstack/rtcstack/internal/jsep"
 	"github.com/rtcstack/rtcstack/sdp"
 )
@@ -28,15 +29,11 @@ func (n *negotiation) init(c *core, fingerprint sdp.Fingerprint) {
 	})
 }
 
-// randomCredentials returns ICE credentials of 48 and 144 random bits; RFC 8445, section 5.3 asks for 24 and 128.
+// randomCredentials returns new ICE credentials.
 func randomCredentials() (ufrag, pwd string) {
-	const chars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-	var b [8 + 24]byte
-	_, _ = rand.Read(b[:])
-	for i := range b {
-		b[i] = chars[b[i]&63]
-	}
-	return string(b[:8]), string(b[8:])
+	var random [icechars.RandomSize]byte
+	_, _ = rand.Read(random[:])
+	return icechars.Credentials(random)
 }
 
 // LocalDescriptionInit chooses the ICE credentials of a local description: both or none.

@@ -35,7 +35,7 @@ func TestOneFormOfAddresses(t *testing.T) {
 		for _, form := range forms {
 			local, remote := form(base.local), form(base.remote)
 			s := newScript(t, Config{STUNServers: []netip.AddrPort{form(server), server}})
-			s.a.current.localComplete, s.a.current.gathered = false, false // its base is yet to come
+			s.a.current.basesComplete, s.a.current.endOfCandidates = false, false // its base is yet to come
 			require.NoError(t, s.a.AddLocal(s.now, local))
 			require.ErrorIs(t, s.a.AddLocal(s.now, base.local), ErrDuplicate)
 			require.Len(t, s.a.config.STUNServers, 1)
@@ -73,9 +73,9 @@ func TestOneFormOfAddresses(t *testing.T) {
 				require.True(t, s.a.HasLocal(other(base.local)))
 				require.True(t, s.a.Permits(other(base.local), other(base.remote)))
 				require.True(t, s.a.Permits(other(base.local), other(base.to)))
-				s.a.bases[0].heard = s.a.bases[0].heard.Add(-1)
+				s.a.bases[0].received = s.a.bases[0].received.Add(-1)
 				s.a.ReceivedData(s.now, other(base.local), other(base.remote))
-				require.Equal(t, s.now, s.a.bases[0].heard)
+				require.Equal(t, s.now, s.a.bases[0].received)
 			}
 			require.Zero(t, s.a.Stats().Strangers)
 		}

@@ -6,12 +6,13 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// Advance does what has become due by now: timeouts, nomination, failure. It is to be called at Deadline, and followed by
-// Transmit. Calling it early does no harm.
-func (a *Agent) Advance(now time.Time) { a.touch(now) }
+// Advance performs the work that is due at now: timeouts, nomination, failure. The owner calls it
+// at Deadline, and Transmit afterwards. An early call does no harm.
+func (a *Agent) Advance(now time.Time) { a.update(now) }
 
-// touch brings everything that depends on time or on what has just happened up to date. Every input ends with it.
-func (a *Agent) touch(now time.Time) {
+// update derives everything that depends on the time or on the last input. Every input ends with
+// it.
+func (a *Agent) update(now time.Time) {
 	a.now, a.idle = now, false
 	if a.closed() {
 		return
@@ -20,7 +21,7 @@ func (a *Agent) touch(now time.Time) {
 	if g := a.current; g.remoteKey != nil && !g.ended {
 		g.advanceChecks(now)
 		g.advanceConsent(now)
-		g.advanceMoving(now)
+		g.advanceAddressChange(now)
 		g.nominate(now)
 	}
 	if a.previous != nil {
@@ -31,7 +32,8 @@ func (a *Agent) touch(now time.Time) {
 	a.advanceState(now)
 }
 
-// advancePrevious ends the previous generation when it is not needed any more, and notices silence on its path.
+// advancePrevious ends the previous generation when it is no longer needed, and notices silence on
+// its path.
 func (g *generation) advancePrevious(now time.Time) {
 	if ends := g.agent.previousEnds(); !now.Before(ends) {
 		g.agent.dropPrevious()
@@ -42,7 +44,7 @@ func (g *generation) advancePrevious(now time.Time) {
 	}
 }
 
-// advanceChecks ends checks without an answer: https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.2.3.
+// advanceChecks fails the pairs whose checks have timed out: RFC 8445, section 7.2.5.2.3.
 func (g *generation) advanceChecks(now time.Time) {
 	for _, p := range g.checkList.pairs {
 		p.cancelled.Advance(now)
@@ -55,7 +57,7 @@ func (g *generation) advanceChecks(now time.Time) {
 	}
 }
 
-// advanceState derives the state from the selected pair, and fails when there is nothing to hope for.
+// advanceState derives the state from the selected pair, and fails if no pair can succeed.
 func (a *Agent) advanceState(now time.Time) {
 	g := a.current
 	if g.remoteKey == nil || g.ended {
@@ -68,7 +70,7 @@ func (a *Agent) advanceState(now time.Time) {
 		} else {
 			a.setState(StateChecking)
 		}
-		if !g.patience.IsZero() && !now.Before(g.patience) && g.hopeless() {
+		if !g.patience.IsZero() && !now.Before(g.patience) && g.checksExhausted() {
 			a.fail()
 		}
 	case p != g.selected && a.previous.consent.silent:
@@ -85,7 +87,7 @@ func (a *Agent) advanceState(now time.Time) {
 	}
 }
 
-// fail ends the current generation without a path: only a restart can bring one.
+// fail ends the current generation without a path. Only a restart can follow.
 func (a *Agent) fail() {
 	a.stats = a.Stats()
 	a.current.end()
@@ -93,7 +95,7 @@ func (a *Agent) fail() {
 	a.setState(StateFailed)
 }
 
-// reportPathLost reports that there is no path any more, after one that was reported.
+// reportPathLost reports that the path that was reported last is gone and has no successor.
 func (a *Agent) reportPathLost() {
 	if a.pathReported && a.selected() == nil {
 		a.pathReported = false
@@ -101,22 +103,23 @@ func (a *Agent) reportPathLost() {
 	}
 }
 
-// hopeless reports whether no pair can become valid any more, once Patience is over. By then a pair has had all its requests
-// but if the check list was long, which makes the RTO long as well: a check still under way counts only if the peer
-// was heard on the pair.
-func (g *generation) hopeless() bool {
-	if !g.gathered || !g.remoteComplete && len(g.remotes) == 0 {
-		return false // candidates are to come
+// checksExhausted reports whether no pair can become valid any more. It is called after Patience,
+// when a pair has sent all its requests, unless the check list is long, which makes the RTO long as
+// well: a check in progress counts only if the peer has sent a check on the pair.
+func (g *generation) checksExhausted() bool {
+	if !g.endOfCandidates || !g.remoteEndOfCandidates && len(g.remotes) == 0 {
+		return false // more candidates are expected
 	}
 	for _, p := range g.checkList.pairs {
-		if p.permitted && p.waits() {
+		if p.permitted && p.pending() {
 			return false
 		}
 	}
 	return true
 }
 
-// Deadline returns when to call Advance next; zero: never, until another method was called.
+// Deadline returns the time of the next call of Advance. The zero time means never, until another
+// method is called.
 func (a *Agent) Deadline() time.Time {
 	if !a.idle {
 		return a.nextDeadline()
@@ -144,7 +147,8 @@ func (a *Agent) nextDeadline() (d time.Time) {
 	return earlier(d, a.freeDeadline())
 }
 
-// deadline returns when the checks and the consent of the current generation have something to do.
+// deadline returns the time of the next action of the checks and the consent of the current
+// generation.
 func (g *generation) deadline() (d time.Time) {
 	for _, p := range g.checkList.pairs {
 		d = earlier(d, p.check.Deadline())
@@ -153,8 +157,8 @@ func (g *generation) deadline() (d time.Time) {
 	if p := g.nominating; p != nil && p.check.State() != stun.TransactionWaiting {
 		d = earlier(d, g.agent.now)
 	}
-	if g.checkList.wanting() {
-		d = earlier(d, g.agent.notBefore(g.agent.pacer.next()))
+	if g.checkList.hasNext() {
+		d = earlier(d, g.agent.notBefore(g.agent.checkPacer.next()))
 	}
 	if g.awaitsGrace() {
 		d = earlier(d, g.graceEnds)
@@ -162,10 +166,10 @@ func (g *generation) deadline() (d time.Time) {
 	if g.agent.selected() == nil && g.patience.After(g.agent.now) {
 		d = earlier(d, g.patience)
 	}
-	return earlier(earlier(d, g.consentDeadline()), g.moveTime())
+	return earlier(earlier(d, g.consentDeadline()), g.addressChangeTime())
 }
 
-// earlier returns the earlier of two times, zero being never.
+// earlier returns the earlier of two times. The zero time means never.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

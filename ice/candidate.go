@@ -5,17 +5,17 @@ import (
 	"strconv"
 )
 
-// CandidateType says how a candidate was obtained
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-4).
+// CandidateType is the way in which a candidate was obtained: RFC 8445, section 4.
 type CandidateType uint8
 
-// The four candidate types. The zero value is not a type: a Candidate must name one.
+// The candidate types. The zero value is none: a Candidate must have a type.
 const (
-	// CandidateTypeHost is an address of the agent's own interface.
+	// CandidateTypeHost is an address of a local interface.
 	CandidateTypeHost CandidateType = iota + 1
-	// CandidateTypeServerReflexive is the address a STUN server saw: the outside of a NAT.
+	// CandidateTypeServerReflexive is an address as seen by a STUN server: the outside of a NAT.
 	CandidateTypeServerReflexive
-	// CandidateTypePeerReflexive is an address learned from a connectivity check. It is never signalled.
+	// CandidateTypePeerReflexive is an address discovered by a connectivity check. Agents never
+	// signal it.
 	CandidateTypePeerReflexive
 	// CandidateTypeRelayed is an address of a TURN server.
 	CandidateTypeRelayed
@@ -36,8 +36,7 @@ func (t CandidateType) String() string {
 	return "CandidateType(" + strconv.Itoa(int(t)) + ")"
 }
 
-// preference is the recommended type preference
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.2.2).
+// preference returns the recommended type preference: RFC 8445, section 5.1.2.2.
 func (t CandidateType) preference() uint32 {
 	switch t {
 	case CandidateTypeHost:
@@ -53,8 +52,8 @@ func (t CandidateType) preference() uint32 {
 // Transport is the transport protocol of a candidate. The zero value is UDP.
 type Transport uint8
 
-// The transports a candidate can have. The agent checks UDP candidates only; TCP candidates (RFC 6544)
-// are parsed and formatted, so that they survive a signalling layer.
+// The transports of candidates. The agent checks UDP candidates only. TCP candidates (RFC 6544) are
+// parsed and formatted, so that a signalling layer can carry them.
 const (
 	TransportUDP Transport = iota
 	TransportTCP
@@ -71,8 +70,8 @@ func (t Transport) String() string {
 	return "Transport(" + strconv.Itoa(int(t)) + ")"
 }
 
-// TCPType is the direction in which a TCP candidate's connection is opened
-// (https://www.rfc-editor.org/rfc/rfc6544.html#section-4.5). It is zero for UDP candidates.
+// TCPType is the direction in which the connection of a TCP candidate is opened: RFC 6544, section
+// 4.5. It is zero for UDP candidates.
 type TCPType uint8
 
 // The TCP candidate types.
@@ -97,35 +96,37 @@ func (t TCPType) String() string {
 	return "TCPType(" + strconv.Itoa(int(t)) + ")"
 }
 
-// Candidate is a transport address that an agent may be reached at, with what its peer needs to know about it
-// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1). It is a value and safe to copy.
+// Candidate is a transport address of an agent, with the attributes that its peer needs: RFC 8839,
+// section 5.1. A copy is independent, except that it shares Extensions.
 type Candidate struct {
-	// Foundation is equal for candidates of the same type, base, server and transport: 1 to 32 characters
-	// out of letters, digits, '+' and '/'. That of a parsed candidate may be none, longer, or have other characters.
+	// Foundation is equal for candidates of the same type, base, server and transport: 1 to 32
+	// letters, digits, '+' and '/'. A parsed foundation may be empty, longer, or have other
+	// characters.
 	Foundation string
-	// Component is 1 for RTP, or for the only component; 2 for RTCP when it is not multiplexed. 1 to 256.
+	// Component is the component ID, 1 to 256: 1 for RTP or an only component, 2 for RTCP that is
+	// not multiplexed.
 	Component uint16
 	// Transport is TransportUDP or TransportTCP.
 	Transport Transport
-	// Priority orders the candidates of an agent: 1 to 2^31-1, the greater the better. That of a parsed candidate may be
-	// above, and counts as 2^31-1 then.
+	// Priority orders the candidates of an agent: 1 to 2^31-1, higher is preferred. A parsed
+	// priority may be greater, and counts as 2^31-1.
 	Priority uint32
-	// Addr is the transport address. It is not valid while the candidate has only a Host name.
+	// Addr is the transport address. It is invalid while the candidate has a Host.
 	Addr netip.AddrPort
-	// Host is the name that stands in the place of the address: an mDNS name ("….local", hiding the address from
-	// the application) or a domain name. It is empty when the address is known. Port is then in HostPort.
+	// Host is the name in place of an address, or empty: an mDNS name ("….local", which hides the
+	// address from the application) or a domain name. Its port is HostPort.
 	Host string
-	// HostPort is the port that goes with Host; zero without a Host.
+	// HostPort is the port of Host, zero without a Host.
 	HostPort uint16
-	// Type says how the candidate was obtained.
+	// Type is the way in which the candidate was obtained.
 	Type CandidateType
-	// Related is the base of a reflexive candidate, or the mapped address of a relayed one. It is for diagnosis
-	// only and not valid where it is absent or withheld.
+	// Related is the base of a reflexive candidate, or the mapped address of a relayed one. It is
+	// for diagnosis only, and invalid if absent or withheld.
 	Related netip.AddrPort
 	// TCPType is the direction of a TCP candidate, zero for UDP.
 	TCPType TCPType
-	// Extensions are the further name-value pairs of the line ("generation", "ufrag", "network-cost"), in order and
-	// verbatim.
+	// Extensions are the other name-value pairs of the line ("generation", "ufrag",
+	// "network-cost"), unchanged and in order.
 	Extensions []Extension
 }
 
@@ -134,7 +135,8 @@ type Extension struct {
 	Key, Value string
 }
 
-// WithAddr returns the candidate with its name replaced by the address it resolves to. Port is HostPort.
+// WithAddr returns the candidate with an address, to which its Host has been resolved, and the port
+// HostPort in place of the Host.
 func (c Candidate) WithAddr(addr netip.Addr) Candidate {
 	c.Addr = netip.AddrPortFrom(addr.Unmap(), c.HostPort)
 	c.Host, c.HostPort = "", 0

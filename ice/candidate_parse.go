@@ -6,36 +6,37 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/rtcstack/rtcstack/internal/icechars"
 )
 
 const (
-	// maxCandidateLength bounds the text of one candidate. A line with every field at its greatest and a dozen
-	// extensions stays under 1,000 bytes; the text comes from the peer.
+	// maxCandidateLength bounds the text of one candidate, which comes from the peer. A line with
+	// every field at its greatest and a dozen extensions is shorter than 1,000 bytes.
 	maxCandidateLength = 2048
-	// maxExtensions bounds the extension attributes kept of one candidate.
+	// maxExtensions bounds the extension attributes of one candidate.
 	maxExtensions = 32
-	// maxForeignFoundationLength bounds the foundation of a parsed candidate. The grammar has 1*32ice-char
-	// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1); some servers send longer names.
+	// maxForeignFoundationLength bounds the foundation of a parsed candidate. The grammar allows 32
+	// characters (RFC 8839, section 5.1); some servers send more.
 	maxForeignFoundationLength = 256
-	// maxComponent is the greatest component identifier
-	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.2.1).
+	// maxComponent is the greatest component ID: RFC 8445, section 5.1.2.1.
 	maxComponent = 256
-	// maxPriority is 2^31-1, the greatest candidate priority
-	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.2).
+	// maxPriority is the greatest candidate priority, 2^31-1: RFC 8445, section 5.1.2.
 	maxPriority = 1<<31 - 1
-	// discardPort is the port of active TCP candidates, which nobody connects to
-	// (https://www.rfc-editor.org/rfc/rfc6544.html#section-4.5).
+	// discardPort is the port of active TCP candidates, which accept no connections: RFC 6544,
+	// section 4.5.
 	discardPort = 9
 	// maxHostLength is the greatest length of a domain name in text.
 	maxHostLength = 253
 )
 
-// ErrUnsupportedCandidate is wrapped by the errors for candidates that are well-formed and of a type or transport that this
-// package does not know. "Implementations MUST ignore" them
-// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1): the peer has sent them for others.
+// ErrUnsupportedCandidate is wrapped by the errors for well-formed candidates of a type or
+// transport that this package does not know. The receiver of such a candidate ignores it: RFC 8839,
+// section 5.1.
 var ErrUnsupportedCandidate = errors.New("unsupported candidate")
 
-// The reasons that a *CandidateError wraps. ErrCandidateTransport and ErrCandidateType wrap ErrUnsupportedCandidate.
+// The reasons that a [CandidateError] wraps. ErrCandidateTransport and ErrCandidateType wrap
+// ErrUnsupportedCandidate. The errors of [Agent.AddRemoteCandidate] may wrap ErrCandidateType too.
 var (
 	ErrCandidatePrefix     = errors.New(`does not begin with "candidate:"`)
 	ErrCandidateTooLong    = errors.New("too long")
@@ -52,9 +53,9 @@ var (
 	ErrCandidateExtension  = errors.New("bad extension attribute")
 )
 
-// CandidateError says why a candidate's text was refused.
+// CandidateError is the error of [ParseCandidate].
 type CandidateError struct {
-	// Text is the refused text, cut to its first 128 bytes.
+	// Text is the rejected text, cut to its first 128 bytes.
 	Text string
 	// Err is one of the ErrCandidate values.
 	Err error
@@ -67,16 +68,22 @@ func (e *CandidateError) Error() string {
 // Unwrap returns the reason.
 func (e *CandidateError) Unwrap() error { return e.Err }
 
-// ParseCandidate parses a candidate line of SDP, with or without its "a=": "candidate:1 1 udp 2122260223 192.0.2.1 5000 typ host"
-// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1). White space at the ends and a line break at the end
-// are ignored. A host name in the place of the address is kept in Host. The error is a *CandidateError.
+// ParseCandidate parses a candidate line of SDP, with or without its "a=", such as
 //
-// Candidates of an unknown type or transport are errors that wrap ErrUnsupportedCandidate, for the caller to ignore.
+//	candidate:1 1 udp 2122260223 192.0.2.1 5000 typ host
 //
-// Beyond the grammar, ParseCandidate accepts what endpoints are known to send: no foundation, or one of up to 256
-// characters with '=', '_', '-' or '#' among them; priorities of up to 32 bits; IPv6 addresses in brackets or with a zone,
-// which says nothing outside the peer and is dropped; a TCP candidate without tcptype, which is active if its port is 9 and
-// otherwise passive; an UDP candidate with tcptype, which is dropped; a related address that is none.
+// (RFC 8839, section 5.1). It ignores white space at both ends. A host name in place of the address
+// is stored in Host. The error is a *[CandidateError]. It wraps [ErrUnsupportedCandidate] for
+// candidates of an unknown type or transport, which the caller should ignore.
+//
+// Beyond the grammar, ParseCandidate accepts these deviations, which occur in practice:
+//
+//   - a foundation that is missing, has up to 256 characters, or has '=', '_', '-' or '#' in it
+//   - a priority of up to 32 bits
+//   - an IPv6 address in brackets, or with a zone, which is removed
+//   - a TCP candidate without tcptype: it is active if its port is 9, and passive otherwise
+//   - a UDP candidate with tcptype, which is removed
+//   - a related address that is not an address
 func ParseCandidate(s string) (Candidate, error) {
 	c, err := parseCandidate(s)
 	if err != nil {
@@ -101,7 +108,7 @@ func parseCandidate(s string) (c Candidate, err error) {
 	f := fields{rest: s}
 	if !f.lacksFoundation() {
 		c.Foundation = f.next()
-		if !isLooseICEChars(c.Foundation, 1, maxForeignFoundationLength) {
+		if !icechars.Accepted(c.Foundation, 1, maxForeignFoundationLength) {
 			return c, ErrCandidateFoundation
 		}
 	}
@@ -110,7 +117,7 @@ func parseCandidate(s string) (c Candidate, err error) {
 		return c, ErrCandidateComponent
 	}
 	c.Component = uint16(component)
-	// An unsupported candidate is one that is otherwise well-formed, so the reading goes on.
+	// An unsupported candidate must be well-formed otherwise, so that parsing continues.
 	var unsupported error
 	switch transport := f.next(); {
 	case strings.EqualFold(transport, "udp"):
@@ -175,8 +182,8 @@ func (c *Candidate) parseAddress(f *fields) error {
 	return nil
 }
 
-// parseAttributes parses what follows the type: raddr, rport, tcptype and extensions. The grammar puts raddr and rport
-// first; some implementations do not, so any order is accepted.
+// parseAttributes parses the fields after the type: raddr, rport, tcptype and extensions. The
+// grammar puts raddr and rport first, but some implementations do not; any order is accepted.
 func (c *Candidate) parseAttributes(f *fields) error {
 	var relatedAddr netip.Addr
 	var relatedPort uint64
@@ -188,9 +195,10 @@ func (c *Candidate) parseAttributes(f *fields) error {
 		value := f.next()
 		switch key {
 		case "raddr":
-			// The related address is for diagnosis only. A name, an address withheld or a misspelt one is dropped.
+			// The related address is for diagnosis only. A name, a withheld address and a malformed
+			// one are removed.
 			relatedAddr, _ = parseAddr(value)
-			if value == "" || !isVisible(value) {
+			if value == "" || !icechars.Visible(value) {
 				return ErrCandidateRelated
 			}
 		case "rport":
@@ -211,7 +219,7 @@ func (c *Candidate) parseAttributes(f *fields) error {
 				return ErrCandidateTCPType
 			}
 		default:
-			if len(c.Extensions) == maxExtensions || !isVisible(key) || !isVisible(value) {
+			if len(c.Extensions) == maxExtensions || !icechars.Visible(key) || !icechars.Visible(value) {
 				return ErrCandidateExtension
 			}
 			c.Extensions = append(c.Extensions, Extension{Key: key, Value: value})
@@ -224,8 +232,8 @@ func (c *Candidate) parseAttributes(f *fields) error {
 	return nil
 }
 
-// completeTCPType sets the TCP type that https://www.rfc-editor.org/rfc/rfc6544.html#section-4.5 demands of every TCP
-// candidate and of no other. Endpoints that are older than it send none.
+// completeTCPType sets the TCP type, which every TCP candidate must have and no other: RFC 6544,
+// section 4.5. Endpoints older than RFC 6544 send none.
 func (c *Candidate) completeTCPType() {
 	port := c.Addr.Port()
 	if c.Host != "" {
@@ -242,7 +250,7 @@ func (c *Candidate) completeTCPType() {
 	}
 }
 
-// String returns the candidate as "candidate:1 1 udp …", without "a=". ParseCandidate reads it back.
+// String returns the candidate line without "a=": "candidate:1 1 udp …". [ParseCandidate] reads it.
 func (c Candidate) String() string { return string(c.Append(nil)) }
 
 // Append appends the text of String to dst.
@@ -288,13 +296,13 @@ func (c Candidate) Append(dst []byte) []byte {
 	return dst
 }
 
-// appendAddr appends an address as SDP wants it. A zone is local to this host and of no use to the peer.
+// appendAddr appends an address without its zone, which has a meaning on this host only.
 func appendAddr(dst []byte, addr netip.Addr) []byte {
 	return addr.WithZone("").AppendTo(dst)
 }
 
-// parseAddr parses an IP address, of which the zone is dropped; IPv4-mapped IPv6 becomes IPv4, which it is on the wire. IPv6 may
-// stand in brackets.
+// parseAddr parses an IP address and removes its zone. IPv4-mapped IPv6 becomes IPv4, as on the
+// wire. An IPv6 address may be in brackets.
 func parseAddr(s string) (netip.Addr, bool) {
 	inner, bracketed := strings.CutPrefix(s, "[")
 	if bracketed {
@@ -304,13 +312,13 @@ func parseAddr(s string) (netip.Addr, bool) {
 		}
 	}
 	addr, err := netip.ParseAddr(inner)
-	if err != nil || bracketed && !addr.Is6() || !isVisible(addr.Zone()) {
+	if err != nil || bracketed && !addr.Is6() || !icechars.Visible(addr.Zone()) {
 		return netip.Addr{}, false
 	}
 	return addr.WithZone("").Unmap(), true
 }
 
-// fields cuts a text at runs of spaces.
+// fields splits a text at runs of spaces.
 type fields struct{ rest string }
 
 // next returns the next field, or "" at the end.
@@ -321,8 +329,8 @@ func (f *fields) next() string {
 	return field
 }
 
-// lacksFoundation reports whether the first field is missing: the text begins with a space, and the component, which is a number, is
-// not its second field.
+// lacksFoundation reports whether the foundation is missing: the text begins with a space, and its
+// second field is not a number, as the component would be.
 func (f *fields) lacksFoundation() bool {
 	if !strings.HasPrefix(f.rest, " ") {
 		return false
@@ -333,35 +341,8 @@ func (f *fields) lacksFoundation() bool {
 	return err != nil
 }
 
-// isICEChars reports whether s has least to most characters, all of them letters, digits, '+' or '/'
-// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1).
-func isICEChars(s string, least, most int) bool {
-	if len(s) < least || len(s) > most {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; !isLetterOrDigit(c) && c != '+' && c != '/' {
-			return false
-		}
-	}
-	return true
-}
-
-// isLooseICEChars is isICEChars for what a peer sends. Servers that encode in base64, or print what they have, send '=', '_', '-' and
-// '#' too, which browsers accept.
-func isLooseICEChars(s string, least, most int) bool {
-	if len(s) < least || len(s) > most {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; !isLetterOrDigit(c) && strings.IndexByte("+/=_-#", c) < 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// isHostName reports whether s can be a domain name. All-numeric last labels are misspelt IPv4 addresses.
+// isHostName reports whether s can be a domain name. A name whose last label is numeric is a
+// malformed IPv4 address.
 func isHostName(s string) bool {
 	if len(s) == 0 || len(s) > maxHostLength {
 		return false
@@ -373,16 +354,6 @@ func isHostName(s string) bool {
 	}
 	last := s[strings.LastIndexByte(s, '.')+1:]
 	return strings.ContainsFunc(last, func(r rune) bool { return r < '0' || r > '9' })
-}
-
-// isVisible reports whether s has only visible ASCII characters and UTF-8 bytes: nothing that ends a line of SDP.
-func isVisible(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] == 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 func isLetterOrDigit(c byte) bool {

@@ -117,7 +117,7 @@ func TestPacing(t *testing.T) {
 
 func TestFrozenPairs(t *testing.T) {
 	s := newScript(t, Config{}, local1)
-	s.a.pacer.interval = time.Second // so that the bucket does not hide the order
+	s.a.checkPacer.interval = time.Second // so that the bucket does not hide the order
 	s.setRemote()
 	add := func(port uint16, foundation string, priority uint32) {
 		require.NoError(t, s.a.AddRemoteCandidate(s.now, Candidate{Foundation: foundation, Component: 1, Type: CandidateTypeHost,

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// checkList is the one check list of an agent, with its triggered-check queue
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.2). It has at most maxPairs pairs, so slices do.
+// checkList is the only check list of a generation, with its triggered-check queue: RFC 8445,
+// section 6.1.2. It has at most maxPairs pairs, few enough for linear searches.
 type checkList struct {
 	pairs     []*candidatePair // by descending priority
 	triggered []*candidatePair // first in, first out
 }
 
-// find returns the pair of a base and a remote address.
+// find returns the pair of a base and a remote address, or nil.
 func (l *checkList) find(b *base, remote netip.AddrPort) *candidatePair {
 	for _, p := range l.pairs {
 		if p.base == b && p.remote.Addr == remote {
@@ -23,16 +23,16 @@ func (l *checkList) find(b *base, remote netip.AddrPort) *candidatePair {
 	return nil
 }
 
-// canPair reports whether a base can reach a remote address at all: "if and only if they have the same component ID and
-// have the same IP address version"; "IPv6 link-local addresses MUST NOT be paired with other than link-local addresses"
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.2.2).
+// canPair reports whether a base and a remote address may form a pair. RFC 8445, section 6.1.2.2:
+// they have the same address family, and "IPv6 link-local addresses MUST NOT be paired with other
+// than link-local addresses".
 func canPair(b *base, remote netip.Addr) bool {
 	local := b.addr.Addr()
 	return local.Is4() == remote.Is4() && (local.Is4() || local.IsLinkLocalUnicast() == remote.IsLinkLocalUnicast())
 }
 
-// insert adds a pair. When the list is full, the pair of the lowest priority goes that is not of use, which may
-// be p itself: then it reports false (https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.2.5).
+// insert adds a pair. If the list is full, insert evicts the lowest-priority pair not in use; it
+// reports false if that is p: RFC 8445, section 6.1.2.5.
 func (l *checkList) insert(p *candidatePair) bool {
 	if len(l.pairs) >= maxPairs && !l.evict(p) {
 		return false
@@ -44,8 +44,8 @@ func (l *checkList) insert(p *candidatePair) bool {
 	return true
 }
 
-// evict removes the lowest pair that p may replace. A pair that the peer has vouched for with a check is worth more than
-// one that has never been heard on.
+// evict removes the lowest-priority pair that p may replace. A pair on which the peer has sent a
+// check is preferred to one without.
 func (l *checkList) evict(p *candidatePair) bool {
 	for i := len(l.pairs) - 1; i >= 0; i-- {
 		q := l.pairs[i]
@@ -60,25 +60,25 @@ func (l *checkList) evict(p *candidatePair) bool {
 	return false
 }
 
-// remove takes a pair off the list and the queue.
+// remove removes a pair from the list and the queue.
 func (l *checkList) remove(p *candidatePair) {
 	l.pairs = slices.DeleteFunc(l.pairs, func(q *candidatePair) bool { return q == p })
 	l.untrigger(p)
 }
 
-// removeBase takes all pairs of a base off the list and the queue.
+// removeBase removes all pairs of a base from the list and the queue.
 func (l *checkList) removeBase(b *base) {
 	ofBase := func(p *candidatePair) bool { return p.base == b }
 	l.pairs = slices.DeleteFunc(l.pairs, ofBase)
 	l.triggered = slices.DeleteFunc(l.triggered, ofBase)
 }
 
-// waitsOn reports whether a check of a pair of b is to come or to be answered.
-func (l *checkList) waitsOn(b *base) bool {
-	return slices.ContainsFunc(l.pairs, func(p *candidatePair) bool { return p.base == b && p.waits() })
+// hasPending reports whether a pair of b is pending.
+func (l *checkList) hasPending(b *base) bool {
+	return slices.ContainsFunc(l.pairs, func(p *candidatePair) bool { return p.base == b && p.pending() })
 }
 
-// untrigger takes a pair off the triggered-check queue.
+// untrigger removes a pair from the triggered-check queue.
 func (l *checkList) untrigger(p *candidatePair) {
 	if p.triggered {
 		p.triggered = false
@@ -86,13 +86,13 @@ func (l *checkList) untrigger(p *candidatePair) {
 	}
 }
 
-// sort puts the pairs in order after priorities have changed.
+// sort restores the order after priorities have changed.
 func (l *checkList) sort() {
 	slices.SortStableFunc(l.pairs, func(p, q *candidatePair) int { return cmp.Compare(q.priority, p.priority) })
 }
 
-// setInitialState makes a new pair waiting if it is the first of its foundation to be checked, or if its foundation has
-// worked, and frozen otherwise (https://www.rfc-editor.org/rfc/rfc8838.html#section-12).
+// setInitialState makes a new pair Waiting if it is the first of its foundation to be checked or if
+// a check of its foundation has succeeded, and Frozen otherwise: RFC 8838, section 12.
 func (l *checkList) setInitialState(p *candidatePair) {
 	p.state = pairWaiting
 	for _, q := range l.pairs {
@@ -109,8 +109,7 @@ func (l *checkList) setInitialState(p *candidatePair) {
 	}
 }
 
-// trigger puts a pair on the triggered-check queue
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.4.1).
+// trigger adds a pair to the triggered-check queue: RFC 8445, section 6.1.4.1.
 func (l *checkList) trigger(p *candidatePair) {
 	if p.expired {
 		return
@@ -122,8 +121,8 @@ func (l *checkList) trigger(p *candidatePair) {
 	}
 }
 
-// next takes the pair to check next: a triggered one, or the first waiting one
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.4.2). It returns nil if there is none.
+// next returns the pair to check next, or nil: a triggered pair, or else the first Waiting one: RFC
+// 8445, section 6.1.4.2.
 func (l *checkList) next() *candidatePair {
 	if p := l.nextTriggered(); p != nil {
 		return p
@@ -133,7 +132,7 @@ func (l *checkList) next() *candidatePair {
 			return p
 		}
 	}
-	return l.unfreeze()
+	return l.nextFrozen()
 }
 
 func (l *checkList) nextTriggered() *candidatePair {
@@ -146,11 +145,12 @@ func (l *checkList) nextTriggered() *candidatePair {
 	return p
 }
 
-// unfreeze returns a frozen pair to check, when none is waiting: the first whose foundation is not being checked, else
-// the first. RFC 8445 would leave the latter frozen until a pair of its foundation ends, which takes 39.5 s if there is
-// no answer; peers that give all their candidates one foundation would stay unreachable for as long. As nothing else wants
-// the pacer's token, checking costs nobody anything.
-func (l *checkList) unfreeze() *candidatePair {
+// nextFrozen returns the Frozen pair to check when no pair is Waiting: the first whose foundation
+// is not being checked, or else the first. RFC 8445, section 6.1.4.2, would leave the latter Frozen
+// until a pair of its foundation ends, which takes 39.5 s without an answer; peers that have one
+// foundation for all candidates would be unreachable as long. No other pair needs the pacer's token
+// at that time.
+func (l *checkList) nextFrozen() *candidatePair {
 	var first *candidatePair
 	for _, p := range l.pairs {
 		if p.state != pairFrozen {
@@ -168,9 +168,9 @@ func (l *checkList) unfreeze() *candidatePair {
 	return first
 }
 
-// thaw makes the frozen pairs of the foundation of p waiting, after its check has succeeded
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.3.3).
-func (l *checkList) thaw(p *candidatePair) {
+// unfreezeFoundation makes the Frozen pairs of the foundation of p Waiting, after its check has
+// succeeded: RFC 8445, section 7.2.5.3.3.
+func (l *checkList) unfreezeFoundation(p *candidatePair) {
 	for _, q := range l.pairs {
 		if q.state == pairFrozen && q.sameFoundation(p) {
 			q.state = pairWaiting
@@ -178,15 +178,15 @@ func (l *checkList) thaw(p *candidatePair) {
 	}
 }
 
-// wanting reports whether next would return a pair.
-func (l *checkList) wanting() bool {
+// hasNext reports whether next would return a pair.
+func (l *checkList) hasNext() bool {
 	return len(l.triggered) > 0 || slices.ContainsFunc(l.pairs, func(p *candidatePair) bool {
 		return p.state == pairWaiting || p.state == pairFrozen
 	})
 }
 
-// active returns how many pairs are waiting or in progress, which sets the retransmission timeout
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-14.3).
+// active returns the number of pairs that are Waiting or In-Progress, from which the RTO is
+// computed: RFC 8445, section 14.3.
 func (l *checkList) active() int {
 	n := 0
 	for _, p := range l.pairs {
@@ -197,7 +197,7 @@ func (l *checkList) active() int {
 	return n
 }
 
-// bestValid returns the valid pair of the highest priority, and nil if there is none.
+// bestValid returns the valid pair of the highest priority, or nil.
 func (l *checkList) bestValid() *candidatePair {
 	for _, p := range l.pairs {
 		if p.state == pairSucceeded {

@@ -10,89 +10,99 @@ import (
 
 // Default durations of a Config.
 const (
-	// DefaultCheckInterval is Ta, the average time between new transactions
-	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-14.2).
+	// DefaultCheckInterval is Ta, the average time between new transactions: RFC 8445, section
+	// 14.2.
 	DefaultCheckInterval = 50 * time.Millisecond
-	// DefaultRTO is the least retransmission timeout of checks and gathering
-	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-14.3).
+	// DefaultRTO is the minimum retransmission timeout of connectivity checks and of gathering: RFC
+	// 8445, section 14.3.
 	DefaultRTO = 500 * time.Millisecond
-	// DefaultNominationGrace is how long a controlling agent waits, from the first valid pair, for one of a higher priority.
-	// Pairs that work answer within a round trip of each other, so the time needs to cover differences of paths, not
-	// lost packets; data flows meanwhile.
+	// DefaultNominationGrace is the time for which a controlling agent waits, from the first valid
+	// pair on, for one of a higher priority. Working pairs answer within a round trip of each
+	// other, so that it covers the differences of paths rather than lost packets. Data flows
+	// meanwhile.
 	DefaultNominationGrace = 100 * time.Millisecond
-	// DefaultGatheringTimeout is when STUN servers that have not answered are given up: gathering is complete without
-	// them. Requests go at 0, 0.5, 1.5 and 3.5 s. Signalling without trickle waits for this.
+	// DefaultGatheringTimeout is the time after which gathering completes without the STUN servers
+	// that have not answered. Requests are sent at 0, 0.5, 1.5 and 3.5 s. Signalling without
+	// trickle takes as long in the worst case.
 	DefaultGatheringTimeout = 5 * time.Second
-	// DefaultKeepalive is Tr (https://www.rfc-editor.org/rfc/rfc8445.html#section-11): how often the mapping of a
-	// server-reflexive candidate is refreshed until a pair is nominated. A selected pair is kept alive by consent
-	// checks, which come more often.
+	// DefaultKeepalive is Tr, the interval in which the mapping of a server-reflexive candidate is
+	// refreshed until a pair is nominated: RFC 8445, section 11. The more frequent consent checks
+	// keep the selected pair alive.
 	DefaultKeepalive = 15 * time.Second
-	// DefaultConsentInterval is the average time between consent checks; each waits 0.8 to 1.2 times as long
-	// (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
+	// DefaultConsentInterval is the average time between consent checks; each interval is 0.8 to
+	// 1.2 times as long: RFC 7675, section 5.1.
 	DefaultConsentInterval = 5 * time.Second
-	// DefaultConsentTimeout is how long consent lasts after the last answer
-	// (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
+	// DefaultConsentTimeout is the time for which consent lasts after the last answer: RFC 7675,
+	// section 5.1.
 	DefaultConsentTimeout = 30 * time.Second
-	// DefaultDisconnectedTimeout is how long consent checks may go unanswered before the state is disconnected: "a
-	// transient condition, … may trigger intermittently" (W3C WebRTC, RTCIceTransportState). It covers one lost check.
+	// DefaultDisconnectedTimeout is the time for which consent checks go unanswered before the
+	// state is disconnected (W3C WebRTC, RTCIceTransportState). One lost check is not enough.
 	DefaultDisconnectedTimeout = 5 * time.Second
-	// DefaultUnusedTimeout is how long a socket is kept that is not the selected pair's, counted from the nomination and from the
-	// peer's last check or application data there. RFC 8445 asks for three seconds at least
-	// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3.1). But a peer may have selected another pair than this agent: then it
-	// asks for consent there, and had it not done so for 30 seconds, it could not send there any more
-	// (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
+	// DefaultUnusedTimeout is the time for which a base other than that of the selected pair is
+	// kept, counted from the nomination and from the peer's last check or data there. RFC 8445,
+	// section 8.3.1, asks for three seconds at least. But a peer that has selected another pair
+	// than this agent asks for consent on it; a peer that has not done so for 30 seconds may not
+	// send there any more: RFC 7675, section 5.1.
 	DefaultUnusedTimeout = 30 * time.Second
-	// DefaultPatience is how long the agent waits before it fails although it has nothing left to check: a check from
-	// the peer may still show a path (https://www.rfc-editor.org/rfc/rfc8863.html#section-4).
+	// DefaultPatience is the minimum time from SetRemote or the last new candidate to failure.
+	// After its last own check the agent still waits for checks of the peer, which may reveal a
+	// path: RFC 8863, section 4.
 	DefaultPatience = 39500 * time.Millisecond
 )
 
-// Limits on what an agent holds. All that a peer can influence is bounded.
+// Limits of an agent. Everything that a peer can influence has one.
 const (
-	// maxLocalAddresses bounds the calls of AddLocal.
+	// maxLocalAddresses bounds the bases.
 	maxLocalAddresses = 64
-	// maxSTUNServers bounds the servers asked from each base; a few more add nothing but traffic.
+	// maxSTUNServers bounds the servers that each base queries. More servers would add only
+	// traffic.
 	maxSTUNServers = 16
-	// maxRemoteCandidates bounds the candidates of the peer, signalled and peer-reflexive. Browsers send 4 to 20.
+	// maxRemoteCandidates bounds the candidates of the peer, signalled and peer-reflexive. Browsers
+	// send 4 to 20.
 	maxRemoteCandidates = 64
-	// maxEarlyCandidates bounds the peer-reflexive candidates learned before the peer's credentials are known.
+	// maxEarlyCandidates bounds the peer-reflexive candidates found before the peer's credentials
+	// are known.
 	maxEarlyCandidates = 16
-	// maxPairs bounds the check list (https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.2.5).
+	// maxPairs bounds the check list: RFC 8445, section 6.1.2.5.
 	maxPairs = 100
-	// maxResponses bounds the responses that wait for Transmit. A request beyond it is dropped; the peer repeats it.
+	// maxResponses bounds the responses queued for Transmit. Further requests are dropped, and the
+	// peer repeats them.
 	maxResponses = 64
-	// checkBurst is how many checks, and how many requests to STUN servers, may start at once before Ta spaces them. They are about 100 bytes each, so
-	// ten are the load that the initial window of TCP puts on an unknown path
-	// (https://www.rfc-editor.org/rfc/rfc6928.html#section-2 allows ten full segments, a dozen times the bytes).
+	// checkBurst is the number of checks, and of requests to STUN servers, that may start at once
+	// before Ta spaces them. At about 100 bytes each, ten are less than a tenth of the initial
+	// window of TCP, ten full segments: RFC 6928, section 2.
 	checkBurst = 10
 )
 
-// Errors of the agent's methods.
+// Errors of the agent's methods, which wrap them with the operation.
 var (
 	ErrCredentials = errors.New("ufrag needs 4 to 256 ice-chars and pwd 22 to 256")
 	ErrAddress     = errors.New("not a usable transport address")
 	ErrDuplicate   = errors.New("already known")
 	ErrLimit       = errors.New("too many")
 	ErrState       = errors.New("not possible in this state")
-	// ErrUnresolved is returned for a remote candidate whose Host the caller has to resolve first: see Candidate.WithAddr.
+	// ErrUnresolved is returned for a remote candidate with a Host, which the caller has to
+	// resolve: see [Candidate.WithAddr].
 	ErrUnresolved = errors.New("host name is not resolved")
-	// ErrUnsupportedTransport is returned for TCP candidates, which may be ignored.
+	// ErrUnsupportedTransport is returned for TCP candidates, which the caller may ignore.
 	ErrUnsupportedTransport = errors.New("transport is not supported")
-	// ErrUnsupportedComponent is returned for components other than 1, which may be ignored.
+	// ErrUnsupportedComponent is returned for components other than 1, which the caller may ignore.
 	ErrUnsupportedComponent = errors.New("component is not supported")
 )
 
-// Config configures an Agent. The zero value is a controlled agent with host candidates only.
+// Config configures an Agent. The zero value is that of a controlled agent with host candidates
+// only.
 type Config struct {
-	// Ufrag and Pwd are the local credentials, letters, digits, '+' and '/': 4 to 256 and 22 to 256 characters.
-	// Both are generated when both are empty.
+	// Ufrag and Pwd are the local credentials: 4 to 256 and 22 to 256 letters, digits, '+' and '/'.
+	// NewAgent generates both if both are empty.
 	Ufrag, Pwd string
 	// Controlling is the initial role: true for the side that makes the offer.
 	Controlling bool
-	// STUNServers are asked, from each base of their address family, for server-reflexive candidates. At most 16 are used.
+	// STUNServers are queried for server-reflexive candidates from each base of their address
+	// family. At most 16 are used. NewAgent copies the slice.
 	STUNServers []netip.AddrPort
 
-	// The durations that zero sets to the default of that name.
+	// Durations. Zero and negative values stand for the default of the same name.
 	CheckInterval       time.Duration // Ta
 	RTO                 time.Duration
 	NominationGrace     time.Duration
@@ -104,14 +114,16 @@ type Config struct {
 	UnusedTimeout       time.Duration
 	Patience            time.Duration
 
-	// Rand is read once, by NewAgent, for a seed of 32 bytes; nil is crypto/rand.Reader. The agent's credentials, transaction identifiers
-	// and tie-breaker come from a ChaCha8 generator with that seed, so equal seeds make agents that behave equally.
+	// Rand is a cryptographic source of random bytes; nil stands for crypto/rand.Reader. NewAgent
+	// reads a seed of 32 bytes. The agent's credentials, transaction identifiers and tie-breaker
+	// come from a ChaCha8 generator with that seed, so that agents with equal seeds and inputs
+	// behave equally.
 	Rand io.Reader
-	// Logger gets state changes at Info and single checks at Debug; nil is silent.
+	// Logger receives state changes at Info and single checks at Debug. nil disables logging.
 	Logger *slog.Logger
 }
 
-// setDefaults fills in the durations left zero.
+// setDefaults sets the durations that are not positive.
 func (c *Config) setDefaults() {
 	for _, d := range []struct {
 		value *time.Duration

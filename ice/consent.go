@@ -7,17 +7,18 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// consent is the peer's consent to receive on the selected pair: https://www.rfc-editor.org/rfc/rfc7675.html. Its
-// checks are the keepalives as well, coming more often than Tr.
+// consent is the peer's consent to receive data on the selected pair: RFC 7675. The consent checks
+// are more frequent than Tr and therefore replace keepalives.
 type consent struct {
 	next    time.Time // when the next check is due
-	expires time.Time // when sending has to stop
-	// recent are the checks that may still be answered, the last one first. Each has an identifier of its own and is sent
-	// once. They are at least 0.8 s apart, so that four reach back further than any round trip.
-	recent [4]consentCheck
-	since  time.Time // when the first check without an answer was sent; zero: all are answered
-	heard  time.Time // the last sign of the peer on the pair: an answer, or its own check
-	silent bool      // the pair is disconnected
+	expires time.Time // when consent ends
+	// recent are the checks that may still be answered, the latest first. Each has an identifier of
+	// its own and is sent once. They are at least 0.8 s apart, so that four of them span any round
+	// trip.
+	recent   [4]consentCheck
+	since    time.Time // when the first unanswered check was sent; zero: all are answered
+	received time.Time // when an answer or a check of the peer last arrived on the pair
+	silent   bool      // neither has arrived for DisconnectedTimeout
 }
 
 type consentCheck struct {
@@ -27,38 +28,39 @@ type consentCheck struct {
 }
 
 const (
-	// probesPerInterval is how many checks take the place of one while there is no answer and the pair is not silent yet. At
-	// one check in five seconds, one lost packet would be the silence that "disconnected" stands for; with this,
-	// five in a row are.
+	// probesPerInterval is the factor by which checks are sped up while one is unanswered, until
+	// the pair is silent. With one check in five seconds, a single lost packet would mean the state
+	// disconnected; with five, five lost packets in a row do.
 	probesPerInterval = 5
-	// oneWayFactor is how much longer silence takes if the peer's own checks keep arriving: then either all our checks, or
-	// all its answers, are lost by chance, or the path has died in our direction only.
+	// oneWayFactor is the factor by which the time to silence grows while checks of the peer
+	// arrive. Then either all checks of this agent or their answers are lost by chance, or the path
+	// is broken in one direction.
 	oneWayFactor = 3
 )
 
-// startConsent begins with a pair that has just become the selected one. A check has succeeded on it, which is consent from
-// then on; if that was a while ago, it is asked for again at once.
+// startConsent starts consent on a pair that has just been selected. Its last successful check gave
+// consent. If that was longer ago than the interval, the next check is due at once.
 func (g *generation) startConsent(now time.Time, p *candidatePair) {
-	g.consent = consent{expires: p.confirmed.Add(g.agent.config.ConsentTimeout), heard: now, next: now}
+	g.consent = consent{expires: p.confirmed.Add(g.agent.config.ConsentTimeout), received: now, next: now}
 	if now.Sub(p.confirmed) < g.agent.config.ConsentInterval {
 		g.consent.next = now.Add(g.agent.jitter(g.agent.config.ConsentInterval))
 	}
 }
 
-// consents reports whether the valid pair p, not the selected one, may be selected as it is. An answer on it lasts for
-// ConsentTimeout; the second half of that is left for the next one to arrive. A pair without is checked again first: neither the peer's
-// data nor its USE-CANDIDATE is consent (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
-func (g *generation) consents(now time.Time, p *candidatePair) bool {
+// hasFreshConsent reports whether the valid pair p may be selected without another check. An answer
+// gives consent for ConsentTimeout; the second half of it is reserved for the next answer to
+// arrive. Neither data nor USE-CANDIDATE of the peer gives consent: RFC 7675, section 5.1.
+func (g *generation) hasFreshConsent(now time.Time, p *candidatePair) bool {
 	return p.state == pairSucceeded && now.Sub(p.confirmed) < g.agent.config.ConsentTimeout/2
 }
 
-// jitter returns 0.8 to 1.2 times d, "to prevent synchronization"
-// (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
+// jitter returns 0.8 to 1.2 times d. RFC 7675, section 5.1, requires that of the intervals between
+// consent checks, so that they do not synchronize.
 func (a *Agent) jitter(d time.Duration) time.Duration {
 	return d*4/5 + time.Duration(a.rand.Uint64()%uint64(d*2/5+1))
 }
 
-// matches reports whether a response is to a consent check.
+// matches reports whether id is that of a recent consent check.
 func (c *consent) matches(id stun.TransactionID) bool {
 	for i := range c.recent {
 		if !c.recent[i].sent.IsZero() && c.recent[i].id == id {
@@ -80,17 +82,17 @@ func (g *generation) receiveConsent(now time.Time, m stun.Message) {
 	}
 	p.confirmed = now
 	if mapped, err := m.XORMappedAddress(); err == nil {
-		p.mapped = plain(mapped) // another one if our NAT has changed it
+		p.mapped = plain(mapped) // it differs if the NAT has changed the mapping
 	}
 	config := &g.agent.config
-	*c = consent{next: now.Add(g.agent.jitter(config.ConsentInterval)), expires: now.Add(config.ConsentTimeout), heard: now}
+	*c = consent{next: now.Add(g.agent.jitter(config.ConsentInterval)), expires: now.Add(config.ConsentTimeout), received: now}
 	if nominates && g.agent.controlling && g.nominating == p {
 		p.check.Complete(now)
 		g.nominated(now, p)
 	}
 }
 
-// transmitConsent appends a consent check on the path of data if one is due.
+// transmitConsent appends a consent check for the pair that carries data, if one is due.
 func (a *Agent) transmitConsent(now time.Time, dst []byte) (packet []byte, path Path, ok bool) {
 	if a.previous != nil && a.current.selected == nil {
 		return a.previous.transmitConsent(now, dst)
@@ -108,8 +110,9 @@ func (g *generation) transmitConsent(now time.Time, dst []byte) (packet []byte, 
 		interval /= probesPerInterval
 	}
 	c.next = now.Add(g.agent.jitter(interval))
-	// A nominating check that is not answered yet gets help. After nomination, USE-CANDIDATE is there so that a controlled agent that
-	// sees us at a new address, our NAT having forgotten us, knows that this is the pair.
+	// Consent checks repeat an unanswered nomination. After it, USE-CANDIDATE shows the pair to a
+	// controlled agent that sees this agent at a new address, because a NAT has dropped its
+	// mapping.
 	nominates := p.nominated || g.nominating == p
 	copy(c.recent[1:], c.recent[:])
 	c.recent[0] = consentCheck{g.agent.newTransactionID(), now, nominates}
@@ -120,19 +123,20 @@ func (g *generation) transmitConsent(now time.Time, dst []byte) (packet []byte, 
 	return g.appendRequest(dst, p, c.recent[0].id, nominates), p.path, true
 }
 
-// silentFrom returns when the pair is silent if nothing more is heard; zero while no check is unanswered.
+// silentFrom returns when the pair becomes silent unless something arrives. It is zero while no
+// check is unanswered.
 func (g *generation) silentFrom() time.Time {
 	c, timeout := &g.consent, g.agent.config.DisconnectedTimeout
 	if c.since.IsZero() {
 		return time.Time{}
 	}
-	if c.heard.After(c.since) {
-		return earlier(c.heard.Add(timeout), c.since.Add(oneWayFactor*timeout))
+	if c.received.After(c.since) {
+		return earlier(c.received.Add(timeout), c.since.Add(oneWayFactor*timeout))
 	}
 	return c.since.Add(timeout)
 }
 
-// advanceConsent notices silence, and the end of consent.
+// advanceConsent detects silence and the end of consent.
 func (g *generation) advanceConsent(now time.Time) {
 	c, p := &g.consent, g.selected
 	if p == nil {
@@ -147,14 +151,14 @@ func (g *generation) advanceConsent(now time.Time) {
 	}
 	nominated := p.nominated
 	g.expire()
-	// What had been found to work was checked again when the pair fell silent. Without an answer there, or a check of the peer lately, there
-	// is nothing to wait for.
-	if nominated && g.agent.selected() == nil && !g.heardLately(now) {
+	// When the pair became silent, all pairs that once worked were checked again. If none has
+	// answered and no check of the peer has arrived recently, nothing more can be expected.
+	if nominated && g.agent.selected() == nil && !g.receivedLately(now) {
 		g.agent.fail()
 	}
 }
 
-// consentDeadline returns when consent has something to do.
+// consentDeadline returns the time of the next action of consent.
 func (g *generation) consentDeadline() time.Time {
 	if g.selected == nil {
 		return time.Time{}
@@ -166,9 +170,10 @@ func (g *generation) consentDeadline() time.Time {
 	return d
 }
 
-// heardLately reports whether the peer has sent a check on a pair that is being checked in turn.
-func (g *generation) heardLately(now time.Time) bool {
+// receivedLately reports whether the peer has recently sent a check on a pair whose own check is
+// pending.
+func (g *generation) receivedLately(now time.Time) bool {
 	return slices.ContainsFunc(g.checkList.pairs, func(p *candidatePair) bool {
-		return p.waits() && !p.heard.IsZero() && now.Sub(p.heard) < g.agent.config.DisconnectedTimeout
+		return p.pending() && !p.received.IsZero() && now.Sub(p.received) < g.agent.config.DisconnectedTimeout
 	})
 }

@@ -9,44 +9,44 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// gathering is one STUN server asked from one base
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.1.2). After it has given a candidate, it keeps the
-// NAT's mapping alive (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.1.4).
+// gathering is the query of one STUN server from one base: RFC 8445, section 5.1.1.2. After it has
+// found a candidate, it keeps the NAT's mapping alive: section 5.1.1.4.
 type gathering struct {
 	stun.Transaction
 	server  netip.AddrPort
-	giveUp  time.Time          // when the server has not answered in time
-	done    bool               // there is an answer, or none is awaited any more
+	giveUp  time.Time          // when the query ends without an answer
+	done    bool               // it is answered or has timed out
 	refresh time.Time          // when the next keepalive is due; zero: the server gave no candidate
-	last    stun.TransactionID // of the last keepalive, whose response needs no other treatment than not to be a stranger's
+	last    stun.TransactionID // of the last keepalive, whose response is ignored
 }
 
-// startGathering prepares asking each STUN server of the base's family. The first requests are paced
-// like checks, but for themselves: checks go elsewhere, and a host with many addresses should not have to wait for its servers.
+// startGathering prepares the queries from a base to the STUN servers of its family. The first
+// requests have a pacer of their own: they do not go where checks go, and a host with many
+// addresses should not wait for its servers.
 func (a *Agent) startGathering(now time.Time, b *base) {
 	for _, server := range a.config.STUNServers {
 		a.startGatheringFrom(now, b, server)
 	}
 }
 
-// startGatheringFrom prepares asking one STUN server, if the base can reach it.
+// startGatheringFrom prepares the query of one STUN server, if it is reachable from the base.
 func (a *Agent) startGatheringFrom(now time.Time, b *base, server netip.AddrPort) {
 	ip, s := b.addr.Addr(), server.Addr()
-	// Servers are beyond the link, unless they are on this host as in a test.
+	// Servers are not on the link, unless they are on this host, as in tests.
 	if !usable(server) || s.Is4() != ip.Is4() || s.IsLoopback() != ip.IsLoopback() || ip.Is6() && ip.IsLinkLocalUnicast() {
 		return
 	}
 	b.gatherings = append(b.gatherings, gathering{server: server, giveUp: now.Add(a.config.GatheringTimeout)})
 }
 
-// AddSTUNServer adds a server to Config.STUNServers, whose name took time to resolve: the bases that there are, and those
-// to come, ask it for server-reflexive candidates. The error wraps ErrState after EventGatheringComplete, ErrAddress,
-// ErrDuplicate or ErrLimit.
+// AddSTUNServer adds a server to Config.STUNServers, for an owner that has to resolve its name. All
+// bases, present and future, query it for server-reflexive candidates. The error wraps [ErrState]
+// after EventGatheringComplete or Close, [ErrAddress], [ErrDuplicate], or [ErrLimit] (16 servers).
 func (a *Agent) AddSTUNServer(now time.Time, server netip.AddrPort) error {
 	server = plain(server)
 	var err error
 	switch {
-	case a.closed() || a.latest().gathered:
+	case a.closed() || a.latest().endOfCandidates:
 		err = ErrState
 	case !usable(server):
 		err = ErrAddress
@@ -62,12 +62,13 @@ func (a *Agent) AddSTUNServer(now time.Time, server netip.AddrPort) error {
 	for _, b := range a.bases {
 		a.startGatheringFrom(now, b, server)
 	}
-	a.touch(now)
+	a.update(now)
 	return nil
 }
 
-// receiveGathering handles a response to a gathering transaction or keepalive, and reports whether it is one. STUN servers do
-// not authenticate: that the response knows the transaction's identifier, and comes from the server, has to do.
+// receiveGathering handles a response to a gathering request or keepalive, and reports whether m is
+// one. STUN servers do not authenticate: the transaction identifier and the source address have to
+// be sufficient.
 func (a *Agent) receiveGathering(now time.Time, b *base, remote netip.AddrPort, m stun.Message) bool {
 	for i := range b.gatherings {
 		g := &b.gatherings[i]
@@ -93,7 +94,7 @@ func (a *Agent) receiveGathering(now time.Time, b *base, remote netip.AddrPort, 
 		}
 		mapped, err := m.XORMappedAddress()
 		if err != nil {
-			mapped, err = m.MappedAddress() // servers of RFC 3489
+			mapped, err = m.MappedAddress() // of servers of RFC 3489
 		}
 		if err != nil {
 			a.stats.Malformed++
@@ -107,10 +108,10 @@ func (a *Agent) receiveGathering(now time.Time, b *base, remote netip.AddrPort, 
 	return false
 }
 
-// addReflexive adds a server-reflexive candidate and reports whether the server is of use: redundant candidates, same address
-// and same base, are eliminated (https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.3). A reflexive
-// candidate makes no pairs: its checks would be those of its base, which pruning would leave
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.2.4).
+// addReflexive adds a server-reflexive candidate and reports whether its mapping has to be kept
+// alive. Redundant candidates, which have the same address and base, are eliminated: RFC 8445,
+// section 5.1.3. The candidate forms no pairs, because pruning would reduce them to those of its
+// base: RFC 8445, section 6.1.2.4.
 func (a *Agent) addReflexive(b *base, server, mapped netip.AddrPort) bool {
 	if !usable(mapped) || mapped.Addr().Is4() != b.addr.Addr().Is4() || mapped == b.host.Addr {
 		return false
@@ -135,7 +136,7 @@ func (a *Agent) addReflexive(b *base, server, mapped netip.AddrPort) bool {
 	return true
 }
 
-// advanceGathering gives up servers and reports the end of gathering.
+// advanceGathering ends the queries that have timed out, and reports the end of gathering.
 func (a *Agent) advanceGathering(now time.Time) {
 	outstanding := false
 	for _, b := range a.bases {
@@ -149,19 +150,19 @@ func (a *Agent) advanceGathering(now time.Time) {
 			outstanding = outstanding || !g.done
 		}
 	}
-	if g := a.latest(); g.localComplete && !outstanding && !g.gathered {
-		g.gathered = true
+	if g := a.latest(); g.basesComplete && !outstanding && !g.endOfCandidates {
+		g.endOfCandidates = true
 		a.addEvent(EventGatheringComplete{g.localUfrag})
 	}
 }
 
-// keepsMappings reports whether server-reflexive candidates may still come into use.
+// keepsMappings reports whether server-reflexive candidates may still be used.
 func (a *Agent) keepsMappings() bool {
 	g := a.latest()
 	return !g.ended && (g.selected == nil || !g.selected.nominated)
 }
 
-// transmitGathering appends a due request to a STUN server.
+// transmitGathering appends a request to a STUN server, if one is due.
 func (a *Agent) transmitGathering(now time.Time, dst []byte) (packet []byte, path Path, ok bool) {
 	for _, b := range a.bases {
 		for i := range b.gatherings {
@@ -175,10 +176,10 @@ func (a *Agent) transmitGathering(now time.Time, dst []byte) (packet []byte, pat
 			case g.done:
 				continue
 			case g.State() == stun.TransactionIdle:
-				if !a.gatherers.ready(now) {
+				if !a.gatheringPacer.ready(now) {
 					continue
 				}
-				a.gatherers.take(now)
+				a.gatheringPacer.take(now)
 				id = a.newTransactionID()
 				g.Start(now, id, stun.Timing{RTO: a.config.RTO})
 				g.Transmit(now)
@@ -194,14 +195,14 @@ func (a *Agent) transmitGathering(now time.Time, dst []byte) (packet []byte, pat
 	return dst, path, false
 }
 
-// gatheringDeadline returns when a gathering has something to do.
+// gatheringDeadline returns the time of the next action of gathering.
 func (a *Agent) gatheringDeadline() (d time.Time) {
 	for _, b := range a.bases {
 		for i := range b.gatherings {
 			g := &b.gatherings[i]
 			switch {
 			case !g.done && g.State() == stun.TransactionIdle:
-				d = earlier(earlier(d, a.notBefore(a.gatherers.next())), g.giveUp)
+				d = earlier(earlier(d, a.notBefore(a.gatheringPacer.next())), g.giveUp)
 			case !g.done:
 				d = earlier(earlier(d, g.Deadline()), g.giveUp)
 			case a.keepsMappings():

@@ -143,5 +143,5 @@ func TestGatheringWhereItMakesSense(t *testing.T) {
 	s.wantNothing()
 	require.Equal(t, netip.MustParseAddrPort("[fe80::1]:1"), s.a.bases[1].host.Addr, "the zone is ours alone")
 	s.dropEvents()
-	require.True(t, s.a.current.gathered)
+	require.True(t, s.a.current.endOfCandidates)
 }

@@ -8,43 +8,44 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// generation is the part of an agent that an ICE restart replaces (https://www.rfc-editor.org/rfc/rfc8445.html#section-9):
-// the credentials of both sides, the peer's candidates, the check list, and the selected pair with the peer's consent.
+// generation is the state that an ICE restart replaces (RFC 8445, section 9): the credentials of
+// both sides, the peer's candidates, the check list, and the selected pair with its consent.
 type generation struct {
 	agent *Agent
 
 	localUfrag, localPwd string
-	localKey             *stun.Key // of requests to us and our responses
+	localKey             *stun.Key // of the peer's requests and their responses
 	remoteUfrag          string
 	remotePwd            string
-	remoteKey            *stun.Key // of our requests and their responses; nil until SetRemote
-	username             string    // in our requests: "remote:local"
+	remoteKey            *stun.Key // of own requests and their responses; nil until SetRemote
+	username             string    // of this agent's requests: "remote:local"
 	remoteLite           bool
 
-	remotes        []*Candidate
-	prflxNo        int // peer-reflexive remote candidates made, for their foundations
-	early          int // of them, those made before SetRemote
-	remoteComplete bool
-	localComplete  bool
-	gathered       bool // EventGatheringComplete was reported
+	remotes               []*Candidate
+	prflxNo               int // peer-reflexive candidates added so far, for their foundations
+	early                 int // those of them that were added before SetRemote
+	remoteEndOfCandidates bool
+	basesComplete         bool
+	endOfCandidates       bool // EventGatheringComplete was reported
 
-	checkList  checkList
-	selected   *candidatePair
-	selectedAt time.Time // when it was selected, or nominated since
-	following  following
-	moving     moving
-	nominating *candidatePair // the pair whose check with USE-CANDIDATE is due or under way
-	graceEnds  time.Time      // when a controlling agent nominates the best valid pair it has; zero without one
-	patience   time.Time      // until when the agent does not fail; zero before SetRemote
-	consent    consent
-	connected  bool // there has been a selected pair
-	ended      bool // it has failed, or the agent is closed: its credentials are not used any more
+	checkList     checkList
+	selected      *candidatePair
+	selectedAt    time.Time // when it was selected, or else nominated
+	byData        dataSelection
+	addressChange addressChange
+	nominating    *candidatePair // its check with USE-CANDIDATE is due or in progress
+	graceEnds     time.Time      // when a controlling agent nominates the best valid pair
+	patience      time.Time      // the agent does not fail before; zero until SetRemote
+	consent       consent
+	connected     bool // a pair has been selected
+	ended         bool // it has failed or was replaced, or the agent is closed
 }
 
-// newGeneration makes a generation with the given local credentials, or with random ones if both are empty.
+// newGeneration returns a generation with the given local credentials, or with random ones if both
+// are empty.
 func (a *Agent) newGeneration(ufrag, pwd string) (*generation, error) {
 	if ufrag == "" && pwd == "" {
-		ufrag, pwd = a.randomICEChars(generatedUfragLength), a.randomICEChars(generatedPwdLength)
+		ufrag, pwd = a.randomCredentials()
 	}
 	if !validCredentials(ufrag, pwd) {
 		return nil, fmt.Errorf("ice: local credentials: %w", ErrCredentials)
@@ -52,7 +53,7 @@ func (a *Agent) newGeneration(ufrag, pwd string) (*generation, error) {
 	return &generation{agent: a, localUfrag: ufrag, localPwd: pwd, localKey: stun.NewKey([]byte(pwd))}, nil
 }
 
-// generations returns all three, of which previous and next may be nil.
+// generations returns all three. previous and next may be nil.
 func (a *Agent) generations() [3]*generation { return [...]*generation{a.current, a.previous, a.next} }
 
 // latest returns the generation whose credentials and candidates are to be signalled.
@@ -63,28 +64,28 @@ func (a *Agent) latest() *generation {
 	return a.current
 }
 
-// end lets go of everything but the credentials.
+// end releases everything but the credentials.
 func (g *generation) end() {
 	g.deselect()
 	g.ended = true
-	g.nominating, g.following, g.moving = nil, following{}, moving{}
+	g.nominating, g.byData, g.addressChange = nil, dataSelection{}, addressChange{}
 	g.checkList, g.remotes = checkList{}, nil
 }
 
 // deselect leaves the generation without a pair for data.
 func (g *generation) deselect() {
 	if g.selected != nil {
-		g.agent.last = g.selected
+		g.agent.lastSelected = g.selected
 	}
 	g.selected, g.consent = nil, consent{}
 }
 
-// roleChanged adapts to the agent's new role.
+// roleChanged adjusts the generation to the new role of the agent.
 func (g *generation) roleChanged() {
 	g.nominating, g.graceEnds = nil, time.Time{}
 	for _, p := range g.checkList.pairs {
 		p.setPriority(g.agent.controlling)
-		// A retransmission has to be the same request, and that now claims the wrong role.
+		// Retransmissions must repeat the request, which now has the wrong role.
 		if p.state == pairInProgress {
 			g.cancel(p)
 			g.checkList.trigger(p)
@@ -93,14 +94,14 @@ func (g *generation) roleChanged() {
 	g.checkList.sort()
 }
 
-// removeBase forgets the pairs of a base.
+// removeBase removes the pairs of a base.
 func (g *generation) removeBase(b *base) {
 	g.checkList.removeBase(b)
 	if g.nominating != nil && g.nominating.base == b {
 		g.nominating = nil
 	}
-	if g.moving.pair != nil && g.moving.pair.base == b {
-		g.moving = moving{}
+	if g.addressChange.pair != nil && g.addressChange.pair.base == b {
+		g.addressChange = addressChange{}
 	}
 	if g.selected != nil && g.selected.base == b {
 		g.selected.nominated = false
@@ -112,7 +113,7 @@ func (g *generation) removeBase(b *base) {
 	}
 }
 
-// pairAt returns the pair of a path whose remote address is plain.
+// pairAt returns the pair of a path, whose remote address is plain, or nil.
 func (g *generation) pairAt(path Path) *candidatePair {
 	for _, p := range g.checkList.pairs {
 		if p.remote.Addr == path.Remote && p.base.id == path.Base {
@@ -122,14 +123,16 @@ func (g *generation) pairAt(path Path) *candidatePair {
 	return nil
 }
 
-// Restart begins an ICE restart (https://www.rfc-editor.org/rfc/rfc8445.html#section-9): the agent has new local credentials,
-// random ones if both are empty, to be signalled to the peer with the candidates that it reports again. Until SetRemote is
-// called with the peer's new ones, nothing else changes. Then new checks begin, and data keeps the path that it has, with its
-// consent, until there is a new one. An agent in StateFailed goes on thus. The owner adds and removes bases as the networks are now,
-// and calls SetLocalComplete again.
+// Restart begins an ICE restart: RFC 8445, section 9. The agent gets new local credentials, random
+// ones if both arguments are empty, and reports its candidates again, for the owner to signal.
+// Nothing else changes until SetRemote is called with the peer's new credentials. Then new checks
+// begin, and data stays on its present path, as long as the peer consents, until there is a new
+// one. An agent in StateFailed continues with a restart too. The owner adds and removes bases
+// according to the present networks, before or after Restart, and calls SetLocalComplete again.
 //
-// Before the first SetRemote, and when an earlier Restart was not answered by SetRemote yet, the new credentials take the place of those
-// there were. The error wraps ErrState after Close, or ErrCredentials.
+// If SetRemote was never called, or has not completed an earlier Restart, the new credentials
+// replace the ones that were to be used. The error wraps [ErrState] after Close, or
+// [ErrCredentials] as for NewAgent.
 func (a *Agent) Restart(now time.Time, ufrag, pwd string) error {
 	if a.closed() {
 		return fmt.Errorf("ice: restart: %w", ErrState)
@@ -153,12 +156,12 @@ func (a *Agent) Restart(now time.Time, ufrag, pwd string) error {
 		b.gatherings = nil
 		a.startGathering(now, b)
 	}
-	a.touch(now)
+	a.update(now)
 	return nil
 }
 
-// CancelRestart undoes a Restart that SetRemote has not answered: the credentials before it are the agent's again. It reports whether there
-// was one.
+// CancelRestart cancels a Restart that SetRemote has not completed, and returns to the credentials
+// before it. It reports whether there was one.
 func (a *Agent) CancelRestart(now time.Time) bool {
 	if a.next == nil {
 		return false
@@ -168,13 +171,13 @@ func (a *Agent) CancelRestart(now time.Time) bool {
 	for _, b := range a.bases {
 		b.gatherings = nil
 	}
-	a.touch(now)
+	a.update(now)
 	return true
 }
 
-// takeOver makes the next generation the current one, or else one with the same local credentials: for a peer that is another than
-// the one before. The one that has a path stays beside it.
-func (a *Agent) takeOver(next bool) {
+// replaceCurrent replaces the current generation: by the next one or, for another peer, by one with
+// the same local credentials. The current one becomes the previous one if it has a path.
+func (a *Agent) replaceCurrent(next bool) {
 	g := a.next
 	if next {
 		a.next = nil
@@ -182,7 +185,7 @@ func (a *Agent) takeOver(next bool) {
 		c := a.current
 		g = &generation{
 			agent: a, localUfrag: c.localUfrag, localPwd: c.localPwd, localKey: c.localKey,
-			localComplete: c.localComplete, gathered: c.gathered,
+			basesComplete: c.basesComplete, endOfCandidates: c.endOfCandidates,
 		}
 	}
 	switch {
@@ -191,26 +194,26 @@ func (a *Agent) takeOver(next bool) {
 			a.previous.end()
 		}
 		a.previous = a.current
-		a.previous.nominating, a.previous.moving = nil, moving{}
+		a.previous.nominating, a.previous.addressChange = nil, addressChange{}
 	default:
 		a.current.end()
 	}
 	a.current = g
 }
 
-// dropPrevious ends the generation before a restart. That it has a path does not matter any more.
+// dropPrevious ends the generation before a restart, with its path.
 func (a *Agent) dropPrevious() {
 	a.debug("restart done")
 	a.previous.end()
 	a.previous = nil
 }
 
-// previousGrace is how long the previous generation stays after the nomination in the current one: what the peer has sent on the old
-// path is still taken, and its checks there are answered. The RFC asks for three seconds before candidates are freed
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3.1).
+// previousGrace is the time for which the previous generation is kept after the nomination in the
+// current one, so that data and checks still arriving on the old path are accepted. RFC 8445,
+// section 8.3.1, asks for three seconds before candidates are freed.
 const previousGrace = 3 * time.Second
 
-// previousEnds returns when the previous generation is not needed any more; zero while that is not known.
+// previousEnds returns when the previous generation ends: when its consent does, or earlier.
 func (a *Agent) previousEnds() time.Time {
 	g := a.previous
 	switch {
@@ -224,9 +227,9 @@ func (a *Agent) previousEnds() time.Time {
 	return g.consent.expires
 }
 
-// forgetStrangers drops what was learned from checks of others than the peer that SetRemote has named: our credentials were
-// in an offer that may have reached several.
-func (g *generation) forgetStrangers() {
+// dropOtherPeers removes the candidates found by checks of other peers than the one of SetRemote.
+// An offer with the local credentials may have reached several.
+func (g *generation) dropOtherPeers() {
 	for _, p := range slices.Clone(g.checkList.pairs) {
 		if p.earlyUfrag == "" || p.earlyUfrag == g.remoteUfrag {
 			continue
@@ -236,6 +239,6 @@ func (g *generation) forgetStrangers() {
 			g.remotes = slices.DeleteFunc(g.remotes, func(c *Candidate) bool { return c == p.remote })
 			continue
 		}
-		p.permitted, p.firstNamed, p.useCandidate = false, time.Time{}, time.Time{}
+		p.permitted, p.firstUseCandidate, p.lastUseCandidate = false, time.Time{}, time.Time{}
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// nominate decides, in the controlling agent, which valid pair to nominate and when: regular nomination, the choice being
-// left to the implementation (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.1.1).
+// nominate chooses, in the controlling agent, the valid pair to nominate and the time to do it.
+// This is regular nomination; the criteria are left to the implementation: RFC 8445, section 8.1.1.
 func (g *generation) nominate(now time.Time) {
 	if !g.agent.controlling || g.nominating != nil || g.remoteKey == nil {
 		return
@@ -22,23 +22,23 @@ func (g *generation) nominate(now time.Time) {
 	if g.graceEnds.IsZero() {
 		g.graceEnds = now.Add(g.agent.config.NominationGrace)
 	}
-	if g.settled(best) || !now.Before(g.graceEnds) {
+	if g.isFinal(best) || !now.Before(g.graceEnds) {
 		g.nominating = best
 	}
 }
 
-// settled reports whether waiting cannot bring a better pair than best: none of a higher priority is being
-// checked, and best is either of the best kind or the candidates are all known.
-func (g *generation) settled(best *candidatePair) bool {
+// isFinal reports whether no better pair than best can become valid: no pair of a higher priority
+// is pending, and either best is direct or all candidates are known.
+func (g *generation) isFinal(best *candidatePair) bool {
 	for _, p := range g.checkList.pairs {
 		if p == best {
 			break
 		}
-		if p.waits() {
+		if p.pending() {
 			return false
 		}
 	}
-	return best.direct() || g.gathered && g.remoteComplete
+	return best.direct() || g.endOfCandidates && g.remoteEndOfCandidates
 }
 
 // awaitsGrace reports whether graceEnds is a deadline.
@@ -46,36 +46,36 @@ func (g *generation) awaitsGrace() bool {
 	return g.agent.controlling && g.nominating == nil && !g.graceEnds.IsZero() && (g.selected == nil || !g.selected.nominated)
 }
 
-// substitute selects the valid pair p in the place of the selected one, which has gone silent or which the peer has left: the peer's
-// NAT has given it a new address, or the network has changed. RFC 8445 would have the agents restart; if this works,
-// nobody needs to. A controlling agent nominates it, too.
-func (g *generation) substitute(now time.Time, p *candidatePair) {
+// replaceSelected selects the valid pair p in place of the selected pair, which is silent or which
+// the peer has left, because a NAT or its network has given it a new address. RFC 8445 would
+// require a restart. A controlling agent also nominates p.
+func (g *generation) replaceSelected(now time.Time, p *candidatePair) {
 	if g.agent.controlling {
 		g.nominating = p
 	} else {
-		p.nominated = !p.useCandidate.IsZero() && !g.abandoned(now, p)
+		p.nominated = !p.lastUseCandidate.IsZero() && !g.nominationIsOld(now, p)
 	}
 	g.selected.nominated = false
-	g.following = following{}
+	g.byData = dataSelection{}
 	g.selectPair(now, p)
 }
 
-// recheckOthers looks for a substitute when the selected pair has gone silent: all other pairs that once worked are checked again, and
-// are not valid until that has succeeded.
+// recheckOthers triggers checks of all other pairs that once worked, when the selected pair has
+// become silent. They are not valid until their checks succeed.
 func (g *generation) recheckOthers() {
 	for _, p := range g.checkList.pairs {
-		if p != g.selected && p != g.nominating && !p.waits() {
+		if p != g.selected && p != g.nominating && !p.pending() {
 			g.checkList.trigger(p)
 		}
 	}
 }
 
-// nominated handles the nomination of a valid pair: the controlling agent's check with USE-CANDIDATE has succeeded, or the
-// controlled agent has received one (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.3.4
-// and #section-7.3.1.5).
+// nominated handles the nomination of a valid pair: the check with USE-CANDIDATE of a controlling
+// agent has succeeded (RFC 8445, section 7.2.5.3.4), or a controlled agent has received one
+// (section 7.3.1.5).
 func (g *generation) nominated(now time.Time, p *candidatePair) {
 	s := g.selected
-	if !g.agent.controlling && s != nil && s.nominated && (s == p || !g.obeys(now, p)) {
+	if !g.agent.controlling && s != nil && s.nominated && (s == p || !g.acceptsNomination(now, p)) {
 		return
 	}
 	if s != nil {
@@ -87,9 +87,9 @@ func (g *generation) nominated(now time.Time, p *candidatePair) {
 	g.conclude()
 }
 
-// selectPair makes p the pair to send on.
+// selectPair selects p to send data on.
 func (g *generation) selectPair(now time.Time, p *candidatePair) {
-	if p != g.selected { // that the peer has nominated it is no consent
+	if p != g.selected { // a nomination of the peer is not consent
 		g.startConsent(now, p)
 	}
 	g.selected, g.selectedAt, g.connected = p, now, true
@@ -100,9 +100,9 @@ func (g *generation) selectPair(now time.Time, p *candidatePair) {
 	g.agent.addEvent(EventSelectedPair{p.pair()})
 }
 
-// conclude ends the checks of other pairs after nomination
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.1.2). What is known to work, in either direction, is kept
-// for the day that the selected pair fails; a controlled agent goes on with pairs that the peer has nominated too.
+// conclude ends the checks of other pairs after nomination: RFC 8445, section 8.1.2. Pairs that
+// work in either direction are kept as substitutes for the selected pair. A controlled agent also
+// continues with pairs that the peer has nominated.
 func (g *generation) conclude() {
 	kept := make([]*candidatePair, 0, 1)
 	for _, p := range g.checkList.pairs {
@@ -111,7 +111,7 @@ func (g *generation) conclude() {
 			continue
 		}
 		kept = append(kept, p)
-		if p.waits() && (g.agent.controlling || p.useCandidate.IsZero()) {
+		if p.pending() && (g.agent.controlling || p.lastUseCandidate.IsZero()) {
 			g.checkList.untrigger(p)
 			p.state, p.check, p.cancelled = pairFailed, check{}, check{}
 		}

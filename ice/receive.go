@@ -9,8 +9,9 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// Receive handles a STUN datagram (see stun.Is) that arrived on a path. The packet is borrowed for
-// the call. What is malformed, not authenticated or not for this agent is counted and dropped.
+// Receive handles a STUN datagram ([stun.Is]) that arrived on a path. The packet is borrowed for
+// the call. Datagrams that are malformed, not authenticated or not for this agent are counted in
+// [Stats] and dropped.
 func (a *Agent) Receive(now time.Time, path Path, packet []byte) {
 	if a.closed() {
 		return
@@ -34,8 +35,8 @@ func (a *Agent) Receive(now time.Time, path Path, packet []byte) {
 	case stun.ClassRequest:
 		a.receiveRequest(now, b, remote, m)
 	case stun.ClassIndication:
-		// A keepalive; it wants no answer and proves nothing
-		// (https://www.rfc-editor.org/rfc/rfc8445.html#section-11).
+		// RFC 8445, section 11: a keepalive, which has no response. It is not authenticated and
+		// proves nothing.
 		a.stats.IndicationsReceived++
 		return
 	default:
@@ -43,10 +44,10 @@ func (a *Agent) Receive(now time.Time, path Path, packet []byte) {
 			a.receiveResponse(now, b, remote, m)
 		}
 	}
-	a.touch(now)
+	a.update(now)
 }
 
-// knownInRequest are the comprehension-required attributes of a check.
+// knownInRequest reports whether t is a known comprehension-required attribute of a check.
 func knownInRequest(t stun.AttributeType) bool {
 	switch t {
 	case stun.AttributeUsername, stun.AttributeMessageIntegrity, stun.AttributeMessageIntegritySHA256,
@@ -56,7 +57,7 @@ func knownInRequest(t stun.AttributeType) bool {
 	return false
 }
 
-// knownInResponse are those of a response.
+// knownInResponse is knownInRequest for responses.
 func knownInResponse(t stun.AttributeType) bool {
 	switch t {
 	case stun.AttributeUsername, stun.AttributeMessageIntegrity, stun.AttributeMessageIntegritySHA256,
@@ -66,8 +67,7 @@ func knownInResponse(t stun.AttributeType) bool {
 	return false
 }
 
-// receiveRequest handles a connectivity check of the peer: the STUN server of
-// https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.
+// receiveRequest handles a connectivity check of the peer: RFC 8445, section 7.3.
 func (a *Agent) receiveRequest(now time.Time, b *base, remote netip.AddrPort, m stun.Message) {
 	switch {
 	case a.current.ended && a.next == nil:
@@ -77,8 +77,8 @@ func (a *Agent) receiveRequest(now time.Time, b *base, remote netip.AddrPort, m 
 		a.stats.Overflows++
 		return
 	}
-	// "Agents MUST use the FINGERPRINT mechanism" (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.1): without, it is
-	// not a check, and may not be STUN at all.
+	// RFC 8445, section 7.2.4: "The FINGERPRINT mechanism MUST be used for connectivity checks." A
+	// packet without one may not be STUN at all.
 	if m.CheckFingerprint() != nil {
 		a.stats.Malformed++
 		return
@@ -98,8 +98,9 @@ func (a *Agent) receiveRequest(now time.Time, b *base, remote netip.AddrPort, m 
 		a.respond(r)
 		return
 	}
-	// After a role conflict the RFC's server is done. But the peer is authenticated and has just opened its NAT for us: our own
-	// check on the pair settles the conflict one round trip sooner, and at all if the error response is lost.
+	// The RFC ends here after a role conflict. But the peer is authenticated and has just opened
+	// its NAT: a check of this agent resolves the conflict a round trip earlier, and also if the
+	// error response is lost.
 	if g.losesConflict(m) {
 		r.code = stun.CodeRoleConflict
 	}
@@ -109,30 +110,30 @@ func (a *Agent) receiveRequest(now time.Time, b *base, remote netip.AddrPort, m 
 		return
 	}
 	if p.expired {
-		// "After consent is lost, the same ICE credentials MUST NOT be used on the affected 5-tuple again"
-		// (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
+		// RFC 7675, section 5.1: "After consent is lost, the same ICE credentials MUST NOT be used
+		// on the affected 5-tuple again."
 		a.stats.Strangers++
 		return
 	}
 	a.respond(r)
-	moved := g.movedTo(now, p)
-	p.permitted, p.heard, b.heard = true, now, now
+	moved := g.suspectAddressChange(now, p)
+	p.permitted, p.received, b.received = true, now, now
 	if g.remoteKey == nil {
 		p.earlyUfrag = string(ufrag)
 	}
 	if p == g.selected {
-		g.consent.heard = now
-		g.moving = moving{}
+		g.consent.received = now
+		g.addressChange = addressChange{}
 	}
 	if g == a.previous {
-		return // nothing new begins there
+		return // no checks begin there
 	}
 	g.triggerCheck(now, p, m.UseCandidate(), moved)
 }
 
-// authenticate checks USERNAME and MESSAGE-INTEGRITY
-// (https://www.rfc-editor.org/rfc/rfc8489.html#section-9.1.3) and returns the generation that they are of and the peer's ufrag, a view of
-// m, or the error code to answer with.
+// authenticate verifies USERNAME and MESSAGE-INTEGRITY: RFC 8489, section 9.1.3. It returns the
+// generation of the credentials and the peer's ufrag, a view of m, or else the code of the error
+// response.
 func (a *Agent) authenticate(m stun.Message) (g *generation, remoteUfrag []byte, code int) {
 	username, ok := m.Get(stun.AttributeUsername)
 	if _, hasIntegrity := m.Get(stun.AttributeMessageIntegrity); !ok || !hasIntegrity {
@@ -154,21 +155,21 @@ func (a *Agent) authenticate(m stun.Message) (g *generation, remoteUfrag []byte,
 	return nil, nil, stun.CodeUnauthenticated
 }
 
-// losesConflict detects and repairs role conflicts. It reports whether the peer has to change its role; else the agent has
-// changed its own if that was necessary (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.1).
+// losesConflict detects and repairs role conflicts: RFC 8445, section 7.3.1.1. It reports whether
+// the peer has to change its role. Otherwise the agent has changed its own if there was a conflict.
 func (g *generation) losesConflict(m stun.Message) bool {
 	if g.remoteLite {
-		return false // its role is fixed
+		return false // the role of a lite peer is fixed
 	}
 	theirs, err := m.ICEControlling()
 	if !g.agent.controlling {
 		theirs, err = m.ICEControlled()
 	}
 	if err != nil {
-		return false // the roles differ, or the peer says nothing (RFC 3489)
+		return false // the roles differ, or the peer sends none (RFC 3489)
 	}
 	g.agent.stats.RoleConflicts++
-	// The greater tie-breaker is controlling.
+	// The agent with the greater tie-breaker is controlling.
 	if (g.agent.tieBreaker >= theirs) == g.agent.controlling {
 		return true
 	}
@@ -176,8 +177,8 @@ func (g *generation) losesConflict(m stun.Message) bool {
 	return false
 }
 
-// pairOfRequest finds the pair that a check came on, or makes it. It returns nil if there is no room, and if the check
-// lacks the PRIORITY that a new peer-reflexive candidate would get.
+// pairOfRequest returns the pair of a check's path, and creates it if necessary. It returns nil if
+// there is no room, or if the check lacks the PRIORITY of a new peer-reflexive candidate.
 func (g *generation) pairOfRequest(b *base, remote netip.AddrPort, m stun.Message) *candidatePair {
 	if p := g.checkList.find(b, remote); p != nil {
 		return p
@@ -188,7 +189,7 @@ func (g *generation) pairOfRequest(b *base, remote netip.AddrPort, m stun.Messag
 		if err != nil || !usable(remote) {
 			return nil
 		}
-		if c = g.learnRemote(remote, priority); c == nil {
+		if c = g.addPeerReflexive(remote, priority); c == nil {
 			return nil
 		}
 	}
@@ -201,26 +202,27 @@ func (g *generation) pairOfRequest(b *base, remote netip.AddrPort, m stun.Messag
 	return p
 }
 
-// triggerCheck does what an authenticated check of the peer asks for: a check in the other direction, and nomination
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.4 and #section-7.3.1.5).
+// triggerCheck handles the effects of an authenticated check of the peer: the triggered check (RFC
+// 8445, section 7.3.1.4) and the nomination (section 7.3.1.5).
 func (g *generation) triggerCheck(now time.Time, p *candidatePair, useCandidate, moved bool) {
 	if useCandidate && !g.agent.controlling {
-		if p.firstNamed.IsZero() {
-			p.firstNamed = now
+		if p.firstUseCandidate.IsZero() {
+			p.firstUseCandidate = now
 		}
-		p.useCandidate = now
+		p.lastUseCandidate = now
 	}
 	switch p.state {
 	case pairSucceeded:
-		obeying := useCandidate && !g.agent.controlling
-		if obeying && (p == g.selected || g.consents(now, p)) {
+		nominates := useCandidate && !g.agent.controlling
+		if nominates && (p == g.selected || g.hasFreshConsent(now, p)) {
 			g.nominated(now, p)
-		} else if obeying || moved {
+		} else if nominates || moved {
 			g.checkList.trigger(p)
 		}
 	case pairInProgress:
-		// "The agent cancels the in-progress transaction … and creates a new check": the peer's NAT may have dropped ours,
-		// and the peer's check has opened it.
+		// RFC 8445, section 7.3.1.4: "If the state of that pair is In-Progress, the agent cancels
+		// the In-Progress transaction." The peer's NAT may have dropped its request, and has just
+		// been opened by the peer's check.
 		g.cancel(p)
 		g.checkList.trigger(p)
 	default:
@@ -228,14 +230,14 @@ func (g *generation) triggerCheck(now time.Time, p *candidatePair, useCandidate,
 	}
 }
 
-// cancel stops the retransmission of a pair's check; a response still counts.
+// cancel stops the retransmissions of a pair's check. A response still counts.
 func (g *generation) cancel(p *candidatePair) {
 	p.check.StopRetransmitting()
 	p.cancelled = p.check
 	p.check = check{}
 }
 
-// receiveResponse handles a response to a check: https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.
+// receiveResponse handles a response to a check: RFC 8445, section 7.2.5.
 func (a *Agent) receiveResponse(now time.Time, b *base, remote netip.AddrPort, m stun.Message) {
 	for _, g := range [...]*generation{a.current, a.previous} {
 		if g != nil && g.receiveResponse(now, b, remote, m) {
@@ -245,7 +247,7 @@ func (a *Agent) receiveResponse(now time.Time, b *base, remote netip.AddrPort, m
 	a.stats.Strangers++
 }
 
-// receiveResponse reports whether m is a response to a check of the generation.
+// receiveResponse handles m and reports true if it is a response to a check of the generation.
 func (g *generation) receiveResponse(now time.Time, b *base, remote netip.AddrPort, m stun.Message) bool {
 	consent := g.consent.matches(m.TransactionID())
 	p, c := g.selected, (*check)(nil)
@@ -258,10 +260,11 @@ func (g *generation) receiveResponse(now time.Time, b *base, remote netip.AddrPo
 	return true
 }
 
-// receiveCheckResponse handles the response to the check c of p, or if c is nil to a consent check.
+// receiveCheckResponse handles the response to the check c of p or, if c is nil, to a consent
+// check.
 func (g *generation) receiveCheckResponse(now time.Time, p *candidatePair, c *check, b *base, remote netip.AddrPort, m stun.Message) {
-	// "If the response does not contain MESSAGE-INTEGRITY or it is wrong, it MUST be discarded, as if it had never been
-	// received" (https://www.rfc-editor.org/rfc/rfc8489.html#section-9.1.4): retransmission goes on.
+	// RFC 8489, section 9.1.4: a response without a valid MESSAGE-INTEGRITY is ignored, and
+	// retransmissions continue.
 	if m.CheckIntegrity(g.remoteKey) != nil {
 		g.agent.stats.Unauthenticated++
 		return
@@ -273,8 +276,7 @@ func (g *generation) receiveCheckResponse(now time.Time, p *candidatePair, c *ch
 	g.agent.stats.ResponsesReceived++
 	symmetric := b == p.base && remote == p.remote.Addr
 	if c == nil {
-		// "a response that … is authenticated": an error is one as well, but gives no consent
-		// (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
+		// Only a success response gives consent: RFC 7675, section 5.1.
 		if symmetric && m.Type().Class() == stun.ClassSuccess {
 			g.receiveConsent(now, m)
 		}
@@ -286,7 +288,7 @@ func (g *generation) receiveCheckResponse(now time.Time, p *candidatePair, c *ch
 	}
 	switch {
 	case !symmetric:
-		// https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.2.1
+		// RFC 8445, section 7.2.5.2.1.
 		g.fail(p, "response from another address")
 	case m.Type().Class() == stun.ClassError:
 		g.receiveError(p, c, m)
@@ -302,7 +304,7 @@ func (g *generation) receiveCheckResponse(now time.Time, p *candidatePair, c *ch
 	}
 }
 
-// checkOf finds the check that m is a response to.
+// checkOf returns the check that m is a response to, with its pair, or nil.
 func (g *generation) checkOf(m stun.Message) (*candidatePair, *check) {
 	for _, p := range g.checkList.pairs {
 		if p.check.Matches(m) {
@@ -319,16 +321,17 @@ func (g *generation) checkOf(m stun.Message) (*candidatePair, *check) {
 func (g *generation) receiveError(p *candidatePair, c *check, m stun.Message) {
 	code, reason, _ := m.ErrorCode()
 	if code != stun.CodeRoleConflict || g.remoteLite {
-		// https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.2.4
+		// RFC 8445, section 7.2.5.2.4.
 		g.agent.debug("check refused", "local", p.base.addr, "remote", p.path.Remote, "code", code, "reason", reason)
 		g.fail(p, "error response")
 		return
 	}
-	// https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.1. If the role is not any more the one that the request
-	// had, a check of the peer has settled the conflict already.
+	// RFC 8445, section 7.2.5.1. If the agent's role has changed since the request, a check of the
+	// peer has already resolved the conflict.
 	g.agent.stats.RoleConflicts++
 	if c.controlling == g.agent.controlling {
-		// "prior to performing the check, the agent MUST change the tiebreaker value": equal ones cannot conflict for ever.
+		// RFC 8445, section 7.2.5.1: "The agent MUST change the tiebreaker value." Equal values
+		// would conflict again.
 		g.agent.tieBreaker = g.agent.rand.Uint64()
 		g.agent.setRole(!g.agent.controlling)
 	}
@@ -337,20 +340,20 @@ func (g *generation) receiveError(p *candidatePair, c *check, m stun.Message) {
 	}
 }
 
-// succeed handles a success response: https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.3.
+// succeed handles a success response: RFC 8445, section 7.2.5.3.
 func (g *generation) succeed(now time.Time, p *candidatePair, c *check, mapped netip.AddrPort) {
 	g.agent.debug("check succeeded", "local", p.base.addr, "remote", p.path.Remote, "mapped", mapped, "rtt", p.rtt)
 	nominates := c.useCandidate && g.agent.controlling
 	if p.state != pairSucceeded {
 		p.state = pairSucceeded
 		g.checkList.untrigger(p)
-		g.checkList.thaw(p)
+		g.checkList.unfreezeFoundation(p)
 		if c != &p.check {
-			p.check.Complete(now) // the new check is not needed any more
+			p.check.Complete(now) // the newer check is no longer needed
 		}
 	}
 	p.mapped, p.confirmed = mapped, now
-	if nominates || !p.useCandidate.IsZero() && !g.agent.controlling {
+	if nominates || !p.lastUseCandidate.IsZero() && !g.agent.controlling {
 		g.nominated(now, p)
 		return
 	}
@@ -358,14 +361,14 @@ func (g *generation) succeed(now time.Time, p *candidatePair, c *check, mapped n
 	case s == nil || !s.nominated && s.priority < p.priority:
 		g.selectPair(now, p)
 	case s != p && g.consent.silent:
-		g.substitute(now, p)
+		g.replaceSelected(now, p)
 	}
 }
 
-// fail ends a pair: https://www.rfc-editor.org/rfc/rfc8445.html#section-7.2.5.2.
+// fail sets a pair to Failed: RFC 8445, section 7.2.5.2.
 func (g *generation) fail(p *candidatePair, why string) {
 	if p.nominated {
-		return // only consent decides about a pair in use
+		return // only the end of consent ends a nominated pair
 	}
 	g.agent.debug("check failed", "local", p.base.addr, "remote", p.path.Remote, "why", why)
 	p.state = pairFailed
@@ -381,18 +384,19 @@ func (g *generation) fail(p *candidatePair, why string) {
 	}
 }
 
-// expire ends the selected pair, whose consent has expired: "the endpoint MUST cease transmission on that 5-tuple", and "the same ICE
-// credentials MUST NOT be used on the affected 5-tuple again" (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1).
+// expire ends the selected pair, whose consent has expired. RFC 7675, section 5.1: if no valid
+// response arrives for 30 seconds, "the endpoint MUST cease transmission on that 5-tuple".
 func (g *generation) expire() {
 	p := g.selected
 	p.nominated, p.permitted, p.expired = false, false, true
 	g.fail(p, "consent expired")
 }
 
-// selectBest selects the valid pair of the highest priority that has consent, and has those before it checked again.
+// selectBest selects the highest-priority valid pair with fresh consent, and triggers checks of the
+// valid pairs above it.
 func (g *generation) selectBest() {
 	for _, p := range g.checkList.pairs {
-		if g.consents(g.agent.now, p) {
+		if g.hasFreshConsent(g.agent.now, p) {
 			g.selectPair(g.agent.now, p)
 			return
 		}

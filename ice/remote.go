@@ -10,21 +10,26 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// RemoteParameters are what the peer has signalled about itself, besides candidates.
+// RemoteParameters are the attributes that the peer has signalled, besides candidates.
 type RemoteParameters struct {
 	Ufrag, Pwd string
-	// LocalUfrag, if not empty, says which local credentials the peer has used its own with: those before a Restart that is not
-	// answered yet, instead of the last ones.
+	// LocalUfrag names the local credentials that the peer's are combined with, after a Restart:
+	// with the ufrag from before the Restart, SetRemote does not complete it. If it is empty, the
+	// latest local credentials are meant.
 	LocalUfrag string
-	// Lite tells that the peer makes no checks (a=ice-lite): this agent is controlling, whatever it was.
+	// Lite states that the peer is a lite implementation (a=ice-lite). A full agent is controlling
+	// then, whatever its role was: RFC 8445, section 6.1.1.
 	Lite bool
 }
 
-// SetRemote sets the peer's credentials; checks begin. After Restart it completes the restart: the new credentials of both sides are used
-// from now on, and the old ones no longer than the path that data has. Without Restart, other credentials than before
-// are those of another peer, which has our credentials too; the same ones change nothing. In StateFailed Restart must come first.
+// SetRemote sets the peer's credentials and begins checks. After Restart it completes the restart:
+// both sides use their new credentials from now on, and the old ones only on the present path of
+// data, until there is a new one. Without Restart, other credentials than before are those of
+// another peer that uses the same local credentials; the same ones have no effect.
 //
-// The error wraps ErrState, or ErrCredentials if ufrag or pwd is malformed; besides ice-chars they may have '=', '_', '-' and '#'.
+// The error wraps [ErrState] after Close, and in StateFailed without a preceding Restart. It wraps
+// [ErrCredentials] if Ufrag or Pwd is malformed; besides letters, digits, '+' and '/', they may
+// have '=', '_', '-' and '#'.
 func (a *Agent) SetRemote(now time.Time, r RemoteParameters) error {
 	switch {
 	case a.closed() || a.current.ended && (a.next == nil || r.LocalUfrag == a.current.localUfrag):
@@ -38,27 +43,31 @@ func (a *Agent) SetRemote(now time.Time, r RemoteParameters) error {
 		return nil
 	}
 	if next || a.current.remoteKey != nil {
-		a.takeOver(next)
+		a.replaceCurrent(next)
 	}
 	g := a.current
 	g.remoteUfrag, g.remotePwd, g.remoteLite = r.Ufrag, r.Pwd, r.Lite
 	g.remoteKey = key
 	g.username = r.Ufrag + ":" + g.localUfrag
 	if r.Lite && !a.controlling {
-		// https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.1: the full agent takes the controlling role.
+		// RFC 8445, section 6.1.1: "The full agent MUST take the controlling role".
 		a.setRole(true)
 	}
-	g.forgetStrangers()
+	g.dropOtherPeers()
 	g.patience = now.Add(a.config.Patience)
-	a.touch(now)
+	a.update(now)
 	return nil
 }
 
-// AddRemoteCandidate adds a candidate that the peer has signalled, before or after SetRemote
-// (https://www.rfc-editor.org/rfc/rfc8838.html#section-11). It belongs to the peer's credentials that its extension "ufrag" names, or else
-// to the last ones, those that are to come if Restart was called. Candidates known already are accepted without
-// effect, and so are all once a pair is nominated. The error wraps
-// ErrUnresolved, ErrUnsupportedTransport, ErrUnsupportedComponent, ErrAddress, ErrLimit or ErrState.
+// AddRemoteCandidate adds a candidate that the peer has signalled, before or after SetRemote: RFC
+// 8838, section 11. The candidate belongs to the peer's credentials that its extension "ufrag"
+// names or, without one, to the latest: those that the next SetRemote sets if a Restart is not
+// completed. Candidates that are known are accepted without effect, and so are all after the
+// nomination. The agent copies Extensions.
+//
+// The error wraps [ErrUnresolved], [ErrUnsupportedTransport], [ErrUnsupportedComponent],
+// [ErrAddress], [ErrCandidateType], [ErrLimit] (64 candidates), or [ErrState] in StateFailed and
+// StateClosed.
 func (a *Agent) AddRemoteCandidate(now time.Time, c Candidate) error {
 	if err := a.generationOf(c).addRemoteCandidate(now, c); err != nil {
 		return fmt.Errorf("ice: add remote candidate %v: %w", c, err)
@@ -66,7 +75,7 @@ func (a *Agent) AddRemoteCandidate(now time.Time, c Candidate) error {
 	return nil
 }
 
-// generationOf returns the generation that a candidate of the peer is for.
+// generationOf returns the generation of a candidate of the peer.
 func (a *Agent) generationOf(c Candidate) *generation {
 	for _, e := range c.Extensions {
 		if e.Key == "ufrag" && e.Value == a.current.remoteUfrag {
@@ -98,15 +107,15 @@ func (g *generation) addRemoteCandidate(now time.Time, c Candidate) error {
 		return nil
 	}
 	if known := g.remote(c.Addr); known != nil {
-		// A check may overtake signalling: then the candidate is already known as peer-reflexive, and now its real
-		// type and priority (https://www.rfc-editor.org/rfc/rfc8838.html#section-11.4).
+		// RFC 8838, section 11: a check may arrive before its candidate is signalled. The
+		// peer-reflexive candidate then takes the signalled type and priority.
 		if known.Type == CandidateTypePeerReflexive && c.Type != CandidateTypePeerReflexive {
 			*known = c
 			for _, p := range g.checkList.pairs {
 				p.setPriority(g.agent.controlling)
 			}
 			g.checkList.sort()
-			g.agent.touch(now)
+			g.agent.update(now)
 		}
 		return nil
 	}
@@ -120,11 +129,11 @@ func (g *generation) addRemoteCandidate(now time.Time, c Candidate) error {
 	if !g.patience.IsZero() {
 		g.patience = now.Add(g.agent.config.Patience)
 	}
-	g.agent.touch(now)
+	g.agent.update(now)
 	return nil
 }
 
-// remote returns the remote candidate with that address.
+// remote returns the remote candidate with the address, or nil.
 func (g *generation) remote(addr netip.AddrPort) *Candidate {
 	for _, c := range g.remotes {
 		if c.Addr == addr {
@@ -134,15 +143,15 @@ func (g *generation) remote(addr netip.AddrPort) *Candidate {
 	return nil
 }
 
-// SetRemoteComplete says that the peer will signal no more candidates for its last credentials: end-of-candidates
-// (https://www.rfc-editor.org/rfc/rfc8838.html#section-14).
+// SetRemoteComplete states that the peer will signal no more candidates for its latest credentials:
+// the end-of-candidates indication of RFC 8838, section 14.
 func (a *Agent) SetRemoteComplete(now time.Time) {
-	a.latest().remoteComplete = true
-	a.touch(now)
+	a.latest().remoteEndOfCandidates = true
+	a.update(now)
 }
 
-// addPair puts a base and a remote candidate on the check list, if they can be a pair and there is room
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-6.1.2). It returns nil otherwise.
+// addPair forms the pair of a base and a remote candidate and adds it to the check list: RFC 8445,
+// section 6.1.2. It returns nil if they cannot be paired or there is no room.
 func (g *generation) addPair(b *base, c *Candidate) *candidatePair {
 	if !canPair(b, c.Addr.Addr()) {
 		return nil
@@ -156,10 +165,10 @@ func (g *generation) addPair(b *base, c *Candidate) *candidatePair {
 	return p
 }
 
-// learnRemote makes a peer-reflexive candidate of the source of a check
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.1.3). It returns nil if there is no room.
-func (g *generation) learnRemote(addr netip.AddrPort, priority uint32) *Candidate {
-	if len(g.remotes) >= maxRemoteCandidates && !g.forgetUseless() {
+// addPeerReflexive adds the source of a check as a peer-reflexive candidate: RFC 8445, section
+// 7.3.1.3. It returns nil if there is no room.
+func (g *generation) addPeerReflexive(addr netip.AddrPort, priority uint32) *Candidate {
+	if len(g.remotes) >= maxRemoteCandidates && !g.evictFailed() {
 		return nil
 	}
 	if g.remoteKey == nil {
@@ -170,8 +179,9 @@ func (g *generation) learnRemote(addr netip.AddrPort, priority uint32) *Candidat
 	}
 	g.prflxNo++
 	c := &Candidate{
-		// "The foundation … MUST be different from the foundations of all other remote candidates": signalled ones do
-		// not usually look like this, and if one does, a pair is frozen for a moment.
+		// RFC 8445, section 7.3.1.3: "The foundation is an arbitrary value, different from the
+		// foundations of all other remote candidates." Signalled ones rarely look like this. If one
+		// does, a pair is Frozen for a moment.
 		Foundation: "prflx" + strconv.Itoa(g.prflxNo), Component: component, Addr: addr,
 		Priority: min(max(priority, 1), maxPriority), Type: CandidateTypePeerReflexive,
 	}
@@ -179,9 +189,9 @@ func (g *generation) learnRemote(addr netip.AddrPort, priority uint32) *Candidat
 	return c
 }
 
-// forgetUseless drops a peer-reflexive candidate all pairs of which have failed, so that a peer whose NAT keeps changing
-// its address does not fill the table.
-func (g *generation) forgetUseless() bool {
+// evictFailed removes a peer-reflexive candidate whose pairs have all failed, so that a peer whose
+// NAT keeps changing its address does not fill the table. It reports whether it has found one.
+func (g *generation) evictFailed() bool {
 	for i, c := range g.remotes {
 		if c.Type != CandidateTypePeerReflexive || slices.ContainsFunc(g.checkList.pairs, func(p *candidatePair) bool {
 			return p.remote == c && p.state != pairFailed

@@ -218,7 +218,7 @@ func TestRequestsBeforeSetRemote(t *testing.T) {
 
 	s.setRemote()
 	require.False(t, s.a.Permits(local1, remote3))
-	require.True(t, s.a.current.checkList.find(s.a.bases[0], remote3).useCandidate.IsZero())
+	require.True(t, s.a.current.checkList.find(s.a.bases[0], remote3).lastUseCandidate.IsZero())
 	c := s.wantCheck(local1, remote1)
 	s.wantCheck(local1, remote3)
 	s.wantNothing() // the answer came from one, the other is forgotten

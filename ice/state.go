@@ -3,25 +3,27 @@ package ice
 import (
 	"net/netip"
 	"strconv"
+	"time"
 )
 
-// State is the state of an agent, in the sense of W3C WebRTC's RTCIceTransportState.
+// State is the state of an agent, like RTCIceTransportState of W3C WebRTC.
 type State uint8
 
 // The states of an agent.
 const (
-	// StateNew: the peer's credentials are not known. Gathering may go on.
+	// StateNew: the peer's credentials are not known. The agent may be gathering.
 	StateNew State = iota
-	// StateChecking: connectivity checks are made, or awaited.
+	// StateChecking: connectivity checks are in progress or expected.
 	StateChecking
-	// StateConnected: there is a selected pair, which may still change.
+	// StateConnected: a pair is selected, which may still change.
 	StateConnected
-	// StateCompleted: a pair is nominated.
+	// StateCompleted: the selected pair is nominated.
 	StateCompleted
-	// StateDisconnected: the peer has not answered for DisconnectedTimeout. It may come back: then StateConnected, and
-	// StateCompleted if the pair is nominated.
+	// StateDisconnected: the peer has not answered for DisconnectedTimeout. If it answers again,
+	// StateConnected follows, and StateCompleted if the pair is nominated.
 	StateDisconnected
-	// StateFailed: there is no path, or consent has expired. Nothing is sent, until Restart and SetRemote begin anew.
+	// StateFailed: no path was found, or consent has expired. The agent sends nothing until Restart
+	// and SetRemote.
 	StateFailed
 	// StateClosed: Close was called.
 	StateClosed
@@ -48,61 +50,64 @@ func (s State) String() string {
 	return "State(" + strconv.Itoa(int(s)) + ")"
 }
 
-// BaseID is the identity of a base of an agent, which AddLocal returns: a socket, say. Two bases may have the same address, as an UDP
-// socket and a TCP listener can. It is never zero, and not used again by the same agent.
+// BaseID identifies a base of an agent, such as a socket. [Agent.AddLocal] returns it. An address
+// would not be enough: a UDP socket and a TCP listener may have the same one. It is never zero, and
+// an agent does not reuse it.
 type BaseID uint32
 
-// Path is how a packet comes and goes: through one of the agent's bases, to or from an address of the peer.
+// Path is the way of a packet: through a base of the agent, from or to an address of the peer.
+// Paths are comparable.
 type Path struct {
 	Base BaseID
-	// Remote has the zone of the base's link if it is an IPv6 link-local address.
+	// Remote has the zone of the base if it is an IPv6 link-local address.
 	Remote netip.AddrPort
 }
 
 // Pair is a pair of candidates.
 type Pair struct {
-	// Local is the candidate that the peer sees: for a host behind a NAT it is reflexive.
+	// Local is the candidate as seen by the peer: reflexive for a host behind a NAT.
 	Local Candidate
 	// Remote is the peer's candidate.
 	Remote Candidate
-	// Path is what the pair's packets are sent on and come from.
+	// Path is the path of the pair's packets, in both directions.
 	Path Path
-	// Base is the local address of the base: of the socket that the pair uses.
+	// Base is the local address of the base.
 	Base netip.AddrPort
-	// Nominated tells whether the controlling agent has decided for the pair.
+	// Nominated is set if the controlling agent has nominated the pair.
 	Nominated bool
 }
 
-// Event is something the owner of an agent should know: one of EventState, EventLocalCandidate,
-// EventGatheringComplete, EventSelectedPair, EventPathLost and EventBaseFreed.
+// Event is an event of an agent: one of [EventState], [EventLocalCandidate],
+// [EventGatheringComplete], [EventSelectedPair], [EventPathLost] and [EventBaseFreed].
 type Event interface{ event() }
 
 // EventState reports that the agent's state has changed to State.
 type EventState struct{ State State }
 
-// EventLocalCandidate reports a new local candidate, to be signalled to the peer. It belongs to the credentials with that Ufrag.
+// EventLocalCandidate reports a new local candidate, to be signalled to the peer. It belongs to the
+// local credentials with the Ufrag.
 type EventLocalCandidate struct {
 	Candidate Candidate
 	Ufrag     string
 }
 
-// EventGatheringComplete reports that no local candidate will follow for the credentials with that Ufrag, unless a base is added:
-// end-of-candidates (https://www.rfc-editor.org/rfc/rfc8838.html#section-13).
+// EventGatheringComplete reports that no more candidates will follow for the local credentials with
+// the Ufrag, unless a base is added. The owner signals end-of-candidates: RFC 8838, section 13.
 type EventGatheringComplete struct{ Ufrag string }
 
-// EventSelectedPair reports the pair that application data should take from now on. It comes when the first pair is valid,
-// when a better one is, when the pair is nominated, when the peer turns to another one, and when there is a path again after
+// EventSelectedPair reports the pair for application data from now on: the first valid pair, a
+// better one, the nominated pair, the pair that the peer has changed to, or the first pair after
 // EventPathLost.
 type EventSelectedPair struct{ Pair Pair }
 
-// EventPathLost reports that there is no pair any more that application data may take: consent has expired
-// (https://www.rfc-editor.org/rfc/rfc7675.html#section-5.1), or the base is gone. Nothing may be sent but what Transmit returns,
-// until EventSelectedPair.
+// EventPathLost reports that there is no pair for application data any more: consent has expired
+// (RFC 7675, section 5.1), or the base was removed. Until EventSelectedPair, the owner may send
+// nothing but the packets of [Agent.Transmit].
 type EventPathLost struct{}
 
-// EventBaseFreed reports that the agent does not need a base any more: a pair of another one is nominated, and the
-// peer has not used this one for Config.UnusedTimeout. The agent has forgotten it, and its owner may close the socket
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-8.3).
+// EventBaseFreed reports that the agent has removed a base: a pair of another base is nominated,
+// and the peer has not used this one for Config.UnusedTimeout. The owner may close its socket: RFC
+// 8445, section 8.3.
 type EventBaseFreed struct{ Base BaseID }
 
 func (EventState) event()             {}
@@ -111,3 +116,50 @@ func (EventGatheringComplete) event() {}
 func (EventSelectedPair) event()      {}
 func (EventPathLost) event()          {}
 func (EventBaseFreed) event()         {}
+
+// Stats are the counters of an agent since NewAgent, and the state of its selected pair.
+type Stats struct {
+	State       State
+	Controlling bool
+	// Pairs is the length of the check list, ValidPairs the number of valid pairs in it.
+	Pairs, ValidPairs int
+	// RTT is the last round-trip time measured on the selected pair, zero without one.
+	RTT time.Duration
+
+	RequestsSent          uint64 // connectivity checks with retransmissions, without consent checks
+	Retransmissions       uint64 // of connectivity checks
+	ResponsesReceived     uint64 // authenticated, also to consent checks
+	RequestsReceived      uint64 // authenticated, also consent checks
+	ResponsesSent         uint64 // with error responses
+	ConsentRequestsSent   uint64
+	GatheringRequestsSent uint64
+	IndicationsReceived   uint64
+	RoleConflicts         uint64
+
+	// Packets dropped.
+	Malformed       uint64 // not STUN, or FINGERPRINT wrong or missing
+	Unauthenticated uint64 // USERNAME or MESSAGE-INTEGRITY wrong or missing
+	Strangers       uint64 // of an unknown base or method, or a response to no request
+	Overflows       uint64 // beyond a limit
+}
+
+// Stats returns a snapshot. After Close and in StateFailed, the values of the pairs are the last
+// ones.
+func (a *Agent) Stats() Stats {
+	s := a.stats
+	s.State, s.Controlling = a.state, a.controlling
+	g := a.current
+	if g.ended {
+		return s
+	}
+	s.Pairs, s.ValidPairs, s.RTT = len(g.checkList.pairs), 0, 0
+	for _, p := range g.checkList.pairs {
+		if p.state == pairSucceeded {
+			s.ValidPairs++
+		}
+	}
+	if p := a.selected(); p != nil {
+		s.RTT = p.rtt
+	}
+	return s
+}

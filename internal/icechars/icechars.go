@@ -21,6 +21,28 @@ func Valid(s string, min, max int) bool { return within(s, min, max, "+/") }
 // also send '=', '_' and '-', and others '#', which browsers accept.
 func Accepted(s string, min, max int) bool { return within(s, min, max, "+/=_-#") }
 
+const (
+	// A generated ufrag has 48 random bits and a generated password 144. RFC 8445, section 5.3,
+	// requires 24 and 128. The longer ufrag also distinguishes agents.
+	generatedUfrag = 8
+	generatedPwd   = 24
+
+	// RandomSize is the number of random bytes that Credentials uses.
+	RandomSize = generatedUfrag + generatedPwd
+)
+
+// alphabet is the 64 values of ice-char.
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+// Credentials returns a ufrag of 8 and a password of 24 characters, each made of 6 bits of a random
+// byte. The bytes must come from a cryptographic source.
+func Credentials(random [RandomSize]byte) (ufrag, pwd string) {
+	for i := range random {
+		random[i] = alphabet[random[i]&63]
+	}
+	return string(random[:generatedUfrag]), string(random[generatedUfrag:])
+}
+
 // within reports whether s has min to max letters, digits and characters of others.
 func within(s string, min, max int, others string) bool {
 	if len(s) < min || len(s) > max {

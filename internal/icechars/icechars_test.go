@@ -28,3 +28,22 @@ func TestLengths(t *testing.T) {
 		require.Equal(t, 22 <= n && n <= 256, Accepted(s, MinPwd, MaxPwd), n)
 	}
 }
+
+func TestCredentials(t *testing.T) {
+	seen := make(map[rune]int)
+	for value := range 256 {
+		var random [RandomSize]byte
+		for i := range random {
+			random[i] = byte(value + i)
+		}
+		ufrag, pwd := Credentials(random)
+		require.True(t, Valid(ufrag, MinUfrag, 8) && Valid(pwd, MinPwd, 24), "%q %q", ufrag, pwd)
+		for _, c := range ufrag + pwd {
+			seen[c]++
+		}
+	}
+	require.Len(t, seen, 64)
+	for c, n := range seen {
+		require.Equal(t, 256*RandomSize/64, n, "%c", c) // uniform
+	}
+}

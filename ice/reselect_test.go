@@ -237,7 +237,7 @@ func TestDataSelects(t *testing.T) {
 	s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true})
 	s.wantSelected(local1, remote2)
 	// Data that was on its way meanwhile does not bring it back either, but data that goes on arriving there does.
-	s.advance(followInterval - time.Millisecond)
+	s.advance(dataSelectionInterval - time.Millisecond)
 	s.a.ReceivedData(s.now, local1, remote1)
 	s.wantSelected(local1, remote2)
 	s.advance(time.Millisecond)
@@ -405,7 +405,7 @@ func TestPeerThatSpreadsItsData(t *testing.T) {
 		require.Equal(t, before.refused, after.refused)
 		require.InDelta(t, before.toUs, after.toUs, 5)
 		require.InDelta(t, before.toPeer, after.toPeer, 5)
-		require.LessOrEqual(t, len(e.o.selected)-changes, int(time.Minute/followInterval))
+		require.LessOrEqual(t, len(e.o.selected)-changes, int(time.Minute/dataSelectionInterval))
 	})
 }
 

@@ -126,8 +126,8 @@ func TestRebindingIsFollowed(t *testing.T) {
 		w.await(func() bool {
 			now, ok := b.Selected()
 			return ok && now.Remote.Addr != before.Remote.Addr
-		}, 4*delay+2*moveSlack)
-		require.LessOrEqual(t, w.sim.Elapsed()-first, 4*delay+moveSlack)
+		}, 4*delay+2*addressChangeSlack)
+		require.LessOrEqual(t, w.sim.Elapsed()-first, 4*delay+addressChangeSlack)
 		w.await(w.completed, 5*time.Second)
 		require.Zero(t, a.lostPath+b.lostPath)
 	})
