@@ -257,7 +257,11 @@ func (t *transport) pathChanged(pair ice.Pair) {
 	if path := t.ice.Path(); path != nil {
 		t.overhead = path.Overhead
 	}
-	if t.sctp != nil && last != pair.Path && last != (ice.Path{}) {
+	switch {
+	case t.sctp == nil:
+	case last == pair.Path: // the same one, of which there is news: another mapping in a NAT, say
+		t.sctp.PathRestored(t.now)
+	case last != ice.Path{}:
 		t.sctp.PathChanged(t.now, t.maxSCTPMTU())
 	}
 	t.startHandshake()
