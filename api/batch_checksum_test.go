@@ -40,36 +40,37 @@ func spy(pc *PeerConnection) (seen func() []seenPacket) {
 // checksum of zero", but never with "an INIT chunk" or "a COOKIE ECHO chunk". Both sides do it: nobody computes a
 // CRC32c of what AES-GCM has authenticated.
 func TestChecksumsAreZeroOverDTLS(t *testing.T) {
-	const initChunk, cookieEcho = 1, 10
-	p := newPair(t, withCUBIC(), withCUBIC())
-	seen := []func() []seenPacket{spy(p.a), spy(p.b)}
-	a, b := p.connect("x", nil)
-	p.quiet()
-	var handshake [2]int
-	for side := range seen {
-		packets := seen[side]()
-		for _, s := range packets {
-			if s.first == initChunk || s.first == cookieEcho {
-				require.NotZero(t, s.checksum, "side %d", side)
+	inSimulation(t, 1, place{a: withCUBIC(), b: withCUBIC()}, func(t *testing.T, p *simulation) {
+		const initChunk, cookieEcho = 1, 10
+		seen := []func() []seenPacket{spy(p.a), spy(p.b)}
+		a, b := p.connect("x", nil)
+		p.quiet()
+		var handshake [2]int
+		for side := range seen {
+			packets := seen[side]()
+			for _, s := range packets {
+				if s.first == initChunk || s.first == cookieEcho {
+					require.NotZero(t, s.checksum, "side %d", side)
+				}
+			}
+			handshake[side] = len(packets)
+		}
+		for range 20 {
+			require.Len(t, exchange(t, a, b, Message{Data: make([]byte, 1000)}).Data, 1000)
+			require.Len(t, exchange(t, b, a, Message{Data: make([]byte, 1000)}).Data, 1000)
+		}
+		p.quiet()
+		for side := range seen {
+			packets := seen[side]()[handshake[side]:]
+			require.GreaterOrEqual(t, len(packets), 20, "side %d", side)
+			for _, s := range packets {
+				require.Zero(t, s.checksum, "side %d, chunk type %d", side, s.first)
 			}
 		}
-		handshake[side] = len(packets)
-	}
-	for range 20 {
-		require.Len(t, exchange(t, a, b, Message{Data: make([]byte, 1000)}).Data, 1000)
-		require.Len(t, exchange(t, b, a, Message{Data: make([]byte, 1000)}).Data, 1000)
-	}
-	p.quiet()
-	for side := range seen {
-		packets := seen[side]()[handshake[side]:]
-		require.GreaterOrEqual(t, len(packets), 20, "side %d", side)
-		for _, s := range packets {
-			require.Zero(t, s.checksum, "side %d, chunk type %d", side, s.first)
+		for _, pc := range []*PeerConnection{p.a, p.b} {
+			s := pc.Stats()
+			require.Zero(t, s.SCTP.ChecksumErrors)
+			require.NotEmpty(t, s.CipherSuite)
 		}
-	}
-	for _, pc := range []*PeerConnection{p.a, p.b} {
-		s := pc.Stats()
-		require.Zero(t, s.SCTP.ChecksumErrors)
-		require.NotEmpty(t, s.CipherSuite)
-	}
+	})
 }

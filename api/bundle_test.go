@@ -2,7 +2,7 @@ package rtc
 
 import (
 	"fmt"
-	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rtcstack/rtcstack/internal/netsim"
 	"github.com/rtcstack/rtcstack/sdp"
+	"github.com/rtcstack/rtcstack/stun"
 )
 
 const (
@@ -105,44 +107,48 @@ func TestAnswerToMedia(t *testing.T) {
 		{"data rejected", bundleLine("a") + audio + strings.Replace(data, "application 9", "application 0", 1), "audio a rejected; application d rejected"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			pc := newConnection(t, Configuration{})
-			answer := answerTo(t, pc, offerHead+test.offer)
-			require.Equal(t, test.answer, outline(answer))
-			require.Equal(t, SignalingStateStable, pc.SignalingState())
-			data := answer.Application()
-			if data == nil || data.Rejected {
-				require.Equal(t, StateNew, pc.State(), "there is nothing to connect")
-				return
-			}
-			for i := range answer.Media {
-				m := &answer.Media[i]
-				if m.Rejected {
-					continue
+			inNetwork(t, 1, func(t *testing.T, n *network) {
+				pc := n.connection(Configuration{})
+				answer := answerTo(t, pc, offerHead+test.offer)
+				require.Equal(t, test.answer, outline(answer))
+				require.Equal(t, SignalingStateStable, pc.SignalingState())
+				data := answer.Application()
+				if data == nil || data.Rejected {
+					require.Equal(t, StateNew, pc.State(), "there is nothing to connect")
+					return
 				}
-				require.NotZero(t, m.Port)
-				require.Equal(t, data.Transport, m.Transport)
-				if m.IsDataChannel() {
-					continue
+				for i := range answer.Media {
+					m := &answer.Media[i]
+					if m.Rejected {
+						continue
+					}
+					require.NotZero(t, m.Port)
+					require.Equal(t, data.Transport, m.Transport)
+					if m.IsDataChannel() {
+						continue
+					}
+					want := sdp.Attributes{{Key: "rtcp-mux"}, {Key: "rtpmap", Value: "111 opus/48000/2"}}
+					formats := []string{"111", "0"}
+					if m.Kind == sdp.KindVideo {
+						want = sdp.Attributes{{Key: "rtcp-mux"}, {Key: "rtpmap", Value: "96 VP8/90000"}, {Key: "rtpmap", Value: "97 rtx/90000"}, {Key: "fmtp", Value: "97 apt=96"}}
+						formats = []string{"96", "97"}
+					}
+					require.Equal(t, want, m.Attributes)
+					require.Equal(t, formats, m.Formats)
 				}
-				want := sdp.Attributes{{Key: "rtcp-mux"}, {Key: "rtpmap", Value: "111 opus/48000/2"}}
-				formats := []string{"111", "0"}
-				if m.Kind == sdp.KindVideo {
-					want = sdp.Attributes{{Key: "rtcp-mux"}, {Key: "rtpmap", Value: "96 VP8/90000"}, {Key: "rtpmap", Value: "97 rtx/90000"}, {Key: "fmtp", Value: "97 apt=96"}}
-					formats = []string{"96", "97"}
-				}
-				require.Equal(t, want, m.Attributes)
-				require.Equal(t, formats, m.Formats)
-			}
+			})
 		})
 	}
 }
 
 // RFC 5761, section 5.1.1: a=rtcp-mux is for an answer to an offer that has it.
 func TestAnswerToMediaWithoutMultiplexing(t *testing.T) {
-	pc := newConnection(t, Configuration{})
-	audio := strings.Replace(audioSection("a", ""), "a=rtcp-mux\r\n", "", 1)
-	answer := answerTo(t, pc, offerHead+bundleLine("a d")+audio+dataSection("d", ""))
-	require.Equal(t, sdp.Attributes{{Key: "rtpmap", Value: "111 opus/48000/2"}}, answer.Media[0].Attributes)
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		pc := n.connection(Configuration{})
+		audio := strings.Replace(audioSection("a", ""), "a=rtcp-mux\r\n", "", 1)
+		answer := answerTo(t, pc, offerHead+bundleLine("a d")+audio+dataSection("d", ""))
+		require.Equal(t, sdp.Attributes{{Key: "rtpmap", Value: "111 opus/48000/2"}}, answer.Media[0].Attributes)
+	})
 }
 
 // RFC 8866, section 6: "attributes that are not understood are ignored". An answer with such an attribute would claim that it is.
@@ -155,18 +161,20 @@ func TestAnswerHasNoForeignAttributes(t *testing.T) {
 		"no data":     audioSection("a", invented),
 	} {
 		t.Run(name, func(t *testing.T) {
-			pc := newConnection(t, Configuration{})
-			answerTo(t, pc, offerHead+invented+"a=extmap-allow-mixed\r\na=msid-semantic: WMS x-invented\r\n"+offer)
-			ours := []string{must(pc.LocalDescription()).SDP}
-			if strings.Contains(offer, "m=application") {
-				require.NoError(t, pc.RestartICE())
-				ours = append(ours, must(pc.LocalDescription()).SDP)
-			}
-			for _, text := range ours {
-				for _, word := range []string{"invented", "sctp-init", "x-flag", "a=\r", "y=", "b=", "extmap", "msid", "minptime", "evil"} {
-					require.NotContains(t, text, word)
+			inNetwork(t, 1, func(t *testing.T, n *network) {
+				pc := n.connection(Configuration{})
+				answerTo(t, pc, offerHead+invented+"a=extmap-allow-mixed\r\na=msid-semantic: WMS x-invented\r\n"+offer)
+				ours := []string{must(pc.LocalDescription()).SDP}
+				if strings.Contains(offer, "m=application") {
+					require.NoError(t, pc.RestartICE())
+					ours = append(ours, must(pc.LocalDescription()).SDP)
 				}
-			}
+				for _, text := range ours {
+					for _, word := range []string{"invented", "sctp-init", "x-flag", "a=\r", "y=", "b=", "extmap", "msid", "minptime", "evil"} {
+						require.NotContains(t, text, word)
+					}
+				}
+			})
 		})
 	}
 }
@@ -174,25 +182,27 @@ func TestAnswerHasNoForeignAttributes(t *testing.T) {
 // Candidates stand in the section that has the transport, and are announced with its mid
 // (https://www.rfc-editor.org/rfc/rfc9143.html#section-7.1.3: they are of the category TRANSPORT).
 func TestCandidatesOfABundle(t *testing.T) {
-	audio, data := audioSection("a", ""), dataSection("d", "")
-	for _, test := range []struct{ offer, tagged string }{
-		{bundleLine("a d") + audio + data, "a"}, {bundleLine("d a") + audio + data, "d"}, {bundleLine("a") + audio + data, "d"},
-		{audio + data, "d"}, {bundleLine("a d") + strings.Replace(audio, "audio 9", "audio 0", 1) + data, "d"},
-	} {
-		pc := newConnection(t, manual)
-		announced := make(chan Candidate, 10)
-		pc.OnLocalCandidate(func(c Candidate) { announced <- c })
-		require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionOffer, offerHead + test.offer}))
-		require.NoError(t, pc.SetLocalDescription(DescriptionAnswer))
-		require.Equal(t, test.tagged, receive(t, announced, "candidate").Mid, test.offer)
-		eventually(t, "all candidates", func() bool { return pc.GatheringState() == GatheringStateComplete })
-		answer := parsed(t, must(pc.LocalDescription()))
-		for i := range answer.Media {
-			m := &answer.Media[i]
-			require.Equal(t, m.Mid == test.tagged, len(m.Candidates) > 0, m.Mid)
-			require.Equal(t, m.Mid == test.tagged, m.EndOfCandidates, m.Mid)
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		audio, data := audioSection("a", ""), dataSection("d", "")
+		for _, test := range []struct{ offer, tagged string }{
+			{bundleLine("a d") + audio + data, "a"}, {bundleLine("d a") + audio + data, "d"}, {bundleLine("a") + audio + data, "d"},
+			{audio + data, "d"}, {bundleLine("a d") + strings.Replace(audio, "audio 9", "audio 0", 1) + data, "d"},
+		} {
+			pc := n.connection(manual)
+			announced := make(chan Candidate, 10)
+			pc.OnLocalCandidate(func(c Candidate) { announced <- c })
+			require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionOffer, offerHead + test.offer}))
+			require.NoError(t, pc.SetLocalDescription(DescriptionAnswer))
+			require.Equal(t, test.tagged, receive(t, announced, "candidate").Mid, test.offer)
+			eventually(t, "all candidates", func() bool { return pc.GatheringState() == GatheringStateComplete })
+			answer := parsed(t, must(pc.LocalDescription()))
+			for i := range answer.Media {
+				m := &answer.Media[i]
+				require.Equal(t, m.Mid == test.tagged, len(m.Candidates) > 0, m.Mid)
+				require.Equal(t, m.Mid == test.tagged, m.EndOfCandidates, m.Mid)
+			}
 		}
-	}
+	})
 }
 
 // A peer's candidates count for the whole group, whichever of its sections they are sent for, unless that section has credentials
@@ -215,64 +225,70 @@ func TestRemoteCandidatesOfABundle(t *testing.T) {
 		{"no section", bundleLine("a d") + audio + data, "", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			pc := newConnection(t, manual)
-			require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionOffer, offerHead + test.offer}))
-			require.NoError(t, pc.AddRemoteCandidate(Candidate{first, test.mid}))
-			require.NoError(t, pc.SetLocalDescription(DescriptionAnswer))
-			require.NoError(t, pc.AddRemoteCandidate(Candidate{second, test.mid}))
-			require.NoError(t, pc.AddRemoteCandidate(Candidate{"end-of-candidates", test.mid}))
-			known := 0
-			if test.taken {
-				known = 2
-			}
-			d := parsed(t, must(pc.RemoteDescription()))
-			candidates, complete := d.CandidatesOf(d.Application())
-			require.Len(t, candidates, known)
-			require.Equal(t, test.taken, complete)
-			require.Equal(t, known, len(d.TaggedOf(d.Application()).Candidates))
+			inNetwork(t, 1, func(t *testing.T, n *network) {
+				pc := n.connection(manual)
+				require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionOffer, offerHead + test.offer}))
+				require.NoError(t, pc.AddRemoteCandidate(Candidate{first, test.mid}))
+				require.NoError(t, pc.SetLocalDescription(DescriptionAnswer))
+				require.NoError(t, pc.AddRemoteCandidate(Candidate{second, test.mid}))
+				require.NoError(t, pc.AddRemoteCandidate(Candidate{"end-of-candidates", test.mid}))
+				known := 0
+				if test.taken {
+					known = 2
+				}
+				d := parsed(t, must(pc.RemoteDescription()))
+				candidates, complete := d.CandidatesOf(d.Application())
+				require.Len(t, candidates, known)
+				require.Equal(t, test.taken, complete)
+				require.Equal(t, known, len(d.TaggedOf(d.Application()).Candidates))
+			})
 		})
 	}
 }
 
 // What a description has that is of no use does not make it useless.
 func TestRemoteDescriptionWithUselessParts(t *testing.T) {
-	const good = "a=candidate:1 1 UDP 5 127.0.0.1 4001 typ host\r\n"
-	const bad = "a=candidate:nonsense\r\na=candidate:2 1 quic 5 127.0.0.1 9 typ host\r\na=candidate:3 1 UDP 5 127.0.0.1 9 typ future\r\n"
-	pc := newConnection(t, Configuration{})
-	answerTo(t, pc, offerHead+bundleLine("x d")+"a=group:LS y d\r\n"+dataSection("d", bad+good))
-	d := parsed(t, must(pc.RemoteDescription()))
-	require.Equal(t, []string{strings.TrimSpace(good[2:])}, d.Media[0].Candidates)
-	require.Equal(t, []sdp.Group{{Semantics: "BUNDLE", Mids: []string{"d"}}, {Semantics: "LS", Mids: []string{"d"}}}, d.Groups)
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		const good = "a=candidate:1 1 UDP 5 127.0.0.1 4001 typ host\r\n"
+		const bad = "a=candidate:nonsense\r\na=candidate:2 1 quic 5 127.0.0.1 9 typ host\r\na=candidate:3 1 UDP 5 127.0.0.1 9 typ future\r\n"
+		pc := n.connection(Configuration{})
+		answerTo(t, pc, offerHead+bundleLine("x d")+"a=group:LS y d\r\n"+dataSection("d", bad+good))
+		d := parsed(t, must(pc.RemoteDescription()))
+		require.Equal(t, []string{strings.TrimSpace(good[2:])}, d.Media[0].Candidates)
+		require.Equal(t, []sdp.Group{{Semantics: "BUNDLE", Mids: []string{"d"}}, {Semantics: "LS", Mids: []string{"d"}}}, d.Groups)
+	})
 }
 
 // After an answer with inactive media, either side may offer again: the sections stay in their order, and so does the group.
 func TestRenegotiationWithInactiveMedia(t *testing.T) {
-	audio, video, data := audioSection("a", ""), videoSection("v", ""), dataSection("d", "")
-	pc := newConnection(t, Configuration{})
-	require.Equal(t, "BUNDLE d; application d", outline(answerTo(t, pc, offerHead+bundleLine("d")+data)))
-	require.Equal(t, "BUNDLE d a; application d; audio a inactive", outline(answerTo(t, pc, offerHead+bundleLine("d a")+data+audio)))
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		audio, video, data := audioSection("a", ""), videoSection("v", ""), dataSection("d", "")
+		pc := n.connection(Configuration{})
+		require.Equal(t, "BUNDLE d; application d", outline(answerTo(t, pc, offerHead+bundleLine("d")+data)))
+		require.Equal(t, "BUNDLE d a; application d; audio a inactive", outline(answerTo(t, pc, offerHead+bundleLine("d a")+data+audio)))
 
-	// We offer. The media stays inactive, and its formats stay.
-	require.NoError(t, pc.RestartICE())
-	offer := must(pc.LocalDescription())
-	require.Equal(t, DescriptionOffer, offer.Type)
-	ours := parsed(t, offer)
-	require.Equal(t, "BUNDLE d a; application d; audio a inactive", outline(ours))
-	require.Equal(t, sdp.SetupActpass, ours.Media[1].Setup)
-	require.Equal(t, []string{"111", "0"}, ours.Media[1].Formats)
-	require.Equal(t, sdp.Attributes{{Key: "rtcp-mux"}, {Key: "rtpmap", Value: "111 opus/48000/2"}}, ours.Media[1].Attributes)
-	// The peer answers, and rejects the media.
-	answer := strings.NewReplacer("actpass", "passive", "abcd", "efgh").Replace(offerHead + bundleLine("d") + data + strings.Replace(audio, "audio 9", "audio 0", 1))
-	require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionAnswer, answer}))
-	require.Equal(t, SignalingStateStable, pc.SignalingState())
+		// We offer. The media stays inactive, and its formats stay.
+		require.NoError(t, pc.RestartICE())
+		offer := must(pc.LocalDescription())
+		require.Equal(t, DescriptionOffer, offer.Type)
+		ours := parsed(t, offer)
+		require.Equal(t, "BUNDLE d a; application d; audio a inactive", outline(ours))
+		require.Equal(t, sdp.SetupActpass, ours.Media[1].Setup)
+		require.Equal(t, []string{"111", "0"}, ours.Media[1].Formats)
+		require.Equal(t, sdp.Attributes{{Key: "rtcp-mux"}, {Key: "rtpmap", Value: "111 opus/48000/2"}}, ours.Media[1].Attributes)
+		// The peer answers, and rejects the media.
+		answer := strings.NewReplacer("actpass", "passive", "abcd", "efgh").Replace(offerHead + bundleLine("d") + data + strings.Replace(audio, "audio 9", "audio 0", 1))
+		require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionAnswer, answer}))
+		require.Equal(t, SignalingStateStable, pc.SignalingState())
 
-	// What the peer has rejected is not offered again.
-	require.NoError(t, pc.RestartICE())
-	require.Equal(t, "BUNDLE d; application d; audio a rejected", outline(parsed(t, must(pc.LocalDescription()))))
+		// What the peer has rejected is not offered again.
+		require.NoError(t, pc.RestartICE())
+		require.Equal(t, "BUNDLE d; application d; audio a rejected", outline(parsed(t, must(pc.LocalDescription()))))
 
-	// The peer offers meanwhile, and uses the section for something else.
-	reused := strings.Replace(bundleLine("d v")+data+video, "abcd", "ijkl", 2)
-	require.Equal(t, "BUNDLE d v; application d; video v inactive", outline(answerTo(t, pc, offerHead+reused)))
+		// The peer offers meanwhile, and uses the section for something else.
+		reused := strings.Replace(bundleLine("d v")+data+video, "abcd", "ijkl", 2)
+		require.Equal(t, "BUNDLE d v; application d; video v inactive", outline(answerTo(t, pc, offerHead+reused)))
+	})
 }
 
 // withAudio makes the offer of an endpoint that has audio, too, of one that has data only: the audio comes first, with the candidates.
@@ -312,46 +328,54 @@ func withoutAudio(text string) string {
 func TestConnectByTheCandidatesOfTheTaggedSection(t *testing.T) {
 	for _, trickle := range []bool{false, true} {
 		t.Run(fmt.Sprintf("trickle %v", trickle), func(t *testing.T) {
-			media, pc := newConnection(t, manual), newConnection(t, manual)
-			if trickle {
-				media.OnLocalCandidate(func(c Candidate) { _ = pc.AddRemoteCandidate(Candidate{c.Candidate, "audio"}) })
-				pc.OnLocalCandidate(func(c Candidate) {
-					if c.Mid != "audio" {
-						t.Errorf("a candidate of section %q", c.Mid)
-					}
-					_ = media.AddRemoteCandidate(Candidate{c.Candidate, "0"})
-				})
-			}
-			dc, err := media.CreateDataChannel("x", nil)
-			require.NoError(t, err)
-			opened := make(chan struct{})
-			dc.OnOpen(func() { close(opened) })
-			require.NoError(t, media.SetLocalDescription(DescriptionOffer))
-			if !trickle {
-				eventually(t, "candidates", func() bool { return media.GatheringState() == GatheringStateComplete })
-			}
-			offer := withAudio(must(media.LocalDescription()).SDP)
-			require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionOffer, offer}))
-			require.NoError(t, pc.SetLocalDescription(DescriptionAnswer))
-			if !trickle {
-				eventually(t, "candidates", func() bool { return pc.GatheringState() == GatheringStateComplete })
-			}
-			answer := withoutAudio(must(pc.LocalDescription()).SDP)
-			require.NoError(t, media.SetRemoteDescription(SessionDescription{DescriptionAnswer, answer}))
-			receive(t, opened, "open callback")
+			inNetwork(t, 1, func(t *testing.T, n *network) {
+				media, pc := n.connection(manual), n.connection(manual)
+				if trickle {
+					media.OnLocalCandidate(func(c Candidate) { _ = pc.AddRemoteCandidate(Candidate{c.Candidate, "audio"}) })
+					pc.OnLocalCandidate(func(c Candidate) {
+						if c.Mid != "audio" {
+							t.Errorf("a candidate of section %q", c.Mid)
+						}
+						_ = media.AddRemoteCandidate(Candidate{c.Candidate, "0"})
+					})
+				}
+				dc, err := media.CreateDataChannel("x", nil)
+				require.NoError(t, err)
+				opened := make(chan struct{})
+				dc.OnOpen(func() { close(opened) })
+				require.NoError(t, media.SetLocalDescription(DescriptionOffer))
+				if !trickle {
+					eventually(t, "candidates", func() bool { return media.GatheringState() == GatheringStateComplete })
+				}
+				offer := withAudio(must(media.LocalDescription()).SDP)
+				require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionOffer, offer}))
+				require.NoError(t, pc.SetLocalDescription(DescriptionAnswer))
+				if !trickle {
+					eventually(t, "candidates", func() bool { return pc.GatheringState() == GatheringStateComplete })
+				}
+				answer := withoutAudio(must(pc.LocalDescription()).SDP)
+				require.NoError(t, media.SetRemoteDescription(SessionDescription{DescriptionAnswer, answer}))
+				receive(t, opened, "open callback")
+			})
 		})
 	}
 }
 
 // An ICE-lite endpoint waits to be reached: with its candidates in the tagged section alone, our checks come to them.
 func TestChecksGoToTheCandidatesOfTheTaggedSection(t *testing.T) {
-	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	require.NoError(t, err)
-	defer socket.Close()
-	candidate := fmt.Sprintf("a=candidate:1 1 udp 2130706431 127.0.0.1 %d typ host\r\na=end-of-candidates\r\n", socket.LocalAddr().(*net.UDPAddr).Port)
-	pc := newConnection(t, Configuration{})
-	answerTo(t, pc, offerHead+"a=ice-lite\r\n"+bundleLine("a d")+audioSection("a", candidate)+dataSection("d", ""))
-	require.NoError(t, socket.SetReadDeadline(time.Now().Add(patience)))
-	_, _, err = socket.ReadFromUDP(make([]byte, 1500))
-	require.NoError(t, err, "a check")
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		lite := netip.AddrPortFrom(address(7), 4000)
+		checks := 0
+		n.Network.Attach(&netsim.Responder{Reply: func(_ []byte, local, _ netip.AddrPort, packet []byte) []byte {
+			if local == lite && stun.Is(packet) {
+				checks++
+			}
+			return nil
+		}}, netsim.Interface{Addr: lite.Addr()})
+		candidate := fmt.Sprintf("a=candidate:1 1 udp 2130706431 %v %d typ host\r\na=end-of-candidates\r\n", lite.Addr(), lite.Port())
+		pc := n.connection(Configuration{})
+		answerTo(t, pc, offerHead+"a=ice-lite\r\n"+bundleLine("a d")+audioSection("a", candidate)+dataSection("d", ""))
+		pause(time.Second)
+		require.NotZero(t, checks)
+	})
 }

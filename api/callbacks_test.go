@@ -14,175 +14,181 @@ import (
 )
 
 func TestOrderOfTheFirstCallbacks(t *testing.T) {
-	pc := newConnection(t, Configuration{})
-	var r recorder
-	pc.OnLocalDescription(func(d SessionDescription) {
-		require.NotContains(t, d.SDP, "a=candidate", "no candidates the first time")
-		r.add("description " + d.Type.String())
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		pc := n.connection(Configuration{})
+		var r recorder
+		pc.OnLocalDescription(func(d SessionDescription) {
+			require.NotContains(t, d.SDP, "a=candidate", "no candidates the first time")
+			r.add("description " + d.Type.String())
+		})
+		pc.OnSignalingStateChange(func(s SignalingState) { r.add("signaling " + s.String()) })
+		complete := make(chan struct{})
+		pc.OnGatheringStateChange(func(s GatheringState) {
+			r.add("gathering " + s.String())
+			if s == GatheringStateComplete {
+				close(complete)
+			}
+		})
+		pc.OnLocalCandidate(func(c Candidate) {
+			require.True(t, strings.HasPrefix(c.Candidate, "candidate:"))
+			require.Equal(t, "0", c.Mid)
+			r.add("candidate")
+		})
+		_, err := pc.CreateDataChannel("x", nil)
+		require.NoError(t, err)
+		receive(t, complete, "end of gathering")
+		require.Equal(t, []string{"description offer", "signaling have-local-offer", "gathering gathering", "candidate",
+			"gathering complete"}, r.all())
+		text := must(pc.LocalDescription()).SDP
+		require.Contains(t, text, "a=candidate:") // "the getter adds the candidates known so far"
+		require.Contains(t, text, "a=end-of-candidates")
 	})
-	pc.OnSignalingStateChange(func(s SignalingState) { r.add("signaling " + s.String()) })
-	complete := make(chan struct{})
-	pc.OnGatheringStateChange(func(s GatheringState) {
-		r.add("gathering " + s.String())
-		if s == GatheringStateComplete {
-			close(complete)
-		}
-	})
-	pc.OnLocalCandidate(func(c Candidate) {
-		require.True(t, strings.HasPrefix(c.Candidate, "candidate:"))
-		require.Equal(t, "0", c.Mid)
-		r.add("candidate")
-	})
-	_, err := pc.CreateDataChannel("x", nil)
-	require.NoError(t, err)
-	receive(t, complete, "end of gathering")
-	require.Equal(t, []string{"description offer", "signaling have-local-offer", "gathering gathering", "candidate",
-		"gathering complete"}, r.all())
-	text := must(pc.LocalDescription()).SDP
-	require.Contains(t, text, "a=candidate:") // "the getter adds the candidates known so far"
-	require.Contains(t, text, "a=end-of-candidates")
 }
 
 func TestCallbacksOfAConnectionsLife(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	var a, b recorder
-	for _, side := range []struct {
-		pc *PeerConnection
-		r  *recorder
-	}{{p.a, &a}, {p.b, &b}} {
-		side.pc.OnStateChange(func(s State) { side.r.add("state " + s.String()) })
-		side.pc.OnSignalingStateChange(func(s SignalingState) { side.r.add("signaling " + s.String()) })
-	}
-	closed := make(chan struct{}, 2)
-	p.b.OnDataChannel(func(dc *DataChannel) {
-		b.add("channel")
-		// What is set here misses nothing, whatever the order.
-		dc.OnMessage(func(m Message) { b.add("message " + string(m.Data)) })
-		dc.OnClosed(func() { b.add("closed"); closed <- struct{}{} })
-		dc.OnOpen(func() { b.add("open") })
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		var a, b recorder
+		for _, side := range []struct {
+			pc *PeerConnection
+			r  *recorder
+		}{{p.a, &a}, {p.b, &b}} {
+			side.pc.OnStateChange(func(s State) { side.r.add("state " + s.String()) })
+			side.pc.OnSignalingStateChange(func(s SignalingState) { side.r.add("signaling " + s.String()) })
+		}
+		closed := make(chan struct{}, 2)
+		p.b.OnDataChannel(func(dc *DataChannel) {
+			b.add("channel")
+			// What is set here misses nothing, whatever the order.
+			dc.OnMessage(func(m Message) { b.add("message " + string(m.Data)) })
+			dc.OnClosed(func() { b.add("closed"); closed <- struct{}{} })
+			dc.OnOpen(func() { b.add("open") })
+		})
+		dc, err := p.a.CreateDataChannel("x", nil)
+		require.NoError(t, err)
+		dc.OnOpen(func() {
+			a.add("open")
+			require.NoError(t, dc.SendText("1"))
+			require.NoError(t, dc.SendText("2"))
+			require.NoError(t, p.a.Close())
+		})
+		dc.OnClosed(func() { a.add("closed"); closed <- struct{}{} })
+		receive(t, closed, "closed callback")
+		receive(t, closed, "closed callback")
+		eventually(t, "closed", func() bool { return p.a.State() == StateClosed && p.b.State() == StateClosed })
+		last := func(r *recorder) func() bool {
+			return func() bool { l := r.all(); return l[len(l)-1] == "state closed" }
+		}
+		eventually(t, "the last callback", last(&a))
+		eventually(t, "the last callback", last(&b))
+		require.Equal(t, []string{"signaling have-local-offer", "signaling stable", "state connecting", "state connected", "open",
+			"closed", "state closed"}, a.all())
+		// "rtcClosePeerConnection when connected drains its queue, then goes closed, and so does the other side."
+		require.Equal(t, []string{"signaling have-remote-offer", "signaling stable", "state connecting", "state connected",
+			"channel", "open", "message 1", "message 2", "closed", "state closed"}, b.all())
 	})
-	dc, err := p.a.CreateDataChannel("x", nil)
-	require.NoError(t, err)
-	dc.OnOpen(func() {
-		a.add("open")
-		require.NoError(t, dc.SendText("1"))
-		require.NoError(t, dc.SendText("2"))
-		require.NoError(t, p.a.Close())
-	})
-	dc.OnClosed(func() { a.add("closed"); closed <- struct{}{} })
-	receive(t, closed, "closed callback")
-	receive(t, closed, "closed callback")
-	eventually(t, "closed", func() bool { return p.a.State() == StateClosed && p.b.State() == StateClosed })
-	last := func(r *recorder) func() bool {
-		return func() bool { l := r.all(); return l[len(l)-1] == "state closed" }
-	}
-	eventually(t, "the last callback", last(&a))
-	eventually(t, "the last callback", last(&b))
-	require.Equal(t, []string{"signaling have-local-offer", "signaling stable", "state connecting", "state connected", "open",
-		"closed", "state closed"}, a.all())
-	// "rtcClosePeerConnection when connected drains its queue, then goes closed, and so does the other side."
-	require.Equal(t, []string{"signaling have-remote-offer", "signaling stable", "state connecting", "state connected",
-		"channel", "open", "message 1", "message 2", "closed", "state closed"}, b.all())
 }
 
 // However late the callbacks are, their order is that of the events: a channel's come after the one that announces it,
 // and the end of the connection comes after them.
 func TestOrderOfLateCallbacks(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	var r recorder
-	p.b.OnStateChange(func(s State) {
-		if s == StateConnected {
-			eventually(t, "all is over", func() bool { return p.b.State() == StateClosed })
-		}
-		r.add("state " + s.String())
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		var r recorder
+		p.b.OnStateChange(func(s State) {
+			if s == StateConnected {
+				eventually(t, "all is over", func() bool { return p.b.State() == StateClosed })
+			}
+			r.add("state " + s.String())
+		})
+		p.b.OnDataChannel(func(dc *DataChannel) {
+			r.add("channel")
+			dc.OnOpen(func() { r.add("open") })
+			dc.OnMessage(func(m Message) { r.add("message " + string(m.Data)) })
+			dc.OnClosed(func() { r.add("closed") })
+		})
+		dc, err := p.a.CreateDataChannel("x", nil)
+		require.NoError(t, err)
+		dc.OnOpen(func() {
+			require.NoError(t, dc.SendText("1"))
+			require.NoError(t, p.a.Close())
+		})
+		want := []string{"state connecting", "state connected", "channel", "open", "message 1", "closed", "state closed"}
+		eventually(t, "all callbacks", func() bool { return len(r.all()) == len(want) })
+		require.Equal(t, want, r.all())
 	})
-	p.b.OnDataChannel(func(dc *DataChannel) {
-		r.add("channel")
-		dc.OnOpen(func() { r.add("open") })
-		dc.OnMessage(func(m Message) { r.add("message " + string(m.Data)) })
-		dc.OnClosed(func() { r.add("closed") })
-	})
-	dc, err := p.a.CreateDataChannel("x", nil)
-	require.NoError(t, err)
-	dc.OnOpen(func() {
-		require.NoError(t, dc.SendText("1"))
-		require.NoError(t, p.a.Close())
-	})
-	want := []string{"state connecting", "state connected", "channel", "open", "message 1", "closed", "state closed"}
-	eventually(t, "all callbacks", func() bool { return len(r.all()) == len(want) })
-	require.Equal(t, want, r.all())
 }
 
 func TestReceivedChannelsAreKeptForACallback(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	for i := range 3 {
-		dc, err := p.a.CreateDataChannel(fmt.Sprint(i), nil)
-		require.NoError(t, err)
-		dc.OnOpen(func() { require.NoError(t, dc.SendText("hello "+dc.Label())) })
-	}
-	eventually(t, "all channels", func() bool { return p.b.Stats().Channels == 3 && p.b.Stats().Messages.MessagesReceived == 3 })
-	var r recorder
-	p.b.OnDataChannel(func(dc *DataChannel) {
-		r.add("channel " + dc.Label())
-		dc.OnOpen(func() { r.add("open " + dc.Label()) })
-		dc.OnMessage(func(m Message) { r.add("message " + string(m.Data)) })
-	})
-	eventually(t, "everything", func() bool { return len(r.all()) == 9 })
-	var order []string
-	for _, line := range r.all() {
-		if strings.HasSuffix(line, "1") {
-			order = append(order, line)
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		for i := range 3 {
+			dc, err := p.a.CreateDataChannel(fmt.Sprint(i), nil)
+			require.NoError(t, err)
+			dc.OnOpen(func() { require.NoError(t, dc.SendText("hello "+dc.Label())) })
 		}
-	}
-	require.Equal(t, []string{"channel 1", "open 1", "message hello 1"}, order)
+		eventually(t, "all channels", func() bool { return p.b.Stats().Channels == 3 && p.b.Stats().Messages.MessagesReceived == 3 })
+		var r recorder
+		p.b.OnDataChannel(func(dc *DataChannel) {
+			r.add("channel " + dc.Label())
+			dc.OnOpen(func() { r.add("open " + dc.Label()) })
+			dc.OnMessage(func(m Message) { r.add("message " + string(m.Data)) })
+		})
+		eventually(t, "everything", func() bool { return len(r.all()) == 9 })
+		var order []string
+		for _, line := range r.all() {
+			if strings.HasSuffix(line, "1") {
+				order = append(order, line)
+			}
+		}
+		require.Equal(t, []string{"channel 1", "open 1", "message hello 1"}, order)
+	})
 }
 
 func TestWhatHappenedBeforeACallbackWasSet(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	a, err := p.a.CreateDataChannel("x", nil)
-	require.NoError(t, err)
-	accepted := make(chan *DataChannel, 1)
-	p.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
-	b := receive(t, accepted, "channel")
-	eventually(t, "open", a.IsOpen)
-	require.NoError(t, a.Send([]byte("x")))
-	eventually(t, "message", func() bool { return b.AvailableAmount() == 1 })
-	idle(t, p.b)
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		a, err := p.a.CreateDataChannel("x", nil)
+		require.NoError(t, err)
+		accepted := make(chan *DataChannel, 1)
+		p.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
+		b := receive(t, accepted, "channel")
+		eventually(t, "open", a.IsOpen)
+		require.NoError(t, a.Send([]byte("x")))
+		eventually(t, "message", func() bool { return b.AvailableAmount() == 1 })
+		idle(t, p.b)
 
-	count := func() (func(), func() int) {
-		var n atomic.Int32
-		return func() { n.Add(1) }, func() int { return int(n.Load()) }
-	}
-	opened, opens := count()
-	b.OnOpen(opened)
-	eventually(t, "the stored open callback", func() bool { return opens() == 1 })
-	b.OnOpen(opened)
-	idle(t, p.b)
-	require.Equal(t, 1, opens(), "it is delivered once")
+		count := func() (func(), func() int) {
+			var n atomic.Int32
+			return func() { n.Add(1) }, func() int { return int(n.Load()) }
+		}
+		opened, opens := count()
+		b.OnOpen(opened)
+		eventually(t, "the stored open callback", func() bool { return opens() == 1 })
+		b.OnOpen(opened)
+		idle(t, p.b)
+		require.Equal(t, 1, opens(), "it is delivered once")
 
-	available, availables := count()
-	b.OnAvailable(available)
-	eventually(t, "the stored available callback", func() bool { return availables() == 1 })
-	must(b.Receive())
-	require.NoError(t, a.Send([]byte("y")))
-	require.NoError(t, a.Send([]byte("z")))
-	eventually(t, "both messages", func() bool { return b.AvailableAmount() == 2 })
-	idle(t, p.b)
-	require.Equal(t, 2, availables(), "it fires when the queue goes from empty to one")
+		available, availables := count()
+		b.OnAvailable(available)
+		eventually(t, "the stored available callback", func() bool { return availables() == 1 })
+		must(b.Receive())
+		require.NoError(t, a.Send([]byte("y")))
+		require.NoError(t, a.Send([]byte("z")))
+		eventually(t, "both messages", func() bool { return b.AvailableAmount() == 2 })
+		idle(t, p.b)
+		require.Equal(t, 2, availables(), "it fires when the queue goes from empty to one")
 
-	// "Setting NULL forgets the stored one."
-	require.NoError(t, a.Close())
-	eventually(t, "closed", func() bool { return p.a.Stats().Channels == 0 && p.b.Stats().Channels == 0 })
-	idle(t, p.b)
-	b.OnClosed(nil)
-	closed, closes := count()
-	b.OnClosed(closed)
-	idle(t, p.b)
-	require.Zero(t, closes())
-	require.Equal(t, 2, b.AvailableAmount(), "messages can be received after the channel closed")
-	require.Equal(t, "y", string(must(b.Receive()).Data))
-	a.OnClosed(closed)
-	eventually(t, "the stored closed callback", func() bool { return closes() == 1 })
+		// "Setting NULL forgets the stored one."
+		require.NoError(t, a.Close())
+		eventually(t, "closed", func() bool { return p.a.Stats().Channels == 0 && p.b.Stats().Channels == 0 })
+		idle(t, p.b)
+		b.OnClosed(nil)
+		closed, closes := count()
+		b.OnClosed(closed)
+		idle(t, p.b)
+		require.Zero(t, closes())
+		require.Equal(t, 2, b.AvailableAmount(), "messages can be received after the channel closed")
+		require.Equal(t, "y", string(must(b.Receive()).Data))
+		a.OnClosed(closed)
+		eventually(t, "the stored closed callback", func() bool { return closes() == 1 })
+	})
 }
 
 // idle waits until a connection has nothing to call.
@@ -196,168 +202,176 @@ func idle(t testing.TB, pc *PeerConnection) {
 }
 
 func TestNothingIsCalledInsideTheFunctionThatCausedIt(t *testing.T) {
-	pc := newConnection(t, Configuration{})
-	caller := goroutineID()
-	inside := make(chan bool, 10)
-	pc.OnLocalDescription(func(SessionDescription) { inside <- goroutineID() == caller })
-	dc, err := pc.CreateDataChannel("x", nil)
-	require.NoError(t, err)
-	require.False(t, receive(t, inside, "description"))
-	dc.OnClosed(func() { inside <- goroutineID() == caller })
-	require.NoError(t, dc.Close())
-	require.False(t, receive(t, inside, "closed callback"))
-	require.True(t, dc.IsClosed())
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		pc := n.connection(Configuration{})
+		caller := goroutineID()
+		inside := make(chan bool, 10)
+		pc.OnLocalDescription(func(SessionDescription) { inside <- goroutineID() == caller })
+		dc, err := pc.CreateDataChannel("x", nil)
+		require.NoError(t, err)
+		require.False(t, receive(t, inside, "description"))
+		dc.OnClosed(func() { inside <- goroutineID() == caller })
+		require.NoError(t, dc.Close())
+		require.False(t, receive(t, inside, "closed callback"))
+		require.True(t, dc.IsClosed())
+	})
 }
 
 func TestSettingNilWaitsForARunningCallback(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	a, b := p.connect("x", nil)
-	entered, leave := make(chan struct{}), make(chan struct{})
-	var left atomic.Bool
-	b.OnMessage(func(m Message) {
-		if string(m.Data) == "1" {
-			close(entered)
-			<-leave
-			left.Store(true)
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		entered, leave := make(chan struct{}), make(chan struct{})
+		var left atomic.Bool
+		b.OnMessage(func(m Message) {
+			if string(m.Data) == "1" {
+				close(entered)
+				<-leave
+				left.Store(true)
+			}
+		})
+		for _, text := range []string{"1", "2", "3"} {
+			require.NoError(t, a.SendText(text))
 		}
+		receive(t, entered, "message")
+		eventually(t, "all messages", func() bool { return b.Stats().MessagesReceived == 3 })
+		b.OnClosed(nil) // another kind: does not wait
+		cleared := make(chan bool, 1)
+		go func() {
+			b.OnMessage(nil)
+			cleared <- left.Load()
+		}()
+		eventually(t, "the callback is taken away", func() bool { return b.AvailableAmount() == len("23") })
+		select {
+		case <-cleared:
+			t.Fatal("did not wait")
+		case <-time.After(20 * time.Millisecond):
+		}
+		close(leave)
+		require.True(t, receive(t, cleared, "return of OnMessage(nil)"))
+		// "Clearing it makes later messages pending again."
+		require.Equal(t, "2", string(must(b.Receive()).Data))
+		require.Equal(t, "3", string(must(b.Receive()).Data))
 	})
-	for _, text := range []string{"1", "2", "3"} {
-		require.NoError(t, a.SendText(text))
-	}
-	receive(t, entered, "message")
-	eventually(t, "all messages", func() bool { return b.Stats().MessagesReceived == 3 })
-	b.OnClosed(nil) // another kind: does not wait
-	cleared := make(chan bool, 1)
-	go func() {
-		b.OnMessage(nil)
-		cleared <- left.Load()
-	}()
-	eventually(t, "the callback is taken away", func() bool { return b.AvailableAmount() == len("23") })
-	select {
-	case <-cleared:
-		t.Fatal("did not wait")
-	case <-time.After(20 * time.Millisecond):
-	}
-	close(leave)
-	require.True(t, receive(t, cleared, "return of OnMessage(nil)"))
-	// "Clearing it makes later messages pending again."
-	require.Equal(t, "2", string(must(b.Receive()).Data))
-	require.Equal(t, "3", string(must(b.Receive()).Data))
 }
 
 func TestChangingTheMessageCallbackInsideIt(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	a, b := p.connect("x", nil)
-	for i := range 5 {
-		require.NoError(t, a.SendText(fmt.Sprint(i)))
-	}
-	eventually(t, "all messages", func() bool { return b.AvailableAmount() == 5 })
-	var r recorder
-	done := make(chan struct{})
-	b.OnMessage(func(m Message) {
-		r.add("first " + string(m.Data))
-		b.OnMessage(nil) // inside the callback: does not wait
-		next := must(b.Receive())
-		r.add("received " + string(next.Data))
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		for i := range 5 {
+			require.NoError(t, a.SendText(fmt.Sprint(i)))
+		}
+		eventually(t, "all messages", func() bool { return b.AvailableAmount() == 5 })
+		var r recorder
+		done := make(chan struct{})
 		b.OnMessage(func(m Message) {
-			r.add("second " + string(m.Data))
-			if string(m.Data) == "4" {
-				close(done)
-			}
+			r.add("first " + string(m.Data))
+			b.OnMessage(nil) // inside the callback: does not wait
+			next := must(b.Receive())
+			r.add("received " + string(next.Data))
+			b.OnMessage(func(m Message) {
+				r.add("second " + string(m.Data))
+				if string(m.Data) == "4" {
+					close(done)
+				}
+			})
 		})
+		receive(t, done, "the last message")
+		require.Equal(t, []string{"first 0", "received 1", "second 2", "second 3", "second 4"}, r.all())
 	})
-	receive(t, done, "the last message")
-	require.Equal(t, []string{"first 0", "received 1", "second 2", "second 3", "second 4"}, r.all())
 }
 
 func TestCloseAndWaitInsideACallback(t *testing.T) {
 	for _, where := range []string{"message", "open", "state", "channel", "other connection"} {
 		t.Run(where, func(t *testing.T) {
-			p := newPair(t, Configuration{}, Configuration{})
-			var after atomic.Bool
-			closed := make(chan struct{}, 10)
-			end := func(closers ...interface{ CloseAndWait() error }) {
-				for _, c := range closers {
-					require.NoError(t, c.CloseAndWait())
+			inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+				var after atomic.Bool
+				closed := make(chan struct{}, 10)
+				end := func(closers ...interface{ CloseAndWait() error }) {
+					for _, c := range closers {
+						require.NoError(t, c.CloseAndWait())
+					}
+					after.Store(true)
+					closed <- struct{}{}
 				}
-				after.Store(true)
-				closed <- struct{}{}
-			}
-			a, b := p.connect("x", nil)
-			for range 10 {
-				require.NoError(t, a.SendText("x"))
-			}
-			eventually(t, "messages", func() bool { return b.AvailableAmount() == 10 })
-			b.OnClosed(func() { t.Error("called after CloseAndWait") })
-			p.b.OnStateChange(func(s State) {
-				if after.Load() && where != "state" && where != "channel" {
-					t.Error("called after CloseAndWait")
+				a, b := p.connect("x", nil)
+				for range 10 {
+					require.NoError(t, a.SendText("x"))
 				}
-				if where == "state" {
-					end(p.b)
+				eventually(t, "messages", func() bool { return b.AvailableAmount() == 10 })
+				b.OnClosed(func() { t.Error("called after CloseAndWait") })
+				p.b.OnStateChange(func(s State) {
+					if after.Load() && where != "state" && where != "channel" {
+						t.Error("called after CloseAndWait")
+					}
+					if where == "state" {
+						end(p.b)
+					}
+				})
+				switch where {
+				case "message":
+					b.OnMessage(func(Message) { require.False(t, after.Load()); end(p.b) })
+				case "open":
+					b.OnOpen(func() { end(p.b) })
+				case "state":
+					b.OnClosed(nil)
+					require.NoError(t, p.a.Close())
+				case "channel":
+					b.OnMessage(func(Message) { require.False(t, after.Load()); end(b) })
+				case "other connection":
+					b.OnMessage(func(Message) { require.False(t, after.Load()); end(p.a, p.b) })
 				}
+				receive(t, closed, "return of CloseAndWait")
+				require.NoError(t, p.b.CloseAndWait())
+				require.Empty(t, closed)
 			})
-			switch where {
-			case "message":
-				b.OnMessage(func(Message) { require.False(t, after.Load()); end(p.b) })
-			case "open":
-				b.OnOpen(func() { end(p.b) })
-			case "state":
-				b.OnClosed(nil)
-				require.NoError(t, p.a.Close())
-			case "channel":
-				b.OnMessage(func(Message) { require.False(t, after.Load()); end(b) })
-			case "other connection":
-				b.OnMessage(func(Message) { require.False(t, after.Load()); end(p.a, p.b) })
-			}
-			receive(t, closed, "return of CloseAndWait")
-			require.NoError(t, p.b.CloseAndWait())
-			require.Empty(t, closed)
 		})
 	}
 }
 
 func TestCloseAndWaitWaitsForARunningCallback(t *testing.T) {
-	for _, what := range []string{"connection", "channel"} {
-		p := newPair(t, Configuration{}, Configuration{})
-		a, b := p.connect("x", nil)
-		entered := make(chan struct{}, 1)
-		var left, after atomic.Bool
-		b.OnMessage(func(Message) {
-			require.False(t, after.Load())
-			entered <- struct{}{}
-			time.Sleep(10 * time.Millisecond)
-			left.Store(true)
-		})
-		require.NoError(t, a.SendText("x"))
-		receive(t, entered, "message")
-		if what == "connection" {
-			require.NoError(t, p.b.CloseAndWait())
-		} else {
-			require.NoError(t, b.CloseAndWait())
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		for _, what := range []string{"connection", "channel"} {
+			p := n.pair(place{})
+			a, b := p.connect("x", nil)
+			entered := make(chan struct{}, 1)
+			var left, after atomic.Bool
+			b.OnMessage(func(Message) {
+				require.False(t, after.Load())
+				entered <- struct{}{}
+				time.Sleep(10 * time.Millisecond)
+				left.Store(true)
+			})
+			require.NoError(t, a.SendText("x"))
+			receive(t, entered, "message")
+			if what == "connection" {
+				require.NoError(t, p.b.CloseAndWait())
+			} else {
+				require.NoError(t, b.CloseAndWait())
+			}
+			require.True(t, left.Load(), what)
+			after.Store(true)
+			_ = a.SendText("y")
 		}
-		require.True(t, left.Load(), what)
-		after.Store(true)
-		_ = a.SendText("y")
-	}
+	})
 }
 
 func TestACallbackThatLeavesByGoexit(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	a, b := p.connect("x", nil)
-	got := make(chan string, 3)
-	b.OnMessage(func(m Message) {
-		got <- string(m.Data)
-		if string(m.Data) == "1" {
-			runtime.Goexit() // as a test's FailNow does
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		got := make(chan string, 3)
+		b.OnMessage(func(m Message) {
+			got <- string(m.Data)
+			if string(m.Data) == "1" {
+				runtime.Goexit() // as a test's FailNow does
+			}
+		})
+		for _, text := range []string{"1", "2", "3"} {
+			require.NoError(t, a.SendText(text))
+		}
+		for _, text := range []string{"1", "2", "3"} {
+			require.Equal(t, text, receive(t, got, "message"))
 		}
 	})
-	for _, text := range []string{"1", "2", "3"} {
-		require.NoError(t, a.SendText(text))
-	}
-	for _, text := range []string{"1", "2", "3"} {
-		require.Equal(t, text, receive(t, got, "message"))
-	}
 }
 
 // A program may call everything from everywhere at any time: nothing deadlocks and nothing races.

@@ -27,28 +27,30 @@ import (
 )
 
 func TestAddressesAndPair(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	_, err := p.a.LocalAddr()
-	require.ErrorIs(t, err, ErrNotAvailable)
-	_, err = p.a.RemoteAddr()
-	require.ErrorIs(t, err, ErrNotAvailable)
-	_, _, err = p.a.SelectedCandidatePair()
-	require.ErrorIs(t, err, ErrNotAvailable)
-	p.connect("x", nil)
-	local, remote := must(p.a.LocalAddr()), must(p.a.RemoteAddr())
-	require.Equal(t, local, must(p.b.RemoteAddr()))
-	require.Equal(t, remote, must(p.b.LocalAddr()))
-	require.Equal(t, netip.MustParseAddr("127.0.0.1"), local.Addr())
-	l, r, err := p.a.SelectedCandidatePair()
-	require.NoError(t, err)
-	for _, c := range []Candidate{l, r} {
-		require.True(t, strings.HasPrefix(c.Candidate, "a=candidate:"), c.Candidate)
-		require.Equal(t, "0", c.Mid)
-		require.NoError(t, p.a.AddRemoteCandidate(c), "it takes both forms")
-	}
-	require.NoError(t, p.a.CloseAndWait())
-	_, err = p.a.LocalAddr()
-	require.ErrorIs(t, err, ErrNotAvailable)
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		_, err := p.a.LocalAddr()
+		require.ErrorIs(t, err, ErrNotAvailable)
+		_, err = p.a.RemoteAddr()
+		require.ErrorIs(t, err, ErrNotAvailable)
+		_, _, err = p.a.SelectedCandidatePair()
+		require.ErrorIs(t, err, ErrNotAvailable)
+		p.connect("x", nil)
+		local, remote := must(p.a.LocalAddr()), must(p.a.RemoteAddr())
+		require.Equal(t, local, must(p.b.RemoteAddr()))
+		require.Equal(t, remote, must(p.b.LocalAddr()))
+		require.Equal(t, address(0), local.Addr())
+		require.Equal(t, address(1), remote.Addr())
+		l, r, err := p.a.SelectedCandidatePair()
+		require.NoError(t, err)
+		for _, c := range []Candidate{l, r} {
+			require.True(t, strings.HasPrefix(c.Candidate, "a=candidate:"), c.Candidate)
+			require.Equal(t, "0", c.Mid)
+			require.NoError(t, p.a.AddRemoteCandidate(c), "it takes both forms")
+		}
+		require.NoError(t, p.a.CloseAndWait())
+		_, err = p.a.LocalAddr()
+		require.ErrorIs(t, err, ErrNotAvailable)
+	})
 }
 
 func TestPortRange(t *testing.T) {
@@ -77,62 +79,69 @@ func TestZeroConfiguration(t *testing.T) {
 }
 
 func TestMTU(t *testing.T) {
-	for _, mtu := range []int{576, 1280, 9000} {
-		p := newPair(t, Configuration{MTU: mtu}, Configuration{MTU: mtu})
-		a, b := p.connect("x", nil)
-		before := p.a.Stats()
-		exchange(t, a, b, Message{Data: make([]byte, 200_000)})
-		after := p.a.Stats()
-		size := float64(after.BytesSent-before.BytesSent) / float64(after.DatagramsSent-before.DatagramsSent)
-		require.LessOrEqual(t, size, float64(mtu-link.IPUDPHeaders))
-		require.Greater(t, size, float64(mtu)*0.6)
-	}
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		for _, mtu := range []int{576, 1280, 9000} {
+			p := n.pair(place{a: Configuration{MTU: mtu}, b: Configuration{MTU: mtu}})
+			a, b := p.connect("x", nil)
+			before := p.a.Stats()
+			exchange(t, a, b, Message{Data: make([]byte, 200_000)})
+			after := p.a.Stats()
+			size := float64(after.BytesSent-before.BytesSent) / float64(after.DatagramsSent-before.DatagramsSent)
+			require.LessOrEqual(t, size, float64(mtu-link.IPUDPHeaders))
+			require.Greater(t, size, float64(mtu)*0.6)
+		}
+	})
 }
 
 func TestWrongFingerprint(t *testing.T) {
-	a, b := newConnection(t, Configuration{}), newConnection(t, Configuration{})
-	tamper := func(d SessionDescription) SessionDescription {
-		at := strings.Index(d.SDP, "a=fingerprint:sha-256 ") + len("a=fingerprint:sha-256 ")
-		wrong := "00:11"
-		if strings.HasPrefix(d.SDP[at:], wrong) {
-			wrong = "22:33"
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		a, b := n.connection(Configuration{}), n.connection(Configuration{})
+		tamper := func(d SessionDescription) SessionDescription {
+			at := strings.Index(d.SDP, "a=fingerprint:sha-256 ") + len("a=fingerprint:sha-256 ")
+			wrong := "00:11"
+			if strings.HasPrefix(d.SDP[at:], wrong) {
+				wrong = "22:33"
+			}
+			d.SDP = d.SDP[:at] + wrong + d.SDP[at+len(wrong):]
+			return d
 		}
-		d.SDP = d.SDP[:at] + wrong + d.SDP[at+len(wrong):]
-		return d
-	}
-	a.OnLocalDescription(func(d SessionDescription) { require.NoError(t, b.SetRemoteDescription(tamper(d))) })
-	a.OnLocalCandidate(func(c Candidate) { _ = b.AddRemoteCandidate(c) })
-	signal(t, b, a)
-	dc, err := a.CreateDataChannel("x", nil)
-	require.NoError(t, err)
-	failed := make(chan error, 1)
-	dc.OnError(func(err error) { failed <- err })
-	require.ErrorIs(t, receive(t, failed, "error callback"), ErrFailure)
-	eventually(t, "both failed", func() bool { return a.State() == StateFailed && b.State() == StateFailed })
-	require.True(t, dc.IsClosed())
-	require.NoError(t, a.Close())
-	require.Equal(t, StateClosed, a.State())
+		a.OnLocalDescription(func(d SessionDescription) { require.NoError(t, b.SetRemoteDescription(tamper(d))) })
+		a.OnLocalCandidate(func(c Candidate) { _ = b.AddRemoteCandidate(c) })
+		signal(t, b, a)
+		dc, err := a.CreateDataChannel("x", nil)
+		require.NoError(t, err)
+		failed := make(chan error, 1)
+		dc.OnError(func(err error) { failed <- err })
+		require.ErrorIs(t, receive(t, failed, "error callback"), ErrFailure)
+		eventually(t, "both failed", func() bool { return a.State() == StateFailed && b.State() == StateFailed })
+		require.True(t, dc.IsClosed())
+		require.NoError(t, a.Close())
+		require.Equal(t, StateClosed, a.State())
+	})
 }
 
 func TestFingerprintVerificationCanBeDisabled(t *testing.T) {
-	c := Configuration{DisableFingerprintVerification: true}
-	a, b := newConnection(t, c), newConnection(t, c)
-	a.OnLocalDescription(func(d SessionDescription) {
-		at := strings.Index(d.SDP, "a=fingerprint:sha-256 ") + len("a=fingerprint:sha-256 ")
-		d.SDP = d.SDP[:at] + strings.Repeat("00:", 31) + "00" + d.SDP[at+95:]
-		require.NoError(t, b.SetRemoteDescription(d))
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		c := Configuration{DisableFingerprintVerification: true}
+		a, b := n.connection(c), n.connection(c)
+		a.OnLocalDescription(func(d SessionDescription) {
+			at := strings.Index(d.SDP, "a=fingerprint:sha-256 ") + len("a=fingerprint:sha-256 ")
+			d.SDP = d.SDP[:at] + strings.Repeat("00:", 31) + "00" + d.SDP[at+95:]
+			require.NoError(t, b.SetRemoteDescription(d))
+		})
+		a.OnLocalCandidate(func(c Candidate) { _ = b.AddRemoteCandidate(c) })
+		signal(t, b, a)
+		dc, err := a.CreateDataChannel("x", nil)
+		require.NoError(t, err)
+		eventually(t, "open", dc.IsOpen)
 	})
-	a.OnLocalCandidate(func(c Candidate) { _ = b.AddRemoteCandidate(c) })
-	signal(t, b, a)
-	dc, err := a.CreateDataChannel("x", nil)
-	require.NoError(t, err)
-	eventually(t, "open", dc.IsOpen)
 }
 
 func TestRSACertificate(t *testing.T) {
-	p := newPair(t, Configuration{CertificateType: CertificateTypeRSA}, Configuration{CertificateType: CertificateTypeECDSA})
-	a, b := p.connect("x", nil)
-	require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
+	inSimulation(t, 1, place{a: Configuration{CertificateType: CertificateTypeRSA}, b: Configuration{CertificateType: CertificateTypeECDSA}}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
+	})
 }
 
 func TestGivenCertificate(t *testing.T) {
@@ -145,21 +154,23 @@ func TestGivenCertificate(t *testing.T) {
 	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(key))})
 	file := filepath.Join(t.TempDir(), "key.pem")
 	require.NoError(t, os.WriteFile(file, private, 0o600))
-	p := newPair(t, Configuration{CertificatePEMFile: string(certificate), KeyPEMFile: file}, Configuration{})
-	p.connect("x", nil)
-	require.Equal(t, der, p.b.transport.dtls.PeerCertificate())
+	inSimulation(t, 1, place{a: Configuration{CertificatePEMFile: string(certificate), KeyPEMFile: file}}, func(t *testing.T, p *simulation) {
+		p.connect("x", nil)
+		require.Equal(t, der, p.b.transport.dtls.PeerCertificate())
+	})
 }
 
 // A cipher suite whose records we do not make ourselves: everything goes through the DTLS library.
 func TestSlowCipherSuite(t *testing.T) {
-	p := newTunedPair(t, Configuration{}, Configuration{}, tuning{cipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}})
-	a, b := p.connect("x", nil)
-	require.False(t, p.a.transport.dtls.Fast())
-	for range 20 {
-		require.Len(t, exchange(t, a, b, Message{Data: make([]byte, 200_000)}).Data, 200_000)
-	}
-	require.NoError(t, p.a.Close())
-	eventually(t, "closed", func() bool { return p.a.State() == StateClosed && p.b.State() == StateClosed })
+	inSimulation(t, 1, place{tune: tuning{cipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}}}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		require.False(t, p.a.transport.dtls.Fast())
+		for range 20 {
+			require.Len(t, exchange(t, a, b, Message{Data: make([]byte, 200_000)}).Data, 200_000)
+		}
+		require.NoError(t, p.a.Close())
+		eventually(t, "closed", func() bool { return p.a.State() == StateClosed && p.b.State() == StateClosed })
+	})
 }
 
 // In steady state nothing is allocated for a packet, nor for a message.
@@ -192,42 +203,44 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	a, b := p.connect("x", nil)
-	for range 10 {
-		exchange(t, a, b, Message{Data: make([]byte, 100)})
-	}
-	eventually(t, "a round trip is measured", func() bool { return p.a.Stats().RTT > 0 }) // with the first SACK
-	s := p.a.Stats()
-	require.Equal(t, StateConnected, s.State)
-	require.Equal(t, MessageStats{MessagesSent: 10, BytesSent: 1000}, s.Messages)
-	require.Equal(t, s.Messages, a.Stats())
-	require.Equal(t, MessageStats{MessagesReceived: 10, BytesReceived: 1000}, p.b.Stats().Messages)
-	require.Greater(t, s.BytesSent, uint64(1000))
-	require.NotZero(t, s.DatagramsSent)
-	require.NotZero(t, s.DatagramsReceived)
-	require.Equal(t, s.Local.Addr, must(p.a.LocalAddr()))
-	require.Equal(t, 1, s.Channels)
-	require.NotEmpty(t, s.CipherSuite)
-	require.Zero(t, s.SendErrors)
-	require.Positive(t, s.SCTP.CongestionWindow)
-	require.NotZero(t, s.ICE)
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		for range 10 {
+			exchange(t, a, b, Message{Data: make([]byte, 100)})
+		}
+		eventually(t, "a round trip is measured", func() bool { return p.a.Stats().RTT > 0 }) // with the first SACK
+		s := p.a.Stats()
+		require.Equal(t, StateConnected, s.State)
+		require.Equal(t, MessageStats{MessagesSent: 10, BytesSent: 1000}, s.Messages)
+		require.Equal(t, s.Messages, a.Stats())
+		require.Equal(t, MessageStats{MessagesReceived: 10, BytesReceived: 1000}, p.b.Stats().Messages)
+		require.Greater(t, s.BytesSent, uint64(1000))
+		require.NotZero(t, s.DatagramsSent)
+		require.NotZero(t, s.DatagramsReceived)
+		require.Equal(t, s.Local.Addr, must(p.a.LocalAddr()))
+		require.Equal(t, 1, s.Channels)
+		require.NotEmpty(t, s.CipherSuite)
+		require.Zero(t, s.SendErrors)
+		require.Positive(t, s.SCTP.CongestionWindow)
+		require.NotZero(t, s.ICE)
+	})
 }
 
 func TestStrangersAreDroppedAndCounted(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	a, b := p.connect("x", nil)
-	stranger := must(net.Dial("udp", must(p.b.LocalAddr()).String()))
-	defer stranger.Close()
-	before := p.b.Stats()
-	for _, first := range []byte{22, 23, 63, 64, 128, 200} {
-		must(stranger.Write(append([]byte{first}, make([]byte, 40)...)))
-	}
-	eventually(t, "dropped", func() bool {
-		s := p.b.Stats()
-		return s.StrangersDropped-before.StrangersDropped == 3 && s.UnknownDropped-before.UnknownDropped == 3
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		stranger := must(p.net.host().Listen(address(2), 0, 0))
+		defer stranger.Close()
+		before := p.b.Stats()
+		for _, first := range []byte{22, 23, 63, 64, 128, 200} {
+			sendDatagram(t, stranger.PathTo(must(p.b.LocalAddr())), append([]byte{first}, make([]byte, 40)...))
+		}
+		pause(time.Second)
+		after := p.b.Stats()
+		require.EqualValues(t, 3, after.StrangersDropped-before.StrangersDropped)
+		require.EqualValues(t, 3, after.UnknownDropped-before.UnknownDropped)
+		require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
 	})
-	require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
 }
 
 // An idle connection has one goroutine for its socket, and nothing else of ours runs.
@@ -278,61 +291,65 @@ func TestNamesThatDoNotResolve(t *testing.T) {
 }
 
 func TestRenegotiationOfARunningConnection(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	a, b := p.connect("x", nil)
-	for _, pc := range []*PeerConnection{p.a, p.b, p.a} {
-		before := version(t, must(pc.LocalDescription()))
-		require.NoError(t, pc.SetLocalDescription(DescriptionOffer))
-		eventually(t, "a new description", func() bool {
-			return pc.SignalingState() == SignalingStateStable && version(t, must(pc.LocalDescription())) != before
-		})
-		require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
-	}
-	require.Equal(t, StateConnected, p.a.State())
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		for _, pc := range []*PeerConnection{p.a, p.b, p.a} {
+			before := version(t, must(pc.LocalDescription()))
+			require.NoError(t, pc.SetLocalDescription(DescriptionOffer))
+			eventually(t, "a new description", func() bool {
+				return pc.SignalingState() == SignalingStateStable && version(t, must(pc.LocalDescription())) != before
+			})
+			require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
+		}
+		require.Equal(t, StateConnected, p.a.State())
+	})
 }
 
 // Both sides offer at once, and each rolls its offer back for the other's: they connect all the same.
 func TestGlare(t *testing.T) {
-	for range 5 {
-		p := newPair(t, manual, manual)
-		for _, pc := range []*PeerConnection{p.a, p.b} {
-			pc.OnLocalDescription(nil)
-			_, err := pc.CreateDataChannel("x", nil)
-			require.NoError(t, err)
-			require.NoError(t, pc.SetLocalDescription(DescriptionOffer))
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		for range 5 {
+			p := n.pair(place{a: manual, b: manual})
+			for _, pc := range []*PeerConnection{p.a, p.b} {
+				pc.OnLocalDescription(nil)
+				_, err := pc.CreateDataChannel("x", nil)
+				require.NoError(t, err)
+				require.NoError(t, pc.SetLocalDescription(DescriptionOffer))
+			}
+			var got recorder
+			p.a.OnDataChannel(func(*DataChannel) { got.add("a") })
+			p.b.OnDataChannel(func(*DataChannel) { got.add("b") })
+			offers := [2]SessionDescription{must(p.a.LocalDescription()), must(p.b.LocalDescription())}
+			require.NoError(t, p.a.SetRemoteDescription(offers[1]))
+			require.NoError(t, p.b.SetRemoteDescription(offers[0]))
+			require.Equal(t, SignalingStateHaveRemoteOffer, p.a.SignalingState(), "rolled back")
+			require.NoError(t, p.a.SetLocalDescription(DescriptionAuto))
+			require.NoError(t, p.b.SetLocalDescription(DescriptionAuto))
+			answers := [2]SessionDescription{must(p.a.LocalDescription()), must(p.b.LocalDescription())}
+			require.NoError(t, p.a.SetRemoteDescription(answers[1]), "an answer to what was rolled back is ignored")
+			require.NoError(t, p.b.SetRemoteDescription(answers[0]))
+			require.ErrorIs(t, p.b.SetRemoteDescription(answers[0]), ErrFailure, "once")
+			require.NotEqual(t, strings.Contains(answers[0].SDP, "setup:active"), strings.Contains(answers[1].SDP, "setup:active"))
+			eventually(t, "both channels on both sides", func() bool { return len(got.all()) == 2 })
 		}
-		var got recorder
-		p.a.OnDataChannel(func(*DataChannel) { got.add("a") })
-		p.b.OnDataChannel(func(*DataChannel) { got.add("b") })
-		offers := [2]SessionDescription{must(p.a.LocalDescription()), must(p.b.LocalDescription())}
-		require.NoError(t, p.a.SetRemoteDescription(offers[1]))
-		require.NoError(t, p.b.SetRemoteDescription(offers[0]))
-		require.Equal(t, SignalingStateHaveRemoteOffer, p.a.SignalingState(), "rolled back")
-		require.NoError(t, p.a.SetLocalDescription(DescriptionAuto))
-		require.NoError(t, p.b.SetLocalDescription(DescriptionAuto))
-		answers := [2]SessionDescription{must(p.a.LocalDescription()), must(p.b.LocalDescription())}
-		require.NoError(t, p.a.SetRemoteDescription(answers[1]), "an answer to what was rolled back is ignored")
-		require.NoError(t, p.b.SetRemoteDescription(answers[0]))
-		require.ErrorIs(t, p.b.SetRemoteDescription(answers[0]), ErrFailure, "once")
-		require.NotEqual(t, strings.Contains(answers[0].SDP, "setup:active"), strings.Contains(answers[1].SDP, "setup:active"))
-		eventually(t, "both channels on both sides", func() bool { return len(got.all()) == 2 })
-	}
+	})
 }
 
 func TestPranswer(t *testing.T) {
-	p := newPair(t, Configuration{}, manual)
-	p.b.OnSignalingStateChange(func(s SignalingState) {
-		if s == SignalingStateHaveRemoteOffer {
-			require.NoError(t, p.b.SetLocalDescription(DescriptionPranswer))
-		}
+	inSimulation(t, 1, place{b: manual}, func(t *testing.T, p *simulation) {
+		p.b.OnSignalingStateChange(func(s SignalingState) {
+			if s == SignalingStateHaveRemoteOffer {
+				require.NoError(t, p.b.SetLocalDescription(DescriptionPranswer))
+			}
+		})
+		a, _ := p.connect("x", nil)
+		require.True(t, a.IsOpen(), "a provisional answer is enough to connect")
+		require.Equal(t, SignalingStateHaveRemotePranswer, p.a.SignalingState())
+		require.Equal(t, SignalingStateHaveLocalPranswer, p.b.SignalingState())
+		require.NoError(t, p.b.SetLocalDescription(DescriptionAnswer))
+		eventually(t, "stable", func() bool {
+			return p.a.SignalingState() == SignalingStateStable && p.b.SignalingState() == SignalingStateStable
+		})
+		require.True(t, a.IsOpen())
 	})
-	a, _ := p.connect("x", nil)
-	require.True(t, a.IsOpen(), "a provisional answer is enough to connect")
-	require.Equal(t, SignalingStateHaveRemotePranswer, p.a.SignalingState())
-	require.Equal(t, SignalingStateHaveLocalPranswer, p.b.SignalingState())
-	require.NoError(t, p.b.SetLocalDescription(DescriptionAnswer))
-	eventually(t, "stable", func() bool {
-		return p.a.SignalingState() == SignalingStateStable && p.b.SignalingState() == SignalingStateStable
-	})
-	require.True(t, a.IsOpen())
 }

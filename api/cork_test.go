@@ -2,50 +2,42 @@ package rtc
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rtcstack/rtcstack/internal/netsim"
 	"github.com/rtcstack/rtcstack/internal/race"
 )
 
-// What waits for company leaves although nothing else happens: no acknowledgement, no other message.
+// What waits for company leaves although nothing else happens: no acknowledgement, no other message, and no timer.
 func TestCorkedMessagesLeave(t *testing.T) {
 	config := withCUBIC()
 	config.SCTP.InitialCongestionWindow = 200
-	p := newPair(t, config, config)
-	a, b := p.connect("x", nil)
-	p.quiet()
-	for _, count := range []int{corkInFlight/1024 + 2, 60, 100} {
-		p.b.mu.Lock() // the peer is silent
-		for i := range count {
-			if err := a.Send(make([]byte, 1000)); err != nil {
-				p.b.mu.Unlock()
-				t.Fatalf("message %d: %v", i, err)
-			}
-		}
-		eventually(silentT{t, p}, "everything is in flight", func() bool {
-			p.a.mu.Lock()
-			defer p.a.mu.Unlock()
-			inFlight, unsent := p.a.transport.sctp.Outstanding()
-			return unsent == 0 && inFlight >= count*1000
-		})
-		p.b.mu.Unlock()
-		for range count {
-			require.Len(t, next(t, b).Data, 1000)
-		}
-		p.quiet()
+	near := netsim.LinkConfig{Delay: 50 * time.Microsecond} // so that the pacer is fast
+	var interfaces [2][]netsim.Interface
+	for i := range interfaces {
+		interfaces[i] = []netsim.Interface{{Addr: address(i), Up: near, Down: near}}
 	}
-}
-
-// silentT releases the peer before the test ends in failure.
-type silentT struct {
-	*testing.T
-	p *pair
-}
-
-func (t silentT) Fatalf(format string, args ...any) {
-	t.p.b.mu.Unlock()
-	t.T.Fatalf(format, args...)
+	for _, count := range []int{corkInFlight/1024 + 2, 60, 100} {
+		inSimulation(t, 1, place{a: config, b: config, interfaces: interfaces}, func(t *testing.T, p *simulation) {
+			a, b := p.connect("x", nil)
+			p.quiet()
+			p.net.Do(func() { p.hosts[1].Attachment(0).Up.SetConfig(netsim.LinkConfig{Loss: 1}) }) // the peer is silent
+			for i := range count {
+				require.NoError(t, a.Send(make([]byte, 1000)), "message %d", i)
+			}
+			pause(time.Millisecond)
+			p.a.mu.Lock()
+			inFlight, unsent := p.a.transport.sctp.Outstanding()
+			p.a.mu.Unlock()
+			require.Zero(t, unsent)
+			require.GreaterOrEqual(t, inFlight, count*1000)
+			for range count {
+				require.Len(t, next(t, b).Data, 1000)
+			}
+		})
+	}
 }
 
 // On an idle connection a message does not wait, on a busy one it does until there are enough of them.

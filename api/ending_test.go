@@ -376,53 +376,56 @@ func TestStatsAfterTheEnd(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPair(t, Configuration{}, Configuration{})
-			a, b := p.connect("x", nil)
-			exchange(t, a, b, Message{Data: []byte("hello")})
-			exchange(t, b, a, Message{Data: []byte("hello")})
-			eventually(t, "connected", func() bool {
-				return p.a.Stats().ICEState == ICEStateCompleted && p.b.Stats().ICEState == ICEStateCompleted && p.a.Stats().Undelivered == 0
+			inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+				a, b := p.connect("x", nil)
+				exchange(t, a, b, Message{Data: []byte("hello")})
+				exchange(t, b, a, Message{Data: []byte("hello")})
+				eventually(t, "connected", func() bool {
+					return p.a.Stats().ICEState == ICEStateCompleted && p.b.Stats().ICEState == ICEStateCompleted && p.a.Stats().Undelivered == 0
+				})
+				before := p.a.Stats()
+				require.NotEmpty(t, before.CipherSuite)
+				require.Positive(t, before.RTT)
+				require.True(t, before.Local.Addr.IsValid() && before.Remote.Addr.IsValid())
+				require.NoError(t, end(&p.pair))
+				eventually(t, "ended", func() bool { return p.a.State() >= StateFailed })
+				<-p.a.ending.done
+				after := p.a.Stats()
+				require.Equal(t, before.CipherSuite, after.CipherSuite)
+				require.Positive(t, after.RTT)
+				require.Equal(t, before.Local, after.Local)
+				require.Equal(t, before.Remote, after.Remote)
+				require.Equal(t, before.Messages, after.Messages)
+				require.GreaterOrEqual(t, after.BytesSent, before.BytesSent)
+				require.GreaterOrEqual(t, after.BytesReceived, before.BytesReceived)
+				require.GreaterOrEqual(t, after.ICE.RequestsSent, before.ICE.RequestsSent)
+				require.GreaterOrEqual(t, after.ICE.ResponsesReceived, before.ICE.ResponsesReceived)
+				require.GreaterOrEqual(t, after.SCTP.PacketsSent, before.SCTP.PacketsSent)
+				require.GreaterOrEqual(t, after.SCTP.MessagesReceived, before.SCTP.MessagesReceived)
+				require.Zero(t, after.Undelivered)
+				require.Zero(t, after.BufferedAmount)
+				require.Equal(t, after, p.a.Stats(), "nothing changes any more")
 			})
-			before := p.a.Stats()
-			require.NotEmpty(t, before.CipherSuite)
-			require.Positive(t, before.RTT)
-			require.True(t, before.Local.Addr.IsValid() && before.Remote.Addr.IsValid())
-			require.NoError(t, end(p))
-			eventually(t, "ended", func() bool { return p.a.State() >= StateFailed })
-			<-p.a.ending.done
-			after := p.a.Stats()
-			require.Equal(t, before.CipherSuite, after.CipherSuite)
-			require.Positive(t, after.RTT)
-			require.Equal(t, before.Local, after.Local)
-			require.Equal(t, before.Remote, after.Remote)
-			require.Equal(t, before.Messages, after.Messages)
-			require.GreaterOrEqual(t, after.BytesSent, before.BytesSent)
-			require.GreaterOrEqual(t, after.BytesReceived, before.BytesReceived)
-			require.GreaterOrEqual(t, after.ICE.RequestsSent, before.ICE.RequestsSent)
-			require.GreaterOrEqual(t, after.ICE.ResponsesReceived, before.ICE.ResponsesReceived)
-			require.GreaterOrEqual(t, after.SCTP.PacketsSent, before.SCTP.PacketsSent)
-			require.GreaterOrEqual(t, after.SCTP.MessagesReceived, before.SCTP.MessagesReceived)
-			require.Zero(t, after.Undelivered)
-			require.Zero(t, after.BufferedAmount)
-			require.Equal(t, after, p.a.Stats(), "nothing changes any more")
 		})
 	}
 }
 
 // Counters do not begin again with an ICE restart, and the pair is the last one until there is another.
 func TestStatsOverARestart(t *testing.T) {
-	s := newRollbackTest(t)
-	for range 3 {
-		before := s.a.Stats().ICE
-		require.NoError(t, s.a.RestartICE())
-		s.negotiate(t, s.a, s.b)
-		for _, pc := range []*PeerConnection{s.a, s.b} {
-			stats := pc.Stats()
-			require.True(t, stats.Local.Addr.IsValid() && stats.Remote.Addr.IsValid())
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		s := newRollbackTest(n)
+		for range 3 {
+			before := s.a.Stats().ICE
+			require.NoError(t, s.a.RestartICE())
+			s.negotiate(t, s.a, s.b)
+			for _, pc := range []*PeerConnection{s.a, s.b} {
+				stats := pc.Stats()
+				require.True(t, stats.Local.Addr.IsValid() && stats.Remote.Addr.IsValid())
+			}
+			s.wantPath(t)
+			after := s.a.Stats().ICE
+			require.Greater(t, after.RequestsSent, before.RequestsSent)
+			require.Greater(t, after.ResponsesReceived, before.ResponsesReceived)
 		}
-		s.wantPath(t)
-		after := s.a.Stats().ICE
-		require.Greater(t, after.RequestsSent, before.RequestsSent)
-		require.Greater(t, after.ResponsesReceived, before.ResponsesReceived)
-	}
+	})
 }

@@ -115,13 +115,17 @@ func errorTexts(t *testing.T, dir string) (texts []string) {
 
 // The errors that the public functions return, of each kind: one class, and a text without repetitions.
 func TestErrorsOfThePublicFunctions(t *testing.T) {
+	inNetwork(t, 1, testErrorsOfThePublicFunctions)
+}
+
+func testErrorsOfThePublicFunctions(t *testing.T, n *network) {
 	tooLong := strings.Repeat("x", maxNameLength+1)
-	open := newPair(t, Configuration{}, Configuration{})
+	open := n.pair(place{})
 	dc, _ := open.connect("x", nil)
-	idle := newConnection(t, Configuration{DisableAutoNegotiation: true})
+	idle := n.connection(manual)
 	waiting, err := idle.CreateDataChannel("waiting", nil)
 	require.NoError(t, err)
-	closed := newConnection(t, Configuration{})
+	closed := n.connection(Configuration{})
 	closedChannel, err := closed.CreateDataChannel("closed", nil)
 	require.NoError(t, err)
 	require.NoError(t, closed.CloseAndWait())
@@ -171,7 +175,8 @@ func TestErrorsOfThePublicFunctions(t *testing.T) {
 		"WebSocket: host":        {two(NewWebSocket("wss://", nil)), ErrInvalid},
 		"WebSocket: certificate": {two(NewWebSocketServer(WebSocketServerConfiguration{EnableTLS: true, CertificatePEMFile: missing, KeyPEMFile: missing}, nil)), ErrInvalid},
 	} {
-		t.Run(name, func(t *testing.T) { wantClass(t, c.err, c.class) })
+		require.ErrorIs(t, c.err, c.class, name)
+		wantClass(t, c.err, c.class)
 	}
 }
 

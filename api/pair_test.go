@@ -179,28 +179,29 @@ func (r *recorder) all() []string {
 }
 
 func TestTwoPeersExchangeMessages(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	a, b := p.connect("chat", &DataChannelInit{Protocol: "proto"})
-	require.Equal(t, "chat", b.Label())
-	require.Equal(t, "proto", b.Protocol())
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("chat", &DataChannelInit{Protocol: "proto"})
+		require.Equal(t, "chat", b.Label())
+		require.Equal(t, "proto", b.Protocol())
 
-	got := make(chan string, 10)
-	b.OnMessage(func(m Message) {
-		require.True(t, m.IsText)
-		got <- string(m.Data)
-		require.NoError(t, b.Send(append([]byte("re: "), m.Data...)))
-	})
-	require.NoError(t, a.SendText("hello"))
-	require.Equal(t, "hello", receive(t, got, "message"))
-	var answer Message
-	eventually(t, "the answer", func() bool {
-		var err error
-		answer, err = a.Receive()
-		return err == nil
-	})
-	require.Equal(t, "re: hello", string(answer.Data))
-	require.False(t, answer.IsText)
-	eventually(t, "both connected", func() bool {
-		return p.a.State() == StateConnected && p.b.State() == StateConnected
+		got := make(chan string, 10)
+		b.OnMessage(func(m Message) {
+			require.True(t, m.IsText)
+			got <- string(m.Data)
+			require.NoError(t, b.Send(append([]byte("re: "), m.Data...)))
+		})
+		require.NoError(t, a.SendText("hello"))
+		require.Equal(t, "hello", receive(t, got, "message"))
+		var answer Message
+		eventually(t, "the answer", func() bool {
+			var err error
+			answer, err = a.Receive()
+			return err == nil
+		})
+		require.Equal(t, "re: hello", string(answer.Data))
+		require.False(t, answer.IsText)
+		eventually(t, "both connected", func() bool {
+			return p.a.State() == StateConnected && p.b.State() == StateConnected
+		})
 	})
 }

@@ -14,36 +14,38 @@ import (
 func TestPathMTURises(t *testing.T) {
 	for name, suites := range map[string][]uint16{"own records": nil, "records of the library": {tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}} {
 		t.Run(name, func(t *testing.T) {
-			p := newTunedPair(t, Configuration{}, Configuration{}, tuning{cipherSuites: suites})
-			a, b := p.connect("bulk", nil)
-			require.Equal(t, DefaultMTU-link.IPUDPHeaders-dtlsOverhead, p.a.Stats().SCTP.MTU)
-			require.Zero(t, p.a.Stats().SCTP.MTUProbesSent) // a small message is no reason
+			inSimulation(t, 1, place{tune: tuning{cipherSuites: suites}}, func(t *testing.T, p *simulation) {
+				a, b := p.connect("bulk", nil)
+				require.Equal(t, DefaultMTU-link.IPUDPHeaders-dtlsOverhead, p.a.Stats().SCTP.MTU)
+				require.Zero(t, p.a.Stats().SCTP.MTUProbesSent) // a small message is no reason
 
-			largest := maxDiscoveredMTU - link.IPUDPHeaders - gcmOverhead // rounded down to whole words
-			eventually(t, "the largest packets", func() bool {
-				exchange(t, a, b, Message{Data: make([]byte, 200_000)})
-				return p.a.Stats().SCTP.MTU == largest&^3
+				largest := maxDiscoveredMTU - link.IPUDPHeaders - gcmOverhead // rounded down to whole words
+				eventually(t, "the largest packets", func() bool {
+					exchange(t, a, b, Message{Data: make([]byte, 200_000)})
+					return p.a.Stats().SCTP.MTU == largest&^3
+				})
+				require.Equal(t, p.b.transport.sctpMTU(), p.b.Stats().SCTP.MTU) // it has sent nothing
+
+				if suites != nil {
+					return // those are not counted
+				}
+				before := p.a.Stats()
+				exchange(t, a, b, Message{Data: make([]byte, 250_000)})
+				after := p.a.Stats()
+				size := float64(after.BytesSent-before.BytesSent) / float64(after.DatagramsSent-before.DatagramsSent)
+				require.Greater(t, size, float64(DefaultMTU-link.IPUDPHeaders))
+				require.LessOrEqual(t, size, float64(maxDiscoveredMTU-link.IPUDPHeaders))
+				require.Zero(t, after.SendErrors)
 			})
-			require.Equal(t, p.b.transport.sctpMTU(), p.b.Stats().SCTP.MTU) // it has sent nothing
-
-			if suites != nil {
-				return // those are not counted
-			}
-			before := p.a.Stats()
-			exchange(t, a, b, Message{Data: make([]byte, 250_000)})
-			after := p.a.Stats()
-			size := float64(after.BytesSent-before.BytesSent) / float64(after.DatagramsSent-before.DatagramsSent)
-			require.Greater(t, size, float64(DefaultMTU-link.IPUDPHeaders))
-			require.LessOrEqual(t, size, float64(maxDiscoveredMTU-link.IPUDPHeaders))
-			require.Zero(t, after.SendErrors)
 		})
 	}
 
-	p := newPair(t, Configuration{MTU: 1280}, Configuration{MTU: 1280})
-	a, b := p.connect("bulk", nil)
-	for range 5 {
-		exchange(t, a, b, Message{Data: make([]byte, 200_000)})
-	}
-	require.Zero(t, p.a.Stats().SCTP.MTUProbesSent)
-	require.Equal(t, 1280-link.IPUDPHeaders-dtlsOverhead, p.a.Stats().SCTP.MTU)
+	inSimulation(t, 1, place{a: Configuration{MTU: 1280}, b: Configuration{MTU: 1280}}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("bulk", nil)
+		for range 5 {
+			exchange(t, a, b, Message{Data: make([]byte, 200_000)})
+		}
+		require.Zero(t, p.a.Stats().SCTP.MTUProbesSent)
+		require.Equal(t, 1280-link.IPUDPHeaders-dtlsOverhead, p.a.Stats().SCTP.MTU)
+	})
 }

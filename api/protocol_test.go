@@ -24,50 +24,52 @@ func (p *pair) inject(stream uint16, ppid uint32, data string) {
 }
 
 func TestDeprecatedPartsAreJoined(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{MaxMessageSize: 1000})
-	a, b := p.connect("x", nil)
-	stream := must(a.Stream())
-	p.inject(stream, dcep.PPIDStringPartial, "one ")
-	p.inject(stream, dcep.PPIDStringPartial, "message ")
-	p.inject(stream, dcep.PPIDString, "in parts")
-	require.Equal(t, Message{Data: []byte("one message in parts"), IsText: true}, next(t, b))
-	p.inject(stream, dcep.PPIDBinaryPartial, "a")
-	p.inject(stream, dcep.PPIDBinary, "b")
-	require.Equal(t, Message{Data: []byte("ab")}, next(t, b))
+	inSimulation(t, 1, place{b: Configuration{MaxMessageSize: 1000}}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		stream := must(a.Stream())
+		p.inject(stream, dcep.PPIDStringPartial, "one ")
+		p.inject(stream, dcep.PPIDStringPartial, "message ")
+		p.inject(stream, dcep.PPIDString, "in parts")
+		require.Equal(t, Message{Data: []byte("one message in parts"), IsText: true}, next(t, b))
+		p.inject(stream, dcep.PPIDBinaryPartial, "a")
+		p.inject(stream, dcep.PPIDBinary, "b")
+		require.Equal(t, Message{Data: []byte("ab")}, next(t, b))
 
-	for range 3 { // together above the maximum: dropped
-		p.inject(stream, dcep.PPIDBinaryPartial, strings.Repeat("x", 400))
-	}
-	p.inject(stream, dcep.PPIDBinary, "end")
-	p.inject(stream, 99, "of an unknown kind")
-	p.inject(stream, dcep.PPIDStringEmpty, "\x00")
-	p.inject(stream, dcep.PPIDBinaryEmpty, "ignored")
-	require.Equal(t, Message{Data: []byte{}, IsText: true}, next(t, b))
-	require.Equal(t, Message{Data: []byte{}}, next(t, b))
-	require.Equal(t, 0, b.AvailableAmount())
+		for range 3 { // together above the maximum: dropped
+			p.inject(stream, dcep.PPIDBinaryPartial, strings.Repeat("x", 400))
+		}
+		p.inject(stream, dcep.PPIDBinary, "end")
+		p.inject(stream, 99, "of an unknown kind")
+		p.inject(stream, dcep.PPIDStringEmpty, "\x00")
+		p.inject(stream, dcep.PPIDBinaryEmpty, "ignored")
+		require.Equal(t, Message{Data: []byte{}, IsText: true}, next(t, b))
+		require.Equal(t, Message{Data: []byte{}}, next(t, b))
+		require.Equal(t, 0, b.AvailableAmount())
+	})
 }
 
 func TestPeersThatBreakTheEstablishmentProtocol(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	a, b := p.connect("x", nil)
-	stream := must(a.Stream())
-	open, err := dcep.Open{Label: "second"}.Append(nil)
-	require.NoError(t, err)
-	p.inject(stream, dcep.PPIDDCEP, string(open)) // on a stream in use
-	p.inject(stream, dcep.PPIDDCEP, "\x03garbage")
-	p.inject(500, dcep.PPIDDCEP, "\x02") // an ACK of nothing
-	for range 3 {
-		p.inject(501, dcep.PPIDString, "data without a channel") // waits for one
-	}
-	require.Equal(t, "still there", string(exchange(t, a, b, Message{Data: []byte("still there")}).Data))
-	require.Equal(t, 1, p.b.Stats().Channels)
-	require.Equal(t, "x", b.Label())
-	p.b.mu.Lock()
-	require.LessOrEqual(t, len(p.b.channels.lives), 1)
-	p.b.mu.Unlock()
-	// A channel that the peer then opens there the right way works.
-	p.inject(503, dcep.PPIDDCEP, string(open))
-	eventually(t, "the channel", func() bool { return p.b.Stats().Channels == 2 })
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		stream := must(a.Stream())
+		open, err := dcep.Open{Label: "second"}.Append(nil)
+		require.NoError(t, err)
+		p.inject(stream, dcep.PPIDDCEP, string(open)) // on a stream in use
+		p.inject(stream, dcep.PPIDDCEP, "\x03garbage")
+		p.inject(500, dcep.PPIDDCEP, "\x02") // an ACK of nothing
+		for range 3 {
+			p.inject(501, dcep.PPIDString, "data without a channel") // waits for one
+		}
+		require.Equal(t, "still there", string(exchange(t, a, b, Message{Data: []byte("still there")}).Data))
+		require.Equal(t, 1, p.b.Stats().Channels)
+		require.Equal(t, "x", b.Label())
+		p.b.mu.Lock()
+		require.LessOrEqual(t, len(p.b.channels.lives), 1)
+		p.b.mu.Unlock()
+		// A channel that the peer then opens there the right way works.
+		p.inject(503, dcep.PPIDDCEP, string(open))
+		eventually(t, "the channel", func() bool { return p.b.Stats().Channels == 2 })
+	})
 }
 
 func TestTheEventQueueStopsThePeer(t *testing.T) {
@@ -149,30 +151,31 @@ func TestServerReflexiveCandidates(t *testing.T) {
 // RFC 8831, section 6.7: data channels need resets of the peer's own streams, and Firefox adds streams of
 // its own. Its other re-configuration requests are denied.
 func TestReconfigurationRequestsAreDenied(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	a, b := p.connect("x", nil)
-	request := func(f func(association *sctp.Association) error) {
-		p.a.lock()
-		require.NoError(t, f(p.a.transport.sctp))
-		p.a.unlock()
-	}
-	request(func(s *sctp.Association) error { return s.ResetAssociation(p.a.now) })
-	request(func(s *sctp.Association) error { return s.RequestStreamReset(p.a.now) })
-	request(func(s *sctp.Association) error { return s.AddStreams(p.a.now, 1, 1) })
-	for i := range 20 { // the requests go along with messages
-		require.NoError(t, a.Send([]byte{byte(i)}))
-		require.Equal(t, []byte{byte(i)}, next(t, b).Data)
-		require.NoError(t, b.Send([]byte{byte(i)}))
-		require.Equal(t, []byte{byte(i)}, next(t, a).Data)
-	}
-	eventually(t, "one more stream", func() bool {
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		request := func(f func(association *sctp.Association) error) {
+			p.a.lock()
+			require.NoError(t, f(p.a.transport.sctp))
+			p.a.unlock()
+		}
+		request(func(s *sctp.Association) error { return s.ResetAssociation(p.a.now) })
+		request(func(s *sctp.Association) error { return s.RequestStreamReset(p.a.now) })
+		request(func(s *sctp.Association) error { return s.AddStreams(p.a.now, 1, 1) })
+		for i := range 20 { // the requests go along with messages
+			require.NoError(t, a.Send([]byte{byte(i)}))
+			require.Equal(t, []byte{byte(i)}, next(t, b).Data)
+			require.NoError(t, b.Send([]byte{byte(i)}))
+			require.Equal(t, []byte{byte(i)}, next(t, a).Data)
+		}
+		eventually(t, "one more stream", func() bool {
+			p.b.lock()
+			defer p.b.unlock()
+			_, in := p.b.transport.sctp.Streams()
+			return in == maxStreams+1
+		})
 		p.b.lock()
-		defer p.b.unlock()
-		_, in := p.b.transport.sctp.Streams()
-		return in == maxStreams+1
+		out, _ := p.b.transport.sctp.Streams()
+		p.b.unlock()
+		require.EqualValues(t, maxStreams, out)
 	})
-	p.b.lock()
-	out, _ := p.b.transport.sctp.Streams()
-	p.b.unlock()
-	require.EqualValues(t, maxStreams, out)
 }

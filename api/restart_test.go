@@ -18,68 +18,70 @@ func credentials(t *testing.T, d SessionDescription) string {
 }
 
 func TestRestartICE(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{})
-	require.NoError(t, p.a.RestartICE(), "before the first answer it has no effect")
-	a, b := p.connect("x", nil)
-	for _, pc := range []*PeerConnection{p.a, p.b, p.a} {
-		before := [2]string{credentials(t, must(p.a.LocalDescription())), credentials(t, must(p.b.LocalDescription()))}
-		require.NoError(t, pc.RestartICE())
-		require.NoError(t, a.SendText("over the old path or the new"))
-		require.True(t, a.IsOpen())
-		next(t, b)
-		eventually(t, "new credentials on both sides", func() bool {
-			return p.a.SignalingState() == SignalingStateStable && p.b.SignalingState() == SignalingStateStable &&
-				credentials(t, must(p.a.LocalDescription())) != before[0] && credentials(t, must(p.b.LocalDescription())) != before[1]
-		})
-		eventually(t, "a new path", func() bool {
-			return p.a.ICEState() == ICEStateCompleted && p.b.ICEState() == ICEStateCompleted
-		})
-		require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
-		require.Equal(t, "y", string(exchange(t, b, a, Message{Data: []byte("y")}).Data))
-		require.False(t, pc.NegotiationNeeded())
-	}
-	eventually(t, "connected", func() bool { return p.a.State() == StateConnected && p.b.State() == StateConnected })
-	require.NoError(t, p.a.Close())
-	require.ErrorIs(t, p.a.RestartICE(), ErrFailure)
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		require.NoError(t, p.a.RestartICE(), "before the first answer it has no effect")
+		a, b := p.connect("x", nil)
+		for _, pc := range []*PeerConnection{p.a, p.b, p.a} {
+			before := [2]string{credentials(t, must(p.a.LocalDescription())), credentials(t, must(p.b.LocalDescription()))}
+			require.NoError(t, pc.RestartICE())
+			require.NoError(t, a.SendText("over the old path or the new"))
+			require.True(t, a.IsOpen())
+			next(t, b)
+			eventually(t, "new credentials on both sides", func() bool {
+				return p.a.SignalingState() == SignalingStateStable && p.b.SignalingState() == SignalingStateStable &&
+					credentials(t, must(p.a.LocalDescription())) != before[0] && credentials(t, must(p.b.LocalDescription())) != before[1]
+			})
+			eventually(t, "a new path", func() bool {
+				return p.a.ICEState() == ICEStateCompleted && p.b.ICEState() == ICEStateCompleted
+			})
+			require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))
+			require.Equal(t, "y", string(exchange(t, b, a, Message{Data: []byte("y")}).Data))
+			require.False(t, pc.NegotiationNeeded())
+		}
+		eventually(t, "connected", func() bool { return p.a.State() == StateConnected && p.b.State() == StateConnected })
+		require.NoError(t, p.a.Close())
+		require.ErrorIs(t, p.a.RestartICE(), ErrFailure)
+	})
 }
 
 func TestRestartICEThatIsRolledBack(t *testing.T) {
-	p := newPair(t, manual, manual)
-	p.a.OnLocalDescription(nil)
-	p.b.OnLocalDescription(nil)
-	dc, err := p.a.CreateDataChannel("x", nil)
-	require.NoError(t, err)
-	accepted := make(chan *DataChannel, 1)
-	p.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
-	negotiate := func() {
+	inSimulation(t, 1, place{a: manual, b: manual}, func(t *testing.T, p *simulation) {
+		p.a.OnLocalDescription(nil)
+		p.b.OnLocalDescription(nil)
+		dc, err := p.a.CreateDataChannel("x", nil)
+		require.NoError(t, err)
+		accepted := make(chan *DataChannel, 1)
+		p.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
+		negotiate := func() {
+			require.NoError(t, p.a.SetLocalDescription(DescriptionOffer))
+			require.NoError(t, p.b.SetRemoteDescription(must(p.a.LocalDescription())))
+			require.NoError(t, p.b.SetLocalDescription(DescriptionAnswer))
+			require.NoError(t, p.a.SetRemoteDescription(must(p.b.LocalDescription())))
+		}
+		negotiate()
+		b := receive(t, accepted, "channel")
+		before := must(p.a.LocalDescription())
+
+		require.NoError(t, p.a.RestartICE())
+		require.True(t, p.a.NegotiationNeeded())
+		require.Equal(t, SignalingStateStable, p.a.SignalingState())
+		made := must(p.a.CreateOffer())
+		require.NotEqual(t, credentials(t, before), credentials(t, made))
 		require.NoError(t, p.a.SetLocalDescription(DescriptionOffer))
+		require.Equal(t, credentials(t, made), credentials(t, must(p.a.LocalDescription())))
 		require.NoError(t, p.b.SetRemoteDescription(must(p.a.LocalDescription())))
-		require.NoError(t, p.b.SetLocalDescription(DescriptionAnswer))
-		require.NoError(t, p.a.SetRemoteDescription(must(p.b.LocalDescription())))
-	}
-	negotiate()
-	b := receive(t, accepted, "channel")
-	before := must(p.a.LocalDescription())
+		require.NotEqual(t, credentials(t, must(p.b.CreateAnswer())), credentials(t, must(p.b.LocalDescription())))
+		require.NoError(t, p.a.SetLocalDescription(DescriptionRollback))
+		require.NoError(t, p.b.SetRemoteDescription(SessionDescription{Type: DescriptionRollback}))
+		require.Equal(t, credentials(t, before), credentials(t, must(p.a.LocalDescription())))
+		require.Contains(t, must(p.a.LocalDescription()).SDP, "a=candidate:")
+		require.Equal(t, "x", string(exchange(t, dc, b, Message{Data: []byte("x")}).Data))
+		require.True(t, p.a.NegotiationNeeded(), "the restart is still wanted")
 
-	require.NoError(t, p.a.RestartICE())
-	require.True(t, p.a.NegotiationNeeded())
-	require.Equal(t, SignalingStateStable, p.a.SignalingState())
-	made := must(p.a.CreateOffer())
-	require.NotEqual(t, credentials(t, before), credentials(t, made))
-	require.NoError(t, p.a.SetLocalDescription(DescriptionOffer))
-	require.Equal(t, credentials(t, made), credentials(t, must(p.a.LocalDescription())))
-	require.NoError(t, p.b.SetRemoteDescription(must(p.a.LocalDescription())))
-	require.NotEqual(t, credentials(t, must(p.b.CreateAnswer())), credentials(t, must(p.b.LocalDescription())))
-	require.NoError(t, p.a.SetLocalDescription(DescriptionRollback))
-	require.NoError(t, p.b.SetRemoteDescription(SessionDescription{Type: DescriptionRollback}))
-	require.Equal(t, credentials(t, before), credentials(t, must(p.a.LocalDescription())))
-	require.Contains(t, must(p.a.LocalDescription()).SDP, "a=candidate:")
-	require.Equal(t, "x", string(exchange(t, dc, b, Message{Data: []byte("x")}).Data))
-	require.True(t, p.a.NegotiationNeeded(), "the restart is still wanted")
-
-	negotiate()
-	require.NotEqual(t, credentials(t, before), credentials(t, must(p.a.LocalDescription())))
-	time.Sleep(10 * time.Millisecond)
-	require.Equal(t, "x", string(exchange(t, dc, b, Message{Data: []byte("x")}).Data))
-	require.False(t, p.a.NegotiationNeeded())
+		negotiate()
+		require.NotEqual(t, credentials(t, before), credentials(t, must(p.a.LocalDescription())))
+		time.Sleep(10 * time.Millisecond)
+		require.Equal(t, "x", string(exchange(t, dc, b, Message{Data: []byte("x")}).Data))
+		require.False(t, p.a.NegotiationNeeded())
+	})
 }

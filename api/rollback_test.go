@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,13 +18,10 @@ type rollbackTest struct {
 	x, y *DataChannel // the ends of a channel that is open all the while
 }
 
-func newRollbackTest(t *testing.T) *rollbackTest {
+func newRollbackTest(n *network) *rollbackTest {
+	t := n.t
 	t.Helper()
-	s := &rollbackTest{pair: newPair(t, manual, manual)}
-	for _, pc := range []*PeerConnection{s.a, s.b} {
-		pc.OnLocalDescription(nil)
-		pc.OnLocalCandidate(nil)
-	}
+	s := &rollbackTest{pair: &n.pair(place{a: manual, b: manual, unconnected: true}).pair}
 	accepted := make(chan *DataChannel, 1)
 	s.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
 	var err error
@@ -146,55 +144,57 @@ func TestRollbackOfARestart(t *testing.T) {
 	} {
 		for _, side := range []string{"a offers", "b offers"} {
 			t.Run(c.name+", "+side, func(t *testing.T) {
-				s := newRollbackTest(t)
-				offerer, answerer := s.a, s.b
-				if side == "b offers" {
-					offerer, answerer = s.b, s.a
-				}
-				before := [2]SessionDescription{must(offerer.LocalDescription()), must(answerer.LocalDescription())}
-				require.NoError(t, offerer.RestartICE())
-				c.reach(t, s, offerer, answerer)
-				require.Equal(t, c.offererState, offerer.SignalingState())
-				require.Equal(t, c.answererState, answerer.SignalingState())
-				require.NotEqual(t, credentials(t, before[0]), credentials(t, must(offerer.LocalDescription())))
-				late := [2][]string{candidatesOf(must(offerer.LocalDescription())), candidatesOf(must(answerer.LocalDescription()))}
-				s.wantTraffic(t, "before the rollback")
-
-				require.NoError(t, c.offerer(offerer))
-				if c.answerer != nil {
-					require.NoError(t, c.answerer(answerer))
-				}
-				for i, pc := range []*PeerConnection{offerer, answerer} {
-					require.Equal(t, SignalingStateStable, pc.SignalingState())
-					require.Equal(t, before[i], must(pc.LocalDescription()))
-					require.Equal(t, GatheringStateComplete, pc.GatheringState())
-					require.Equal(t, before[1-i].SDP, must(pc.RemoteDescription()).SDP)
-					for _, text := range late[1-i] {
-						other := strings.Replace(text, " 127.0.0.1 ", " 127.0.0.2 ", 1)
-						if strings.Contains(text, credentials(t, before[1-i])) {
-							continue // this side had not restarted
-						}
-						require.NotEqual(t, text, other)
-						require.NoError(t, pc.AddRemoteCandidate(Candidate{Candidate: other, Mid: "0"}))
+				inNetwork(t, 1, func(t *testing.T, n *network) {
+					s := newRollbackTest(n)
+					offerer, answerer := s.a, s.b
+					if side == "b offers" {
+						offerer, answerer = s.b, s.a
 					}
-					require.Equal(t, before[1-i].SDP, must(pc.RemoteDescription()).SDP, "late candidates are ignored")
-				}
-				s.wantTraffic(t, "after the rollback")
-				s.wantPath(t)
+					before := [2]SessionDescription{must(offerer.LocalDescription()), must(answerer.LocalDescription())}
+					require.NoError(t, offerer.RestartICE())
+					c.reach(t, s, offerer, answerer)
+					require.Equal(t, c.offererState, offerer.SignalingState())
+					require.Equal(t, c.answererState, answerer.SignalingState())
+					require.NotEqual(t, credentials(t, before[0]), credentials(t, must(offerer.LocalDescription())))
+					late := [2][]string{candidatesOf(must(offerer.LocalDescription())), candidatesOf(must(answerer.LocalDescription()))}
+					s.wantTraffic(t, "before the rollback")
 
-				// The peer's own offer is answered with the old credentials while the restart is still wanted.
-				s.negotiate(t, answerer, offerer)
-				require.Equal(t, credentials(t, before[0]), credentials(t, must(offerer.LocalDescription())))
-				require.Equal(t, credentials(t, before[1]), credentials(t, must(answerer.LocalDescription())))
-				s.wantTraffic(t, "after an offer of the peer")
+					require.NoError(t, c.offerer(offerer))
+					if c.answerer != nil {
+						require.NoError(t, c.answerer(answerer))
+					}
+					for i, pc := range []*PeerConnection{offerer, answerer} {
+						require.Equal(t, SignalingStateStable, pc.SignalingState())
+						require.Equal(t, before[i], must(pc.LocalDescription()))
+						require.Equal(t, GatheringStateComplete, pc.GatheringState())
+						require.Equal(t, before[1-i].SDP, must(pc.RemoteDescription()).SDP)
+						for _, text := range late[1-i] {
+							other := strings.Replace(text, " 198.51.100.", " 203.0.113.", 1)
+							if strings.Contains(text, credentials(t, before[1-i])) {
+								continue // this side had not restarted
+							}
+							require.NotEqual(t, text, other)
+							require.NoError(t, pc.AddRemoteCandidate(Candidate{Candidate: other, Mid: "0"}))
+						}
+						require.Equal(t, before[1-i].SDP, must(pc.RemoteDescription()).SDP, "late candidates are ignored")
+					}
+					s.wantTraffic(t, "after the rollback")
+					s.wantPath(t)
 
-				require.NoError(t, offerer.RestartICE())
-				s.negotiate(t, offerer, answerer)
-				require.NotEqual(t, credentials(t, before[0]), credentials(t, must(offerer.LocalDescription())))
-				require.NotEqual(t, credentials(t, before[1]), credentials(t, must(answerer.LocalDescription())))
-				s.wantPath(t)
-				s.wantTraffic(t, "after the next restart")
-				require.False(t, offerer.NegotiationNeeded())
+					// The peer's own offer is answered with the old credentials while the restart is still wanted.
+					s.negotiate(t, answerer, offerer)
+					require.Equal(t, credentials(t, before[0]), credentials(t, must(offerer.LocalDescription())))
+					require.Equal(t, credentials(t, before[1]), credentials(t, must(answerer.LocalDescription())))
+					s.wantTraffic(t, "after an offer of the peer")
+
+					require.NoError(t, offerer.RestartICE())
+					s.negotiate(t, offerer, answerer)
+					require.NotEqual(t, credentials(t, before[0]), credentials(t, must(offerer.LocalDescription())))
+					require.NotEqual(t, credentials(t, before[1]), credentials(t, must(answerer.LocalDescription())))
+					s.wantPath(t)
+					s.wantTraffic(t, "after the next restart")
+					require.False(t, offerer.NegotiationNeeded())
+				})
 			})
 		}
 	}
@@ -212,73 +212,81 @@ func candidatesOf(d SessionDescription) (candidates []string) {
 
 // A restart that waits for its offer, or whose offer was made and not set, does not change the answer to another offer.
 func TestOfferOfThePeerBeforeTheRestartIsOffered(t *testing.T) {
-	for _, made := range []bool{false, true} {
-		s := newRollbackTest(t)
-		before := credentials(t, must(s.a.LocalDescription()))
-		require.NoError(t, s.a.RestartICE())
-		var offer SessionDescription
-		if made {
-			offer = must(s.a.CreateOffer())
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		for _, made := range []bool{false, true} {
+			s := newRollbackTest(n)
+			before := credentials(t, must(s.a.LocalDescription()))
+			require.NoError(t, s.a.RestartICE())
+			var offer SessionDescription
+			if made {
+				offer = must(s.a.CreateOffer())
+			}
+			s.negotiate(t, s.b, s.a)
+			require.Equal(t, before, credentials(t, must(s.a.LocalDescription())))
+			s.wantTraffic(t, "after the answer")
+			require.True(t, s.a.NegotiationNeeded())
+			s.negotiate(t, s.a, s.b)
+			if made {
+				require.Equal(t, credentials(t, offer), credentials(t, must(s.a.LocalDescription())), "it is the one that is set")
+			}
+			s.wantPath(t)
 		}
-		s.negotiate(t, s.b, s.a)
-		require.Equal(t, before, credentials(t, must(s.a.LocalDescription())))
-		s.wantTraffic(t, "after the answer")
-		require.True(t, s.a.NegotiationNeeded())
-		s.negotiate(t, s.a, s.b)
-		if made {
-			require.Equal(t, credentials(t, offer), credentials(t, must(s.a.LocalDescription())), "it is the one that is set")
-		}
-		s.wantPath(t)
-	}
+	})
 }
 
 // "It MUST change the SDP ice-pwd and ice-ufrag attribute values": a peer that answers a restart without one has not
 // understood it. The offer stays, to be rolled back, and the old path in use.
 func TestAnswerThatDoesNotRestart(t *testing.T) {
-	s := newRollbackTest(t)
-	old := must(s.b.LocalDescription())
-	require.NoError(t, s.a.RestartICE())
-	require.NoError(t, s.a.SetLocalDescription(DescriptionOffer))
-	for _, kind := range []DescriptionType{DescriptionAnswer, DescriptionPranswer} {
-		require.ErrorIs(t, s.a.SetRemoteDescription(SessionDescription{Type: kind, SDP: old.SDP}), ErrInvalid)
-		require.Equal(t, SignalingStateHaveLocalOffer, s.a.SignalingState())
-	}
-	s.wantTraffic(t, "in have-local-offer")
-	require.NoError(t, s.a.SetLocalDescription(DescriptionRollback))
-	s.negotiate(t, s.a, s.b)
-	s.wantPath(t)
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		s := newRollbackTest(n)
+		old := must(s.b.LocalDescription())
+		require.NoError(t, s.a.RestartICE())
+		require.NoError(t, s.a.SetLocalDescription(DescriptionOffer))
+		for _, kind := range []DescriptionType{DescriptionAnswer, DescriptionPranswer} {
+			require.ErrorIs(t, s.a.SetRemoteDescription(SessionDescription{Type: kind, SDP: old.SDP}), ErrInvalid)
+			require.Equal(t, SignalingStateHaveLocalOffer, s.a.SignalingState())
+		}
+		s.wantTraffic(t, "in have-local-offer")
+		require.NoError(t, s.a.SetLocalDescription(DescriptionRollback))
+		s.negotiate(t, s.a, s.b)
+		s.wantPath(t)
+	})
 }
 
 // An answer that was refused is not still to come when the peer's own offer rolls the local one back: that of the next
 // offer is no stray one.
 func TestAnswerThatDoesNotRestartBeforeAnOfferOfThePeer(t *testing.T) {
-	s := newRollbackTest(t)
-	old := must(s.b.LocalDescription())
-	require.NoError(t, s.a.RestartICE())
-	for range 3 {
-		require.NoError(t, s.a.SetLocalDescription(DescriptionOffer))
-		require.ErrorIs(t, s.a.SetRemoteDescription(SessionDescription{Type: DescriptionAnswer, SDP: old.SDP}), ErrInvalid)
-		s.negotiate(t, s.b, s.a)
-		s.wantTraffic(t, "after an offer of the peer")
-	}
-	s.negotiate(t, s.a, s.b)
-	s.wantPath(t)
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		s := newRollbackTest(n)
+		old := must(s.b.LocalDescription())
+		require.NoError(t, s.a.RestartICE())
+		for range 3 {
+			require.NoError(t, s.a.SetLocalDescription(DescriptionOffer))
+			require.ErrorIs(t, s.a.SetRemoteDescription(SessionDescription{Type: DescriptionAnswer, SDP: old.SDP}), ErrInvalid)
+			s.negotiate(t, s.b, s.a)
+			s.wantTraffic(t, "after an offer of the peer")
+		}
+		s.negotiate(t, s.a, s.b)
+		s.wantPath(t)
+	})
 }
 
 // Credentials of the program's choice are those of the restart, also when an offer with others was made before.
 func TestCredentialsOfARestartCanBeChosen(t *testing.T) {
-	s := newRollbackTest(t)
-	chosen := LocalDescriptionInit{ICEUfrag: "chosen", ICEPwd: strings.Repeat("p", 22)}
-	require.NoError(t, s.a.RestartICE())
-	must(s.a.CreateOffer())
-	require.NoError(t, s.a.SetLocalDescriptionInit(DescriptionOffer, chosen))
-	require.Equal(t, "chosen", credentials(t, must(s.a.LocalDescription())))
-	require.NoError(t, s.b.SetRemoteDescription(gatheredDescription(t, s.a)))
-	require.NoError(t, s.b.SetLocalDescription(DescriptionPranswer))
-	require.ErrorIs(t, s.b.SetLocalDescriptionInit(DescriptionAnswer, chosen), ErrFailure)
-	require.NoError(t, s.b.SetLocalDescription(DescriptionAnswer))
-	require.NoError(t, s.a.SetRemoteDescription(gatheredDescription(t, s.b)))
-	s.wantPath(t)
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		s := newRollbackTest(n)
+		chosen := LocalDescriptionInit{ICEUfrag: "chosen", ICEPwd: strings.Repeat("p", 22)}
+		require.NoError(t, s.a.RestartICE())
+		must(s.a.CreateOffer())
+		require.NoError(t, s.a.SetLocalDescriptionInit(DescriptionOffer, chosen))
+		require.Equal(t, "chosen", credentials(t, must(s.a.LocalDescription())))
+		require.NoError(t, s.b.SetRemoteDescription(gatheredDescription(t, s.a)))
+		require.NoError(t, s.b.SetLocalDescription(DescriptionPranswer))
+		require.ErrorIs(t, s.b.SetLocalDescriptionInit(DescriptionAnswer, chosen), ErrFailure)
+		require.NoError(t, s.b.SetLocalDescription(DescriptionAnswer))
+		require.NoError(t, s.a.SetRemoteDescription(gatheredDescription(t, s.b)))
+		s.wantPath(t)
+	})
 }
 
 // signalling carries the descriptions and candidates of two connections that negotiate by themselves, in order for
@@ -312,13 +320,7 @@ func newSignalling(t *testing.T, p *pair) *signalling {
 // settle waits until all callbacks that are due have run.
 func (s *signalling) settle() {
 	s.t.Helper()
-	for _, pc := range s.pcs {
-		eventually(s.t, "the callbacks have run", func() bool {
-			pc.mu.Lock()
-			defer pc.mu.Unlock()
-			return !pc.queue.running
-		})
-	}
+	synctest.Wait()
 }
 
 // deliver brings the next thing that one side said to the other, and reports whether there was one.
@@ -353,34 +355,36 @@ func (s *signalling) drain(r *rand.Rand) {
 func TestRestartsThatCross(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			r := rand.New(rand.NewPCG(seed, 0))
-			s := &rollbackTest{pair: newPair(t, Configuration{}, Configuration{})}
-			s.x, s.y = s.connect("x", nil)
-			wire := newSignalling(t, s.pair)
-			s.wantPath(t)
-			for range 2 + r.IntN(6) {
-				pc := wire.pcs[r.IntN(2)]
-				switch r.IntN(4) {
-				case 0:
-					require.NoError(t, pc.RestartICE())
-				case 1:
-					if pc.SignalingState() == SignalingStateStable {
-						require.NoError(t, pc.SetLocalDescription(DescriptionOffer))
+			inNetwork(t, 1, func(t *testing.T, n *network) {
+				r := rand.New(rand.NewPCG(seed, 0))
+				s := &rollbackTest{pair: &n.pair(place{}).pair}
+				s.x, s.y = s.connect("x", nil)
+				wire := newSignalling(t, s.pair)
+				s.wantPath(t)
+				for range 2 + r.IntN(6) {
+					pc := wire.pcs[r.IntN(2)]
+					switch r.IntN(4) {
+					case 0:
+						require.NoError(t, pc.RestartICE())
+					case 1:
+						if pc.SignalingState() == SignalingStateStable {
+							require.NoError(t, pc.SetLocalDescription(DescriptionOffer))
+						}
+					default:
+						for range r.IntN(4) {
+							wire.deliver(r.IntN(2))
+						}
 					}
-				default:
-					for range r.IntN(4) {
-						wire.deliver(r.IntN(2))
-					}
+					s.wantTraffic(t, "meanwhile")
 				}
-				s.wantTraffic(t, "meanwhile")
-			}
-			wire.drain(r)
-			for _, pc := range wire.pcs {
-				require.Equal(t, SignalingStateStable, pc.SignalingState())
-				require.False(t, pc.NegotiationNeeded())
-			}
-			s.wantPath(t)
-			s.wantTraffic(t, "in the end")
+				wire.drain(r)
+				for _, pc := range wire.pcs {
+					require.Equal(t, SignalingStateStable, pc.SignalingState())
+					require.False(t, pc.NegotiationNeeded())
+				}
+				s.wantPath(t)
+				s.wantTraffic(t, "in the end")
+			})
 		})
 	}
 }
@@ -388,25 +392,27 @@ func TestRestartsThatCross(t *testing.T) {
 // A peer that rolls its own restart back for ours as browsers do, while we roll ours back for its: its answer has
 // credentials that we do not know, and a further restart brings both together.
 func TestRestartsThatCrossWithAPeerThatChoosesNewCredentials(t *testing.T) {
-	s := newRollbackTest(t)
-	for _, pc := range []*PeerConnection{s.a, s.b} {
-		require.NoError(t, pc.RestartICE())
-		require.NoError(t, pc.SetLocalDescription(DescriptionOffer))
-	}
-	offers := [2]SessionDescription{gatheredDescription(t, s.a), gatheredDescription(t, s.b)}
-	require.NoError(t, s.b.SetLocalDescription(DescriptionRollback)) // forgets the credentials that it has offered
-	require.NoError(t, s.b.SetRemoteDescription(offers[0]))
-	require.NoError(t, s.b.SetLocalDescription(DescriptionAnswer))
-	require.NoError(t, s.a.SetRemoteDescription(offers[1]))
-	require.NoError(t, s.a.SetLocalDescription(DescriptionAnswer))
-	require.False(t, s.a.NegotiationNeeded())
-	require.NoError(t, s.a.SetRemoteDescription(gatheredDescription(t, s.b)))
-	require.ErrorIs(t, s.b.SetRemoteDescription(gatheredDescription(t, s.a)), ErrFailure)
-	require.False(t, agree(s.a, s.b))
-	require.True(t, s.a.NegotiationNeeded())
-	s.negotiate(t, s.a, s.b)
-	s.wantPath(t)
-	s.wantTraffic(t, "in the end")
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		s := newRollbackTest(n)
+		for _, pc := range []*PeerConnection{s.a, s.b} {
+			require.NoError(t, pc.RestartICE())
+			require.NoError(t, pc.SetLocalDescription(DescriptionOffer))
+		}
+		offers := [2]SessionDescription{gatheredDescription(t, s.a), gatheredDescription(t, s.b)}
+		require.NoError(t, s.b.SetLocalDescription(DescriptionRollback)) // forgets the credentials that it has offered
+		require.NoError(t, s.b.SetRemoteDescription(offers[0]))
+		require.NoError(t, s.b.SetLocalDescription(DescriptionAnswer))
+		require.NoError(t, s.a.SetRemoteDescription(offers[1]))
+		require.NoError(t, s.a.SetLocalDescription(DescriptionAnswer))
+		require.False(t, s.a.NegotiationNeeded())
+		require.NoError(t, s.a.SetRemoteDescription(gatheredDescription(t, s.b)))
+		require.ErrorIs(t, s.b.SetRemoteDescription(gatheredDescription(t, s.a)), ErrFailure)
+		require.False(t, agree(s.a, s.b))
+		require.True(t, s.a.NegotiationNeeded())
+		s.negotiate(t, s.a, s.b)
+		s.wantPath(t)
+		s.wantTraffic(t, "in the end")
+	})
 }
 
 // The peer refuses every restart, as libraries do that do not know them. The connection that wants one goes on:
@@ -415,46 +421,48 @@ func TestRestartsThatCrossWithAPeerThatChoosesNewCredentials(t *testing.T) {
 func TestPeerThatRefusesRestarts(t *testing.T) {
 	for _, way := range []string{"rolled back by the program", "rolled back by the peer's offer"} {
 		t.Run(way, func(t *testing.T) {
-			s := &rollbackTest{pair: newPair(t, Configuration{}, Configuration{})}
-			s.x, s.y = s.connect("x", nil)
-			wire := newSignalling(t, s.pair)
-			s.wantPath(t)
-			r := rand.New(rand.NewPCG(1, 0))
-			before := credentials(t, must(s.a.LocalDescription()))
-			refused := 0
-			wire.refuses = func(to int, d SessionDescription) bool {
-				refuse := to == 1 && d.Type == DescriptionOffer && credentials(t, d) != before
-				if refuse {
-					refused++
+			inNetwork(t, 1, func(t *testing.T, n *network) {
+				s := &rollbackTest{pair: &n.pair(place{}).pair}
+				s.x, s.y = s.connect("x", nil)
+				wire := newSignalling(t, s.pair)
+				s.wantPath(t)
+				r := rand.New(rand.NewPCG(1, 0))
+				before := credentials(t, must(s.a.LocalDescription()))
+				refused := 0
+				wire.refuses = func(to int, d SessionDescription) bool {
+					refuse := to == 1 && d.Type == DescriptionOffer && credentials(t, d) != before
+					if refuse {
+						refused++
+					}
+					return refuse
 				}
-				return refuse
-			}
-			require.NoError(t, s.a.RestartICE())
-			wire.drain(r)
-			require.Equal(t, SignalingStateHaveLocalOffer, s.a.SignalingState())
-			require.Equal(t, 1, refused)
-			s.wantTraffic(t, "in have-local-offer")
-			for range 3 {
-				if way == "rolled back by the program" {
-					require.NoError(t, s.a.SetLocalDescription(DescriptionRollback))
-					require.Equal(t, SignalingStateStable, s.a.SignalingState())
-					s.wantTraffic(t, "after the rollback")
-				}
-				require.NoError(t, s.b.SetLocalDescription(DescriptionOffer))
+				require.NoError(t, s.a.RestartICE())
 				wire.drain(r)
-				require.Equal(t, SignalingStateStable, s.b.SignalingState(), "its offer was answered")
-				require.True(t, agree(s.a, s.b) || s.a.SignalingState() == SignalingStateHaveLocalOffer)
-				s.wantTraffic(t, "after an offer of the peer")
-			}
-			wire.refuses = nil
-			if s.a.SignalingState() == SignalingStateHaveLocalOffer {
-				require.NoError(t, s.a.SetLocalDescription(DescriptionRollback))
-			}
-			require.NoError(t, s.a.RestartICE())
-			wire.drain(r)
-			s.wantPath(t)
-			require.NotEqual(t, before, credentials(t, must(s.a.LocalDescription())))
-			s.wantTraffic(t, "in the end")
+				require.Equal(t, SignalingStateHaveLocalOffer, s.a.SignalingState())
+				require.Equal(t, 1, refused)
+				s.wantTraffic(t, "in have-local-offer")
+				for range 3 {
+					if way == "rolled back by the program" {
+						require.NoError(t, s.a.SetLocalDescription(DescriptionRollback))
+						require.Equal(t, SignalingStateStable, s.a.SignalingState())
+						s.wantTraffic(t, "after the rollback")
+					}
+					require.NoError(t, s.b.SetLocalDescription(DescriptionOffer))
+					wire.drain(r)
+					require.Equal(t, SignalingStateStable, s.b.SignalingState(), "its offer was answered")
+					require.True(t, agree(s.a, s.b) || s.a.SignalingState() == SignalingStateHaveLocalOffer)
+					s.wantTraffic(t, "after an offer of the peer")
+				}
+				wire.refuses = nil
+				if s.a.SignalingState() == SignalingStateHaveLocalOffer {
+					require.NoError(t, s.a.SetLocalDescription(DescriptionRollback))
+				}
+				require.NoError(t, s.a.RestartICE())
+				wire.drain(r)
+				s.wantPath(t)
+				require.NotEqual(t, before, credentials(t, must(s.a.LocalDescription())))
+				s.wantTraffic(t, "in the end")
+			})
 		})
 	}
 }
@@ -462,12 +470,14 @@ func TestPeerThatRefusesRestarts(t *testing.T) {
 // The candidates that a connection announces name its ufrag, so that the peer can tell one that comes late from those of
 // another generation (https://www.rfc-editor.org/rfc/rfc8838.html#section-9).
 func TestCandidatesNameTheirGeneration(t *testing.T) {
-	pc := newConnection(t, Configuration{})
-	found := make(chan Candidate, 10)
-	pc.OnLocalCandidate(func(c Candidate) { found <- c })
-	_, err := pc.CreateDataChannel("x", nil)
-	require.NoError(t, err)
-	c, err := ice.ParseCandidate(receive(t, found, "candidate").Candidate)
-	require.NoError(t, err)
-	require.Contains(t, c.Extensions, ice.Extension{Key: "ufrag", Value: credentials(t, must(pc.LocalDescription()))})
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		pc := n.connection(Configuration{})
+		found := make(chan Candidate, 10)
+		pc.OnLocalCandidate(func(c Candidate) { found <- c })
+		_, err := pc.CreateDataChannel("x", nil)
+		require.NoError(t, err)
+		c, err := ice.ParseCandidate(receive(t, found, "candidate").Candidate)
+		require.NoError(t, err)
+		require.Contains(t, c.Extensions, ice.Extension{Key: "ufrag", Value: credentials(t, must(pc.LocalDescription()))})
+	})
 }

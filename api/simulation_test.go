@@ -283,3 +283,20 @@ func sendDatagram(t *testing.T, path link.Path, datagram []byte) {
 	o.Commit(&path, datagram)
 	require.NoError(t, o.Flush())
 }
+
+// A datagram takes the delays of both links on its way, however long nothing has happened in the network before.
+func TestSimulatedDatagramsTakeTheirTime(t *testing.T) {
+	inNetwork(t, 1, func(t *testing.T, n *network) {
+		from, to := must(n.host().Listen(address(0), 0, 0)), must(n.host().Listen(address(1), 0, 0))
+		defer to.Close()
+		defer from.Close()
+		arrived := make(chan time.Time, 1)
+		go func() { _ = to.Serve(func(*link.Inbound) { arrived <- time.Now() }) }()
+		for _, quiet := range []time.Duration{0, 2 * time.Millisecond, 7 * time.Millisecond, time.Second} {
+			pause(quiet)
+			sent := time.Now()
+			sendDatagram(t, from.PathTo(to.LocalAddr()), []byte{1})
+			require.InDelta(t, 2*hostLink.Delay.Seconds(), (<-arrived).Sub(sent).Seconds(), 1e-6, "after %v", quiet)
+		}
+	})
+}

@@ -367,31 +367,32 @@ func TestBothSidesOpenTheSameStream(t *testing.T) {
 // The label and the protocol count for the size of a message that the peer accepts; a message of the establishment
 // protocol that is larger than others may be ends nothing.
 func TestLongNamesAndSmallMessages(t *testing.T) {
-	p := newPair(t, Configuration{}, Configuration{MaxMessageSize: 1000})
-	a, b := p.connect("x", nil)
-	long, err := p.a.CreateDataChannel(strings.Repeat("x", 989), nil)
-	require.NoError(t, err)
-	failed := make(chan error, 1)
-	long.OnError(func(err error) { failed <- err })
-	err = receive(t, failed, "error")
-	require.ErrorIs(t, err, ErrFailure)
-	require.ErrorContains(t, err, "a message of 1001 bytes, the peer accepts 1000")
-	require.True(t, long.IsClosed())
-	p.connect(strings.Repeat("x", 988), nil)
+	inSimulation(t, 1, place{b: Configuration{MaxMessageSize: 1000}}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		long, err := p.a.CreateDataChannel(strings.Repeat("x", 989), nil)
+		require.NoError(t, err)
+		failed := make(chan error, 1)
+		long.OnError(func(err error) { failed <- err })
+		err = receive(t, failed, "error")
+		require.ErrorIs(t, err, ErrFailure)
+		require.ErrorContains(t, err, "a message of 1001 bytes, the peer accepts 1000")
+		require.True(t, long.IsClosed())
+		p.connect(strings.Repeat("x", 988), nil)
 
-	// A peer that does not care for the limit.
-	accepted := make(chan *DataChannel, 1)
-	p.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
-	open, err := dcep.Open{Label: strings.Repeat("l", 65535), Protocol: strings.Repeat("p", 65535)}.Append(nil)
-	require.NoError(t, err)
-	require.Len(t, open, dcep.MaxMessageSize)
-	p.inject(501, dcep.PPIDDCEP, string(open))
-	require.Len(t, receive(t, accepted, "channel").Label(), 65535)
-	require.Equal(t, "still there", string(exchange(t, a, b, Message{Data: []byte("still there")}).Data))
+		// A peer that does not care for the limit.
+		accepted := make(chan *DataChannel, 1)
+		p.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
+		open, err := dcep.Open{Label: strings.Repeat("l", 65535), Protocol: strings.Repeat("p", 65535)}.Append(nil)
+		require.NoError(t, err)
+		require.Len(t, open, dcep.MaxMessageSize)
+		p.inject(501, dcep.PPIDDCEP, string(open))
+		require.Len(t, receive(t, accepted, "channel").Label(), 65535)
+		require.Equal(t, "still there", string(exchange(t, a, b, Message{Data: []byte("still there")}).Data))
 
-	// Other messages keep to it.
-	p.inject(must(a.Stream()), dcep.PPIDBinary, strings.Repeat("x", 1001))
-	eventually(t, "the end", func() bool { return p.b.State() == StateFailed && p.a.State() == StateClosed })
+		// Other messages keep to it.
+		p.inject(must(a.Stream()), dcep.PPIDBinary, strings.Repeat("x", 1001))
+		eventually(t, "the end", func() bool { return p.b.State() == StateFailed && p.a.State() == StateClosed })
+	})
 }
 
 // The names of all channels that a peer has opened are bounded, not only each.
