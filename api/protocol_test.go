@@ -153,7 +153,7 @@ func TestReconfigurationRequestsAreDenied(t *testing.T) {
 	a, b := p.connect("x", nil)
 	request := func(f func(association *sctp.Association) error) {
 		p.a.lock()
-		require.NoError(t, f(p.a.sctp))
+		require.NoError(t, f(p.a.transport.sctp))
 		p.a.unlock()
 	}
 	request(func(s *sctp.Association) error { return s.ResetAssociation(p.a.now) })
@@ -168,11 +168,11 @@ func TestReconfigurationRequestsAreDenied(t *testing.T) {
 	eventually(t, "one more stream", func() bool {
 		p.b.lock()
 		defer p.b.unlock()
-		_, in := p.b.sctp.Streams()
+		_, in := p.b.transport.sctp.Streams()
 		return in == maxStreams+1
 	})
 	p.b.lock()
-	out, _ := p.b.sctp.Streams()
+	out, _ := p.b.transport.sctp.Streams()
 	p.b.unlock()
 	require.EqualValues(t, maxStreams, out)
 }
