@@ -101,7 +101,7 @@ func newPeerConnection(configuration Configuration, t *tuning) (*PeerConnection,
 		return nil, err
 	}
 	pc := new(PeerConnection)
-	pc.settings, pc.tuning, pc.log = settings, t, newLogger("pc", lastConnectionID.Add(1))
+	pc.settings, pc.tuning, pc.log = settings, t, newLogger(configuration.Logger, "pc", lastConnectionID.Add(1))
 	pc.after = pc.afterInput
 	pc.queue.init(&pc.mu, func() {
 		pc.now = time.Now()
