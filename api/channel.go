@@ -26,7 +26,7 @@ type Message struct {
 }
 
 // Channel is what a DataChannel, a Track and a WebSocket have in common. All methods may be called at any time, from
-// any goroutine, and from callbacks.
+// any goroutine, and from callbacks. The zero value of each of the three is a closed channel.
 //
 // Callbacks are called one at a time, in the order of the events, never from inside the function that caused them.
 // Setting one replaces the one before. Setting nil waits until a running callback of that kind has returned, except
@@ -159,6 +159,9 @@ func (c *channel) setup(owner channelOwner, queue *callbackQueue) {
 	c.queue = queue
 }
 
+// isZero reports whether the channel is part of a zero value, which is a closed channel.
+func (c *channel) isZero() bool { return c.owner == nil }
+
 // OnOpen sets the function that is called when the channel opened.
 func (c *channel) OnOpen(f func()) {
 	c.setSimple(eventOpen, &c.onOpen, &c.storedOpen, f)
@@ -176,6 +179,9 @@ func (c *channel) OnBufferedAmountLow(f func()) {
 }
 
 func (c *channel) setSimple(kind eventKind, callback *func(), stored *bool, f func()) {
+	if c.isZero() {
+		return
+	}
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	*callback = f
@@ -194,6 +200,9 @@ func (c *channel) setSimple(kind eventKind, callback *func(), stored *bool, f fu
 
 // OnError sets the function that is called when something went wrong.
 func (c *channel) OnError(f func(error)) {
+	if c.isZero() {
+		return
+	}
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	c.onError = f
@@ -208,6 +217,9 @@ func (c *channel) OnError(f func(error)) {
 
 // OnAvailable sets the function that is called when the queue of received messages goes from empty to one message.
 func (c *channel) OnAvailable(f func()) {
+	if c.isZero() {
+		return
+	}
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	c.onAvailable = f
@@ -225,6 +237,9 @@ func (c *channel) OnAvailable(f func()) {
 // OnMessage sets the function that is called with every message, and delivers the pending ones to it. Clearing it
 // makes later messages pending again.
 func (c *channel) OnMessage(f func(Message)) {
+	if c.isZero() {
+		return
+	}
 	c.owner.lock()
 	defer c.owner.unlock()
 	c.onMessage = f

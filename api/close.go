@@ -41,6 +41,9 @@ type lingering struct {
 // minutes in any case. From then on Stats().Undelivered is the number of bytes that the peer has not acknowledged, 0 if it has
 // everything.
 func (pc *PeerConnection) Close() error {
+	if pc.isZero() {
+		return nil
+	}
 	pc.lock()
 	defer pc.unlock()
 	pc.beginClosing()
@@ -53,6 +56,9 @@ func (pc *PeerConnection) Close() error {
 // first, call Close and wait for StateClosed. Two callbacks of two connections that each close the other one with
 // CloseAndWait wait for each other for ever.
 func (pc *PeerConnection) CloseAndWait() error {
+	if pc.isZero() {
+		return nil
+	}
 	pc.lock()
 	pc.queue.stop()
 	pc.closing = true

@@ -136,6 +136,10 @@ var (
 		alike: []error{io.EOF, io.ErrUnexpectedEOF}}
 )
 
+// errZero is the error of a zero value of PeerConnection, DataChannel, Track or WebSocket, which is closed.
+var errZero = &classError{class: ErrFailure, text: "closed: not made by this package",
+	alike: []error{net.ErrClosed, io.ErrClosedPipe}}
+
 // cutByPeer returns errCutByPeer with the reason that the peer gave, if it gave one.
 func cutByPeer(cause error) error {
 	if cause == nil {

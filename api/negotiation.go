@@ -62,6 +62,9 @@ func (pc *PeerConnection) SetLocalDescriptionInit(t DescriptionType, init LocalD
 	if t < DescriptionAuto || t > DescriptionRollback {
 		return invalidf("set local description: type %d", int(t))
 	}
+	if pc.isZero() {
+		return errZero
+	}
 	pc.lock()
 	defer pc.unlock()
 	if pc.closing {
@@ -94,6 +97,9 @@ func (pc *PeerConnection) setLocal(t DescriptionType, init LocalDescriptionInit)
 func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 	if d.Type < DescriptionAuto || d.Type > DescriptionRollback {
 		return invalidf("set remote description: type %d", int(d.Type))
+	}
+	if pc.isZero() {
+		return errZero
 	}
 	var parsed *sdp.Description
 	if d.Type != DescriptionRollback {
@@ -229,7 +235,7 @@ func (pc *PeerConnection) NegotiationNeeded() bool {
 }
 
 func (pc *PeerConnection) negotiationNeeded() bool {
-	return !pc.closing && pc.negotiation.machine.NegotiationNeeded()
+	return !pc.isZero() && !pc.closing && pc.negotiation.machine.NegotiationNeeded()
 }
 
 // RestartICE looks for a new path to the peer, over all networks there are now, while the old one is used as long as it
@@ -239,6 +245,9 @@ func (pc *PeerConnection) negotiationNeeded() bool {
 // goes on. Before the first answer it has no effect; ErrFailure on a closed connection, and when something else than
 // the path has failed.
 func (pc *PeerConnection) RestartICE() error {
+	if pc.isZero() {
+		return errZero
+	}
 	pc.lock()
 	defer pc.unlock()
 	if pc.closing {
@@ -256,6 +265,9 @@ func (pc *PeerConnection) RestartICE() error {
 // A candidate that is known already, belongs to no section of the description or to another transport, is of an unknown
 // type or transport protocol, has a name that does not resolve, or is empty is ignored.
 func (pc *PeerConnection) AddRemoteCandidate(c Candidate) error {
+	if pc.isZero() {
+		return errZero
+	}
 	pc.lock()
 	defer pc.unlock()
 	if pc.closing {
@@ -278,6 +290,9 @@ func (pc *PeerConnection) AddRemoteCandidate(c Candidate) error {
 // LocalDescription returns the local description that was set last, with the candidates found so far. ErrNotAvailable
 // while there is none.
 func (pc *PeerConnection) LocalDescription() (SessionDescription, error) {
+	if pc.isZero() {
+		return SessionDescription{}, errZero
+	}
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	return described(pc.negotiation.machine.Local())
@@ -286,6 +301,9 @@ func (pc *PeerConnection) LocalDescription() (SessionDescription, error) {
 // RemoteDescription returns the remote description that was set last, with the candidates added since. ErrNotAvailable
 // while there is none.
 func (pc *PeerConnection) RemoteDescription() (SessionDescription, error) {
+	if pc.isZero() {
+		return SessionDescription{}, errZero
+	}
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	return described(pc.negotiation.machine.Remote())
@@ -311,6 +329,9 @@ func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
 }
 
 func (pc *PeerConnection) create(doing string, create func(*jsep.Machine) (jsep.Description, error)) (SessionDescription, error) {
+	if pc.isZero() {
+		return SessionDescription{}, errZero
+	}
 	pc.lock()
 	defer pc.unlock()
 	if pc.closing {
@@ -326,6 +347,9 @@ func (pc *PeerConnection) create(doing string, create func(*jsep.Machine) (jsep.
 // MaxDataChannelStream returns the largest stream id a data channel may have: 1023, or less when the peer supports less,
 // which is known once connected.
 func (pc *PeerConnection) MaxDataChannelStream() (int, error) {
+	if pc.isZero() {
+		return 0, errZero
+	}
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	return pc.channels.maxStream, nil
@@ -334,6 +358,9 @@ func (pc *PeerConnection) MaxDataChannelStream() (int, error) {
 // RemoteMaxMessageSize returns the size in bytes of the largest message that can be sent: what the peer's description
 // says that it accepts, 65536 when it does not say, but not more than this side is configured for.
 func (pc *PeerConnection) RemoteMaxMessageSize() (int, error) {
+	if pc.isZero() {
+		return 0, errZero
+	}
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	return pc.transport.maxMessageSize(), nil

@@ -30,7 +30,7 @@ type Candidate struct {
 // All methods may be called at any time, from any goroutine, and from every callback. Callbacks are called one at a
 // time, in the order of the events, those of the connection and of all its channels in one sequence, never under a
 // lock and never from inside the function that caused them. Setting one to nil waits until a running callback of
-// that kind has returned, except from inside it.
+// that kind has returned, except from inside it. The zero PeerConnection is a closed one; it carries nothing.
 type PeerConnection struct {
 	core
 
@@ -119,6 +119,9 @@ func newPeerConnection(configuration Configuration, t *tuning) (*PeerConnection,
 	}
 	return pc, nil
 }
+
+// isZero reports whether the connection was not made by NewPeerConnection.
+func (pc *PeerConnection) isZero() bool { return pc.after == nil }
 
 // afterInput handles what an input made the parts say, sends what they want sent, and sets the timer. It runs at the end of
 // every input.

@@ -100,10 +100,20 @@ func call[T any](pc *PeerConnection, q *callbackQueue, kind eventKind, f func(T)
 }
 
 // State gives the state of the connection.
-func (pc *PeerConnection) State() State { return read(pc, &pc.state) }
+func (pc *PeerConnection) State() State {
+	if pc.isZero() {
+		return StateClosed
+	}
+	return read(pc, &pc.state)
+}
 
 // ICEState gives the state of the ICE agent.
-func (pc *PeerConnection) ICEState() ICEState { return read(pc, &pc.iceState) }
+func (pc *PeerConnection) ICEState() ICEState {
+	if pc.isZero() {
+		return ICEStateClosed
+	}
+	return read(pc, &pc.iceState)
+}
 
 // GatheringState gives the state of candidate gathering.
 func (pc *PeerConnection) GatheringState() GatheringState { return read(pc, &pc.gatheringState) }
