@@ -56,7 +56,8 @@ type PeerConnection struct {
 	timerAt   time.Time // when the timer fires; zero: it is not set
 	trimmedAt uint64    // datagrams sent and received when the timer last fired
 
-	ending closeState // close.go
+	ending  closeState    // close.go
+	changed chan struct{} // is closed at the next change of a state; nil while nobody waits for one
 }
 
 // tuning holds what tests change: timers, the network, and the cipher suites of DTLS.
