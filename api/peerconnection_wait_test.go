@@ -64,8 +64,10 @@ func TestWaitForAnUnreachableState(t *testing.T) {
 		}
 		failedA, closedA := wait(s.a, StateFailed), wait(s.a, StateClosed)
 		failedB, closedB := wait(s.b, StateFailed, StateDisconnected), wait(s.b, StateClosed)
+		began := time.Now()
 		require.NoError(t, s.a.Close())
 		err := <-failedA
+		require.Zero(t, time.Since(began), "the end of the wait is the beginning of closing")
 		require.ErrorIs(t, err, net.ErrClosed)
 		require.EqualError(t, err, "rtc: wait: closed")
 		require.NoError(t, <-closedA)
@@ -98,6 +100,19 @@ func TestWaitForARestart(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.a.Wait(t.Context(), StateConnected)
 		require.ErrorIs(t, err, ErrPathLost, "the state became failed meanwhile")
+
+		// The connection ends during a restart, and the state remains what it is.
+		require.NoError(t, s.a.RestartICE())
+		result := make(chan error, 1)
+		go func() {
+			_, err := s.a.Wait(t.Context(), StateConnected)
+			result <- err
+		}()
+		synctest.Wait()
+		s.a.lock()
+		s.a.finish(StateFailed, failuref("something else"))
+		s.a.unlock()
+		require.EqualError(t, <-result, "rtc: wait: something else")
 	})
 }
 
