@@ -30,7 +30,8 @@ type Candidate struct {
 // All methods may be called at any time, from any goroutine, and from every callback. Callbacks are called one at a
 // time, in the order of the events, those of the connection and of all its channels in one sequence, never under a
 // lock and never from inside the function that caused them. Setting one to nil waits until a running callback of
-// that kind has returned, except from inside it. The zero PeerConnection is a closed one; it carries nothing.
+// that kind has returned, except from inside it. A callback that is set late misses nothing that still matters: see the
+// functions that set them. The zero PeerConnection is a closed one; it carries nothing.
 type PeerConnection struct {
 	core
 
@@ -46,6 +47,7 @@ type PeerConnection struct {
 	onGatheringState func(GatheringState)
 	onSignalingState func(SignalingState)
 	onDataChannel    func(*DataChannel)
+	missed           missedEvents
 
 	state          State
 	iceState       ICEState

@@ -200,6 +200,7 @@ func (pc *PeerConnection) onAssociationUp() {
 		return
 	}
 	pc.transport.up = true
+	pc.missed.forget(eventDescription) // the peer has it
 	pc.setState(StateConnected)
 	pc.channels.openWaiting()
 }
