@@ -19,7 +19,7 @@ import (
 
 // zeroValues are pointers to the zero values of all exported types with methods.
 var zeroValues = []any{
-	new(PeerConnection), new(DataChannel), new(Track), new(WebSocket), new(WebSocketServer), new(Configuration), new(UndeliveredError),
+	new(PeerConnection), new(DataChannel), new(Track), new(WebSocket), new(WebSocketServer), new(Configuration), new(UndeliveredError), new(Signal),
 	new(State), new(ICEState), new(GatheringState), new(SignalingState), new(DescriptionType),
 	new(CertificateType), new(TransportPolicy), new(Direction),
 }
