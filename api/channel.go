@@ -61,6 +61,9 @@ type Channel interface {
 	// ReadMessage waits for a message. When none is pending, it returns an error that matches io.EOF when the peer has
 	// closed, net.ErrClosed when this side has; when ctx is done, an error that matches those of ctx.
 	ReadMessage(ctx context.Context) (Message, error)
+	// ReadMessageInto is ReadMessage into a buffer of the caller: it waits for a message as ReadMessage does, and copies it
+	// as ReceiveInto does.
+	ReadMessageInto(ctx context.Context, buf []byte) (n int, isText bool, err error)
 	// WriteMessage sends a message, waiting while more than 1 MiB is buffered.
 	WriteMessage(ctx context.Context, m Message) error
 	// NetConn gives a stream of bytes over the channel: writes become binary messages, message borders are lost.

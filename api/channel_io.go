@@ -57,17 +57,13 @@ func (c *channel) ReceiveInto(buf []byte) (n int, isText bool, err error) {
 	if !c.pending() {
 		return 0, false, errNothingPending
 	}
-	next := c.inbox.front()
-	n, isText = len(next.Data), next.IsText
-	if n > len(buf) {
-		return n, isText, &classError{class: ErrTooSmall, text: "receive: the message is larger than the buffer"}
-	}
-	copy(buf, next.Data)
-	c.takeOne()
-	return n, isText, nil
+	return c.takeInto(buf)
 }
 
-var errNothingPending = &classError{class: ErrNotAvailable, text: "receive: no pending message"}
+var (
+	errNothingPending = &classError{class: ErrNotAvailable, text: "receive: no pending message"}
+	errBufferTooSmall = &classError{class: ErrTooSmall, text: "receive: the message is larger than the buffer"}
+)
 
 // pending tells whether there is a message that Receive may take.
 func (c *channel) pending() bool {
@@ -79,6 +75,18 @@ func (c *channel) takeCopy() Message {
 	m := Message{Data: append([]byte{}, next.Data...), IsText: next.IsText}
 	c.takeOne()
 	return m
+}
+
+// takeInto is takeCopy with the caller's buffer. If that is too small, the message stays.
+func (c *channel) takeInto(buf []byte) (n int, isText bool, err error) {
+	next := c.inbox.front()
+	n, isText = len(next.Data), next.IsText
+	if n > len(buf) {
+		return n, isText, errBufferTooSmall
+	}
+	copy(buf, next.Data)
+	c.takeOne()
+	return n, isText, nil
 }
 
 // takeOne removes the first message and gives its buffer back.
@@ -98,26 +106,47 @@ func (c *channel) takeOne() {
 //
 // When ctx is done, even if a message is pending, the error matches ctx.Err and context.Cause(ctx).
 func (c *channel) ReadMessage(ctx context.Context) (Message, error) {
+	if err := c.lockPending(ctx); err != nil {
+		return Message{}, err
+	}
+	defer c.owner.unlock()
+	m := c.takeCopy()
+	c.readers.wake()
+	return m, nil
+}
+
+// ReadMessageInto waits for a message, copies it into buf, and returns its size and kind. It allocates nothing for a
+// message. When buf is too small the error is ErrTooSmall, n is the size needed, and the message stays pending. All other
+// errors are those of ReadMessage.
+func (c *channel) ReadMessageInto(ctx context.Context, buf []byte) (n int, isText bool, err error) {
+	if err := c.lockPending(ctx); err != nil {
+		return 0, false, err
+	}
+	defer c.owner.unlock()
+	n, isText, err = c.takeInto(buf)
+	c.readers.wake() // the message is left, or another one is
+	return n, isText, err
+}
+
+// lockPending waits until a message is pending, and returns with the mutex held, or with an error and without.
+func (c *channel) lockPending(ctx context.Context) error {
 	if c.isZero() {
-		return Message{}, errZero
+		return errZero
 	}
 	for {
 		c.owner.lock()
 		if isDone(ctx.Done()) {
 			c.readers.wake() // the wake-up that brought this reader here may have been meant for another
 			c.owner.unlock()
-			return Message{}, contextError(ctx, "read message")
+			return contextError(ctx, "read message")
 		}
 		if c.pending() {
-			m := c.takeCopy()
-			c.readers.wake()
-			c.owner.unlock()
-			return m, nil
+			return nil
 		}
 		err := c.waitReadable()
 		c.owner.unlock()
 		if err != nil {
-			return Message{}, err
+			return err
 		}
 		c.readers.wait(ctx.Done(), nil)
 	}
