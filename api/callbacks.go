@@ -83,19 +83,36 @@ func (q *callbackQueue) push(e event) {
 		return
 	}
 	q.events.Push(e)
+	q.start()
+}
+
+// pushFront queues events in front of all others, in their order.
+func (q *callbackQueue) pushFront(events []event) {
+	if q.stopped || len(events) == 0 {
+		return
+	}
+	for _, e := range slices.Backward(events) {
+		q.events.PushFront(e)
+	}
+	q.start()
+}
+
+// start starts the dispatcher, unless it is running.
+func (q *callbackQueue) start() {
 	if !q.running {
 		q.running = true
 		go q.run()
 	}
 }
 
-// pushFront queues events in front of all others, in their order. It is called by the dispatcher.
-func (q *callbackQueue) pushFront(events []event) {
-	for _, e := range slices.Backward(events) {
-		if !q.stopped {
-			q.events.PushFront(e)
+// waiting returns how many events of a kind wait for a target.
+func (q *callbackQueue) waiting(target eventTarget, kind eventKind) (n int) {
+	for i := range q.events.Len() {
+		if e := q.events.At(i); e.target == target && e.kind == kind && !e.cancelled {
+			n++
 		}
 	}
+	return n
 }
 
 // trim gives the memory of an idle queue back.

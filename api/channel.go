@@ -26,7 +26,7 @@ type Message struct {
 }
 
 // Channel is what a DataChannel, a Track and a WebSocket have in common. All methods may be called at any time, from
-// any goroutine, and from callbacks.
+// any goroutine, and from callbacks. The zero value of each of the three is a closed channel.
 //
 // Callbacks are called one at a time, in the order of the events, never from inside the function that caused them.
 // Setting one replaces the one before. Setting nil waits until a running callback of that kind has returned, except
@@ -61,6 +61,9 @@ type Channel interface {
 	// ReadMessage waits for a message. When none is pending, it returns an error that matches io.EOF when the peer has
 	// closed, net.ErrClosed when this side has; when ctx is done, an error that matches those of ctx.
 	ReadMessage(ctx context.Context) (Message, error)
+	// ReadMessageInto is ReadMessage into a buffer of the caller: it waits for a message as ReadMessage does, and copies it
+	// as ReceiveInto does.
+	ReadMessageInto(ctx context.Context, buf []byte) (n int, isText bool, err error)
 	// WriteMessage sends a message, waiting while more than 1 MiB is buffered.
 	WriteMessage(ctx context.Context, m Message) error
 	// NetConn gives a stream of bytes over the channel: writes become binary messages, message borders are lost.
@@ -159,6 +162,9 @@ func (c *channel) setup(owner channelOwner, queue *callbackQueue) {
 	c.queue = queue
 }
 
+// isZero reports whether the channel is part of a zero value, which is a closed channel.
+func (c *channel) isZero() bool { return c.owner == nil }
+
 // OnOpen sets the function that is called when the channel opened.
 func (c *channel) OnOpen(f func()) {
 	c.setSimple(eventOpen, &c.onOpen, &c.storedOpen, f)
@@ -176,6 +182,9 @@ func (c *channel) OnBufferedAmountLow(f func()) {
 }
 
 func (c *channel) setSimple(kind eventKind, callback *func(), stored *bool, f func()) {
+	if c.isZero() {
+		return
+	}
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	*callback = f
@@ -194,6 +203,9 @@ func (c *channel) setSimple(kind eventKind, callback *func(), stored *bool, f fu
 
 // OnError sets the function that is called when something went wrong.
 func (c *channel) OnError(f func(error)) {
+	if c.isZero() {
+		return
+	}
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	c.onError = f
@@ -208,6 +220,9 @@ func (c *channel) OnError(f func(error)) {
 
 // OnAvailable sets the function that is called when the queue of received messages goes from empty to one message.
 func (c *channel) OnAvailable(f func()) {
+	if c.isZero() {
+		return
+	}
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	c.onAvailable = f
@@ -225,6 +240,9 @@ func (c *channel) OnAvailable(f func()) {
 // OnMessage sets the function that is called with every message, and delivers the pending ones to it. Clearing it
 // makes later messages pending again.
 func (c *channel) OnMessage(f func(Message)) {
+	if c.isZero() {
+		return
+	}
 	c.owner.lock()
 	defer c.owner.unlock()
 	c.onMessage = f

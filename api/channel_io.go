@@ -11,6 +11,9 @@ import (
 // and io.ErrClosedPipe when the channel or the connection was closed, by this side or by the peer, and ErrPathLost while the
 // connection is in StateFailed for lack of a path.
 func (c *channel) Send(data []byte) error {
+	if c.isZero() {
+		return errZero
+	}
 	c.owner.lock()
 	defer c.owner.unlock()
 	return c.owner.send(data, false)
@@ -18,6 +21,9 @@ func (c *channel) Send(data []byte) error {
 
 // SendText sends a text message, which should be UTF-8. Otherwise it is like Send.
 func (c *channel) SendText(text string) error {
+	if c.isZero() {
+		return errZero
+	}
 	b := bufpool.Get(len(text))
 	defer b.Free()
 	b.B = append(b.B, text...)
@@ -29,6 +35,9 @@ func (c *channel) SendText(text string) error {
 // Receive takes the next pending message, which then belongs to the caller. ErrNotAvailable where there is none, or
 // while OnMessage is set. Messages can be received after the channel closed, too.
 func (c *channel) Receive() (Message, error) {
+	if c.isZero() {
+		return Message{}, errNothingPending
+	}
 	c.owner.lock()
 	defer c.owner.unlock()
 	if !c.pending() {
@@ -40,22 +49,21 @@ func (c *channel) Receive() (Message, error) {
 // ReceiveInto copies the next pending message into buf and gives its size and kind. When buf is too small the error
 // is ErrTooSmall, n is the size needed, and the message stays pending.
 func (c *channel) ReceiveInto(buf []byte) (n int, isText bool, err error) {
+	if c.isZero() {
+		return 0, false, errNothingPending
+	}
 	c.owner.lock()
 	defer c.owner.unlock()
 	if !c.pending() {
 		return 0, false, errNothingPending
 	}
-	next := c.inbox.front()
-	n, isText = len(next.Data), next.IsText
-	if n > len(buf) {
-		return n, isText, &classError{class: ErrTooSmall, text: "receive: the message is larger than the buffer"}
-	}
-	copy(buf, next.Data)
-	c.takeOne()
-	return n, isText, nil
+	return c.takeInto(buf)
 }
 
-var errNothingPending = &classError{class: ErrNotAvailable, text: "receive: no pending message"}
+var (
+	errNothingPending = &classError{class: ErrNotAvailable, text: "receive: no pending message"}
+	errBufferTooSmall = &classError{class: ErrTooSmall, text: "receive: the message is larger than the buffer"}
+)
 
 // pending tells whether there is a message that Receive may take.
 func (c *channel) pending() bool {
@@ -67,6 +75,18 @@ func (c *channel) takeCopy() Message {
 	m := Message{Data: append([]byte{}, next.Data...), IsText: next.IsText}
 	c.takeOne()
 	return m
+}
+
+// takeInto is takeCopy with the caller's buffer. If that is too small, the message stays.
+func (c *channel) takeInto(buf []byte) (n int, isText bool, err error) {
+	next := c.inbox.front()
+	n, isText = len(next.Data), next.IsText
+	if n > len(buf) {
+		return n, isText, errBufferTooSmall
+	}
+	copy(buf, next.Data)
+	c.takeOne()
+	return n, isText, nil
 }
 
 // takeOne removes the first message and gives its buffer back.
@@ -86,23 +106,47 @@ func (c *channel) takeOne() {
 //
 // When ctx is done, even if a message is pending, the error matches ctx.Err and context.Cause(ctx).
 func (c *channel) ReadMessage(ctx context.Context) (Message, error) {
+	if err := c.lockPending(ctx); err != nil {
+		return Message{}, err
+	}
+	defer c.owner.unlock()
+	m := c.takeCopy()
+	c.readers.wake()
+	return m, nil
+}
+
+// ReadMessageInto waits for a message, copies it into buf, and returns its size and kind. It allocates nothing for a
+// message. When buf is too small the error is ErrTooSmall, n is the size needed, and the message stays pending. All other
+// errors are those of ReadMessage.
+func (c *channel) ReadMessageInto(ctx context.Context, buf []byte) (n int, isText bool, err error) {
+	if err := c.lockPending(ctx); err != nil {
+		return 0, false, err
+	}
+	defer c.owner.unlock()
+	n, isText, err = c.takeInto(buf)
+	c.readers.wake() // the message is left, or another one is
+	return n, isText, err
+}
+
+// lockPending waits until a message is pending, and returns with the mutex held, or with an error and without.
+func (c *channel) lockPending(ctx context.Context) error {
+	if c.isZero() {
+		return errZero
+	}
 	for {
 		c.owner.lock()
 		if isDone(ctx.Done()) {
 			c.readers.wake() // the wake-up that brought this reader here may have been meant for another
 			c.owner.unlock()
-			return Message{}, contextError(ctx, "read message")
+			return contextError(ctx, "read message")
 		}
 		if c.pending() {
-			m := c.takeCopy()
-			c.readers.wake()
-			c.owner.unlock()
-			return m, nil
+			return nil
 		}
 		err := c.waitReadable()
 		c.owner.unlock()
 		if err != nil {
-			return Message{}, err
+			return err
 		}
 		c.readers.wait(ctx.Done(), nil)
 	}
@@ -112,6 +156,9 @@ func (c *channel) ReadMessage(ctx context.Context) (Message, error) {
 // are those of Send, and ErrFailure wrapping ctx.Err and context.Cause(ctx) when ctx is done, even if the message could
 // be sent at once.
 func (c *channel) WriteMessage(ctx context.Context, m Message) error {
+	if c.isZero() {
+		return errZero
+	}
 	for {
 		c.owner.lock()
 		if isDone(ctx.Done()) {
@@ -158,6 +205,9 @@ func (c *channel) waitWritable() (wait bool, err error) {
 
 // AvailableAmount is the size in bytes of the messages that Receive can take, 0 while OnMessage is set.
 func (c *channel) AvailableAmount() int {
+	if c.isZero() {
+		return 0
+	}
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	if c.onMessage != nil {
@@ -169,6 +219,9 @@ func (c *channel) AvailableAmount() int {
 // BufferedAmount is the size in bytes of the messages that wait to be sent. What the transport has taken does not
 // count.
 func (c *channel) BufferedAmount() int {
+	if c.isZero() {
+		return 0
+	}
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	return c.buffered
@@ -177,6 +230,9 @@ func (c *channel) BufferedAmount() int {
 // SetBufferedAmountLowThreshold sets the threshold in bytes of OnBufferedAmountLow, 0 at first. Changing it never
 // calls anything.
 func (c *channel) SetBufferedAmountLowThreshold(amount int) {
+	if c.isZero() {
+		return
+	}
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	c.lowThreshold = max(amount, 0)
@@ -184,6 +240,9 @@ func (c *channel) SetBufferedAmountLowThreshold(amount int) {
 
 // IsOpen tells whether the channel is open.
 func (c *channel) IsOpen() bool {
+	if c.isZero() {
+		return false
+	}
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	return c.state == channelOpen
@@ -191,6 +250,9 @@ func (c *channel) IsOpen() bool {
 
 // IsClosed tells whether the channel is closed or closing: neither connecting nor open.
 func (c *channel) IsClosed() bool {
+	if c.isZero() {
+		return true
+	}
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	return c.state >= channelClosing
@@ -199,6 +261,9 @@ func (c *channel) IsClosed() bool {
 // MaxMessageSize is the size in bytes of the largest message that can be sent: the smaller of what this side is
 // configured for and what the peer said that it accepts.
 func (c *channel) MaxMessageSize() int {
+	if c.isZero() {
+		return 0
+	}
 	c.queue.mu.Lock()
 	defer c.queue.mu.Unlock()
 	return c.owner.maxMessageSize()
@@ -206,6 +271,9 @@ func (c *channel) MaxMessageSize() int {
 
 // Close closes the channel after what is buffered has been sent. It returns at once; a second Close succeeds.
 func (c *channel) Close() error {
+	if c.isZero() {
+		return nil
+	}
 	c.owner.lock()
 	defer c.owner.unlock()
 	c.owner.close()
@@ -215,6 +283,9 @@ func (c *channel) Close() error {
 // CloseAndWait closes the channel like Close, and returns when no callback of it runs or will run, except the one
 // that it is called from.
 func (c *channel) CloseAndWait() error {
+	if c.isZero() {
+		return nil
+	}
 	_ = c.Close()
 	c.owner.lock()
 	defer c.owner.unlock()

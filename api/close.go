@@ -2,6 +2,7 @@ package rtc
 
 import (
 	"cmp"
+	"context"
 	"time"
 )
 
@@ -10,7 +11,9 @@ type closeState struct {
 	linger   *lingering // while closing, until ended
 	by       time.Time  // when the peer is not waited for any longer
 	shutdown bool       // the association was told to shut down
+	patient  bool       // Shutdown was called: there is no closeTimeout
 	reason   error      // why the peer's end of the connection was not in order
+	cause    error      // after the end: its reason, nil if the peer has closed the connection in order
 	done     chan struct{}
 }
 
@@ -28,6 +31,9 @@ type lingering struct {
 // minutes in any case. From then on Stats().Undelivered is the number of bytes that the peer has not acknowledged, 0 if it has
 // everything.
 func (pc *PeerConnection) Close() error {
+	if pc.isZero() {
+		return nil
+	}
 	pc.lock()
 	defer pc.unlock()
 	pc.beginClosing()
@@ -40,6 +46,9 @@ func (pc *PeerConnection) Close() error {
 // first, call Close and wait for StateClosed. Two callbacks of two connections that each close the other one with
 // CloseAndWait wait for each other for ever.
 func (pc *PeerConnection) CloseAndWait() error {
+	if pc.isZero() {
+		return nil
+	}
 	pc.lock()
 	pc.queue.stop()
 	pc.closing = true
@@ -58,7 +67,44 @@ func (pc *PeerConnection) CloseAndWait() error {
 	return nil
 }
 
+// Shutdown closes the connection like Close and returns when it is closed. It returns nil if the peer has acknowledged
+// all bytes that were sent, otherwise an [*UndeliveredError] with the number of those that it has not, which is
+// Stats().Undelivered. The peer is given up as with Close, but for the limit of 2 minutes: as long as it acknowledges
+// data, ctx is the limit. When ctx ends first, the connection is closed at once, what is buffered is dropped, and the
+// error matches ctx.Err and context.Cause(ctx), too. All errors are ErrFailure.
+//
+// Acknowledged means that the peer's SCTP association has the data, not that its program has read it. Callbacks may
+// still be called after Shutdown has returned; CloseAndWait ends them. Shutdown may be called from a callback, from
+// several goroutines, and after Close; on a connection that has ended it returns the same again.
+func (pc *PeerConnection) Shutdown(ctx context.Context) error {
+	if pc.isZero() {
+		return errZero
+	}
+	pc.lock()
+	pc.ending.patient = true
+	pc.beginClosing()
+	pc.unlock()
+	var late error // of ctx
+	select {
+	case <-pc.ending.done:
+	case <-ctx.Done():
+		late = contextError(ctx, "shutdown")
+	}
+	pc.lock()
+	defer pc.unlock()
+	if pc.ended {
+		late = nil
+	} else {
+		pc.finish(StateClosed, nil)
+	}
+	if n := pc.counters.undelivered; n > 0 {
+		return &UndeliveredError{Bytes: n, cause: late}
+	}
+	return late
+}
+
 func (pc *PeerConnection) beginClosing() {
+	defer pc.notify()
 	switch {
 	case pc.ended:
 		pc.closed() // it may have failed before
@@ -91,7 +137,10 @@ func (pc *PeerConnection) continueClosing() bool {
 	if n == 0 || pc.transport.sctp.Stats().PeerWindow > 0 {
 		l.open = pc.now
 	}
-	e.by = earlier(l.acked.Add(tune.closeLinger), earlier(l.open.Add(tune.closeStall), l.began.Add(tune.closeTimeout)))
+	e.by = earlier(l.acked.Add(tune.closeLinger), l.open.Add(tune.closeStall))
+	if !e.patient {
+		e.by = earlier(e.by, l.began.Add(tune.closeTimeout))
+	}
 	if e.shutdown || pc.channels.sending() {
 		return false
 	}
@@ -113,7 +162,8 @@ func (pc *PeerConnection) finish(state State, err error) {
 	if pc.closing && err == nil {
 		reason = errClosed
 	}
-	pc.closing, pc.ended = true, true
+	pc.closing, pc.ended, pc.ending.cause = true, true, reason
+	pc.notify()
 	owed := pc.unsent()
 	if owed > 0 {
 		pc.log.Warn("connection ended before everything was acknowledged", "bytes", owed)

@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"log/slog"
 	"net"
 	"net/netip"
 	"time"
@@ -74,6 +75,9 @@ type Configuration struct {
 	// SCTP tunes the data channels of this connection, the choice of the congestion control included. nil: what
 	// SetSCTPSettings has set for all.
 	SCTP *SCTPSettings
+	// Logger is the logger of this connection; nil: that of SetLogger. Its lines have the attribute "pc", the number of
+	// the connection in the process.
+	Logger *slog.Logger
 	// DisableFingerprintVerification accepts any certificate of the peer: the connection is then encrypted, but
 	// with nobody in particular. For tests.
 	DisableFingerprintVerification bool

@@ -168,8 +168,13 @@ func TestWordsAreThoseOfTheW3C(t *testing.T) {
 	} {
 		require.Equal(t, want, got.String())
 	}
-	require.Equal(t, DescriptionPranswer, ParseDescriptionType("pranswer"))
-	require.Equal(t, DescriptionAuto, ParseDescriptionType("nonsense"))
+	for i, word := range descriptionWords {
+		parsed, err := ParseDescriptionType(word)
+		require.NoError(t, err)
+		require.Equal(t, DescriptionType(i), parsed)
+	}
+	_, err := ParseDescriptionType("nonsense")
+	require.ErrorIs(t, err, ErrInvalid)
 	// The values are those of the C API.
 	require.EqualValues(t, 5, StateClosed)
 	require.EqualValues(t, 4, ICEStateFailed)

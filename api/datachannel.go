@@ -89,6 +89,9 @@ func (pc *PeerConnection) CreateDataChannel(label string, init *DataChannelInit)
 	if !utf8.ValidString(label) || !utf8.ValidString(init.Protocol) {
 		return nil, invalidf("create data channel: label or protocol is not UTF-8")
 	}
+	if pc.isZero() {
+		return nil, errZero
+	}
 	pc.lock()
 	defer pc.unlock()
 	if pc.closing {
@@ -134,6 +137,9 @@ func (t *channelTable) create(label string, init *DataChannelInit) (*DataChannel
 
 // Stream gives the id of the channel's stream. ErrNotAvailable before the connection is up, unless it was chosen.
 func (dc *DataChannel) Stream() (uint16, error) {
+	if dc.isZero() {
+		return 0, errZero
+	}
 	dc.table.mu.Lock()
 	defer dc.table.mu.Unlock()
 	if dc.stream < 0 {

@@ -107,6 +107,27 @@ func wrapError(class, cause error, format string, args ...any) error {
 	return &classError{class: class, text: fmt.Sprintf(format, args...), cause: cause}
 }
 
+// UndeliveredError is the error of a Shutdown after which the peer has not acknowledged everything. It matches ErrFailure
+// and, if a context ended the call, the errors of that context.
+type UndeliveredError struct {
+	Bytes int // that the peer has not acknowledged
+	cause error
+}
+
+func (e *UndeliveredError) Error() string {
+	text := fmt.Sprintf("%d bytes were not acknowledged by the peer", e.Bytes)
+	if e.cause != nil {
+		return e.cause.Error() + ": " + text
+	}
+	return "rtc: shutdown: " + text
+}
+
+// Is reports whether target is ErrFailure.
+func (e *UndeliveredError) Is(target error) bool { return target == ErrFailure }
+
+// Unwrap returns the error of the context that ended the call, nil if none did.
+func (e *UndeliveredError) Unwrap() error { return e.cause }
+
 // contextError returns the error of a call that ctx ended: it wraps ctx.Err and, where it is another, the context's cause.
 func contextError(ctx context.Context, doing string) error {
 	err := ctx.Err()
@@ -135,6 +156,10 @@ var (
 	errCutByPeer = &classError{class: ErrFailure, text: "the peer ended the connection at once",
 		alike: []error{io.EOF, io.ErrUnexpectedEOF}}
 )
+
+// errZero is the error of a zero value of PeerConnection, DataChannel, Track or WebSocket, which is closed.
+var errZero = &classError{class: ErrFailure, text: "closed: not made by this package",
+	alike: []error{net.ErrClosed, io.ErrClosedPipe}}
 
 // cutByPeer returns errCutByPeer with the reason that the peer gave, if it gave one.
 func cutByPeer(cause error) error {

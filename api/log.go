@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"cmp"
 	"log/slog"
 	"sync/atomic"
 )
@@ -18,13 +19,16 @@ var (
 	lastConnectionID atomic.Uint64
 )
 
-// SetLogger sets the logger of the connections that are created from now on; nil, the initial state, turns logging
-// off. Every line of a connection carries its number in the attribute "pc". It may be called at any time.
+// SetLogger sets the logger of the objects that are created from now on and whose configuration has
+// none; nil, the initial state, turns logging off. Every line carries the number of its object in the
+// process: of a PeerConnection in the attribute "pc", of a WebSocket in "ws", of a WebSocketServer in
+// "wsserver". SetLogger may be called at any time, from any goroutine.
 func SetLogger(l *slog.Logger) { logger.Store(l) }
 
-// newLogger gives the logger of one new object, which counts objects of its kind by id.
-func newLogger(kind string, id uint64) *slog.Logger {
-	if l := logger.Load(); l != nil {
+// newLogger returns the logger of one new object, number id of its kind. configured is the one in its
+// configuration, nil if there is none.
+func newLogger(configured *slog.Logger, kind string, id uint64) *slog.Logger {
+	if l := cmp.Or(configured, logger.Load()); l != nil {
 		return l.With(kind, id)
 	}
 	return slog.New(slog.DiscardHandler)

@@ -59,6 +59,9 @@ func (pc *PeerConnection) SetLocalDescriptionInit(t DescriptionType, init LocalD
 	if t < DescriptionAuto || t > DescriptionRollback {
 		return invalidf("set local description: type %d", int(t))
 	}
+	if pc.isZero() {
+		return errZero
+	}
 	pc.lock()
 	defer pc.unlock()
 	if pc.closing {
@@ -91,6 +94,9 @@ func (pc *PeerConnection) setLocal(t DescriptionType, init LocalDescriptionInit)
 func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 	if d.Type < DescriptionAuto || d.Type > DescriptionRollback {
 		return invalidf("set remote description: type %d", int(d.Type))
+	}
+	if pc.isZero() {
+		return errZero
 	}
 	var parsed *sdp.Description
 	if d.Type != DescriptionRollback {
@@ -226,7 +232,7 @@ func (pc *PeerConnection) NegotiationNeeded() bool {
 }
 
 func (pc *PeerConnection) negotiationNeeded() bool {
-	return !pc.closing && pc.negotiation.machine.NegotiationNeeded()
+	return !pc.isZero() && !pc.closing && pc.negotiation.machine.NegotiationNeeded()
 }
 
 // RestartICE looks for a new path to the peer, over all networks there are now, while the old one is used as long as it
@@ -236,6 +242,9 @@ func (pc *PeerConnection) negotiationNeeded() bool {
 // goes on. Before the first answer it has no effect; ErrFailure on a closed connection, and when something else than
 // the path has failed.
 func (pc *PeerConnection) RestartICE() error {
+	if pc.isZero() {
+		return errZero
+	}
 	pc.lock()
 	defer pc.unlock()
 	if pc.closing {
@@ -253,6 +262,9 @@ func (pc *PeerConnection) RestartICE() error {
 // A candidate that is known already, belongs to no section of the description or to another transport, is of an unknown
 // type or transport protocol, has a name that does not resolve, or is empty is ignored.
 func (pc *PeerConnection) AddRemoteCandidate(c Candidate) error {
+	if pc.isZero() {
+		return errZero
+	}
 	pc.lock()
 	defer pc.unlock()
 	if pc.closing {
@@ -275,6 +287,9 @@ func (pc *PeerConnection) AddRemoteCandidate(c Candidate) error {
 // LocalDescription returns the local description that was set last, with the candidates found so far. ErrNotAvailable
 // while there is none.
 func (pc *PeerConnection) LocalDescription() (SessionDescription, error) {
+	if pc.isZero() {
+		return SessionDescription{}, errZero
+	}
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	return described(pc.negotiation.machine.Local())
@@ -283,6 +298,9 @@ func (pc *PeerConnection) LocalDescription() (SessionDescription, error) {
 // RemoteDescription returns the remote description that was set last, with the candidates added since. ErrNotAvailable
 // while there is none.
 func (pc *PeerConnection) RemoteDescription() (SessionDescription, error) {
+	if pc.isZero() {
+		return SessionDescription{}, errZero
+	}
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	return described(pc.negotiation.machine.Remote())
@@ -308,6 +326,9 @@ func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
 }
 
 func (pc *PeerConnection) create(doing string, create func(*jsep.Machine) (jsep.Description, error)) (SessionDescription, error) {
+	if pc.isZero() {
+		return SessionDescription{}, errZero
+	}
 	pc.lock()
 	defer pc.unlock()
 	if pc.closing {
@@ -323,6 +344,9 @@ func (pc *PeerConnection) create(doing string, create func(*jsep.Machine) (jsep.
 // MaxDataChannelStream returns the largest stream id a data channel may have: 1023, or less when the peer supports less,
 // which is known once connected.
 func (pc *PeerConnection) MaxDataChannelStream() (int, error) {
+	if pc.isZero() {
+		return 0, errZero
+	}
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	return pc.channels.maxStream, nil
@@ -331,6 +355,9 @@ func (pc *PeerConnection) MaxDataChannelStream() (int, error) {
 // RemoteMaxMessageSize returns the size in bytes of the largest message that can be sent: what the peer's description
 // says that it accepts, 65536 when it does not say, but not more than this side is configured for.
 func (pc *PeerConnection) RemoteMaxMessageSize() (int, error) {
+	if pc.isZero() {
+		return 0, errZero
+	}
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	return pc.transport.maxMessageSize(), nil

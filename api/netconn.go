@@ -27,6 +27,9 @@ func (c *channel) NetConn() net.Conn {
 	n := &netConn{c: c, closed: make(chan struct{})}
 	n.readDeadline.Init()
 	n.writeDeadline.Init()
+	if c.isZero() {
+		n.closing.Do(func() { close(n.closed) })
+	}
 	return n
 }
 
@@ -73,6 +76,9 @@ func (n *netConn) Read(p []byte) (int, error) {
 
 // passOn wakes the next who waits: the wake-up that brought this one here may have been meant for another.
 func (n *netConn) passOn(w *waiters) {
+	if n.c.isZero() {
+		return
+	}
 	n.c.owner.lock()
 	w.wake()
 	n.c.owner.unlock()
@@ -136,6 +142,9 @@ func (n *netConn) Write(p []byte) (int, error) {
 
 func (n *netConn) Close() error {
 	n.closing.Do(func() { close(n.closed) })
+	if n.c.isZero() {
+		return nil
+	}
 	n.c.owner.lock()
 	defer n.c.owner.unlock()
 	n.c.detached = true

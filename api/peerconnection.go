@@ -14,7 +14,8 @@ import (
 // All methods may be called at any time, from any goroutine, and from every callback. Callbacks are called one at a
 // time, in the order of the events, those of the connection and of all its channels in one sequence, never under a
 // lock and never from inside the function that caused them. Setting one to nil waits until a running callback of
-// that kind has returned, except from inside it.
+// that kind has returned, except from inside it. A callback that is set late misses nothing that still matters: see the
+// functions that set them. The zero PeerConnection is a closed one; it carries nothing.
 type PeerConnection struct {
 	core
 
@@ -30,6 +31,7 @@ type PeerConnection struct {
 	onGatheringState func(GatheringState)
 	onSignalingState func(SignalingState)
 	onDataChannel    func(*DataChannel)
+	missed           missedEvents
 
 	state          State
 	iceState       ICEState
@@ -40,7 +42,8 @@ type PeerConnection struct {
 	timerAt time.Time // when the timer fires; zero: it is not set
 	quiet   quiet
 
-	ending closeState // close.go
+	ending  closeState    // close.go
+	changed chan struct{} // is closed at the next change of a state; nil while nobody waits for one
 }
 
 // NewPeerConnection makes a connection. Nothing is sent, and no goroutine runs, before a description is set. The error
@@ -61,7 +64,7 @@ func newPeerConnection(configuration Configuration, t *tuning) (*PeerConnection,
 		return nil, err
 	}
 	pc := new(PeerConnection)
-	pc.settings, pc.tuning, pc.log = settings, t, newLogger("pc", lastConnectionID.Add(1))
+	pc.settings, pc.tuning, pc.log = settings, t, newLogger(configuration.Logger, "pc", lastConnectionID.Add(1))
 	pc.after = pc.afterInput
 	pc.queue.init(&pc.mu, func() {
 		pc.now = time.Now()
@@ -79,6 +82,9 @@ func newPeerConnection(configuration Configuration, t *tuning) (*PeerConnection,
 	}
 	return pc, nil
 }
+
+// isZero reports whether the connection was not made by NewPeerConnection.
+func (pc *PeerConnection) isZero() bool { return pc.after == nil }
 
 // afterInput handles what an input made the parts say, sends what they want sent, and sets the timer. It runs at the end of
 // every input.

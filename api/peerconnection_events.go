@@ -16,6 +16,7 @@ func (pc *PeerConnection) setState(s State) {
 		pc.state = s
 		pc.channels.setPathLost(s == StateFailed && !pc.ended)
 		pc.queue.push(event{target: pc, kind: eventState, value: int(s)})
+		pc.notify()
 	}
 }
 
@@ -31,6 +32,7 @@ func (pc *PeerConnection) setGatheringState(s GatheringState) {
 	if pc.gatheringState != s {
 		pc.gatheringState = s
 		pc.queue.push(event{target: pc, kind: eventGatheringState, value: int(s)})
+		pc.notify()
 	}
 }
 
@@ -39,6 +41,7 @@ func (pc *PeerConnection) setSignalingState(s SignalingState) {
 		pc.log.Debug("signalling", "state", s)
 		pc.signalingState = s
 		pc.queue.push(event{target: pc, kind: eventSignalingState, value: int(s)})
+		pc.notify()
 	}
 }
 
@@ -201,6 +204,7 @@ func (pc *PeerConnection) onAssociationUp() {
 		return
 	}
 	pc.transport.up = true
+	pc.missed.forget(eventDescription) // the peer has it
 	pc.setState(StateConnected)
 	pc.channels.openWaiting()
 }

@@ -1,6 +1,9 @@
 package rtc
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // The enumerations have the values of the C API and the words of the W3C API
 // (https://www.w3.org/TR/webrtc/#state-definitions).
@@ -91,14 +94,13 @@ var descriptionWords = [...]string{"", "offer", "answer", "pranswer", "rollback"
 // String gives the word of the W3C API; DescriptionAuto is the empty string.
 func (t DescriptionType) String() string { return word(int(t), descriptionWords[:]...) }
 
-// ParseDescriptionType gives the type of a word; an unknown one is DescriptionAuto.
-func ParseDescriptionType(s string) DescriptionType {
-	for i, w := range descriptionWords {
-		if w == s {
-			return DescriptionType(i)
-		}
+// ParseDescriptionType returns the type that String returns s for. For an unknown word it is ErrInvalid.
+func ParseDescriptionType(s string) (DescriptionType, error) {
+	i := slices.Index(descriptionWords[:], s)
+	if i < 0 {
+		return DescriptionAuto, invalidf("unknown description type %q", s)
 	}
-	return DescriptionAuto
+	return DescriptionType(i), nil
 }
 
 // MarshalText makes a SessionDescription encode in JSON as browsers do it.
@@ -106,12 +108,11 @@ func (t DescriptionType) MarshalText() ([]byte, error) { return []byte(t.String(
 
 // UnmarshalText is the reverse of MarshalText. An unknown word is ErrInvalid.
 func (t *DescriptionType) UnmarshalText(text []byte) error {
-	parsed := ParseDescriptionType(string(text))
-	if parsed == DescriptionAuto && len(text) != 0 {
-		return invalidf("unknown description type %q", text)
+	parsed, err := ParseDescriptionType(string(text))
+	if err == nil {
+		*t = parsed
 	}
-	*t = parsed
-	return nil
+	return err
 }
 
 // CertificateType selects the key of the DTLS certificate that a connection makes for itself.

@@ -80,6 +80,9 @@ type Stats struct {
 
 // Stats gives a snapshot of the connection's counters.
 func (pc *PeerConnection) Stats() Stats {
+	if pc.isZero() {
+		return Stats{State: StateClosed, ICEState: ICEStateClosed}
+	}
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
 	s := Stats{
@@ -119,6 +122,9 @@ func (pc *PeerConnection) Stats() Stats {
 
 // Stats gives a snapshot of the channel's counters.
 func (dc *DataChannel) Stats() MessageStats {
+	if dc.isZero() {
+		return MessageStats{}
+	}
 	dc.table.mu.Lock()
 	defer dc.table.mu.Unlock()
 	return dc.counters

@@ -19,10 +19,13 @@ func (pc *PeerConnection) AddTrack(media string) (*Track, error) {
 	if media == "" {
 		return nil, invalidf("add track: empty media description")
 	}
-	return nil, failuref("add track: media tracks (RTP over SRTP) are not supported yet")
+	return pc.AddTrackInit(TrackInit{})
 }
 
 // AddTrackInit adds a media track. It fails like AddTrack.
 func (pc *PeerConnection) AddTrackInit(TrackInit) (*Track, error) {
+	if pc.isZero() {
+		return nil, errZero
+	}
 	return nil, failuref("add track: media tracks (RTP over SRTP) are not supported yet")
 }

@@ -91,10 +91,10 @@ func (t *webSocketTuning) setDefaults() {
 	t.readGrace = cmp.Or(t.readGrace, webSocketReadGrace)
 }
 
-// newWebSocket returns a connecting WebSocket, of a client or of a server.
-func newWebSocket(maximum int, tune webSocketTuning) *WebSocket {
+// newWebSocket returns a connecting WebSocket, of a client or of a server. logger is the configured one.
+func newWebSocket(logger *slog.Logger, maximum int, tune webSocketTuning) *WebSocket {
 	ws := &WebSocket{
-		log:     newLogger("ws", lastWebSocketID.Add(1)),
+		log:     newLogger(logger, "ws", lastWebSocketID.Add(1)),
 		tuning:  tune,
 		maximum: maximum,
 		ended:   make(chan struct{}),

@@ -29,7 +29,7 @@ func openWebSocket(url string, configuration *WebSocketConfiguration, tune webSo
 	if err != nil {
 		return nil, err
 	}
-	ws := newWebSocket(t.options.MaxMessageSize, tune)
+	ws := newWebSocket(configuration.Logger, t.options.MaxMessageSize, tune)
 	ctx, stop := ws.connecting(t.timeout)
 	ws.log.Debug("WebSocket", "connecting", t.url.Address(), "proxy", t.proxied)
 	ws.path = t.url.Path

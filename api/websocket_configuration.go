@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"math"
 	"net"
 	"net/http"
@@ -53,6 +54,9 @@ type WebSocketConfiguration struct {
 	// DefaultMaxMessageSize.
 	MaxMessageSize int
 
+	// Logger is the logger of this WebSocket; nil: that of SetLogger. Its lines have the attribute
+	// "ws", the number of the WebSocket in the process.
+	Logger *slog.Logger
 	// Header holds further fields of the request, such as Authorization, Cookie or Origin.
 	Header http.Header
 	// TLSConfig is for wss URLs; nil: the roots of the system and the name in the URL.
@@ -103,6 +107,10 @@ type WebSocketServerConfiguration struct {
 	// Compression accepts permessage-deflate (RFC 7692) from clients that offer it; nil: it is not
 	// accepted.
 	Compression *websocket.CompressionOptions
+	// Logger is the logger of the server and of the WebSockets that it accepts; nil: that of
+	// SetLogger. Its lines have the attribute "wsserver" or "ws", the number of the server or the
+	// WebSocket in the process.
+	Logger *slog.Logger
 	// PingInterval is the time between two pings; 0: DefaultPingInterval; negative: no pings.
 	PingInterval time.Duration
 	// MaxOutstandingPings is the number of unanswered pings after which, when the next one is due,

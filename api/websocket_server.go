@@ -34,6 +34,7 @@ type WebSocketServer struct {
 	listener  net.Listener
 	port      uint16
 	onClient  func(*WebSocket)
+	logger    *slog.Logger // of the configuration, for the WebSockets
 
 	timeout time.Duration // of a client until it is open; negative: none
 	tls     *tls.Config   // nil: no TLS
@@ -85,9 +86,10 @@ func newWebSocketServer(c WebSocketServerConfiguration, onClient func(*WebSocket
 	}
 	tune.setDefaults()
 	s := &WebSocketServer{
-		log:      newLogger("wsserver", lastWebSocketServerID.Add(1)),
+		log:      newLogger(c.Logger, "wsserver", lastWebSocketServerID.Add(1)),
 		tuning:   tune,
 		onClient: onClient,
+		logger:   c.Logger,
 		timeout:  cmp.Or(c.ConnectionTimeout, DefaultConnectionTimeout),
 		unclosed: make(map[*WebSocket]struct{}),
 		room:     make(chan struct{}, 1),

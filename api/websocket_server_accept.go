@@ -94,7 +94,7 @@ func (s *WebSocketServer) waitForRoom() bool {
 
 // arrived makes a WebSocket for a new client, and queues the call of the callback.
 func (s *WebSocketServer) arrived(stream net.Conn) {
-	ws := newWebSocket(s.options.MaxMessageSize, s.tuning.webSocketTuning)
+	ws := newWebSocket(s.logger, s.options.MaxMessageSize, s.tuning.webSocketTuning)
 	ws.remote = addressOf(stream)
 	ws.held = true
 	ws.onEnded = func() {

@@ -169,7 +169,7 @@ func TestProgramEnds(t *testing.T) {
 
 func TestSignalsRefused(t *testing.T) {
 	p := start(t)
-	for _, message := range []string{"{", `{"description": {"type": "offer", "sdp": "v=1"}}`, `{"description": {"type": "best"}}`} {
+	for _, message := range []string{"{", `{"type": "offer", "sdp": "v=1"}`, `{"type": "best"}`, `{}`} {
 		ws, err := p.dial(t, nil)
 		require.NoError(t, err)
 		require.Equal(t, websocket.StatusPolicyViolation, ending(t, ws, []byte(message)), message)

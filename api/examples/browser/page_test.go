@@ -95,8 +95,7 @@ func (p *program) open(t *testing.T) *page {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = pc.CloseAndWait() })
 	g := &page{t: t, ws: ws, pc: pc, err: make(chan error, 1)}
-	pc.OnLocalDescription(func(d rtc.SessionDescription) { g.say(signalMessage{Description: &d}) })
-	pc.OnLocalCandidate(func(c rtc.Candidate) { g.say(signalMessage{Candidate: &c}) })
+	pc.OnSignal(g.say)
 	go func() {
 		for {
 			_, message, err := ws.Read(context.Background())
@@ -104,16 +103,11 @@ func (p *program) open(t *testing.T) *page {
 				g.err <- err
 				return
 			}
-			var s signalMessage
+			var s rtc.Signal
 			if err := json.Unmarshal(message, &s); err != nil {
 				t.Errorf("signal %q: %v", message, err)
 			}
-			if s.Description != nil {
-				err = pc.SetRemoteDescription(*s.Description)
-			} else {
-				err = pc.AddRemoteCandidate(*s.Candidate)
-			}
-			if err != nil && pc.State() != rtc.StateClosed {
+			if err := pc.ReceiveSignal(s); err != nil && pc.State() != rtc.StateClosed {
 				t.Errorf("signal %q: %v", message, err)
 			}
 		}
@@ -121,7 +115,7 @@ func (p *program) open(t *testing.T) *page {
 	return g
 }
 
-func (g *page) say(s signalMessage) {
+func (g *page) say(s rtc.Signal) {
 	message, err := json.Marshal(s)
 	if err != nil {
 		g.t.Errorf("signal: %v", err)

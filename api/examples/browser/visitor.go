@@ -25,12 +25,6 @@ type visitor struct {
 	chat *rtc.DataChannel // guarded by the room's mutex; nil before it is open
 }
 
-// signalMessage is what the two sides say on the WebSocket: one of the two, as the browser's own objects encode in JSON.
-type signalMessage struct {
-	Description *rtc.SessionDescription `json:"description,omitempty"`
-	Candidate   *rtc.Candidate          `json:"candidate,omitempty"`
-}
-
 var (
 	errFailed = errors.New("the connection failed")
 	errClosed = errors.New("the page has closed the connection")
@@ -51,8 +45,7 @@ func (v *visitor) serve(ctx context.Context) error {
 	}()
 
 	// The page offers, this side answers: SetRemoteDescription makes the answer.
-	pc.OnLocalDescription(func(d rtc.SessionDescription) { v.say(ctx, signalMessage{Description: &d}) })
-	pc.OnLocalCandidate(func(c rtc.Candidate) { v.say(ctx, signalMessage{Candidate: &c}) })
+	pc.OnSignal(func(s rtc.Signal) { v.say(ctx, s) })
 	pc.OnStateChange(func(s rtc.State) {
 		switch s {
 		case rtc.StateFailed:
@@ -78,25 +71,23 @@ func (v *visitor) serve(ctx context.Context) error {
 }
 
 // say sends a signal to the page. It is called by callbacks only, so one at a time and in order.
-func (v *visitor) say(ctx context.Context, s signalMessage) {
+func (v *visitor) say(ctx context.Context, s rtc.Signal) {
 	message, err := json.Marshal(s)
 	if err == nil {
 		err = v.ws.Write(ctx, websocket.MessageText, message)
 	}
-	_ = err // what is wrong with the WebSocket, its reader will find out
+	_ = err // the reader of the WebSocket finds out what is wrong with it
 }
 
 // hear handles a signal of the page.
 func (v *visitor) hear(message []byte) error {
-	var s signalMessage
+	var s rtc.Signal
 	if err := json.Unmarshal(message, &s); err != nil {
 		return fmt.Errorf("signal: %w", err)
 	}
-	switch {
-	case s.Description != nil:
-		return v.pc.SetRemoteDescription(*s.Description)
-	case s.Candidate != nil:
-		_ = v.pc.AddRemoteCandidate(*s.Candidate) // one that cannot be used leaves the others
+	err := v.pc.ReceiveSignal(s)
+	if s.Candidate != nil {
+		return nil // one that cannot be used leaves the others
 	}
-	return nil // something that a later page may know of
+	return err
 }

@@ -7,7 +7,8 @@
 // does not look at what it carries, and forgets it; whoever knows the name of a room can join it, so that a name should be
 // hard to guess.
 //
-// "transfer send -signal ws://host:8000/room FILE" and "transfer receive -signal ws://host:8000/room DIR" use it.
+// "transfer send -signal ws://host:8000/room FILE" and "transfer receive -signal ws://host:8000/room DIR" use it. What they
+// say is rtc.Signal in JSON, so that a page in a browser, which says the same, can meet them here, too.
 package main
 
 import (

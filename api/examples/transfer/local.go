@@ -88,41 +88,23 @@ func receiveLocally(p *peer, c *console, start time.Time) (result, error) {
 	return r.run(p.ctx, dc)
 }
 
-// envelope is what peers tell each other before they have a connection: a description or a candidate.
-type envelope struct {
-	Description *rtc.SessionDescription `json:"description,omitempty"`
-	Candidate   *rtc.Candidate          `json:"candidate,omitempty"`
-}
-
-// signalOver brings what the connection has to say to the other end of a stream, and what comes from there to the connection,
-// until the stream ends. The stream may be anything that reaches the other side, such as a WebSocket; here it is a
-// pipe.
+// signalOver sends the connection's signals to the other end of a stream, and applies those that arrive from there, until
+// the stream ends. The stream may be anything that reaches the other side, such as a WebSocket; here it is a pipe.
 func (p *peer) signalOver(stream net.Conn) {
-	// Callbacks come one at a time, so the messages do not mix. A stream that has been closed is no error: then there
-	// is a connection, or nobody wants one any more.
+	// Callbacks are called one at a time, so the signals do not mix. A stream that has been closed is no error: then
+	// there is a connection, or nobody wants one any more.
 	encoder := json.NewEncoder(stream)
-	p.OnLocalDescription(func(d rtc.SessionDescription) { _ = encoder.Encode(envelope{Description: &d}) })
-	p.OnLocalCandidate(func(c rtc.Candidate) { _ = encoder.Encode(envelope{Candidate: &c}) })
+	p.OnSignal(func(s rtc.Signal) { _ = encoder.Encode(s) })
 	go func() {
 		decoder := json.NewDecoder(stream)
 		for {
-			var e envelope
-			if decoder.Decode(&e) != nil {
+			var s rtc.Signal
+			if decoder.Decode(&s) != nil {
 				return
 			}
-			if err := p.hear(e); err != nil {
+			if err := p.ReceiveSignal(s); err != nil { // an offer is answered
 				p.fail(fmt.Errorf("signalling: %w", err))
 			}
 		}
 	}()
-}
-
-func (p *peer) hear(e envelope) error {
-	switch {
-	case e.Description != nil:
-		return p.SetRemoteDescription(*e.Description) // which answers an offer
-	case e.Candidate != nil:
-		return p.AddRemoteCandidate(*e.Candidate)
-	}
-	return nil
 }

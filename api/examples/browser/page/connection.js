@@ -40,7 +40,7 @@ export class Connection {
       this.#hear(JSON.parse(data)).catch((error) => this.end(error.message));
     });
     ws.addEventListener('close', ({reason}) => this.end(reason || 'the program is not there'));
-    pc.addEventListener('icecandidate', ({candidate}) => candidate && this.#say({candidate}));
+    pc.addEventListener('icecandidate', ({candidate}) => candidate && this.#say(candidate));
     // Further offers, should the browser need any.
     pc.addEventListener('negotiationneeded', () => this.reached.has('websocket') && this.#offer());
   }
@@ -53,24 +53,25 @@ export class Connection {
     const {pc} = this;
     if (pc.signalingState !== 'stable') return;
     await pc.setLocalDescription();
-    this.#say({description: pc.localDescription});
+    this.#say(pc.localDescription);
     // These two exist from the first description on.
     pc.sctp?.addEventListener('statechange', () => this.#look());
     pc.sctp?.transport.addEventListener('statechange', () => this.#look());
   }
 
-  async #hear({description, candidate}) {
+  // A signal is a description, {type, sdp}, or a candidate, {candidate, sdpMid}.
+  async #hear(signal) {
     const {pc} = this;
-    if (description) {
+    if (signal.type) {
       // Where two offers cross, that of the page counts; the program takes its own back.
-      if (description.type === 'offer' && pc.signalingState !== 'stable') return;
-      await pc.setRemoteDescription(description);
-      if (description.type === 'offer') {
+      if (signal.type === 'offer' && pc.signalingState !== 'stable') return;
+      await pc.setRemoteDescription(signal);
+      if (signal.type === 'offer') {
         await pc.setLocalDescription();
-        this.#say({description: pc.localDescription});
+        this.#say(pc.localDescription);
       }
-    } else if (candidate) {
-      await pc.addIceCandidate(candidate);
+    } else {
+      await pc.addIceCandidate(signal);
     }
   }
 
