@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +22,7 @@ type history struct {
 	times  []time.Time
 }
 
-// recordStates takes the state callback of a connection.
+// recordStates takes the state callback of a connection, and records the states from now on.
 func recordStates(pc *PeerConnection) *history {
 	h := new(history)
 	pc.OnStateChange(func(s State) {
@@ -29,6 +30,10 @@ func recordStates(pc *PeerConnection) *history {
 		defer h.mu.Unlock()
 		h.states, h.times = append(h.states, s), append(h.times, time.Now())
 	})
+	synctest.Wait() // the state so far is delivered
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.states, h.times = nil, nil
 	return h
 }
 

@@ -464,7 +464,7 @@ func (a *Association) PathRestored(now time.Time) {
 	if a.over {
 		return
 	}
-	a.loss.errors = 0
+	a.loss.errors, a.hand.attempts = 0, 0
 	retransmissions := [...]int{timerT1, timerT2, timerT3}
 	if a.rtt.backedOff {
 		a.rtt.endBackOff(&a.cfg)

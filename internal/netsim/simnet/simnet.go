@@ -40,6 +40,7 @@ type World struct {
 	Network *netsim.Network
 
 	began time.Time
+	held  bool       // hosts do not hand over what they have to send
 	mu    sync.Mutex // guards the simulation and what is under way to it
 	hosts []*Host
 	names map[string][]netip.Addr
@@ -116,7 +117,9 @@ func (w *World) step() {
 	case <-w.wake:
 	default:
 	}
+	w.held = true // RunFor begins with what hosts have to send, before it moves the clock
 	w.advance()
+	w.held = false
 	for _, h := range w.hosts {
 		if h.sending() {
 			w.Sim.Poke(h)
@@ -285,6 +288,9 @@ func (h *Host) Deadline() time.Time { return time.Time{} }
 
 // Transmit hands over what the links have sent.
 func (h *Host) Transmit(_ time.Time, dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
+	if h.world.held {
+		return dst, local, remote, false
+	}
 	if len(h.late) > 0 {
 		d := h.late[0]
 		h.late = h.late[1:]
