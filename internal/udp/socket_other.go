@@ -2,7 +2,11 @@
 
 package udp
 
-import "syscall"
+import (
+	"syscall"
+
+	"github.com/rtcstack/rtcstack/internal/link"
+)
 
 // osSocket is what the operating system adds to a socket.
 type osSocket struct {

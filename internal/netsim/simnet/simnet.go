@@ -107,7 +107,7 @@ func (w *World) run() {
 }
 
 // settle waits until all goroutines wait for something.
-func (w *World) settle() { time.Sleep(1) }
+func (w *World) settle() { time.Sleep(time.Nanosecond) }
 
 // step hands over what was sent, and moves the simulation to the present.
 func (w *World) step() {
