@@ -98,8 +98,8 @@ func (t *transport) ensureICE(local jsep.Credentials) error {
 	for _, u := range t.settings.stunServers {
 		servers = append(servers, icenet.Server{Host: u.host, Port: u.port})
 	}
-	driver, err := icenet.NewDriver(icenet.DriverConfig{
-		Agent: config, Servers: servers, Network: t.tuning.network,
+	driver, err := icenet.NewDriver(config, icenet.DriverConfig{
+		Servers: servers, Network: t.tuning.network,
 		Lock: t.lock, Unlock: t.unlock, Receive: t.receive,
 		Bind: t.settings.bind, FallBackToLoopback: true,
 		PortFirst: t.settings.PortRangeBegin, PortLast: t.settings.PortRangeEnd,

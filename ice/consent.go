@@ -82,7 +82,10 @@ func (g *generation) receiveConsent(now time.Time, m stun.Message) {
 	}
 	p.confirmed = now
 	if mapped, err := m.XORMappedAddress(); err == nil {
-		p.mapped = plain(mapped) // it differs if the NAT has changed the mapping
+		if last := p.mapped; last != plain(mapped) {
+			p.mapped = plain(mapped) // the NAT has changed the mapping
+			g.agent.addEvent(EventSelectedPair{p.pair()})
+		}
 	}
 	config := &g.agent.config
 	*c = consent{

@@ -97,7 +97,7 @@ type EventGatheringComplete struct{ Ufrag string }
 
 // EventSelectedPair reports the pair for application data from now on: the first valid pair, a
 // better one, the nominated pair, the pair that the peer has changed to, or the first pair after
-// EventPathLost.
+// EventPathLost. It comes again for the same pair if a NAT has given its base another mapping.
 type EventSelectedPair struct{ Pair Pair }
 
 // EventPathLost reports that there is no pair for application data any more: consent has expired

@@ -159,8 +159,8 @@ func NewConn(ctx context.Context, config ice.Config, options Options) (*Conn, er
 		}
 		links = append(links, s)
 	}
-	driver, err := NewDriver(DriverConfig{
-		Agent: config, Servers: options.STUNServers, Lock: c.mu.Lock, Unlock: c.unlock, Receive: c.receive,
+	driver, err := NewDriver(config, DriverConfig{
+		Servers: options.STUNServers, Lock: c.mu.Lock, Unlock: c.unlock, Receive: c.receive,
 		Bind: options.BindAddress, FallBackToLoopback: options.FallBackToLoopback, PortFirst: options.PortFirst, PortLast: options.PortLast,
 		Network: options.network, Links: links, Logger: config.Logger,
 	})

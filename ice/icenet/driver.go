@@ -30,7 +30,6 @@ type Server struct {
 
 // DriverConfig says what a Driver drives, for whom, and over what.
 type DriverConfig struct {
-	Agent   ice.Config
 	Servers []Server
 
 	// Lock and Unlock are the owner's mutex, under which all methods of the Driver but Wait are called. When the driver takes it, it
@@ -86,8 +85,7 @@ type base struct {
 }
 
 // NewDriver makes a driver and its agent. No goroutine runs, and no socket is opened, before Gather. The error is that of ice.NewAgent.
-func NewDriver(config DriverConfig) (*Driver, error) {
-	agentConfig := config.Agent
+func NewDriver(agentConfig ice.Config, config DriverConfig) (*Driver, error) {
 	for _, s := range config.Servers {
 		if addr, err := netip.ParseAddr(s.Host); err == nil {
 			agentConfig.STUNServers = append(slices.Clip(agentConfig.STUNServers), netip.AddrPortFrom(addr, s.Port))
@@ -100,7 +98,6 @@ func NewDriver(config DriverConfig) (*Driver, error) {
 	if config.Network == nil {
 		config.Network = hostNetwork{}
 	}
-	config.Agent = ice.Config{}
 	return &Driver{config: config, agent: agent}, nil
 }
 

@@ -192,6 +192,13 @@ func (h *Host) attach(i netsim.Interface) *netsim.Attachment {
 	return a
 }
 
+// Interfaces returns how many interfaces the host has.
+func (h *Host) Interfaces() int {
+	h.world.mu.Lock()
+	defer h.world.mu.Unlock()
+	return len(h.attachments)
+}
+
 // Attachment returns the n-th interface, whose links may be changed with Do.
 func (h *Host) Attachment(n int) *netsim.Attachment { return h.attachments[n] }
 
