@@ -47,7 +47,11 @@ func (g *generation) advancePrevious(now time.Time) {
 // advanceChecks fails the pairs whose checks have timed out: RFC 8445, section 7.2.5.2.3.
 func (g *generation) advanceChecks(now time.Time) {
 	for _, p := range g.checkList.pairs {
-		p.cancelled.Advance(now)
+		if c := p.cancelled; c != nil {
+			if c.Advance(now); c.State() != stun.TransactionWaiting {
+				p.cancelled = nil
+			}
+		}
 		if p.check.State() != stun.TransactionWaiting {
 			continue
 		}
@@ -152,7 +156,9 @@ func (a *Agent) nextDeadline() (d time.Time) {
 func (g *generation) deadline() (d time.Time) {
 	for _, p := range g.checkList.pairs {
 		d = earlier(d, p.check.Deadline())
-		d = earlier(d, p.cancelled.Deadline())
+		if p.cancelled != nil {
+			d = earlier(d, p.cancelled.Deadline())
+		}
 	}
 	if p := g.nominating; p != nil && p.check.State() != stun.TransactionWaiting {
 		d = earlier(d, g.agent.now)

@@ -22,10 +22,13 @@ import (
 type Agent struct {
 	config Config
 	rand   *rand.ChaCha8
-	log    *slog.Logger
 
-	controlling bool
-	tieBreaker  uint64
+	controlling  bool
+	state        State
+	pathReported bool // EventSelectedPair was reported, and no EventPathLost since
+	idle         bool // Transmit has nothing until another method is called
+
+	tieBreaker uint64
 
 	bases    []*base
 	lastBase BaseID
@@ -40,14 +43,11 @@ type Agent struct {
 	responses      ring.Queue[response]
 
 	lastSelected *candidatePair // the pair that was selected before
-	pathReported bool           // EventSelectedPair was reported, and no EventPathLost since
 
-	state  State
 	events []Event
 	stats  Stats
 
 	now      time.Time // the time of the last call
-	idle     bool      // Transmit has nothing until another method is called
 	deadline time.Time // cached while idle
 }
 
@@ -64,9 +64,10 @@ func NewAgent(config Config) (*Agent, error) {
 	}
 	config.Rand = nil
 	a := &Agent{
-		config: config, rand: rand.NewChaCha8(seed), log: config.Logger,
-		controlling: config.Controlling,
-		checkPacer:  pacer{interval: config.CheckInterval}, gatheringPacer: pacer{interval: config.CheckInterval},
+		config: config, rand: rand.NewChaCha8(seed),
+		controlling:    config.Controlling,
+		checkPacer:     pacer{interval: config.CheckInterval},
+		gatheringPacer: pacer{interval: config.CheckInterval},
 	}
 	var err error
 	if a.current, err = a.newGeneration(config.Ufrag, config.Pwd); err != nil {
@@ -74,7 +75,9 @@ func NewAgent(config Config) (*Agent, error) {
 	}
 	a.config.STUNServers = nil
 	for _, s := range config.STUNServers {
-		if s = plain(s); len(a.config.STUNServers) < maxSTUNServers && !slices.Contains(a.config.STUNServers, s) {
+		s = plain(s)
+		known := slices.Contains(a.config.STUNServers, s)
+		if !known && len(a.config.STUNServers) < maxSTUNServers {
 			a.config.STUNServers = append(a.config.STUNServers, s)
 		}
 	}
@@ -110,6 +113,9 @@ func (a *Agent) setRole(controlling bool) {
 // follows when every STUN server has answered or timed out. Candidates of bases added later are
 // reported all the same.
 func (a *Agent) SetLocalComplete(now time.Time) {
+	if a.closed() {
+		return
+	}
 	a.latest().basesComplete = true
 	a.update(now)
 }
@@ -133,10 +139,15 @@ func (a *Agent) Close() {
 }
 
 // closed reports whether the agent has ended, or is the zero value.
-func (a *Agent) closed() bool { return a.state == StateClosed }
+func (a *Agent) closed() bool { return a.state == StateClosed || a.current == nil }
 
 // State returns the agent's state.
-func (a *Agent) State() State { return a.state }
+func (a *Agent) State() State {
+	if a.closed() {
+		return StateClosed
+	}
+	return a.state
+}
 
 // Selected returns the pair for application data, which the owner sends on pair.Path. ok is false
 // if there is no path; then the owner may send nothing but the packets of Transmit, and pair is the
@@ -154,6 +165,9 @@ func (a *Agent) Selected() (pair Pair, ok bool) {
 // selected returns the pair for data: that of the current generation or, during a restart, of the
 // previous one.
 func (a *Agent) selected() *candidatePair {
+	if a.current == nil {
+		return nil
+	}
 	if p := a.current.selected; p != nil || a.previous == nil {
 		return p
 	}
@@ -164,6 +178,9 @@ func (a *Agent) selected() *candidatePair {
 // the peer has sent an authenticated check on it, and no consent has expired on it. It does not
 // allocate.
 func (a *Agent) Permits(path Path) bool {
+	if a.closed() {
+		return false
+	}
 	if p := a.current.selected; p != nil && p.path == path {
 		return true
 	}
@@ -198,8 +215,8 @@ func (a *Agent) setState(s State) {
 	if s == a.state || a.closed() {
 		return
 	}
-	if a.log != nil {
-		a.log.Info("ice: state", "from", a.state.String(), "to", s.String())
+	if a.config.Logger != nil {
+		a.config.Logger.Info("ice: state", "from", a.state.String(), "to", s.String())
 	}
 	a.state = s
 	a.addEvent(EventState{s})
@@ -207,7 +224,7 @@ func (a *Agent) setState(s State) {
 
 // debug logs at slog.LevelDebug.
 func (a *Agent) debug(message string, args ...any) {
-	if a.log != nil && a.log.Enabled(context.Background(), slog.LevelDebug) {
-		a.log.Debug("ice: "+message, args...)
+	if a.config.Logger != nil && a.config.Logger.Enabled(context.Background(), slog.LevelDebug) {
+		a.config.Logger.Debug("ice: "+message, args...)
 	}
 }

@@ -58,7 +58,8 @@ func (a *Agent) AddLocal(now time.Time, l Local) (BaseID, error) {
 	b.preference = localPreference(addr, a.countSimilar(addr))
 	b.prflxPriority = candidatePriority(CandidateTypePeerReflexive, b.preference, component)
 	b.host = Candidate{
-		Foundation: a.foundation(CandidateTypeHost, addr, netip.Addr{}), Component: component, Addr: plain(l.Addr), Type: CandidateTypeHost,
+		Foundation: a.foundation(CandidateTypeHost, addr, netip.Addr{}),
+		Component:  component, Addr: plain(l.Addr), Type: CandidateTypeHost,
 		Priority: candidatePriority(CandidateTypeHost, b.preference, component),
 	}
 	a.bases = append(a.bases, b)
@@ -83,7 +84,9 @@ func (a *Agent) checkLocal(l Local) error {
 		return ErrUnsupportedTransport
 	case !usable(l.Addr):
 		return ErrAddress
-	case slices.ContainsFunc(a.bases, func(b *base) bool { return b.transport == l.Transport && b.addr == l.Addr }):
+	case slices.ContainsFunc(a.bases, func(b *base) bool {
+		return b.transport == l.Transport && b.addr == l.Addr
+	}):
 		return ErrDuplicate
 	case len(a.bases) == maxLocalAddresses:
 		return ErrLimit
@@ -133,7 +136,8 @@ const component = 1
 // usable reports whether addr is a possible destination or bound address.
 func usable(addr netip.AddrPort) bool {
 	ip := addr.Addr()
-	return ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && addr.Port() != 0 && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	broadcast := netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	return ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && ip != broadcast && addr.Port() != 0
 }
 
 // base returns the base with the identity, or nil.
@@ -166,7 +170,9 @@ func (a *Agent) foundation(t CandidateType, baseAddr, server netip.Addr) string 
 	}
 	n = 1 + n*(maxSTUNServers+1)
 	if t == CandidateTypeServerReflexive {
-		n += 1 + slices.IndexFunc(a.config.STUNServers, func(s netip.AddrPort) bool { return s.Addr() == server })
+		n += 1 + slices.IndexFunc(a.config.STUNServers, func(s netip.AddrPort) bool {
+			return s.Addr() == server
+		})
 	}
 	return strconv.Itoa(n)
 }
@@ -183,8 +189,13 @@ func (b *base) candidateAt(mapped netip.AddrPort) Candidate {
 		}
 	}
 	return Candidate{
-		Foundation: "prflx" + b.host.Foundation, Component: b.host.Component, Transport: b.host.Transport,
-		Priority: b.prflxPriority, Addr: mapped, Type: CandidateTypePeerReflexive, Related: b.host.Addr,
+		Foundation: "prflx" + b.host.Foundation,
+		Component:  b.host.Component,
+		Transport:  b.host.Transport,
+		Priority:   b.prflxPriority,
+		Addr:       mapped,
+		Type:       CandidateTypePeerReflexive,
+		Related:    b.host.Addr,
 	}
 }
 
@@ -219,7 +230,8 @@ func (a *Agent) freeBases(now time.Time) {
 		return
 	}
 	for i := 0; i < len(a.bases); {
-		if b := a.bases[i]; b == a.current.selected.base || now.Before(a.freeTime(b)) || a.current.checkList.hasPending(b) {
+		b := a.bases[i]
+		if b == a.current.selected.base || now.Before(a.freeTime(b)) || a.current.checkList.hasPending(b) {
 			i++
 		} else {
 			a.removeBase(i)
@@ -233,7 +245,8 @@ func (a *Agent) freeBases(now time.Time) {
 // need them.
 func (a *Agent) freesBases() bool {
 	g := a.current
-	return len(a.bases) > 1 && a.next == nil && a.previous == nil && g.endOfCandidates && g.nominating == nil &&
+	return len(a.bases) > 1 && a.next == nil && a.previous == nil &&
+		g.endOfCandidates && g.nominating == nil &&
 		g.selected != nil && g.selected.nominated && !g.consent.silent
 }
 

@@ -62,7 +62,7 @@ type CandidateError struct {
 }
 
 func (e *CandidateError) Error() string {
-	return "ice: parse candidate " + strconv.Quote(e.Text) + ": " + e.Err.Error()
+	return fmt.Sprintf("ice: parse candidate %q: %v", e.Text, e.Err)
 }
 
 // Unwrap returns the reason.

@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"log/slog"
@@ -125,23 +126,14 @@ type Config struct {
 
 // setDefaults sets the durations that are not positive.
 func (c *Config) setDefaults() {
-	for _, d := range []struct {
-		value *time.Duration
-		def   time.Duration
-	}{
-		{&c.CheckInterval, DefaultCheckInterval},
-		{&c.RTO, DefaultRTO},
-		{&c.NominationGrace, DefaultNominationGrace},
-		{&c.GatheringTimeout, DefaultGatheringTimeout},
-		{&c.Keepalive, DefaultKeepalive},
-		{&c.ConsentInterval, DefaultConsentInterval},
-		{&c.ConsentTimeout, DefaultConsentTimeout},
-		{&c.DisconnectedTimeout, DefaultDisconnectedTimeout},
-		{&c.UnusedTimeout, DefaultUnusedTimeout},
-		{&c.Patience, DefaultPatience},
-	} {
-		if *d.value <= 0 {
-			*d.value = d.def
-		}
-	}
+	c.CheckInterval = cmp.Or(max(c.CheckInterval, 0), DefaultCheckInterval)
+	c.RTO = cmp.Or(max(c.RTO, 0), DefaultRTO)
+	c.NominationGrace = cmp.Or(max(c.NominationGrace, 0), DefaultNominationGrace)
+	c.GatheringTimeout = cmp.Or(max(c.GatheringTimeout, 0), DefaultGatheringTimeout)
+	c.Keepalive = cmp.Or(max(c.Keepalive, 0), DefaultKeepalive)
+	c.ConsentInterval = cmp.Or(max(c.ConsentInterval, 0), DefaultConsentInterval)
+	c.ConsentTimeout = cmp.Or(max(c.ConsentTimeout, 0), DefaultConsentTimeout)
+	c.DisconnectedTimeout = cmp.Or(max(c.DisconnectedTimeout, 0), DefaultDisconnectedTimeout)
+	c.UnusedTimeout = cmp.Or(max(c.UnusedTimeout, 0), DefaultUnusedTimeout)
+	c.Patience = cmp.Or(max(c.Patience, 0), DefaultPatience)
 }

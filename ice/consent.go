@@ -23,8 +23,8 @@ type consent struct {
 
 type consentCheck struct {
 	id        stun.TransactionID
-	sent      time.Time // zero: none
 	nominates bool      // it has USE-CANDIDATE
+	sent      time.Time // zero: none
 }
 
 const (
@@ -88,7 +88,10 @@ func (g *generation) receiveConsent(now time.Time, m stun.Message) {
 		}
 	}
 	config := &g.agent.config
-	*c = consent{next: now.Add(g.agent.jitter(config.ConsentInterval)), expires: now.Add(config.ConsentTimeout), received: now}
+	*c = consent{
+		next: now.Add(g.agent.jitter(config.ConsentInterval)), expires: now.Add(config.ConsentTimeout),
+		received: now,
+	}
 	if nominates && g.agent.controlling && g.nominating == p {
 		p.check.Complete(now)
 		g.nominated(now, p)
@@ -118,7 +121,7 @@ func (g *generation) transmitConsent(now time.Time, dst []byte) (packet []byte, 
 	// mapping.
 	nominates := p.nominated || g.nominating == p
 	copy(c.recent[1:], c.recent[:])
-	c.recent[0] = consentCheck{g.agent.newTransactionID(), now, nominates}
+	c.recent[0] = consentCheck{g.agent.newTransactionID(), nominates, now}
 	if c.since.IsZero() {
 		c.since = now
 	}

@@ -273,6 +273,51 @@ func TestConsentDoesNotAllocate(t *testing.T) {
 	require.Equal(t, StateCompleted, s.a.State())
 }
 
+// The calls that an owner makes for every datagram or batch of a connected agent do not allocate.
+func TestIdleCallsDoNotAllocate(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector allocates")
+	}
+	s := newScript(t, Config{Controlling: true}, local1, local2)
+	s.nominate()
+	calls := s.idleCalls()
+	require.Zero(t, testing.AllocsPerRun(100, calls))
+	require.Equal(t, StateCompleted, s.a.State())
+}
+
+// idleCalls makes the peer check a second path, so that data is accepted on it, and returns the calls
+// of an owner for data on both paths when the agent has nothing to do.
+func (s *script) idleCalls() func() {
+	s.check(local2, remote1, peerCheck{})
+	s.respondToAll()
+	s.dropEvents()
+	a, out := s.a.Agent, make([]byte, 0, 1500)
+	selected, other := s.a.path(local1, remote1), s.a.path(local2, remote1)
+	return func() {
+		if !a.Permits(selected) || !a.Permits(other) || a.Permits(Path{other.Base, remote2}) {
+			panic("permission is wrong")
+		}
+		a.ReceivedData(s.now, other)
+		if _, _, ok := a.Transmit(s.now, out); ok || a.Deadline().IsZero() {
+			panic("the agent is not idle")
+		}
+		if _, ok := a.Event(); ok {
+			panic("an event of an idle agent")
+		}
+	}
+}
+
+// BenchmarkIdleCalls measures those calls.
+func BenchmarkIdleCalls(b *testing.B) {
+	s := newScript(b, Config{Controlling: true}, local1, local2)
+	s.nominate()
+	calls := s.idleCalls()
+	b.ReportAllocs()
+	for b.Loop() {
+		calls()
+	}
+}
+
 // BenchmarkConsent measures both directions of one round, with the peer's part: four messages made, parsed and authenticated.
 func BenchmarkConsent(b *testing.B) {
 	s := newScript(b, Config{Controlling: true}, local1)

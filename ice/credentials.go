@@ -39,6 +39,9 @@ func (a *Agent) newTransactionID() (id stun.TransactionID) {
 // LocalCredentials returns the ufrag and password to be signalled to the peer: those of the last
 // Restart, or of NewAgent.
 func (a *Agent) LocalCredentials() (ufrag, pwd string) {
+	if a.current == nil {
+		return "", ""
+	}
 	g := a.latest()
 	return g.localUfrag, g.localPwd
 }

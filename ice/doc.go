@@ -30,8 +30,8 @@
 //	}
 //	timer.Reset(agent.Deadline().Sub(now)) // unless Deadline is zero
 //
-// The example of Agent is a whole program with one socket. Package icenet has a complete owner, with
-// sockets on all networks of the host, as a net.Conn.
+// The example of Agent is a whole program with one socket. Package icenet has a complete owner,
+// with sockets on all networks of the host, as a net.Conn.
 //
 // # Bases
 //
@@ -66,8 +66,8 @@
 //
 // A peer that nominates several pairs, as RFC 5245 allows, uses one of them by its own rules. An
 // owner whose upper layer authenticates data calls [Agent.ReceivedData] when new data arrives on
-// another path than that of the selected pair. A controlled agent then selects that pair if its last
-// check succeeded within the last 15 seconds, and checks it first otherwise. Neither data nor
+// another path than that of the selected pair. A controlled agent then selects that pair if its
+// last check succeeded within the last 15 seconds, and checks it first otherwise. Neither data nor
 // nominations count as consent.
 //
 // # Differences from the RFCs
@@ -76,24 +76,24 @@
 //   - RFC 8445 starts one check in each Ta = 50 ms, so that every pair before the one that works
 //     delays the connection by 50 ms. Here the average rate is the same, but up to 10 checks may
 //     start at once.
-//   - Data may be sent before the nomination, as RFC 8445, section 12.1, allows: the best valid pair
-//     is selected at once and the state is connected; the nominated pair follows, with the state
-//     completed. A connection takes one round trip, and its completion two.
+//   - Data may be sent before the nomination, as RFC 8445, section 12.1, allows: the best valid
+//     pair is selected at once and the state is connected; the nominated pair follows, with the
+//     state completed. A connection takes one round trip, and its completion two.
 //   - If no other pair remains, a Frozen pair is checked without waiting for the pairs of its
 //     foundation to end.
-//   - While a consent check is unanswered, others follow at intervals of one second instead of five,
-//     so that one lost packet does not mean the state disconnected.
-//   - The winner of a role conflict triggers a check of the pair, so that a lost error response does
-//     not prolong the conflict.
+//   - While a consent check is unanswered, others follow at intervals of one second instead of
+//     five, so that one lost packet does not mean the state disconnected.
+//   - The winner of a role conflict triggers a check of the pair, so that a lost error response
+//     does not prolong the conflict.
 //   - If the nominated pair becomes silent and another valid pair answers, the controlling agent
 //     nominates the latter, and a controlled agent selects it, without a restart.
-//   - An unanswered check of a pair that is nominated does not fail the pair: only the end of consent
-//     does.
+//   - An unanswered check of a pair that is nominated does not fail the pair: only the end of
+//     consent does.
 //
 // # Not implemented
 //
 // The agent has no relayed local candidates and no TCP candidates, does not resolve mDNS names, and
 // shares no sockets with other agents. Remote candidates of type relay are ordinary addresses and
-// are supported. The aggressive nomination of RFC 5245 is accepted from the peer but not used. There
-// is no lite agent.
+// are supported. The aggressive nomination of RFC 5245 is accepted from the peer but not used.
+// There is no lite agent.
 package ice

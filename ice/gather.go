@@ -33,7 +33,8 @@ func (a *Agent) startGathering(now time.Time, b *base) {
 func (a *Agent) startGatheringFrom(now time.Time, b *base, server netip.AddrPort) {
 	ip, s := b.addr.Addr(), server.Addr()
 	// Servers are not on the link, unless they are on this host, as in tests.
-	if !usable(server) || s.Is4() != ip.Is4() || s.IsLoopback() != ip.IsLoopback() || ip.Is6() && ip.IsLinkLocalUnicast() {
+	if !usable(server) || s.Is4() != ip.Is4() || s.IsLoopback() != ip.IsLoopback() ||
+		ip.Is6() && ip.IsLinkLocalUnicast() {
 		return
 	}
 	b.gatherings = append(b.gatherings, gathering{server: server, giveUp: now.Add(a.config.GatheringTimeout)})
@@ -128,8 +129,12 @@ func (a *Agent) addReflexive(b *base, server, mapped netip.AddrPort) bool {
 		}
 	}
 	c := Candidate{
-		Foundation: a.foundation(CandidateTypeServerReflexive, b.addr.Addr(), server.Addr()), Component: component, Addr: mapped,
-		Priority: candidatePriority(CandidateTypeServerReflexive, b.preference, component), Type: CandidateTypeServerReflexive, Related: b.host.Addr,
+		Foundation: a.foundation(CandidateTypeServerReflexive, b.addr.Addr(), server.Addr()),
+		Component:  component,
+		Addr:       mapped,
+		Priority:   candidatePriority(CandidateTypeServerReflexive, b.preference, component),
+		Type:       CandidateTypeServerReflexive,
+		Related:    b.host.Addr,
 	}
 	b.reflexive = append(b.reflexive, reflexive{c, ufrag})
 	a.addEvent(EventLocalCandidate{c, ufrag})

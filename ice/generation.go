@@ -19,14 +19,17 @@ type generation struct {
 	remotePwd            string
 	remoteKey            *stun.Key // of own requests and their responses; nil until SetRemote
 	username             string    // of this agent's requests: "remote:local"
-	remoteLite           bool
 
-	remotes               []*Candidate
-	prflxNo               int // peer-reflexive candidates added so far, for their foundations
-	early                 int // those of them that were added before SetRemote
+	remotes []*Candidate
+	prflxNo int // peer-reflexive candidates added so far, for their foundations
+	early   int // those of them that were added before SetRemote
+
+	remoteLite            bool
 	remoteEndOfCandidates bool
 	basesComplete         bool
 	endOfCandidates       bool // EventGatheringComplete was reported
+	connected             bool // a pair has been selected
+	ended                 bool // it has failed or was replaced, or the agent is closed
 
 	checkList     checkList
 	selected      *candidatePair
@@ -37,8 +40,6 @@ type generation struct {
 	graceEnds     time.Time      // when a controlling agent nominates the best valid pair
 	patience      time.Time      // the agent does not fail before; zero until SetRemote
 	consent       consent
-	connected     bool // a pair has been selected
-	ended         bool // it has failed or was replaced, or the agent is closed
 }
 
 // newGeneration returns a generation with the given local credentials, or with random ones if both

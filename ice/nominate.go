@@ -43,7 +43,8 @@ func (g *generation) isFinal(best *candidatePair) bool {
 
 // awaitsGrace reports whether graceEnds is a deadline.
 func (g *generation) awaitsGrace() bool {
-	return g.agent.controlling && g.nominating == nil && !g.graceEnds.IsZero() && (g.selected == nil || !g.selected.nominated)
+	return g.agent.controlling && g.nominating == nil && !g.graceEnds.IsZero() &&
+		(g.selected == nil || !g.selected.nominated)
 }
 
 // replaceSelected selects the valid pair p in place of the selected pair, which is silent or which
@@ -93,8 +94,8 @@ func (g *generation) selectPair(now time.Time, p *candidatePair) {
 		g.startConsent(now, p)
 	}
 	g.selected, g.selectedAt, g.connected = p, now, true
-	if g.agent.log != nil {
-		g.agent.log.Info("ice: selected pair", "local", p.base.addr, "remote", p.path.Remote, "nominated", p.nominated)
+	if g.agent.config.Logger != nil {
+		g.agent.config.Logger.Info("ice: selected pair", "local", p.base.addr, "remote", p.path.Remote, "nominated", p.nominated)
 	}
 	g.agent.pathReported = true
 	g.agent.addEvent(EventSelectedPair{p.pair()})
@@ -113,11 +114,13 @@ func (g *generation) conclude() {
 		kept = append(kept, p)
 		if p.pending() && (g.agent.controlling || p.lastUseCandidate.IsZero()) {
 			g.checkList.untrigger(p)
-			p.state, p.check, p.cancelled = pairFailed, check{}, check{}
+			p.state, p.check, p.cancelled = pairFailed, check{}, nil
 		}
 	}
 	g.checkList.pairs = kept
-	g.checkList.triggered = slices.DeleteFunc(g.checkList.triggered, func(p *candidatePair) bool { return !p.triggered })
+	g.checkList.triggered = slices.DeleteFunc(g.checkList.triggered, func(p *candidatePair) bool {
+		return !p.triggered
+	})
 	if len(g.checkList.triggered) == 0 {
 		g.checkList.triggered = nil
 	}

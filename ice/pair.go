@@ -52,15 +52,16 @@ type candidatePair struct {
 	priority uint64
 	state    pairState
 
-	check check
-	// cancelled is the check that a triggered check has replaced. A response to it still counts:
-	// RFC 8445, section 7.3.1.4.
-	cancelled check
+	triggered bool // in the triggered-check queue
+	permitted bool // the peer has sent an authenticated check on it
+	nominated bool // it is selected, and nominated by the controlling agent
+	expired   bool // its consent has expired: the credentials are void on it
 
-	triggered         bool      // in the triggered-check queue
-	permitted         bool      // the peer has sent an authenticated check on it
-	nominated         bool      // it is selected, and nominated by the controlling agent
-	expired           bool      // its consent has expired: the credentials are void on it
+	check check
+	// cancelled is the check that a triggered check has replaced, or nil. A response to it still
+	// counts: RFC 8445, section 7.3.1.4.
+	cancelled *check
+
 	firstUseCandidate time.Time // when the peer first sent USE-CANDIDATE on it; zero: never
 	lastUseCandidate  time.Time // when it last did
 	// overruled is when a nomination last prevailed over data on it, or data arrived on it since;
@@ -93,7 +94,8 @@ func (p *candidatePair) sameFoundation(q *candidatePair) bool {
 // direct reports whether the pair connects hosts without a visible NAT or relay. No other type of
 // pair is better.
 func (p *candidatePair) direct() bool {
-	return p.base.host.Type == CandidateTypeHost && p.remote.Type == CandidateTypeHost && p.mapped == p.base.host.Addr
+	return p.base.host.Type == CandidateTypeHost && p.remote.Type == CandidateTypeHost &&
+		p.mapped == p.base.host.Addr
 }
 
 // setPriority computes the pair's priority for the given role.
@@ -108,5 +110,8 @@ func (p *candidatePair) setPriority(controlling bool) {
 // pair returns the exported form. The local candidate is that of the mapped address, as in the
 // valid pair of RFC 8445, section 7.2.5.3.2.
 func (p *candidatePair) pair() Pair {
-	return Pair{Local: p.base.candidateAt(p.mapped), Remote: *p.remote, Path: p.path, Base: p.base.addr, Nominated: p.nominated}
+	return Pair{
+		Local: p.base.candidateAt(p.mapped), Remote: *p.remote,
+		Path: p.path, Base: p.base.addr, Nominated: p.nominated,
+	}
 }

@@ -61,7 +61,8 @@ func knownInRequest(t stun.AttributeType) bool {
 func knownInResponse(t stun.AttributeType) bool {
 	switch t {
 	case stun.AttributeUsername, stun.AttributeMessageIntegrity, stun.AttributeMessageIntegritySHA256,
-		stun.AttributeErrorCode, stun.AttributeUnknownAttributes, stun.AttributeXORMappedAddress, stun.AttributeMappedAddress:
+		stun.AttributeErrorCode, stun.AttributeUnknownAttributes,
+		stun.AttributeXORMappedAddress, stun.AttributeMappedAddress:
 		return true
 	}
 	return false
@@ -233,8 +234,8 @@ func (g *generation) triggerCheck(now time.Time, p *candidatePair, useCandidate,
 // cancel stops the retransmissions of a pair's check. A response still counts.
 func (g *generation) cancel(p *candidatePair) {
 	p.check.StopRetransmitting()
-	p.cancelled = p.check
-	p.check = check{}
+	cancelled := p.check
+	p.cancelled, p.check = &cancelled, check{}
 }
 
 // receiveResponse handles a response to a check: RFC 8445, section 7.2.5.
@@ -262,7 +263,8 @@ func (g *generation) receiveResponse(now time.Time, b *base, remote netip.AddrPo
 
 // receiveCheckResponse handles the response to the check c of p or, if c is nil, to a consent
 // check.
-func (g *generation) receiveCheckResponse(now time.Time, p *candidatePair, c *check, b *base, remote netip.AddrPort, m stun.Message) {
+func (g *generation) receiveCheckResponse(now time.Time, p *candidatePair, c *check, b *base,
+	remote netip.AddrPort, m stun.Message) {
 	// RFC 8489, section 9.1.4: a response without a valid MESSAGE-INTEGRITY is ignored, and
 	// retransmissions continue.
 	if m.CheckIntegrity(g.remoteKey) != nil {
@@ -310,8 +312,8 @@ func (g *generation) checkOf(m stun.Message) (*candidatePair, *check) {
 		if p.check.Matches(m) {
 			return p, &p.check
 		}
-		if p.cancelled.Matches(m) {
-			return p, &p.cancelled
+		if p.cancelled != nil && p.cancelled.Matches(m) {
+			return p, p.cancelled
 		}
 	}
 	return nil, nil
@@ -374,7 +376,7 @@ func (g *generation) fail(p *candidatePair, why string) {
 	p.state = pairFailed
 	g.checkList.untrigger(p)
 	p.check.Complete(g.agent.now)
-	p.cancelled.Complete(g.agent.now)
+	p.cancelled = nil
 	if g.nominating == p {
 		g.nominating = nil
 	}

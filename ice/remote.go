@@ -69,7 +69,11 @@ func (a *Agent) SetRemote(now time.Time, r RemoteParameters) error {
 // [ErrAddress], [ErrCandidateType], [ErrLimit] (64 candidates), or [ErrState] in StateFailed and
 // StateClosed.
 func (a *Agent) AddRemoteCandidate(now time.Time, c Candidate) error {
-	if err := a.generationOf(c).addRemoteCandidate(now, c); err != nil {
+	err := ErrState
+	if !a.closed() {
+		err = a.generationOf(c).addRemoteCandidate(now, c)
+	}
+	if err != nil {
 		return fmt.Errorf("ice: add remote candidate %v: %w", c, err)
 	}
 	return nil
@@ -146,6 +150,9 @@ func (g *generation) remote(addr netip.AddrPort) *Candidate {
 // SetRemoteComplete states that the peer will signal no more candidates for its latest credentials:
 // the end-of-candidates indication of RFC 8838, section 14.
 func (a *Agent) SetRemoteComplete(now time.Time) {
+	if a.closed() {
+		return
+	}
 	a.latest().remoteEndOfCandidates = true
 	a.update(now)
 }

@@ -59,6 +59,9 @@ const (
 // Forged data can at most make the agent select another pair on which the peer has proven to
 // receive. A call costs a search of the check list, and allocates only if the pair changes.
 func (a *Agent) ReceivedData(now time.Time, path Path) {
+	if a.closed() {
+		return
+	}
 	g := a.current
 	path.Remote = plain(path.Remote)
 	p := g.pairAt(path)
@@ -162,11 +165,12 @@ const addressChangeSlack = 10 * time.Millisecond
 // check has just arrived. It reports whether that is possible; then p has to be checked.
 func (g *generation) suspectAddressChange(now time.Time, p *candidatePair) bool {
 	s := g.selected
-	if g != g.agent.current || s == nil || !s.nominated || p == s || p.base != s.base || p == g.addressChange.pair ||
-		g.consent.silent {
+	if g != g.agent.current || s == nil || !s.nominated || g.consent.silent ||
+		p == s || p.base != s.base || p == g.addressChange.pair {
 		return false
 	}
-	if now.Sub(g.selectedAt) < nominationSpread || !p.received.IsZero() && now.Sub(p.received) < g.agent.config.ConsentTimeout/2 {
+	if now.Sub(g.selectedAt) < nominationSpread ||
+		!p.received.IsZero() && now.Sub(p.received) < g.agent.config.ConsentTimeout/2 {
 		return false
 	}
 	g.addressChange = addressChange{p, now}

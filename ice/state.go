@@ -147,9 +147,9 @@ type Stats struct {
 // ones.
 func (a *Agent) Stats() Stats {
 	s := a.stats
-	s.State, s.Controlling = a.state, a.controlling
+	s.State, s.Controlling = a.State(), a.controlling
 	g := a.current
-	if g.ended {
+	if a.closed() || g.ended {
 		return s
 	}
 	s.Pairs, s.ValidPairs, s.RTT = len(g.checkList.pairs), 0, 0

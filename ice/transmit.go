@@ -110,7 +110,7 @@ type response struct {
 
 // keptResponses is the capacity of the queue that an agent keeps while the queue is empty. The
 // set-up of a connection may need more.
-const keptResponses = 4
+const keptResponses = 2
 
 // respond queues a response. The caller has checked that there is room.
 func (a *Agent) respond(r response) { a.responses.Push(r) }

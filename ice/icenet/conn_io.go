@@ -14,7 +14,7 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// errDeadline satisfies net.Error with Timeout() true, as net.Conn asks.
+// errDeadline is a net.Error with Timeout() true, as net.Conn requires.
 var errDeadline = os.ErrDeadlineExceeded
 
 // passed reports whether a channel is closed.
@@ -27,11 +27,12 @@ func passed(c <-chan struct{}) bool {
 	}
 }
 
-// Read waits for the next datagram and copies it to p. If p is too small, the rest is lost and the error is
-// io.ErrShortBuffer. After Close the error is net.ErrClosed, at once; in StateFailed it is ErrFailed, when all that had arrived is read.
+// Read waits for the next datagram and copies it to p. If p is too small, Read drops the rest and
+// returns io.ErrShortBuffer. The error is net.ErrClosed after Close, os.ErrDeadlineExceeded after
+// the read deadline, and [ErrFailed] in ice.StateFailed once the queue is empty.
 func (c *Conn) Read(p []byte) (int, error) {
 	switch {
-	case passed(c.closed):
+	case passed(c.done()):
 		return 0, net.ErrClosed
 	case passed(c.readDeadline.Expired()):
 		return 0, errDeadline
@@ -45,7 +46,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			return c.take(p, b)
 		case <-c.readDeadline.Expired():
 			return 0, errDeadline
-		case <-c.closed:
+		case <-c.done():
 			return 0, net.ErrClosed
 		case <-failed:
 		}
@@ -60,7 +61,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 }
 
-// take copies a datagram that was in the queue to p.
+// take copies a datagram from the queue to p.
 func (c *Conn) take(p []byte, b *bufpool.Buffer) (int, error) {
 	n, size := copy(p, b.B), len(b.B)
 	c.queued.Add(-int64(size))
@@ -71,9 +72,10 @@ func (c *Conn) take(p []byte, b *bufpool.Buffer) (int, error) {
 	return n, nil
 }
 
-// Write sends p as one datagram on the selected pair. It does not wait for one: without, the error is ErrNotConnected. It waits while the
-// socket has no room for it. Other errors are ErrLooksLikeSTUN, ErrTooLarge, ErrFailed, net.ErrClosed, and what the socket says. A
-// datagram that is sent may still be lost.
+// Write sends p as one datagram on the selected pair. It waits while the socket has no room, but
+// not for a pair. A datagram that is sent may be lost. The error is [ErrNotConnected], [ErrFailed],
+// [ErrLooksLikeSTUN], [ErrTooLarge], os.ErrDeadlineExceeded after the write deadline, net.ErrClosed
+// after Close, or wraps that of the socket.
 func (c *Conn) Write(p []byte) (int, error) {
 	switch {
 	case len(p) > maxDatagram:
@@ -83,7 +85,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 	for {
 		switch {
-		case passed(c.closed):
+		case passed(c.done()):
 			return 0, net.ErrClosed
 		case passed(c.writeDeadline.Expired()):
 			return 0, errDeadline
@@ -101,22 +103,23 @@ func (c *Conn) Write(p []byte) (int, error) {
 		}
 		select {
 		case <-room:
-		case <-c.closed:
+		case <-c.done():
 		case <-c.writeDeadline.Expired():
 		}
 	}
 }
 
-// writePath returns the path that a datagram takes now.
+// writePath returns the present path of data.
 func (c *Conn) writePath() (link.Path, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch p := c.driver.Path(); {
-	case c.isClosed:
+	if c.ended() {
 		return link.Path{}, net.ErrClosed
+	}
+	switch p := c.driver.Path(); {
 	case p != nil:
 		return *p, nil
-	case c.driver.Agent().State() == ice.StateFailed:
+	case c.agent().State() == ice.StateFailed:
 		return link.Path{}, ErrFailed
 	}
 	return link.Path{}, ErrNotConnected
@@ -126,7 +129,7 @@ func (c *Conn) write(p []byte, to link.Path) (int, error) {
 	var b link.Batch
 	b.Commit(&to, append(b.Reserve(&to, len(p)), p...))
 	if err := b.Flush(); err != nil {
-		if errors.Is(err, net.ErrClosed) || passed(c.closed) {
+		if errors.Is(err, net.ErrClosed) || passed(c.done()) {
 			return 0, net.ErrClosed
 		}
 		return 0, fmt.Errorf("icenet: %w", err)
@@ -135,7 +138,8 @@ func (c *Conn) write(p []byte, to link.Path) (int, error) {
 	return len(p), nil
 }
 
-// SetDeadline sets both deadlines, as net.Conn describes. After Close the error is net.ErrClosed.
+// SetDeadline sets the read and the write deadline, as net.Conn describes. The error is
+// net.ErrClosed after Close.
 func (c *Conn) SetDeadline(t time.Time) error {
 	if err := c.SetReadDeadline(t); err != nil {
 		return err
@@ -143,19 +147,20 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// SetReadDeadline sets the time after which Read fails with os.ErrDeadlineExceeded; zero is never.
+// SetReadDeadline sets the time at which Read fails with os.ErrDeadlineExceeded; zero means never.
+// The error is net.ErrClosed after Close.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	if passed(c.closed) {
+	if passed(c.done()) {
 		return net.ErrClosed
 	}
 	c.readDeadline.Set(t)
 	return nil
 }
 
-// SetWriteDeadline sets the time after which Write fails with os.ErrDeadlineExceeded; zero is never. A Write that has begun is not
-// interrupted: it does not wait for the peer, but at most for room in the socket's buffer.
+// SetWriteDeadline sets the time at which Write fails with os.ErrDeadlineExceeded; zero means
+// never. The error is net.ErrClosed after Close.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	if passed(c.closed) {
+	if passed(c.done()) {
 		return net.ErrClosed
 	}
 	c.writeDeadline.Set(t)

@@ -1,13 +1,16 @@
-// Package icenet runs an ICE agent over real networks: it opens sockets on the host's addresses, asks STUN servers, resolves names, and
-// carries the agent's packets.
+// Package icenet runs ICE agents over real networks. It opens sockets on the addresses of the host,
+// queries STUN servers, resolves names, and carries the packets of package ice.
 //
-// [Conn] is for a program that wants a path to its peer: a net.Conn whose datagrams take whatever pair the agent has
-// selected. The example of Conn is the shortest whole program.
+// [Conn] is for a program that needs a path to its peer: a net.Conn for datagrams, which take
+// whatever pair the agent has selected. Its example is the shortest whole program.
 //
-// [Driver] is for an owner of an agent that has a mutex and timers of its own, as package rtc. It does nothing by itself but what takes a
-// goroutine: to open and read sockets, and to resolve names.
+// [Driver] is for an owner of an agent that has its own mutex and timers, such as package rtc. It
+// does only what needs a goroutine: it opens and reads sockets, and resolves names.
 //
-// Everything else goes in here, each in a place of its own, when it is there: TURN servers beside STUN servers (Driver.resolveServers), whose
-// allocations are links, as TCP connections and sockets shared by agents are (Network.Listen); mDNS names (Network.LookupNetIP); and
-// interfaces that come and go (Driver.Gather, at any time).
+// # Not implemented
+//
+// There are no TURN servers, no TCP candidates, and no sockets shared by several agents. Names of
+// remote candidates are resolved by the resolver of the system, which may not know mDNS names. The
+// package does not notice by itself that addresses of the host have changed: [Conn.Restart] and
+// [Driver.Gather] look at the present ones.
 package icenet

@@ -3,6 +3,7 @@ package icenet
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -16,9 +17,9 @@ import (
 const (
 	// resolveTimeout bounds the resolution of one name of a STUN server or of a remote candidate.
 	resolveTimeout = 5 * time.Second
-	// maxResolving bounds the names that a peer can make us resolve at the same time.
+	// maxResolving bounds the names from the peer that are being resolved.
 	maxResolving = 16
-	// maxPacket is the room for a packet of the agent.
+	// maxPacket is an upper bound of the packets of an agent.
 	maxPacket = 700
 )
 
@@ -28,43 +29,48 @@ type Server struct {
 	Port uint16
 }
 
-// DriverConfig says what a Driver drives, for whom, and over what.
+// DriverConfig configures a Driver.
 type DriverConfig struct {
 	Servers []Server
 
-	// Lock and Unlock are the owner's mutex, under which all methods of the Driver but Wait are called. When the driver takes it, it
-	// has something to tell the agent: Unlock does what follows every input, that is to take events, to transmit, and to set a timer.
+	// Lock and Unlock are the owner's mutex. The owner holds it when it calls methods of the Driver
+	// other than Wait. The Driver takes it for its own inputs to the agent. Unlock performs what
+	// follows every input: it takes the events, transmits, and sets the timer.
 	Lock, Unlock func()
-	// Receive handles what has arrived on a base. It is called by the reader of the base, without the mutex. The packets are
-	// valid during the call.
+	// Receive handles the packets that have arrived on a base. The reader of the base calls it
+	// without the mutex. The packets are valid during the call.
 	Receive func(base ice.BaseID, in *link.Inbound)
 
-	// Bind, if valid, is the only address to use; 0.0.0.0 and :: stand for all of their family.
+	// Bind, if valid, is the only address to use; 0.0.0.0 and :: stand for all addresses of their
+	// family.
 	Bind netip.Addr
 	// FallBackToLoopback uses loopback addresses if the host has no others.
 	FallBackToLoopback bool
-	// PortFirst and PortLast, if PortFirst is not zero, are the range of ports to choose from.
+	// PortFirst and PortLast are the range of ports to choose from, both included. PortFirst 0
+	// leaves the choice to the system.
 	PortFirst, PortLast uint16
 
 	Network Network // nil: that of the host
-	// Links are used instead of opening any, if there are some.
+	// Links, if not empty, are used instead of opening any. They belong to the Driver.
 	Links  []link.Link
-	Logger *slog.Logger // nil: silent
+	Logger *slog.Logger // nil: no logging
 }
 
-// Driver runs an agent over a network. It is made by NewDriver, and for use under its owner's mutex.
+// Driver runs an agent over a network. Create it with [NewDriver]; the zero value is a closed
+// Driver. Its methods are called with the owner's mutex held.
 //
-// The owner calls, after each input, Event and Transmit until they return false, and sets a timer to the agent's Deadline. STUN packets
-// that Receive is called with are for Agent().Receive. It calls the other methods of the agent itself, but for AddLocal, RemoveLocal,
-// SetLocalComplete, AddRemoteCandidate, Event, Transmit and Close, in whose place the driver's methods are.
+// After each input, the owner calls Event and Transmit until they return false, and sets a timer to
+// the agent's Deadline. It calls ice.Agent.Receive with the STUN packets that arrive. In place of
+// the agent's methods AddLocal, RemoveLocal, AddSTUNServer, SetLocalComplete, AddRemoteCandidate,
+// Event, Transmit and Close, it uses those of the Driver; it calls all others itself.
 type Driver struct {
 	config DriverConfig
 	agent  *ice.Agent
 	bases  []base
-	path   link.Path // of the selected pair; the zero value if there is none
+	path   link.Path // of the selected pair; zero without one
 
 	opening   bool // a goroutine opens links
-	again     bool // … and is to look again
+	again     bool // it is to start again
 	servers   int  // names of STUN servers being resolved
 	resolving int  // names of remote candidates being resolved
 
@@ -73,22 +79,24 @@ type Driver struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
+	given  bool // DriverConfig has had Links
 	closed bool
 }
 
 // base is a link and its identity in the agent.
 type base struct {
-	id    ice.BaseID
-	link  link.Link
-	addr  netip.AddrPort // that it is signalled with
-	given bool           // by the owner
+	id   ice.BaseID
+	link link.Link
+	addr netip.AddrPort // the address that is signalled
 }
 
-// NewDriver makes a driver and its agent. No goroutine runs, and no socket is opened, before Gather. The error is that of ice.NewAgent.
+// NewDriver returns a driver and its agent. It opens no socket and starts no goroutine before
+// Gather. The error is that of ice.NewAgent; then the Links stay the caller's.
 func NewDriver(agentConfig ice.Config, config DriverConfig) (*Driver, error) {
 	for _, s := range config.Servers {
 		if addr, err := netip.ParseAddr(s.Host); err == nil {
-			agentConfig.STUNServers = append(slices.Clip(agentConfig.STUNServers), netip.AddrPortFrom(addr, s.Port))
+			server := netip.AddrPortFrom(addr, s.Port)
+			agentConfig.STUNServers = append(slices.Clip(agentConfig.STUNServers), server)
 		}
 	}
 	agent, err := ice.NewAgent(agentConfig)
@@ -98,17 +106,21 @@ func NewDriver(agentConfig ice.Config, config DriverConfig) (*Driver, error) {
 	if config.Network == nil {
 		config.Network = hostNetwork{}
 	}
-	return &Driver{config: config, agent: agent}, nil
+	return &Driver{config: config, agent: agent, given: len(config.Links) > 0}, nil
 }
 
-// Agent returns the agent.
+// Agent returns the agent, nil for the zero value.
 func (d *Driver) Agent() *ice.Agent { return d.agent }
 
-// Gather looks at the addresses of the host as they are now, and gathers candidates: it opens links on new addresses, gives up those
-// whose address is gone and that are not in use, asks the STUN servers, and then tells the agent that its bases are complete.
-// It may be called at any time, and is after each Restart of the agent.
+// ended reports whether the driver is closed, or is the zero value.
+func (d *Driver) ended() bool { return d.closed || d.agent == nil }
+
+// Gather gathers candidates on the present addresses of the host: it opens links on new addresses,
+// closes the unused links of addresses that are gone, queries the STUN servers, and then calls
+// ice.Agent.SetLocalComplete. It returns at once and may be called at any time. The owner calls it
+// after each Restart of the agent.
 func (d *Driver) Gather() {
-	if d.closed {
+	if d.ended() {
 		return
 	}
 	if d.opening {
@@ -119,7 +131,8 @@ func (d *Driver) Gather() {
 	d.tasks.Go(d.open)
 }
 
-// openNow is Gather for an owner that waits for the sockets. It is called without the mutex, once, and returns an error if there is none.
+// openNow is Gather for an owner that waits for the sockets. It is called once, without the mutex,
+// and returns an error if there is no socket.
 func (d *Driver) openNow() error {
 	d.config.Lock()
 	d.opening = true
@@ -133,14 +146,13 @@ func (d *Driver) openNow() error {
 	return nil
 }
 
-// open is the goroutine that opens links, none of which is done under the mutex.
+// open opens links, without the mutex, and adds them to the agent. It has a goroutine of its own.
 func (d *Driver) open() {
 	for again := true; again; {
 		var opened []base
-		for _, l := range d.config.Links {
-			opened = append(opened, base{link: l, addr: d.hostAddr(l), given: true})
-		}
-		if d.config.Links = nil; opened == nil {
+		if d.given {
+			opened = d.openGiven()
+		} else {
 			opened = d.openMissing()
 		}
 		d.config.Lock()
@@ -161,6 +173,18 @@ func (d *Driver) open() {
 	}
 }
 
+// openGiven returns the links that the owner has given, once.
+func (d *Driver) openGiven() (opened []base) {
+	d.config.Lock()
+	links := d.config.Links
+	d.config.Links = nil
+	d.config.Unlock()
+	for _, l := range links {
+		opened = append(opened, base{link: l, addr: d.hostAddr(l)})
+	}
+	return opened
+}
+
 // openMissing opens a link on each address of the host that has none.
 func (d *Driver) openMissing() (opened []base) {
 	addrs, err := d.config.Network.Addresses(d.config.Bind, d.config.FallBackToLoopback)
@@ -171,20 +195,15 @@ func (d *Driver) openMissing() (opened []base) {
 	if err == nil && !d.closed {
 		d.removeGone(time.Now(), addrs)
 	}
-	given := false
 	for _, b := range d.bases {
-		given = given || b.given
 		addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return b.addr.Addr() == a })
 	}
 	d.config.Unlock()
-	if given {
-		return nil
-	}
 	for _, addr := range addrs {
 		l, err := d.config.Network.Listen(addr, d.config.PortFirst, d.config.PortLast)
 		if err != nil {
 			d.log(slog.LevelWarn, "cannot use a local address", "addr", addr, "error", err)
-			d.lastError = err // read by openNow only
+			d.lastError = err // only openNow reads it
 			continue
 		}
 		opened = append(opened, base{link: l, addr: l.LocalAddr()})
@@ -192,16 +211,17 @@ func (d *Driver) openMissing() (opened []base) {
 	return opened
 }
 
-// removeGone gives up the links whose addresses the host has no more, but for the one in use: consent will tell whether it still works.
+// removeGone removes the links whose addresses the host no longer has. The link in use is kept:
+// consent shows whether it still works.
 func (d *Driver) removeGone(now time.Time, addrs []netip.Addr) {
 	for _, b := range slices.Clone(d.bases) {
-		if !b.given && d.path.Link != b.link && !slices.Contains(addrs, b.addr.Addr()) {
+		if d.path.Link != b.link && !slices.Contains(addrs, b.addr.Addr()) {
 			d.remove(now, b.id)
 		}
 	}
 }
 
-// add makes a base of a link, and starts its reader.
+// add adds a link to the agent, and starts its reader.
 func (d *Driver) add(now time.Time, b base) {
 	id, err := d.agent.AddLocal(now, ice.Local{Addr: b.addr})
 	if err != nil {
@@ -220,7 +240,8 @@ func (d *Driver) add(now time.Time, b base) {
 	})
 }
 
-// hostAddr returns the address that a link is signalled with. One that is bound to all addresses is signalled with the first of them.
+// hostAddr returns the address with which a link is signalled. For a link bound to all addresses it
+// is the first of them.
 func (d *Driver) hostAddr(l link.Link) netip.AddrPort {
 	local := l.LocalAddr()
 	if !local.Addr().IsUnspecified() {
@@ -233,7 +254,7 @@ func (d *Driver) hostAddr(l link.Link) netip.AddrPort {
 	return netip.AddrPortFrom(addrs[0], local.Port())
 }
 
-// readerEnded removes a base on which nothing will arrive any more.
+// readerEnded removes a base whose reader has failed.
 func (d *Driver) readerEnded(id ice.BaseID, err error) {
 	d.config.Lock()
 	defer d.config.Unlock()
@@ -243,7 +264,7 @@ func (d *Driver) readerEnded(id ice.BaseID, err error) {
 	}
 }
 
-// remove takes a base from the agent and closes its link.
+// remove removes a base from the agent and closes its link.
 func (d *Driver) remove(now time.Time, id ice.BaseID) {
 	d.agent.RemoveLocal(now, id)
 	d.closeLink(id)
@@ -268,7 +289,7 @@ func (d *Driver) link(id ice.BaseID) link.Link {
 	return nil
 }
 
-// Links returns the links that are open, in the order in which they were opened.
+// Links returns the open links in the order in which they were opened.
 func (d *Driver) Links() []link.Link {
 	links := make([]link.Link, len(d.bases))
 	for i, b := range d.bases {
@@ -277,7 +298,8 @@ func (d *Driver) Links() []link.Link {
 	return links
 }
 
-// resolveServers resolves the names of STUN servers; the agent asks each as soon as its address is known.
+// resolveServers resolves the names of STUN servers. The agent queries each server as soon as its
+// address is known.
 func (d *Driver) resolveServers(now time.Time) {
 	if d.closed {
 		return
@@ -306,9 +328,13 @@ func (d *Driver) resolveServers(now time.Time) {
 	}
 }
 
-// AddRemoteCandidate adds a candidate of the peer. One with a name in the place of its address is resolved first
-// (https://www.rfc-editor.org/rfc/rfc8839.html#section-5.1), and ignored if that fails. The error is that of the agent.
+// AddRemoteCandidate adds a candidate of the peer. A name in place of the address is resolved first
+// (RFC 8839, section 5.1); the candidate is ignored if that fails or too many names are being
+// resolved. The error is that of ice.Agent.AddRemoteCandidate.
 func (d *Driver) AddRemoteCandidate(now time.Time, c ice.Candidate) error {
+	if d.agent == nil {
+		return fmt.Errorf("icenet: add remote candidate %v: %w", c, ice.ErrState)
+	}
 	if c.Host == "" {
 		return d.agent.AddRemoteCandidate(now, c)
 	}
@@ -329,7 +355,8 @@ func (d *Driver) AddRemoteCandidate(now time.Time, c ice.Candidate) error {
 	return nil
 }
 
-// resolve looks a name up in a goroutine of its own, which ends when the driver does, and then calls done under the mutex.
+// resolve resolves a name in a goroutine that ends with the driver, and then calls done with the
+// mutex held.
 func (d *Driver) resolve(host string, done func(now time.Time, addrs []netip.Addr, err error)) {
 	if d.closed {
 		return
@@ -349,8 +376,11 @@ func (d *Driver) resolve(host string, done func(now time.Time, addrs []netip.Add
 	})
 }
 
-// Event returns the next event of the agent. EventBaseFreed has been handled: its link is closed.
+// Event returns the next event of the agent. It has closed the link of an ice.EventBaseFreed.
 func (d *Driver) Event() (ice.Event, bool) {
+	if d.agent == nil {
+		return nil, false
+	}
 	e, ok := d.agent.Event()
 	switch e := e.(type) {
 	case ice.EventBaseFreed:
@@ -366,8 +396,8 @@ func (d *Driver) Event() (ice.Event, bool) {
 	return e, ok
 }
 
-// Path returns the path that application data takes, and nil while there is none: then nothing may be sent. It changes with the events
-// of the agent.
+// Path returns the path for application data. It is nil while there is none; then the owner may
+// send nothing but the packets of Transmit. The path changes with the events of the agent.
 func (d *Driver) Path() *link.Path {
 	if d.path.Link == nil {
 		return nil
@@ -375,12 +405,14 @@ func (d *Driver) Path() *link.Path {
 	return &d.path
 }
 
-// Transmit adds the next packet of the agent to a batch, and returns its size in bytes. ok is false if there is none.
+// Transmit adds the next packet of the agent to a batch and returns its size in bytes. It reports
+// false if there is none.
 func (d *Driver) Transmit(now time.Time, b *link.Batch) (size int, ok bool) {
 	if len(d.bases) == 0 {
 		return 0, false
 	}
-	// Which link it is for is known only afterwards. Mostly it is the first; if not, Commit copies the packet.
+	// The link is known only afterwards. It is mostly the first one; otherwise Commit copies the
+	// packet.
 	at := link.Path{Link: d.bases[0].link}
 	packet, path, ok := d.agent.Transmit(now, b.Reserve(&at, maxPacket))
 	if !ok {
@@ -393,9 +425,10 @@ func (d *Driver) Transmit(now time.Time, b *link.Batch) (size int, ok bool) {
 	return len(packet), true
 }
 
-// Close closes the agent and its links, and ends what is under way. Its goroutines end soon; Wait waits for them.
+// Close closes the agent and its links, and cancels the resolution of names. The goroutines end
+// soon after; Wait waits for them.
 func (d *Driver) Close() {
-	if d.closed {
+	if d.ended() {
 		return
 	}
 	d.closed = true
@@ -406,10 +439,15 @@ func (d *Driver) Close() {
 	for _, b := range d.bases {
 		_ = b.link.Close()
 	}
+	for _, l := range d.config.Links { // Gather has not taken them
+		_ = l.Close()
+	}
+	d.config.Links = nil
 	d.path = link.Path{}
 }
 
-// Wait waits until no goroutine of the driver runs any more, after Close. It is called without the mutex, and not from Receive.
+// Wait waits until all goroutines of the driver have ended, after Close. It is called without the
+// mutex, and not from Receive.
 func (d *Driver) Wait() { d.tasks.Wait() }
 
 func (d *Driver) log(level slog.Level, message string, args ...any) {

@@ -9,7 +9,8 @@ import (
 	"github.com/rtcstack/rtcstack/ice/icenet"
 )
 
-// Two connections in one process exchange what would go over the signalling channel, and then a datagram.
+// Two connections in one process exchange their parameters, in place of a signalling channel, and
+// then a datagram.
 func ExampleConn() {
 	ctx := context.Background()
 	loopback := icenet.Options{BindAddress: netip.MustParseAddr("127.0.0.1")}
@@ -29,7 +30,7 @@ func ExampleConn() {
 		if err := to.SetRemote(ice.RemoteParameters{Ufrag: ufrag, Pwd: pwd}); err != nil {
 			panic(err)
 		}
-		candidates, err := from.Gather(ctx) // or Options.OnCandidate, to trickle
+		candidates, err := from.Gather(ctx) // or Options.OnCandidate, for trickle
 		if err != nil {
 			panic(err)
 		}

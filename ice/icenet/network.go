@@ -10,15 +10,18 @@ import (
 	"github.com/rtcstack/rtcstack/internal/udp"
 )
 
-// Network is where a Driver gets its sockets and resolves names. Its methods may wait, and are called concurrently, never under the
-// owner's lock. It is this module's own: nil in a DriverConfig is the network of the host, and tests have simulated ones.
+// Network is the source of a Driver's sockets and addresses. Its methods may block. They are called
+// concurrently, and never with the owner's mutex held. Only this module implements it: nil in a
+// DriverConfig is the network of the host, and tests have simulated ones.
 type Network interface {
-	// Addresses returns the addresses to bind sockets to. A valid bind restricts them: to itself, or to its family if it is the
-	// unspecified address. fallBackToLoopback includes the loopback addresses if there are no others.
+	// Addresses returns the addresses on which sockets may be opened. A valid bind restricts them
+	// to itself or, if it is an unspecified address, to its family. fallBackToLoopback includes the
+	// loopback addresses if there are no others.
 	Addresses(bind netip.Addr, fallBackToLoopback bool) ([]netip.Addr, error)
-	// Listen opens a link on an address and, unless first is zero, a port from first to last.
+	// Listen opens a link on an address and a port from first to last, or any port if first is
+	// zero.
 	Listen(addr netip.Addr, first, last uint16) (link.Link, error)
-	// LookupNetIP resolves a name.
+	// LookupNetIP returns the addresses of a name.
 	LookupNetIP(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
@@ -41,7 +44,8 @@ func (hostNetwork) LookupNetIP(ctx context.Context, host string) ([]netip.Addr, 
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", strings.TrimSuffix(host, "."))
 }
 
-// firstOfEachFamily returns one IPv4 and one IPv6 address: more of them are the same server.
+// firstOfEachFamily returns the first IPv4 and the first IPv6 address. Others are taken for further
+// addresses of the same server.
 func firstOfEachFamily(addrs []netip.Addr) []netip.Addr {
 	var v4, v6 bool
 	var first []netip.Addr
