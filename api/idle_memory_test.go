@@ -31,9 +31,9 @@ func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
 		t.Skip("the race detector keeps memory of its own")
 	}
 	const pairs = 12
-	// What finds a connection idle is the timer of ICE's checks of consent, whose interval of 5 s is short here.
+	// What finds a connection idle is the timer of ICE's checks of consent, whose interval is 5 s otherwise.
 	config := withCUBIC()
-	tune := tuning{ice: ice.Config{ConsentInterval: 200 * time.Millisecond, UnusedTimeout: time.Millisecond}}
+	tune := tuning{ice: ice.Config{ConsentInterval: 50 * time.Millisecond, UnusedTimeout: time.Millisecond}}
 	var all []*pair
 	var channels [][2]*DataChannel
 	for range pairs {
@@ -47,7 +47,7 @@ func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
 	// Connections that have just been made still give memory back.
 	before := heapInUse()
 	for lower := before; ; before = lower {
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 		if lower = heapInUse(); lower >= before {
 			break
 		}
@@ -61,7 +61,7 @@ func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
 			}
 			done := make(chan struct{})
 			received := 0
-			const count, size = 100, 30_000
+			const count, size = 40, 30_000
 			to.OnMessage(func(Message) {
 				if received++; received == count {
 					close(done)

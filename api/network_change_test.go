@@ -74,7 +74,7 @@ type talk struct {
 }
 
 // talkInterval is the time between two messages of one side.
-const talkInterval = 50 * time.Millisecond
+const talkInterval = 100 * time.Millisecond
 
 // newTalk begins to record what arrives on two channels that are connected to each other.
 func newTalk(t *testing.T, a, b *DataChannel) *talk {
@@ -135,7 +135,7 @@ var natTypes = []netsim.NATConfig{
 }
 
 // behindNAT runs a connection of which one side is behind a NAT, has it talk, has the NAT forget its mappings, and calls check when both
-// sides have talked for another 20 s.
+// sides have talked for another 10 s.
 func behindNAT(t *testing.T, seed uint64, check func(t *testing.T, s *simulation, k *talk, reset time.Time)) {
 	for _, config := range natTypes {
 		for behind := range 2 {
@@ -148,12 +148,12 @@ func behindNAT(t *testing.T, seed uint64, check func(t *testing.T, s *simulation
 				s.settled()
 				histories := []*history{recordStates(s.a), recordStates(s.b)}
 				k := newTalk(t, a, b)
-				k.goOn(time.Duration(n.rng.Int64N(int64(12 * time.Second))))
+				k.goOn(time.Duration(n.rng.Int64N(int64(6 * time.Second))))
 				other := []*PeerConnection{s.b, s.a}[behind]
 				old := must(other.RemoteAddr())
 				reset := time.Now()
 				n.Do(nat.Reset)
-				k.goOn(20 * time.Second)
+				k.goOn(10 * time.Second)
 				k.finish()
 				require.NotEqual(t, old, must(other.RemoteAddr()), "another mapping")
 				for _, h := range histories {
@@ -168,7 +168,7 @@ func behindNAT(t *testing.T, seed uint64, check func(t *testing.T, s *simulation
 // A NAT forgets its mappings while the connection is in use. The next consent check of the side behind it shows the peer the new address.
 // The connection stays connected, and no message is lost.
 func TestNATForgetsItsMappings(t *testing.T) {
-	netsim.Seeds(t, 3, func(t *testing.T, seed uint64) {
+	netsim.Seeds(t, 2, func(t *testing.T, seed uint64) {
 		behindNAT(t, seed, func(*testing.T, *simulation, *talk, time.Time) {})
 	})
 }
@@ -192,17 +192,17 @@ func TestOneOfTwoNetworksIsGone(t *testing.T) {
 	const longest = 2 * (ice.DefaultConsentInterval*6/5 + ice.DefaultDisconnectedTimeout)
 	for _, told := range []bool{false, true} {
 		for gone := range 2 {
-			netsim.Seeds(t, 5, func(t *testing.T, seed uint64) {
+			netsim.Seeds(t, 3, func(t *testing.T, seed uint64) {
 				inSimulation(t, seed, place{interfaces: twoInterfaces()}, func(t *testing.T, s *simulation) {
 					a, b := s.connect("x", nil)
 					s.settled()
 					k := newTalk(t, a, b)
-					k.goOn(time.Duration(s.net.rng.Int64N(int64(12 * time.Second))))
+					k.goOn(time.Duration(s.net.rng.Int64N(int64(6 * time.Second))))
 					pc := []*PeerConnection{s.a, s.b}[gone]
 					used := must(pc.LocalAddr()).Addr()
 					at := time.Now()
 					s.hosts[gone].Detach(slices.Index(must(s.hosts[gone].Addresses(netip.Addr{}, false)), used), told)
-					k.goOn(30 * time.Second)
+					k.goOn(15 * time.Second)
 					k.finish()
 					require.NotEqual(t, used, must(pc.LocalAddr()).Addr())
 					for side := range 2 {
