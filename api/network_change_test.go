@@ -176,7 +176,7 @@ func TestNATForgetsItsMappings(t *testing.T) {
 // When a NAT has forgotten its mappings, messages pass again in both directions within two round trips after the next consent check.
 func TestMessagesPassSoonAfterANATForgot(t *testing.T) {
 	const roundTrip = 20 * time.Millisecond
-	netsim.Seeds(t, 1, func(t *testing.T, seed uint64) {
+	netsim.Seeds(t, 5, func(t *testing.T, seed uint64) {
 		behindNAT(t, seed, func(t *testing.T, s *simulation, k *talk, reset time.Time) {
 			for side := range 2 {
 				require.LessOrEqual(t, k.longestSilence(side, reset), ice.DefaultConsentInterval*6/5+2*roundTrip+talkInterval, "at side %d", side)

@@ -2,7 +2,6 @@ package rtc
 
 import (
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -24,6 +23,7 @@ type world struct {
 	lose  func(toB bool) bool
 
 	underWay map[bool][]carried // by whether they go to b
+	free     [][]byte           // buffers of packets that have arrived
 }
 
 type carried struct {
@@ -68,7 +68,11 @@ func (w *world) connection(c Configuration, tune tuning, toB bool) *PeerConnecti
 		if w.lose(toB) {
 			return
 		}
-		w.underWay[toB] = append(w.underWay[toB], carried{slices.Clone(packet), time.Now().Add(w.delay)})
+		var buffer []byte
+		if n := len(w.free); n > 0 {
+			buffer, w.free = w.free[n-1], w.free[:n-1]
+		}
+		w.underWay[toB] = append(w.underWay[toB], carried{append(buffer[:0], packet...), time.Now().Add(w.delay)})
 		if len(w.underWay[toB]) == 1 {
 			time.AfterFunc(w.delay, func() { w.arrive(toB) })
 		}
@@ -105,6 +109,11 @@ func (w *world) arrive(toB bool) {
 		if !to.ended {
 			to.transport.sctp.Receive(to.now, c.packet)
 		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range all[:due] {
+		w.free = append(w.free, c.packet)
 	}
 }
 
