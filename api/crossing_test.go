@@ -48,9 +48,10 @@ func eachCrossing(t *testing.T, n int, f func(t *testing.T, seed uint64, delay t
 	}
 }
 
-// cross has both sides follow their wishes, b up to two signalling delays later than a, while messages pass, and checks that both come
-// to rest on a path of the same generation, restarted if one of them wanted that, and have reported nothing about the old path, which
-// worked all the while.
+// cross has both sides follow their wishes, b up to two signalling delays later than a, while
+// messages pass, and checks that both come to rest on a path of the same generation, restarted if
+// one of them wanted that, and have reported nothing about the old path, which worked all the
+// while.
 func (s *simulation) cross(t *testing.T, delay time.Duration, wishes [2]wish, a, b *DataChannel) {
 	t.Helper()
 	pcs := []*PeerConnection{s.a, s.b}
@@ -157,7 +158,8 @@ func (n *negotiator) onDescription(d SessionDescription) {
 	}
 }
 
-// onCandidate handles a candidate of the other side. One of an offer that was ignored may be refused.
+// onCandidate handles a candidate of the other side. One of an offer that was ignored may be
+// refused.
 func (n *negotiator) onCandidate(c Candidate) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -166,7 +168,8 @@ func (n *negotiator) onCandidate(c Candidate) {
 	}
 }
 
-// Two programs that negotiate perfectly make offers that cross, with and without restarts, whichever of them is the polite one.
+// Two programs that negotiate perfectly make offers that cross, with and without restarts,
+// whichever of them is the polite one.
 func TestPerfectNegotiation(t *testing.T) {
 	for polite := range 2 {
 		eachCrossing(t, 1, func(t *testing.T, seed uint64, delay time.Duration, wishes [2]wish) {

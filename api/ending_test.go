@@ -23,11 +23,12 @@ func inOpenWorld(t *testing.T, f func(t *testing.T, w *world, a, b *DataChannel)
 	})
 }
 
-// underWay is at most how many bytes may have arrived whose acknowledgements have not, when the peer takes a message now and
-// then.
+// underWay is at most how many bytes may have arrived whose acknowledgements have not, when the
+// peer takes a message now and then.
 const underWay = 8 << 10
 
-// fill sends messages of 1000 bytes until that much is buffered in the channel, and returns how much it has sent in all.
+// fill sends messages of 1000 bytes until that much is buffered in the channel, and returns how
+// much it has sent in all.
 func fill(t *testing.T, dc *DataChannel, buffered int) (sent int) {
 	t.Helper()
 	for ; dc.BufferedAmount() < buffered; sent += 1000 {
@@ -55,8 +56,8 @@ func closeTime(t *testing.T, pc *PeerConnection) time.Duration {
 	return time.Since(began)
 }
 
-// Close takes as long as the peer takes what is buffered, within bounds that do not depend on how much that is, and what
-// was lost is known to the byte.
+// Close takes as long as the peer takes what is buffered, within bounds that do not depend on how
+// much that is, and what was lost is known to the byte.
 func TestCloseIsBounded(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -182,8 +183,8 @@ var (
 	}
 )
 
-// Each way in which a channel ends has its error, the same in all calls, whether they wait for the end or come after it,
-// and it matches what programs for net.Conn and io.Reader look for.
+// Each way in which a channel ends has its error, the same in all calls, whether they wait for the
+// end or come after it, and it matches what programs for net.Conn and io.Reader look for.
 func TestWhatTheEndsAreCalled(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -271,7 +272,8 @@ func TestWhatABlockedWriterIsTold(t *testing.T) {
 	}
 }
 
-// A peer that closes has ended the association before the channel is: it waits for what is under way.
+// A peer that closes has ended the association before the channel is: it waits for what is under
+// way.
 func TestSendingWhileThePeerCloses(t *testing.T) {
 	inOpenWorld(t, func(t *testing.T, w *world, a, b *DataChannel) {
 		b.OnMessage(func(Message) {})
@@ -410,7 +412,8 @@ func TestStatsAfterTheEnd(t *testing.T) {
 	}
 }
 
-// Counters do not begin again with an ICE restart, and the pair is the last one until there is another.
+// Counters do not begin again with an ICE restart, and the pair is the last one until there is
+// another.
 func TestStatsOverARestart(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		s := newRollbackTest(n)

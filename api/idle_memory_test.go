@@ -11,8 +11,9 @@ import (
 	"github.com/rtcstack/rtcstack/internal/race"
 )
 
-// maxKeptAfterTraffic is how many bytes of heap a connection may hold more after a transfer than before it: the sizes of the maps and
-// rings of a few elements, far less than one buffer of a packet's batch.
+// maxKeptAfterTraffic is how many bytes of heap a connection may hold more after a transfer than
+// before it: the sizes of the maps and rings of a few elements, far less than one buffer of a
+// packet's batch.
 const maxKeptAfterTraffic = 2 << 10
 
 // heapInUse is what is alive. Pools drop what was not used between two collections.
@@ -31,7 +32,8 @@ func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
 		t.Skip("the race detector keeps memory of its own")
 	}
 	const pairs = 12
-	// What finds a connection idle is the timer of ICE's checks of consent, whose interval is 5 s otherwise.
+	// What finds a connection idle is the timer of ICE's checks of consent, whose interval is 5 s
+	// otherwise.
 	config := withCUBIC()
 	tune := tuning{ice: ice.Config{ConsentInterval: 50 * time.Millisecond, UnusedTimeout: time.Millisecond}}
 	var all []*pair

@@ -14,8 +14,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// The network of one side is gone, and another one is there. A restart, by either side, continues the connection over it: channels stay
-// open, and what could be sent arrives.
+// The network of one side is gone, and another one is there. A restart, by either side, continues
+// the connection over it: channels stay open, and what could be sent arrives.
 func TestRestartICEAfterTheNetworkHasChanged(t *testing.T) {
 	for _, state := range []State{StateDisconnected, StateFailed} {
 		for _, told := range []bool{false, true} {
@@ -100,7 +100,8 @@ func (k *talk) goOn(d time.Duration) {
 	}
 }
 
-// finish waits until everything has arrived, and checks that nothing is lost, doubled or out of order.
+// finish waits until everything has arrived, and checks that nothing is lost, doubled or out of
+// order.
 func (k *talk) finish() {
 	k.t.Helper()
 	pause(time.Minute)
@@ -115,7 +116,8 @@ func (k *talk) finish() {
 	}
 }
 
-// longestSilence returns the longest time in which nothing arrived at a side, from the given time on.
+// longestSilence returns the longest time in which nothing arrived at a side, from the given time
+// on.
 func (k *talk) longestSilence(side int, from time.Time) (longest time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -134,8 +136,8 @@ var natTypes = []netsim.NATConfig{
 	netsim.FullCone(address(50)), netsim.RestrictedCone(address(50)), netsim.PortRestrictedCone(address(50)), netsim.Symmetric(address(50)),
 }
 
-// behindNAT runs a connection of which one side is behind a NAT, has it talk, has the NAT forget its mappings, and calls check when both
-// sides have talked for another 10 s.
+// behindNAT runs a connection of which one side is behind a NAT, has it talk, has the NAT forget
+// its mappings, and calls check when both sides have talked for another 10 s.
 func behindNAT(t *testing.T, seed uint64, check func(t *testing.T, s *simulation, k *talk, reset time.Time)) {
 	for _, config := range natTypes {
 		for behind := range 2 {
@@ -165,15 +167,16 @@ func behindNAT(t *testing.T, seed uint64, check func(t *testing.T, s *simulation
 	}
 }
 
-// A NAT forgets its mappings while the connection is in use. The next consent check of the side behind it shows the peer the new address.
-// The connection stays connected, and no message is lost.
+// A NAT forgets its mappings while the connection is in use. The next consent check of the side
+// behind it shows the peer the new address. The connection stays connected, and no message is lost.
 func TestNATForgetsItsMappings(t *testing.T) {
 	netsim.Seeds(t, 2, func(t *testing.T, seed uint64) {
 		behindNAT(t, seed, func(*testing.T, *simulation, *talk, time.Time) {})
 	})
 }
 
-// When a NAT has forgotten its mappings, messages pass again in both directions within two round trips after the next consent check.
+// When a NAT has forgotten its mappings, messages pass again in both directions within two round
+// trips after the next consent check.
 func TestMessagesPassSoonAfterANATForgot(t *testing.T) {
 	const roundTrip = 20 * time.Millisecond
 	netsim.Seeds(t, 5, func(t *testing.T, seed uint64) {
@@ -185,10 +188,11 @@ func TestMessagesPassSoonAfterANATForgot(t *testing.T) {
 	})
 }
 
-// The network that is in use is gone, one of two that both sides have. Data goes on over the other one, and nothing is lost.
+// The network that is in use is gone, one of two that both sides have. Data goes on over the other
+// one, and nothing is lost.
 func TestOneOfTwoNetworksIsGone(t *testing.T) {
-	// Consent checks are at most 6 s apart, and the other pair is checked after 5 s of silence. The retransmission timer of SCTP, which
-	// doubles, runs for at most as long again.
+	// Consent checks are at most 6 s apart, and the other pair is checked after 5 s of silence. The
+	// retransmission timer of SCTP, which doubles, runs for at most as long again.
 	const longest = 2 * (ice.DefaultConsentInterval*6/5 + ice.DefaultDisconnectedTimeout)
 	for _, told := range []bool{false, true} {
 		for gone := range 2 {

@@ -19,8 +19,9 @@ var badLink = netsim.LinkConfig{
 	Loss: 0.01, Reorder: 0.02, Duplicate: 0.01, Corrupt: 0.002, MTU: 1400,
 }
 
-// eventful is a connection to which everything happens: a bad network, a NAT that forgets, channels with and without guarantees, bulk
-// data, restarts from both sides, a network that is replaced, and an end in order. It returns what the network has carried, line by line.
+// eventful is a connection to which everything happens: a bad network, a NAT that forgets, channels
+// with and without guarantees, bulk data, restarts from both sides, a network that is replaced, and
+// an end in order. It returns what the network has carried, line by line.
 func eventful(t *testing.T, seed uint64) (trace []string) {
 	inNetwork(t, seed, func(t *testing.T, n *network) {
 		n.Sim.SetTrace(func(line string) { trace = append(trace, line) })

@@ -12,8 +12,8 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// world is two connections whose associations exchange their packets over a simulated path, without ICE and DTLS, in the
-// virtual time of package synctest.
+// world is two connections whose associations exchange their packets over a simulated path, without
+// ICE and DTLS, in the virtual time of package synctest.
 type world struct {
 	pair
 	mu    sync.Mutex
@@ -31,7 +31,8 @@ type carried struct {
 	at     time.Time
 }
 
-// inWorld runs a test in virtual time, with a path of the given one-way delay that loses this share of the packets.
+// inWorld runs a test in virtual time, with a path of the given one-way delay that loses this share
+// of the packets.
 func inWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, a, b Configuration, f func(t *testing.T, w *world)) {
 	t.Helper()
 	inTunedWorld(t, seed, delay, loss, a, b, tuning{}, f)
@@ -127,7 +128,8 @@ func (w *world) losing(f func(toB bool) bool) {
 func nothing(bool) bool    { return false }
 func everything(bool) bool { return true }
 
-// pause lets virtual time go by, and everything happen that is due then: what the test reads next is not being written.
+// pause lets virtual time go by, and everything happen that is due then: what the test reads next
+// is not being written.
 func pause(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
