@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// seenPacket is what a test sees of an SCTP packet.
+// seenPacket is the part of an SCTP packet that a test looks at.
 type seenPacket struct {
 	first    byte // the type of the first chunk
 	checksum uint32

@@ -77,9 +77,9 @@ func outline(d *sdp.Description) string {
 	return strings.Join(parts, "; ")
 }
 
-// Media is not supported. What is bundled with the data channels is answered as inactive, so that
-// they have a transport together: browsers and pion fail when it is rejected. What is not bundled
-// with them is rejected in its place (RFC 8829, section 5.3.1).
+// Media is not supported. A section that is bundled with the data channels is answered as inactive,
+// because browsers and pion fail when a section of their transport is rejected. A section that is
+// not bundled with them is rejected (RFC 8829, section 5.3.1).
 func TestAnswerToMedia(t *testing.T) {
 	audio, video, data := audioSection("a", ""), videoSection("v", ""), dataSection("d", "")
 	for _, test := range []struct {
@@ -250,7 +250,7 @@ func TestRemoteCandidatesOfABundle(t *testing.T) {
 	}
 }
 
-// What a description has that is of no use does not make it useless.
+// Parts of a description that are of no use do not make it invalid.
 func TestRemoteDescriptionWithUselessParts(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		const good = "a=candidate:1 1 UDP 5 127.0.0.1 4001 typ host\r\n"
@@ -286,7 +286,7 @@ func TestRenegotiationWithInactiveMedia(t *testing.T) {
 		require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionAnswer, answer}))
 		require.Equal(t, SignalingStateStable, pc.SignalingState())
 
-		// What the peer has rejected is not offered again.
+		// A section that the peer has rejected is not offered again.
 		require.NoError(t, pc.RestartICE())
 		require.Equal(t, "BUNDLE d; application d; audio a rejected", outline(parsed(t, must(pc.LocalDescription()))))
 

@@ -58,7 +58,7 @@ func TestCallbacksOfAConnectionsLife(t *testing.T) {
 		closed := make(chan struct{}, 2)
 		p.b.OnDataChannel(func(dc *DataChannel) {
 			b.add("channel")
-			// What is set here misses nothing, whatever the order.
+			// Callbacks that are set here miss nothing, whatever the order.
 			dc.OnMessage(func(m Message) { b.add("message " + string(m.Data)) })
 			dc.OnClosed(func() { b.add("closed"); closed <- struct{}{} })
 			dc.OnOpen(func() { b.add("open") })
@@ -414,8 +414,8 @@ func TestEveryFunctionFromEveryCallback(t *testing.T) {
 	receive(t, done, "message")
 }
 
-// A queue that is never empty is a steady load, not a reason to grow: what has been called leaves
-// no room behind.
+// A queue that is never empty does not grow: the room of events that have been delivered is used
+// again.
 func TestTheCallbackQueueDoesNotGrowUnderASteadyLoad(t *testing.T) {
 	var mu sync.Mutex
 	var q callbackQueue
@@ -444,7 +444,7 @@ func TestTheCallbackQueueDoesNotGrowUnderASteadyLoad(t *testing.T) {
 	require.LessOrEqual(t, most, 8)
 }
 
-// What happened before a callback was set is delivered before what happened after it, however far
+// An event from before a callback was set is delivered before the events after that, however far
 // the queue is.
 func TestStoredEventsKeepTheirOrder(t *testing.T) {
 	happen := []func(c *bareChannel){
@@ -479,8 +479,8 @@ func TestStoredEventsKeepTheirOrder(t *testing.T) {
 			c.OnClosed(func() { got = append(got, "closed") })
 			close(busy.end)
 			synctest.Wait()
-			// A message that found no callback is pending, not stored: it comes behind what waits,
-			// but before the end.
+			// A message that found no callback is pending, not stored: it is delivered after the
+			// events that wait, but before the end.
 			want := [...][]string{
 				{"open", "message", "error", "closed"},
 				{"open", "message", "error", "closed"},

@@ -10,7 +10,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// wish is what a program may want of its connection at any time.
+// wish is an action that a program may take at any time.
 type wish struct {
 	name string
 	do   func(pc *PeerConnection) error

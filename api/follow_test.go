@@ -47,8 +47,8 @@ func TestControlledConnectionFollowsItsPeer(t *testing.T) {
 	})
 }
 
-// A controlling connection takes what its peer sends on another pair than it has nominated, and
-// stays where it is.
+// A controlling connection takes data of its peer on another pair than it has nominated, and stays
+// where it is.
 func TestControllingConnectionTakesWhatComesElsewhere(t *testing.T) {
 	inTwoNetworks(t, func(t *testing.T, s *simulation, a, b *DataChannel) {
 		before := must(s.a.RemoteAddr())
@@ -75,8 +75,8 @@ func TestRolesDoNotConflict(t *testing.T) {
 	})
 }
 
-// Only what is authentic, newer than all before, and from a pair that the peer has proven to be at,
-// moves a connection.
+// Only a record that is authentic, newer than all before, and from a pair that the peer has proven
+// to be at, moves a connection.
 func TestOldAndStrayRecordsDoNotMoveAConnection(t *testing.T) {
 	inTwoNetworks(t, func(t *testing.T, s *simulation, a, b *DataChannel) {
 		before, other := must(s.b.RemoteAddr()), otherPath(t, s.a)

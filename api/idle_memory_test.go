@@ -16,7 +16,8 @@ import (
 // packet's batch.
 const maxKeptAfterTraffic = 2 << 10
 
-// heapInUse is what is alive. Pools drop what was not used between two collections.
+// heapInUse returns the bytes of live objects. Pools drop buffers that were not used between two
+// collections.
 func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -32,8 +33,8 @@ func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
 		t.Skip("the race detector keeps memory of its own")
 	}
 	const pairs = 12
-	// What finds a connection idle is the timer of ICE's checks of consent, whose interval is 5 s
-	// otherwise.
+	// The timer of ICE's consent checks, whose interval is 5 s otherwise, notices that a connection
+	// is idle.
 	config := withCUBIC()
 	tune := tuning{ice: ice.Config{ConsentInterval: 50 * time.Millisecond, UnusedTimeout: time.Millisecond}}
 	var all []*pair

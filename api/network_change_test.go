@@ -15,7 +15,7 @@ import (
 )
 
 // The network of one side is gone, and another one is there. A restart, by either side, continues
-// the connection over it: channels stay open, and what could be sent arrives.
+// the connection over it: channels stay open, and messages that were sent meanwhile arrive.
 func TestRestartICEAfterTheNetworkHasChanged(t *testing.T) {
 	for _, state := range []State{StateDisconnected, StateFailed} {
 		for _, told := range []bool{false, true} {
@@ -62,7 +62,7 @@ func TestRestartICEAfterTheNetworkHasChanged(t *testing.T) {
 	}
 }
 
-// talk sends numbers in both directions, and records what arrives.
+// talk sends numbers in both directions, and records the messages that arrive.
 type talk struct {
 	t        *testing.T
 	channels [2]*DataChannel
@@ -76,7 +76,7 @@ type talk struct {
 // talkInterval is the time between two messages of one side.
 const talkInterval = 100 * time.Millisecond
 
-// newTalk begins to record what arrives on two channels that are connected to each other.
+// newTalk begins to record the messages of two channels that are connected to each other.
 func newTalk(t *testing.T, a, b *DataChannel) *talk {
 	k := &talk{t: t, channels: [2]*DataChannel{a, b}}
 	for i, dc := range k.channels {

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is how long a test waits for what should come at once; a busy machine may take seconds.
+// patience is how long a test waits for an event that should come at once. A busy machine may take
+// seconds.
 const patience = 20 * time.Second
 
 // pair is two connections in one process that signal to each other through their callbacks.
@@ -57,8 +58,8 @@ func newTunedPair(t testing.TB, a, b Configuration, tune tuning) *pair {
 	return p
 }
 
-// signal brings what one connection says to the other. A closed connection that is told something
-// is no error.
+// signal passes the descriptions and candidates of one connection to the other. That the other one
+// is closed is no error.
 func signal(t testing.TB, from, to *PeerConnection) {
 	from.OnLocalDescription(func(d SessionDescription) {
 		if err := to.SetRemoteDescription(d); err != nil {
@@ -115,7 +116,7 @@ func stacks() string {
 }
 
 // checkLeaks fails a test after which goroutines of this module are left. It is called before the
-// cleanup that closes what the test made, so that it runs after it.
+// cleanup that closes the connections is registered, so that it runs after it.
 func checkLeaks(t testing.TB) {
 	if _, ok := t.(*testing.B); ok {
 		return // it would be measured
@@ -150,8 +151,8 @@ func wantNoGoroutines(t testing.TB) {
 	}
 }
 
-// ownGoroutines gives the stacks of goroutines that this module or pion/dtls started, but not those
-// of tests.
+// ownGoroutines returns the stacks of goroutines that this module or pion/dtls started, but not
+// those of tests.
 func ownGoroutines() string {
 	var own []string
 	for _, g := range strings.Split(stacks(), "\n\n") {
@@ -164,7 +165,7 @@ func ownGoroutines() string {
 	return strings.Join(own, "\n\n")
 }
 
-// recorder collects lines of what happened, from any goroutine.
+// recorder collects lines, from any goroutine.
 type recorder struct {
 	mu    sync.Mutex
 	lines []string

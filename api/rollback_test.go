@@ -201,7 +201,7 @@ func TestRollbackOfARestart(t *testing.T) {
 	}
 }
 
-// candidatesOf gives the candidates in a description.
+// candidatesOf returns the candidates in a description.
 func candidatesOf(d SessionDescription) (candidates []string) {
 	for line := range strings.Lines(d.SDP) {
 		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "a=candidate:"); ok {

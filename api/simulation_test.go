@@ -18,8 +18,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim/simnet"
 )
 
-// network is a simulated network in virtual time: what a test of connections on it says about loss,
-// order, time and addresses is exact, and comes out the same each time.
+// network is a simulated network in virtual time. Loss, order, times and addresses are exact, and
+// the same in each run of a test.
 type network struct {
 	*simnet.World
 	t     *testing.T
@@ -76,8 +76,8 @@ type simulation struct {
 	wires [2]*wire        // signalling from a, and from b
 }
 
-// place is what a simulation begins with. The zero value is two hosts with one address each, 20 ms
-// apart.
+// place configures a simulation. The zero value is two hosts with one address each; a round trip
+// takes 20 ms.
 type place struct {
 	a, b        Configuration
 	tune        tuning
@@ -173,7 +173,7 @@ func (w *wire) close() {
 	w.ended = true
 }
 
-// carry signals what one connection has to say to the other.
+// carry passes the descriptions and candidates of one connection to the other.
 func (w *wire) carry(t *testing.T, from, to *PeerConnection) {
 	from.OnLocalDescription(func(d SessionDescription) {
 		w.send(func() {

@@ -52,7 +52,7 @@ func (h *history) when(s State) (at time.Time) {
 }
 
 // watch has f called for each packet that leaves an interface, or that arrives at it. It replaces
-// what was called before.
+// the function of an earlier call.
 func (s *simulation) watch(h *simnet.Host, down bool, f func(packet []byte)) {
 	s.net.Do(func() {
 		l := h.Attachment(0).Up
@@ -72,7 +72,8 @@ func isAnswer(packet []byte) bool {
 	return err == nil && m.Type().Class() == stun.ClassSuccess
 }
 
-// A peer vanishes. The other side notices the silence, and gives the path up when consent expires.
+// A peer vanishes. The other side is disconnected when it notices the silence, and fails when
+// consent expires.
 //
 // RFC 7675, section 5.1: consent expires 30 s after the last answer.
 func TestPeerVanishes(t *testing.T) {
@@ -142,8 +143,8 @@ func TestNoPath(t *testing.T) {
 }
 
 // When consent has expired, nothing but checks leaves either side, for minutes, though both have
-// something to send; nothing is taken when the network is back; and a restart delivers what was
-// sent before.
+// messages to send. No packet is taken when the network is back. A restart delivers the messages
+// that were sent before.
 //
 // RFC 7675, section 5.1: without consent an endpoint sends nothing but the messages that establish
 // it, and an answer that comes after the end of consent does not establish it again.

@@ -128,8 +128,8 @@ func (w *world) losing(f func(toB bool) bool) {
 func nothing(bool) bool    { return false }
 func everything(bool) bool { return true }
 
-// pause lets virtual time go by, and everything happen that is due then: what the test reads next
-// is not being written.
+// pause advances virtual time, and waits until all goroutines wait: the values that the test reads
+// next are not being written.
 func pause(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
