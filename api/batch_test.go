@@ -173,7 +173,7 @@ func TestSendOnAnIdleConnectionLeavesAtOnce(t *testing.T) {
 	p := newPair(t, Configuration{}, Configuration{})
 	a, b := p.connect("x", nil)
 	message := []byte("hello")
-	for range 10 {
+	for range 5 {
 		p.quiet()
 		before := trafficOf(p.a)
 		// The connection's own goroutines cannot do it: nothing comes in, and the timer, if it fires, finds nothing.

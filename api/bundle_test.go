@@ -77,8 +77,9 @@ func outline(d *sdp.Description) string {
 	return strings.Join(parts, "; ")
 }
 
-// Media is not supported. What is bundled with the data channels is answered as inactive, so that they have a transport together: browsers
-// and pion fail when it is rejected. What is not bundled with them is rejected in its place (RFC 8829, section 5.3.1).
+// Media is not supported. A section that is bundled with the data channels is answered as inactive,
+// because browsers and pion fail when a section of their transport is rejected. A section that is
+// not bundled with them is rejected (RFC 8829, section 5.3.1).
 func TestAnswerToMedia(t *testing.T) {
 	audio, video, data := audioSection("a", ""), videoSection("v", ""), dataSection("d", "")
 	for _, test := range []struct {
@@ -86,13 +87,15 @@ func TestAnswerToMedia(t *testing.T) {
 	}{
 		{"data first", bundleLine("d a") + data + audio, "BUNDLE d a; application d; audio a inactive"},
 		{"data last", bundleLine("a v d") + audio + video + data, "BUNDLE a v d; audio a inactive; video v inactive; application d"},
-		// RFC 9143, section 7.3.2: the group keeps the order of the offer, whose first section has the transport.
+		// RFC 9143, section 7.3.2: the group keeps the order of the offer, whose first section has
+		// the transport.
 		{"group in another order", bundleLine("d v a") + audio + video + data, "BUNDLE d v a; audio a inactive; video v inactive; application d"},
 		{"no group", audio + data, "audio a rejected; application d"},
 		{"data alone in the group", bundleLine("d") + audio + data, "BUNDLE d; audio a rejected; application d"},
 		{"data outside the group", bundleLine("a v") + audio + video + data, "audio a rejected; video v rejected; application d"},
 		{"two groups", bundleLine("a") + bundleLine("v d") + audio + video + data, "BUNDLE v d; audio a rejected; video v inactive; application d"},
-		// RFC 3264, section 6: "If a stream is rejected in the offer, it MUST be rejected in the answer."
+		// RFC 3264, section 6: "If a stream is rejected in the offer, it MUST be rejected in the
+		// answer."
 		{"rejected in the offer", bundleLine("v d") + strings.Replace(audio, "audio 9", "audio 0", 1) + video + data, "BUNDLE v d; audio a rejected; video v inactive; application d"},
 		{"rejected, but in the group", bundleLine("a d") + strings.Replace(audio, "audio 9", "audio 0", 1) + data, "BUNDLE d; audio a rejected; application d"},
 		{"a section without format", bundleLine("a d") + strings.Replace(audio, " 111 0\r", "\r", 1) + data, "BUNDLE d; audio a rejected; application d"},
@@ -151,7 +154,8 @@ func TestAnswerToMediaWithoutMultiplexing(t *testing.T) {
 	})
 }
 
-// RFC 8866, section 6: "attributes that are not understood are ignored". An answer with such an attribute would claim that it is.
+// RFC 8866, section 6: "attributes that are not understood are ignored". An answer with such an
+// attribute would claim that it is.
 func TestAnswerHasNoForeignAttributes(t *testing.T) {
 	const invented = "a=sctp-init:AQAAIGZvbw==\r\na=x-invented:1\r\na=x-flag\r\na=\r\ny=1\r\nb=AS:1\r\n"
 	for name, offer := range map[string]string{
@@ -205,8 +209,8 @@ func TestCandidatesOfABundle(t *testing.T) {
 	})
 }
 
-// A peer's candidates count for the whole group, whichever of its sections they are sent for, unless that section has credentials
-// of a transport of its own.
+// A peer's candidates count for the whole group, whichever of its sections they are sent for,
+// unless that section has credentials of a transport of its own.
 func TestRemoteCandidatesOfABundle(t *testing.T) {
 	const first, second = "candidate:1 1 UDP 5 127.0.0.1 4001 typ host", "candidate:2 1 UDP 5 127.0.0.1 4002 typ host"
 	audio, data := audioSection("a", ""), dataSection("d", "")
@@ -246,7 +250,7 @@ func TestRemoteCandidatesOfABundle(t *testing.T) {
 	}
 }
 
-// What a description has that is of no use does not make it useless.
+// Parts of a description that are of no use do not make it invalid.
 func TestRemoteDescriptionWithUselessParts(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		const good = "a=candidate:1 1 UDP 5 127.0.0.1 4001 typ host\r\n"
@@ -259,7 +263,8 @@ func TestRemoteDescriptionWithUselessParts(t *testing.T) {
 	})
 }
 
-// After an answer with inactive media, either side may offer again: the sections stay in their order, and so does the group.
+// After an answer with inactive media, either side may offer again: the sections stay in their
+// order, and so does the group.
 func TestRenegotiationWithInactiveMedia(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		audio, video, data := audioSection("a", ""), videoSection("v", ""), dataSection("d", "")
@@ -281,7 +286,7 @@ func TestRenegotiationWithInactiveMedia(t *testing.T) {
 		require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionAnswer, answer}))
 		require.Equal(t, SignalingStateStable, pc.SignalingState())
 
-		// What the peer has rejected is not offered again.
+		// A section that the peer has rejected is not offered again.
 		require.NoError(t, pc.RestartICE())
 		require.Equal(t, "BUNDLE d; application d; audio a rejected", outline(parsed(t, must(pc.LocalDescription()))))
 
@@ -291,7 +296,8 @@ func TestRenegotiationWithInactiveMedia(t *testing.T) {
 	})
 }
 
-// withAudio makes the offer of an endpoint that has audio, too, of one that has data only: the audio comes first, with the candidates.
+// withAudio makes the offer of an endpoint that has audio, too, of one that has data only: the
+// audio comes first, with the candidates.
 func withAudio(text string) string {
 	head, data, _ := strings.Cut(text, "m=")
 	var candidates, rest []string
@@ -323,8 +329,8 @@ func withoutAudio(text string) string {
 	return strings.Replace(head, "BUNDLE audio 0", "BUNDLE 0", 1) + data
 }
 
-// An endpoint with audio and data, bundled, has its candidates in the audio section only, and has no others. It is reached, and it
-// finds ours in the audio section of the answer.
+// An endpoint with audio and data, bundled, has its candidates in the audio section only, and has
+// no others. It is reached, and it finds ours in the audio section of the answer.
 func TestConnectByTheCandidatesOfTheTaggedSection(t *testing.T) {
 	for _, trickle := range []bool{false, true} {
 		t.Run(fmt.Sprintf("trickle %v", trickle), func(t *testing.T) {
@@ -361,7 +367,8 @@ func TestConnectByTheCandidatesOfTheTaggedSection(t *testing.T) {
 	}
 }
 
-// An ICE-lite endpoint waits to be reached: with its candidates in the tagged section alone, our checks come to them.
+// An ICE-lite endpoint waits to be reached: with its candidates in the tagged section alone, our
+// checks come to them.
 func TestChecksGoToTheCandidatesOfTheTaggedSection(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		lite := netip.AddrPortFrom(address(7), 4000)

@@ -58,7 +58,7 @@ func TestCallbacksOfAConnectionsLife(t *testing.T) {
 		closed := make(chan struct{}, 2)
 		p.b.OnDataChannel(func(dc *DataChannel) {
 			b.add("channel")
-			// What is set here misses nothing, whatever the order.
+			// Callbacks that are set here miss nothing, whatever the order.
 			dc.OnMessage(func(m Message) { b.add("message " + string(m.Data)) })
 			dc.OnClosed(func() { b.add("closed"); closed <- struct{}{} })
 			dc.OnOpen(func() { b.add("open") })
@@ -82,14 +82,15 @@ func TestCallbacksOfAConnectionsLife(t *testing.T) {
 		eventually(t, "the last callback", last(&b))
 		require.Equal(t, []string{"signaling have-local-offer", "signaling stable", "state connecting", "state connected", "open",
 			"closed", "state closed"}, a.all())
-		// "rtcClosePeerConnection when connected drains its queue, then goes closed, and so does the other side."
+		// "rtcClosePeerConnection when connected drains its queue, then goes closed, and so does
+		// the other side."
 		require.Equal(t, []string{"signaling have-remote-offer", "signaling stable", "state connecting", "state connected",
 			"channel", "open", "message 1", "message 2", "closed", "state closed"}, b.all())
 	})
 }
 
-// However late the callbacks are, their order is that of the events: a channel's come after the one that announces it,
-// and the end of the connection comes after them.
+// However late the callbacks are, their order is that of the events: a channel's come after the one
+// that announces it, and the end of the connection comes after them.
 func TestOrderOfLateCallbacks(t *testing.T) {
 	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
 		var r recorder
@@ -413,7 +414,8 @@ func TestEveryFunctionFromEveryCallback(t *testing.T) {
 	receive(t, done, "message")
 }
 
-// A queue that is never empty is a steady load, not a reason to grow: what has been called leaves no room behind.
+// A queue that is never empty does not grow: the room of events that have been delivered is used
+// again.
 func TestTheCallbackQueueDoesNotGrowUnderASteadyLoad(t *testing.T) {
 	var mu sync.Mutex
 	var q callbackQueue
@@ -442,7 +444,8 @@ func TestTheCallbackQueueDoesNotGrowUnderASteadyLoad(t *testing.T) {
 	require.LessOrEqual(t, most, 8)
 }
 
-// What happened before a callback was set is delivered before what happened after it, however far the queue is.
+// An event from before a callback was set is delivered before the events after that, however far
+// the queue is.
 func TestStoredEventsKeepTheirOrder(t *testing.T) {
 	happen := []func(c *bareChannel){
 		func(c *bareChannel) { c.opened() },
@@ -476,7 +479,8 @@ func TestStoredEventsKeepTheirOrder(t *testing.T) {
 			c.OnClosed(func() { got = append(got, "closed") })
 			close(busy.end)
 			synctest.Wait()
-			// A message that found no callback is pending, not stored: it comes behind what waits, but before the end.
+			// A message that found no callback is pending, not stored: it is delivered after the
+			// events that wait, but before the end.
 			want := [...][]string{
 				{"open", "message", "error", "closed"},
 				{"open", "message", "error", "closed"},

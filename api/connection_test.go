@@ -305,7 +305,8 @@ func TestRenegotiationOfARunningConnection(t *testing.T) {
 	})
 }
 
-// Both sides offer at once, and each rolls its offer back for the other's: they connect all the same.
+// Both sides offer at once, and each rolls its offer back for the other's: they connect all the
+// same.
 func TestGlare(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		for range 5 {

@@ -10,7 +10,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/race"
 )
 
-// What waits for company leaves although nothing else happens: no acknowledgement, no other message, and no timer.
+// Corked messages leave although nothing else happens: no acknowledgement arrives, and no other
+// message is sent.
 func TestCorkedMessagesLeave(t *testing.T) {
 	config := withCUBIC()
 	config.SCTP.InitialCongestionWindow = 200
@@ -40,7 +41,8 @@ func TestCorkedMessagesLeave(t *testing.T) {
 	}
 }
 
-// On an idle connection a message does not wait, on a busy one it does until there are enough of them.
+// On an idle connection a message does not wait, on a busy one it does until there are enough of
+// them.
 func TestCork(t *testing.T) {
 	config := withCUBIC()
 	config.SCTP.InitialCongestionWindow = 200

@@ -10,7 +10,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// wish is what a program may want of its connection at any time.
+// wish is an action that a program may take at any time.
 type wish struct {
 	name string
 	do   func(pc *PeerConnection) error
@@ -48,23 +48,24 @@ func eachCrossing(t *testing.T, n int, f func(t *testing.T, seed uint64, delay t
 	}
 }
 
-// cross has both sides follow their wishes, b up to two signalling delays later than a, while messages pass, and checks that both come
-// to rest on a path of the same generation, restarted if one of them wanted that, and have reported nothing about the old path, which
-// worked all the while.
+// cross has both sides follow their wishes, b up to two signalling delays later than a, while
+// messages pass, and checks that both come to rest on a path of the same generation, restarted if
+// one of them wanted that, and have reported nothing about the old path, which worked all the
+// while.
 func (s *simulation) cross(t *testing.T, delay time.Duration, wishes [2]wish, a, b *DataChannel) {
 	t.Helper()
 	pcs := []*PeerConnection{s.a, s.b}
 	k := newTalk(t, a, b)
 	histories := []*history{recordStates(s.a), recordStates(s.b)}
 	for range 3 {
-		k.goOn(time.Second)
+		k.goOn(200 * time.Millisecond)
 		before := []string{credentials(t, must(s.a.LocalDescription())), credentials(t, must(s.b.LocalDescription()))}
 		require.NoError(t, wishes[0].do(s.a))
 		if delay > 0 {
 			pause(time.Duration(s.net.rng.Int64N(int64(2 * delay))))
 		}
 		require.NoError(t, wishes[1].do(s.b))
-		k.goOn(3 * time.Second)
+		k.goOn(200*time.Millisecond + 2*max(delay, 0))
 		s.await(10*time.Second, "stable, on one path", func() bool {
 			return agree(s.a, s.b) && s.a.SignalingState() == SignalingStateStable && s.b.SignalingState() == SignalingStateStable &&
 				s.a.ICEState() == ICEStateCompleted && s.b.ICEState() == ICEStateCompleted
@@ -84,7 +85,7 @@ func (s *simulation) cross(t *testing.T, delay time.Duration, wishes [2]wish, a,
 
 // Offers of two connections that negotiate by themselves cross, each with or without a restart.
 func TestRestartsThatCrossInTheNetwork(t *testing.T) {
-	eachCrossing(t, 2, func(t *testing.T, seed uint64, delay time.Duration, wishes [2]wish) {
+	eachCrossing(t, 1, func(t *testing.T, seed uint64, delay time.Duration, wishes [2]wish) {
 		inSimulation(t, seed, place{signalling: delay}, func(t *testing.T, s *simulation) {
 			a, b := s.connect("x", nil)
 			s.settled()
@@ -157,7 +158,8 @@ func (n *negotiator) onDescription(d SessionDescription) {
 	}
 }
 
-// onCandidate handles a candidate of the other side. One of an offer that was ignored may be refused.
+// onCandidate handles a candidate of the other side. One of an offer that was ignored may be
+// refused.
 func (n *negotiator) onCandidate(c Candidate) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -166,10 +168,11 @@ func (n *negotiator) onCandidate(c Candidate) {
 	}
 }
 
-// Two programs that negotiate perfectly make offers that cross, with and without restarts, whichever of them is the polite one.
+// Two programs that negotiate perfectly make offers that cross, with and without restarts,
+// whichever of them is the polite one.
 func TestPerfectNegotiation(t *testing.T) {
 	for polite := range 2 {
-		eachCrossing(t, 2, func(t *testing.T, seed uint64, delay time.Duration, wishes [2]wish) {
+		eachCrossing(t, 1, func(t *testing.T, seed uint64, delay time.Duration, wishes [2]wish) {
 			inSimulation(t, seed, place{a: manual, b: manual, signalling: delay, unconnected: true}, func(t *testing.T, s *simulation) {
 				sides := [2]*negotiator{
 					newNegotiator(t, s.a, s.wires[0], polite == 0), newNegotiator(t, s.b, s.wires[1], polite == 1),

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// exchange sends a message and returns what arrives.
+// exchange sends a message and returns the one that arrives.
 func exchange(t testing.TB, from, to Channel, m Message) Message {
 	t.Helper()
 	if m.IsText {

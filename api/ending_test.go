@@ -23,11 +23,12 @@ func inOpenWorld(t *testing.T, f func(t *testing.T, w *world, a, b *DataChannel)
 	})
 }
 
-// underWay is at most how many bytes may have arrived whose acknowledgements have not, when the peer takes a message now and
-// then.
+// underWay is at most how many bytes may have arrived whose acknowledgements have not, when the
+// peer takes a message now and then.
 const underWay = 8 << 10
 
-// fill sends messages of 1000 bytes until that much is buffered in the channel, and returns how much it has sent in all.
+// fill sends messages of 1000 bytes until that much is buffered in the channel, and returns how
+// much it has sent in all.
 func fill(t *testing.T, dc *DataChannel, buffered int) (sent int) {
 	t.Helper()
 	for ; dc.BufferedAmount() < buffered; sent += 1000 {
@@ -55,8 +56,8 @@ func closeTime(t *testing.T, pc *PeerConnection) time.Duration {
 	return time.Since(began)
 }
 
-// Close takes as long as the peer takes what is buffered, within bounds that do not depend on how much that is, and what
-// was lost is known to the byte.
+// Close takes as long as the peer goes on taking the buffered messages, within bounds that do not
+// depend on their size, and the lost bytes are counted exactly.
 func TestCloseIsBounded(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -110,7 +111,7 @@ func readSlowly(w *world, dc *DataChannel, messages int) {
 	}
 }
 
-// What is given up at another end than that of Close is known as well.
+// The bytes given up at other ends than Close are counted as well.
 func TestUndelivered(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, w *world, a, b *DataChannel){
 		"CloseAndWait": func(t *testing.T, w *world, _, _ *DataChannel) { require.NoError(t, w.a.CloseAndWait()) },
@@ -138,7 +139,7 @@ func TestUndelivered(t *testing.T) {
 	}
 }
 
-// Nor is what the peer's shutdown finds on its way from the channel to the association.
+// Bytes on their way from the channel to the association when the peer shuts down are counted, too.
 func TestUndeliveredWhenAPeerThatReadsCloses(t *testing.T) {
 	for wait := range 10 {
 		inOpenWorld(t, func(t *testing.T, w *world, a, b *DataChannel) {
@@ -153,7 +154,7 @@ func TestUndeliveredWhenAPeerThatReadsCloses(t *testing.T) {
 	}
 }
 
-// endOf has what reading and writing a channel return after an end.
+// endOf has the errors of reading and writing a channel after an end.
 type endOf struct {
 	read, write       []error // all of which the errors match
 	notRead, notWrite []error // none of which they match
@@ -182,8 +183,8 @@ var (
 	}
 )
 
-// Each way in which a channel ends has its error, the same in all calls, whether they wait for the end or come after it,
-// and it matches what programs for net.Conn and io.Reader look for.
+// Each way in which a channel ends has its error, the same in all calls, whether they wait for the
+// end or come after it. It matches the errors that programs for net.Conn and io.Reader look for.
 func TestWhatTheEndsAreCalled(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -239,7 +240,7 @@ func TestWhatTheEndsAreCalled(t *testing.T) {
 	}
 }
 
-// A writer that waits for room is told as well.
+// A writer that waits for room returns with the error of the end.
 func TestWhatABlockedWriterIsTold(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(t *testing.T, w *world, a, b *DataChannel)
@@ -271,7 +272,8 @@ func TestWhatABlockedWriterIsTold(t *testing.T) {
 	}
 }
 
-// A peer that closes has ended the association before the channel is: it waits for what is under way.
+// A peer that closes ends the association before the channel: it waits for the messages that are
+// under way.
 func TestSendingWhileThePeerCloses(t *testing.T) {
 	inOpenWorld(t, func(t *testing.T, w *world, a, b *DataChannel) {
 		b.OnMessage(func(Message) {})
@@ -324,7 +326,7 @@ func TestLostPathThatIsFound(t *testing.T) {
 	})
 }
 
-// startReaders begins to read in all ways that wait, and returns what these calls return.
+// startReaders begins to read in all ways that wait, and returns the errors of these calls.
 func startReaders(dc *DataChannel) <-chan error {
 	errs := make(chan error, 2)
 	go func() {
@@ -362,7 +364,7 @@ func wantErrors(t *testing.T, err error, all, none []error) {
 	}
 }
 
-// After the end, whichever it was, Stats still says what the connection was like.
+// After every kind of end, Stats returns the last state of the connection.
 func TestStatsAfterTheEnd(t *testing.T) {
 	for name, end := range map[string]func(p *pair) error{
 		"Close":                    func(p *pair) error { return p.a.Close() },
@@ -410,7 +412,8 @@ func TestStatsAfterTheEnd(t *testing.T) {
 	}
 }
 
-// Counters do not begin again with an ICE restart, and the pair is the last one until there is another.
+// Counters do not begin again with an ICE restart, and the pair is the last one until there is
+// another.
 func TestStatsOverARestart(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		s := newRollbackTest(n)

@@ -16,7 +16,8 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// What nobody reads fills the receive window, which does not grow for it; then the peer is slowed down, and nothing is lost.
+// Messages that nobody reads fill the receive window, which does not grow for them. Then the peer
+// is slowed down, and nothing is lost.
 func TestBackpressure(t *testing.T) {
 	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
 		a, b := p.connect("x", nil)

@@ -12,7 +12,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// inTwoNetworks connects two sides with two interfaces each, and runs f when all four pairs are valid and one is nominated.
+// inTwoNetworks connects two sides with two interfaces each, and runs f when all four pairs are
+// valid and one is nominated.
 func inTwoNetworks(t *testing.T, f func(t *testing.T, s *simulation, a, b *DataChannel)) {
 	t.Helper()
 	netsim.Seeds(t, 3, func(t *testing.T, seed uint64) {
@@ -32,8 +33,9 @@ func inTwoNetworks(t *testing.T, f func(t *testing.T, s *simulation, a, b *DataC
 func TestControlledConnectionFollowsItsPeer(t *testing.T) {
 	inTwoNetworks(t, func(t *testing.T, s *simulation, a, b *DataChannel) {
 		for range 3 {
-			// A consent check of the peer, 2 to 8 s later, nominates the other pair and overrules the data. Data that arrives within
-			// 5 s after that is not followed. Data that arrives when consent is older than 15 s is not followed at once.
+			// A consent check of the peer, 2 to 8 s later, nominates the other pair and overrules
+			// the data. Data that arrives within 5 s after that is not followed. Data that arrives
+			// when consent is older than 15 s is not followed at once.
 			pause(14 * time.Second)
 			other := otherPath(t, s.a)
 			sendOver(t, a, other, "from elsewhere")
@@ -45,7 +47,8 @@ func TestControlledConnectionFollowsItsPeer(t *testing.T) {
 	})
 }
 
-// A controlling connection takes what its peer sends on another pair than it has nominated, and stays where it is.
+// A controlling connection takes data of its peer on another pair than it has nominated, and stays
+// where it is.
 func TestControllingConnectionTakesWhatComesElsewhere(t *testing.T) {
 	inTwoNetworks(t, func(t *testing.T, s *simulation, a, b *DataChannel) {
 		before := must(s.a.RemoteAddr())
@@ -60,8 +63,8 @@ func TestControllingConnectionTakesWhatComesElsewhere(t *testing.T) {
 	})
 }
 
-// The side that made the offer controls from then on, not only from the answer on: checks of the peer, which is controlled, arrive
-// before that.
+// The side that made the offer controls from then on, not only from the answer on: checks of the
+// peer, which is controlled, arrive before that.
 func TestRolesDoNotConflict(t *testing.T) {
 	inTwoNetworks(t, func(t *testing.T, s *simulation, _, _ *DataChannel) {
 		for pc, controlling := range map[*PeerConnection]bool{s.a: true, s.b: false} {
@@ -72,7 +75,8 @@ func TestRolesDoNotConflict(t *testing.T) {
 	})
 }
 
-// Only what is authentic, newer than all before, and from a pair that the peer has proven to be at, moves a connection.
+// Only a record that is authentic, newer than all before, and from a pair that the peer has proven
+// to be at, moves a connection.
 func TestOldAndStrayRecordsDoNotMoveAConnection(t *testing.T) {
 	inTwoNetworks(t, func(t *testing.T, s *simulation, a, b *DataChannel) {
 		before, other := must(s.b.RemoteAddr()), otherPath(t, s.a)

@@ -11,11 +11,13 @@ import (
 	"github.com/rtcstack/rtcstack/internal/race"
 )
 
-// maxKeptAfterTraffic is how many bytes of heap a connection may hold more after a transfer than before it: the sizes of the maps and
-// rings of a few elements, far less than one buffer of a packet's batch.
+// maxKeptAfterTraffic is how many bytes of heap a connection may hold more after a transfer than
+// before it: the sizes of the maps and rings of a few elements, far less than one buffer of a
+// packet's batch.
 const maxKeptAfterTraffic = 2 << 10
 
-// heapInUse is what is alive. Pools drop what was not used between two collections.
+// heapInUse returns the bytes of live objects. Pools drop buffers that were not used between two
+// collections.
 func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -31,9 +33,10 @@ func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
 		t.Skip("the race detector keeps memory of its own")
 	}
 	const pairs = 12
-	// What finds a connection idle is the timer of ICE's checks of consent, whose interval of 5 s is short here.
+	// The timer of ICE's consent checks, whose interval is 5 s otherwise, notices that a connection
+	// is idle.
 	config := withCUBIC()
-	tune := tuning{ice: ice.Config{ConsentInterval: 200 * time.Millisecond, UnusedTimeout: time.Millisecond}}
+	tune := tuning{ice: ice.Config{ConsentInterval: 50 * time.Millisecond, UnusedTimeout: time.Millisecond}}
 	var all []*pair
 	var channels [][2]*DataChannel
 	for range pairs {
@@ -47,7 +50,7 @@ func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
 	// Connections that have just been made still give memory back.
 	before := heapInUse()
 	for lower := before; ; before = lower {
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 		if lower = heapInUse(); lower >= before {
 			break
 		}
@@ -61,7 +64,7 @@ func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
 			}
 			done := make(chan struct{})
 			received := 0
-			const count, size = 100, 30_000
+			const count, size = 40, 30_000
 			to.OnMessage(func(Message) {
 				if received++; received == count {
 					close(done)

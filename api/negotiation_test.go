@@ -70,7 +70,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// version gives the o= line without the candidates that come and go.
+// version returns the o= line of a description.
 func version(t *testing.T, d SessionDescription) string {
 	t.Helper()
 	_, after, ok := strings.Cut(d.SDP, "o=")
@@ -233,7 +233,7 @@ func TestRemoteCandidates(t *testing.T) {
 			{good, "0"}, {good, "0"}, {"a=" + good, "0"}, {good, ""}, {good, "unknown"}, {"", "0"},
 			{"candidate:2 1 UDP 2130706430 no-such-name.invalid 9 typ host", "0"}, {"a=end-of-candidates", ""},
 			{"candidate:3 1 TCP 1 127.0.0.1 9 typ host tcptype active", "0"}, {"candidate:4 2 UDP 1 127.0.0.1 9 typ host", "0"},
-			// RFC 8839, section 5.1: what is of an unknown kind is to be ignored.
+			// RFC 8839, section 5.1: candidates of an unknown kind are ignored.
 			{"candidate:6 1 SCTP 1 127.0.0.1 9 typ host", "0"}, {"candidate:6 1 UDP 1 127.0.0.1 9 typ future", "0"},
 			{"candidate:6 1 ssltcp 1 127.0.0.1 443 typ host", "0"},
 		} {
@@ -272,7 +272,7 @@ func TestChosenCredentials(t *testing.T) {
 		pc := n.withChannel(manual)
 		const ufrag, pwd = "user", "password0123456789012345"
 		for _, init := range []LocalDescriptionInit{{ICEUfrag: ufrag}, {ICEPwd: pwd}, {"a b!", pwd}, {ufrag, "short"},
-			// What is taken from others is not said: RFC 8839, section 5.4.
+			// RFC 8839, section 5.4: characters that are accepted from others are not sent.
 			{"us=er", pwd}, {"us_er", pwd}, {"us-er", pwd}, {"us#er", pwd}, {ufrag, "-" + pwd}, {ufrag, pwd + "="}} {
 			require.ErrorIs(t, pc.SetLocalDescriptionInit(DescriptionOffer, init), ErrInvalid, "%+v", init)
 		}

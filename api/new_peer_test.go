@@ -34,7 +34,8 @@ func (e *channelEnd) wantReplaced(t *testing.T) {
 	require.ErrorIs(t, err, ErrFailure)
 }
 
-// wantNewChannels checks that two connections open channels to each other in both directions, and that these carry messages.
+// wantNewChannels checks that two connections open channels to each other in both directions, and
+// that these carry messages.
 func wantNewChannels(t *testing.T, pcs ...*PeerConnection) {
 	t.Helper()
 	for i, from := range pcs {
@@ -44,8 +45,9 @@ func wantNewChannels(t *testing.T, pcs ...*PeerConnection) {
 	}
 }
 
-// The program of the peer starts anew: its offer has another certificate. Without another word the connection turns to the new program,
-// whatever had become of the path to the old one. Its channels close with an error, and new ones open in both directions.
+// The program of the peer starts anew: its offer has another certificate. Without another word the
+// connection turns to the new program, whatever had become of the path to the old one. Its channels
+// close with an error, and new ones open in both directions.
 func TestPeerStartsAnew(t *testing.T) {
 	for _, state := range []State{StateConnected, StateDisconnected, StateFailed} {
 		for side := range 2 {
@@ -88,8 +90,8 @@ func TestPeerStartsAnew(t *testing.T) {
 	}
 }
 
-// An offer reaches two peers. One answers it provisionally and is connected; then the other one answers it finally, with another
-// certificate. The connection turns to that one.
+// An offer reaches two peers. One answers it provisionally and is connected; then the other one
+// answers it finally, with another certificate. The connection turns to that one.
 func TestAnotherPeerAnswersAfterAProvisionalOne(t *testing.T) {
 	netsim.Seeds(t, 5, func(t *testing.T, seed uint64) {
 		inSimulation(t, seed, place{a: manual, b: manual, unconnected: true}, func(t *testing.T, s *simulation) {

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is how long a test waits for what should come at once; a busy machine may take seconds.
+// patience is how long a test waits for an event that should come at once. A busy machine may take
+// seconds.
 const patience = 20 * time.Second
 
 // pair is two connections in one process that signal to each other through their callbacks.
@@ -20,15 +21,16 @@ type pair struct {
 	a, b *PeerConnection
 }
 
-// newPair makes two connections; the zero Configuration is for loopback only, so that a test does not depend on the
-// machine's network.
+// newPair makes two connections; the zero Configuration is for loopback only, so that a test does
+// not depend on the machine's network.
 func newPair(t testing.TB, a, b Configuration) *pair {
 	return newTunedPair(t, a, b, tuning{})
 }
 
 func newTunedPair(t testing.TB, a, b Configuration, tune tuning) *pair {
 	t.Helper()
-	// A peer that is slow because the machine is busy is not given up, where the test is not about that.
+	// A peer that is slow because the machine is busy is not given up, where the test is not about
+	// that.
 	tune.closeLinger = cmp.Or(tune.closeLinger, patience)
 	tune = tune.withDefaults()
 	p := &pair{t: t}
@@ -56,7 +58,8 @@ func newTunedPair(t testing.TB, a, b Configuration, tune tuning) *pair {
 	return p
 }
 
-// signal brings what one connection says to the other. A closed connection that is told something is no error.
+// signal passes the descriptions and candidates of one connection to the other. That the other one
+// is closed is no error.
 func signal(t testing.TB, from, to *PeerConnection) {
 	from.OnLocalDescription(func(d SessionDescription) {
 		if err := to.SetRemoteDescription(d); err != nil {
@@ -112,13 +115,14 @@ func stacks() string {
 	return string(buf[:runtime.Stack(buf, true)])
 }
 
-// checkLeaks fails a test after which goroutines of this module are left. It is called before the cleanup that closes
-// what the test made, so that it runs after it.
+// checkLeaks fails a test after which goroutines of this module are left. It is called before the
+// cleanup that closes the connections is registered, so that it runs after it.
 func checkLeaks(t testing.TB) {
 	if _, ok := t.(*testing.B); ok {
 		return // it would be measured
 	}
-	// Only the first check of a test comes after everything is closed: another connection may still be in its handshake.
+	// Only the first check of a test comes after everything is closed: another connection may still
+	// be in its handshake.
 	if _, done := leakChecks.LoadOrStore(t, true); done {
 		return
 	}
@@ -131,8 +135,8 @@ func checkLeaks(t testing.TB) {
 // leakChecks has the tests that end with one.
 var leakChecks sync.Map
 
-// wantNoGoroutines waits until no goroutine of this module is left: one that has let go of everything may still have to
-// return.
+// wantNoGoroutines waits until no goroutine of this module is left: one that has let go of
+// everything may still have to return.
 func wantNoGoroutines(t testing.TB) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
@@ -147,7 +151,8 @@ func wantNoGoroutines(t testing.TB) {
 	}
 }
 
-// ownGoroutines gives the stacks of goroutines that this module or pion/dtls started, but not those of tests.
+// ownGoroutines returns the stacks of goroutines that this module or pion/dtls started, but not
+// those of tests.
 func ownGoroutines() string {
 	var own []string
 	for _, g := range strings.Split(stacks(), "\n\n") {
@@ -160,7 +165,7 @@ func ownGoroutines() string {
 	return strings.Join(own, "\n\n")
 }
 
-// recorder collects lines of what happened, from any goroutine.
+// recorder collects lines, from any goroutine.
 type recorder struct {
 	mu    sync.Mutex
 	lines []string

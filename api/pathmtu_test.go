@@ -9,8 +9,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/link"
 )
 
-// Bulk data makes a connection find out that the path takes the packets of an Ethernet, where the program has not
-// set the MTU: with records of our own making, and with those of the DTLS library.
+// Bulk data makes a connection find out that the path takes the packets of an Ethernet, where the
+// program has not set the MTU: with records of our own making, and with those of the DTLS library.
 func TestPathMTURises(t *testing.T) {
 	for name, suites := range map[string][]uint16{"own records": nil, "records of the library": {tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}} {
 		t.Run(name, func(t *testing.T) {

@@ -148,8 +148,8 @@ func TestServerReflexiveCandidates(t *testing.T) {
 	}
 }
 
-// RFC 8831, section 6.7: data channels need resets of the peer's own streams, and Firefox adds streams of
-// its own. Its other re-configuration requests are denied.
+// RFC 8831, section 6.7: data channels need resets of the peer's own streams, and Firefox adds
+// streams of its own. Its other re-configuration requests are denied.
 func TestReconfigurationRequestsAreDenied(t *testing.T) {
 	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
 		a, b := p.connect("x", nil)

@@ -19,8 +19,9 @@ var badLink = netsim.LinkConfig{
 	Loss: 0.01, Reorder: 0.02, Duplicate: 0.01, Corrupt: 0.002, MTU: 1400,
 }
 
-// eventful is a connection to which everything happens: a bad network, a NAT that forgets, channels with and without guarantees, bulk
-// data, restarts from both sides, a network that is replaced, and an end in order. It returns what the network has carried, line by line.
+// eventful is a connection to which everything happens: a bad network, a NAT that forgets, channels
+// with and without guarantees, bulk data, restarts from both sides, a network that is replaced, and
+// an end in order. It returns the trace of the network.
 func eventful(t *testing.T, seed uint64) (trace []string) {
 	inNetwork(t, seed, func(t *testing.T, n *network) {
 		n.Sim.SetTrace(func(line string) { trace = append(trace, line) })
@@ -96,7 +97,7 @@ func TestConnectionsAreRepeatable(t *testing.T) {
 	require.Len(t, sums, 2, "another seed makes another run")
 }
 
-// How long a simulated connection takes in real time, for those who choose the number of seeds.
+// The real time that a simulated connection takes bounds the number of seeds.
 func TestCostOfASimulation(t *testing.T) {
 	began, n := time.Now(), 0
 	netsim.Seeds(t, 50, func(t *testing.T, seed uint64) {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// credentials gives the ufrag in a description.
+// credentials returns the ufrag in a description.
 func credentials(t *testing.T, d SessionDescription) string {
 	t.Helper()
 	_, after, ok := strings.Cut(d.SDP, "a=ice-ufrag:")

@@ -91,9 +91,9 @@ func agentUfrags(pc *PeerConnection) (local string, pending bool, remote string)
 	return local, pc.ICEState() != ICEStateCompleted, remote
 }
 
-// A restart that is rolled back leaves nothing behind, from whatever state and on whatever side: the old path is in use all
-// the while, the descriptions are the old ones, late candidates of the generation that was rolled back are ignored, and
-// the next restart works.
+// A restart that is rolled back leaves nothing behind, from whatever state and on whatever side:
+// the old path is in use all the while, the descriptions are the old ones, late candidates of the
+// generation that was rolled back are ignored, and the next restart works.
 func TestRollbackOfARestart(t *testing.T) {
 	rollback := SessionDescription{Type: DescriptionRollback}
 	localRollback := func(pc *PeerConnection) error { return pc.SetLocalDescription(DescriptionRollback) }
@@ -181,7 +181,8 @@ func TestRollbackOfARestart(t *testing.T) {
 					s.wantTraffic(t, "after the rollback")
 					s.wantPath(t)
 
-					// The peer's own offer is answered with the old credentials while the restart is still wanted.
+					// The peer's own offer is answered with the old credentials while the restart
+					// is still wanted.
 					s.negotiate(t, answerer, offerer)
 					require.Equal(t, credentials(t, before[0]), credentials(t, must(offerer.LocalDescription())))
 					require.Equal(t, credentials(t, before[1]), credentials(t, must(answerer.LocalDescription())))
@@ -200,7 +201,7 @@ func TestRollbackOfARestart(t *testing.T) {
 	}
 }
 
-// candidatesOf gives the candidates in a description.
+// candidatesOf returns the candidates in a description.
 func candidatesOf(d SessionDescription) (candidates []string) {
 	for line := range strings.Lines(d.SDP) {
 		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "a=candidate:"); ok {
@@ -210,7 +211,8 @@ func candidatesOf(d SessionDescription) (candidates []string) {
 	return candidates
 }
 
-// A restart that waits for its offer, or whose offer was made and not set, does not change the answer to another offer.
+// A restart that waits for its offer, or whose offer was made and not set, does not change the
+// answer to another offer.
 func TestOfferOfThePeerBeforeTheRestartIsOffered(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		for _, made := range []bool{false, true} {
@@ -234,8 +236,8 @@ func TestOfferOfThePeerBeforeTheRestartIsOffered(t *testing.T) {
 	})
 }
 
-// "It MUST change the SDP ice-pwd and ice-ufrag attribute values": a peer that answers a restart without one has not
-// understood it. The offer stays, to be rolled back, and the old path in use.
+// "It MUST change the SDP ice-pwd and ice-ufrag attribute values": a peer that answers a restart
+// without one has not understood it. The offer stays, to be rolled back, and the old path in use.
 func TestAnswerThatDoesNotRestart(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		s := newRollbackTest(n)
@@ -253,8 +255,8 @@ func TestAnswerThatDoesNotRestart(t *testing.T) {
 	})
 }
 
-// An answer that was refused is not still to come when the peer's own offer rolls the local one back: that of the next
-// offer is no stray one.
+// An answer that was refused is not still to come when the peer's own offer rolls the local one
+// back: that of the next offer is no stray one.
 func TestAnswerThatDoesNotRestartBeforeAnOfferOfThePeer(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		s := newRollbackTest(n)
@@ -271,7 +273,8 @@ func TestAnswerThatDoesNotRestartBeforeAnOfferOfThePeer(t *testing.T) {
 	})
 }
 
-// Credentials of the program's choice are those of the restart, also when an offer with others was made before.
+// Credentials of the program's choice are those of the restart, also when an offer with others was
+// made before.
 func TestCredentialsOfARestartCanBeChosen(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		s := newRollbackTest(n)
@@ -289,8 +292,8 @@ func TestCredentialsOfARestartCanBeChosen(t *testing.T) {
 	})
 }
 
-// signalling carries the descriptions and candidates of two connections that negotiate by themselves, in order for
-// each direction, one by one as the test says.
+// signalling carries the descriptions and candidates of two connections that negotiate by
+// themselves, in order for each direction, one by one as the test says.
 type signalling struct {
 	t       *testing.T
 	pcs     [2]*PeerConnection
@@ -350,8 +353,9 @@ func (s *signalling) drain(r *rand.Rand) {
 	}
 }
 
-// Both sides restart and renegotiate as they like, and their offers cross in every way there is. Whoever had offered first,
-// in the end both have the credentials of the same generation, and a path; messages pass all the while.
+// Both sides restart and renegotiate as they like, and their offers cross in every way there is.
+// Whoever had offered first, in the end both have the credentials of the same generation, and a
+// path; messages pass all the while.
 func TestRestartsThatCross(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -389,8 +393,8 @@ func TestRestartsThatCross(t *testing.T) {
 	}
 }
 
-// A peer that rolls its own restart back for ours as browsers do, while we roll ours back for its: its answer has
-// credentials that we do not know, and a further restart brings both together.
+// A peer that rolls its own restart back for ours as browsers do, while we roll ours back for its:
+// its answer has credentials that we do not know, and a further restart brings both together.
 func TestRestartsThatCrossWithAPeerThatChoosesNewCredentials(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		s := newRollbackTest(n)
@@ -415,9 +419,9 @@ func TestRestartsThatCrossWithAPeerThatChoosesNewCredentials(t *testing.T) {
 	})
 }
 
-// The peer refuses every restart, as libraries do that do not know them. The connection that wants one goes on:
-// messages pass, it can take the restart back, it answers offers of the peer, and when the peer lets a restart
-// through it happens.
+// The peer refuses every restart, as libraries do that do not know them. The connection that wants
+// one goes on: messages pass, it can take the restart back, it answers offers of the peer, and when
+// the peer lets a restart through it happens.
 func TestPeerThatRefusesRestarts(t *testing.T) {
 	for _, way := range []string{"rolled back by the program", "rolled back by the peer's offer"} {
 		t.Run(way, func(t *testing.T) {
@@ -467,8 +471,9 @@ func TestPeerThatRefusesRestarts(t *testing.T) {
 	}
 }
 
-// The candidates that a connection announces name its ufrag, so that the peer can tell one that comes late from those of
-// another generation (https://www.rfc-editor.org/rfc/rfc8838.html#section-9).
+// The candidates that a connection announces name its ufrag, so that the peer can tell one that
+// comes late from those of another generation
+// (https://www.rfc-editor.org/rfc/rfc8838.html#section-9).
 func TestCandidatesNameTheirGeneration(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		pc := n.connection(Configuration{})

@@ -18,8 +18,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim/simnet"
 )
 
-// network is a simulated network in virtual time: what a test of connections on it says about loss, order, time and addresses is exact,
-// and comes out the same each time.
+// network is a simulated network in virtual time. Loss, order, times and addresses are exact, and
+// the same in each run of a test.
 type network struct {
 	*simnet.World
 	t     *testing.T
@@ -76,7 +76,8 @@ type simulation struct {
 	wires [2]*wire        // signalling from a, and from b
 }
 
-// place is what a simulation begins with. The zero value is two hosts with one address each, 20 ms apart.
+// place configures a simulation. The zero value is two hosts with one address each; a round trip
+// takes 20 ms.
 type place struct {
 	a, b        Configuration
 	tune        tuning
@@ -172,7 +173,7 @@ func (w *wire) close() {
 	w.ended = true
 }
 
-// carry signals what one connection has to say to the other.
+// carry passes the descriptions and candidates of one connection to the other.
 func (w *wire) carry(t *testing.T, from, to *PeerConnection) {
 	from.OnLocalDescription(func(d SessionDescription) {
 		w.send(func() {
@@ -184,8 +185,9 @@ func (w *wire) carry(t *testing.T, from, to *PeerConnection) {
 	from.OnLocalCandidate(func(c Candidate) { w.send(func() { _ = to.AddRemoteCandidate(c) }) })
 }
 
-// await lets virtual time go by until the condition holds, and fails if it does not within the limit. It looks every millisecond at first,
-// then at intervals of a fiftieth of the time that has passed.
+// await lets virtual time go by until the condition holds, and fails if it does not within the
+// limit. It looks every millisecond at first, then at intervals of a fiftieth of the time that has
+// passed.
 func (s *simulation) await(limit time.Duration, what string, condition func() bool) {
 	s.t.Helper()
 	for began := time.Now(); !condition(); pause(max(time.Millisecond, time.Since(began)/50)) {
@@ -203,14 +205,17 @@ func (s *simulation) settled() {
 	})
 }
 
-// blackout loses everything from and to the host of a until light is called.
-func (s *simulation) blackout() (light func()) {
+// blackout loses everything that the host of a sends, or that is sent to it, until light is called.
+func (s *simulation) blackout(from, to bool) (light func()) {
 	at := s.hosts[0].Attachment(0)
-	var up, down netsim.LinkConfig
+	up, down := at.Up.Config(), at.Down.Config()
 	s.net.Do(func() {
-		up, down = at.Up.Config(), at.Down.Config()
-		at.Up.SetConfig(netsim.LinkConfig{Loss: 1})
-		at.Down.SetConfig(netsim.LinkConfig{Loss: 1})
+		if from {
+			at.Up.SetConfig(netsim.LinkConfig{Loss: 1})
+		}
+		if to {
+			at.Down.SetConfig(netsim.LinkConfig{Loss: 1})
+		}
 	})
 	return func() {
 		s.net.Do(func() {
@@ -235,7 +240,8 @@ func twoInterfaces() (interfaces [2][]netsim.Interface) {
 // patient has agents that check all pairs before they nominate one.
 var patient = tuning{ice: ice.Config{NominationGrace: time.Second}}
 
-// otherPath returns a path of a connection from another link than the one that it uses to the address that it uses.
+// otherPath returns a path of a connection from another link than the one that it uses to the
+// address that it uses.
 func otherPath(t *testing.T, pc *PeerConnection) link.Path {
 	t.Helper()
 	pc.mu.Lock()
@@ -284,7 +290,8 @@ func sendDatagram(t *testing.T, path link.Path, datagram []byte) {
 	require.NoError(t, o.Flush())
 }
 
-// A datagram takes the delays of both links on its way, however long nothing has happened in the network before.
+// A datagram takes the delays of both links on its way, however long nothing has happened in the
+// network before.
 func TestSimulatedDatagramsTakeTheirTime(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		from, to := must(n.host().Listen(address(0), 0, 0)), must(n.host().Listen(address(1), 0, 0))

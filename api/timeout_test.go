@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A peer that cannot be reached makes the connection fail after ConnectTimeout, not sooner and not later, also when it has said that it has
-// no candidates.
+// A peer that cannot be reached makes the connection fail after ConnectTimeout, not sooner and not
+// later, also when it has said that it has no candidates.
 func TestConnectTimeout(t *testing.T) {
 	const timeout = 300 * time.Millisecond
 	inSimulation(t, 1, place{a: Configuration{ConnectTimeout: timeout}, unconnected: true}, func(t *testing.T, s *simulation) {

@@ -56,7 +56,8 @@ func (h *history) when(s State) (at time.Time) {
 	return at
 }
 
-// watch has f called for each packet that leaves an interface, or that arrives at it. It replaces what was called before.
+// watch has f called for each packet that leaves an interface, or that arrives at it. It replaces
+// the function of an earlier call.
 func (s *simulation) watch(h *simnet.Host, down bool, f func(packet []byte)) {
 	s.net.Do(func() {
 		l := h.Attachment(0).Up
@@ -76,7 +77,8 @@ func isAnswer(packet []byte) bool {
 	return err == nil && m.Type().Class() == stun.ClassSuccess
 }
 
-// A peer vanishes. The other side notices the silence, and gives the path up when consent expires.
+// A peer vanishes. The other side is disconnected when it notices the silence, and fails when
+// consent expires.
 //
 // RFC 7675, section 5.1: consent expires 30 s after the last answer.
 func TestPeerVanishes(t *testing.T) {
@@ -98,7 +100,8 @@ func TestPeerVanishes(t *testing.T) {
 				s.hosts[1-survivor].Detach(0, false)
 				s.await(time.Minute, "failed", func() bool { return pc.State() == StateFailed })
 				require.Equal(t, []State{StateConnecting, StateConnected, StateDisconnected, StateFailed}, h.all())
-				// A check is sent 4 to 6 s after the answer to the one before, and silence is 5 s without an answer.
+				// A check is sent 4 to 6 s after the answer to the one before, and silence is 5 s
+				// without an answer.
 				silent := h.when(StateDisconnected).Sub(answered)
 				require.GreaterOrEqual(t, silent, ice.DefaultConsentInterval*4/5+ice.DefaultDisconnectedTimeout)
 				require.LessOrEqual(t, silent, ice.DefaultConsentInterval*6/5+ice.DefaultDisconnectedTimeout+time.Millisecond)
@@ -117,7 +120,8 @@ func TestPeerVanishes(t *testing.T) {
 	}
 }
 
-// Without candidates of the peer there is no path: both sides fail after their ConnectTimeout, not sooner and not later.
+// Without candidates of the peer there is no path: both sides fail after their ConnectTimeout, not
+// sooner and not later.
 func TestNoPath(t *testing.T) {
 	for _, timeout := range []time.Duration{0, 15 * time.Second, 2 * time.Minute} {
 		c := Configuration{ConnectTimeout: timeout}
@@ -143,11 +147,12 @@ func TestNoPath(t *testing.T) {
 	}
 }
 
-// When consent has expired, nothing but checks leaves either side, for minutes, though both have something to send; nothing is taken when
-// the network is back; and a restart delivers what was sent before.
+// When consent has expired, nothing but checks leaves either side, for minutes, though both have
+// messages to send. No packet is taken when the network is back. A restart delivers the messages
+// that were sent before.
 //
-// RFC 7675, section 5.1: without consent an endpoint sends nothing but the messages that establish it, and an answer that comes after
-// the end of consent does not establish it again.
+// RFC 7675, section 5.1: without consent an endpoint sends nothing but the messages that establish
+// it, and an answer that comes after the end of consent does not establish it again.
 func TestNothingIsSentWithoutConsent(t *testing.T) {
 	for _, lost := range []string{"both directions", "from a", "to a"} {
 		netsim.Seeds(t, 5, func(t *testing.T, seed uint64) {
@@ -156,15 +161,7 @@ func TestNothingIsSentWithoutConsent(t *testing.T) {
 				s.settled()
 				wantTraffic(t, a, b)
 				pause(time.Second)
-				at := s.hosts[0].Attachment(0)
-				s.net.Do(func() {
-					if lost != "to a" {
-						at.Up.SetConfig(netsim.LinkConfig{Loss: 1})
-					}
-					if lost != "from a" {
-						at.Down.SetConfig(netsim.LinkConfig{Loss: 1})
-					}
-				})
+				light := s.blackout(lost != "to a", lost != "from a")
 				path := usedPath(s.a)
 				sent := 0
 				for s.a.State() != StateFailed && s.b.State() != StateFailed {
@@ -185,10 +182,7 @@ func TestNothingIsSentWithoutConsent(t *testing.T) {
 				}
 				for minute := range 10 {
 					if minute == 5 {
-						s.net.Do(func() {
-							at.Up.SetConfig(hostLink)
-							at.Down.SetConfig(hostLink)
-						})
+						light()
 					}
 					require.ErrorIs(t, a.SendText("lost"), ErrPathLost)
 					require.ErrorIs(t, b.SendText("lost"), ErrPathLost)

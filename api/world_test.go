@@ -2,7 +2,6 @@ package rtc
 
 import (
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,8 +12,8 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// world is two connections whose associations exchange their packets over a simulated path, without ICE and DTLS, in the
-// virtual time of package synctest.
+// world is two connections whose associations exchange their packets over a simulated path, without
+// ICE and DTLS, in the virtual time of package synctest.
 type world struct {
 	pair
 	mu    sync.Mutex
@@ -24,6 +23,7 @@ type world struct {
 	lose  func(toB bool) bool
 
 	underWay map[bool][]carried // by whether they go to b
+	free     [][]byte           // buffers of packets that have arrived
 }
 
 type carried struct {
@@ -31,7 +31,8 @@ type carried struct {
 	at     time.Time
 }
 
-// inWorld runs a test in virtual time, with a path of the given one-way delay that loses this share of the packets.
+// inWorld runs a test in virtual time, with a path of the given one-way delay that loses this share
+// of the packets.
 func inWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, a, b Configuration, f func(t *testing.T, w *world)) {
 	t.Helper()
 	inTunedWorld(t, seed, delay, loss, a, b, tuning{}, f)
@@ -68,7 +69,11 @@ func (w *world) connection(c Configuration, tune tuning, toB bool) *PeerConnecti
 		if w.lose(toB) {
 			return
 		}
-		w.underWay[toB] = append(w.underWay[toB], carried{slices.Clone(packet), time.Now().Add(w.delay)})
+		var buffer []byte
+		if n := len(w.free); n > 0 {
+			buffer, w.free = w.free[n-1], w.free[:n-1]
+		}
+		w.underWay[toB] = append(w.underWay[toB], carried{append(buffer[:0], packet...), time.Now().Add(w.delay)})
 		if len(w.underWay[toB]) == 1 {
 			time.AfterFunc(w.delay, func() { w.arrive(toB) })
 		}
@@ -106,6 +111,11 @@ func (w *world) arrive(toB bool) {
 			to.transport.sctp.Receive(to.now, c.packet)
 		}
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range all[:due] {
+		w.free = append(w.free, c.packet)
+	}
 }
 
 // losing changes which packets are lost.
@@ -118,7 +128,8 @@ func (w *world) losing(f func(toB bool) bool) {
 func nothing(bool) bool    { return false }
 func everything(bool) bool { return true }
 
-// pause lets virtual time go by, and everything happen that is due then: what the test reads next is not being written.
+// pause advances virtual time, and waits until all goroutines wait: the values that the test reads
+// next are not being written.
 func pause(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
