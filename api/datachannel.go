@@ -64,6 +64,7 @@ type DataChannel struct {
 	parts       *parts // of a message in the deprecated form that has several
 	last        *life  // of the stream, if the peer had not reset it when this channel took it
 	counters    MessageStats
+	acks        acknowledgement // acknowledged.go
 }
 
 var _ Channel = (*DataChannel)(nil)
@@ -300,6 +301,7 @@ func (dc *DataChannel) reset() {
 		return
 	}
 	dc.resetting = true
+	dc.settleWhenSent()
 	if t, stream := dc.table, uint16(dc.stream); !dc.table.resetStream(stream, t.life(stream)) {
 		t.remove(dc)
 		dc.closed(dc.failure)

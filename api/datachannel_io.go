@@ -42,7 +42,7 @@ func (dc *DataChannel) send(data []byte, isText bool) error {
 	if limit := dc.maxMessageSize(); len(data) > limit {
 		return invalidf("send: message of %d bytes, at most %d", len(data), limit)
 	}
-	ppid := uint32(dcep.PPIDBinary)
+	size, ppid := len(data), uint32(dcep.PPIDBinary)
 	switch {
 	case isText && len(data) == 0:
 		ppid, data = dcep.PPIDStringEmpty, emptyMessage
@@ -58,13 +58,14 @@ func (dc *DataChannel) send(data []byte, isText bool) error {
 		return wrapError(ErrFailure, err, "send")
 	}
 	dc.table.transport.cork()
-	dc.counters.sent(len(data))
-	dc.table.counters.messages.sent(len(data))
+	dc.counters.sent(size)
+	dc.table.counters.messages.sent(size)
 	return nil
 }
 
 // sendControl sends a message of the establishment protocol.
 func (dc *DataChannel) sendControl(message []byte) {
+	dc.acks.control += uint64(len(message))
 	if err := dc.sendOrBuffer(dcep.PPIDDCEP, message); err != nil {
 		dc.table.log.Debug("data channel control message", "stream", dc.stream, "error", err)
 	}
@@ -117,6 +118,7 @@ func (dc *DataChannel) dropFirst() {
 // resume sends what has waited for the end of the stream's last life.
 func (dc *DataChannel) resume() {
 	dc.suspended = false
+	dc.beginCount()
 	switch {
 	case dc.outbox.Len() > 0:
 		dc.table.blocked = append(dc.table.blocked, dc)

@@ -134,6 +134,7 @@ func (t *channelTable) take(dc *DataChannel, stream uint16) {
 	if l := t.lives[stream]; l != nil {
 		dc.suspended, dc.last = l.resetting, l
 	}
+	dc.beginCount()
 }
 
 // unavailable says why no stream can be assigned.
@@ -162,6 +163,7 @@ func firstStream(client bool) int {
 
 // remove forgets a channel.
 func (t *channelTable) remove(dc *DataChannel) {
+	dc.settleCount()
 	if dc.stream >= 0 && t.byStream[uint16(dc.stream)] == dc {
 		delete(t.byStream, uint16(dc.stream))
 	}
