@@ -168,7 +168,7 @@ func TestBytesAcknowledgedAfterADeniedReset(t *testing.T) {
 			require.NoError(t, a.Send(make([]byte, 200)))
 
 			w.a.lock()
-			w.a.channels.life(10).resetting = true
+			w.a.channels.stream(10).resetting = true
 			a.resetting = true
 			a.settleWhenSent()
 			if suspended {

@@ -10,19 +10,19 @@ import (
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
 
-// emptyMessage stands for a message without bytes, which SCTP does not have
-// (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.6-4).
+// emptyMessage is sent for a message without bytes, which SCTP does not have. RFC 8831, section 6.6:
+// the payload protocol identifier marks it (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.6-4).
 var emptyMessage = []byte{0}
 
-// outMessage is a message that the transport has not taken yet.
+// outMessage is a message that the association, or the WebSocket connection, has not taken yet.
 type outMessage struct {
 	data   *bufpool.Buffer
 	ppid   uint32    // of a data channel
-	since  time.Time // when its lifetime began; zero: it has none
+	since  time.Time // the beginning of its lifetime; zero: that is unlimited
 	isText bool      // of a WebSocket
 }
 
-// size is what the message counts in the buffered amount.
+// size returns the bytes that count in the buffered amount.
 func (m outMessage) size() int {
 	switch m.ppid {
 	case dcep.PPIDDCEP, dcep.PPIDStringEmpty, dcep.PPIDBinaryEmpty:
@@ -31,7 +31,7 @@ func (m outMessage) size() int {
 	return len(m.data.B)
 }
 
-// send takes a message of the program.
+// send sends or buffers a message of the program.
 func (dc *DataChannel) send(data []byte, isText bool) error {
 	switch err := dc.writeError(); {
 	case err != nil:
@@ -53,7 +53,7 @@ func (dc *DataChannel) send(data []byte, isText bool) error {
 	}
 	if err := dc.sendOrBuffer(ppid, data); err != nil {
 		if errors.Is(err, sctp.ErrClosed) {
-			err = errUnread // the peer has ended the association; the channel closes once it has everything
+			err = errUnread // the peer has ended the association; the channel closes when all is received
 		}
 		return wrapError(ErrFailure, err, "send")
 	}
@@ -63,7 +63,7 @@ func (dc *DataChannel) send(data []byte, isText bool) error {
 	return nil
 }
 
-// sendControl sends a message of the establishment protocol.
+// sendControl sends a message of the Data Channel Establishment Protocol.
 func (dc *DataChannel) sendControl(message []byte) {
 	dc.acks.control += uint64(len(message))
 	if err := dc.sendOrBuffer(dcep.PPIDDCEP, message); err != nil {
@@ -71,8 +71,8 @@ func (dc *DataChannel) sendControl(message []byte) {
 	}
 }
 
-// sendOrBuffer gives a message to the association, or keeps it until there is room, and until the stream's last life has
-// ended.
+// sendOrBuffer passes a message to the association, or buffers it while that has no room, or while the
+// reset for the earlier channel on the stream is not answered.
 func (dc *DataChannel) sendOrBuffer(ppid uint32, data []byte) error {
 	if dc.outbox.Len() == 0 && !dc.suspended {
 		err := dc.table.transport.sctp.Send(dc.table.now, uint16(dc.stream), ppid, data, dc.options(ppid, time.Time{}))
@@ -107,7 +107,7 @@ func (dc *DataChannel) sendNext() bool {
 	return true
 }
 
-// dropFirst takes the first buffered message off the outbox.
+// dropFirst removes the first buffered message.
 func (dc *DataChannel) dropFirst() {
 	m, _ := dc.outbox.Pop()
 	size := m.size()
@@ -115,7 +115,8 @@ func (dc *DataChannel) dropFirst() {
 	dc.setBuffered(dc.buffered - size)
 }
 
-// resume sends what has waited for the end of the stream's last life.
+// resume is called when the reset for the earlier channel on the stream is answered. It sends the
+// buffered messages, or closes the channel if it was closed meanwhile.
 func (dc *DataChannel) resume() {
 	dc.suspended = false
 	dc.beginCount()
@@ -128,10 +129,11 @@ func (dc *DataChannel) resume() {
 	}
 }
 
-// expiryInterval is how often buffered messages are dropped whose lifetime has ended, at most.
+// expiryInterval is the shortest time between two searches for buffered messages to be dropped.
 const expiryInterval = 5 * time.Millisecond
 
-// expireBuffered drops the buffered messages whose lifetime has ended. Those of one channel end in order.
+// expireBuffered drops the buffered messages whose lifetime has ended. Those of one channel expire in
+// order.
 func (t *channelTable) expireBuffered() {
 	if t.expireAt.IsZero() || t.now.Before(t.expireAt) {
 		return
@@ -142,7 +144,7 @@ func (t *channelTable) expireBuffered() {
 		if lifetime == 0 || dc.outbox.Len() == 0 {
 			continue
 		}
-		var control []outMessage // of the establishment protocol, in front
+		var control []outMessage // of the establishment protocol: they stay, in front
 		for dc.outbox.Len() > 0 {
 			m := dc.outbox.Front()
 			if m.since.IsZero() {
@@ -170,7 +172,7 @@ func (t *channelTable) expireBuffered() {
 	}
 }
 
-// dropOutbox forgets what is buffered: the peer does not read it any more.
+// dropOutbox drops the buffered messages, because the peer does not read them any more.
 func (dc *DataChannel) dropOutbox() {
 	for dc.outbox.Len() > 0 {
 		m, _ := dc.outbox.Pop()
@@ -184,9 +186,9 @@ func (dc *DataChannel) dropOutbox() {
 	t.blocked = slices.DeleteFunc(t.blocked, func(other *DataChannel) bool { return other == dc })
 }
 
-// receive takes a message of the peer.
+// receive handles a message of the peer.
 func (dc *DataChannel) receive(m sctp.Message) {
-	// The peer sends on the channel, so it knows it, even if its ACK was late
+	// RFC 8832, section 6: any message shows that the peer knows the channel, even if its ACK is late
 	// (https://www.rfc-editor.org/rfc/rfc8832.html#section-6-10).
 	dc.acked = true
 	dc.charge(m.Charge())
@@ -219,20 +221,21 @@ func (dc *DataChannel) receive(m sctp.Message) {
 	dc.counters.received(len(r.Data))
 	dc.table.counters.messages.received(len(r.Data))
 	switch {
-	case dc.unreadable(), dc.failure != nil: // messages after a failure are for another channel
+	case dc.unreadable(), dc.failure != nil: // after a failure they are for another channel
 		dc.give(&r)
 		return
 	case dc.state >= channelClosing && dc.onMessage == nil && !dc.late(&r):
 		return
 	}
 	dc.arrived(r)
-	if dc.onShelf {
+	if dc.isRetained {
 		dc.account()
 	}
 }
 
-// receivePart collects the parts of a message that the peer split, which RFC 8831 section 6.6 deprecates. One byte above
-// the maximum marks a message that is too large. All that is collected counts in the receive window.
+// receivePart collects the parts of a message that the peer has split, which RFC 8831, section 6.6,
+// deprecates. A size of one byte above the maximum marks a message that is too large. All parts count
+// in the receive window.
 func (dc *DataChannel) receivePart(m *sctp.Message) {
 	first := dc.parts == nil
 	if first {
@@ -243,7 +246,7 @@ func (dc *DataChannel) receivePart(m *sctp.Message) {
 	p.data = append(p.data, m.Data[:min(room, len(m.Data))]...)
 	switch {
 	case first:
-	case room == 0: // nothing more is kept
+	case room == 0: // further parts are dropped
 		r := received{source: *m}
 		dc.give(&r)
 	default:
@@ -251,13 +254,13 @@ func (dc *DataChannel) receivePart(m *sctp.Message) {
 	}
 }
 
-// parts are those that have come of a message.
+// parts are the parts of a message that have arrived.
 type parts struct {
 	data  []byte
-	first sctp.Message // charged for all
+	first sctp.Message // holds the charge of all parts
 }
 
-// dropParts forgets the parts of a message that does not end.
+// dropParts drops the parts of an incomplete message.
 func (dc *DataChannel) dropParts() {
 	if dc.parts == nil {
 		return
