@@ -55,7 +55,7 @@ func (t *channelTable) replaced(reason error) {
 			dc.end(reason, reason)
 		}
 	}
-	clear(t.lives)
+	clear(t.streams)
 	clear(t.byStream)
 	t.blocked = nil
 	for _, dc := range t.waiting {
@@ -130,7 +130,7 @@ func (t *channelTable) advance() {
 	}
 	t.expireEarly()
 	t.expireBuffered()
-	t.shelvePending()
+	t.retainPending()
 	t.growWindow()
 }
 
@@ -160,7 +160,7 @@ func (t *channelTable) onMessage(m sctp.Message) {
 		t.transport.sctp.Abort(t.now, "message is larger than allowed")
 	case dc == nil || dc.peerReset: // or of the stream's next life
 		t.onEarly(m)
-	case dc.last.owes(t.now):
+	case dc.previous.isStale(t.now):
 		t.transport.sctp.Release(t.now, &m)
 	default:
 		dc.receive(m)
@@ -171,7 +171,7 @@ func (t *channelTable) onMessage(m sctp.Message) {
 // (https://www.rfc-editor.org/rfc/rfc8832.html#section-6).
 func (t *channelTable) onControl(dc *DataChannel, m sctp.Message) {
 	if dcep.IsAck(m.Data) {
-		if dc != nil && !dc.peerReset && !dc.last.owes(t.now) {
+		if dc != nil && !dc.peerReset && !dc.previous.isStale(t.now) {
 			dc.acked, dc.confirmed = true, true
 		}
 		return
@@ -198,15 +198,15 @@ func (t *channelTable) onControl(dc *DataChannel, m sctp.Message) {
 		dc.fail(failuref("data channel %q: stream %d was opened by both sides", dc.label, m.Stream))
 		return
 	}
-	if l := t.lives[m.Stream]; l != nil {
+	if l := t.streams[m.Stream]; l != nil {
 		if l.early.reset {
 			t.endEarly(m.Stream, l)
 		}
-		l.owed = false // a peer that does not reset its streams
+		l.peerOpen = false // a peer that does not reset its streams
 		t.settle(m.Stream, l)
 	}
 	names := len(open.Label) + len(open.Protocol)
-	if len(t.unannounced) >= maxKeptChannels || t.nameBytes+names > maxNameBytes || int(m.Stream) > t.maxStream || t.closing {
+	if len(t.unannounced) >= maxUnannounced || t.nameBytes+names > maxNameBytes || int(m.Stream) > t.maxStream || t.closing {
 		t.refuse(m.Stream)
 		return
 	}

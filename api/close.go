@@ -209,6 +209,7 @@ func (pc *PeerConnection) closedByPeer(inOrder bool, cause error) {
 
 // end closes a channel whose connection has ended for that reason; nil: the peer has closed it in order.
 func (dc *DataChannel) end(err, reason error) {
+	dc.settleCount()
 	dc.dropOutbox()
 	if dc.ending == nil && !dc.peerReset {
 		dc.ending = reason

@@ -9,31 +9,38 @@ import (
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
 
-// maxNameLength is the largest label or protocol in bytes, what the length field of the OPEN message can say
-// (https://www.rfc-editor.org/rfc/rfc8832.html#section-5.1).
+// maxNameLength is the size of the largest label or protocol, in bytes. RFC 8832, section 5.1: the
+// length fields of the OPEN message have 16 bits.
 const maxNameLength = dcep.MaxStringLength
 
-// Reliability says how the messages of a data channel are delivered. The zero value is ordered and reliable.
+// Reliability describes how the messages of a data channel are delivered. The zero value is ordered
+// and reliable.
 type Reliability struct {
-	// Unordered lets messages arrive in another order than they were sent in.
+	// Unordered permits that messages arrive in another order than they were sent in.
 	Unordered bool
-	// Unreliable lets messages be lost; how soon they are given up say the following two.
+	// Unreliable permits that messages are lost, after MaxPacketLifeTime or MaxRetransmits.
 	Unreliable bool
-	// MaxPacketLifeTime is for how long, in milliseconds, a message is sent and sent again. 0: MaxRetransmits counts.
+	// MaxPacketLifeTime is the time in milliseconds, counted from Send, after which a message is
+	// not transmitted any more. 0: MaxRetransmits is the limit.
 	MaxPacketLifeTime uint
-	// MaxRetransmits is how often a message is sent again at most, if MaxPacketLifeTime is 0.
+	// MaxRetransmits is the largest number of retransmissions of a message, if MaxPacketLifeTime
+	// is 0. 0: none.
 	MaxRetransmits uint
 }
 
-// DataChannelInit describes a data channel. The zero value is ordered, reliable, and opened by the protocol.
+// DataChannelInit describes a data channel. The zero value is ordered, reliable, and announced to the
+// peer (RFC 8832).
 type DataChannelInit struct {
 	Reliability Reliability
-	// Protocol is the subprotocol that the program chose; at most 65535 bytes.
+	// Protocol is the subprotocol, of the program's choice: at most 65535 bytes of UTF-8.
 	Protocol string
-	// Negotiated says that both programs create the channel, with the same stream: nothing is sent to open it.
+	// Negotiated is set if both programs create the channel, with the same stream. The channel is
+	// not announced to the peer then.
 	Negotiated bool
-	// ManualStream uses Stream as the stream id; otherwise a free one is taken when the connection is up. On a stream that was
-	// used before, what the peer sends until it has closed its side, or for 30 s, is of the earlier channel and dropped.
+	// ManualStream uses Stream as the stream id; otherwise a free one is assigned when the
+	// connection is established. Messages that the peer sends on a stream that was used before
+	// belong to the earlier channel, and are dropped, until the peer has closed its side, or for
+	// 30 seconds at most.
 	ManualStream bool
 	Stream       uint16
 }
@@ -48,22 +55,23 @@ type DataChannel struct {
 	negotiated  bool
 	stream      int32 // -1: not known yet
 	theirs      bool  // the peer opened it
-	acked       bool  // the peer knows the channel: messages may go unordered
+	acked       bool  // the peer knows the channel: messages may be sent unordered
 	confirmed   bool  // the peer has the same channel: it is negotiated, the peer's, or acknowledged
-	suspended   bool  // our reset of the stream's last life is not answered: nothing can be sent
+	suspended   bool  // our reset for the earlier channel is not answered: nothing can be sent
 	resetting   bool  // our side of closing has begun
 	peerReset   bool  // the peer's side is complete
 	removed     bool  // it has no stream any more
-	onShelf     bool  // what it holds is not in the receive window: unread.go
-	failure     error // why the channel closes, if it is not because somebody closed it
+	isRetained  bool  // its messages are not in the receive window: unread.go
+	failure     error // the reason for closing, unless a side closed the channel
 	nameBytes   int   // counted in channelTable.nameBytes
 	charged     int   // bytes in the receive window
-	shelved     int   // bytes
+	retained    int   // bytes out of it
 	lastRead    time.Time
 	outbox      ring.Queue[outMessage]
-	parts       *parts // of a message in the deprecated form that has several
-	last        *life  // of the stream, if the peer had not reset it when this channel took it
+	parts       *parts       // of a message in the deprecated form with several; nil: none has arrived
+	previous    *streamState // after the earlier channel on the stream, if there is one
 	counters    MessageStats
+	acks        acknowledgement // acknowledged.go
 }
 
 var _ Channel = (*DataChannel)(nil)
@@ -75,10 +83,12 @@ func newDataChannel(t *channelTable, label, protocol string, r Reliability) *Dat
 	return dc
 }
 
-// CreateDataChannel adds a data channel; init may be nil. The label is UTF-8 of at most 65535 bytes. The channel opens
-// when the connection is up. Unless DisableAutoNegotiation is set, the first one makes an offer, if the signalling
-// state is stable. ErrInvalid: the label or protocol is too long or not UTF-8, the stream is too large or in use.
-// ErrFailure: the connection is closed, or no stream is left.
+// CreateDataChannel adds a data channel; init may be nil. The label is UTF-8 of at most 65535 bytes. The
+// channel opens when the connection is established. The first channel makes an offer, if the signalling
+// state is stable, unless DisableAutoNegotiation is set.
+//
+// The error is ErrInvalid if the label or protocol is too long or not UTF-8, or if the stream is too
+// large or in use; ErrFailure if the connection is closed or no stream is left.
 func (pc *PeerConnection) CreateDataChannel(label string, init *DataChannelInit) (*DataChannel, error) {
 	if init == nil {
 		init = &DataChannelInit{}
@@ -108,7 +118,7 @@ func (pc *PeerConnection) CreateDataChannel(label string, init *DataChannelInit)
 	return dc, nil
 }
 
-// create makes a channel, and opens it if the association is up.
+// create adds a channel, and opens it if the association is established.
 func (t *channelTable) create(label string, init *DataChannelInit) (*DataChannel, error) {
 	dc := newDataChannel(t, label, init.Protocol, init.Reliability)
 	dc.negotiated = init.Negotiated
@@ -135,7 +145,8 @@ func (t *channelTable) create(label string, init *DataChannelInit) (*DataChannel
 	return dc, nil
 }
 
-// Stream gives the id of the channel's stream. ErrNotAvailable before the connection is up, unless it was chosen.
+// Stream returns the id of the channel's stream. ErrNotAvailable before the connection is established,
+// unless the program has chosen the stream.
 func (dc *DataChannel) Stream() (uint16, error) {
 	if dc.isZero() {
 		return 0, errZero
@@ -148,13 +159,13 @@ func (dc *DataChannel) Stream() (uint16, error) {
 	return uint16(dc.stream), nil
 }
 
-// Label gives the name of the channel.
+// Label returns the name of the channel.
 func (dc *DataChannel) Label() string { return dc.label }
 
-// Protocol gives the subprotocol of the channel.
+// Protocol returns the subprotocol of the channel.
 func (dc *DataChannel) Protocol() string { return dc.protocol }
 
-// Reliability gives the channel's reliability, whichever side created it.
+// Reliability returns the channel's reliability. It is the same on both sides.
 func (dc *DataChannel) Reliability() Reliability { return dc.reliability }
 
 func (dc *DataChannel) lock()               { dc.table.lock() }
@@ -162,7 +173,7 @@ func (dc *DataChannel) flush()              { dc.table.flush() }
 func (dc *DataChannel) unlock()             { dc.table.unlock() }
 func (dc *DataChannel) maxMessageSize() int { return dc.table.transport.maxMessageSize() }
 
-// open announces the channel to the peer. Messages may follow at once
+// open announces the channel to the peer. RFC 8832, section 6: messages may follow at once
 // (https://www.rfc-editor.org/rfc/rfc8832.html#section-6-9).
 func (dc *DataChannel) open() {
 	if !dc.negotiated {
@@ -174,7 +185,8 @@ func (dc *DataChannel) open() {
 		}
 		if limit := dc.table.transport.remoteMessageLimit; uint64(len(message)) > limit {
 			dc.table.remove(dc)
-			dc.closed(failuref("data channel %.32q: opening it takes a message of %d bytes, the peer accepts %d", dc.label, len(message), limit))
+			dc.closed(failuref("data channel %.32q: the OPEN message has %d bytes, the peer accepts %d",
+				dc.label, len(message), limit))
 			return
 		}
 		dc.sendControl(message)
@@ -182,7 +194,7 @@ func (dc *DataChannel) open() {
 	dc.opened()
 }
 
-// lifetime is for how long a message of the channel is worth sending; 0: for ever.
+// lifetime returns the lifetime of the channel's messages; 0: it is unlimited.
 func (dc *DataChannel) lifetime() time.Duration {
 	r := dc.reliability
 	if !r.Unreliable {
@@ -191,7 +203,7 @@ func (dc *DataChannel) lifetime() time.Duration {
 	return time.Duration(clamp32(r.MaxPacketLifeTime)) * time.Millisecond
 }
 
-// openMessage is the OPEN message of a channel (https://www.rfc-editor.org/rfc/rfc8832.html#section-5.1).
+// openMessage returns the OPEN message of a channel (RFC 8832, section 5.1).
 func openMessage(dc *DataChannel) dcep.Open {
 	open := dcep.Open{Priority: dcep.PriorityNormal, Label: dc.label, Protocol: dc.protocol}
 	r := dc.reliability
@@ -209,7 +221,7 @@ func openMessage(dc *DataChannel) dcep.Open {
 
 func clamp32(n uint) uint32 { return uint32(min(uint64(n), 1<<32-1)) }
 
-// reliabilityOf is the reverse of openMessage.
+// reliabilityOf returns the reliability in an OPEN message.
 func reliabilityOf(open dcep.Open) Reliability {
 	r := Reliability{Unordered: open.ChannelType.Unordered()}
 	switch open.ChannelType &^ dcep.ReliableUnordered {
@@ -221,14 +233,15 @@ func reliabilityOf(open dcep.Open) Reliability {
 	return r
 }
 
-// options says how the association is to deliver a message of this channel, whose lifetime began at since, or begins now.
+// options returns the options to send a message of this channel with. Its lifetime began at since, or
+// begins now if since is zero.
 func (dc *DataChannel) options(ppid uint32, since time.Time) sctp.SendOptions {
 	if ppid == dcep.PPIDDCEP {
 		return sctp.SendOptions{}
 	}
 	r := dc.reliability
-	// Until the peer knows the channel, a message must not overtake the OPEN message
-	// (https://www.rfc-editor.org/rfc/rfc8832.html#section-6-10).
+	// RFC 8832, section 6: until the peer knows the channel, a message must not overtake the OPEN
+	// message (https://www.rfc-editor.org/rfc/rfc8832.html#section-6-10).
 	o := sctp.SendOptions{Unordered: r.Unordered && dc.acked}
 	switch {
 	case !r.Unreliable:
@@ -240,7 +253,7 @@ func (dc *DataChannel) options(ppid uint32, since time.Time) sctp.SendOptions {
 	return o
 }
 
-// close begins closing: what is buffered goes out first, then our stream is reset.
+// close begins closing: the buffered messages are sent, and then our side of the stream is reset.
 func (dc *DataChannel) close() {
 	switch dc.state {
 	case channelClosing, channelClosed:
@@ -269,38 +282,40 @@ func (dc *DataChannel) fail(err error) {
 	dc.reset()
 }
 
-// closed is the end of the channel.
+// closed changes the state to closed.
 func (dc *DataChannel) closed(err error) {
 	dc.channel.closed(err)
 	dc.dropParts()
 	dc.reconsider()
 }
 
-// announce is called when the program has been given the channel.
+// announce is called after OnDataChannel has been called with the channel.
 func (dc *DataChannel) announce() {
 	dc.release()
 	dc.table.releaseName(dc)
 }
 
-// drained is called when nothing is buffered any more.
+// drained is called when no message is buffered any more.
 func (dc *DataChannel) drained() {
 	if dc.state == channelClosing && !dc.table.closing {
 		dc.reset()
 	}
 }
 
-// reset resets our stream (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.7).
+// reset resets our side of the stream (RFC 8831, section 6.7).
 func (dc *DataChannel) reset() {
 	if dc.state == channelOpen {
 		dc.state = channelClosing
 		dc.wake()
 	}
-	// A channel closes by a request of its own, which has to wait for the end of the stream's last life: see resume.
+	// A channel closes by a request of its own. While that of the earlier channel is not answered,
+	// it waits for resume.
 	if dc.resetting || dc.suspended {
 		return
 	}
 	dc.resetting = true
-	if t, stream := dc.table, uint16(dc.stream); !dc.table.resetStream(stream, t.life(stream)) {
+	dc.settleWhenSent()
+	if t, stream := dc.table, uint16(dc.stream); !dc.table.resetStream(stream, t.stream(stream)) {
 		t.remove(dc)
 		dc.closed(dc.failure)
 	}

@@ -10,11 +10,11 @@ import (
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
 
-// emptyMessage stands for a message without bytes, which SCTP does not have
-// (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.6-4).
+// emptyMessage is sent for a message without bytes, which SCTP does not have. RFC 8831, section 6.6:
+// the payload protocol identifier marks it (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.6-4).
 var emptyMessage = []byte{0}
 
-// send takes a message of the program.
+// send sends or buffers a message of the program.
 func (dc *DataChannel) send(data []byte, isText bool) error {
 	switch err := dc.writeError(); {
 	case err != nil:
@@ -25,7 +25,7 @@ func (dc *DataChannel) send(data []byte, isText bool) error {
 	if limit := dc.maxMessageSize(); len(data) > limit {
 		return invalidf("send: message of %d bytes, at most %d", len(data), limit)
 	}
-	ppid := uint32(dcep.PPIDBinary)
+	size, ppid := len(data), uint32(dcep.PPIDBinary)
 	switch {
 	case isText && len(data) == 0:
 		ppid, data = dcep.PPIDStringEmpty, emptyMessage
@@ -36,25 +36,26 @@ func (dc *DataChannel) send(data []byte, isText bool) error {
 	}
 	if err := dc.sendOrBuffer(ppid, data); err != nil {
 		if errors.Is(err, sctp.ErrClosed) {
-			err = errUnread // the peer has ended the association; the channel closes once it has everything
+			err = errUnread // the peer has ended the association; the channel closes when all is received
 		}
 		return wrapError(ErrFailure, err, "send")
 	}
 	dc.table.transport.cork()
-	dc.counters.sent(len(data))
-	dc.table.counters.messages.sent(len(data))
+	dc.counters.sent(size)
+	dc.table.counters.messages.sent(size)
 	return nil
 }
 
-// sendControl sends a message of the establishment protocol.
+// sendControl sends a message of the Data Channel Establishment Protocol.
 func (dc *DataChannel) sendControl(message []byte) {
+	dc.acks.control += uint64(len(message))
 	if err := dc.sendOrBuffer(dcep.PPIDDCEP, message); err != nil {
 		dc.table.log.Debug("data channel control message", "stream", dc.stream, "error", err)
 	}
 }
 
-// sendOrBuffer gives a message to the association, or keeps it until there is room, and until the stream's last life has
-// ended.
+// sendOrBuffer passes a message to the association, or buffers it while that has no room, or while the
+// reset for the earlier channel on the stream is not answered.
 func (dc *DataChannel) sendOrBuffer(ppid uint32, data []byte) error {
 	if dc.outbox.Len() == 0 && !dc.suspended {
 		err := dc.table.transport.sctp.Send(dc.table.now, uint16(dc.stream), ppid, data, dc.options(ppid, time.Time{}))
@@ -89,7 +90,7 @@ func (dc *DataChannel) sendNext() bool {
 	return true
 }
 
-// dropFirst takes the first buffered message off the outbox.
+// dropFirst removes the first buffered message.
 func (dc *DataChannel) dropFirst() {
 	m, _ := dc.outbox.Pop()
 	size := m.size()
@@ -97,9 +98,11 @@ func (dc *DataChannel) dropFirst() {
 	dc.setBuffered(dc.buffered - size)
 }
 
-// resume sends what has waited for the end of the stream's last life.
+// resume is called when the reset for the earlier channel on the stream is answered. It sends the
+// buffered messages, or closes the channel if it was closed meanwhile.
 func (dc *DataChannel) resume() {
 	dc.suspended = false
+	dc.beginCount()
 	switch {
 	case dc.outbox.Len() > 0:
 		dc.table.blocked = append(dc.table.blocked, dc)
@@ -109,10 +112,11 @@ func (dc *DataChannel) resume() {
 	}
 }
 
-// expiryInterval is how often buffered messages are dropped whose lifetime has ended, at most.
+// expiryInterval is the shortest time between two searches for buffered messages to be dropped.
 const expiryInterval = 5 * time.Millisecond
 
-// expireBuffered drops the buffered messages whose lifetime has ended. Those of one channel end in order.
+// expireBuffered drops the buffered messages whose lifetime has ended. Those of one channel expire in
+// order.
 func (t *channelTable) expireBuffered() {
 	if t.expireAt.IsZero() || t.now.Before(t.expireAt) {
 		return
@@ -123,7 +127,7 @@ func (t *channelTable) expireBuffered() {
 		if lifetime == 0 || dc.outbox.Len() == 0 {
 			continue
 		}
-		var control []outMessage // of the establishment protocol, in front
+		var control []outMessage // of the establishment protocol: they stay, in front
 		for dc.outbox.Len() > 0 {
 			m := dc.outbox.Front()
 			if m.since.IsZero() {
@@ -151,7 +155,7 @@ func (t *channelTable) expireBuffered() {
 	}
 }
 
-// dropOutbox forgets what is buffered: the peer does not read it any more.
+// dropOutbox drops the buffered messages, because the peer does not read them any more.
 func (dc *DataChannel) dropOutbox() {
 	for dc.outbox.Len() > 0 {
 		m, _ := dc.outbox.Pop()
@@ -165,9 +169,9 @@ func (dc *DataChannel) dropOutbox() {
 	t.blocked = slices.DeleteFunc(t.blocked, func(other *DataChannel) bool { return other == dc })
 }
 
-// receive takes a message of the peer.
+// receive handles a message of the peer.
 func (dc *DataChannel) receive(m sctp.Message) {
-	// The peer sends on the channel, so it knows it, even if its ACK was late
+	// RFC 8832, section 6: any message shows that the peer knows the channel, even if its ACK is late
 	// (https://www.rfc-editor.org/rfc/rfc8832.html#section-6-10).
 	dc.acked = true
 	dc.charge(m.Charge())
@@ -200,20 +204,21 @@ func (dc *DataChannel) receive(m sctp.Message) {
 	dc.counters.received(len(r.Data))
 	dc.table.counters.messages.received(len(r.Data))
 	switch {
-	case dc.unreadable(), dc.failure != nil: // messages after a failure are for another channel
+	case dc.unreadable(), dc.failure != nil: // after a failure they are for another channel
 		dc.give(&r)
 		return
 	case dc.state >= channelClosing && dc.onMessage == nil && !dc.late(&r):
 		return
 	}
 	dc.arrived(r)
-	if dc.onShelf {
+	if dc.isRetained {
 		dc.account()
 	}
 }
 
-// receivePart collects the parts of a message that the peer split, which RFC 8831 section 6.6 deprecates. One byte above
-// the maximum marks a message that is too large. All that is collected counts in the receive window.
+// receivePart collects the parts of a message that the peer has split, which RFC 8831, section 6.6,
+// deprecates. A size of one byte above the maximum marks a message that is too large. All parts count
+// in the receive window.
 func (dc *DataChannel) receivePart(m *sctp.Message) {
 	first := dc.parts == nil
 	if first {
@@ -224,7 +229,7 @@ func (dc *DataChannel) receivePart(m *sctp.Message) {
 	p.data = append(p.data, m.Data[:min(room, len(m.Data))]...)
 	switch {
 	case first:
-	case room == 0: // nothing more is kept
+	case room == 0: // further parts are dropped
 		r := received{source: *m}
 		dc.give(&r)
 	default:
@@ -232,13 +237,13 @@ func (dc *DataChannel) receivePart(m *sctp.Message) {
 	}
 }
 
-// parts are those that have come of a message.
+// parts are the parts of a message that have arrived.
 type parts struct {
 	data  []byte
-	first sctp.Message // charged for all
+	first sctp.Message // holds the charge of all parts
 }
 
-// dropParts forgets the parts of a message that does not end.
+// dropParts drops the parts of an incomplete message.
 func (dc *DataChannel) dropParts() {
 	if dc.parts == nil {
 		return

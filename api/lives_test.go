@@ -31,7 +31,7 @@ func inPlainWorld(t *testing.T, f func(t *testing.T, w *world)) {
 		f(t, w)
 		pause(time.Minute)
 		for _, pc := range []*PeerConnection{w.a, w.b} {
-			require.Empty(t, pc.channels.lives)
+			require.Empty(t, pc.channels.streams)
 			require.Zero(t, pc.channels.earlyBytes)
 			require.Zero(t, pc.channels.unread.charged)
 			require.Zero(t, pc.Stats().SCTP.Held)
@@ -65,7 +65,7 @@ func TestChannelThatOnlyOneSideHad(t *testing.T) {
 			require.NoError(t, dc.Close())
 			pause(later)
 			require.True(t, dc.IsClosed())
-			require.Empty(t, w.a.channels.lives, "the peer has reset its side, too")
+			require.Empty(t, w.a.channels.streams, "the peer has reset its side, too")
 			b, gotB := negotiate(t, w.b)
 			require.NoError(t, b.SendText("early"))
 			pause(100 * time.Millisecond)
@@ -87,7 +87,7 @@ func TestEarlyLifeThatEnds(t *testing.T) {
 		require.NoError(t, dc.Close())
 		pause(10 * time.Second)
 		require.True(t, dc.IsClosed())
-		require.Empty(t, w.b.channels.lives)
+		require.Empty(t, w.b.channels.streams)
 		a, gotA := negotiate(t, w.a)
 		b, gotB := negotiate(t, w.b)
 		bothWork(t, a, b, gotA, gotB)
@@ -188,9 +188,9 @@ func TestLateMessagesAreBounded(t *testing.T) {
 			}
 			pause(2 * time.Second)
 			require.True(t, dc.IsClosed())
-			require.LessOrEqual(t, w.b.channels.unread.shelved, maxShelved)
+			require.LessOrEqual(t, w.b.channels.unread.retained, maxRetained)
 		}
-		require.Greater(t, w.b.channels.unread.shelved, maxShelved/2, "the test is about something")
+		require.Greater(t, w.b.channels.unread.retained, maxRetained/2, "the test is about something")
 		require.Zero(t, w.b.Stats().SCTP.Held)
 	})
 }

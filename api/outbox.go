@@ -11,11 +11,11 @@ import (
 type outMessage struct {
 	data   *bufpool.Buffer
 	ppid   uint32    // of a data channel
-	since  time.Time // when its lifetime began; zero: it has none
+	since  time.Time // the beginning of its lifetime; zero: that is unlimited
 	isText bool      // of a WebSocket
 }
 
-// size is what the message counts in the buffered amount.
+// size returns the bytes that count in the buffered amount.
 func (m outMessage) size() int {
 	switch m.ppid {
 	case dcep.PPIDDCEP, dcep.PPIDStringEmpty, dcep.PPIDBinaryEmpty:

@@ -190,6 +190,8 @@ func (pc *PeerConnection) onAssociationEvent(e sctp.Event) {
 		pc.channels.onStreamReset(e.Stream)
 	case sctp.EventStreamResetComplete:
 		pc.channels.onResetComplete(e.Stream, e.Err)
+	case sctp.EventBufferedAmountLow:
+		pc.channels.onAllAcknowledged(e.Stream)
 	case sctp.EventWritable:
 		pc.channels.sendBlocked()
 	case sctp.EventRestarted:

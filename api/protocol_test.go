@@ -64,7 +64,7 @@ func TestPeersThatBreakTheEstablishmentProtocol(t *testing.T) {
 		require.Equal(t, 1, p.b.Stats().Channels)
 		require.Equal(t, "x", b.Label())
 		p.b.mu.Lock()
-		require.LessOrEqual(t, len(p.b.channels.lives), 1)
+		require.LessOrEqual(t, len(p.b.channels.streams), 1)
 		p.b.mu.Unlock()
 		// A channel that the peer then opens there the right way works.
 		p.inject(503, dcep.PPIDDCEP, string(open))

@@ -16,7 +16,8 @@ type counters struct {
 	sendErrors                       uint64
 	records                          uint64 // DTLS datagrams sent and received, without most of the handshake's
 	expired                          uint64
-	undelivered                      int // bytes that were given up: buffered when the peer closed their channel, or when the connection ended
+	acknowledged                     uint64 // bytes, of channels that are gone
+	undelivered                      int    // bytes that were given up: buffered when the peer closed their channel, or when the connection ended
 	messages                         MessageStats
 }
 
@@ -55,6 +56,9 @@ type Stats struct {
 
 	// Messages are those of all data channels, closed ones too.
 	Messages MessageStats
+	// BytesAcknowledged counts, of Messages.BytesSent, the bytes that the peer has acknowledged; see
+	// DataChannel.BytesAcknowledged.
+	BytesAcknowledged uint64
 	// MessagesExpired counts messages whose MaxPacketLifeTime ended while they were buffered here; those that SCTP gave up
 	// are in SCTP.MessagesAbandoned.
 	MessagesExpired uint64
@@ -96,6 +100,7 @@ func (pc *PeerConnection) Stats() Stats {
 		UnknownDropped:    pc.counters.unknownDropped,
 		SendErrors:        pc.counters.sendErrors,
 		Messages:          pc.counters.messages,
+		BytesAcknowledged: pc.channels.acknowledged(),
 		MessagesExpired:   pc.counters.expired,
 		Channels:          len(pc.channels.byStream),
 	}

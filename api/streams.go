@@ -8,56 +8,60 @@ import (
 )
 
 const (
-	// maxKeptChannels bounds the channels of the peer that wait for OnDataChannel to be set; further ones are refused.
-	maxKeptChannels = maxStreams
-	// maxNameBytes bounds the labels and protocols of the channels that the peer has opened, in bytes, all together.
+	// maxUnannounced bounds the channels of the peer that wait for OnDataChannel to be set; further
+	// ones are refused.
+	maxUnannounced = maxStreams
+	// maxNameBytes bounds the total size of the labels and protocols of the channels that the peer
+	// has opened.
 	maxNameBytes = 4 << 20
-	// A message on a stream without a channel waits for the channel: the peer may have made a negotiated one a moment
-	// earlier. maxEarlyTime is for how long it waits, maxEarlyBytes how much may wait on all streams. Then the stream is
-	// refused. It is counted in the receive window meanwhile.
+	// maxEarlyTime is how long a message on a stream without a channel waits for the channel: the
+	// peer may have created a negotiated one a moment earlier. maxEarlyBytes bounds such messages
+	// on all streams. After that the stream is refused. The messages count in the receive window.
 	maxEarlyTime  = 3 * time.Second
 	maxEarlyBytes = 256 << 10
-	// streamReuseDelay is after what time a stream is used again that the peer has not reset, where no other is left.
-	// RFC 8831, section 6.7: streams are available for reuse once both sides have reset them.
+	// streamReuseDelay is the time after which a stream that the peer has not reset is used again,
+	// if no other is free. RFC 8831, section 6.7, makes streams available for reuse once both sides
+	// have reset them.
 	streamReuseDelay = 30 * time.Second
 )
 
-// channelTable is the data channels of a connection and the streams they use.
+// channelTable holds the data channels of a connection and the streams that they use.
 type channelTable struct {
 	*core
 	transport *transport
 	owner     eventTarget // of the events of channels that the peer opens: the connection
-	lost      error       // why nothing can be sent or received for now
+	lost      error       // the reason that nothing can be sent or received for now
 
 	maxStream   int
 	byStream    map[uint16]*DataChannel
-	lives       map[uint16]*life
+	streams     map[uint16]*streamState
 	waiting     []*DataChannel // created before the association was up, in order
-	blocked     []*DataChannel // those with messages that the association had no room for; they take turns
+	blocked     []*DataChannel // with messages that the association had no room for; they take turns
 	unannounced []*DataChannel // opened by the peer while there was no OnDataChannel
 	nameBytes   int            // of labels and protocols, see maxNameBytes
 
 	earlyBytes int
-	earlyAt    time.Time // when the first early messages have waited for too long; zero: there are none
-	expireAt   time.Time // when the first buffered message's lifetime ends, or later; zero: none has one
+	earlyAt    time.Time // the end of the time of the first early messages; zero: there are none
+	expireAt   time.Time // the end of the first buffered message's lifetime, or later; zero: there is none
 
 	unread unreadState
 }
 
-// life is what is left of the last life of a stream, and what has arrived of the next one. A stream that is in use, or was
-// never used, has none.
+// streamState is the state of a stream after the end of a channel on it, or before the next one. A
+// stream that is in use, or was never used, usually has none.
 //
-// Each side of a stream begins a new life by a reset (RFC 6525). The sides do so at different times, and under loss each
-// learns late that the other one has: so a reset that is answered or received may belong to a channel that is gone.
-type life struct {
+// Each side resets its own direction of a stream (RFC 6525). The sides do so at different times, and
+// under loss each side learns late that the other one has: a reset that is answered or received may
+// belong to an earlier channel.
+type streamState struct {
 	resetting bool      // our reset is not answered: nothing can be sent on the stream
 	again     bool      // the stream was refused while it was being reset: it is reset once more
-	owed      bool      // the peer has not reset its side of a life that is over here
-	ended     time.Time // when that life ended
+	peerOpen  bool      // the channel has ended here, and the peer has not reset its side
+	ended     time.Time // the time of that end
 	early     earlyMessages
 }
 
-// earlyMessages are those that arrived on a stream before its channel was there.
+// earlyMessages are messages that arrived on a stream before its channel was created.
 type earlyMessages struct {
 	messages []sctp.Message
 	bytes    int
@@ -65,14 +69,14 @@ type earlyMessages struct {
 	reset    bool // the peer has closed its channel since
 }
 
-// owes reports whether what the peer sends on the stream is still of the life that is over here: until it resets its side, or for
-// streamReuseDelay at most.
-func (l *life) owes(now time.Time) bool {
-	return l != nil && l.owed && now.Sub(l.ended) < streamReuseDelay
+// isStale reports whether messages on the stream belong to the earlier channel: they do until the
+// peer resets its side, or for streamReuseDelay at most.
+func (l *streamState) isStale(now time.Time) bool {
+	return l != nil && l.peerOpen && now.Sub(l.ended) < streamReuseDelay
 }
 
-func (l *life) idle() bool {
-	return !l.resetting && !l.owed && len(l.early.messages) == 0 && !l.early.reset
+func (l *streamState) idle() bool {
+	return !l.resetting && !l.peerOpen && len(l.early.messages) == 0 && !l.early.reset
 }
 
 func (t *channelTable) init(c *core, transport *transport, owner eventTarget) {
@@ -81,35 +85,35 @@ func (t *channelTable) init(c *core, transport *transport, owner eventTarget) {
 	t.byStream = map[uint16]*DataChannel{}
 }
 
-// life returns the record of a stream's lives, a new one if it has none.
-func (t *channelTable) life(stream uint16) *life {
-	l := t.lives[stream]
+// stream returns the state of a stream, a new one if it has none.
+func (t *channelTable) stream(stream uint16) *streamState {
+	l := t.streams[stream]
 	if l == nil {
-		if t.lives == nil {
-			t.lives = map[uint16]*life{}
+		if t.streams == nil {
+			t.streams = map[uint16]*streamState{}
 		}
-		l = new(life)
-		t.lives[stream] = l
+		l = new(streamState)
+		t.streams[stream] = l
 	}
 	return l
 }
 
-// settle forgets the record of a stream that has nothing left to say.
-func (t *channelTable) settle(stream uint16, l *life) {
+// settle deletes the state of a stream that is as if never used.
+func (t *channelTable) settle(stream uint16, l *streamState) {
 	if l.idle() {
-		delete(t.lives, stream)
+		delete(t.streams, stream)
 	}
 }
 
-// assign gives a channel the first free stream. Where none is free, it takes the one that has waited longest for a peer that
-// does not reset its side.
+// assign gives a channel the first free stream. If none is free, it takes the one that has waited
+// longest for a peer that does not reset its side. It reports false if there is none of these either.
 func (t *channelTable) assign(dc *DataChannel, client bool, now time.Time) bool {
 	oldest, since := -1, now.Add(-streamReuseDelay)
 	for id := firstStream(client); id <= t.maxStream; id += 2 {
 		if _, used := t.byStream[uint16(id)]; used {
 			continue
 		}
-		l := t.lives[uint16(id)]
+		l := t.streams[uint16(id)]
 		if l == nil {
 			oldest = id
 			break
@@ -129,17 +133,18 @@ func (t *channelTable) assign(dc *DataChannel, client bool, now time.Time) bool 
 func (t *channelTable) take(dc *DataChannel, stream uint16) {
 	dc.stream = int32(stream)
 	t.byStream[stream] = dc
-	if l := t.lives[stream]; l != nil {
-		dc.suspended, dc.last = l.resetting, l
+	if l := t.streams[stream]; l != nil {
+		dc.suspended, dc.previous = l.resetting, l
 	}
+	dc.beginCount()
 }
 
-// unavailable says why no stream can be assigned.
+// unavailable returns the error for a channel that no stream can be assigned to.
 func (t *channelTable) unavailable(client bool) error {
 	all, waiting := 0, 0
 	for id := firstStream(client); id <= t.maxStream; id += 2 {
 		all++
-		if l := t.lives[uint16(id)]; l != nil && l.owed && t.byStream[uint16(id)] == nil {
+		if l := t.streams[uint16(id)]; l != nil && l.peerOpen && t.byStream[uint16(id)] == nil {
 			waiting++
 		}
 	}
@@ -149,8 +154,8 @@ func (t *channelTable) unavailable(client bool) error {
 	return failuref("all %d streams of this side are in use, %d of them because the peer has not closed its side", all, waiting)
 }
 
-// firstStream is the first of the streams that a side assigns, which are every second one: even for the DTLS client, odd for the
-// server (https://www.rfc-editor.org/rfc/rfc8832.html#section-6).
+// firstStream returns the first of the streams that a side assigns. RFC 8832, section 6: the DTLS
+// client uses even ids, the server odd ones.
 func firstStream(client bool) int {
 	if client {
 		return 0
@@ -158,8 +163,9 @@ func firstStream(client bool) int {
 	return 1
 }
 
-// remove forgets a channel.
+// remove removes a channel from the table.
 func (t *channelTable) remove(dc *DataChannel) {
+	dc.settleCount()
 	if dc.stream >= 0 && t.byStream[uint16(dc.stream)] == dc {
 		delete(t.byStream, uint16(dc.stream))
 	}
@@ -170,7 +176,8 @@ func (t *channelTable) remove(dc *DataChannel) {
 	t.blocked = slices.DeleteFunc(t.blocked, isIt)
 }
 
-// releaseName gives back the share of maxNameBytes of a channel that is gone and not waiting for OnDataChannel either.
+// releaseName returns a channel's share of maxNameBytes, if the channel is removed and does not wait
+// for OnDataChannel.
 func (t *channelTable) releaseName(dc *DataChannel) {
 	if dc.removed && !dc.held {
 		t.nameBytes -= dc.nameBytes
@@ -178,10 +185,10 @@ func (t *channelTable) releaseName(dc *DataChannel) {
 	}
 }
 
-// refuse resets a stream that no channel belongs to, so that the peer closes what it has there.
+// refuse resets a stream without a channel, so that the peer closes its channel there.
 func (t *channelTable) refuse(stream uint16) {
-	l := t.life(stream)
-	l.owed, l.ended = !l.early.reset, t.now
+	l := t.stream(stream)
+	l.peerOpen, l.ended = !l.early.reset, t.now
 	t.dropEarly(l)
 	if l.resetting {
 		l.again = true
@@ -190,8 +197,8 @@ func (t *channelTable) refuse(stream uint16) {
 	t.resetStream(stream, l)
 }
 
-// resetStream asks for the reset of our side. It reports false if there is no association for it any more.
-func (t *channelTable) resetStream(stream uint16, l *life) bool {
+// resetStream requests the reset of our side. It reports false if the association has ended.
+func (t *channelTable) resetStream(stream uint16, l *streamState) bool {
 	if t.transport.sctp.ResetStream(t.now, stream) != nil {
 		return false
 	}
@@ -199,16 +206,16 @@ func (t *channelTable) resetStream(stream uint16, l *life) bool {
 	return true
 }
 
-// onStreamReset is the peer's side of closing a channel (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.7):
-// what it sent has been read, and it wants nothing more.
+// onStreamReset handles the peer's reset of its side, which closes the channel (RFC 8831, section
+// 6.7). All messages that the peer sent before have been read.
 func (t *channelTable) onStreamReset(stream uint16) {
-	dc, l := t.byStream[stream], t.lives[stream]
-	if l != nil && l.owed {
-		earlier := dc == nil || l.owes(t.now)
-		l.owed = false
+	dc, l := t.byStream[stream], t.streams[stream]
+	if l != nil && l.peerOpen {
+		earlier := dc == nil || l.isStale(t.now)
+		l.peerOpen = false
 		t.settle(stream, l)
 		if earlier {
-			return // it is of an earlier life
+			return // it is the end of the earlier channel
 		}
 	}
 	switch {
@@ -222,15 +229,15 @@ func (t *channelTable) onStreamReset(stream uint16) {
 	case dc != nil:
 	case l != nil && len(l.early.messages) > 0:
 		l.early.reset = true
-	case l == nil: // a channel that this side never had: ours is reset, too, so that the peer can use the stream again
-		t.resetStream(stream, t.life(stream))
+	case l == nil: // a channel that this side never had; the peer can use the stream again after our reset
+		t.resetStream(stream, t.stream(stream))
 	}
 }
 
-// onResetComplete is the answer to a reset of ours. err is not nil if the peer refused it; the stream goes on then, as the
-// peer wants, and is used again as if it were reset.
+// onResetComplete handles the answer to a reset of ours. err is not nil if the peer denied it; the
+// stream is used again as if it were reset.
 func (t *channelTable) onResetComplete(stream uint16, err error) {
-	l, dc := t.lives[stream], t.byStream[stream]
+	l, dc := t.streams[stream], t.byStream[stream]
 	if l == nil || !l.resetting {
 		return
 	}
@@ -246,25 +253,25 @@ func (t *channelTable) onResetComplete(stream uint16, err error) {
 	}
 	switch {
 	case dc == nil:
-	case dc.suspended: // the reset was of the life before
+	case dc.suspended: // the reset was that of the earlier channel
 		dc.resume()
 	case dc.resetting:
 		t.remove(dc)
 		if !dc.peerReset && err == nil {
-			l.owed, l.ended = true, t.now
+			l.peerOpen, l.ended = true, t.now
 		}
 		dc.closed(dc.failure)
 	}
 }
 
-// onEarly keeps a message for the channel that its stream does not have yet.
+// onEarly queues a message for the channel that its stream does not have yet.
 func (t *channelTable) onEarly(m sctp.Message) {
-	l := t.life(m.Stream)
-	if l.owes(t.now) { // the channel is gone, and the peer does not know it yet
+	l := t.stream(m.Stream)
+	if l.isStale(t.now) {
 		t.transport.sctp.Release(t.now, &m)
 		return
 	}
-	if l.early.reset { // those were of a life that has ended, and nobody came for it
+	if l.early.reset { // those were for a channel that the peer has closed, and that was never created here
 		t.endEarly(m.Stream, l)
 	}
 	if t.earlyBytes += m.Charge(); t.earlyBytes > maxEarlyBytes {
@@ -283,10 +290,10 @@ func (t *channelTable) onEarly(m sctp.Message) {
 	e.messages = append(e.messages, m)
 }
 
-// takeEarly gives a new channel what arrived before it.
+// takeEarly delivers the early messages of a stream to its new channel.
 func (t *channelTable) takeEarly(dc *DataChannel) {
 	stream := uint16(dc.stream)
-	l := t.lives[stream]
+	l := t.streams[stream]
 	if l == nil || len(l.early.messages) == 0 {
 		return
 	}
@@ -302,15 +309,16 @@ func (t *channelTable) takeEarly(dc *DataChannel) {
 	}
 }
 
-// endEarly drops the messages of a life that the peer has ended before there was a channel for it, and resets our side.
-func (t *channelTable) endEarly(stream uint16, l *life) {
+// endEarly drops the early messages for a channel that the peer has closed before it was created
+// here, and resets our side.
+func (t *channelTable) endEarly(stream uint16, l *streamState) {
 	t.dropEarly(l)
 	if !l.resetting {
 		t.resetStream(stream, l)
 	}
 }
 
-func (t *channelTable) dropEarly(l *life) {
+func (t *channelTable) dropEarly(l *streamState) {
 	for i := range l.early.messages {
 		t.transport.sctp.Release(t.now, &l.early.messages[i])
 	}
@@ -318,13 +326,13 @@ func (t *channelTable) dropEarly(l *life) {
 	l.early = earlyMessages{}
 }
 
-// expireEarly refuses the streams whose channels did not come in time.
+// expireEarly refuses the streams whose channels were not created in time.
 func (t *channelTable) expireEarly() {
 	if t.earlyAt.IsZero() || t.now.Before(t.earlyAt) {
 		return
 	}
 	t.earlyAt = time.Time{}
-	for stream, l := range t.lives {
+	for stream, l := range t.streams {
 		switch {
 		case len(l.early.messages) == 0:
 		case !t.now.Before(l.early.until):

@@ -75,7 +75,7 @@ func testReopening(t *testing.T, w *world) {
 	pause(time.Minute)
 	for _, pc := range []*PeerConnection{w.a, w.b} {
 		require.Zero(t, pc.Stats().Channels)
-		require.Empty(t, pc.channels.lives)
+		require.Empty(t, pc.channels.streams)
 		require.Zero(t, pc.Stats().SCTP.Held)
 	}
 }
@@ -110,7 +110,7 @@ func TestChannelWaitsForTheLastLifeOfItsStream(t *testing.T) {
 				stream := must(first.Stream())
 				// b's reset of the stream is under way, and a's is done: as after the loss of a's answers.
 				p.b.lock()
-				p.b.channels.life(stream).resetting = true
+				p.b.channels.stream(stream).resetting = true
 				p.b.channels.remove(first)
 				p.b.unlock()
 				p.a.lock()
@@ -155,8 +155,8 @@ func TestChannelWaitsForTheLastLifeOfItsStream(t *testing.T) {
 				pause(time.Second)
 				require.True(t, second.IsClosed())
 				require.True(t, secondB.IsClosed())
-				require.Empty(t, p.a.channels.lives)
-				require.Empty(t, p.b.channels.lives)
+				require.Empty(t, p.a.channels.streams)
+				require.Empty(t, p.b.channels.streams)
 			})
 		})
 	}
@@ -173,7 +173,7 @@ func TestTheResetOfAnEarlierLifeComesLate(t *testing.T) {
 		pause(time.Second)
 		require.True(t, first.IsClosed())
 		w.a.lock()
-		require.True(t, w.a.channels.lives[7].owed)
+		require.True(t, w.a.channels.streams[7].peerOpen)
 		w.a.unlock()
 		// What the peer sends on the old channel meanwhile is not for the new one, nor a reason to do anything.
 		second, err := w.a.CreateDataChannel("second", &DataChannelInit{ManualStream: true, Stream: 7, Negotiated: true})
@@ -274,14 +274,14 @@ func TestNegotiatedChannelMadeLater(t *testing.T) {
 		require.True(t, other.IsClosed())
 		require.Equal(t, "all that there is", string(must(other.Receive()).Data))
 		require.True(t, dc.IsClosed())
-		require.Empty(t, w.b.channels.lives)
+		require.Empty(t, w.b.channels.streams)
 	})
 	run("too late", func(t *testing.T, w *world, dc *DataChannel) {
 		require.NoError(t, dc.SendText("x"))
 		pause(maxEarlyTime + time.Second)
 		require.True(t, dc.IsClosed(), "the peer has refused it")
 		require.Zero(t, w.b.Stats().SCTP.Held)
-		require.Empty(t, w.b.channels.lives)
+		require.Empty(t, w.b.channels.streams)
 		// The stream can be used again.
 		again, other := w.connect("again", &DataChannelInit{ManualStream: true, Stream: 10})
 		require.NoError(t, again.SendText("x"))
@@ -349,8 +349,8 @@ func TestBothSidesOpenTheSameStream(t *testing.T) {
 				}
 				require.Equal(t, StateConnected, w.a.State())
 				require.Equal(t, StateConnected, w.b.State())
-				require.Empty(t, w.a.channels.lives)
-				require.Empty(t, w.b.channels.lives)
+				require.Empty(t, w.a.channels.streams)
+				require.Empty(t, w.b.channels.streams)
 				again, err := w.a.CreateDataChannel("again", &DataChannelInit{ManualStream: true, Stream: 9})
 				require.NoError(t, err)
 				pause(time.Second)
@@ -372,7 +372,7 @@ func TestLongNamesAndSmallMessages(t *testing.T) {
 		long.OnError(func(err error) { failed <- err })
 		err = receive(t, failed, "error")
 		require.ErrorIs(t, err, ErrFailure)
-		require.ErrorContains(t, err, "a message of 1001 bytes, the peer accepts 1000")
+		require.ErrorContains(t, err, "the OPEN message has 1001 bytes, the peer accepts 1000")
 		require.True(t, long.IsClosed())
 		p.connect(strings.Repeat("x", 988), nil)
 

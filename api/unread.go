@@ -7,50 +7,52 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// Messages that the program has not read are counted in the receive window of the association, which all channels share.
-// So that no channel takes it from the others for ever:
+// Messages that the program has not read count in the receive window of the association, which all
+// channels share. So that no channel blocks the others for ever:
 //
-//   - what a program can no longer read is dropped;
-//   - what it may still read after a channel has closed, though nothing shows that it will, is copied out of the window, with
-//     a bound for all closed channels of a connection (maxShelved);
-//   - while a channel that nobody reads fills the window, and others are read, the window grows, up to its maximum.
+//   - messages that can no longer be read are dropped;
+//   - unread messages of a closed channel are copied out of the window and retained, within a bound
+//     for all closed channels of a connection (maxRetained);
+//   - if channels that are not read fill the window while others are read, the window grows, up to
+//     its maximum.
 
 const (
-	// maxShelved bounds what the closed channels of a connection hold for a program that may still read it, in bytes. It is
-	// as much as the largest receive window by default, so that one channel always finds room.
-	maxShelved = sctp.DefaultMaxBuffer
-	// messageOverhead and channelOverhead are counted on the shelf beside the data, in bytes, so that many small ones do
-	// not hold much more memory than is counted.
+	// maxRetained bounds the size of the unread messages of all closed channels of a connection. It
+	// is that of the largest receive window by default, so that one channel always has room.
+	maxRetained = sctp.DefaultMaxBuffer
+	// messageOverhead and channelOverhead count in addition to the data, in bytes, so that many
+	// small messages do not use much more memory than is counted.
 	messageOverhead = 128
 	channelOverhead = 1024
-	// readerPatience is how long after the last reading a closed channel counts as being read.
+	// readerPatience is how long after the last read a closed channel counts as being read.
 	readerPatience = 10 * time.Second
-	// readerPause is the same for an open one, when it is decided whether the window has to grow for others.
+	// readerPause is the same for an open channel, in the decision whether the window grows.
 	readerPause = time.Second
-	// unreadShare: channels that nobody reads hold at most one part in so many of the receive window, while it can grow.
-	// The rest has to have room for messages that arrive in turns, on many streams at once.
+	// unreadShare is the fraction of the receive window, 1/unreadShare, that channels which are not
+	// read may fill before the window grows. The rest must have room for messages that arrive
+	// interleaved, on many streams at once.
 	unreadShare = 4
-	// growInterval is how often the channels are looked through for that, at most.
+	// growInterval is the shortest time between two of these decisions, which examine all channels.
 	growInterval = 10 * time.Millisecond
-	// maxLateMessages and maxLateBytes bound what waits in a channel that the program has closed, of what arrives
-	// after that. What finds no room is dropped.
+	// maxLateMessages and maxLateBytes bound the messages that arrive after the program has closed
+	// their channel, of one channel. Further ones are dropped.
 	maxLateMessages = 1024
 	maxLateBytes    = 1 << 20
 )
 
 // unreadState accounts for messages that the program has not read, over all channels of a connection.
 type unreadState struct {
-	charged int       // bytes that are counted in the receive window
-	looked  time.Time // when growWindow looked last
-	lookAt  time.Time // when it has to look again; zero: there is no need
-	shelf   []*DataChannel
-	shelved int            // bytes
-	pending []*DataChannel // closed, and still counted in the window, for want of room on the shelf
+	charged   int            // bytes that count in the receive window
+	looked    time.Time      // the last time that growWindow examined the channels
+	lookAt    time.Time      // the next time; zero: there is no need
+	retaining []*DataChannel // closed, with messages out of the window
+	retained  int            // bytes of these
+	pending   []*DataChannel // closed, with messages still in the window: there was no room
 }
 
-var errDropped = failuref("unread messages of the closed channel were dropped: too many were kept")
+var errDropped = failuref("unread messages of the closed channel were dropped: there were too many")
 
-// charge and discharge account for a message that is in the receive window, and no longer.
+// charge accounts for a message that is in the receive window, discharge for one that is no longer.
 func (dc *DataChannel) charge(n int) {
 	dc.charged += n
 	dc.table.unread.charged += n
@@ -62,9 +64,8 @@ func (dc *DataChannel) discharge(n int) {
 	dc.table.unread.charged -= n
 }
 
-// growWindow lets the receive window grow when channels that nobody reads fill more than a quarter of it while others are
-// read. Where nothing is read at all it stays: the peer is to be slowed down. It looks at the channels every growInterval at
-// most.
+// growWindow grows the receive window if channels that are not read fill more than their share of it
+// while others are read. If none is read, the window stays, which slows the peer down.
 func (t *channelTable) growWindow() {
 	u := &t.unread
 	u.lookAt = time.Time{}
@@ -94,8 +95,8 @@ func (dc *DataChannel) isRead() bool {
 	return dc.onMessage != nil || dc.readers.n.Load() > 0 || dc.table.now.Sub(dc.lastRead) < readerPause
 }
 
-// reconsider is called when the program has begun to read the channel, or when it may have become impossible, or less likely,
-// that it reads what the channel holds.
+// reconsider is called when the program has begun to read the channel, and when it may have stopped
+// for good. It drops or retains the channel's messages accordingly.
 func (dc *DataChannel) reconsider() {
 	dc.table.growWindow()
 	switch {
@@ -103,12 +104,13 @@ func (dc *DataChannel) reconsider() {
 	case dc.unreadable():
 		dc.discard()
 	case dc.state >= channelClosing && dc.onMessage == nil && !dc.table.ended && dc.charged > 0:
-		dc.table.shelve(dc)
+		dc.table.retain(dc)
 	}
 }
 
-// shelve copies the messages of a closed channel out of the receive window. If there is no room, they stay where they are.
-func (t *channelTable) shelve(dc *DataChannel) {
+// retain copies the messages of a closed channel out of the receive window. If there is no room, they
+// stay in it.
+func (t *channelTable) retain(dc *DataChannel) {
 	u := &t.unread
 	if !t.makeRoom(dc, channelOverhead+dc.inbox.bytes+messageOverhead*dc.inbox.len()) {
 		if !slices.Contains(u.pending, dc) {
@@ -119,28 +121,28 @@ func (t *channelTable) shelve(dc *DataChannel) {
 	for i := range dc.inbox.len() {
 		dc.detach(dc.inbox.queue.At(i))
 	}
-	dc.onShelf = true
+	dc.isRetained = true
 	dc.account()
 }
 
-// makeRoom reports whether a channel may hold size bytes on the shelf, or the shelf is empty but for it. What has waited
-// longest in other channels that nobody reads is dropped for that.
+// makeRoom reports whether a channel may retain size bytes; a single channel always may. To make room
+// it drops the messages of the channels that were closed first and are not being read.
 func (t *channelTable) makeRoom(dc *DataChannel, size int) bool {
 	u := &t.unread
-	for i := 0; u.shelved > dc.shelved && u.shelved-dc.shelved+size > maxShelved; {
-		for i < len(u.shelf) && (u.shelf[i] == dc || t.now.Sub(u.shelf[i].lastRead) < readerPatience) {
+	for i := 0; u.retained > dc.retained && u.retained-dc.retained+size > maxRetained; {
+		for i < len(u.retaining) && (u.retaining[i] == dc || t.now.Sub(u.retaining[i].lastRead) < readerPatience) {
 			i++
 		}
-		if i == len(u.shelf) {
+		if i == len(u.retaining) {
 			return false
 		}
-		u.shelf[i].dropUnread()
+		u.retaining[i].dropUnread()
 	}
 	return true
 }
 
-// shelvePending tries again what found no room.
-func (t *channelTable) shelvePending() {
+// retainPending retries to retain the messages of channels for which there was no room.
+func (t *channelTable) retainPending() {
 	u := &t.unread
 	pending := u.pending
 	u.pending = nil
@@ -149,31 +151,32 @@ func (t *channelTable) shelvePending() {
 	}
 }
 
-// account brings the sums of the shelf up to date with the channel's inbox.
+// account updates the sums of retained bytes after a change of the channel's inbox.
 func (dc *DataChannel) account() {
 	u := &dc.table.unread
 	size := 0
-	if dc.onShelf && dc.inbox.len() > 0 {
+	if dc.isRetained && dc.inbox.len() > 0 {
 		size = channelOverhead + len(dc.label) + len(dc.protocol) + dc.inbox.bytes + messageOverhead*dc.inbox.len()
 	}
 	switch {
-	case dc.shelved == 0 && size > 0:
-		u.shelf = append(u.shelf, dc)
-	case dc.shelved > 0 && size == 0:
-		u.shelf = slices.DeleteFunc(u.shelf, func(other *DataChannel) bool { return other == dc })
+	case dc.retained == 0 && size > 0:
+		u.retaining = append(u.retaining, dc)
+	case dc.retained > 0 && size == 0:
+		u.retaining = slices.DeleteFunc(u.retaining, func(other *DataChannel) bool { return other == dc })
 	}
-	u.shelved += size - dc.shelved
-	dc.shelved = size
+	u.retained += size - dc.retained
+	dc.retained = size
 }
 
-// dropUnread drops what a closed channel holds.
+// dropUnread drops the messages of a closed channel.
 func (dc *DataChannel) dropUnread() {
 	dc.table.log.Warn("unread messages of a closed channel dropped", "channel", dc.label, "messages", dc.inbox.len())
 	dc.discard()
 	dc.endOfReading = errDropped
 }
 
-// late decides about a message that arrives when the channel is closed here, and reports whether to keep it.
+// late decides about a message that arrives after the channel was closed here. It reports whether the
+// message is retained; otherwise it is dropped.
 func (dc *DataChannel) late(r *received) bool {
 	size := channelOverhead + dc.inbox.bytes + len(r.Data) + messageOverhead*(dc.inbox.len()+1)
 	if dc.inbox.len() >= maxLateMessages || dc.inbox.bytes >= maxLateBytes || !dc.table.makeRoom(dc, size) {
@@ -181,11 +184,11 @@ func (dc *DataChannel) late(r *received) bool {
 		return false
 	}
 	dc.detach(r)
-	dc.onShelf = true
+	dc.isRetained = true
 	return true
 }
 
-// give returns a message's buffer to the association, which opens the receive window again.
+// give returns a message's buffer to the association, which opens the receive window by as much.
 func (dc *DataChannel) give(m *received) {
 	if m.source.Data != nil {
 		dc.discharge(m.source.Charge())
@@ -194,23 +197,23 @@ func (dc *DataChannel) give(m *received) {
 	*m = received{}
 }
 
-// detach copies a message, so that its buffer can be given back.
+// detach copies a message out of the receive window.
 func (dc *DataChannel) detach(m *received) {
 	if m.source.Data == nil {
 		return
 	}
-	kept := received{Message: Message{Data: append([]byte(nil), m.Data...), IsText: m.IsText}}
+	detached := received{Message: Message{Data: append([]byte(nil), m.Data...), IsText: m.IsText}}
 	dc.give(m)
-	*m = kept
+	*m = detached
 }
 
-// released gives back the buffers of messages that have been read.
+// released returns the buffers of messages that have been read.
 func (dc *DataChannel) released(messages []received) {
 	dc.lastRead = dc.table.now
 	for i := range messages {
 		dc.give(&messages[i])
 	}
-	if dc.onShelf {
+	if dc.isRetained {
 		dc.account()
 	}
 }

@@ -112,7 +112,7 @@ func TestChannelsThatAreGoneHoldNothing(t *testing.T) {
 				}
 				require.Zero(t, w.b.Stats().SCTP.Held)
 				require.Zero(t, w.b.channels.unread.charged)
-				require.LessOrEqual(t, w.b.channels.unread.shelved, maxShelved)
+				require.LessOrEqual(t, w.b.channels.unread.retained, maxRetained)
 				require.Equal(t, 1, w.b.Stats().Channels)
 			})
 		})
@@ -135,7 +135,7 @@ func TestIgnoredChannelsHoldNothing(t *testing.T) {
 			alive(t, control, time.Second)
 		}
 		require.Zero(t, w.b.Stats().SCTP.Held)
-		require.LessOrEqual(t, w.b.channels.unread.shelved, maxShelved)
+		require.LessOrEqual(t, w.b.channels.unread.retained, maxRetained)
 		// Those that are open hold up their own senders only.
 		var ignored []*DataChannel
 		for range 3 {
@@ -163,7 +163,7 @@ func TestIgnoredChannelsHoldNothing(t *testing.T) {
 		pause(time.Second)
 		require.Equal(t, len(ignored)*2<<20, received)
 		require.Zero(t, w.b.Stats().SCTP.Held)
-		require.Zero(t, w.b.channels.unread.shelved)
+		require.Zero(t, w.b.channels.unread.retained)
 	})
 }
 
@@ -199,11 +199,11 @@ func TestUnreadMessagesOfClosedChannels(t *testing.T) {
 			require.Equal(t, 1<<20, n)
 			require.True(t, errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed), "%v", err)
 		}
-		require.Zero(t, w.b.channels.unread.shelved)
+		require.Zero(t, w.b.channels.unread.retained)
 		all = nil
 		add(40, 1<<20)
-		require.LessOrEqual(t, w.b.channels.unread.shelved, maxShelved)
-		require.Greater(t, w.b.channels.unread.shelved, maxShelved-2<<20)
+		require.LessOrEqual(t, w.b.channels.unread.retained, maxRetained)
+		require.Greater(t, w.b.channels.unread.retained, maxRetained-2<<20)
 		dropped := 0
 		for i, dc := range all {
 			n, err := count(dc)
@@ -216,9 +216,9 @@ func TestUnreadMessagesOfClosedChannels(t *testing.T) {
 			require.ErrorContains(t, err, "dropped")
 			dropped++
 		}
-		require.InDelta(t, 40-maxShelved>>20, dropped, 2)
-		require.Zero(t, w.b.channels.unread.shelved)
-		require.Empty(t, w.b.channels.unread.shelf)
+		require.InDelta(t, 40-maxRetained>>20, dropped, 2)
+		require.Zero(t, w.b.channels.unread.retained)
+		require.Empty(t, w.b.channels.unread.retaining)
 	})
 }
 

@@ -346,7 +346,7 @@ func (a *Association) close(err error) {
 	a.timers = [timerCount]instant{}
 	a.undelivered = a.send.buffered
 	a.out.release(&a.send)
-	a.send.release()
+	a.send.end()
 	a.reasm.release()
 	a.recv.release()
 	a.reset.queued = nil

@@ -50,6 +50,14 @@ func TestStreamStats(t *testing.T) {
 	s.wantEvents("reset complete 1")
 	require.Equal(t, StreamStats{}, s.a.StreamStats(1))
 	require.EqualValues(t, 2, s.a.Stats().UserBytesAcknowledged)
+
+	// After the end of the association the bytes that were acknowledged stay.
+	s.send(2, "c")
+	s.receive(sack(1002))
+	s.send(2, "de")
+	s.a.Abort(s.now, "")
+	require.Equal(t, StreamStats{Acknowledged: 1}, s.a.StreamStats(2))
+	require.Equal(t, 2, s.a.Undelivered())
 }
 
 // A message that is abandoned leaves the buffered amount and is not acknowledged.

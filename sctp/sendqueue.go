@@ -275,6 +275,17 @@ func (q *sendQueue) release() {
 		acknowledged: q.acknowledged, notifyDry: q.notifyDry, events: q.events}
 }
 
+// end frees all messages after the end of the association, and keeps the streams for their counts of
+// acknowledged bytes.
+func (q *sendQueue) end() {
+	streams := q.streams
+	q.release()
+	for _, s := range streams {
+		*s = outStream{id: s.id, index: -1, stats: StreamStats{Acknowledged: s.stats.Acknowledged}}
+	}
+	q.streams = streams
+}
+
 // Send queues a message for a stream, with a payload protocol identifier that has no meaning to
 // SCTP. data is copied and may be reused at once.
 //

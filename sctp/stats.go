@@ -68,7 +68,8 @@ type StreamStats struct {
 	// of them that wait for their first transmission.
 	Buffered, Unsent int
 	// Acknowledged counts the bytes that the peer has acknowledged for good since the stream began
-	// or was reset, exactly: no header, no retransmission, nothing that was abandoned.
+	// or was reset, exactly: no header, no retransmission, nothing that was abandoned. It keeps its
+	// last value after the end of the association.
 	Acknowledged uint64
 }
 

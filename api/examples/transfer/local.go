@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"sync/atomic"
 	"time"
 
 	rtc "github.com/rtcstack/rtcstack/api"
@@ -56,7 +55,7 @@ func transferLocally(ctx context.Context, file *source, o options, c *console) e
 	go func() {
 		defer close(sending)
 		var err error
-		if sent, _, err = send(sender.ctx, outgoing, file, int(o.chunk), new(atomic.Int64)); err != nil {
+		if sent, _, err = send(sender.ctx, outgoing, file, int(o.chunk)); err != nil {
 			fail(err)
 		}
 	}()

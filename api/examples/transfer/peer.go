@@ -24,11 +24,9 @@ var (
 // other side waits for that, too.
 type peer struct {
 	*rtc.PeerConnection
-	ctx      context.Context
-	fail     context.CancelCauseFunc // ends the context, and says why
-	reached  atomic.Bool             // the other side has been reached, once at least
-	gathered chan struct{}           // is closed when all local candidates are known
-	closed   chan struct{}           // is closed when the connection is
+	ctx     context.Context
+	fail    context.CancelCauseFunc // ends the context, and says why
+	reached atomic.Bool             // the other side has been reached, once at least
 }
 
 // newPeer makes a connection. It must be ended by part or leave.
@@ -37,7 +35,7 @@ func newPeer(ctx context.Context, configuration rtc.Configuration) (*peer, error
 	if err != nil {
 		return nil, err
 	}
-	p := &peer{PeerConnection: pc, gathered: make(chan struct{}), closed: make(chan struct{})}
+	p := &peer{PeerConnection: pc}
 	p.ctx, p.fail = context.WithCancelCause(ctx)
 	pc.OnStateChange(func(s rtc.State) {
 		switch s {
@@ -51,12 +49,6 @@ func newPeer(ctx context.Context, configuration rtc.Configuration) (*peer, error
 			}
 		case rtc.StateClosed:
 			p.fail(errParted)
-			close(p.closed)
-		}
-	})
-	pc.OnGatheringStateChange(func(s rtc.GatheringState) {
-		if s == rtc.GatheringStateComplete {
-			close(p.gathered)
 		}
 	})
 	return p, nil
@@ -75,11 +67,9 @@ func waitFor[T any](ctx context.Context, c <-chan T) (T, error) {
 
 // part closes the connection after what was sent has arrived, and leaves nothing of it behind.
 func (p *peer) part() {
-	_ = p.Close()
-	select {
-	case <-p.closed:
-	case <-time.After(partingTime):
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), partingTime)
+	defer cancel()
+	_ = p.Shutdown(ctx)
 	p.leave()
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"sync/atomic"
 	"time"
 
 	rtc "github.com/rtcstack/rtcstack/api"
@@ -59,13 +58,11 @@ func runSend(ctx context.Context, o options, c *console) error {
 	}
 	c.printf("connected: %s\n", p.path())
 
-	var taken atomic.Int64
 	bar := c.startProgress(func() (moved, total int64) {
-		// What is still in our own buffers has not moved.
-		s := p.Stats()
-		return max(taken.Load()-int64(s.BufferedAmount+s.SCTP.Buffered), 0), file.size
+		// What the other side has. The header and the trailer, some hundred bytes, are included.
+		return min(int64(dc.BytesAcknowledged()), file.size), file.size
 	})
-	sent, got, err := send(p.ctx, dc, file, int(o.chunk), &taken)
+	sent, got, err := send(p.ctx, dc, file, int(o.chunk))
 	bar.stop()
 	c.reportSent(sent)
 	if sent.elapsed > 0 {
@@ -173,10 +170,11 @@ func (p *peer) describe(o options, c *console) (rtc.SessionDescription, error) {
 	if o.stun != "" {
 		c.printf("asking %s …\n", o.stun) // a server that does not answer takes seconds
 	}
-	if _, err := waitFor(p.ctx, p.gathered); err != nil {
-		return rtc.SessionDescription{}, err
+	d, err := p.GatherComplete(p.ctx)
+	if p.ctx.Err() != nil {
+		err = context.Cause(p.ctx)
 	}
-	return p.LocalDescription()
+	return d, err
 }
 
 // accept waits for the channel that the other side opens.

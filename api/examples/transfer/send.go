@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync/atomic"
 	"time"
 
 	rtc "github.com/rtcstack/rtcstack/api"
@@ -17,9 +16,9 @@ import (
 // computed while the connection works; a few blocks are enough to even out both.
 const blocksAhead = 4
 
-// send sends a file on a channel, which may still be opening, and waits for the receipt. taken counts the bytes that the
-// channel has taken. The result is this side's; the receipt tells what the other one got.
-func send(ctx context.Context, dc *rtc.DataChannel, file *source, chunk int, taken *atomic.Int64) (result, receipt, error) {
+// send sends a file on a channel, which may still be opening, and waits for the receipt. The result is this side's, the
+// receipt has that of the other one.
+func send(ctx context.Context, dc *rtc.DataChannel, file *source, chunk int) (result, receipt, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	receipts := make(chan receipt, 1)
@@ -67,7 +66,7 @@ func send(ctx context.Context, dc *rtc.DataChannel, file *source, chunk int, tak
 		if err := write(rtc.Message{Data: b.data}); err != nil {
 			return sent, receipt{}, err
 		}
-		sent.bytes = taken.Add(int64(len(b.data)))
+		sent.bytes += int64(len(b.data))
 		blocks.empty <- b.data // WriteMessage has copied it
 	}
 	if err := ctx.Err(); err != nil {

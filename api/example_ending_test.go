@@ -1,0 +1,93 @@
+package rtc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"time"
+
+	rtc "github.com/rtcstack/rtcstack/api"
+)
+
+// A clean end between two programs: the one that has nothing more to send calls Shutdown, which reports whether the other
+// one has everything. The other one reads until io.EOF.
+func ExamplePeerConnection_Shutdown() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	alice, bob, from, to := connect(ctx)
+
+	go func() {
+		for i := range 3 {
+			if err := from.SendText(fmt.Sprint("line ", i)); err != nil {
+				log.Fatal(err)
+			}
+		}
+		err := alice.Shutdown(ctx)
+		var undelivered *rtc.UndeliveredError
+		switch {
+		case errors.As(err, &undelivered):
+			log.Fatalf("%d bytes may not have arrived: %v", undelivered.Bytes, err)
+		case err != nil:
+			log.Fatal(err)
+		}
+	}()
+
+	for {
+		m, err := to.ReadMessage(ctx)
+		switch {
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			log.Fatal("there may have been more: ", err)
+		case errors.Is(err, io.EOF):
+			fmt.Println("that is all")
+			fmt.Println(bob.Shutdown(ctx))
+			return
+		case err != nil:
+			log.Fatal(err)
+		}
+		fmt.Println(string(m.Data))
+	}
+	// Output:
+	// line 0
+	// line 1
+	// line 2
+	// that is all
+	// <nil>
+}
+
+// A program that looks for a new path when it has lost the one it had, or when it knows that its network has changed. Its
+// channels stay open, and nothing that was sent is lost.
+func ExamplePeerConnection_RestartICE() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	alice, bob, from, to := connect(ctx)
+	defer alice.CloseAndWait()
+	defer bob.CloseAndWait()
+
+	alice.OnStateChange(func(s rtc.State) {
+		if s == rtc.StateDisconnected || s == rtc.StateFailed {
+			_ = alice.RestartICE()
+		}
+	})
+
+	// The operating system has reported another network, say.
+	before, _ := alice.LocalDescription()
+	if err := alice.RestartICE(); err != nil { // makes an offer, which is signalled as the first one was
+		log.Fatal(err)
+	}
+	after, _ := alice.LocalDescription()
+	fmt.Println("new credentials:", before.SDP != after.SDP)
+
+	if err := from.SendText("still here"); err != nil {
+		log.Fatal(err)
+	}
+	m, err := to.ReadMessage(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(string(m.Data))
+	// Output:
+	// new credentials: true
+	// still here
+}
