@@ -1,10 +1,11 @@
 package link
 
-// Batch collects packets for any paths, over one link or several. It may be lent to many connections, one after the other, and flushed
-// once for all of them. The zero value is ready; once flushed it holds no memory but what it needs to know its last link.
+// Batch collects packets for any paths, over one link or several. It may be lent to many
+// connections in turn and then flushed once. The zero value is ready. After Flush it holds no
+// buffers, only references to its last links.
 type Batch struct {
-	parts []part // at least one that is in use is first; almost always there is one
-	err   error  // of a flush that Commit made
+	parts []part // usually one; parts in use need not come first
+	err   error  // of a flush by Commit
 }
 
 // part is the packets for one link.
@@ -13,7 +14,8 @@ type part struct {
 	out  Outbound
 }
 
-// maxParts is how many links a batch holds packets for before it sends those of the first.
+// maxParts is the number of links with packets in a batch. For another link, those of the first are
+// sent.
 const maxParts = 8
 
 // part returns the packets for a link.
@@ -25,7 +27,7 @@ func (b *Batch) part(l Link) *Outbound {
 	}
 	for i := range b.parts {
 		if p := &b.parts[i]; p.out.Len() == 0 {
-			p.out.Reset() // of what was reserved only
+			p.out.Reset() // reserved, but not committed
 			p.link = l
 			return &p.out
 		}
@@ -39,14 +41,15 @@ func (b *Batch) part(l Link) *Outbound {
 	return &b.parts[len(b.parts)-1].out
 }
 
-// Reserve returns an empty slice with room for at least n bytes, to append a packet for the path to and hand it to Commit. In front of it
-// lies the headroom of the path. It stays valid until the next call of a method.
+// Reserve returns an empty slice with capacity for at least n bytes, for a packet that the caller
+// appends and passes to Commit. The headroom of the path is in front of it. The slice is valid
+// until the next call of a method.
 func (b *Batch) Reserve(p *Path, n int) []byte {
 	return b.part(p.Link).Reserve(p.Headroom + n)[p.Headroom:p.Headroom]
 }
 
-// Commit adds a packet: what the caller has appended to the result of Reserve for the same path; any other one is copied. It
-// reports whether the batch is so large that it should be flushed before more is added.
+// Commit adds a packet: the one appended to the result of Reserve for the same path; any other is
+// copied. It reports whether the batch should be flushed before more is added.
 func (b *Batch) Commit(p *Path, packet []byte) (full bool) {
 	out := b.part(p.Link)
 	if p.Headroom == 0 {
@@ -69,8 +72,8 @@ func (b *Batch) Len() (n int) {
 	return n
 }
 
-// Flush sends the packets of each link in the order of their Commit, and empties the batch, whatever happens. It does not wait. Its error is
-// the first of a link.
+// Flush sends the packets of each link in the order of their Commit, and empties the batch also in
+// case of an error. It does not block. The error is the first one of a link.
 func (b *Batch) Flush() error {
 	for i := range b.parts {
 		b.flush(&b.parts[i])
@@ -86,7 +89,7 @@ func (b *Batch) flush(p *part) {
 	}
 }
 
-// Forget drops the packets for a link that is closed, and lets go of it.
+// Forget drops the packets for a link that is closed, and the reference to it.
 func (b *Batch) Forget(l Link) {
 	for i := range b.parts {
 		if b.parts[i].link == l {

@@ -1,14 +1,16 @@
-// Package link is the seam between the protocol cores and the network: everything above speaks to the network through a [Link],
-// whatever is below it.
+// Package link defines the interface between the protocol cores and the network. Everything above
+// sends and receives through a [Link].
 //
-// A link is an UDP socket of one's own (package udp), or a link in memory (package netsim/memlink). It is made so that these can be
-// added without a change above: a socket that thousands of connections share, a TCP connection with the framing of
-// RFC 4571, and a TURN allocation. For them a [Path] has headroom in front of each packet, and a destination that need not be the peer.
+// A link is a UDP socket (package udp) or a socket of a simulated network (package simnet). The
+// interface also fits links that do not exist yet: a socket shared by thousands of connections, a
+// TCP connection with the framing of RFC 4571, and a TURN allocation. For these, a [Path] has
+// headroom in front of each packet, and a destination that may differ from the peer.
 //
-// Packets to send are written into a [Batch], each behind the headroom of its path, and framed there in place. One batch may hold the
-// packets of many connections, for many peers and over several links; it leaves in as few system calls as the links can do with.
-// Sending never waits: a link that cannot take more keeps a bounded number of bytes and drops what is beyond, checks of
-// connectivity last, and says that it is congested.
+// Packets to send are written into a [Batch], each behind the headroom of its path, and framed in
+// place. A batch may hold packets of many connections, for many peers and over several links, and
+// leaves in as few system calls as the links need. Sending never blocks: a link without room keeps
+// a bounded number of bytes, drops the rest, connectivity checks last, and reports that it is
+// congested.
 package link
 
 import (
@@ -36,43 +38,45 @@ func (t Transport) String() string {
 	return "Transport(" + strconv.Itoa(int(t)) + ")"
 }
 
-// Link sends and receives packets. Its identity is its value, which is comparable: two links may have the same address, and some have
-// none that would mean anything to a peer. The methods may be called concurrently, Serve once.
+// Link sends and receives packets. A link is identified by its value, which is comparable, because
+// two links may have the same address. The methods may be called concurrently, but Serve only once.
 type Link interface {
-	// Transport returns the protocol that peers are reached by.
+	// Transport returns the protocol towards the peers.
 	Transport() Transport
-	// LocalAddr returns the address that the link is bound to.
+	// LocalAddr returns the bound address.
 	LocalAddr() netip.AddrPort
-	// PathTo returns the way to a peer.
+	// PathTo returns the path to a peer.
 	PathTo(remote netip.AddrPort) Path
-	// Frame fills the headroom of a path in front of a packet. It is called for paths with headroom only.
+	// Frame fills the headroom in front of a packet. It is called only for paths with headroom.
 	Frame(p *Path, headroom, packet []byte)
-	// Serve calls handle with what arrives until the link is closed, and returns nil then. Another error means that nothing will
-	// arrive any more.
+	// Serve calls handle with the packets that arrive, and returns nil after Close. Another error
+	// means that no more packets will arrive.
 	Serve(handle func(*Inbound)) error
-	// Send sends the packets and does not wait. What there is no room for is kept for later, within limits, or dropped. The error is about
-	// packets that could not be sent, or says that the link is closed.
+	// Send sends the packets without blocking. Packets that do not fit are kept for later, within
+	// limits, or dropped. The error is that of packets that could not be sent, or wraps
+	// net.ErrClosed.
 	Send(*Outbound) error
-	// Congested reports whether packets are kept for later.
+	// Congested reports whether packets are being kept for later.
 	Congested() bool
-	// NotifyClear has f called once, on another goroutine, when the link is not congested any more. It reports false, and
-	// does nothing, if the link is not congested now.
+	// NotifyClear arranges for one call of f, on another goroutine, when the link is no longer
+	// congested. It reports false and has no effect if the link is not congested.
 	NotifyClear(f func()) bool
-	// Close closes the link: Serve returns, and what is kept is dropped.
+	// Close closes the link: Serve returns, and the packets that are kept are dropped.
 	Close() error
 }
 
-// Path is a way over a link to a peer. It is a comparable value.
+// Path is a path over a link to a peer. It is comparable.
 type Path struct {
 	Link   Link
 	Remote netip.AddrPort // the peer
-	To     netip.AddrPort // where the link's packets go: the peer, or the relay
-	// Headroom is how many bytes the link needs in front of each packet.
+	To     netip.AddrPort // the destination of the link's packets: the peer, or a relay
+	// Headroom is the number of bytes that the link needs in front of each packet.
 	Headroom int
-	// Overhead is how many bytes a packet takes on the network beyond its own, with the headers of IP and UDP and the headroom.
+	// Overhead is the number of bytes on the network in addition to a packet: the headroom and the
+	// headers of IP and UDP.
 	Overhead int
 }
 
-// IPUDPHeaders is the size in bytes of an IPv6 and a UDP header. Those of IPv4 are smaller, but a path may change between the two, and then
-// packets should not have to shrink.
+// IPUDPHeaders is the size of an IPv6 and a UDP header in bytes. It is used for IPv4 too, so that
+// packets need not shrink when a path changes from IPv4 to IPv6.
 const IPUDPHeaders = 40 + 8

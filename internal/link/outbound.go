@@ -8,16 +8,17 @@ import (
 )
 
 const (
-	// chunkSize is the size of the buffers that packets are collected in: one GSO message is at most as large.
+	// chunkSize is the size of the buffers for packets. A GSO message is at most as large.
 	chunkSize = 1 << 16
 
-	// MaxOutbound is how many bytes an Outbound collects before Commit asks for a Flush. Four full GSO messages: the
-	// cost of the system call vanishes by then, and the buffer still fits a second-level cache.
+	// MaxOutbound is the number of bytes in an Outbound at which Commit asks for a Flush. With four
+	// full GSO messages, the cost of the system call is negligible, and the buffer still fits into
+	// a second-level cache.
 	MaxOutbound = 4 * chunkSize
 )
 
-// Outbound collects packets for one link. The zero value is ready; once flushed it holds no memory. It is for
-// one goroutine at a time, and several may be flushed to one link concurrently.
+// Outbound collects packets for one link. The zero value is ready; after Flush it holds no memory.
+// It is for one goroutine at a time. Several may be flushed to one link concurrently.
 type Outbound struct {
 	b *outgoing // nil: empty
 }
@@ -33,14 +34,15 @@ type outgoing struct {
 type Datagram struct {
 	Data []byte
 	To   netip.AddrPort
-	// Follows reports whether the packet has the destination of the one before it and lies behind it in memory.
+	// Follows reports whether the packet has the destination of the previous one and is contiguous
+	// with it in memory.
 	Follows bool
 }
 
 var outgoingPool = sync.Pool{New: func() any { return new(outgoing) }}
 
-// Reserve returns an empty slice with room for at least n bytes, to append a datagram to and hand it to Commit. It never fails. It stays valid until
-// the next call of Reserve, Commit or Flush; what is not committed is forgotten.
+// Reserve returns an empty slice with capacity for at least n bytes, for a datagram that the caller
+// appends and passes to Commit. The slice is valid until the next call of Reserve, Commit or Flush.
 func (w *Outbound) Reserve(n int) []byte {
 	if w.b == nil {
 		w.b = outgoingPool.Get().(*outgoing)
@@ -59,14 +61,14 @@ func (w *Outbound) Reserve(n int) []byte {
 	return o.tail()
 }
 
-// tail is the unused rest of the last chunk.
+// tail returns the unused rest of the last chunk.
 func (o *outgoing) tail() []byte {
 	b := o.chunks[len(o.chunks)-1].B
 	return b[len(b):]
 }
 
-// Commit adds a datagram to the batch. The packet is what the caller has appended to the result of Reserve; any other one is copied. It
-// reports whether the batch is so large that it should be flushed before more is added.
+// Commit adds a datagram: the one appended to the result of Reserve; any other is copied. It
+// reports whether the batch should be flushed before more is added.
 func (w *Outbound) Commit(packet []byte, to netip.AddrPort) (full bool) {
 	if w.b == nil || !isTail(packet, w.b) {
 		packet = append(w.Reserve(len(packet)), packet...)
@@ -80,7 +82,7 @@ func (w *Outbound) Commit(packet []byte, to netip.AddrPort) (full bool) {
 	return o.size >= MaxOutbound
 }
 
-// isTail reports whether packet begins where the free part of the last chunk does.
+// isTail reports whether packet begins at the unused rest of the last chunk.
 func isTail(packet []byte, o *outgoing) bool {
 	if len(packet) == 0 || len(o.chunks) == 0 {
 		return false
@@ -105,7 +107,8 @@ func (w *Outbound) Size() int {
 	return w.b.size
 }
 
-// Datagrams returns the packets in the order of their Commit, valid until the next call of another method.
+// Datagrams returns the packets in the order of their Commit. The slice is valid until the next
+// call of another method.
 func (w *Outbound) Datagrams() []Datagram {
 	if w.b == nil {
 		return nil
@@ -113,7 +116,8 @@ func (w *Outbound) Datagrams() []Datagram {
 	return w.b.datagrams
 }
 
-// Flush sends the packets over l in the order of their Commit, and empties the batch, whatever happens.
+// Flush sends the packets over l in the order of their Commit, and empties the batch also in case
+// of an error. The error is that of l.
 func (w *Outbound) Flush(l Link) error {
 	if w.Len() == 0 {
 		w.Reset()

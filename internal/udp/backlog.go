@@ -8,31 +8,34 @@ import (
 )
 
 const (
-	// maxBacklog is how many bytes a socket keeps for which the system has no room: two full batches. Owners stop at the first that
-	// does not fit, so that the second is for those who share the socket.
+	// maxBacklog bounds the bytes that a socket keeps for lack of room in the system: two full
+	// batches. An owner stops at its first batch that does not fit; the second is for others that
+	// share the socket.
 	maxBacklog = 2 * link.MaxOutbound
-	// maxUrgentBacklog is how many bytes of STUN it keeps besides. They go first: without them consent expires.
+	// maxUrgentBacklog bounds the bytes of STUN kept in addition. They are sent first: without them
+	// consent would expire.
 	maxUrgentBacklog = 1 << 16
-	// lastSTUN is the last value of the first byte of a STUN message (https://www.rfc-editor.org/rfc/rfc7983.html#section-7).
+	// lastSTUN is the greatest first byte of a STUN message: RFC 7983, section 7.
 	lastSTUN = 3
 )
 
-// backlog is the datagrams that a socket keeps while the system has no room for them. A goroutine that exists only while there are
-// any sends them. Whoever sends meanwhile adds to them and does not touch the socket, whose lock the goroutine holds while it waits.
+// backlog is the queue of datagrams of a socket while the system has no room for them. A goroutine
+// that exists only while the queue is not empty sends them. Meanwhile Send only adds to the queue:
+// the goroutine waits with a lock of the socket held.
 type backlog struct {
-	mu      sync.Mutex // held during attempts to send, which do not wait
+	mu      sync.Mutex // held during attempts to send, which do not block
 	active  atomic.Bool
-	lanes   [2]lane // STUN, and everything else
+	lanes   [2]lane // STUN, and all others
 	waiters []func()
 }
 
 // lane is a queue of datagrams.
 type lane struct {
 	out  link.Outbound
-	done int // how many of its first datagrams are sent or given up
+	done int // datagrams sent or given up
 }
 
-// add copies datagrams to the backlog, and returns how many there was no room for.
+// add copies datagrams to the backlog, and returns the number that did not fit.
 func (b *backlog) add(datagrams []link.Datagram) (dropped int) {
 	for i := range datagrams {
 		d := &datagrams[i]
@@ -49,7 +52,7 @@ func (b *backlog) add(datagrams []link.Datagram) (dropped int) {
 	return dropped
 }
 
-// next returns the lane to send from, nil if all is sent.
+// next returns the lane to send from, or nil.
 func (b *backlog) next() *lane {
 	for i := range b.lanes {
 		if l := &b.lanes[i]; l.done < l.out.Len() {
@@ -59,7 +62,7 @@ func (b *backlog) next() *lane {
 	return nil
 }
 
-// clear ends the backlog, and returns what to call without the mutex.
+// clear ends the backlog. The caller calls the waiters after it has released the mutex.
 func (b *backlog) clear() (waiters []func()) {
 	for i := range b.lanes {
 		b.lanes[i].out.Reset()
@@ -70,11 +73,11 @@ func (b *backlog) clear() (waiters []func()) {
 	return waiters
 }
 
-// Congested reports whether the system has no room for what was sent last.
+// Congested reports whether datagrams are queued because the system has no room.
 func (s *Socket) Congested() bool { return s.backlog.active.Load() }
 
-// NotifyClear has f called once, on another goroutine, when the socket is not congested any more. It reports false, and
-// does nothing, if it is not now.
+// NotifyClear arranges for one call of f, on another goroutine, when the socket is no longer
+// congested. It reports false and has no effect if the socket is not congested.
 func (s *Socket) NotifyClear(f func()) bool {
 	b := &s.backlog
 	b.mu.Lock()
@@ -86,8 +89,8 @@ func (s *Socket) NotifyClear(f func()) bool {
 	return true
 }
 
-// keep adds datagrams that the system has no room for to the backlog, and starts the goroutine that sends them, if none runs. The mutex of the
-// backlog is held.
+// keep queues datagrams and starts drain in a goroutine if none runs. The mutex of the backlog is
+// held.
 func (s *Socket) keep(datagrams []link.Datagram, drain func()) {
 	if n := s.backlog.add(datagrams); n > 0 {
 		s.dropped.Add(int64(n))
@@ -97,7 +100,7 @@ func (s *Socket) keep(datagrams []link.Datagram, drain func()) {
 	}
 }
 
-// drainOneByOne sends the backlog over a conn that may wait in each call.
+// drainOneByOne sends the backlog over a conn whose calls may block.
 func (s *Socket) drainOneByOne() {
 	b := &s.backlog
 	b.mu.Lock()

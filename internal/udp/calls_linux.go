@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// calls are the system calls that older kernels and other devices refuse. Tests put kernels of their own in their place.
+// calls are the system calls that some kernels and devices reject. Tests replace them.
 type calls struct {
 	sendmmsg      func(fd uintptr, messages []unix.Mmsghdr) (int, unix.Errno)
 	sendmsg       func(fd uintptr, message *unix.Msghdr) unix.Errno
@@ -17,9 +17,10 @@ type calls struct {
 
 var systemCalls = calls{sendmmsg, sendmsg, recvmmsg, unix.GetsockoptInt, unix.SetsockoptInt}
 
-// batches reports whether the system has both calls for many messages. Kernels before 3.0 do not have sendmmsg, and sandboxes may forbid
-// either. With no message they do nothing. It has to be known before UDP_GRO is set: a read of one
-// datagram would not tell that the kernel has made one of several.
+// batches reports whether both calls for many messages are available. Kernels before 3.0 have no
+// sendmmsg, and sandboxes may forbid either. Calls without a message have no effect. The answer is
+// needed before UDP_GRO is set, because a read of one datagram could not tell that the kernel has
+// merged several.
 func (c *calls) batches(fd uintptr) bool {
 	_, send := c.sendmmsg(fd, nil)
 	_, receive := c.recvmmsg(fd, nil)
@@ -27,7 +28,8 @@ func (c *calls) batches(fd uintptr) bool {
 }
 
 func sendmmsg(fd uintptr, messages []unix.Mmsghdr) (int, unix.Errno) {
-	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(messages))), uintptr(len(messages)), unix.MSG_DONTWAIT, 0, 0)
+	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(messages))),
+		uintptr(len(messages)), unix.MSG_DONTWAIT, 0, 0)
 	return int(n), errno
 }
 
@@ -37,6 +39,7 @@ func sendmsg(fd uintptr, message *unix.Msghdr) unix.Errno {
 }
 
 func recvmmsg(fd uintptr, messages []unix.Mmsghdr) (int, unix.Errno) {
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(messages))), uintptr(len(messages)), unix.MSG_DONTWAIT, 0, 0)
+	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(unsafe.SliceData(messages))),
+		uintptr(len(messages)), unix.MSG_DONTWAIT, 0, 0)
 	return int(n), errno
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// families is the address families that a socket speaks.
+// families is the set of address families of a socket.
 type families uint8
 
 const (
@@ -16,7 +16,7 @@ const (
 	ipv6
 )
 
-// speaks reports whether the socket can send to an address, which is not an IPv6 one that embeds an IPv4 one.
+// speaks reports whether the socket can send to an address, which is not IPv4-mapped.
 func (f families) speaks(addr netip.Addr) bool {
 	switch {
 	case addr.Is4():
@@ -32,13 +32,14 @@ var (
 	errConnected = errors.New("udp: the conn is connected to one address")
 )
 
-// New makes a socket of a conn that the program has: one that it got from its parent process, bound with options of its own,
-// or that is not the operating system's at all. The Socket owns it from then on: nobody else may read from it or set
-// deadlines, and Close closes it.
+// New wraps an existing conn: inherited, specially bound, or not a kernel socket. The Socket owns
+// it from then on: no one else may read from it or set deadlines, and Close closes it. If there is
+// an error, the conn stays the caller's.
 //
-// A *net.UDPConn is used as one of Listen is, in batches, and may speak both IPv4 and IPv6. It must not be connected. Its buffers are
-// only ever made larger, unless Options give a size. Any other conn is read and written one datagram a call; its
-// addresses must be *net.UDPAddr, or text that netip.ParseAddrPort reads.
+// A *net.UDPConn is used in batches, like the conn of Listen, and may speak both IPv4 and IPv6. It
+// must not be connected. Unless Options has sizes for its buffers, they only become larger. Any
+// other conn is read and written one datagram a call; its addresses must be *net.UDPAddr, or text
+// that netip.ParseAddrPort reads.
 func New(conn net.PacketConn, options Options) (*Socket, error) {
 	if conn == nil {
 		return nil, errNoConn
@@ -60,7 +61,7 @@ func New(conn net.PacketConn, options Options) (*Socket, error) {
 	case addr.Is4():
 		s.families = ipv4
 	case addr.IsUnspecified():
-		s.families = ipv4 | ipv6 // unless the system says otherwise
+		s.families = ipv4 | ipv6 // unless the system denies it
 	default:
 		s.families = ipv6
 	}
@@ -75,7 +76,8 @@ func localOf(conn net.PacketConn) netip.AddrPort {
 	return local
 }
 
-// addrPort is an address of a conn in the form that this package uses: IPv4 is never embedded in IPv6.
+// addrPort returns an address of a conn with IPv4-mapped IPv6 as IPv4, and reports whether it is
+// valid.
 func addrPort(a net.Addr) (netip.AddrPort, bool) {
 	var ap netip.AddrPort
 	switch a := a.(type) {
@@ -88,7 +90,7 @@ func addrPort(a net.Addr) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), ap.IsValid()
 }
 
-// readOne reads one datagram. The sender is invalid if the conn names none that can be answered.
+// readOne reads one datagram. The sender is invalid if the conn returns no usable address.
 func (s *Socket) readOne(b []byte) (n int, from netip.AddrPort, err error) {
 	if s.packets == nil {
 		n, from, err = s.conn.ReadFromUDPAddrPort(b)

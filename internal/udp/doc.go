@@ -1,34 +1,39 @@
-// Package udp reads and writes UDP datagrams in batches, with as few system calls as the operating system allows.
+// Package udp reads and writes UDP datagrams in batches, with as few system calls as the operating
+// system allows. It is the only package that depends on the operating system's sockets.
 //
-// It is the one place that knows what the operating system can do. On Linux a read takes up to 8 messages in one
-// recvmmsg, each of them possibly a run of datagrams that the kernel has merged (UDP_GRO), and a write hands over runs of equally
-// large datagrams as one message each (UDP_SEGMENT, "GSO"), many messages in one sendmmsg. What the kernel or a
-// network device refuses is noticed at run time, and what was refused is sent one by one. Elsewhere it is
+// On Linux, a read takes up to 8 messages in one recvmmsg, each of which may be a run of datagrams
+// that the kernel has merged (UDP_GRO). A write passes runs of equally large datagrams as one
+// message each (UDP_SEGMENT, GSO), and many messages in one sendmmsg. The package detects at run
+// time what the kernel or a network device rejects, and sends that one by one. Other systems take
 // one datagram a call, behind the same API.
 //
 //	s, err := udp.Listen(netip.MustParseAddrPort("192.0.2.1:0"), udp.Options{})
-//	go s.Serve(func(b *udp.Batch) {
-//		var w link.Outbound
-//		for i := range b.Len() {
-//			packet, from := b.At(i)
-//			w.Commit(append(w.Reserve(len(packet)), packet...), from) // an echo
+//	go s.Serve(func(in *link.Inbound) {
+//		var out link.Outbound
+//		for i := range in.Len() {
+//			packet, from := in.At(i)
+//			out.Commit(append(out.Reserve(len(packet)), packet...), from) // an echo
 //		}
-//		w.Flush(s)
+//		out.Flush(s)
 //	})
 //
-// [New] does the same over a conn that the program has. A socket that many connections share sends to any number of peers with one Flush:
-// each run of datagrams to one of them is a message, 64 messages are a system call.
+// [New] wraps an existing conn. A socket that many connections share sends to any number of peers
+// with one Flush: each run of datagrams to one peer is a message, and 64 messages are a system
+// call.
 //
-// An idle socket holds no buffers: a reader takes them from a pool when there is something to read, and a [link.Outbound]
-// gives them back when it is flushed.
+// An idle socket holds no buffers: a reader takes them from a pool when there is something to read,
+// and a [link.Outbound] returns them when it is flushed.
 //
-// Datagrams are never fragmented (the DF bit is set where the system knows how), and the kernel's own
-// estimate of the path MTU is not used, as DTLS and SCTP find theirs themselves
-// (https://www.rfc-editor.org/rfc/rfc8899.html). A socket of Listen that is bound to an IPv6 address does not speak IPv4.
+// Datagrams are never fragmented: the DF bit is set where the system has an option for it. The
+// kernel's own estimate of the path MTU is not used, because DTLS and SCTP find theirs (RFC 8899).
+// A socket of Listen that is bound to an IPv6 address does not speak IPv4.
 //
-// What it costs: CPU time in ns per 1,200-byte datagram over loopback, both ends and the wake-up of the receiver together, by how many
-// datagrams a Flush has (median of three; 2-core Linux 6.18 virtual machine, Go 1.26). Of the 217, about 160 are the kernel's. Loopback does not split
-// what is sent as one message, so the last line is GRO's best case.
+// # Costs
+//
+// The table has the CPU time in ns for each 1,200-byte datagram over loopback, of both ends and the
+// wake-up of the receiver, by the number of datagrams of a Flush: medians of three runs on a 2-core
+// Linux 6.18 virtual machine with Go 1.26. Of the 217 ns, the kernel takes about 160. Loopback does
+// not split what is sent as one message, so that the last line is the best case of GRO.
 //
 //	go test -run - -bench Loopback -benchtime 0.4s -count 3 ./internal/udp/
 //
@@ -38,5 +43,8 @@
 //	and GSO                  10,083    1,967    1,315    1,304
 //	and GRO                   9,406    1,080      317      217
 //
-// Left out: connected sockets, multicast, ECN and receive time stamps, which nothing above needs.
+// # Not implemented
+//
+// There are no connected sockets, multicast, ECN, or receive time stamps: no layer above needs
+// them.
 package udp

@@ -4,7 +4,7 @@ package udp
 
 import "golang.org/x/sys/unix"
 
-// setDontFragment does its best: old versions of these systems do not know the option.
+// setDontFragment sets the DF bit. It ignores the error of old systems without the option.
 func (s *Socket) setDontFragment() error {
 	level, option := unix.IPPROTO_IP, unix.IP_DONTFRAG
 	if s.local.Addr().Is6() {

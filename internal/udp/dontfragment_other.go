@@ -2,5 +2,5 @@
 
 package udp
 
-// setDontFragment does nothing: this system has no option for it.
+// setDontFragment has no effect: this system has no option for it.
 func (s *Socket) setDontFragment() error { return nil }

@@ -2,7 +2,8 @@ package udp
 
 import "golang.org/x/sys/windows"
 
-// setDontFragment does its best: versions before Windows 10 2004 do not know the option.
+// setDontFragment sets the DF bit. It ignores the error of versions before Windows 10 2004, which
+// lack the option.
 func (s *Socket) setDontFragment() error {
 	level, option := windows.IPPROTO_IP, windows.IP_MTU_DISCOVER
 	if s.local.Addr().Is6() {

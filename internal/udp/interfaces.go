@@ -6,20 +6,23 @@ import (
 	"net/netip"
 )
 
-// AddressFilter says which of the host's addresses Interfaces returns.
+// AddressFilter selects addresses of the host.
 type AddressFilter struct {
-	// Bind restricts them: to this one address, or to the IPv4 or IPv6 ones if it is 0.0.0.0 or ::. The zero Addr does not restrict.
+	// Bind restricts them to this address, or to all IPv4 or IPv6 addresses if it is 0.0.0.0 or ::.
+	// The zero Addr does not restrict them.
 	Bind netip.Addr
 	// Loopback includes the loopback addresses if there are no others.
 	Loopback bool
 }
 
-// Interfaces returns the addresses of this host that others can send to, in the order of the system: unicast addresses of interfaces that are up and
-// running. Link-local IPv6 addresses are left out, as they are of no use without knowing the peer's link, and link-local IPv4 ones
-// unless there are no others. Deprecated and temporary IPv6 addresses cannot be told from the others portably; they are included.
-// https://www.rfc-editor.org/rfc/rfc8445.html#section-5.1.1.1
+// Interfaces returns the addresses of this host that others can send to, in the order of the
+// system: the unicast addresses of interfaces that are up and running, as in RFC 8445, section
+// 5.1.1.1. It omits link-local IPv6 addresses, which are useful only on a known link, and
+// link-local IPv4 addresses unless there are no others. It includes deprecated and temporary IPv6
+// addresses, which cannot be distinguished portably.
 //
-// An address given to bind to is returned without asking whether the host has it: Listen will tell.
+// A specific address in filter.Bind is returned without a look at the host; Listen fails if the
+// host does not have it. Other errors wrap those of package net.
 func Interfaces(filter AddressFilter) ([]netip.Addr, error) {
 	bind := filter.Bind.Unmap()
 	if bind.IsValid() && !bind.IsUnspecified() {
@@ -27,7 +30,7 @@ func Interfaces(filter AddressFilter) ([]netip.Addr, error) {
 	}
 	all, err := systemAddresses()
 	if err != nil {
-		// Android forbids to list the interfaces.
+		// Android forbids listing the interfaces.
 		all = routeAddresses()
 		if len(all) == 0 {
 			return nil, fmt.Errorf("udp: list interfaces: %w", err)
@@ -36,7 +39,7 @@ func Interfaces(filter AddressFilter) ([]netip.Addr, error) {
 	return choose(all, bind, filter.Loopback), nil
 }
 
-// choose picks from all the host's addresses.
+// choose selects from all addresses of the host.
 func choose(all []netip.Addr, bind netip.Addr, loopback bool) []netip.Addr {
 	var usable, linkLocal, loopbacks []netip.Addr
 	seen := make(map[netip.Addr]bool, len(all))
@@ -78,7 +81,7 @@ func systemAddresses() ([]netip.Addr, error) {
 		}
 		addresses, err := interfaces[i].Addrs()
 		if err != nil {
-			continue // it has just gone
+			continue // the interface has just disappeared
 		}
 		for _, address := range addresses {
 			if prefix, ok := address.(*net.IPNet); ok {
@@ -91,8 +94,9 @@ func systemAddresses() ([]netip.Addr, error) {
 	return all, nil
 }
 
-// routeAddresses asks for the addresses from which the host would send to the internet. Nothing is sent: the
-// destinations are documentation addresses (RFC 5737, RFC 3849), and connecting a UDP socket only looks up the route.
+// routeAddresses returns the addresses from which the host would send to the internet. It sends
+// nothing: the destinations are documentation addresses (RFC 5737, RFC 3849), and connecting a UDP
+// socket only looks up the route.
 func routeAddresses() []netip.Addr {
 	var all []netip.Addr
 	for _, to := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {

@@ -8,8 +8,9 @@ import (
 	"slices"
 )
 
-// ListenPort binds a socket to an address and any free port of the range from first to last, both included. The search starts at a random one, so
-// that ports are not reused at once. first 0 leaves the choice to the system. If all are taken, the error wraps the system's.
+// ListenPort binds a socket to an address and a free port from first to last, both included, or any
+// port if first is 0. The search starts at a random port, so that ports are not reused immediately.
+// If all ports are taken, the error wraps that of the system.
 func ListenPort(addr netip.Addr, first, last uint16, options Options) (*Socket, error) {
 	if first == 0 {
 		return Listen(netip.AddrPortFrom(addr, 0), options)

@@ -4,5 +4,6 @@ package udp
 
 import "syscall"
 
-// portTaken are the errors of a bind that may succeed with another port: EACCES is what a privileged one gives.
+// portTaken are the errors of a bind that may succeed with another port. EACCES is that of a
+// privileged port.
 var portTaken = []error{syscall.EADDRINUSE, syscall.EACCES}

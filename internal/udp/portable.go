@@ -10,11 +10,13 @@ import (
 )
 
 const (
-	// maxDatagram is the largest datagram that is received one by one: a jumbo frame. Larger ones are cut or lost. The buffer of this
-	// size is held while waiting, as only some systems can tell beforehand that there is something to read.
+	// maxDatagram is the size of the largest datagram that is received one by one: a jumbo frame.
+	// Larger ones are truncated or lost. The buffer is held while waiting, because only some
+	// systems can wait without one.
 	maxDatagram = 9216
 
-	// maxReadErrors in succession end Serve, which otherwise would spin on a broken socket.
+	// maxReadErrors is the number of successive errors that end Serve, so that a broken socket does
+	// not cause a busy loop.
 	maxReadErrors = 100
 )
 
@@ -42,8 +44,8 @@ func (s *Socket) servePortable(handle func(*link.Inbound)) error {
 	}
 }
 
-// sendPortable writes one datagram a call. A conn that is not the system's may wait in each, and therefore is written to by a goroutine of
-// its own.
+// sendPortable writes one datagram a call. The calls of a conn that is not a kernel socket may
+// block, and are therefore made by a goroutine of the backlog.
 func (s *Socket) sendPortable(datagrams []link.Datagram) error {
 	if s.closed.Load() {
 		return fmt.Errorf("udp: send: %w", net.ErrClosed)

@@ -11,15 +11,16 @@ import (
 )
 
 const (
-	// readMessages is how many messages one recvmmsg takes. With GRO each can be 64 datagrams. Without it more would gain
-	// little, as the path through the kernel is what costs: see the table in the package documentation.
+	// readMessages is the number of messages of one recvmmsg. With GRO, each can be 64 datagrams.
+	// Without GRO, more messages would gain little, because the path through the kernel dominates:
+	// see the table in the package documentation.
 	readMessages = 8
 
-	// readMessageSize holds the largest UDP datagram and the largest run that GRO makes.
+	// readMessageSize is the room for the largest UDP datagram or run of GRO.
 	readMessageSize = 1 << 16
 )
 
-// readBuffers are what one recvmmsg fills. Only the pages that are written to take memory.
+// readBuffers are the buffers of one recvmmsg. Only pages that are written take memory.
 type readBuffers struct {
 	messages [readMessages]unix.Mmsghdr
 	iovecs   [readMessages]unix.Iovec
@@ -29,7 +30,7 @@ type readBuffers struct {
 	batch    link.Inbound
 }
 
-// control32 is room for the control messages of a read.
+// control32 is the room for the control messages of a read.
 type control32 struct {
 	header unix.Cmsghdr
 	data   [32]byte
@@ -50,7 +51,7 @@ var readPool = sync.Pool{New: func() any {
 	return b
 }}
 
-// prepare undoes what the kernel has written to a message header.
+// prepare resets the fields of a message header that the kernel has written.
 func (b *readBuffers) prepare(i int) {
 	h := &b.messages[i].Hdr
 	h.Namelen = unix.SizeofSockaddrInet6
@@ -64,13 +65,14 @@ type reader struct {
 	buffers *readBuffers // after a successful read
 	n       int          // messages in it
 	errno   unix.Errno
-	try     func(fd uintptr) bool // r.read, made once
+	try     func(fd uintptr) bool // r.read, allocated once
 
-	lastName sockaddr // the sender seen last, and its address
+	lastName sockaddr // the last sender, and its address
 	last     netip.AddrPort
 }
 
-// read is called when there may be something to read. It returns false to wait, and holds no buffers then.
+// read reads messages when the socket may be readable. It returns false to wait, and then holds no
+// buffers.
 func (r *reader) read(fd uintptr) bool {
 	b := readPool.Get().(*readBuffers)
 	for {
@@ -99,7 +101,7 @@ func (s *Socket) serve(handle func(*link.Inbound)) error {
 			return err
 		}
 		if r.errno != 0 {
-			// An ICMP message's error, or the system is out of memory for the moment.
+			// ICMP has reported an error, or the system is short of memory.
 			if failures++; failures == maxReadErrors {
 				return r.errno
 			}
@@ -118,7 +120,7 @@ func (s *Socket) serve(handle func(*link.Inbound)) error {
 	}
 }
 
-// split makes a batch of the messages.
+// split fills the batch with the datagrams of the messages.
 func (r *reader) split(b *readBuffers) {
 	b.batch.Reset()
 	for i := range r.n {
@@ -136,7 +138,8 @@ func (r *reader) split(b *readBuffers) {
 	}
 }
 
-// from is the sender's address. Packets come in runs of one sender, so the last one is remembered.
+// from returns the address of a sender. Packets come in runs of one sender, so that the last one is
+// cached.
 func (r *reader) from(name *sockaddr) netip.AddrPort {
 	if name.raw.Family == unix.AF_INET {
 		clear((*[unix.SizeofSockaddrInet6]byte)(unsafe.Pointer(name))[unix.SizeofSockaddrInet4:])
@@ -148,9 +151,9 @@ func (r *reader) from(name *sockaddr) netip.AddrPort {
 	return r.last
 }
 
-// segmentSize is the size of the datagrams that message i is made of, 0 if it is one.
+// segmentSize returns the size of the datagrams merged in message i, or 0 if it is one datagram.
 func (b *readBuffers) segmentSize(i int) int {
-	// The kernel writes this one control message only, as no other was asked for.
+	// The kernel writes only this control message, because no other was requested.
 	c := &b.controls[i]
 	length := int(b.messages[i].Hdr.Controllen)
 	if length < unix.CmsgLen(2) || c.header.Level != unix.SOL_UDP || c.header.Type != unix.UDP_GRO {

@@ -13,42 +13,43 @@ import (
 )
 
 const (
-	// writeMessages is how many messages one sendmmsg gets.
+	// writeMessages is the number of messages of one sendmmsg.
 	writeMessages = 64
 
-	// maxSegments and maxSegmentBytes are the kernel's limits for one message that it is to cut into datagrams:
-	// UDP_MAX_SEGMENTS, and the largest IPv4 datagram's payload.
+	// maxSegments and maxSegmentBytes are the kernel's limits of a message to be segmented:
+	// UDP_MAX_SEGMENTS, and the largest payload of a UDP datagram over IPv4.
 	maxSegments     = 64
 	maxSegmentBytes = 65507
 
-	// maxGSORefusals is after how many runs that were refused as one message, but not one by one, segmentation
-	// is no longer tried on a socket.
+	// maxGSORefusals is the number of runs, rejected as one message and accepted one by one, after
+	// which a socket no longer uses segmentation.
 	maxGSORefusals = 3
 
-	// maxResends is how often a datagram is tried again when the error may be an older datagram's.
+	// maxResends bounds the attempts to send a datagram again whose error may be that of an older
+	// one.
 	maxResends = 2
 )
 
-// control16 is the control message that asks for segmentation.
+// control16 is the control message that requests segmentation.
 type control16 struct {
 	header unix.Cmsghdr
 	size   uint16
 	_      [6]byte
 }
 
-// A sender is the state of one Flush: the datagrams, and the messages made of some of them.
+// A sender is the state of one Send: the datagrams, and the messages made of some of them.
 type sender struct {
 	socket    *Socket
 	datagrams []link.Datagram
-	next      int // first datagram that is not in a message yet
+	next      int // the first datagram that is not in a message yet
 	sent      int // datagrams sent
 	calls     int
 	failed    *SendError
-	try       func(fd uintptr) bool // w.write, made once
+	try       func(fd uintptr) bool // w.write, allocated once
 
 	oneByOne int  // datagrams below this index are not merged
 	blocked  bool // the system has no room
-	refused  bool // those were refused as one message, and none of them since
+	refused  bool // those were rejected as one message, and none of them since
 	resends  int  // of the message at done
 
 	made, done int // messages made, and those of them that are sent or given up
@@ -59,7 +60,7 @@ type sender struct {
 	controls   [writeMessages]control16
 }
 
-// A run is the datagrams that make one message.
+// A run is the datagrams of one message.
 type run struct {
 	first, count int
 }
@@ -79,7 +80,7 @@ var senderPool = sync.Pool{New: func() any {
 	return w
 }}
 
-// send sends what the system has room for, and keeps the rest.
+// send sends the datagrams for which the system has room, and queues the rest.
 func (s *Socket) send(datagrams []link.Datagram) error {
 	if s.packets != nil {
 		return s.sendPortable(datagrams)
@@ -97,7 +98,7 @@ func (s *Socket) send(datagrams []link.Datagram) error {
 	return err
 }
 
-// drain sends the backlog, waiting for room in the system.
+// drain sends the backlog and waits for room in the system.
 func (s *Socket) drain() {
 	b := &s.backlog
 	var waiters []func()
@@ -118,7 +119,7 @@ func (s *Socket) drain() {
 		waiters = b.clear()
 		return true
 	})
-	if err != nil { // closed
+	if err != nil { // the socket is closed
 		b.mu.Lock()
 		waiters = b.clear()
 		b.mu.Unlock()
@@ -128,8 +129,8 @@ func (s *Socket) drain() {
 	}
 }
 
-// trySend sends datagrams until the system has no room, and returns how many are sent or given up. write calls what it is
-// given with the file descriptor.
+// trySend sends datagrams until the system has no room, and returns the number of those sent or
+// given up. write calls its argument with the file descriptor.
 func (s *Socket) trySend(datagrams []link.Datagram, write func(func(fd uintptr) bool) error) (n int, err error) {
 	w := senderPool.Get().(*sender)
 	w.socket, w.datagrams = s, datagrams
@@ -145,7 +146,7 @@ func (s *Socket) trySend(datagrams []link.Datagram, write func(func(fd uintptr) 
 	return n, s.sendResult(failed, err)
 }
 
-// unsent returns the index of the first datagram that was not sent and not given up.
+// unsent returns the index of the first datagram that was neither sent nor given up.
 func (w *sender) unsent() int {
 	if w.done < w.made {
 		return w.runs[w.done].first
@@ -170,7 +171,8 @@ func (w *sender) reset() {
 	w.refused, w.blocked = false, false
 }
 
-// write sends until all is done or the system has no room. It never asks to be called again when there is.
+// write sends until no datagram is left or the system has no room. It always returns true: it does
+// not wait for room.
 func (w *sender) write(fd uintptr) bool {
 	for {
 		for w.done == w.made {
@@ -197,7 +199,7 @@ func (w *sender) write(fd uintptr) bool {
 	}
 }
 
-// send hands over the next messages, and returns how many the system has taken.
+// send passes the next messages to the system, and returns the number that it has accepted.
 func (w *sender) send(fd uintptr) (n int, errno unix.Errno) {
 	if w.socket.os.batch {
 		return w.socket.os.calls.sendmmsg(fd, w.messages[w.done:w.made])
@@ -208,8 +210,8 @@ func (w *sender) send(fd uintptr) (n int, errno unix.Errno) {
 	return 1, 0
 }
 
-// makeMessages makes messages of the next datagrams: of a run of equally large ones to the same destination, the last of which
-// may be smaller, one.
+// makeMessages makes messages of the next datagrams. A run of datagrams of one size to one
+// destination, of which the last may be smaller, is one message.
 func (w *sender) makeMessages() {
 	os := &w.socket.os
 	segmentation := os.gso.Load()
@@ -246,7 +248,7 @@ func (w *sender) makeMessages() {
 	}
 }
 
-// extend finds how many datagrams from first on can be one message, and their size in all.
+// extend returns the number of datagrams from first on that form one message, and their total size.
 func (w *sender) extend(first int) (count, total int) {
 	size := len(w.datagrams[first].Data)
 	count, total = 1, size
@@ -271,7 +273,7 @@ func (w *sender) succeeded() {
 	w.done++
 	w.resends = 0
 	if w.refused && r.first+r.count >= w.oneByOne {
-		// All of them were taken one by one, so it was the segmentation that was refused.
+		// All of the run were accepted one by one: segmentation was rejected.
 		w.refused = false
 		if w.socket.os.gsoRefusals.Add(1) >= maxGSORefusals {
 			w.socket.os.gso.Store(false)
@@ -279,26 +281,27 @@ func (w *sender) succeeded() {
 	}
 }
 
-// refusedBy handles the error of the message at done. None of it was sent.
+// refusedBy handles the error of the message at done, of which nothing was sent.
 func (w *sender) refusedBy(errno unix.Errno) {
 	r := w.runs[w.done]
 	switch errno {
 	case unix.EIO, unix.EINVAL, unix.EMSGSIZE, unix.ENOPROTOOPT, unix.EOPNOTSUPP, unix.ENOBUFS, unix.ENOMEM:
-		// EIO: the device does not compute checksums. EINVAL: a datagram is too large for the path, or
-		// the kernel's limits are lower than ours. The others are not documented for segmentation; one by one is right for all.
+		// EIO: the device computes no checksums. EINVAL: a datagram is too large for the path, or
+		// the kernel's limits are lower. The other errors are not documented for segmentation.
+		// Sending one by one is right for all.
 		if r.count > 1 {
 			if errno == unix.EIO {
 				w.socket.os.gso.Store(false)
 			}
 			w.oneByOne = r.first + r.count
 			w.refused = errno != unix.EIO && errno != unix.ENOBUFS && errno != unix.ENOMEM
-			// The messages made after it are made again.
+			// The messages after it are made again.
 			w.next = r.first
 			w.made, w.done = 0, 0
 			return
 		}
 	case unix.ECONNREFUSED, unix.ECONNRESET:
-		// An ICMP message for an older datagram. Telling of it has cleared the error.
+		// The error of an ICMP message for an older datagram, which this call has cleared.
 		if w.resends < maxResends {
 			w.resends++
 			return

@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sockaddr is room for the kernel's form of an IPv4 or IPv6 endpoint. The family is the socket's: to one of IPv6 that
-// speaks IPv4 as well, an IPv4 endpoint is an IPv6 one that embeds it.
+// A sockaddr is the kernel's form of an IPv4 or IPv6 endpoint. The family is that of the socket: on
+// an IPv6 socket that also speaks IPv4, an IPv4 endpoint is IPv4-mapped.
 type sockaddr struct {
 	raw unix.RawSockaddrInet6
 }
 
-// port is the port in network byte order, whatever the host's.
+// port returns a view of the port, which is in network byte order.
 func port(p *uint16) *[2]byte { return (*[2]byte)(unsafe.Pointer(p)) }
 
-// set writes an endpoint and returns the length of its form.
+// set stores an endpoint and returns the length of its form.
 func (a *sockaddr) set(ap netip.AddrPort, inet6 bool, zones *zones) uint32 {
 	addr := ap.Addr()
 	if !inet6 {
@@ -40,7 +40,7 @@ func (a *sockaddr) set(ap netip.AddrPort, inet6 bool, zones *zones) uint32 {
 	return unix.SizeofSockaddrInet6
 }
 
-// addrPort reads an endpoint.
+// addrPort returns the endpoint.
 func (a *sockaddr) addrPort(zones *zones) netip.AddrPort {
 	p := port(&a.raw.Port)
 	number := uint16(p[0])<<8 | uint16(p[1])
@@ -54,11 +54,12 @@ func (a *sockaddr) addrPort(zones *zones) netip.AddrPort {
 	return netip.AddrPortFrom(addr, number)
 }
 
-// maxZones bounds the cache. An interface that comes after that many is looked up each time.
+// maxZones bounds the cache. Further interfaces are looked up each time.
 const maxZones = 64
 
-// zones remembers the interfaces' names and numbers, which the zone of a link-local address is one or the other of.
-// Looking them up takes several system calls. The zero value is ready. It may be used concurrently.
+// zones caches the names and numbers of interfaces, either of which may be the zone of a link-local
+// address. A lookup takes several system calls. The zero value is ready. It may be used
+// concurrently.
 type zones struct {
 	mu      sync.Mutex
 	names   map[uint32]string
@@ -84,7 +85,7 @@ func (z *zones) name(index uint32) string {
 	return name
 }
 
-// index is the number of a zone, 0 if there is none.
+// index returns the number of a zone, or 0 if there is none.
 func (z *zones) index(name string) uint32 {
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -97,7 +98,7 @@ func (z *zones) index(name string) uint32 {
 	} else if n, err := strconv.ParseUint(name, 10, 32); err == nil {
 		index = uint32(n)
 	} else {
-		return 0 // not remembered: the interface may come
+		return 0 // not cached: the interface may appear
 	}
 	if z.indices == nil {
 		z.indices = make(map[string]uint32)

@@ -7,20 +7,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// osSocket is what Linux adds to a socket. It is the zero value for a conn that is not the operating system's.
+// osSocket is the part of a socket that is specific to Linux. It is zero for a conn that is not a
+// kernel socket.
 type osSocket struct {
 	raw   syscall.RawConn
-	inet6 bool // the socket's own family
+	inet6 bool // the family of the socket is IPv6
 	batch bool // recvmmsg and sendmmsg are in use
 	gso   atomic.Bool
 	gro   bool
-	// gsoRefusals counts runs that were refused as one message and taken one by one.
+	// gsoRefusals counts runs that the system has rejected as one message and accepted one by one.
 	gsoRefusals atomic.Int32
 	zones       zones
 	calls       calls
 }
 
-// configure sets the socket up. keepLarger leaves buffers alone that are larger than asked for.
+// configure sets the options of the socket. With keepLarger, it does not shrink buffers.
 func (s *Socket) configure(options Options, keepLarger bool) error {
 	raw, err := s.conn.SyscallConn()
 	if err != nil {
@@ -35,8 +36,8 @@ func (s *Socket) configure(options Options, keepLarger bool) error {
 		s.findFamilies(f)
 		s.setBuffer(f, unix.SO_RCVBUF, unix.SO_RCVBUFFORCE, options.ReadBuffer, keepLarger)
 		s.setBuffer(f, unix.SO_SNDBUF, unix.SO_SNDBUFFORCE, options.WriteBuffer, keepLarger)
-		// "PROBE" sets the DF bit and ignores the path MTU that the kernel has learned, so that larger
-		// packets can find out whether the path takes them. A sandbox without the option is no reason to fail.
+		// IP_PMTUDISC_PROBE sets the DF bit and ignores the path MTU that the kernel has learned,
+		// so that larger packets can probe the path. A sandbox without the option is no error.
 		if s.families&ipv4 != 0 {
 			_ = s.os.calls.setsockoptInt(f, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
 		}
@@ -47,8 +48,8 @@ func (s *Socket) configure(options Options, keepLarger bool) error {
 		if !s.os.batch {
 			return
 		}
-		// Kernels before 4.18 and 5.0 do not know these options. They would silently ignore the
-		// control message that asks for segmentation, so sending one is no way to find out.
+		// Kernels before 4.18 and 5.0 lack these options. They ignore the control message that
+		// requests segmentation, so that sending one would not reveal it.
 		if !options.NoGSO {
 			_, err := s.os.calls.getsockoptInt(f, unix.SOL_UDP, unix.UDP_SEGMENT)
 			s.os.gso.Store(err == nil)
@@ -59,7 +60,7 @@ func (s *Socket) configure(options Options, keepLarger bool) error {
 	})
 }
 
-// findFamilies asks the system what the address of a conn that somebody else has bound does not tell.
+// findFamilies determines the families of a conn, which its address does not show.
 func (s *Socket) findFamilies(fd int) {
 	name, err := unix.Getsockname(fd)
 	if err != nil {
@@ -75,12 +76,13 @@ func (s *Socket) findFamilies(fd int) {
 	}
 }
 
-// setBuffer asks for the size of a buffer. The FORCE variants exceed net.core.rmem_max and wmem_max and need CAP_NET_ADMIN.
+// setBuffer requests the size of a buffer. The FORCE options exceed net.core.rmem_max and wmem_max,
+// and need CAP_NET_ADMIN.
 func (s *Socket) setBuffer(fd, option, force, size int, keepLarger bool) {
 	if size <= 0 {
 		return
 	}
-	// The kernel doubles what it is asked for, to account for its own structures.
+	// The kernel doubles the requested size, for its own structures.
 	if now, err := s.os.calls.getsockoptInt(fd, unix.SOL_SOCKET, option); keepLarger && err == nil && now/2 >= size {
 		return
 	}

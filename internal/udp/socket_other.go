@@ -8,12 +8,13 @@ import (
 	"github.com/rtcstack/rtcstack/internal/link"
 )
 
-// osSocket is what the operating system adds to a socket.
+// osSocket is the part of a socket that is specific to the operating system.
 type osSocket struct {
-	readBuffer, writeBuffer int // as asked for
+	readBuffer, writeBuffer int // the sizes requested
 }
 
-// configure sets the socket up. What size the buffers have is not known on this system, so that keepLarger can do nothing.
+// configure sets the options of the socket. The present sizes of the buffers are unknown on this
+// system, so that keepLarger has no effect.
 func (s *Socket) configure(options Options, _ bool) error {
 	s.growBuffers(options.ReadBuffer, options.WriteBuffer)
 	s.os = osSocket{options.ReadBuffer, options.WriteBuffer}
@@ -26,8 +27,8 @@ func (s *Socket) serve(handle func(*link.Inbound)) error { return s.servePortabl
 
 func (s *Socket) send(datagrams []link.Datagram) error { return s.sendPortable(datagrams) }
 
-// growBuffers asks for socket buffers by the portable calls. Some systems refuse what is too much instead
-// of granting what they can, so it goes down until they agree.
+// growBuffers requests the sizes of the buffers by portable calls. Some systems reject a size that
+// is too large instead of limiting it; growBuffers then tries smaller ones.
 func (s *Socket) growBuffers(read, write int) {
 	for ; read > 0 && s.conn.SetReadBuffer(read) != nil; read /= 2 {
 	}

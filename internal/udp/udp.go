@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,55 +12,58 @@ import (
 	"github.com/rtcstack/rtcstack/internal/link"
 )
 
-// DefaultBuffer is the size that is asked for each of the two socket buffers. With Linux's own default of 208 KiB
-// a receiver at full speed loses more than a hundred datagrams a second whenever it is not scheduled
-// for a moment, and each loss halves the sender's congestion window.
+// DefaultBuffer is the default size of each of the two socket buffers, in bytes. With Linux's own
+// default of 208 KiB, a receiver at full speed loses more than a hundred datagrams a second
+// whenever it is not scheduled for a moment, and each loss halves the sender's congestion window.
 const DefaultBuffer = 4 << 20
 
-// Options of a socket. The zero value is right but for tests.
+// Options configures a socket. The zero value is for all uses but tests.
 type Options struct {
-	// ReadBuffer and WriteBuffer are the sizes of the kernel's buffers in bytes; 0: DefaultBuffer, negative: the system's
-	// default. The system may grant less.
+	// ReadBuffer and WriteBuffer are the sizes of the kernel's buffers in bytes: 0 for
+	// DefaultBuffer, negative for the system's default. The system may grant less.
 	ReadBuffer, WriteBuffer int
 
-	// What not to use although it is there. NoBatch is one datagram a system call and implies the other two.
+	// NoGSO and NoGRO disable segmentation and its reverse where the system has them. NoBatch
+	// disables both, and calls with several datagrams.
 	NoBatch, NoGSO, NoGRO bool
 }
 
-// Stats are a socket's counters.
+// Stats are the counters of a socket.
 type Stats struct {
-	ReadCalls  int64 // system calls that brought datagrams
+	ReadCalls  int64 // system calls that have returned datagrams
 	Received   int64 // datagrams
-	WriteCalls int64 // system calls that took datagrams or refused one
-	Sent       int64 // datagrams that the system took
-	Unsent     int64 // datagrams that it refused
-	Dropped    int64 // datagrams that found the system and the socket's backlog full
+	WriteCalls int64 // system calls that have accepted or rejected datagrams
+	Sent       int64 // datagrams that the system has accepted
+	Unsent     int64 // datagrams that the system has rejected
+	Dropped    int64 // datagrams for which neither the system nor the backlog had room
 
-	Batch, GSO, GRO bool // what is in use
+	Batch, GSO, GRO bool // in use
 }
 
-// SendError says that datagrams could not be sent, those to one destination or some of them. The socket
-// works on, and what was to be sent to other destinations was sent.
+// SendError reports datagrams that could not be sent, to one destination or several. The socket
+// remains usable, and datagrams to other destinations were sent.
 type SendError struct {
-	To    netip.AddrPort // the first that failed
-	Count int            // datagrams not sent, in all
-	Err   error          // of the first: a syscall.Errno, or an error of package net
+	To    netip.AddrPort // of the first one
+	Count int            // datagrams not sent
+	Err   error          // of the first one: a syscall.Errno, an error of package net, or ErrAddressFamily
 }
 
 func (e *SendError) Error() string {
 	return fmt.Sprintf("udp: send to %v: %v (datagrams not sent: %d)", e.To, e.Err, e.Count)
 }
 
-// Unwrap returns the operating system's error.
+// Unwrap returns Err.
 func (e *SendError) Unwrap() error { return e.Err }
 
-// ErrAddressFamily is in a [SendError] if the destination is not of the family that the socket is bound to.
+// ErrAddressFamily is in a [SendError] whose destination has another address family than the
+// socket.
 var ErrAddressFamily = errors.New("destination of another address family")
 
-// Socket is a bound UDP socket. Its methods may be called concurrently, Serve once.
+// Socket is a bound UDP socket. Create it with [Listen], [ListenPort] or [New]. The methods may be
+// called concurrently, but Serve only once.
 type Socket struct {
 	conn     *net.UDPConn
-	packets  net.PacketConn // in the place of conn, a conn of another kind
+	packets  net.PacketConn // in place of conn, if that is not a kernel socket
 	local    netip.AddrPort
 	families families
 	os       osSocket
@@ -70,8 +74,8 @@ type Socket struct {
 	readCalls, received, writeCalls, sentCount, unsent, dropped atomic.Int64
 }
 
-// Listen binds a socket to an address of this host, or to an unspecified one, and a port (0: any). An IPv6 link-local address needs its zone.
-// Errors are those of package net, wrapped.
+// Listen binds a socket to an address of this host, or to an unspecified one, and a port (0 for
+// any). An IPv6 link-local address needs its zone. The errors wrap those of package net.
 func Listen(addr netip.AddrPort, options Options) (*Socket, error) {
 	if !addr.Addr().IsValid() {
 		return nil, errors.New("udp: listen: no address")
@@ -98,21 +102,17 @@ func Listen(addr netip.AddrPort, options Options) (*Socket, error) {
 	return s, nil
 }
 
-// complete puts the defaults in.
+// complete sets the defaults.
 func (o Options) complete() Options {
-	if o.ReadBuffer == 0 {
-		o.ReadBuffer = DefaultBuffer
-	}
-	if o.WriteBuffer == 0 {
-		o.WriteBuffer = DefaultBuffer
-	}
+	o.ReadBuffer = cmp.Or(o.ReadBuffer, DefaultBuffer)
+	o.WriteBuffer = cmp.Or(o.WriteBuffer, DefaultBuffer)
 	return o
 }
 
-// LocalAddr is the address that the socket is bound to, with the port that the system has chosen.
+// LocalAddr returns the bound address, with the port that the system has chosen.
 func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
 
-// Close closes the socket. Serve returns, Send returns an error, and what is kept for later is dropped.
+// Close closes the socket: Serve returns, Send fails, and the datagrams of the backlog are dropped.
 func (s *Socket) Close() error {
 	if s.closed.Swap(true) {
 		return nil
@@ -123,8 +123,9 @@ func (s *Socket) Close() error {
 	return s.conn.Close()
 }
 
-// Serve reads datagrams and calls handle with each batch of them, until the socket is closed: it returns nil then. The batch and its
-// datagrams are valid during the call; handle may change the datagrams' bytes. Errors that concern single datagrams, as those that ICMP brings, are ignored.
+// Serve reads datagrams and calls handle with each batch of them, until the socket is closed; then
+// it returns nil. A batch and its datagrams are valid during the call; handle may modify their
+// bytes. Serve ignores errors that concern single datagrams, such as those reported by ICMP.
 func (s *Socket) Serve(handle func(*link.Inbound)) error {
 	err := s.serve(handle)
 	if s.closed.Load() {
@@ -133,24 +134,24 @@ func (s *Socket) Serve(handle func(*link.Inbound)) error {
 	return fmt.Errorf("udp: receive on %v: %w", s.local, err)
 }
 
-// Send sends datagrams, in their order but for what is kept for later, see Congested. It does not wait. Its error is a *[SendError] if
-// some could not be sent, and another one if the socket is closed.
+// Send sends datagrams in order, except for those that are queued: see Congested. It does not
+// block. The error is a *[SendError] if some could not be sent, or wraps net.ErrClosed.
 func (s *Socket) Send(o *link.Outbound) error { return s.send(o.Datagrams()) }
 
 // Transport returns link.UDP.
 func (s *Socket) Transport() link.Transport { return link.UDP }
 
-// PathTo returns the way to a peer, which has no headroom.
+// PathTo returns the path to a peer. It has no headroom.
 func (s *Socket) PathTo(remote netip.AddrPort) link.Path {
 	return link.Path{Link: s, Remote: remote, To: remote, Overhead: link.IPUDPHeaders}
 }
 
-// Frame does nothing.
+// Frame has no effect.
 func (s *Socket) Frame(*link.Path, []byte, []byte) {}
 
 var _ link.Link = (*Socket)(nil)
 
-// Stats returns the socket's counters.
+// Stats returns the counters of the socket.
 func (s *Socket) Stats() Stats {
 	st := Stats{
 		ReadCalls:  s.readCalls.Load(),

@@ -1,20 +1,23 @@
-// Package simnet puts real goroutines on a simulated network: hosts of a [netsim.Network] whose links are those of package link, in the
-// virtual time of testing/synctest. Whole connections run on it as on the network of the operating system, with every packet lost,
-// delayed, reordered or translated as the seed says, and come out the same each time.
+// Package simnet runs real goroutines on a simulated network: the links of its hosts are those of
+// package link, and time is the virtual time of package testing/synctest. Whole connections run as
+// on the network of the operating system, while packets are lost, delayed, reordered and translated
+// as the seed determines, and every run of a seed is the same.
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		w := simnet.New(seed)
 //		defer w.Close()
-//		a := w.Host(netsim.Interface{Addr: netip.MustParseAddr("10.0.0.2"), Behind: w.Network.AddNAT(…)})
+//		nat := w.Network.AddNAT(netsim.FullCone(netip.MustParseAddr("203.0.113.1")))
+//		a := w.Host(netsim.Interface{Addr: netip.MustParseAddr("10.0.0.2"), Behind: nat})
 //		… // a is an icenet.Network
 //	})
 //
 // # Why runs are the same
 //
-// One goroutine moves the simulation. What goroutines send at one instant it takes only when all of them wait for something, in the order of
-// the hosts, their links and what each has sent; so the dice of the network fall in the same order, however the goroutines were scheduled. It
-// delivers to one link after the other, and lets everything settle in between. For that it sleeps for a nanosecond, which is over when
-// nothing else can happen.
+// One goroutine runs the simulation. It takes the packets sent at one instant only when all other
+// goroutines are blocked, in the order of the hosts, of their links, and of Send. So the network
+// draws its random numbers in the same order, however the goroutines were scheduled. It delivers to
+// one link after the other, and waits between them until all goroutines are blocked again. To wait,
+// it sleeps for a nanosecond, which passes only when nothing else can run.
 package simnet
 
 import (
@@ -30,18 +33,18 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// firstPort is the first port that a host hands out.
+// firstPort is the first port that a host assigns.
 const firstPort = 50000
 
-// World is a simulated network in the time of a bubble of package synctest. Its Sim and Network are for the goroutine that made it, with
-// Do where packets are under way.
+// World is a simulated network in the virtual time of a synctest bubble. Sim and Network may be
+// used by the goroutine that called New, within Do while packets are in flight.
 type World struct {
 	Sim     *netsim.Sim
 	Network *netsim.Network
 
 	began time.Time
-	held  bool       // hosts do not hand over what they have to send
-	mu    sync.Mutex // guards the simulation and what is under way to it
+	held  bool       // the packets of the hosts are withheld from the simulation
+	mu    sync.Mutex // guards the simulation and everything on its way to it
 	hosts []*Host
 	names map[string][]netip.Addr
 	wake  chan struct{}
@@ -49,7 +52,7 @@ type World struct {
 	ended sync.WaitGroup
 }
 
-// New makes an empty network, and starts the goroutine that moves it.
+// New returns an empty network, and starts the goroutine that runs it.
 func New(seed uint64) *World {
 	sim := netsim.New(seed)
 	w := &World{
@@ -60,13 +63,13 @@ func New(seed uint64) *World {
 	return w
 }
 
-// Close stops the network. Nothing arrives any more.
+// Close stops the network. No more packets arrive.
 func (w *World) Close() {
 	close(w.done)
 	w.ended.Wait()
 }
 
-// Do calls f when no packet is being moved: to change links, or to detach a host.
+// Do calls f while no packet is being moved, so that f may change links.
 func (w *World) Do(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -74,14 +77,14 @@ func (w *World) Do(f func()) {
 	w.poke()
 }
 
-// Name makes a name known to the hosts' resolvers.
+// Name adds a name to the resolvers of all hosts.
 func (w *World) Name(name string, addrs ...netip.Addr) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.names[name] = addrs
 }
 
-// run moves the simulation along with the clock of the bubble.
+// run runs the simulation along with the clock of the bubble.
 func (w *World) run() {
 	timer := time.NewTimer(time.Hour)
 	for {
@@ -89,7 +92,7 @@ func (w *World) run() {
 		next, ok := w.Sim.Next()
 		w.mu.Unlock()
 		if !ok {
-			next = time.Hour // something is sent before, or nothing ever happens
+			next = time.Hour // a Send wakes it earlier
 		} else {
 			next = max(next-time.Since(w.began), 0)
 		}
@@ -106,10 +109,10 @@ func (w *World) run() {
 	}
 }
 
-// settle waits until all goroutines wait for something.
+// settle waits until all other goroutines of the bubble are blocked.
 func (w *World) settle() { time.Sleep(time.Nanosecond) }
 
-// step hands over what was sent, and moves the simulation to the present.
+// step passes the packets that were sent to the simulation, and advances it to the present.
 func (w *World) step() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,17 +128,17 @@ func (w *World) step() {
 			w.Sim.Poke(h)
 		}
 	}
-	w.advance() // links without delay
+	w.advance() // for links without delay
 }
 
-// advance moves the simulation to the present.
+// advance advances the simulation to the present.
 func (w *World) advance() {
 	if err := w.Sim.RunFor(time.Since(w.began) - w.Sim.Elapsed()); err != nil {
 		panic(err)
 	}
 }
 
-// deliver hands each link what has arrived on it.
+// deliver passes each link the packets that have arrived on it.
 func (w *World) deliver() {
 	for i := 0; ; i++ {
 		w.mu.Lock()
@@ -160,17 +163,17 @@ func (w *World) poke() {
 	}
 }
 
-// Host is a host of the network, and a network to those who run on it: an icenet.Network.
+// Host is a host of the network. It implements icenet.Network.
 type Host struct {
 	world       *World
 	attachments []*netsim.Attachment
 	addrs       []netip.Addr
 	links       []*Link // open ones, in the order of Listen
-	late        []late  // what links have sent that are closed
+	late        []late  // packets sent by links that are closed
 	port        uint16
 }
 
-// Host makes a host with the given interfaces.
+// Host returns a new host with the given interfaces.
 func (w *World) Host(interfaces ...netsim.Interface) *Host {
 	h := &Host{world: w, port: firstPort}
 	w.mu.Lock()
@@ -182,7 +185,7 @@ func (w *World) Host(interfaces ...netsim.Interface) *Host {
 	return h
 }
 
-// Attach gives the host one more interface, and Detach takes the n-th away, with its links, as when a network is gone.
+// Attach adds an interface to the host.
 func (h *Host) Attach(i netsim.Interface) *netsim.Attachment {
 	h.world.mu.Lock()
 	defer h.world.mu.Unlock()
@@ -195,17 +198,18 @@ func (h *Host) attach(i netsim.Interface) *netsim.Attachment {
 	return a
 }
 
-// Interfaces returns how many interfaces the host has.
+// Interfaces returns the number of interfaces.
 func (h *Host) Interfaces() int {
 	h.world.mu.Lock()
 	defer h.world.mu.Unlock()
 	return len(h.attachments)
 }
 
-// Attachment returns the n-th interface, whose links may be changed with Do.
+// Attachment returns the n-th interface. Its links may be changed within Do.
 func (h *Host) Attachment(n int) *netsim.Attachment { return h.attachments[n] }
 
-// Detach takes the n-th interface off the network. If tell is set, the readers of its links end with an error.
+// Detach removes the n-th interface from the network, as when a network is gone. With tell, Serve
+// of its links returns an error; otherwise they remain open, and nothing arrives on them.
 func (h *Host) Detach(n int, tell bool) {
 	h.world.mu.Lock()
 	h.attachments[n].Detach()
@@ -225,7 +229,7 @@ func (h *Host) Detach(n int, tell bool) {
 	}
 }
 
-// Addresses returns the addresses of the host's interfaces that bind admits.
+// Addresses returns the addresses of the host's interfaces, restricted by bind.
 func (h *Host) Addresses(bind netip.Addr, _ bool) ([]netip.Addr, error) {
 	h.world.mu.Lock()
 	defer h.world.mu.Unlock()
@@ -234,7 +238,8 @@ func (h *Host) Addresses(bind netip.Addr, _ bool) ([]netip.Addr, error) {
 	}), nil
 }
 
-// Listen opens a link. Ports of the range, or of all, are used one after the other.
+// Listen opens a link. Its port is the next free one from first on, or from that of the last Listen
+// on.
 func (h *Host) Listen(addr netip.Addr, first, _ uint16) (link.Link, error) {
 	h.world.mu.Lock()
 	defer h.world.mu.Unlock()
@@ -254,7 +259,7 @@ func (h *Host) Listen(addr netip.Addr, first, _ uint16) (link.Link, error) {
 	return l, nil
 }
 
-// LookupNetIP resolves a name that World.Name has made known.
+// LookupNetIP returns the addresses of a name that was passed to World.Name.
 func (h *Host) LookupNetIP(_ context.Context, host string) ([]netip.Addr, error) {
 	h.world.mu.Lock()
 	defer h.world.mu.Unlock()
@@ -268,9 +273,10 @@ func (h *Host) sending() bool {
 	return len(h.late) > 0 || slices.ContainsFunc(h.links, func(l *Link) bool { return len(l.out) > 0 })
 }
 
-// Receive, Advance, Deadline and Transmit are those of a netsim.Host; they are called by the simulation.
+// Receive, Advance, Deadline and Transmit implement netsim.Host. The simulation calls them with the
+// world's mutex held.
 
-// Receive keeps a packet until the simulation has caught up with the time.
+// Receive stores a packet until deliver.
 func (h *Host) Receive(_ time.Time, local, remote netip.AddrPort, packet []byte) {
 	for _, l := range h.links {
 		if l.addr == local {
@@ -280,13 +286,13 @@ func (h *Host) Receive(_ time.Time, local, remote netip.AddrPort, packet []byte)
 	}
 }
 
-// Advance does nothing.
+// Advance has no effect.
 func (h *Host) Advance(time.Time) {}
 
-// Deadline is never.
+// Deadline returns the zero time.
 func (h *Host) Deadline() time.Time { return time.Time{} }
 
-// Transmit hands over what the links have sent.
+// Transmit returns the next packet that a link has sent.
 func (h *Host) Transmit(_ time.Time, dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool) {
 	if h.world.held {
 		return dst, local, remote, false
@@ -313,18 +319,18 @@ type datagram struct {
 	peer netip.AddrPort
 }
 
-// late is a datagram of a link that is closed.
+// late is a packet of a link that is closed.
 type late struct {
 	datagram
 	from netip.AddrPort
 }
 
-// Link is an UDP socket of a host.
+// Link is a UDP socket of a host.
 type Link struct {
 	host *Host
 	addr netip.AddrPort
 
-	// Guarded by the world's mutex.
+	// The world's mutex guards these.
 	out, in []datagram
 	handle  func(*link.Inbound)
 	err     error
@@ -342,15 +348,16 @@ func (l *Link) Transport() link.Transport { return link.UDP }
 // LocalAddr returns the address and port.
 func (l *Link) LocalAddr() netip.AddrPort { return l.addr }
 
-// PathTo returns the way to a peer.
+// PathTo returns the path to a peer.
 func (l *Link) PathTo(remote netip.AddrPort) link.Path {
 	return link.Path{Link: l, Remote: remote, To: remote, Overhead: link.IPUDPHeaders}
 }
 
-// Frame does nothing: there is no headroom.
+// Frame has no effect: there is no headroom.
 func (l *Link) Frame(*link.Path, []byte, []byte) {}
 
-// Serve has handle called by the goroutine that moves the network, until the link is closed.
+// Serve returns when the link is closed. Until then, the goroutine that runs the network calls
+// handle.
 func (l *Link) Serve(handle func(*link.Inbound)) error {
 	l.host.world.mu.Lock()
 	l.handle = handle
@@ -359,7 +366,7 @@ func (l *Link) Serve(handle func(*link.Inbound)) error {
 	return l.err
 }
 
-// Send puts packets on the network.
+// Send passes packets to the network. The error wraps net.ErrClosed.
 func (l *Link) Send(o *link.Outbound) error {
 	w := l.host.world
 	w.mu.Lock()
@@ -374,13 +381,13 @@ func (l *Link) Send(o *link.Outbound) error {
 	return nil
 }
 
-// Congested reports false: a queue that is full is the network's.
+// Congested returns false: the queues are those of the network.
 func (l *Link) Congested() bool { return false }
 
-// NotifyClear reports false.
+// NotifyClear returns false.
 func (l *Link) NotifyClear(func()) bool { return false }
 
-// Close closes the link.
+// Close closes the link. Packets that were sent before are still delivered.
 func (l *Link) Close() error {
 	l.end(nil)
 	return nil
@@ -401,7 +408,7 @@ func (l *Link) end(err error) {
 	}
 }
 
-// deliver hands what has arrived to the reader, and reports whether there was something.
+// deliver passes the packets that have arrived to the reader. It reports false if there were none.
 func (l *Link) deliver() bool {
 	w := l.host.world
 	w.mu.Lock()
