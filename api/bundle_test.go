@@ -337,12 +337,15 @@ func TestConnectByTheCandidatesOfTheTaggedSection(t *testing.T) {
 			inNetwork(t, 1, func(t *testing.T, n *network) {
 				media, pc := n.connection(manual), n.connection(manual)
 				if trickle {
-					media.OnLocalCandidate(func(c Candidate) { _ = pc.AddRemoteCandidate(Candidate{c.Candidate, "audio"}) })
+					toPC, toMedia := newWire(10*time.Millisecond), newWire(10*time.Millisecond)
+					media.OnLocalCandidate(func(c Candidate) {
+						toPC.send(func() { _ = pc.AddRemoteCandidate(Candidate{c.Candidate, "audio"}) })
+					})
 					pc.OnLocalCandidate(func(c Candidate) {
 						if c.Mid != "audio" {
 							t.Errorf("a candidate of section %q", c.Mid)
 						}
-						_ = media.AddRemoteCandidate(Candidate{c.Candidate, "0"})
+						toMedia.send(func() { _ = media.AddRemoteCandidate(Candidate{c.Candidate, "0"}) })
 					})
 				}
 				dc, err := media.CreateDataChannel("x", nil)

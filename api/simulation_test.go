@@ -32,6 +32,7 @@ func inNetwork(t *testing.T, seed uint64, f func(t *testing.T, n *network)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		cryptotest.SetGlobalRandom(t, seed)
+		t.Cleanup(synctest.Wait) // nothing uses the source of randomness when it is replaced
 		n := &network{World: simnet.New(seed), t: t, rng: rand.New(rand.NewPCG(seed, 7))}
 		t.Cleanup(n.Close)
 		f(t, n)
@@ -205,8 +206,11 @@ func (s *simulation) settled() {
 	})
 }
 
-// blackout loses everything that the host of a sends, or that is sent to it, until light is called.
-func (s *simulation) blackout(from, to bool) (light func()) {
+// blackout loses everything from and to the host of a until light is called.
+func (s *simulation) blackout() (light func()) { return s.lose(true, true) }
+
+// lose loses everything that the host of a sends, or that is sent to it, until light is called.
+func (s *simulation) lose(from, to bool) (light func()) {
 	at := s.hosts[0].Attachment(0)
 	up, down := at.Up.Config(), at.Down.Config()
 	s.net.Do(func() {

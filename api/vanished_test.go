@@ -161,7 +161,7 @@ func TestNothingIsSentWithoutConsent(t *testing.T) {
 				s.settled()
 				wantTraffic(t, a, b)
 				pause(time.Second)
-				light := s.blackout(lost != "to a", lost != "from a")
+				light := s.lose(lost != "to a", lost != "from a")
 				path := usedPath(s.a)
 				sent := 0
 				for s.a.State() != StateFailed && s.b.State() != StateFailed {
