@@ -85,7 +85,7 @@ func TestWaitForAnUnreachableState(t *testing.T) {
 func TestWaitForARestart(t *testing.T) {
 	inSimulation(t, 3, place{}, func(t *testing.T, s *simulation) {
 		s.connect("x", nil)
-		light := s.blackout(true, true)
+		light := s.blackout()
 		_, err := s.a.Wait(t.Context(), StateFailed)
 		require.NoError(t, err)
 		_, err = s.a.Wait(t.Context(), StateConnected, StateConnecting)
@@ -95,7 +95,7 @@ func TestWaitForARestart(t *testing.T) {
 		_, err = s.a.Wait(t.Context(), StateConnected)
 		require.NoError(t, err)
 
-		s.blackout(true, true)
+		s.blackout()
 		_, err = s.a.Wait(t.Context(), StateDisconnected)
 		require.NoError(t, err)
 		_, err = s.a.Wait(t.Context(), StateConnected)
