@@ -164,8 +164,13 @@ func (tx *transition) role(own *sdp.MediaDescription, theirs sdp.Transport, offe
 		return false, &Error{Kind: ErrInvalid, Err: err}
 	}
 	client = answererIsClient != offered
-	if !fresh && client != tx.link.client {
-		return false, errRole
+	switch {
+	case fresh || client == tx.link.client:
+		return client, nil
+	case offered:
+		// RFC 8842, section 5.3, forbids the answerer to change the role of an association that goes on.
+		// Firefox answers every later offer with "active" all the same, and keeps its association.
+		return tx.link.client, nil
 	}
-	return client, nil
+	return false, errRole
 }

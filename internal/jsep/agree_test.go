@@ -75,12 +75,24 @@ func TestRoleStays(t *testing.T) {
 		require.True(t, s.out.Transport.Client)
 	}
 	s.local(Offer)
-	p := other.with("active", "new2", "9")
-	s.refused(Answer, p.String(), ErrInvalid, "the DTLS role changes, and the DTLS identity does not")
-	s.refused(Pranswer, strings.Replace(p.String(), "active", "actpass", 1), ErrInvalid, "setup")
+	p := other.with("active", "new2", "9").String()
+	s.refused(Pranswer, strings.Replace(p, "active", "actpass", 1), ErrInvalid, "setup")
 	// An answer without a=setup keeps it.
-	s.remote(Answer, strings.Replace(p.String(), "a=setup:active\r\n", "", 1))
+	s.remote(Answer, strings.Replace(p, "a=setup:active\r\n", "", 1))
 	require.True(t, s.out.Transport.Client)
+}
+
+// Firefox answers every offer with "active", also where it is the DTLS server and goes on to be that.
+func TestAnswerWithTheOtherRole(t *testing.T) {
+	s := answering(t) // as the client
+	s.WantRestart()
+	s.local(Offer)
+	s.remote(Answer, other.with("active", "new1", "2").String())
+	require.True(t, s.out.Transport.Restart)
+	require.False(t, s.out.Transport.NewAssociation)
+	require.True(t, s.out.Transport.Client)
+	s.remote(Offer, other.with("", "new1", "3").String())
+	require.Contains(t, s.local(Answer), "a=setup:active")
 }
 
 // RFC 8841, section 9.3: another SCTP port begins another SCTP association, in the same DTLS association.

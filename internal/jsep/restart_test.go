@@ -158,18 +158,6 @@ func TestStrayAnswerToAnEarlierOffer(t *testing.T) {
 	s.want(Stable)
 }
 
-// What makes an answer one to an earlier offer may be anything that does not fit.
-func TestStrayAnswerWithAnotherRole(t *testing.T) {
-	s := glare(t, other.with("", "", "2"))
-	s.local(Answer)
-	s.local(Offer)
-	s.remote(Answer, other.with("passive", "new1", "3").String())
-	require.True(t, s.out.Stray)
-	s.want(HaveLocalOffer)
-	require.Equal(t, Offer, s.s.lastRemote().typ)
-	s.refused(Answer, other.with("passive", "new1", "4").String(), ErrInvalid, "the DTLS role changes")
-}
-
 // Some peers give all their descriptions the same version: then other credentials show that it is new.
 func TestStrayAnswersOfTheSameVersion(t *testing.T) {
 	s := glare(t, other.with("", "new1", ""))
