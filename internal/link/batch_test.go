@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wire is a link that records what it sends. With headroom it is like a relay's: 4 bytes of a channel's number and the length stand in front of each
-// packet, which goes to the relay.
+// wire is a link that records the packets sent. With headroom it is like a relay: 4 bytes, a
+// channel number and the length, are in front of each packet, which goes to the relay.
 type wire struct {
 	headroom int
 	relay    netip.AddrPort
 	sends    int
 	sent     []string
-	runs     []int // how many packets follow each other in memory
+	runs     []int // lengths of the runs of contiguous packets
 	err      error
 }
 
@@ -59,7 +59,8 @@ func write(b *Batch, p *Path, packet string) bool {
 	return b.Commit(p, append(b.Reserve(p, len(packet)), packet...))
 }
 
-// Connections that share a socket write for their peers into one batch, which the socket sends at once.
+// Connections that share a socket write packets for their peers into one batch, which the socket
+// sends at once.
 func TestBatchOfManyConnections(t *testing.T) {
 	w := &wire{}
 	var b Batch
@@ -76,7 +77,7 @@ func TestBatchOfManyConnections(t *testing.T) {
 	require.Zero(t, b.Len())
 }
 
-// The packets of a path with headroom are framed in place, and follow each other in memory all the same.
+// The packets of a path with headroom are framed in place, and are contiguous nevertheless.
 func TestBatchFramesInPlace(t *testing.T) {
 	w := &wire{headroom: 4, relay: peer(3478)}
 	p := w.PathTo(peer(0x4142))
@@ -94,7 +95,7 @@ func TestBatchFramesInPlace(t *testing.T) {
 	require.Equal(t, []int{5}, w.runs)
 }
 
-// Links do not mix: each gets its packets, in their order.
+// Each link sends its own packets in order.
 func TestBatchOfSeveralLinks(t *testing.T) {
 	var b Batch
 	var wires [maxParts + 3]*wire
