@@ -292,3 +292,25 @@ func TestDo(t *testing.T) {
 		closeAll(t, la, lb)
 	})
 }
+
+// A link that the handler of another link closes gets nothing more, also of the same instant.
+func TestCloseInAHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := New(1)
+		defer w.Close()
+		a, b := w.Host(lan(addrA)), w.Host(lan(addrB))
+		sender, _ := open(t, a, addrA)
+		first, err := b.Listen(addrB, 0, 0)
+		require.NoError(t, err)
+		second, in := open(t, b, addrB)
+		go func() {
+			_ = first.Serve(func(*link.Inbound) { second.Close() })
+		}()
+		require.NoError(t, send(sender, second.LocalAddr(), "late"))
+		require.NoError(t, send(sender, first.LocalAddr(), "close"))
+		time.Sleep(2 * delay)
+		require.NoError(t, <-in.ended)
+		require.Empty(t, in.take())
+		closeAll(t, sender, first)
+	})
+}
