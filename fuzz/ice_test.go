@@ -13,7 +13,8 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// FuzzICECandidate parses arbitrary candidate lines. What is accepted survives being written and read again, and fits one line.
+// FuzzICECandidate parses arbitrary candidate lines. An accepted one can be formatted and parsed
+// again, and fits one line.
 func FuzzICECandidate(f *testing.F) {
 	for _, s := range []string{
 		"candidate:1 1 udp 2130706431 203.0.113.141 8998 typ host",
@@ -42,7 +43,7 @@ func FuzzICECandidate(f *testing.F) {
 		if (c.Transport == ice.TransportTCP) != (c.TCPType != 0) || c.Addr.Addr().Zone() != "" {
 			t.Fatalf("%q became %+v", s, c)
 		}
-		// A description may have it.
+		// A description may contain it.
 		d := sdp.Description{Media: []sdp.MediaDescription{{
 			Kind: sdp.KindAudio, Rejected: true, Candidates: []string{strings.TrimPrefix(strings.TrimSpace(s), "a=")},
 		}}}
@@ -63,7 +64,8 @@ func FuzzICECandidate(f *testing.F) {
 	})
 }
 
-// iceSeed builds inputs for FuzzICEAgent: each step is an operation, an argument, and for packets a length and the bytes.
+// iceSeed builds inputs for FuzzICEAgent: each step is an operation, an argument, and for packets a
+// length and the bytes.
 type iceSeed []byte
 
 func (s iceSeed) step(op, argument byte) iceSeed { return append(s, op, argument) }
@@ -90,7 +92,7 @@ const (
 
 const iceUfrag, icePwd, iceRemoteUfrag, iceRemotePwd = "user", "passwordpasswordpassword", "peer", "drowssapdrowssapdrowssap"
 
-// iceCheck is a genuine check of the peer.
+// iceCheck returns a genuine check of the peer.
 func iceCheck(controlling, useCandidate bool) []byte {
 	b := stun.NewBuilder(nil, stun.NewType(stun.MethodBinding, stun.ClassRequest), stun.TransactionID{})
 	b.AddString(stun.AttributeUsername, iceUfrag+":"+iceRemoteUfrag)
@@ -108,8 +110,9 @@ func iceCheck(controlling, useCandidate bool) []byte {
 	return b.Bytes()
 }
 
-// FuzzICEAgent drives an agent with arbitrary datagrams, candidates, answers to its requests and times. It must not panic, must not send
-// without end, and once drained its Deadline must lie ahead.
+// FuzzICEAgent drives an agent with arbitrary datagrams, candidates, answers to its requests and
+// times. The agent must not panic and must not send without end, and once drained its Deadline must
+// be in the future.
 func FuzzICEAgent(f *testing.F) {
 	start := iceSeed{}.step(iceAddLocal, 0).step(iceSetRemote, 0).step(iceAddRemote, 1)
 	f.Add(true, []byte(start.step(iceAnswer, 0).step(iceAnswer, 0).step(iceComplete, 0).step(iceAdvance, 60).step(iceAnswer, 0)))
@@ -117,7 +120,8 @@ func FuzzICEAgent(f *testing.F) {
 	f.Add(false, []byte(iceSeed{}.step(iceAddLocal, 0).packet(2, iceCheck(false, false)).step(iceSetRemote, 0).step(iceAdvance, 9)))
 	f.Add(true, []byte(start.packet(1, iceCheck(true, false)).step(iceAnswer, 1).step(iceAnswer, 2).step(iceAdvance, 200)))
 	f.Add(true, []byte(iceSeed{}.step(iceAddLocal, 0).step(iceAddLocal, 1).step(iceAnswer, 3).step(iceComplete, 0).step(iceAdvance, 100)))
-	f.Add(false, []byte("C0A\xb4B\x9a002x2000")) // an answer to a consent check on a pair that is lost
+	// An answer to a consent check on a pair that is lost.
+	f.Add(false, []byte("C0A\xb4B\x9a002x2000"))
 
 	f.Fuzz(func(t *testing.T, controlling bool, script []byte) {
 		agent, err := ice.NewAgent(ice.Config{

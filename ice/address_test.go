@@ -9,8 +9,9 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// An IPv4 address may come to the agent mapped into IPv6, as a socket of both families names its peers; a remote one may have a zone. It
-// is the same address, whichever of the exported functions it is given to, and the agent names it in one way.
+// A socket of both families names its IPv4 peers by IPv4-mapped IPv6 addresses, and a remote
+// address may have a zone. Every exported function takes these for the same address, and the agent
+// returns one form.
 func TestOneFormOfAddresses(t *testing.T) {
 	server := netip.MustParseAddrPort("192.0.2.1:3478")
 	linkLocal, remoteLinkLocal := netip.MustParseAddrPort("[fe80::1%eth0]:5001"), netip.MustParseAddrPort("[fe80::2]:6001")
@@ -35,7 +36,8 @@ func TestOneFormOfAddresses(t *testing.T) {
 		for _, form := range forms {
 			local, remote := form(base.local), form(base.remote)
 			s := newScript(t, Config{STUNServers: []netip.AddrPort{form(server), server}})
-			s.a.current.basesComplete, s.a.current.endOfCandidates = false, false // its base is yet to come
+			// Its base is added later.
+			s.a.current.basesComplete, s.a.current.endOfCandidates = false, false
 			require.NoError(t, s.a.AddLocal(s.now, local))
 			require.ErrorIs(t, s.a.AddLocal(s.now, base.local), ErrDuplicate)
 			require.Len(t, s.a.config.STUNServers, 1)
@@ -82,7 +84,7 @@ func TestOneFormOfAddresses(t *testing.T) {
 	}
 }
 
-// Two links may have the same link-local address: a local address is what it is with its zone.
+// Two links may have the same link-local address: the zone is part of a local address.
 func TestSameAddressOnTwoLinks(t *testing.T) {
 	eth0, eth1 := netip.MustParseAddrPort("[fe80::1%eth0]:5001"), netip.MustParseAddrPort("[fe80::1%eth1]:5001")
 	s := newScript(t, Config{}, eth0, eth1)

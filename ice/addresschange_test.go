@@ -9,7 +9,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// nominated makes an agent of either role with a nominated pair, a while ago, whose round trip takes rtt.
+// nominatedFor returns an agent of either role whose pair was nominated a while ago and has the
+// round-trip time rtt.
 func nominatedFor(t *testing.T, controlling bool, rtt time.Duration) *script {
 	s := newScript(t, Config{Controlling: controlling}, local1)
 	s.setRemote()
@@ -30,15 +31,16 @@ func nominatedFor(t *testing.T, controlling bool, rtt time.Duration) *script {
 	return s
 }
 
-// A peer whose NAT has given it another address asks for consent from there. It is followed when its answer has come from there and
-// none from the old address, in less than two round trips.
+// A peer whose NAT has assigned another address sends consent checks from there. The agent selects
+// that address when an answer has arrived from it and none from the old address, in less than two
+// round trips.
 func TestPeerThatHasMovedIsFollowed(t *testing.T) {
 	const rtt = 200 * time.Millisecond
 	for _, controlling := range []bool{false, true} {
 		s := nominatedFor(t, controlling, rtt)
 		began := s.now
 		s.wantSuccess(s.check(local1, remote2, peerCheck{controlling: !controlling, useCandidate: !controlling}))
-		s.wantCheck(local1, remote1) // are you still there?
+		s.wantCheck(local1, remote1) // is the peer still at its old address?
 		c := s.wantCheck(local1, remote2)
 		s.wantNothing()
 		s.advance(rtt)
@@ -65,7 +67,7 @@ func TestPeerThatHasMovedIsFollowed(t *testing.T) {
 	}
 }
 
-// A peer that asks from another address and is still at the old one has not moved.
+// A peer that sends checks from another address and still answers at the old one has not moved.
 func TestPeerThatHasNotMovedIsNotFollowed(t *testing.T) {
 	const rtt = 200 * time.Millisecond
 	for name, stays := range map[string]func(s *script, probe packet){
@@ -86,7 +88,7 @@ func TestPeerThatHasNotMovedIsNotFollowed(t *testing.T) {
 			s.advance(2 * rtt)
 			s.wantSelected(local1, remote1)
 
-			// It is not asked again for every check of the kind.
+			// Further checks from there do not repeat the question.
 			for range 3 {
 				s.advance(time.Second)
 				for ok := true; ok; {
@@ -105,7 +107,8 @@ func TestPeerThatHasNotMovedIsNotFollowed(t *testing.T) {
 	}
 }
 
-// Whichever side it is whose NAT changes its mapping: data finds the new address within two round trips of its next check.
+// Whichever side's NAT changes its mapping, data takes the new address within two round trips of
+// the next check from it.
 func TestRebindingIsFollowed(t *testing.T) {
 	netsim.Seeds(t, 60, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed)
@@ -121,7 +124,8 @@ func TestRebindingIsFollowed(t *testing.T) {
 		nat.Reset()
 		before, _ := b.Selected()
 		heard := b.current.prflxNo
-		w.await(func() bool { return b.current.prflxNo > heard }, 7*time.Second) // the next check of a
+		// The next check of a.
+		w.await(func() bool { return b.current.prflxNo > heard }, 7*time.Second)
 		first := w.sim.Elapsed()
 		w.await(func() bool {
 			now, ok := b.Selected()

@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// addressed is an agent whose bases are named by their addresses, as the simulated network and the scripts of the tests name them.
+// addressed is an agent whose bases are named by their addresses, as in the simulated network and
+// in the scripts.
 type addressed struct{ *Agent }
 
-// at returns the identity of the base with that address, zero if there is none.
+// at returns the identity of the base with the address, or zero.
 func (a addressed) at(local netip.AddrPort) BaseID {
 	for _, b := range a.bases {
 		if b.addr == canonical(local) {

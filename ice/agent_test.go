@@ -99,7 +99,7 @@ func TestRemoteCandidatesAreBounded(t *testing.T) {
 	require.Len(t, s.a.current.remotes, maxRemoteCandidates)
 }
 
-// A peer whose NAT gives it a new port each second does not exhaust the table.
+// A peer whose NAT assigns a new port each second does not exhaust the table.
 func TestPeerReflexiveCandidatesAreForgotten(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.nominate()
@@ -121,7 +121,8 @@ func TestPeerReflexiveCandidatesAreForgotten(t *testing.T) {
 	require.Equal(t, remote1, pair.Remote.Addr)
 }
 
-// "an agent MUST limit the total number of connectivity checks … to … 100 … discarding the lower-priority candidate pairs" (RFC 8445, 6.1.2.5).
+// RFC 8445, section 6.1.2.5: the check list has at most 100 pairs, and the agent discards those of
+// lower priority.
 func TestPairsAreBounded(t *testing.T) {
 	var locals []netip.AddrPort
 	for i := range 10 {
@@ -144,7 +145,7 @@ func TestPairsAreBounded(t *testing.T) {
 	c.Priority = 1
 	require.NoError(t, s.a.AddRemoteCandidate(s.now, c))
 	require.Nil(t, s.a.current.checkList.find(s.a.bases[0], remote2))
-	// What the peer vouches for finds room all the same.
+	// A pair on which the peer sends a check still finds room.
 	s.setRemote()
 	s.wantSuccess(s.check(s.a.bases[0].addr, remote2, peerCheck{}))
 	s.wantCheck(s.a.bases[0].addr, remote2)
@@ -160,7 +161,7 @@ func TestPairing(t *testing.T) {
 	require.Len(t, s.a.current.checkList.pairs, 3)
 	s.wantCheck(v6, remoteV6)
 	s.wantCheck(local1, remote1)
-	// A link-local address means nothing without its link: ours.
+	// A link-local address is meaningful only on its link, which is that of the base.
 	zoned := netip.MustParseAddrPort("[fe80::2%eth0]:1")
 	c := s.wantCheck(linkLocal, zoned)
 	s.wantNothing()
@@ -170,7 +171,7 @@ func TestPairing(t *testing.T) {
 	require.Len(t, s.a.current.remotes, 3, "known, whatever its zone")
 }
 
-// Trickle: a check overtakes the candidate that it comes from (RFC 8838, 11.4).
+// RFC 8838, section 11: a check may arrive before its candidate is signalled.
 func TestPeerReflexiveBecomesSignalled(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.setRemote()
@@ -186,7 +187,7 @@ func TestPeerReflexiveBecomesSignalled(t *testing.T) {
 	s.wantNomination(local1, remote1) // a direct pair now: no need to wait
 }
 
-// What was selected last, and what there was of pairs, is known after the end.
+// The last selected pair and the last counts of pairs are known after Close.
 func TestSelectedAfterTheEnd(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.setRemote()
@@ -209,7 +210,7 @@ func TestSelectedAfterTheEnd(t *testing.T) {
 	}
 }
 
-// The order of the check list follows priorities that change.
+// The order of the check list changes with the priorities.
 func TestCheckListOrderFollowsPriorities(t *testing.T) {
 	s := newScript(t, Config{}, local1, local2)
 	s.setRemote()
@@ -225,7 +226,7 @@ func TestCheckListOrderFollowsPriorities(t *testing.T) {
 	require.NoError(t, s.a.AddRemoteCandidate(s.now, s.hostCandidate(remote1)))
 	require.Equal(t, []netip.AddrPort{remote1, remote2}, order())
 
-	// Pairs of equal candidates, the other way round, are told apart by the role alone (RFC 8445, 6.1.2.3).
+	// RFC 8445, section 6.1.2.3: two pairs with exchanged priorities differ by the role alone.
 	s = newScript(t, Config{}, local1, local2)
 	for i, addr := range []netip.AddrPort{remote2, remote1} {
 		c := s.hostCandidate(addr)
@@ -241,7 +242,7 @@ func TestCheckListOrderFollowsPriorities(t *testing.T) {
 	require.Equal(t, [2]netip.AddrPort{remote1, remote2}, middle())
 }
 
-// RFC 8863, 4: an agent with nothing left to check waits for the peer's checks before it fails.
+// RFC 8863, section 4: an agent without pending checks waits for the peer's checks before it fails.
 func TestPatience(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -250,7 +251,7 @@ func TestPatience(t *testing.T) {
 	require.Equal(t, DefaultPatience, s.advanceToDeadline(time.Minute))
 	require.Equal(t, StateFailed, s.a.State())
 
-	// A long check list makes long transactions; they do not prolong it.
+	// A long check list has long transactions, which do not prolong the wait.
 	s = newScript(t, Config{}, local1)
 	s.setRemote()
 	for i := range 60 {
@@ -264,7 +265,7 @@ func TestPatience(t *testing.T) {
 
 	s = newScript(t, Config{}, local1)
 	s.setRemote()
-	s.advance(time.Hour) // candidates may come yet
+	s.advance(time.Hour) // more candidates are possible
 	require.Equal(t, StateChecking, s.a.State())
 	s.addRemote(remote1)
 	s.wantCheck(local1, remote1)
@@ -289,7 +290,7 @@ func TestSetControlling(t *testing.T) {
 	s.wantNothing()
 	s.a.SetControlling(s.now, false)
 	require.NotEqual(t, priority, s.a.current.checkList.pairs[0].priority)
-	// The check under way claims the old role: it is made anew.
+	// The check in progress has the old role: it is repeated.
 	_, err = s.wantCheck(local1, remote1).ICEControlled()
 	require.NoError(t, err)
 	s.wantNothing()

@@ -14,7 +14,7 @@ func TestParseCandidate(t *testing.T) {
 	for _, test := range []struct {
 		name, text string
 		want       Candidate
-		canonical  string // what String makes of it, if not text
+		canonical  string // the result of String, if not text
 	}{
 		{
 			name: "host", text: "candidate:1 1 udp 2130706431 203.0.113.141 8998 typ host",
@@ -106,7 +106,7 @@ func TestParseCandidateRefuses(t *testing.T) {
 		"candidate:1 1 udp 5 [fe80::1%a\r\nb] 9 typ host":           ErrCandidateAddress,
 		"candidate:1 1 udp 5 fe80::1%a\tb 9 typ host":               ErrCandidateAddress,
 		"candidate:1 1 udp 5 192.0.2.1 9 typ host tcptype sideways": ErrCandidateTCPType,
-		// What is of an unknown kind, and nonsense besides, is nonsense.
+		// A candidate of an unknown type or transport must be well-formed otherwise.
 		"candidate:1 1 sctp 0 192.0.2.1 9 typ host":                               ErrCandidatePriority,
 		"candidate:1 1 sctp 5 192.0.2.1 99999 typ host":                           ErrCandidatePort,
 		"candidate:1 1 sctp 5 192.0.2.1 9":                                        ErrCandidateTruncated,
@@ -147,7 +147,8 @@ func TestParseCandidateRefuses(t *testing.T) {
 	}
 }
 
-// RFC 8839, section 5.1: candidates of other transports and types are to be ignored, which the error lets a caller do.
+// RFC 8839, section 5.1: the caller can recognize candidates of unknown transports and types, which
+// it has to ignore.
 func TestParseCandidateOfAnotherKind(t *testing.T) {
 	for text, want := range map[string]error{
 		"candidate:1 1 SCTP 2122252543 192.0.2.16 49760 typ host":                             ErrCandidateTransport,
@@ -163,8 +164,8 @@ func TestParseCandidateOfAnotherKind(t *testing.T) {
 	}
 }
 
-// Candidates that are not of the grammar, and whose meaning is clear.
-func TestParseCandidateAcceptsWhatIsMeant(t *testing.T) {
+// Candidates that deviate from the grammar and are unambiguous.
+func TestParseCandidateAcceptsDeviations(t *testing.T) {
 	base := Candidate{Foundation: "1", Component: 1, Priority: 5, Type: CandidateTypeHost, Addr: netip.MustParseAddrPort("192.0.2.1:4000")}
 	with := func(change func(c *Candidate)) Candidate {
 		c := base
@@ -221,8 +222,8 @@ func TestParseCandidateAcceptsWhatIsMeant(t *testing.T) {
 	}
 }
 
-// RFC 8839, section 5.4: credentials are made of ice-char. Those of a peer may have the other characters that browsers accept;
-// ours may not.
+// RFC 8839, section 5.4: local credentials consist of ice-char. Those of a peer may have the other
+// characters that browsers accept.
 func TestCredentialsOfOtherAlphabets(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	const ufrag, pwd = "abcd", "AbCdEfGhIjKlMnOpQrStUvWx"

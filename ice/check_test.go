@@ -19,17 +19,18 @@ func TestCheckAndNomination(t *testing.T) {
 	s.wantNothing()
 	s.addRemote(remote1)
 
-	// "An agent MUST include the PRIORITY attribute in its Binding request. … computed by the formula in 5.1.2.1,
-	// except using a type preference of peer-reflexive" (RFC 8445, 7.1.1).
+	// RFC 8445, section 7.1.1: PRIORITY is computed "with the candidate type preference of
+	// peer-reflexive candidates".
 	c := s.wantCheck(local1, remote1)
 	priority, err := c.Priority()
 	require.NoError(t, err)
 	require.Equal(t, host.Priority-(126-110)<<24, priority)
-	// "The username … is formed by concatenating the username fragment provided by the peer with that of the agent sending the
-	// request, separated by a colon" (7.2.2).
+	// RFC 8445, section 7.2.2: USERNAME is the peer's username fragment and the agent's, separated
+	// by a colon.
 	username, _ := c.Get(stun.AttributeUsername)
 	require.Equal(t, "peer:agent", string(username))
-	// "The controlling agent MUST include the ICE-CONTROLLING attribute" (7.1.3).
+	// RFC 8445, section 7.1.3: "The controlling agent MUST include the ICE-CONTROLLING attribute in
+	// a Binding request."
 	tieBreaker, err := c.ICEControlling()
 	require.NoError(t, err)
 	require.Equal(t, s.a.tieBreaker, tieBreaker)
@@ -39,7 +40,8 @@ func TestCheckAndNomination(t *testing.T) {
 	s.wantNothing()
 	require.False(t, s.a.Permits(local1, remote1))
 
-	// One round trip: data may flow ("the agent MAY send on any valid pair" 12.1).
+	// RFC 8445, section 12.1: "An ICE agent MAY send data on any valid pair before selected pairs
+	// have been produced for the data stream." That is after one round trip.
 	s.now = s.now.Add(20 * time.Millisecond)
 	s.answer(c, local1)
 	pair, ok := s.a.Selected()
@@ -49,7 +51,8 @@ func TestCheckAndNomination(t *testing.T) {
 	require.True(t, s.a.Permits(local1, remote1))
 	require.Equal(t, 20*time.Millisecond, s.a.Stats().RTT)
 
-	// "The controlling agent … repeats the check that generated the valid pair, this time with USE-CANDIDATE" (8.1.1).
+	// RFC 8445, section 8.1.1: the agent "repeats the connectivity check that produced this valid
+	// pair …, this time with the USE-CANDIDATE attribute".
 	n := s.wantNomination(local1, remote1)
 	require.NotEqual(t, c.TransactionID(), n.TransactionID())
 	s.wantNothing()
@@ -64,7 +67,7 @@ func TestCheckRetransmission(t *testing.T) {
 	s.setRemote()
 	s.addRemote(remote1)
 	id := s.wantCheck(local1, remote1).TransactionID()
-	// RTO is 500 ms with one pair (14.3), and doubles: RFC 8489, 6.2.1.
+	// RFC 8445, section 14.3: the RTO is 500 ms with one pair. RFC 8489, section 6.2.1: it doubles.
 	for _, wait := range []time.Duration{500, 1000, 2000, 4000, 8000, 16000} {
 		require.Equal(t, wait*time.Millisecond, s.advanceToDeadline(time.Minute))
 		require.Equal(t, id, s.wantCheck(local1, remote1).TransactionID())
@@ -72,13 +75,14 @@ func TestCheckRetransmission(t *testing.T) {
 	}
 	require.Equal(t, uint64(6), s.a.Stats().Retransmissions)
 	require.Equal(t, 8*time.Second, s.advanceToDeadline(time.Minute))
-	// "If the check times out, … the pair is Failed" (7.2.5.2.3); and that is the end of the last hope, and of patience.
+	// RFC 8445, section 7.2.5.2.3: the pair fails when its check times out. No other pair is left,
+	// and the patience has passed.
 	require.Equal(t, StateFailed, s.a.State())
 	require.True(t, s.a.Deadline().IsZero())
 	s.wantNothing()
 }
 
-// "RTO = MAX (500 ms, Ta * (Num-Waiting + Num-In-Progress))" (14.3).
+// RFC 8445, section 14.3: the RTO grows with the number of pairs that are Waiting or In-Progress.
 func TestCheckRTOGrowsWithTheList(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -131,11 +135,12 @@ func TestFrozenPairs(t *testing.T) {
 	require.Equal(t, []pairState{pairWaiting, pairFrozen, pairWaiting}, []pairState{state(1), state(2), state(3)})
 	c := s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 1))
 	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 3))
-	// "If the check … succeeded, the agent sets the state of all other Frozen pairs with the same foundation to Waiting" (7.2.5.3.3).
+	// RFC 8445, section 7.2.5.3.3: "The agent MUST set the states for all other Frozen candidate
+	// pairs in all checklists with the same foundation to Waiting."
 	s.answer(c, local1)
 	require.Equal(t, pairWaiting, state(2))
 	require.Equal(t, pairFrozen, state(5))
-	add(4, "x", 400) // RFC 8838, 12
+	add(4, "x", 400) // RFC 8838, section 12
 	require.Equal(t, pairWaiting, state(4))
 	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 2))
 	s.wantCheck(local1, netip.AddrPortFrom(remote1.Addr(), 4))
@@ -143,9 +148,9 @@ func TestFrozenPairs(t *testing.T) {
 	s.wantNothing()
 }
 
-// "for each foundation … if there are no pairs … in the Waiting or In-Progress state, … put the highest-priority one … into Waiting"
-// (6.1.4.2): that comes before those that wait for a pair of their foundation.
-func TestUnfreezesFoundationsThatHaveEnded(t *testing.T) {
+// RFC 8445, section 6.1.4.2: if no pair is Waiting, the agent checks Frozen pairs of foundations
+// without a pair that is Waiting or In-Progress, before those of the other foundations.
+func TestChecksFrozenPairsOfFoundationsThatHaveEnded(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
 	for i, foundation := range []string{"x", "x", "y", "y"} {
@@ -160,7 +165,7 @@ func TestUnfreezesFoundationsThatHaveEnded(t *testing.T) {
 	s.wantNothing()
 }
 
-// A peer with one foundation for all its candidates is not held up by the first of them.
+// A peer with one foundation for all its candidates is not delayed by the first of them.
 func TestFrozenPairsDoNotWaitForTimeouts(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -192,7 +197,7 @@ func TestCheckResponsesThatFail(t *testing.T) {
 		run   func(s *script, c packet)
 		state pairState
 	}{
-		// "If the response … is not authenticated, it MUST be discarded as if never received" (RFC 8489, 9.1.4).
+		// RFC 8489, section 9.1.4: a response that fails authentication is ignored.
 		{"wrong password", func(s *script, c packet) {
 			s.a.Receive(s.now, local1, remote1, build(c.TransactionID(), local1, agentPwd, 0))
 			require.Equal(s.t, uint64(1), s.a.Stats().Unauthenticated)
@@ -207,11 +212,13 @@ func TestCheckResponsesThatFail(t *testing.T) {
 			s.a.Receive(s.now, local1, remote1, raw)
 			require.Equal(s.t, uint64(1), s.a.Stats().Malformed)
 		}, pairInProgress},
-		// "the source and destination transport addresses … are not symmetric … the agent MUST set the pair state to Failed" (7.2.5.2.1).
+		// RFC 8445, section 7.2.5.2.1: "If the addresses are not symmetric, the agent MUST set the
+		// candidate pair state to Failed."
 		{"from another address", func(s *script, c packet) {
 			s.a.Receive(s.now, local1, remote2, build(c.TransactionID(), local1, peerPwd, 0))
 		}, pairFailed},
-		// "any other error … the agent sets the candidate pair state to Failed" (7.2.5.2.4).
+		// RFC 8445, section 7.2.5.2.4: after an unrecoverable error response, "the ICE agent SHOULD
+		// set the candidate pair state to Failed".
 		{"400", func(s *script, c packet) { s.refuse(c, stun.CodeBadRequest) }, pairFailed},
 		{"no mapped address", func(s *script, c packet) {
 			s.a.Receive(s.now, local1, remote1, build(c.TransactionID(), netip.AddrPort{}, peerPwd, 0))
@@ -237,8 +244,8 @@ func TestCheckResponsesThatFail(t *testing.T) {
 	}
 }
 
-// "the agent checks the mapped address … if it does not match any of the local candidates, … the mapped address represents a new
-// candidate: a peer-reflexive candidate" (7.2.5.3.1).
+// RFC 8445, section 7.2.5.3.1: if the mapped address is not that of a local candidate, "the mapped
+// address represents a new candidate: a peer-reflexive candidate".
 func TestMappedAddressIsTheLocalCandidate(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()

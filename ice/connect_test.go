@@ -10,11 +10,12 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// patientGathering gives the STUN servers a whole transaction: without its reflexive candidate, an agent may well be unreachable.
+// patientGathering leaves the STUN servers the time of a whole transaction: without its reflexive
+// candidate, an agent may be unreachable.
 const patientGathering = 40 * time.Second
 
-// TestAgentsConnect puts two agents behind random NATs on random bad networks, with random roles and random signalling.
-// Those that can connect do, to the same pair, in opposite roles.
+// TestAgentsConnect connects two agents behind random NATs over random bad networks, with random
+// roles and signalling delays. If a path exists, both select the same pair, in opposite roles.
 func TestAgentsConnect(t *testing.T) {
 	netsim.Seeds(t, 2000, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed)
@@ -27,7 +28,7 @@ func TestAgentsConnect(t *testing.T) {
 		}
 		natA, natB := w.nat(kindA), w.nat(kindB)
 		if r.IntN(10) == 0 {
-			natB = natA // at home together: the NAT does not hairpin
+			natB = natA // on the same network: the NAT does not hairpin
 		}
 		addrsA, addrsB := []string{"10.0.0.2"}, []string{"10.0.0.3"}
 		if natA == nil {
@@ -36,7 +37,7 @@ func TestAgentsConnect(t *testing.T) {
 		if natB == nil {
 			addrsB[0] = "198.51.100.2"
 		}
-		if r.IntN(3) == 0 { // an interface that leads nowhere useful
+		if r.IntN(3) == 0 { // an interface without a path to the peer
 			addrsA = append(addrsA, "172.17.0.1")
 			addrsB = append(addrsB, "172.18.0.1")
 		}
@@ -63,8 +64,8 @@ func TestAgentsConnect(t *testing.T) {
 
 		w.run(w.completed, 60*time.Second)
 		require.NoError(t, w.sim.RunFor(12*time.Second))
-		// On the worst links, one in ten thousand loses six consent checks in a row, and an agent that has another
-		// valid pair moves there; the other follows.
+		// On the worst links, one agent in ten thousand loses six consent checks in a row. If it
+		// has another valid pair, it selects that, and the other agent does so later.
 		w.await(w.mirrored, 20*time.Second)
 		require.NotEqual(t, a.Controlling(), b.Controlling())
 		pa, _ := a.Selected()

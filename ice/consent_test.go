@@ -17,8 +17,8 @@ func TestConsentChecks(t *testing.T) {
 	var shortest, longest time.Duration = time.Hour, 0
 	for range 100 {
 		d := s.advanceToDeadline(time.Minute)
-		// "Implementations SHOULD set a default interval of 5 seconds between consent checks and MUST randomize it between 0.8 and
-		// 1.2 times the basic period" (RFC 7675, 5.1).
+		// RFC 7675, section 5.1: the default interval between consent checks is 5 seconds, and each
+		// is 0.8 to 1.2 times as long.
 		shortest, longest = min(shortest, d), max(longest, d)
 		p := s.wantNomination(local1, remote1)
 		require.False(t, seen[p.TransactionID()])
@@ -35,8 +35,8 @@ func TestConsentChecks(t *testing.T) {
 	require.Equal(t, StateCompleted, s.a.State())
 }
 
-// silence lets time pass without answers until the state is not want any more, and returns how long that took and how many packets
-// were sent.
+// silence lets time pass without answers while the state is want, and returns the time and the
+// packets that were sent.
 func (s *script) silence(want State) (d time.Duration, sent []packet) {
 	s.t.Helper()
 	for s.a.State() == want {
@@ -58,14 +58,15 @@ func TestConsentExpires(t *testing.T) {
 	began := s.now
 	d, sent := s.silence(StateCompleted)
 	require.Equal(t, StateDisconnected, s.a.State())
-	require.GreaterOrEqual(t, d, 9*time.Second) // the first check after 4 to 6 s, then 5 s of silence
+	// The first check after 4 to 6 s, then 5 s of silence.
+	require.GreaterOrEqual(t, d, 9*time.Second)
 	require.LessOrEqual(t, d, 11*time.Second)
 	require.GreaterOrEqual(t, len(sent), 5)
 	s.wantEvents(EventState{StateDisconnected})
 
 	_, sent = s.silence(StateDisconnected)
 	require.LessOrEqual(t, len(sent), 6, "at the normal rate again")
-	// "Consent expires after 30 seconds" (RFC 7675, 5.1), and then nothing may be sent.
+	// RFC 7675, section 5.1: "Consent expires after 30 seconds." Then nothing may be sent.
 	require.Equal(t, 30*time.Second, s.now.Sub(began))
 	require.Equal(t, StateFailed, s.a.State())
 	s.wantEvents(EventPathLost{}, EventState{StateFailed})
@@ -82,7 +83,7 @@ func TestConsentComesBack(t *testing.T) {
 	s.nominate()
 	_, sent := s.silence(StateCompleted)
 	s.dropEvents()
-	s.answer(sent[len(sent)-3], local1) // a late answer is as good
+	s.answer(sent[len(sent)-3], local1) // a late answer counts as well
 	s.wantEvents(EventState{StateConnected}, EventState{StateCompleted})
 	began := s.now
 	s.silence(StateCompleted)
@@ -103,7 +104,7 @@ func TestConsentSurvivesLoss(t *testing.T) {
 	s.wantEvents()
 }
 
-// The peer's own checks show that it is there, for a while.
+// The peer's own checks show for a while that it is present.
 func TestConsentOneWay(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.nominate()
@@ -140,7 +141,7 @@ func TestConsentNeedsAGenuineAnswer(t *testing.T) {
 	require.Equal(t, 30*time.Second, s.now.Sub(began))
 }
 
-// Consent can be lost before nomination as well; then another valid pair takes over.
+// Consent can expire before the nomination too. Then another valid pair is selected.
 func TestConsentBeforeNomination(t *testing.T) {
 	s := newScript(t, Config{}, local1, local2)
 	s.setRemote()
@@ -180,7 +181,7 @@ func TestConsentBeforeNomination(t *testing.T) {
 	require.Equal(t, StateConnected, s.a.State())
 }
 
-// An answer that comes after its pair is lost has nothing to bring back.
+// An answer that arrives after its pair has expired has no effect.
 func TestConsentAnsweredTooLate(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -203,8 +204,9 @@ func TestConsentAnsweredTooLate(t *testing.T) {
 	require.Equal(t, StateDisconnected, s.a.State())
 }
 
-// The peer's NAT has forgotten it: it comes from a new address, and the old one is dead. The controlling agent nominates the new pair.
-func TestNominatesASubstitute(t *testing.T) {
+// The peer's NAT has dropped its mapping: the peer has a new address, and the old one is dead. The
+// controlling agent nominates the new pair.
+func TestNominatesTheNewAddress(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.nominate()
 	s.wantSuccess(s.check(local1, remote2, peerCheck{}))
@@ -225,7 +227,8 @@ func TestNominatesASubstitute(t *testing.T) {
 	require.False(t, s.a.current.checkList.find(s.a.bases[0], remote1).nominated)
 }
 
-// consentRound returns a function that makes the agent send a consent check, answers it, and has it answer one of the peer.
+// consentRound returns a function in which the agent sends a consent check that is answered, and
+// answers one of the peer.
 func (s *script) consentRound() func() {
 	key := stun.NewKey([]byte(peerPwd))
 	local := stun.NewKey([]byte(agentPwd))
@@ -285,8 +288,8 @@ func TestIdleCallsDoNotAllocate(t *testing.T) {
 	require.Equal(t, StateCompleted, s.a.State())
 }
 
-// idleCalls makes the peer check a second path, so that data is accepted on it, and returns the calls
-// of an owner for data on both paths when the agent has nothing to do.
+// idleCalls makes the peer check a second path, so that data is accepted on it, and returns the
+// calls of an owner for data on both paths when the agent has nothing to do.
 func (s *script) idleCalls() func() {
 	s.check(local2, remote1, peerCheck{})
 	s.respondToAll()
@@ -307,7 +310,7 @@ func (s *script) idleCalls() func() {
 	}
 }
 
-// BenchmarkIdleCalls measures those calls.
+// BenchmarkIdleCalls measures the calls of TestIdleCallsDoNotAllocate.
 func BenchmarkIdleCalls(b *testing.B) {
 	s := newScript(b, Config{Controlling: true}, local1, local2)
 	s.nominate()
@@ -318,7 +321,8 @@ func BenchmarkIdleCalls(b *testing.B) {
 	}
 }
 
-// BenchmarkConsent measures both directions of one round, with the peer's part: four messages made, parsed and authenticated.
+// BenchmarkConsent measures both directions of one round, with the peer's part: four messages
+// built, parsed and authenticated.
 func BenchmarkConsent(b *testing.B) {
 	s := newScript(b, Config{Controlling: true}, local1)
 	s.nominate()

@@ -14,23 +14,24 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// habits are what sets a foreign peer apart from this package's agent.
+// habits are the differences between a foreign peer and the agent of this package.
 type habits struct {
 	controlling bool
 	aggressive  bool // USE-CANDIDATE in every check
-	repeats     bool // … and in consent checks
-	keeps       bool // goes on checking all valid pairs
-	closes      bool // closes its other sockets three seconds after it has selected a pair
-	// choose picks the pair to select out of the valid ones, in the order in which they became valid. A peer that is
-	// in a hurry is asked as soon as there is one.
+	repeats     bool // and in consent checks
+	keeps       bool // it keeps checking all valid pairs
+	closes      bool // it closes its other sockets three seconds after the selection
+	// choose returns the pair to select from the valid ones, which are in the order in which they
+	// became valid. It is called as soon as there is one.
 	choose func(valid []*foreignPair) *foreignPair
 	hurry  bool
-	// sendsOn picks the pair to send data on; nil is the selected one.
+	// sendsOn returns the pair to send data on, or nil for the selected one.
 	sendsOn func(f *foreign) *foreignPair
 }
 
-// foreign is an ICE agent of another make: it checks all pairs at once, selects one by its habits, and then sends data on it and asks for
-// consent there. Data is numbered; the first byte is that of DTLS.
+// foreign is an ICE agent of another implementation: it checks all pairs at once, selects one by
+// its habits, and then sends data and consent checks on it. Data is numbered, and its first byte is
+// that of DTLS.
 type foreign struct {
 	habits
 	t      *testing.T
@@ -46,7 +47,7 @@ type foreign struct {
 	out        []foreignPacket
 	dataSent   uint64
 	received   int // data, on open sockets
-	lost       int // … on closed ones
+	lost       int // data, on closed sockets
 	remoteKey  *stun.Key
 	localKey   *stun.Key
 }
@@ -67,11 +68,11 @@ type foreignPacket struct {
 
 const (
 	foreignData = 22 // DTLS
-	// dataInterval is how often both sides send data.
+	// dataInterval is the interval at which both sides send data.
 	dataInterval = 100 * time.Millisecond
 )
 
-// start makes all pairs and checks them until they answer.
+// start forms all pairs and checks them until they answer.
 func (f *foreign) start(remotes []netip.AddrPort) {
 	f.closed = map[netip.AddrPort]bool{}
 	f.localKey, f.remoteKey = stun.NewKey([]byte(peerPwd)), stun.NewKey([]byte(agentPwd))
@@ -91,7 +92,7 @@ func (f *foreign) start(remotes []netip.AddrPort) {
 	f.later(dataInterval, f.sendData)
 }
 
-// later runs do after a time, and then sends what it wants sent.
+// later calls do after a time, and then sends the packets that are due.
 func (f *foreign) later(d time.Duration, do func()) {
 	f.sim.After(d, func() {
 		do()
@@ -107,7 +108,7 @@ func (f *foreign) checkUntilValid(p *foreignPair, rto time.Duration) {
 	f.later(rto, func() { f.checkUntilValid(p, 2*rto) })
 }
 
-// check sends a check; a peer that is controlled does not nominate.
+// check sends a check. A controlled peer does not nominate.
 func (f *foreign) check(p *foreignPair, names bool) {
 	binary.BigEndian.PutUint64(p.id[:], f.sim.Rand().Uint64())
 	p.sent, p.named = f.sim.Now(), names && f.controlling
@@ -131,7 +132,7 @@ func (f *foreign) send(p *foreignPair, data []byte) {
 	f.out = append(f.out, foreignPacket{data, p.local, p.remote})
 }
 
-// decide selects a pair, for the first time or another one, and nominates it if that has not happened.
+// decide selects a pair, and nominates it if that has not happened.
 func (f *foreign) decide() {
 	if len(f.valid) == 0 {
 		f.later(100*time.Millisecond, f.decide)
@@ -150,12 +151,12 @@ func (f *foreign) decide() {
 	}
 }
 
-// turnTo selects a pair without a word.
+// turnTo selects a pair without a nomination.
 func (f *foreign) turnTo(p *foreignPair) {
 	f.selected, f.selectedAt, f.consented = p, f.sim.Now(), f.sim.Now()
 }
 
-// askConsent checks consent on the pair that data is sent on, for ever.
+// askConsent sends consent checks on the pair of data, for ever.
 func (f *foreign) askConsent() {
 	if p := f.dataPair(); p != nil {
 		f.check(p, f.repeats && p == f.selected)
@@ -242,8 +243,8 @@ func (f *foreign) Transmit(_ time.Time, dst []byte) (packet []byte, local, remot
 	return append(dst, p.data...), p.local, p.remote, true
 }
 
-// owner is an agent with what an owner does: it closes the sockets that the agent frees, takes data from paths that are
-// permitted, and tells the agent of data that is newer than all before.
+// owner is an agent and its owner, which closes the sockets that the agent frees, accepts data from
+// permitted paths, and reports new data to the agent.
 type owner struct {
 	addressed
 	t        *testing.T
@@ -252,7 +253,7 @@ type owner struct {
 	sent     int
 	received int    // data
 	refused  int    // data that Permits does not accept
-	deaf     int    // anything that arrives on closed sockets
+	deaf     int    // packets that arrive on closed sockets
 	selected []Pair // changes of path
 	freed    []BaseID
 	states   []State
@@ -280,11 +281,13 @@ func (o *owner) Receive(now time.Time, local, remote netip.AddrPort, packet []by
 	}
 }
 
-// sendData sends data for ever, on the selected pair.
+// sendData sends data on the selected pair, for ever.
 func (o *owner) sendData() {
 	if pair, ok := o.Selected(); ok {
-		// "consent … expires after 30 seconds" (RFC 7675, 5.1), whatever made the agent select the pair.
-		if since := o.sim.Now().Sub(o.Agent.current.selected.confirmed); since >= DefaultConsentTimeout { // require takes longer than the rest
+		// RFC 7675, section 5.1: consent expires after 30 seconds, whatever has made the agent
+		// select the pair.
+		// Require is slower than the rest of the test.
+		if since := o.sim.Now().Sub(o.Agent.current.selected.confirmed); since >= DefaultConsentTimeout {
 			o.t.Fatalf("consent was confirmed %v ago", since)
 		}
 		o.sent++
@@ -333,8 +336,8 @@ type encounter struct {
 	f   *foreign
 }
 
-// meet makes the agent and the peer, each with the given addresses; the access link of each of the peer's is made by link. Signalling
-// is instant.
+// meet returns the agent and the peer, each with the given addresses. The access links of the peer
+// are made by link. Signalling takes no time.
 func meet(t *testing.T, seed uint64, config Config, h habits, ours, theirs []string, link func(r *rand.Rand) netsim.LinkConfig) *encounter {
 	sim := netsim.New(seed)
 	network := netsim.NewNetwork(sim)
@@ -375,7 +378,7 @@ func (e *encounter) agrees() bool {
 	return ok && p != nil && pair.Base == p.remote && pair.Remote.Addr == p.local
 }
 
-// counts are what has been lost so far.
+// counts are the losses so far.
 type counts struct{ toUs, toPeer, refused, deaf int }
 
 func (e *encounter) losses() counts {

@@ -12,10 +12,11 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// An attacker knows all addresses, forges the source of what it sends, sees what the agent sends and answers it, and repeats the
-// peer's genuine checks from wherever it likes. It cannot make MESSAGE-INTEGRITY. Whatever it does, and whatever the peer does meanwhile,
-// the agent selects only pairs on which the peer itself has answered, and what it sends to the attacker is in proportion to what
-// that has repeated.
+// An attacker knows all addresses, forges the source of its packets, sees and answers the packets
+// of the agent, and repeats genuine checks of the peer from any address. It cannot compute
+// MESSAGE-INTEGRITY. Whatever it does, and whatever the peer does meanwhile, the agent selects only
+// pairs on which the peer itself has answered, and sends packets to the attacker only in proportion
+// to the repeated checks.
 func TestForgeriesSelectNothing(t *testing.T) {
 	attacker, neighbour := netip.MustParseAddrPort("203.0.113.66:666"), netip.AddrPortFrom(remote1.Addr(), remote1.Port()+1)
 	locals := []netip.AddrPort{local1, local2}
@@ -86,7 +87,8 @@ func TestForgeriesSelectNothing(t *testing.T) {
 				}
 			}
 		}
-		// Each repeated check is answered and triggers one from each side; data may trigger one more when it has timed out after seven requests.
+		// Each repeated check is answered and triggers one from each side. Data may trigger one
+		// more when that has timed out after seven requests.
 		timeouts := int(s.now.Sub(began)/(30*time.Second)) + 2
 		require.LessOrEqual(t, toAttacker, 2*repeated+7*len(locals)*timeouts)
 		_, ok := s.a.Selected()

@@ -29,7 +29,7 @@ func (s *script) wantGathering(local, server netip.AddrPort) packet {
 	return p
 }
 
-// serverAnswers makes the server answer with the address that it saw.
+// serverAnswers makes the server answer that the request came from mapped.
 func (s *script) serverAnswers(p packet, mapped netip.AddrPort) {
 	s.a.Receive(s.now, p.local, p.remote, bindingReply(nil, p.remote, mapped, p.Raw()))
 }
@@ -38,26 +38,29 @@ func TestGathering(t *testing.T) {
 	s := newScript(t, Config{Controlling: true, STUNServers: []netip.AddrPort{stun1, stun2, stun6}}, local1)
 	s.wantEvents(EventLocalCandidate{s.a.bases[0].host, agentUfrag})
 	g1, g2 := s.wantGathering(local1, stun1), s.wantGathering(local1, stun2)
-	s.wantNothing() // the server of the other family is not asked
+	s.wantNothing() // no request to the server of the other family
 	s.serverAnswers(g1, mapped1)
 	host := s.a.bases[0].host
-	// "the base … related address"; "type preference … 100" (RFC 8445, 5.1.1.2, 5.1.2.2).
+	// RFC 8445, section 5.1.2.2: the recommended type preference is 100. The related address is the
+	// base.
 	want := Candidate{Foundation: "2", Component: 1, Type: CandidateTypeServerReflexive, Addr: mapped1, Related: local1,
 		Priority: host.Priority - (126-100)<<24}
 	s.wantEvents(EventLocalCandidate{want, agentUfrag})
-	// "A candidate is redundant if and only if its transport address and base equal those of another candidate" (5.1.3).
+	// RFC 8445, section 5.1.3: "A candidate is redundant if and only if its transport address and
+	// base equal those of another candidate."
 	s.serverAnswers(g2, mapped1)
 	s.wantEvents(EventGatheringComplete{agentUfrag})
 	s.serverAnswers(g2, mapped1) // a duplicate
 	s.wantEvents()
 	require.Equal(t, uint64(1), s.a.Stats().Strangers)
 
-	// "the agent MUST keep the candidates alive" (5.1.1.4).
+	// RFC 8445, section 5.1.1.4: "the bindings MUST be kept alive by additional Binding requests to
+	// the server",
 	require.Equal(t, DefaultKeepalive, s.advanceToDeadline(time.Minute))
 	s.serverAnswers(s.wantGathering(local1, stun1), mapped1)
 	s.wantNothing()
 	require.Equal(t, uint64(1), s.a.Stats().Strangers)
-	// … until another pair is nominated.
+	// until another pair is nominated.
 	s.nominate()
 	sent := s.a.Stats().GatheringRequestsSent
 	for range 5 { // 20 s at least
@@ -136,7 +139,7 @@ func TestGatheringIsPaced(t *testing.T) {
 	}
 }
 
-// Loopback and link-local addresses have no outside.
+// Loopback and link-local addresses are not behind a NAT.
 func TestGatheringWhereItMakesSense(t *testing.T) {
 	s := newScript(t, Config{STUNServers: []netip.AddrPort{stun1, stun6}},
 		netip.MustParseAddrPort("127.0.0.1:1"), netip.MustParseAddrPort("[fe80::1%eth0]:1"))

@@ -11,14 +11,15 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// hostile is a peer that knows the credentials, and sends from everywhere what it can think of.
+// hostile is a peer that knows the credentials and sends random packets from many addresses.
 type hostile struct {
 	*script
 	r     *rand.Rand
 	bases []netip.AddrPort
 }
 
-// newHostile makes an agent with n bases whose peer has signalled as many candidates as it may, of one long foundation.
+// newHostile returns an agent with n bases whose peer has signalled the greatest number of
+// candidates, with one long foundation.
 func newHostile(t testing.TB, n int) *hostile {
 	h := &hostile{r: rand.New(rand.NewPCG(1, 1))}
 	for i := range n {
@@ -38,7 +39,7 @@ func newHostile(t testing.TB, n int) *hostile {
 	return h
 }
 
-// attack sends one packet, or tells of one.
+// attack sends one packet or signals one candidate.
 func (h *hostile) attack() {
 	local := h.bases[h.r.IntN(len(h.bases))]
 	remote := netip.AddrPortFrom(remote1.Addr(), uint16(1+h.r.IntN(65535)))
@@ -56,7 +57,7 @@ func (h *hostile) attack() {
 	}
 }
 
-// wantBounded looks at all that grows with what a peer sends.
+// wantBounded checks everything that grows with the peer's packets.
 func (h *hostile) wantBounded() {
 	h.t.Helper()
 	require.LessOrEqual(h.t, len(h.a.current.checkList.pairs), maxPairs)
@@ -65,8 +66,8 @@ func (h *hostile) wantBounded() {
 	require.LessOrEqual(h.t, h.a.responses.Cap(), maxResponses)
 }
 
-// What a peer sends, in any amount, makes an agent hold no more than its limits, send at the pacer's rate besides answers, and be busy
-// for a time that does not depend on how much there was before.
+// Whatever a peer sends, an agent stays within its limits, sends only responses and at the rate of
+// its pacer, and takes a time for each packet that does not depend on their number.
 func TestHostilePeerIsBounded(t *testing.T) {
 	for _, bases := range []int{1, maxLocalAddresses} {
 		h := newHostile(t, bases)
@@ -95,7 +96,7 @@ func TestHostilePeerIsBounded(t *testing.T) {
 	}
 }
 
-// The queue of responses does not grow while it never becomes empty: one request for each response.
+// The queue of responses does not grow if it never becomes empty: one request for each response.
 func TestResponsesUnderSteadyLoad(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -112,7 +113,7 @@ func TestResponsesUnderSteadyLoad(t *testing.T) {
 	require.Zero(t, s.a.responses.Len())
 }
 
-// BenchmarkHostilePeer is the cost of one packet of a peer that fills every table.
+// BenchmarkHostilePeer measures one packet of a peer that fills every table.
 func BenchmarkHostilePeer(b *testing.B) {
 	h := newHostile(b, maxLocalAddresses)
 	buf := make([]byte, 0, 1500)

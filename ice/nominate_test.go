@@ -11,7 +11,7 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// A valid pair between hosts, with nothing better under way, is nominated at once.
+// A valid pair between hosts is nominated at once if no better one is pending.
 func TestNominatesTheBestAtOnce(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.setRemote()
@@ -27,8 +27,8 @@ func TestNominatesTheBestAtOnce(t *testing.T) {
 	s.wantNothing()
 	s.answer(n, local1)
 	require.Equal(t, StateCompleted, s.a.State())
-	// "Once a candidate pair … has been nominated, … remove all candidate pairs … from the checklist and the triggered-check queue"
-	// (RFC 8445, 8.1.2).
+	// RFC 8445, section 8.1.2: "the ICE agent MUST remove all candidate pairs for the same
+	// component from the checklist and from the triggered-check queue."
 	require.Len(t, s.a.current.checkList.pairs, 1)
 	s.advance(400 * time.Millisecond)
 	s.wantNothing()
@@ -48,7 +48,8 @@ func TestNominatesTheBetterPairWithinTheGrace(t *testing.T) {
 	s.wantNomination(local1, remote1)
 }
 
-// A pair through a NAT waits for the grace even if it is the best so far: a direct candidate may be on its way.
+// A pair through a NAT waits for the grace even if it is the best so far: a direct candidate may
+// follow.
 func TestNominatesReflexivePairsAfterTheGrace(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.setRemote()
@@ -90,7 +91,8 @@ func TestControlledAcceptsNomination(t *testing.T) {
 	require.Equal(t, StateConnected, s.a.State())
 	s.advance(time.Second)
 	s.wantNothing() // the controlled agent does not nominate
-	// "If the controlled agent receives a request with USE-CANDIDATE and the state of the pair is Succeeded, … sets the nominated flag" (7.3.1.5).
+	// RFC 8445, section 7.3.1.5: if the state of the pair is Succeeded, "The agent sets the
+	// nominated flag value of the valid pair to true."
 	s.wantSuccess(s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true}))
 	require.Equal(t, StateCompleted, s.a.State())
 	s.wantNothing()
@@ -99,7 +101,8 @@ func TestControlledAcceptsNomination(t *testing.T) {
 	s.wantEvents() // once
 }
 
-// "If the state of the pair is In-Progress, … sets the nominated flag when the triggered check succeeds" (7.3.1.5).
+// RFC 8445, section 7.3.1.5: if the request has triggered a check, the agent sets the nominated
+// flag when that check succeeds.
 func TestControlledAcceptsEarlyNomination(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -110,7 +113,8 @@ func TestControlledAcceptsEarlyNomination(t *testing.T) {
 	require.Equal(t, StateCompleted, s.a.State())
 }
 
-// A peer of RFC 5245 may nominate every pair it checks: "the highest-priority nominated pair is selected".
+// A peer of RFC 5245 may nominate every pair that it checks. The nominated pair of the highest
+// priority is selected
 func TestControlledWithAggressivePeer(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -122,15 +126,15 @@ func TestControlledWithAggressivePeer(t *testing.T) {
 	s.wantSuccess(s.check(local1, remote2, nominate))
 	pair, _ := s.a.Selected()
 	require.Equal(t, remote2, pair.Remote.Addr)
-	s.wantSuccess(s.check(local1, remote1, nominate)) // dropped from the list, and back
+	s.wantSuccess(s.check(local1, remote1, nominate)) // removed from the list, and added again
 	s.answer(s.wantCheck(local1, remote1), local1)
 	pair, _ = s.a.Selected()
 	require.Equal(t, remote1, pair.Remote.Addr, "the better pair")
 	s.wantSuccess(s.check(local1, remote2, nominate))
 	pair, _ = s.a.Selected()
 	require.Equal(t, remote1, pair.Remote.Addr, "the worse pair does not come back")
-	// … unless the peer has not named the better one for long; and if it has not answered on the worse one for long, it is asked there
-	// first.
+	// unless the nomination of the better one is old. If the last answer on the worse one is old,
+	// that is checked first.
 	for range 3 {
 		s.answerConsent(remote1)
 	}
@@ -144,7 +148,7 @@ func TestControlledWithAggressivePeer(t *testing.T) {
 	require.True(t, pair.Nominated)
 }
 
-// … which need not wait for the first to be answered: the checks of both go on.
+// The second one need not wait for the first to be answered: the checks of both continue.
 func TestControlledKeepsNominatedChecks(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -162,8 +166,8 @@ func TestControlledKeepsNominatedChecks(t *testing.T) {
 	require.True(t, pair.Nominated)
 }
 
-// A worse pair than the nominated one is taken at once if that is silent.
-func TestControlledFollowsToALivePair(t *testing.T) {
+// A nominated pair of a lower priority replaces the selected one at once if that is silent.
+func TestControlledSelectsALivePair(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
 	s.addRemote(remote1)
@@ -178,7 +182,7 @@ func TestControlledFollowsToALivePair(t *testing.T) {
 	require.Equal(t, StateCompleted, s.a.State())
 }
 
-// Nomination by the peer is not its consent: that was last given when its answer came.
+// A nomination of the peer is not its consent, which was given by its last answer.
 func TestNominationIsNoConsent(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -198,7 +202,7 @@ func TestNominationIsNoConsent(t *testing.T) {
 	require.Equal(t, DefaultConsentTimeout, s.now.Sub(began))
 }
 
-// A pair that was valid long ago is asked for consent before it is relied on.
+// A pair that was valid long ago is checked before it is selected.
 func TestConsentOfAnOldPair(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -213,14 +217,14 @@ func TestConsentOfAnOldPair(t *testing.T) {
 	s.wantSuccess(id)
 	s.answer(s.wantCheck(local1, remote2), local1)
 	s.wantNothing()
-	// The one that has just answered needs no question.
+	// A pair that has just answered is not.
 	s.wantSuccess(s.check(local1, remote1, nominate))
 	pair, _ := s.a.Selected()
 	require.Equal(t, remote1, pair.Remote.Addr)
 	s.wantNothing()
 }
 
-// All of a nominating check's packets are lost: a consent check that is answered does as well.
+// All packets of a nominating check are lost: an answered consent check nominates as well.
 func TestConsentCheckNominates(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.setRemote()
@@ -237,10 +241,10 @@ func TestConsentCheckNominates(t *testing.T) {
 	}
 	require.Equal(t, StateCompleted, s.a.State())
 	s.advance(3 * time.Second)
-	s.wantNothing() // the other is over
+	s.wantNothing() // the other one is cancelled
 }
 
-// A role conflict that is lost while a nomination is under way ends it.
+// A role conflict that is lost during a nomination ends it.
 func TestNominationEndsWithTheRole(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.setRemote()
@@ -254,7 +258,7 @@ func TestNominationEndsWithTheRole(t *testing.T) {
 	s.wantNothing()
 }
 
-// "the agents … ignore" candidates that come after nomination.
+// Candidates that arrive after the nomination are ignored.
 func TestCandidatesAfterNomination(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.nominate()
@@ -263,7 +267,7 @@ func TestCandidatesAfterNomination(t *testing.T) {
 	s.wantNothing()
 }
 
-// answerConsent goes to the next consent check and answers it.
+// answerConsent advances to the next consent check and answers it.
 func (s *script) answerConsent(remote netip.AddrPort) time.Duration {
 	s.t.Helper()
 	waited := time.Duration(0)
@@ -277,7 +281,8 @@ func (s *script) answerConsent(remote netip.AddrPort) time.Duration {
 	}
 }
 
-// "The ICE-lite agent is always controlled" (RFC 8445, 6.1.1).
+// RFC 8445, section 6.1.1: "The full agent MUST take the controlling role, and the lite agent MUST
+// take the controlled role."
 func TestLitePeer(t *testing.T) {
 	s := newScript(t, Config{Controlling: false}, local1)
 	require.NoError(t, s.a.SetRemote(s.now, RemoteParameters{Ufrag: peerUfrag, Pwd: peerPwd, Lite: true}))

@@ -11,7 +11,8 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// neighbours makes two agents on one network with that one-way delay, signalling in no time.
+// neighbours returns two agents on one network with the given one-way delay and immediate
+// signalling.
 func neighbours(t *testing.T, seed uint64, delay time.Duration) *world {
 	w := newWorld(t, seed)
 	link := netsim.LinkConfig{Delay: delay / 2}
@@ -20,7 +21,8 @@ func neighbours(t *testing.T, seed uint64, delay time.Duration) *world {
 	return w
 }
 
-// Hosts that reach each other are connected after one round trip and completed after two, without any timer in between.
+// Hosts that reach each other are connected after one round trip and completed after two, without
+// waiting for a timer.
 func TestLatency(t *testing.T) {
 	const rtt = 80 * time.Millisecond
 	w := neighbours(t, 1, rtt/2)
@@ -30,7 +32,8 @@ func TestLatency(t *testing.T) {
 	require.Equal(t, 2*rtt, w.sim.Elapsed())
 }
 
-// The same with interfaces that lead nowhere: data flows as soon, only nomination waits for its grace.
+// The same with interfaces without a path to the peer: data flows as early, and only the nomination
+// waits for its grace.
 func TestLatencyWithUselessInterfaces(t *testing.T) {
 	const rtt = 80 * time.Millisecond
 	w := newWorld(t, 1)
@@ -58,7 +61,8 @@ func TestPeerVanishes(t *testing.T) {
 		w.await(func() bool { return w.a.State() == StateDisconnected }, 11500*time.Millisecond)
 		w.await(func() bool { return w.a.State() == StateFailed && w.b.State() == StateFailed }, time.Minute)
 		after := w.sim.Elapsed() - gone
-		require.GreaterOrEqual(t, after, 24*time.Second) // the last answer came up to 6 s before the peer went
+		// The last answer came up to 6 s before the peer went.
+		require.GreaterOrEqual(t, after, 24*time.Second)
 		require.LessOrEqual(t, after, 30*time.Second)
 		require.Equal(t, []State{StateChecking, StateConnected, StateCompleted, StateDisconnected, StateFailed}, w.a.states)
 	})
@@ -77,8 +81,8 @@ func TestPathReturns(t *testing.T) {
 	require.Equal(t, []State{StateChecking, StateConnected, StateCompleted, StateDisconnected, StateConnected, StateCompleted}, w.a.states)
 }
 
-// A NAT that forgets its mappings gives the host a new address. The agents find each other again by the checks that
-// arrive from there, whichever of them is behind the NAT, and whatever its kind.
+// A NAT that drops its mappings gives the host a new address. The checks from there bring the
+// agents together again, whichever of them is behind the NAT and whatever its kind.
 func TestNATForgets(t *testing.T) {
 	netsim.Seeds(t, 40, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed)
@@ -101,8 +105,8 @@ func TestNATForgets(t *testing.T) {
 	})
 }
 
-// litePeer is an ICE-lite agent: it answers checks and takes what the controlling agent nominates
-// (https://www.rfc-editor.org/rfc/rfc8445.html#section-7.3.2).
+// litePeer is a lite agent: it answers checks and accepts the nomination of the controlling agent:
+// RFC 8445, section 7.3.2.
 type litePeer struct {
 	netsim.Responder
 	selected netip.AddrPort
@@ -145,7 +149,7 @@ func TestConnectsToLitePeer(t *testing.T) {
 		c, err := ParseCandidate("candidate:1 1 udp 2130706431 198.51.100.9 9000 typ host")
 		require.NoError(t, err)
 		require.NoError(t, a.AddRemoteCandidate(now, c))
-		w.b = a // for await's description
+		w.b = a // for the description of await
 		w.sim.Poke(a)
 		w.await(func() bool {
 			pair, _ := a.Selected()
@@ -155,7 +159,7 @@ func TestConnectsToLitePeer(t *testing.T) {
 	})
 }
 
-// Two symmetric NATs cannot be traversed without a relay: both agents say so, patiently.
+// Two symmetric NATs cannot be traversed without a relay: both agents fail after their patience.
 func TestNoPath(t *testing.T) {
 	w := newWorld(t, 1)
 	link := netsim.LinkConfig{Delay: 10 * time.Millisecond}

@@ -11,7 +11,8 @@ import (
 )
 
 func TestCandidatePriority(t *testing.T) {
-	// The recommended type preferences of RFC 8445, 5.1.2.2; the numbers are those in the example of RFC 8839, 6.
+	// The recommended type preferences of RFC 8445, section 5.1.2.2, in the numbers of the example
+	// of RFC 8839, section 6.
 	require.Equal(t, uint32(2130706431), candidatePriority(CandidateTypeHost, 65535, 1))
 	require.Equal(t, uint32(1694498815), candidatePriority(CandidateTypeServerReflexive, 65535, 1))
 	require.Equal(t, uint32(1862270975), candidatePriority(CandidateTypePeerReflexive, 65535, 1))
@@ -19,7 +20,7 @@ func TestCandidatePriority(t *testing.T) {
 	require.Equal(t, uint32(2130706430), candidatePriority(CandidateTypeHost, 65535, 2))
 }
 
-// "pair priority = 2^32*MIN(G,D) + 2*MAX(G,D) + (G>D?1:0)" (RFC 8445, 6.1.2.3).
+// RFC 8445, section 6.1.2.3: pair priority = 2^32*MIN(G,D) + 2*MAX(G,D) + (G>D?1:0).
 func TestPairPriority(t *testing.T) {
 	require.Equal(t, uint64(3)<<32+10, pairPriority(3, 5))
 	require.Equal(t, uint64(3)<<32+11, pairPriority(5, 3))
@@ -27,7 +28,8 @@ func TestPairPriority(t *testing.T) {
 	require.Equal(t, uint64(maxPriority)<<32+2*maxPriority, pairPriority(maxPriority, maxPriority))
 }
 
-// RFC 8421, 4: families are interleaved, so that a host with many IPv6 addresses does not starve its IPv4 ones.
+// RFC 8421, section 4: families alternate, so that a host with many IPv6 addresses still uses its
+// IPv4 ones.
 func TestLocalPreferenceOrder(t *testing.T) {
 	want := []string{"2001:db8::1", "192.0.2.1", "2001:db8::2", "10.0.0.1", "2001:db8::3", "fd00::1", "2002::1", "fe80::1", "169.254.0.1", "::1", "127.0.0.1"}
 	added := []string{"127.0.0.1", "fd00::1", "192.0.2.1", "169.254.0.1", "10.0.0.1", "2001:db8::1", "fe80::1", "2001:db8::2", "2001:db8::3", "::1", "2002::1"}
@@ -44,8 +46,8 @@ func TestLocalPreferenceOrder(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-// "Two candidates have the same foundation when … same type, … bases have the same IP address, … same STUN server, …
-// same transport protocol" (RFC 8445, 5.1.1.3).
+// RFC 8445, section 5.1.1.3: foundations are equal if the type, the address of the base, the
+// address of the server and the transport protocol are.
 func TestFoundations(t *testing.T) {
 	s := newScript(t, Config{STUNServers: []netip.AddrPort{stun1, stun2}}, local1, netip.AddrPortFrom(local1.Addr(), 9), local2)
 	f := func(b *base) string { return b.host.Foundation }

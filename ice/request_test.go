@@ -16,22 +16,23 @@ func TestRequestAnswered(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
 	id := s.check(local1, remote1, peerCheck{controlling: true, priority: 12345})
-	// "If the source transport address … does not match any existing remote candidates, it represents a new peer-reflexive remote
-	// candidate. The priority is the PRIORITY of the request" (RFC 8445, 7.3.1.3).
+	// RFC 8445, section 7.3.1.3: "If the source transport address of the request does not match any
+	// existing remote candidates, it represents a new peer-reflexive remote candidate." Its
+	// priority is that of the PRIORITY attribute.
 	require.Len(t, s.a.current.remotes, 1)
 	require.Equal(t, CandidateTypePeerReflexive, s.a.current.remotes[0].Type)
 	require.Equal(t, uint32(12345), s.a.current.remotes[0].Priority)
 	require.True(t, s.a.Permits(local1, remote1))
 	require.False(t, s.a.Permits(local1, remote2))
 	require.False(t, s.a.Permits(remote1, local1))
-	// "the XOR-MAPPED-ADDRESS … the source transport address of the request" (7.3.1.2).
+	// The XOR-MAPPED-ADDRESS is the source of the request.
 	r := s.wantSuccess(id)
 	mapped, err := r.XORMappedAddress()
 	require.NoError(t, err)
 	require.Equal(t, remote1, mapped)
 	require.Equal(t, local1, r.local)
 	require.Equal(t, remote1, r.remote)
-	// "a triggered check" (7.3.1.4).
+	// RFC 8445, section 7.3.1.4: the triggered check.
 	s.wantCheck(local1, remote1)
 	s.wantNothing()
 }
@@ -42,7 +43,7 @@ func TestRequestRefused(t *testing.T) {
 		check peerCheck
 		code  int // 0: no response at all
 	}{
-		// RFC 8489, 9.1.3: what lacks a credential gets 400, what has a wrong one 401.
+		// RFC 8489, section 9.1.3: the error is 400 for missing credentials and 401 for wrong ones.
 		{"no USERNAME", peerCheck{noUsername: true}, stun.CodeBadRequest},
 		{"no MESSAGE-INTEGRITY", peerCheck{noIntegrity: true}, stun.CodeBadRequest},
 		{"another agent's USERNAME", peerCheck{username: "other:peer"}, stun.CodeUnauthenticated},
@@ -71,7 +72,7 @@ func TestRequestRefused(t *testing.T) {
 	}
 }
 
-// "If the request contains … unknown comprehension-required attributes, the server … 420" (RFC 8489, 6.3.1).
+// RFC 8489, section 6.3.1: the error for unknown comprehension-required attributes is 420.
 func TestRequestWithUnknownAttribute(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -83,14 +84,14 @@ func TestRequestWithUnknownAttribute(t *testing.T) {
 	require.Equal(t, []stun.AttributeType{0x7ffe}, unknown)
 	require.False(t, s.a.Permits(local1, remote1))
 	s.wantNothing()
-	// Comprehension-optional ones are nobody's business.
+	// Comprehension-optional attributes are ignored.
 	s.wantSuccess(s.check(local1, remote1, peerCheck{controlling: true, extra: 0xfffe}))
 }
 
 func TestReceiveDropsWhatIsNotForIt(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
-	s.check(local2, remote1, peerCheck{controlling: true}) // not our socket
+	s.check(local2, remote1, peerCheck{controlling: true}) // not a base of the agent
 	require.Equal(t, uint64(1), s.a.Stats().Strangers)
 	s.a.Receive(s.now, local1, remote1, []byte("not STUN at all, whoever has said so"))
 	require.Equal(t, uint64(1), s.a.Stats().Malformed)
@@ -103,8 +104,8 @@ func TestReceiveDropsWhatIsNotForIt(t *testing.T) {
 	s.wantNothing()
 }
 
-// "If the state of that pair is In-Progress, the agent cancels the in-progress transaction … it will not retransmit, but
-// wait … for a response … and MUST create a new connectivity check" (RFC 8445, 7.3.1.4).
+// RFC 8445, section 7.3.1.4: "If the state of that pair is In-Progress, the agent cancels the
+// In-Progress transaction", and a triggered check replaces it.
 func TestTriggeredCheckReplacesOneInProgress(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -136,8 +137,9 @@ func TestRoleConflictInRequest(t *testing.T) {
 		code                     int
 		controllingAfter         bool
 	}{
-		// "If the agent's tie-breaker value is larger than or equal to … ICE-CONTROLLING, the agent generates … 487 … but retains
-		// its role. If … less than …, the agent switches to the controlled role" (RFC 8445, 7.3.1.1).
+		// RFC 8445, section 7.3.1.1: "If the agent's tiebreaker value is larger than or equal to
+		// the contents of the ICE-CONTROLLING attribute", it sends the error 487 and "retains its
+		// role"; otherwise "the agent switches to the controlled role".
 		{"both controlling, we win", true, true, stun.CodeRoleConflict, true},
 		{"both controlling, we lose", true, false, 0, false},
 		{"both controlled, we win", false, true, 0, true},
@@ -159,7 +161,7 @@ func TestRoleConflictInRequest(t *testing.T) {
 			} else {
 				s.wantSuccess(id)
 			}
-			after := s.wantCheck(local1, remote1) // the triggered check says the role that holds now
+			after := s.wantCheck(local1, remote1) // the triggered check has the present role
 			require.NotEqual(t, before.TransactionID(), after.TransactionID())
 			_, err := after.ICEControlling()
 			require.Equal(t, test.controllingAfter, err == nil)
@@ -179,8 +181,8 @@ func TestRoleConflictInResponse(t *testing.T) {
 		s.addRemote(remote1, remote2)
 		c1, c2 := s.wantCheck(local1, remote1), s.wantCheck(local1, remote2)
 		tieBreaker := s.a.tieBreaker
-		// "the agent MUST switch … roles, … add the candidate pair … to the triggered-check queue, … and MUST change the tiebreaker
-		// value" (RFC 8445, 7.2.5.1).
+		// RFC 8445, section 7.2.5.1: the agent switches its role, adds the pair to the
+		// triggered-check queue, and "MUST change the tiebreaker value".
 		s.refuse(c1, stun.CodeRoleConflict)
 		require.Equal(t, !controlling, s.a.Controlling())
 		require.NotEqual(t, tieBreaker, s.a.tieBreaker)
@@ -200,8 +202,8 @@ func TestRoleConflictInResponse(t *testing.T) {
 	}
 }
 
-// "the agent … may receive a Binding request before it has the peer's credentials: … it MUST … generate a response; … the triggered
-// check waits" (RFC 8445, 7.3).
+// RFC 8445, section 7.3: a request that arrives before the peer's credentials is answered at once,
+// and its triggered check waits for them.
 func TestRequestsBeforeSetRemote(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.wantSuccess(s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true}))
@@ -211,7 +213,7 @@ func TestRequestsBeforeSetRemote(t *testing.T) {
 	require.Equal(t, StateNew, s.a.State())
 	require.True(t, s.a.Deadline().IsZero())
 
-	// A signalled candidate stays; what another has said on it does not.
+	// A signalled candidate stays, without the effects of another peer's checks on it.
 	remote3 := netip.MustParseAddrPort("198.51.100.3:6003")
 	s.addRemote(remote3)
 	s.wantSuccess(s.check(local1, remote3, peerCheck{controlling: true, useCandidate: true, username: "agent:anotherfork"}))
@@ -221,7 +223,7 @@ func TestRequestsBeforeSetRemote(t *testing.T) {
 	require.True(t, s.a.current.checkList.find(s.a.bases[0], remote3).lastUseCandidate.IsZero())
 	c := s.wantCheck(local1, remote1)
 	s.wantCheck(local1, remote3)
-	s.wantNothing() // the answer came from one, the other is forgotten
+	s.wantNothing() // the answer came from one, and the other is removed
 	require.False(t, s.a.Permits(local1, remote2))
 	s.answer(c, local1)
 	require.Equal(t, StateCompleted, s.a.State(), "the early nomination counts")
@@ -235,7 +237,8 @@ func TestRequestsBeforeSetRemoteAreBounded(t *testing.T) {
 	s.check(local1, remote1, peerCheck{})
 	s.wantNothing() // no response: the peer will repeat it
 	require.Equal(t, uint64(1), s.a.Stats().Overflows)
-	s.wantSuccess(s.check(local1, netip.AddrPortFrom(remote1.Addr(), 1000), peerCheck{})) // a known one
+	// A known one.
+	s.wantSuccess(s.check(local1, netip.AddrPortFrom(remote1.Addr(), 1000), peerCheck{}))
 }
 
 func TestResponsesAreBounded(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// anyDelay is a clean access link of any length.
+// anyDelay returns a perfect access link with a random delay.
 func anyDelay(r *rand.Rand) netsim.LinkConfig {
 	return netsim.LinkConfig{Delay: time.Duration(r.IntN(200)) * time.Millisecond}
 }
@@ -29,7 +29,7 @@ var networks = []struct{ ours, theirs []string }{
 	{[]string{"198.51.100.1", "203.0.113.1"}, []string{"198.51.100.2"}},
 }
 
-// choices are what makes peers select one of several valid pairs.
+// choices are the rules by which peers select one of several valid pairs.
 var choices = map[string]func(r *rand.Rand) func([]*foreignPair) *foreignPair{
 	"first": func(*rand.Rand) func([]*foreignPair) *foreignPair {
 		return func(valid []*foreignPair) *foreignPair { return valid[0] }
@@ -52,8 +52,9 @@ var choices = map[string]func(r *rand.Rand) func([]*foreignPair) *foreignPair{
 	},
 }
 
-// Peers select a pair by rules of their own, nominate it, or all pairs, and close their other sockets. Whatever the order
-// of the delays of the paths: the agent sends where they receive, hears all that they send, and gives up the sockets that nobody uses.
+// Peers select a pair by their own rules, nominate it, or all pairs, and close their other sockets.
+// Whatever the order of the delays of the paths, the agent sends where they receive, receives all
+// that they send, and frees the sockets that are unused.
 func TestControlledAgentIsWhereItsPeerIs(t *testing.T) {
 	names := make([]string, 0, len(choices))
 	for name := range choices {
@@ -72,7 +73,8 @@ func TestControlledAgentIsWhereItsPeerIs(t *testing.T) {
 	})
 }
 
-// wantAgreement lets an agent and a peer that closes its other sockets meet, and looks at what becomes of them in a hundred seconds.
+// wantAgreement connects an agent and a peer that closes its other sockets, and checks the result
+// after a hundred seconds.
 func wantAgreement(t *testing.T, seed uint64, h habits, ours, theirs []string, link func(r *rand.Rand) netsim.LinkConfig, name string) {
 	t.Helper()
 	e := meet(t, seed, Config{}, h, ours, theirs, link)
@@ -82,7 +84,7 @@ func wantAgreement(t *testing.T, seed uint64, h habits, ours, theirs []string, l
 	require.True(t, e.agrees(), scenario)
 	before, changes := e.losses(), len(e.o.selected)
 	e.run(90 * time.Second)
-	// Nothing but what is under way at the one time or the other.
+	// The only losses are packets in flight at either time.
 	after := e.losses()
 	require.Equal(t, before.deaf, after.deaf, scenario)
 	require.Equal(t, before.refused, after.refused, scenario)
@@ -94,8 +96,8 @@ func wantAgreement(t *testing.T, seed uint64, h habits, ours, theirs []string, l
 	require.Equal(t, StateCompleted, e.o.State(), scenario)
 }
 
-// Every order of three delays over the paths of a host with two IPv4 addresses and an IPv6 one, and of two over IPv4 and IPv6, with
-// every habit of a peer.
+// Every order of three delays over the paths of a host with two IPv4 addresses and an IPv6 one, and
+// of two over IPv4 and IPv6, with every habit of a peer.
 func TestControlledAgentWithEveryOrderOfDelays(t *testing.T) {
 	orders := [][]time.Duration{{120, 40}, {40, 120}, {20, 40, 120}, {20, 120, 40}, {40, 20, 120}, {40, 120, 20}, {120, 20, 40}, {120, 40, 20}}
 	ours := []string{"198.51.100.1", "2001:db8:a::1", "203.0.113.1"}
@@ -118,7 +120,7 @@ func TestControlledAgentWithEveryOrderOfDelays(t *testing.T) {
 	}
 }
 
-// The same over bad networks: checks and nominations are lost, repeated and overtaken.
+// The same over bad networks: checks and nominations are lost, repeated and reordered.
 func TestControlledAgentFindsItsPeerThroughLosses(t *testing.T) {
 	netsim.Seeds(t, 150, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -146,7 +148,8 @@ func TestControlledAgentFindsItsPeerThroughLosses(t *testing.T) {
 	})
 }
 
-// A peer that changes its mind now and then, with and without saying so, is followed: nothing of what either sends is lost.
+// If a peer changes its pair, with or without a nomination, the agent changes too: no data of
+// either side is lost.
 func TestControlledAgentFollowsAChangeOfMind(t *testing.T) {
 	netsim.Seeds(t, 100, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -162,10 +165,10 @@ func TestControlledAgentFollowsAChangeOfMind(t *testing.T) {
 			if says {
 				e.f.check(p, true)
 			}
-			// A second's hold, a check of a pair whose consent is old, and the way there and back.
+			// The hold of one second, a check of a pair whose consent is old, and one round trip.
 			e.run(2500 * time.Millisecond)
 			require.True(t, e.agrees(), "%+v, says: %v", h, says)
-			// It does not come back before the agent can tell that from a contradiction.
+			// The peer does not return before the agent can distinguish that from a contradiction.
 			e.run(DefaultConsentInterval + time.Duration(r.IntN(15000))*time.Millisecond)
 			require.True(t, e.agrees())
 		}
@@ -178,8 +181,8 @@ func TestControlledAgentFollowsAChangeOfMind(t *testing.T) {
 	})
 }
 
-// A change of mind that only USE-CANDIDATE tells of, there being no data, is obeyed whatever the priorities.
-func TestLateNominationIsObeyed(t *testing.T) {
+// Without data, a later nomination is accepted whatever the priorities.
+func TestLateNominationIsAccepted(t *testing.T) {
 	nominate := peerCheck{controlling: true, useCandidate: true}
 	for _, first := range []netip.AddrPort{remote1, remote2} {
 		s := newScript(t, Config{}, local1)
@@ -209,7 +212,8 @@ func (s *script) wantSelected(local, remote netip.AddrPort) {
 	require.True(s.t, pair.Nominated)
 }
 
-// twoNominated makes a controlled agent whose peer has nominated both remote1, which is better and selected, and remote2.
+// twoNominated returns a controlled agent whose peer has nominated remote1, which is better and
+// selected, and remote2.
 func twoNominated(t *testing.T) *script {
 	s := newScript(t, Config{}, local1, local2)
 	s.setRemote()
@@ -233,10 +237,12 @@ func TestDataSelects(t *testing.T) {
 	s.wantEvents() // nothing new
 	s.a.ReceivedData(s.now, local1, remote2)
 	s.wantSelected(local1, remote2)
-	// "the highest-priority nominated candidate pair" (RFC 5245, 8.1.1.2) does not come back: the peer does not use it.
+	// The nominated pair of the highest priority (RFC 5245, section 8.1.1.2) is not selected again:
+	// the peer does not use it.
 	s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true})
 	s.wantSelected(local1, remote2)
-	// Data that was on its way meanwhile does not bring it back either, but data that goes on arriving there does.
+	// Data that was in flight meanwhile does not select it again, but data that keeps arriving
+	// there does.
 	s.advance(dataSelectionInterval - time.Millisecond)
 	s.a.ReceivedData(s.now, local1, remote1)
 	s.wantSelected(local1, remote2)
@@ -245,7 +251,7 @@ func TestDataSelects(t *testing.T) {
 	s.wantSelected(local1, remote1)
 }
 
-// Data from where the peer has not proven to be, or to receive, selects nothing.
+// Data from an address that the peer has not proven to have, or to receive on, selects nothing.
 func TestDataOfAPairThatIsNotValid(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.setRemote()
@@ -253,18 +259,18 @@ func TestDataOfAPairThatIsNotValid(t *testing.T) {
 	s.answer(s.wantCheck(local1, remote1), local1)
 	s.wantCheck(local1, remote2)
 	remote3 := netip.MustParseAddrPort("198.51.100.3:6003")
-	for _, to := range []netip.AddrPort{remote2, remote3} { // not answered yet, and never heard of
+	for _, to := range []netip.AddrPort{remote2, remote3} { // not answered yet, and unknown
 		s.a.ReceivedData(s.now, local1, to)
 	}
-	s.a.ReceivedData(s.now, local2, remote1) // not ours
+	s.a.ReceivedData(s.now, local2, remote1) // not a base of the agent
 	s.a.ReceivedData(s.now, netip.AddrPort{}, netip.AddrPort{})
 	pair, _ := s.a.Selected()
 	require.Equal(t, remote1, pair.Remote.Addr)
 	require.Len(t, s.a.current.checkList.pairs, 2)
 }
 
-// "consent … expires after 30 seconds" (RFC 7675, 5.1): neither data nor a nomination selects a pair on which the peer has not answered for
-// long. It is asked first.
+// RFC 7675, section 5.1: consent expires after 30 seconds. Neither data nor a nomination selects a
+// pair on which the peer has not answered recently. It is checked first.
 func TestPairWithoutConsentIsNotSelected(t *testing.T) {
 	for name, turn := range map[string]func(s *script){
 		"data": func(s *script) { s.a.ReceivedData(s.now, local1, remote2) },
@@ -290,7 +296,8 @@ func TestPairWithoutConsentIsNotSelected(t *testing.T) {
 	}
 }
 
-// What is left of the consent of a pair that has just been selected is counted from its last answer, not from the selection.
+// The consent of a pair that has just been selected is counted from its last answer, not from the
+// selection.
 func TestSelectionIsNoConsent(t *testing.T) {
 	s := twoNominated(t)
 	answered := s.now
@@ -306,7 +313,7 @@ func TestSelectionIsNoConsent(t *testing.T) {
 	require.Equal(t, DefaultConsentTimeout, s.now.Sub(answered))
 }
 
-// When the selected pair is silent, where data arrives is where the peer is, at once.
+// If the selected pair is silent, data on another valid pair selects that at once.
 func TestDataSelectsInsteadOfASilentPair(t *testing.T) {
 	s := twoNominated(t)
 	s.a.ReceivedData(s.now, local1, remote2)
@@ -327,7 +334,7 @@ func TestDataSelectsInsteadOfASilentPair(t *testing.T) {
 	require.Equal(t, StateCompleted, s.a.State())
 }
 
-// A controlling agent has nominated and stays with that.
+// A controlling agent keeps the pair that it has nominated.
 func TestDataDoesNotMoveAControllingAgent(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.setRemote()
@@ -352,8 +359,8 @@ func splits(f *foreign) *foreignPair {
 	return f.selected
 }
 
-// A peer of either role may send on one pair and have the agent send on another. Both sockets live, all arrives, and the agent does
-// not waver.
+// A peer of either role may send on one pair while the agent sends on another. Both sockets stay
+// open, all data arrives, and the agent does not change its pair.
 func TestPeerThatSendsOnAnotherPair(t *testing.T) {
 	netsim.Seeds(t, 100, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -376,7 +383,7 @@ func TestPeerThatSendsOnAnotherPair(t *testing.T) {
 		require.Less(t, e.sim.Now().Sub(e.f.consented), 6*time.Second)
 		require.Equal(t, StateCompleted, e.o.State())
 
-		// When it stops to do so, one socket is enough.
+		// When the peer stops, one socket is enough.
 		if h.controlling {
 			e.f.turnTo(e.f.dataPair())
 		}
@@ -409,7 +416,7 @@ func TestPeerThatSpreadsItsData(t *testing.T) {
 	})
 }
 
-// An unused base is freed once, in time, and is then a stranger's.
+// An unused base is freed once and in time. Packets on it are those of strangers then.
 func TestBasesAreFreed(t *testing.T) {
 	for _, controlling := range []bool{false, true} {
 		s := newScript(t, Config{Controlling: controlling}, local1, local2)
@@ -432,7 +439,7 @@ func TestBasesAreFreed(t *testing.T) {
 			s.answerConsents(remote1, DefaultUnusedTimeout/2)
 			s.a.ReceivedData(s.now, local2, remote1)
 			last = s.now
-			if !controlling { // which it has selected: back
+			if !controlling { // data has selected it: back to the other
 				s.advance(nominationSpread + time.Millisecond)
 				s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true})
 			}
@@ -458,7 +465,7 @@ func TestBasesAreFreed(t *testing.T) {
 	}
 }
 
-// step goes to the agent's next deadline and answers what it asks.
+// step advances to the agent's next deadline and answers its checks.
 func (s *script) step(remote netip.AddrPort) {
 	s.t.Helper()
 	s.advanceToDeadline(time.Minute)
@@ -483,7 +490,8 @@ func (s *script) answerConsents(remote netip.AddrPort, d time.Duration) {
 	s.advance(until.Sub(s.now))
 }
 
-// No base is freed before a nomination, nor while the selected pair is silent: another one may be needed.
+// No base is freed before a nomination or while the selected pair is silent: another one may be
+// needed.
 func TestBasesAreKept(t *testing.T) {
 	s := newScript(t, Config{}, local1, local2)
 	s.setRemote()

@@ -26,7 +26,7 @@ func (s *script) restart() {
 	s.a.SetLocalComplete(s.now)
 }
 
-// restartRemote gives the agent the peer's new credentials.
+// restartRemote sets the peer's new credentials.
 func (s *script) restartRemote() {
 	s.t.Helper()
 	require.NoError(s.t, s.a.SetRemote(s.now, RemoteParameters{Ufrag: newPeerUfrag, Pwd: newPeerPwd}))
@@ -56,8 +56,8 @@ func (s *script) answerNew(p packet) {
 	s.a.Receive(s.now, p.local, p.remote, b.Bytes())
 }
 
-// "An ICE restart causes all previous states of the data streams, excluding the roles of the agents, to be flushed"
-// (RFC 8445, section 9): but not before there is something new in its place.
+// RFC 8445, section 9: "An ICE restart causes all previous states of the data streams, excluding
+// the roles of the agents, to be flushed." But data keeps its path until there is a new one.
 func TestRestartMakesBeforeItBreaks(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.nominate()
@@ -69,19 +69,20 @@ func TestRestartMakesBeforeItBreaks(t *testing.T) {
 	require.Equal(t, newPwd, pwd)
 	require.Equal(t, StateCompleted, s.a.State())
 
-	// Until the peer has answered, all is as it was.
+	// Until the peer has answered, nothing changes.
 	s.wantSuccess(s.check(local1, remote1, peerCheck{}))
 	s.answerConsent(remote1)
 
 	s.restartRemote()
-	s.wantEvents(EventState{StateConnected}) // "which may still change"
+	s.wantEvents(EventState{StateConnected}) // the new pair may still change
 	require.True(t, s.a.Controlling())
 	pair, ok := s.a.Selected()
 	require.True(t, ok)
 	require.Equal(t, remote1, pair.Remote.Addr)
 	require.True(t, s.a.Permits(local1, remote1))
-	s.wantSuccess(s.check(local1, remote1, peerCheck{})) // the peer asks for consent on the old path
-	s.answerConsent(remote1)                             // and gives it
+	// A consent check of the peer on the old path.
+	s.wantSuccess(s.check(local1, remote1, peerCheck{}))
+	s.answerConsent(remote1) // and its answer to one
 	s.addRemote(remote2)
 	c := s.wantNewCheck(local1, remote2)
 	s.wantEvents()
@@ -102,15 +103,15 @@ func TestRestartMakesBeforeItBreaks(t *testing.T) {
 	s.wantError(s.check(local1, remote1, peerCheck{}), stun.CodeUnauthenticated)
 }
 
-// Checks of the peer may come with the new credentials before its answer does.
-func TestRestartKnowsEarlyChecks(t *testing.T) {
+// Checks with the peer's new credentials may arrive before its answer.
+func TestRestartAcceptsEarlyChecks(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.nominate()
 	s.restart()
 	s.wantSuccessNew(s.check(local1, remote2, peerCheck{username: newUsername, pwd: newPwd, priority: 7}))
 	s.wantNothing()
 	require.True(t, s.a.Permits(local1, remote2))
-	// "the credentials of another peer", which has the offer too
+	// Another peer may have the offer too.
 	s.wantSuccessNew(s.check(local1, mapped1, peerCheck{username: newUfrag + ":other", pwd: newPwd, priority: 7}))
 	s.restartRemote()
 	require.False(t, s.a.Permits(local1, mapped1))
@@ -128,7 +129,8 @@ func (s *script) wantSuccessNew(id stun.TransactionID) {
 	require.NoError(s.t, p.CheckIntegrity(stun.NewKey([]byte(newPwd))))
 }
 
-// The old path dies in the restart: that is said, and nothing may be sent until the new one is there.
+// If the old path dies during the restart, EventPathLost is reported, and nothing may be sent until
+// there is a new path.
 func TestRestartOfADyingPath(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.nominate()
@@ -165,7 +167,8 @@ func TestRestartOfADyingPath(t *testing.T) {
 	s.wantEvents(EventSelectedPair{pair}, EventState{StateConnected})
 }
 
-// StateFailed is not the end: a restart leaves it. Before, nothing is sent or taken, and bases may come and go.
+// A restart leaves StateFailed. Before it, nothing is sent or accepted, and bases may be added and
+// removed.
 func TestRestartAfterFailure(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.nominate()
@@ -182,7 +185,7 @@ func TestRestartAfterFailure(t *testing.T) {
 	s.restart()
 	s.wantEvents(EventLocalCandidate{s.a.bases[0].host, newUfrag}, EventGatheringComplete{newUfrag})
 	require.Equal(t, StateFailed, s.a.State())
-	s.check(local2, remote1, peerCheck{}) // of the dead generation
+	s.check(local2, remote1, peerCheck{}) // of the ended generation
 	s.wantError(stun.TransactionID{0: s.next}, stun.CodeUnauthenticated)
 	s.restartRemote()
 	s.wantEvents(EventState{StateChecking})
@@ -193,7 +196,7 @@ func TestRestartAfterFailure(t *testing.T) {
 	require.Equal(t, sent, s.a.Stats().ConsentRequestsSent, "counters go on")
 }
 
-// Restart before SetRemote, or again before SetRemote, replaces credentials that nobody has used.
+// A Restart before SetRemote, or a second one, replaces credentials that were never used.
 func TestRestartBeforeSetRemote(t *testing.T) {
 	s := newScript(t, Config{}, local1)
 	s.restart()
@@ -215,7 +218,7 @@ func TestRestartBeforeSetRemote(t *testing.T) {
 	require.ErrorIs(t, s.a.Restart(s.now, "", ""), ErrState)
 }
 
-// Another peer answers with the same offer in hand: after a provisional answer, say.
+// Another peer answers the same offer, for instance after a provisional answer.
 func TestSetRemoteOfAnotherPeer(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.nominate()
@@ -226,7 +229,7 @@ func TestSetRemoteOfAnotherPeer(t *testing.T) {
 	require.Equal(t, StateConnected, s.a.State())
 	s.addRemote(remote2)
 	p := s.wantCheckOf(agentUfrag, local1, remote2)
-	s.wantSuccess(s.check(local1, remote1, peerCheck{})) // the first is still heard
+	s.wantSuccess(s.check(local1, remote1, peerCheck{})) // the first peer is still answered
 	s.wantSuccess(s.check(local1, remote2, peerCheck{username: agentUfrag + ":" + newPeerUfrag}))
 	s.answerNew(p)
 	pair, _ := s.a.Selected()
@@ -245,7 +248,8 @@ func (s *script) wantCheckOf(ufrag string, local, remote netip.AddrPort) packet 
 	return p
 }
 
-// Bases that are added while connected are checked with what is known of the peer, and serve when the one in use is removed.
+// Bases that are added while connected are checked with the known candidates, and replace the base
+// in use when that is removed.
 func TestBasesComeAndGo(t *testing.T) {
 	for _, controlling := range []bool{false, true} {
 		s := newScript(t, Config{Controlling: controlling}, local1)
@@ -279,7 +283,7 @@ func TestBasesComeAndGo(t *testing.T) {
 		require.Equal(t, StateCompleted, s.a.State())
 		s.dropEvents()
 
-		// Without another there is no path, and the last one says so.
+		// Without another base there is no path. Selected still returns the last one.
 		require.True(t, s.a.RemoveLocal(s.now, s.a.at(local2)))
 		s.wantEvents(EventPathLost{}, EventState{StateDisconnected})
 		require.False(t, s.a.Permits(local2, remote1))
@@ -290,7 +294,7 @@ func TestBasesComeAndGo(t *testing.T) {
 	}
 }
 
-// What waits to be sent from a base that is removed is not sent.
+// Packets queued for a removed base are not sent.
 func TestRemovedBaseSendsNothing(t *testing.T) {
 	s := newScript(t, Config{}, local1, local2)
 	s.check(local1, remote1, peerCheck{})
@@ -300,8 +304,8 @@ func TestRemovedBaseSendsNothing(t *testing.T) {
 	s.wantNothing()
 }
 
-// Restarts from one side or from both, at any time, over bad networks, through NATs that forget: the agents end up on one path, and
-// between two paths that work there is no gap in which data has none.
+// Restarts of one side or of both, at any time, over bad networks and through NATs that drop
+// mappings, end with one path. While both paths work, data always has one.
 func TestRestartsConverge(t *testing.T) {
 	netsim.Seeds(t, 200, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed)
@@ -330,8 +334,8 @@ func TestRestartsConverge(t *testing.T) {
 	})
 }
 
-// restart restarts both agents, as offer and answer would: the answerer's credentials follow after a delay, in which the checks of the one
-// that knows already may arrive.
+// restart restarts both agents, like offer and answer: the answerer's credentials arrive after a
+// delay, in which checks of the answerer may arrive.
 func (w *world) restart(r *rand.Rand) {
 	first, second := w.a, w.b
 	if r.IntN(2) == 0 {

@@ -11,7 +11,8 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// script is one agent and, in the place of the network, the test: its verbs say what arrives and what must go out.
+// script is one agent, and the test in place of its network: the verbs deliver packets and expect
+// packets.
 type script struct {
 	t    testing.TB
 	a    addressed
@@ -32,7 +33,7 @@ var (
 	mapped1 = netip.MustParseAddrPort("203.0.113.1:7001") // local1 outside its NAT
 )
 
-// newScript makes an agent with the credentials above and the given sockets.
+// newScript returns an agent with the credentials above and the given bases.
 func newScript(t testing.TB, config Config, locals ...netip.AddrPort) *script {
 	config.Ufrag, config.Pwd = agentUfrag, agentPwd
 	config.Rand = bytes.NewReader(make([]byte, 32))
@@ -46,12 +47,13 @@ func newScript(t testing.TB, config Config, locals ...netip.AddrPort) *script {
 	return s
 }
 
-// setRemote gives the agent the peer's credentials.
+// setRemote sets the peer's credentials.
 func (s *script) setRemote() {
 	require.NoError(s.t, s.a.SetRemote(s.now, RemoteParameters{Ufrag: peerUfrag, Pwd: peerPwd}))
 }
 
-// addRemote signals host candidates of the peer, each with a foundation of its own, of descending priority.
+// addRemote signals host candidates of the peer, with different foundations and descending
+// priorities.
 func (s *script) addRemote(addrs ...netip.AddrPort) {
 	for _, addr := range addrs {
 		require.NoError(s.t, s.a.AddRemoteCandidate(s.now, s.hostCandidate(addr)))
@@ -66,13 +68,14 @@ func (s *script) hostCandidate(addr netip.AddrPort) Candidate {
 	}
 }
 
-// advance lets time pass, without a look at the deadlines between.
+// advance lets time pass at once, regardless of deadlines.
 func (s *script) advance(d time.Duration) {
 	s.now = s.now.Add(d)
 	s.a.Advance(s.now)
 }
 
-// advanceToDeadline goes to the agent's deadline, which must not be later than limit from now, and returns how long it was.
+// advanceToDeadline advances to the agent's deadline, which must not be later than limit from now,
+// and returns the time until it.
 func (s *script) advanceToDeadline(limit time.Duration) time.Duration {
 	s.t.Helper()
 	d := s.a.Deadline()
@@ -83,7 +86,7 @@ func (s *script) advanceToDeadline(limit time.Duration) time.Duration {
 	return wait
 }
 
-// packet is one that the agent has sent.
+// packet is a packet that the agent has sent.
 type packet struct {
 	stun.Message
 	local, remote netip.AddrPort
@@ -109,7 +112,7 @@ func (s *script) wantNothing() {
 	require.False(s.t, ok, "%v from %v to %v", p.Type(), p.local, p.remote)
 }
 
-// wantCheck takes the next packet, which must be a connectivity check on that path.
+// wantCheck takes the next packet, which must be a connectivity check on the path.
 func (s *script) wantCheck(local, remote netip.AddrPort) packet {
 	s.t.Helper()
 	p, ok := s.transmitted()
@@ -153,7 +156,7 @@ func (s *script) wantError(id stun.TransactionID, code int) packet {
 	return p
 }
 
-// answer makes the peer answer a check: it saw the request come from mapped.
+// answer makes the peer answer that a check came from mapped.
 func (s *script) answer(p packet, mapped netip.AddrPort) {
 	s.t.Helper()
 	b := stun.NewBuilder(nil, stun.NewType(stun.MethodBinding, stun.ClassSuccess), p.TransactionID())
@@ -172,7 +175,7 @@ func (s *script) refuse(p packet, code int) {
 	s.a.Receive(s.now, p.local, p.remote, b.Bytes())
 }
 
-// peerCheck is what a check of the peer says, where it differs from a plain good one.
+// peerCheck has the deviations of a check of the peer from a correct one.
 type peerCheck struct {
 	username                                                           string // "" is the right one
 	pwd                                                                string // "" is the right one
@@ -226,7 +229,7 @@ func (s *script) check(local, remote netip.AddrPort, c peerCheck) stun.Transacti
 		raw[len(raw)-1] ^= 1
 	}
 	s.a.Receive(s.now, local, remote, raw)
-	clear(raw) // it was lent
+	clear(raw) // it was borrowed for the call
 	return id
 }
 
@@ -253,7 +256,8 @@ func (s *script) dropEvents() {
 	}
 }
 
-// nominate brings a new controlling agent, with local1 and the peer at remote1, to a nominated pair.
+// nominate brings a new controlling agent, with local1 and the peer at remote1, to a nominated
+// pair.
 func (s *script) nominate() {
 	s.t.Helper()
 	s.setRemote()

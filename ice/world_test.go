@@ -22,7 +22,7 @@ type world struct {
 	a, b    *peer
 	servers []netip.AddrPort
 	nats    int
-	// scenario describes what a random test has thrown together.
+	// scenario describes the setup of a random test.
 	scenario string
 }
 
@@ -36,8 +36,8 @@ type peer struct {
 	links    []*netsim.Attachment
 	behind   *netsim.NAT
 	states   []State
-	lostPath int  // EventPathLost
-	complete bool // was told EventGatheringComplete
+	lostPath int  // number of EventPathLost
+	complete bool // EventGatheringComplete was reported
 
 	signalDelay  time.Duration // of the credentials
 	trickleDelay func() time.Duration
@@ -71,7 +71,8 @@ func bindingReply(dst []byte, _, remote netip.AddrPort, packet []byte) []byte {
 	return b.Bytes()
 }
 
-// addPeer makes an agent with interfaces of the given addresses, all behind one NAT if there is one, over links like link.
+// addPeer adds an agent with interfaces of the given addresses and links, behind one NAT unless it
+// is nil.
 func (w *world) addPeer(name string, config Config, behind *netsim.NAT, link netsim.LinkConfig, addrs ...string) *peer {
 	if config.Rand == nil {
 		config.Rand = w.sim.RandReader()
@@ -100,7 +101,7 @@ func (w *world) addPeer(name string, config Config, behind *netsim.NAT, link net
 	return p
 }
 
-// nat makes a NAT of one of the four classic kinds: 0 is none, 1 full cone to 4 symmetric.
+// nat adds a NAT of one of the four classic kinds: 1 full cone to 4 symmetric. Kind 0 is none.
 func (w *world) nat(kind int) *netsim.NAT {
 	external := netip.AddrFrom4([4]byte{203, 0, 113, byte(1 + w.nats)})
 	w.nats++
@@ -117,7 +118,7 @@ func (w *world) nat(kind int) *netsim.NAT {
 	return nil
 }
 
-// start gathers and signals: credentials after signalDelay, each candidate after a trickleDelay of its own.
+// start gathers and signals: credentials after signalDelay, each candidate after a trickleDelay.
 func (p *peer) start() {
 	now := p.w.sim.Now()
 	for i, addr := range p.addrs {
@@ -149,7 +150,7 @@ func (w *world) await(done func() bool, limit time.Duration) {
 	}
 }
 
-// Transmit takes the events as well: the simulation calls it after every input.
+// Transmit also takes the events: the simulation calls it after every input.
 func (p *peer) Transmit(now time.Time, dst []byte) ([]byte, netip.AddrPort, netip.AddrPort, bool) {
 	p.drain()
 	return p.addressed.Transmit(now, dst)
@@ -168,7 +169,7 @@ func (p *peer) drain() {
 		case EventPathLost:
 			p.lostPath++
 		}
-		if p.other == nil { // a lite agent, which wants no candidates
+		if p.other == nil { // a lite agent, which takes no candidates
 			continue
 		}
 		switch e := e.(type) {
@@ -194,12 +195,12 @@ func (p *peer) drain() {
 	}
 }
 
-// completed reports whether both agents have nominated, and the same.
+// completed reports whether both agents have nominated the same pair.
 func (w *world) completed() bool {
 	return w.a.State() == StateCompleted && w.b.State() == StateCompleted && w.mirrored()
 }
 
-// mirrored reports whether each agent's selected pair is that of the other seen from the other side.
+// mirrored reports whether the agents have selected the same pair, each from its side.
 func (w *world) mirrored() bool {
 	pa, oka := w.a.Selected()
 	pb, okb := w.b.Selected()

@@ -19,12 +19,12 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// patience is how long a test waits for what should come at once; a busy machine may take seconds.
+// patience bounds the wait for events that are due at once. A busy machine may take seconds.
 const patience = 20 * time.Second
 
 const peerUfrag, peerPwd = "peer", "peerpeerpeerpeerpeerpeer"
 
-// testConn is a Conn whose callbacks the test reads.
+// testConn is a Conn whose callbacks write to channels.
 type testConn struct {
 	*Conn
 	candidates chan ice.Candidate // closed when they are complete
@@ -57,7 +57,7 @@ func loopbackConn(t *testing.T, config ice.Config) *testConn {
 	return newTestConn(t, config, Options{BindAddress: netip.MustParseAddr("127.0.0.1"), ReceiveQueue: 4})
 }
 
-// trickle signals from one connection to another with the callbacks.
+// trickle signals from one connection to another by the callbacks.
 func trickle(t *testing.T, from, to *testConn) {
 	ufrag, pwd := from.LocalCredentials()
 	require.NoError(t, to.SetRemote(ice.RemoteParameters{Ufrag: ufrag, Pwd: pwd}))
@@ -108,7 +108,7 @@ func TestConnCarriesDatagrams(t *testing.T) {
 	require.ErrorIs(t, err, ErrTooLarge)
 }
 
-// A socket is open to the world: what does not come from the peer is not for Read.
+// Datagrams from others than the peer do not reach Read.
 func TestConnRefusesStrangers(t *testing.T) {
 	a, b := connectedConns(t)
 	stranger, err := net.Dial("udp", a.LocalAddr().String())
@@ -186,7 +186,7 @@ func TestConnLeavesNoGoroutine(t *testing.T) {
 	}, patience, time.Millisecond)
 }
 
-// The timer of a Conn works, and failure reaches those who wait.
+// The timer of a Conn works, and failure ends Wait, Read and Write.
 func TestConnFails(t *testing.T) {
 	c := loopbackConn(t, ice.Config{RTO: time.Millisecond, CheckInterval: time.Millisecond, Patience: 100 * time.Millisecond})
 	require.NoError(t, c.SetRemote(ice.RemoteParameters{Ufrag: peerUfrag, Pwd: peerPwd}))
@@ -203,7 +203,7 @@ func TestConnFails(t *testing.T) {
 	require.False(t, ok)
 }
 
-// Read falls behind: what does not fit the queue is dropped and counted, and what did comes in order.
+// Datagrams that do not fit the queue are dropped and counted. The others are read in order.
 func TestConnDropsWhenFull(t *testing.T) {
 	a, b := connectedConns(t)
 	for i := range byte(20) {
@@ -226,7 +226,7 @@ func eventually(t *testing.T, condition func() bool) {
 	require.Eventually(t, condition, patience, time.Millisecond)
 }
 
-// The receive queue is limited by bytes too, and what Read takes makes room.
+// The receive queue is limited by bytes too, and Read makes room in it.
 func TestConnBoundsTheBytesOfItsQueue(t *testing.T) {
 	c := loopbackConn(t, ice.Config{})
 	c.queue = make(chan *bufpool.Buffer, 1000) // more than the bytes allow
@@ -248,7 +248,7 @@ func TestConnBoundsTheBytesOfItsQueue(t *testing.T) {
 	require.EqualValues(t, 2, enqueue())
 }
 
-// What the peer would take for a check is refused, and only that.
+// Write rejects datagrams that the peer would take for checks, and no others.
 func TestConnDoesNotSendWhatLooksLikeSTUN(t *testing.T) {
 	a, b := connectedConns(t)
 	builder := stun.NewBuilder(nil, stun.NewType(stun.MethodBinding, stun.ClassIndication), stun.TransactionID{})
@@ -266,7 +266,7 @@ func TestConnDoesNotSendWhatLooksLikeSTUN(t *testing.T) {
 	}
 }
 
-// All kinds of waiting end with Close, whether the peer lives or not and whatever the deadlines.
+// Close ends every wait, whether the peer is alive or not and whatever the deadlines.
 func TestConnCloseEndsWaiting(t *testing.T) {
 	for _, deadline := range []time.Time{{}, time.Now().Add(time.Hour)} {
 		stuck := &stuckPackets{PacketConn: must(net.ListenPacket("udp", "127.0.0.1:0")), closed: make(chan bool)}
@@ -306,7 +306,7 @@ func TestConnCloseEndsWaiting(t *testing.T) {
 	}
 }
 
-// With a socket that is full, only Write waits, and until its deadline.
+// If the socket is full, only Write waits, and only until its deadline.
 func TestConnWithAFullSocket(t *testing.T) {
 	stuck := &stuckPackets{PacketConn: must(net.ListenPacket("udp", "127.0.0.1:0")), closed: make(chan bool)}
 	a, b := newTestConn(t, ice.Config{}, Options{Sockets: []net.PacketConn{stuck}}), loopbackConn(t, ice.Config{Controlling: true})
@@ -350,7 +350,7 @@ func (s *stuckPackets) Close() error {
 	return s.PacketConn.Close()
 }
 
-// What had arrived before the connection failed can be read, before the error; not so after Close.
+// Datagrams that arrived before a failure are read before the error, but not after Close.
 func TestConnReadsWhatWasThereBeforeFailure(t *testing.T) {
 	c := loopbackConn(t, ice.Config{})
 	c.mu.Lock()
@@ -371,7 +371,7 @@ func TestConnReadsWhatWasThereBeforeFailure(t *testing.T) {
 	require.Empty(t, c.queue)
 }
 
-// A Conn closes the sockets that its agent frees, and goes on with the other.
+// A Conn closes the sockets that its agent frees, and continues with the other.
 func TestConnClosesUnusedSockets(t *testing.T) {
 	var conns []*testConn
 	for _, controlling := range []bool{true, false} {
@@ -396,7 +396,7 @@ func TestConnClosesUnusedSockets(t *testing.T) {
 	require.Equal(t, "still here", string(buf[:n]))
 }
 
-// A socket whose reader fails is given up, and another takes its place at once.
+// A socket whose reader fails is removed, and another replaces it at once.
 func TestConnSurvivesASocketThatFails(t *testing.T) {
 	broken := &brokenPackets{PacketConn: must(net.ListenPacket("udp", "127.0.0.1:0"))}
 	a := newTestConn(t, ice.Config{Controlling: true}, Options{Sockets: []net.PacketConn{broken, must(net.ListenPacket("udp", "127.0.0.1:0"))}})
@@ -406,7 +406,7 @@ func TestConnSurvivesASocketThatFails(t *testing.T) {
 	pair, _ := a.Selected()
 	require.Equal(t, broken.LocalAddr().String(), pair.Base.String())
 	broken.broken.Store(true)
-	require.NoError(t, broken.SetReadDeadline(time.Now())) // the reader is woken
+	require.NoError(t, broken.SetReadDeadline(time.Now())) // this wakes the reader
 	eventually(t, func() bool {
 		pair, ok := a.Selected()
 		return ok && pair.Base.String() != broken.LocalAddr().String()

@@ -264,8 +264,8 @@ func TestDriverBoundsTheNamesOfAPeer(t *testing.T) {
 	})
 }
 
-// Gather follows the addresses of the host: links of addresses that are gone are closed, but not the
-// one that data takes, and new addresses get links.
+// Gather follows the addresses of the host: links of addresses that are gone are closed, but not
+// the one that data takes, and new addresses get links.
 func TestDriverFollowsTheAddressesOfTheHost(t *testing.T) {
 	drive(t, nil, func(w *simnet.World, h *simnet.Host, d *driven) {
 		h.Attach(netsim.Interface{Addr: eth1})
@@ -457,6 +457,7 @@ func TestZeroValues(t *testing.T) {
 
 // The given sockets belong to the Conn, also if there is none.
 func TestNewConnClosesItsSocketsIfItFails(t *testing.T) {
+	connected := must(net.Dial("udp", "127.0.0.1:9")).(*net.UDPConn)
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, tt := range []struct {
@@ -467,7 +468,7 @@ func TestNewConnClosesItsSocketsIfItFails(t *testing.T) {
 	}{
 		{canceled, ice.Config{}, nil, context.Canceled},
 		{t.Context(), ice.Config{Ufrag: "x"}, nil, ice.ErrCredentials},
-		{t.Context(), ice.Config{}, must(net.Dial("udp", "127.0.0.1:9")).(*net.UDPConn), nil}, // connected
+		{t.Context(), ice.Config{}, connected, nil},
 	} {
 		conn := must(net.ListenPacket("udp", "127.0.0.1:0"))
 		sockets := []net.PacketConn{conn}

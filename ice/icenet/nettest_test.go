@@ -10,9 +10,10 @@ import (
 	"golang.org/x/net/nettest"
 )
 
-// TestNetConn runs the tests that the Go project has for implementations of net.Conn. They are written for connections that
-// lose nothing, and whose Read returns io.EOF after the peer's Close; a Conn promises neither. So the Conns under test are on a network
-// without loss, and tell their end: see lossless. All else is theirs: how Read waits, deadlines, Close, concurrent calls.
+// TestNetConn runs the tests of the Go project for implementations of net.Conn. They assume
+// connections without losses whose Read returns io.EOF after the peer's Close, neither of which a
+// Conn promises. So the Conns under test are on a network without loss, and signal their end: see
+// lossless. Everything else is tested: waits of Read, deadlines, Close, concurrent calls.
 func TestNetConn(t *testing.T) {
 	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 		a, b := connectedConns(t)
@@ -25,7 +26,8 @@ func TestNetConn(t *testing.T) {
 	})
 }
 
-// lossless is a Conn whose Write waits until its peer has room in its receive queue, and whose peer reads an empty datagram as its end.
+// lossless is a Conn whose Write waits until the peer has room in its receive queue, and whose Read
+// takes an empty datagram for the peer's end.
 type lossless struct {
 	*testConn
 	unread       chan struct{} // an element for each datagram that Read has not returned yet
@@ -63,7 +65,7 @@ func (c *lossless) Write(p []byte) (int, error) {
 }
 
 func (c *lossless) Close() error {
-	_ = c.SetWriteDeadline(time.Time{}) // what fails here fails below
+	_ = c.SetWriteDeadline(time.Time{}) // if it fails, so does the next call
 	_, _ = c.testConn.Write(nil)
 	return c.testConn.Close()
 }

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { netsim.Main(m) }
 
-// stunServer is a STUN server of the simulated network.
+// stunServer adds a STUN server to the simulated network.
 func stunServer(w *simnet.World, addr netip.Addr) {
 	w.Network.Attach(&netsim.Responder{Reply: func(dst []byte, _, remote netip.AddrPort, packet []byte) []byte {
 		m, err := stun.Parse(packet)
@@ -36,13 +36,13 @@ func stunServer(w *simnet.World, addr netip.Addr) {
 	}}, netsim.Interface{Addr: addr})
 }
 
-// simulated is two Conns on a simulated network, whose signalling takes a while.
+// simulated is two Conns on a simulated network, with a signalling delay.
 type simulated struct {
 	t    *testing.T
 	w    *simnet.World
 	rng  *rand.Rand
 	conn [2]*Conn
-	both sync.Mutex // conn, while it is being made
+	both sync.Mutex // guards conn while it is being made
 	host [2]*simnet.Host
 }
 
@@ -104,7 +104,7 @@ func (s *simulated) other(i int) *Conn {
 	return s.conn[1-i]
 }
 
-// signal brings the credentials of one to the other.
+// signal sends the credentials of one Conn to the other.
 func (s *simulated) signal(i int) {
 	ufrag, pwd := s.conn[i].LocalCredentials()
 	time.AfterFunc(50*time.Millisecond, func() {
@@ -135,7 +135,8 @@ func badLink(r *rand.Rand) netsim.LinkConfig {
 	}
 }
 
-// Whole connections, with their goroutines and timers, behind NATs and over bad networks: they connect, lose their network, and restart.
+// Whole connections, with their goroutines and timers, behind NATs and over bad networks, connect,
+// lose their network, and restart.
 func TestConnsOverASimulatedNetwork(t *testing.T) {
 	began, n := time.Now(), 0
 	netsim.Seeds(t, 150, func(t *testing.T, seed uint64) {
@@ -143,7 +144,7 @@ func TestConnsOverASimulatedNetwork(t *testing.T) {
 		simulate(t, seed, badLink, func(s *simulated) {
 			s.wait(time.Minute)
 			switch s.rng.IntN(3) {
-			case 0: // the network of one is gone, and another there
+			case 0: // one host moves to another network
 				s.host[0].Detach(0, s.rng.IntN(2) == 0)
 				s.host[0].Attach(netsim.Interface{Addr: netip.MustParseAddr("198.51.100.7"), Up: badLink(s.rng), Down: badLink(s.rng)})
 			case 1: // nothing passes until both have failed
@@ -176,7 +177,7 @@ func TestConnsOverASimulatedNetwork(t *testing.T) {
 	t.Logf("%v per seed", time.Since(began)/time.Duration(n))
 }
 
-// Equal seeds give equal runs, packet for packet, however the goroutines are scheduled.
+// Runs with equal seeds are equal, packet for packet, however the goroutines are scheduled.
 func TestSimulatedRunsAreRepeatable(t *testing.T) {
 	if os.Getenv("RTC_SEED") != "" {
 		t.Skip("one seed only")

@@ -6,7 +6,7 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// A link is what the transports were told last.
+// A link is the state that the transports have last received.
 type link struct {
 	local, remote Credentials
 	fingerprints  []sdp.Fingerprint // of the peer
@@ -23,8 +23,8 @@ var (
 		Text: "the DTLS identity changes, and the ICE credentials do not"}
 )
 
-// identifies reports whether a description of the peer continues the DTLS association: the set of its
-// fingerprints is the same (RFC 8842, section 5.1), and a=tls-id is, where the peer shows it.
+// identifies reports whether a description of the peer continues the DTLS association: the set of
+// its fingerprints is the same (RFC 8842, section 5.1), and a=tls-id is, where the peer shows it.
 func (l *link) identifies(t sdp.Transport) bool {
 	if l.tlsID != "" && t.TLSID != "" && l.tlsID != t.TLSID {
 		return false
@@ -42,9 +42,9 @@ func includes(all, some []sdp.Fingerprint) bool {
 	return true
 }
 
-// agree applies the pending offer and its answer, if they have a transport. offered says that the offer
-// is the local one. A provisional answer starts the transports of a new connection, but changes nothing
-// in one that was agreed: until the final answer, the offer can be rolled back.
+// agree applies the pending offer and its answer, if they have a transport. offered says that the
+// offer is the local one. A provisional answer starts the transports of a new connection, but
+// changes nothing in one that was agreed: until the final answer, the offer can be rolled back.
 func (tx *transition) agree(offered bool) error {
 	answer := tx.pendingLocal
 	if offered {
@@ -137,8 +137,8 @@ func (tx *transition) reject(byPeer bool) {
 	tx.peer, tx.replaced = Credentials{}, Credentials{}
 }
 
-// controls returns the ICE role to begin with. RFC 8445, section 6.1.1: the side that made the offer
-// controls, if both are full implementations, and the full one if the other is lite.
+// controls returns the ICE role to begin with. RFC 8445, section 6.1.1: the side that made the
+// offer controls, if both are full implementations, and the full one if the other is lite.
 func (tx *transition) controls(offered bool, remote *sdp.Description) bool {
 	switch {
 	case tx.config.ICELite != remote.ICELite:

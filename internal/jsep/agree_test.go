@@ -7,8 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 8829, section 5.8.3: if the DTLS identity changes, "the DTLS connection is not being continued and
-// the remote description MUST be part of an ICE restart, together with new ufrag and password values."
+// RFC 8829, section 5.8.3: if the DTLS identity changes, "the DTLS connection is not being
+// continued and the remote description MUST be part of an ICE restart, together with new ufrag and
+// password values."
 func TestNewIdentity(t *testing.T) {
 	for name, change := range map[string]func(p *peer){
 		"fingerprint": func(p *peer) { p.fingerprint = "another" },
@@ -36,7 +37,8 @@ func TestNewIdentity(t *testing.T) {
 			require.False(t, s.out.Transport.Client)
 			require.False(t, s.out.Transport.NewSCTP)
 
-			// In an answer: RFC 8829, section 5.11 demands an error, unless the answer indicates an ICE restart.
+			// In an answer: RFC 8829, section 5.11 demands an error, unless the answer indicates an
+			// ICE restart.
 			s.local(Offer)
 			back := base.with("active", "new1", "3")
 			s.refused(Answer, back.String(), ErrInvalid, "the DTLS identity changes, and the ICE credentials do not")
@@ -95,7 +97,8 @@ func TestAnswerWithTheOtherRole(t *testing.T) {
 	require.Contains(t, s.local(Answer), "a=setup:active")
 }
 
-// RFC 8841, section 9.3: another SCTP port begins another SCTP association, in the same DTLS association.
+// RFC 8841, section 9.3: another SCTP port begins another SCTP association, in the same DTLS
+// association.
 func TestSCTPPort(t *testing.T) {
 	s := answering(t)
 	for i, c := range []struct {
@@ -130,8 +133,8 @@ func TestSCTPPort(t *testing.T) {
 	require.False(t, s.out.Transport.NewSCTP)
 }
 
-// RFC 8829, section 5.11, about another DTLS fingerprint: "This includes the case when the PeerConnection
-// state is "have-remote-pranswer"."
+// RFC 8829, section 5.11, about another DTLS fingerprint: "This includes the case when the
+// PeerConnection state is "have-remote-pranswer"."
 func TestAnswerOfAnotherPeerThanTheProvisionalOne(t *testing.T) {
 	x := other.with("active", "", "")
 	y := other.with("passive", "yyyy", "")
@@ -145,8 +148,9 @@ func TestAnswerOfAnotherPeerThanTheProvisionalOne(t *testing.T) {
 		require.True(t, first.NewAssociation && first.Provisional && !first.Client && !first.Restart)
 		s.want(HaveRemotePranswer)
 
-		// "If a DTLS connection needs to be torn down but the answer does not indicate an ICE restart or, in the
-		// case of "have-remote-pranswer", new ICE credentials, an error MUST be generated."
+		// "If a DTLS connection needs to be torn down but the answer does not indicate an ICE
+		// restart or, in the case of "have-remote-pranswer", new ICE credentials, an error MUST be
+		// generated."
 		s.refused(typ, y.with("", x.ufrag, "").String(), ErrInvalid, "the DTLS identity changes, and the ICE credentials do not")
 
 		s.remote(typ, y.String())
@@ -176,8 +180,8 @@ func TestAnswerOfAnotherPeerThanTheProvisionalOne(t *testing.T) {
 	require.False(t, s.out.Transport.NewAssociation)
 }
 
-// A provisional answer starts the transports of a new connection, but does not restart ICE of one that
-// runs: until the final answer, the restart can be rolled back.
+// A provisional answer starts the transports of a new connection, but does not restart ICE of one
+// that runs: until the final answer, the restart can be rolled back.
 func TestProvisionalAnswers(t *testing.T) {
 	s := newScript(t)
 	s.remote(Offer, other.String())
@@ -205,7 +209,8 @@ func TestProvisionalAnswers(t *testing.T) {
 	s.remote(Answer, other.with("passive", "new2", "4").String())
 	require.True(t, s.out.Transport.Restart)
 
-	// What a provisional answer has started runs through a rollback, and is compared with what is agreed next.
+	// A rollback does not end the transports of a provisional answer. The next agreement is
+	// compared with them.
 	for ufrag, restart := range map[string]bool{"peer": false, "new1": true} {
 		s = newScript(t)
 		s.WantData()
@@ -239,7 +244,7 @@ func TestRejectedData(t *testing.T) {
 	require.True(t, s.out.Transport.NewAssociation)
 	require.False(t, s.out.Transport.Restart)
 
-	// An answer that rejects it ends what there is.
+	// An answer that rejects it ends the transports.
 	first := s.out.Transport.Local
 	s.local(Offer)
 	s.remote(Answer, reject(other.with("", "", "3")))

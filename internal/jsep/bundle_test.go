@@ -11,9 +11,9 @@ import (
 
 func bundleLine(mids string) string { return "a=group:BUNDLE " + mids + "\r\n" }
 
-// Media that is bundled with the data channels is answered as inactive, so that they have a transport
-// together: browsers fail when it is rejected. Other media is rejected in its place (RFC 8829, section
-// 5.3.1).
+// Media that is bundled with the data channels is answered as inactive, so that they have a
+// transport together: browsers fail when it is rejected. Other media is rejected in its place (RFC
+// 8829, section 5.3.1).
 func TestAnswerToMedia(t *testing.T) {
 	audio, video, data := other.audio("a"), other.video("v"), other.data("d")
 	rejected := func(section string) string {
@@ -22,14 +22,15 @@ func TestAnswerToMedia(t *testing.T) {
 	for _, c := range []struct{ name, offer, answer string }{
 		{"data first", bundleLine("d a") + data + audio, "BUNDLE d a; application d; audio a inactive"},
 		{"data last", bundleLine("a v d") + audio + video + data, "BUNDLE a v d; audio a inactive; video v inactive; application d"},
-		// RFC 9143, section 7.3.2: the group keeps the order of the offer, whose first section has the transport.
+		// RFC 9143, section 7.3.2: the group keeps the order of the offer, whose first section has
+		// the transport.
 		{"group in another order", bundleLine("d v a") + audio + video + data, "BUNDLE d v a; audio a inactive; video v inactive; application d"},
 		{"no group", audio + data, "audio a rejected; application d"},
 		{"data alone in the group", bundleLine("d") + audio + data, "BUNDLE d; audio a rejected; application d"},
 		{"data outside the group", bundleLine("a v") + audio + video + data, "audio a rejected; video v rejected; application d"},
 		{"two groups", bundleLine("a") + bundleLine("v d") + audio + video + data, "BUNDLE v d; audio a rejected; video v inactive; application d"},
-		// RFC 3264, section 8.2: "A stream that is offered with a port of zero MUST be marked with port zero in
-		// the answer."
+		// RFC 3264, section 8.2: "A stream that is offered with a port of zero MUST be marked with
+		// port zero in the answer."
 		{"rejected in the offer", bundleLine("v d") + rejected(audio) + video + data, "BUNDLE v d; audio a rejected; video v inactive; application d"},
 		{"rejected, but in the group", bundleLine("a d") + rejected(audio) + data, "BUNDLE d; audio a rejected; application d"},
 		{"a section without format", bundleLine("a d") + strings.Replace(audio, " 111 0\r", "\r", 1) + data, "BUNDLE d; audio a rejected; application d"},
@@ -67,8 +68,8 @@ func TestAnswerToMedia(t *testing.T) {
 	}
 }
 
-// After an answer with inactive media, either side may offer again: the sections stay in their order, and
-// so does the group. RFC 8829, section 5.2.2.
+// After an answer with inactive media, either side may offer again: the sections stay in their
+// order, and so does the group. RFC 8829, section 5.2.2.
 func TestSubsequentOffersWithMedia(t *testing.T) {
 	s := newScript(t)
 	p := other

@@ -9,11 +9,11 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// maxRemoteCandidates bounds the candidates that are added to a remote description. Two dozen are many;
-// the ICE agent has bounds of its own.
+// maxRemoteCandidates bounds the candidates that are added to a remote description. Two dozen are
+// many; the ICE agent has bounds of its own.
 const maxRemoteCandidates = 64
 
-// CandidateUse is what the owner does with a remote candidate.
+// CandidateUse is the action of the owner for a remote candidate.
 type CandidateUse uint8
 
 const (
@@ -24,14 +24,16 @@ const (
 	CandidateKept
 	// CandidateReady is to be given to ICE now.
 	CandidateReady
-	// CandidatesComplete says that all candidates of the generation in use are known, for ICE to know now.
+	// CandidatesComplete says that all candidates of the generation in use are known, for ICE to
+	// know now.
 	CandidatesComplete
 )
 
 // AddRemoteCandidate adds a candidate that the peer has sent after its description, with or without
-// "a=", and records it in the remote description. mid may be empty. It ignores candidates of an unknown
-// type or transport protocol, of another section than those of the transport, and of another generation
-// (RFC 8838, section 9). The candidate returned is meaningful with CandidateReady.
+// "a=", and records it in the remote description. mid may be empty. It ignores candidates of an
+// unknown type or transport protocol, of another section than those of the transport, and of
+// another generation (RFC 8838, section 9). The candidate returned is meaningful with
+// CandidateReady.
 //
 // The error matches [ErrState] if there is no remote description, and [ErrInvalid] for a malformed
 // candidate.
@@ -90,9 +92,9 @@ func (s *state) record(remote *described, section *sdp.MediaDescription, text st
 	}
 }
 
-// sameTransport reports whether a candidate with the mid is of the transport of section. All sections of
-// a BUNDLE group have one; a section that has ICE credentials of its own besides was offered with another
-// transport, for a peer that does not bundle.
+// sameTransport reports whether a candidate with the mid is of the transport of section. All
+// sections of a BUNDLE group have one; a section that has ICE credentials of its own besides was
+// offered with another transport, for a peer that does not bundle.
 func sameTransport(d *sdp.Description, section *sdp.MediaDescription, mid string) bool {
 	if mid == "" {
 		return true
@@ -101,7 +103,8 @@ func sameTransport(d *sdp.Description, section *sdp.MediaDescription, mid string
 	return m != nil && (m.ICEUfrag == "" || m.ICEUfrag == d.TransportOf(section).ICEUfrag)
 }
 
-// sameGeneration reports whether a candidate is of the ICE generation with the ufrag, if it says so.
+// sameGeneration reports whether a candidate is of the ICE generation with the ufrag, if it says
+// so.
 func sameGeneration(c ice.Candidate, ufrag string) bool {
 	for _, e := range c.Extensions {
 		if e.Key == "ufrag" {

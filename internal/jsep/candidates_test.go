@@ -83,8 +83,9 @@ func TestRemoteCandidatesAreBounded(t *testing.T) {
 	require.Equal(t, CandidateReady, s.add("candidate:999 1 UDP 5 127.0.0.1 4001 typ host", ""))
 }
 
-// RFC 9143, section 7.1.3: candidates are of the category TRANSPORT. They count for the whole group,
-// whichever of its sections they are sent for, unless that section has a transport of its own.
+// RFC 9143, section 7.1.3: candidates are of the category TRANSPORT. They count for the whole
+// group, whichever of its sections they are sent for, unless that section has a transport of its
+// own.
 func TestRemoteCandidatesOfABundle(t *testing.T) {
 	audio, data := other.audio("a"), other.data("d")
 	another := other.with("", "more", "").video("v")

@@ -6,19 +6,19 @@ import (
 )
 
 var (
-	// ErrInvalid matches the errors for descriptions, candidates and credentials that cannot be right,
-	// in whatever state.
+	// ErrInvalid matches the errors for descriptions, candidates and credentials that cannot be
+	// right, in whatever state.
 	ErrInvalid = errors.New("jsep: invalid description")
 	// ErrState matches the errors for inputs that do not fit the state of the machine, the
-	// InvalidStateError of the W3C API: an answer without an offer, nothing to describe, credentials
-	// that can no longer be chosen.
+	// InvalidStateError of the W3C API: an answer without an offer, nothing to describe,
+	// credentials that can no longer be chosen.
 	ErrState = errors.New("jsep: invalid state")
 )
 
 // An Error is every error of a [Machine] and of [Parse]. It matches Kind and Err with errors.Is.
 type Error struct {
 	Kind error  // ErrInvalid or ErrState
-	Text string // what is wrong, without the name of the operation; empty if Err says all
+	Text string // the reason, without the name of the operation; empty if Err is the reason
 	Err  error  // the cause, or nil
 }
 

@@ -44,7 +44,8 @@ func (s *state) prepareNext(config *Config) {
 	}
 }
 
-// generationOf returns the generation with the ufrag, nil if it is neither in use nor to be used next.
+// generationOf returns the generation with the ufrag, nil if it is neither in use nor to be used
+// next.
 func (s *state) generationOf(ufrag string) **generation {
 	switch {
 	case s.local.Ufrag == ufrag:
@@ -60,8 +61,8 @@ type LocalInit struct {
 	Ufrag, Pwd string
 }
 
-// choose replaces the credentials of a generation by those of the owner's choice. That is possible until
-// a description with others was set.
+// choose replaces the credentials of a generation by those of the owner's choice. That is possible
+// until a description with others was set.
 func (init LocalInit) choose(g **generation) error {
 	if init == (LocalInit{}) {
 		return nil
@@ -82,8 +83,8 @@ func (init LocalInit) choose(g **generation) error {
 	return nil
 }
 
-// isICEChars reports whether s has least to most characters, all of them ice-char (RFC 8839, section
-// 5.1).
+// isICEChars reports whether s has least to most characters, all of them ice-char (RFC 8839,
+// section 5.1).
 func isICEChars(s string, least, most int) bool {
 	if len(s) < least || len(s) > most {
 		return false
@@ -93,8 +94,8 @@ func isICEChars(s string, least, most int) bool {
 	})
 }
 
-// gather marks the generation of the local description that was just made as shown, and asks for its
-// candidates if it was not before.
+// gather marks the generation of the local description that was just made as shown, and asks for
+// its candidates if it was not before.
 func (tx *transition) gather(d *described) {
 	m := transportSection(d.Description)
 	if m == nil {
@@ -120,9 +121,9 @@ func (m *Machine) Gathered() (c Credentials, begun, complete bool) {
 	return g.Credentials, g.shown, g.complete
 }
 
-// AddLocalCandidate records a candidate that was found for the local generation with the ufrag, as in an
-// a=candidate line. Local descriptions show it in the section that has the transport (RFC 9143, section
-// 7.1.3). It reports false if there is no such generation, or no more.
+// AddLocalCandidate records a candidate that was found for the local generation with the ufrag, as
+// in an a=candidate line. Local descriptions show it in the section that has the transport (RFC
+// 9143, section 7.1.3). It reports false if there is no such generation, or no more.
 func (m *Machine) AddLocalCandidate(ufrag, candidate string) bool {
 	g := m.s.generationOf(ufrag)
 	if g == nil {
@@ -147,8 +148,8 @@ func (m *Machine) LocalComplete(ufrag string) bool {
 	return true
 }
 
-// Mid returns the mid of the section that has the transport, which local candidates are announced with:
-// that of the answer once there is one. It is empty without a data section.
+// Mid returns the mid of the section that has the transport, which local candidates are announced
+// with: that of the answer once there is one. It is empty without a data section.
 func (m *Machine) Mid() string {
 	d := m.s.lastLocal()
 	if r := m.s.lastRemote(); r != nil && r.typ != Offer {
@@ -178,8 +179,8 @@ func (s *state) text(d *described) Description {
 	return Description{d.typ, copied.String()}
 }
 
-// withCandidates returns a copy of the description that has the candidates in the section that has the
-// transport. It shares everything else.
+// withCandidates returns a copy of the description that has the candidates in the section that has
+// the transport. It shares everything else.
 func withCandidates(d *sdp.Description, candidates []string, complete bool) *sdp.Description {
 	copied := *d
 	copied.Media = append([]sdp.MediaDescription(nil), d.Media...)

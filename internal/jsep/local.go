@@ -2,13 +2,13 @@ package jsep
 
 import "github.com/rtcstack/rtcstack/sdp"
 
-// SetLocal makes a local description and sets it; it is in [Outcome.Announce]. Auto is an answer while
-// one is due, else an offer. In have-local-offer another offer changes nothing: RFC 8829, section 5.5
-// permits it, but the peer may be about to answer the first one. What is wished for meanwhile is
-// offered after the answer, when [Machine.NegotiationNeeded] still reports it.
+// SetLocal makes a local description and sets it; it is in [Outcome.Announce]. Auto is an answer
+// while one is due, else an offer. In have-local-offer another offer changes nothing: RFC 8829,
+// section 5.5 permits it, but the peer may be about to answer the first one. Later wishes are
+// offered after the answer, when [Machine.NegotiationNeeded] still reports them.
 //
-// Rollback abandons the pending descriptions, local and remote, and always succeeds. The errors match
-// [ErrState] for a type that does not fit the state, and if there is nothing to describe; and
+// Rollback abandons the pending descriptions, local and remote, and always succeeds. The errors
+// match [ErrState] for a type that does not fit the state, and if there is nothing to describe; and
 // [ErrInvalid] for chosen credentials that cannot be used.
 func (m *Machine) SetLocal(t Type, init LocalInit) (Outcome, error) {
 	tx := m.begin()
@@ -83,8 +83,8 @@ func (tx *transition) announce(d *described) {
 	tx.out.Announce = &text
 }
 
-// CreateOffer returns the offer that SetLocal would set in the stable state, and changes nothing. The
-// error matches [ErrState] if there is nothing to describe.
+// CreateOffer returns the offer that SetLocal would set in the stable state, and changes nothing.
+// The error matches [ErrState] if there is nothing to describe.
 func (m *Machine) CreateOffer() (Description, error) {
 	tx := m.begin()
 	if err := tx.checkOffer(); err != nil {
@@ -115,8 +115,9 @@ func (s *state) offered() **generation {
 	return &s.local
 }
 
-// answered returns the generation that the answer to an offer shows. RFC 8839, section 4.4.2.1: "it MUST
-// change the SDP ice-pwd and ice-ufrag attribute values" in the answer to an offer that restarts ICE.
+// answered returns the generation that the answer to an offer shows. RFC 8839, section 4.4.2.1: "it
+// MUST change the SDP ice-pwd and ice-ufrag attribute values" in the answer to an offer that
+// restarts ICE.
 func (s *state) answered(offer *sdp.Description) **generation {
 	if s.restarts(offer) {
 		return &s.next

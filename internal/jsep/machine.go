@@ -4,13 +4,13 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// A Config is what a Machine writes into its descriptions. It must not change later.
+// A Config has the contents of the descriptions of a Machine. It must not change later.
 type Config struct {
-	// SessionID is that of the o= line: 63 random bits (RFC 8829, section 5.2.1). It also decides the
-	// roles when two answers cross, so it must not be that of the peer.
+	// SessionID is that of the o= line: 63 random bits (RFC 8829, section 5.2.1). It also decides
+	// the roles when two answers cross, so it must not be that of the peer.
 	SessionID uint64
-	// Credentials returns random ICE credentials whenever another local generation is needed. It must
-	// not be nil.
+	// Credentials returns random ICE credentials whenever another local generation is needed. It
+	// must not be nil.
 	Credentials func() (ufrag, pwd string)
 	// Fingerprints are those of the local certificate.
 	Fingerprints []sdp.Fingerprint
@@ -30,14 +30,14 @@ type Machine struct {
 	s      state
 }
 
-// state is everything that an input can change. What its pointers and slices refer to is never
+// state is everything that an input can change. The values behind its pointers and slices are never
 // modified, so that a copy of the struct is a copy of the state.
 type state struct {
 	signaling State
-	// version is that of the last local description. A rollback does not take it back.
-	// RFC 8829, section 5.2.2: "in the case where the current version is N, an offer is created and
-	// applied with version N+1, and then that offer is rolled back so that the current version is again
-	// N, the next generated offer will still have version N+2."
+	// version is that of the last local description. A rollback does not take it back. RFC 8829,
+	// section 5.2.2: "in the case where the current version is N, an offer is created and applied
+	// with version N+1, and then that offer is rolled back so that the current version is again N,
+	// the next generated offer will still have version N+2."
 	version uint64
 
 	currentLocal, pendingLocal   *described
@@ -48,18 +48,22 @@ type state struct {
 
 	local *generation // in use, or to be used first
 	next  *generation // for the next description that needs new credentials; nil while there is none
-	link  *link       // what the transports were told last; nil before the first Transport
+	link  *link       // the state of the transports; nil before the first Transport
 
-	peer     Credentials // what the peer itself has in use, as far as it has shown
-	replaced Credentials // what the peer had before an offer that restarted ICE, if that was agreed on last
-	origin   origin      // of the newest remote description
+	peer Credentials // those in use by the peer, as far as known
+	// replaced is the peer's credentials before its offer that restarted ICE, if that was agreed on
+	// last.
+	replaced Credentials
+	origin   origin // of the newest remote description
 
-	// voided is set if a local offer was rolled back since the last agreement. The peer may be answering
-	// it, while this side answers an offer of the peer.
+	// voided is set if a local offer was rolled back since the last agreement. The peer may be
+	// answering it, while this side answers an offer of the peer.
 	voided bool
-	// strays is how many local offers were rolled back for remote ones. Their answers may still come.
+	// strays is how many local offers were rolled back for remote ones. Their answers may still
+	// come.
 	strays int
-	// revealed is what a stray answer has shown while the pending remote offer waits for its answer.
+	// revealed is the credentials in a stray answer that arrived while the pending remote offer
+	// waits for its answer.
 	revealed Credentials
 }
 
@@ -112,8 +116,8 @@ func (m *Machine) NegotiationNeeded() bool {
 	return s.wantData && (local == nil || local.Application() == nil)
 }
 
-// Local returns the local description that was set last, with the candidates found so far. It reports
-// false if there is none.
+// Local returns the local description that was set last, with the candidates found so far. It
+// reports false if there is none.
 func (m *Machine) Local() (Description, bool) {
 	d := m.s.lastLocal()
 	if d == nil {
@@ -122,8 +126,8 @@ func (m *Machine) Local() (Description, bool) {
 	return m.s.text(d), true
 }
 
-// Remote returns the remote description that was set last, with the candidates added since. It reports
-// false if there is none.
+// Remote returns the remote description that was set last, with the candidates added since. It
+// reports false if there is none.
 func (m *Machine) Remote() (Description, bool) {
 	d := m.s.lastRemote()
 	if d == nil {
@@ -132,7 +136,8 @@ func (m *Machine) Remote() (Description, bool) {
 	return Description{d.typ, d.String()}, true
 }
 
-// CurrentLocal and CurrentRemote return the descriptions of the last agreement, as Local and Remote do.
+// CurrentLocal and CurrentRemote return the descriptions of the last agreement, as Local and Remote
+// do.
 func (m *Machine) CurrentLocal() (Description, bool) {
 	if m.s.currentLocal == nil {
 		return Description{}, false
@@ -140,7 +145,8 @@ func (m *Machine) CurrentLocal() (Description, bool) {
 	return m.s.text(m.s.currentLocal), true
 }
 
-// CurrentRemote returns the remote description of the last agreement. It reports false if there is none.
+// CurrentRemote returns the remote description of the last agreement. It reports false if there is
+// none.
 func (m *Machine) CurrentRemote() (Description, bool) {
 	d := m.s.currentRemote
 	if d == nil {
@@ -149,9 +155,9 @@ func (m *Machine) CurrentRemote() (Description, bool) {
 	return Description{d.typ, d.String()}, true
 }
 
-// RemoteMaxMessageSize returns the size in bytes of the largest message that the peer accepts by the
-// remote description that was set last: 65536 without one (RFC 8841, section 6.1), math.MaxUint64 for
-// any size.
+// RemoteMaxMessageSize returns the size in bytes of the largest message that the peer accepts by
+// the remote description that was set last: 65536 without one (RFC 8841, section 6.1),
+// math.MaxUint64 for any size.
 func (m *Machine) RemoteMaxMessageSize() uint64 {
 	if d := m.s.lastRemote(); d != nil {
 		if section := transportSection(d.Description); section != nil {
@@ -175,7 +181,8 @@ func (s *state) lastRemote() *described {
 	return s.currentRemote
 }
 
-// A transition is the computation of the next state. It becomes that of the machine only as a whole.
+// A transition is the computation of the next state. It becomes that of the machine only as a
+// whole.
 type transition struct {
 	state
 	config *Config
@@ -194,12 +201,12 @@ func (m *Machine) end(tx *transition, err error) (Outcome, error) {
 	return tx.out, nil
 }
 
-// rollback abandons the pending descriptions. RFC 8829, section 5.7: "The effect of rollback MUST be
-// the same regardless of whether setLocalDescription or setRemoteDescription is called." In the stable
-// state there is nothing to abandon, and it succeeds.
+// rollback abandons the pending descriptions. RFC 8829, section 5.7: "The effect of rollback MUST
+// be the same regardless of whether setLocalDescription or setRemoteDescription is called." In the
+// stable state there is nothing to abandon, and it succeeds.
 //
-// The same section: "Any resources or candidates that were allocated by the abandoned local description
-// are discarded", and so are new credentials that the peer has seen.
+// The same section: "Any resources or candidates that were allocated by the abandoned local
+// description are discarded", and so are new credentials that the peer has seen.
 func (tx *transition) rollback() {
 	if tx.signaling == Stable {
 		return
@@ -214,8 +221,8 @@ func (tx *transition) rollback() {
 	}
 }
 
-// yield rolls back for an offer of the peer. The peer may have accepted the local one before it knew:
-// new credentials in it are kept, for the next description that needs some.
+// yield rolls back for an offer of the peer. The peer may have accepted the local one before it
+// knew: new credentials in it are kept, for the next description that needs some.
 func (tx *transition) yield() {
 	if d := tx.pendingLocal; d != nil && tx.next != nil && tx.next.isIn(d.Description) {
 		tx.out.Withdrawn = &tx.next.Credentials

@@ -67,8 +67,8 @@ func TestOfferAndAnswer(t *testing.T) {
 	require.Equal(t, Offer, remote.Type)
 }
 
-// RFC 8829, section 5.5 and section 5.6: "If the type is not correct for the current state, processing
-// MUST stop and an error MUST be returned."
+// RFC 8829, section 5.5 and section 5.6: "If the type is not correct for the current state,
+// processing MUST stop and an error MUST be returned."
 func TestTypesThatDoNotFitTheState(t *testing.T) {
 	offer, answer := other.String(), other.with("active", "", "").String()
 	reach := map[State]func(s *script){
@@ -130,9 +130,10 @@ func TestTypesThatDoNotFitTheState(t *testing.T) {
 	require.Equal(t, "nothing to describe: there is no data channel", typed.Text)
 }
 
-// RFC 8829, section 5.7: "A rollback may be performed if the PeerConnection is in any state except for
-// "stable". This means that both offers and provisional answers can be rolled back." and "The effect of
-// rollback MUST be the same regardless of whether setLocalDescription or setRemoteDescription is called."
+// RFC 8829, section 5.7: "A rollback may be performed if the PeerConnection is in any state except
+// for "stable". This means that both offers and provisional answers can be rolled back." and "The
+// effect of rollback MUST be the same regardless of whether setLocalDescription or
+// setRemoteDescription is called."
 func TestRollback(t *testing.T) {
 	offer, answer := other.with("", "new1", "2").String(), other.with("active", "new1", "2").String()
 	for name, reach := range map[string]func(s *script){
@@ -167,7 +168,8 @@ func TestRollback(t *testing.T) {
 				require.Equal(t, local, after)
 				after, _ = s.Remote()
 				require.Equal(t, remote, after)
-				// "Any resources or candidates that were allocated by the abandoned local description are discarded".
+				// "Any resources or candidates that were allocated by the abandoned local
+				// description are discarded".
 				discards := connected && name != "stable" && name != "have-remote-offer" && !byRemote
 				if discards {
 					require.Equal(t, &shown, out.Discarded)
@@ -185,9 +187,9 @@ func TestRollback(t *testing.T) {
 	}
 }
 
-// RFC 8829, section 5.2.2: "in the case where the current version is N, an offer is created and applied
-// with version N+1, and then that offer is rolled back so that the current version is again N, the next
-// generated offer will still have version N+2."
+// RFC 8829, section 5.2.2: "in the case where the current version is N, an offer is created and
+// applied with version N+1, and then that offer is rolled back so that the current version is again
+// N, the next generated offer will still have version N+2."
 func TestVersionAfterRollback(t *testing.T) {
 	s := newScript(t)
 	s.WantData()
@@ -197,8 +199,8 @@ func TestVersionAfterRollback(t *testing.T) {
 	}
 }
 
-// RFC 8829, section 5.6: "If the type is "offer", the PeerConnection state MUST be either "stable" or
-// "have-remote-offer"."
+// RFC 8829, section 5.6: "If the type is "offer", the PeerConnection state MUST be either "stable"
+// or "have-remote-offer"."
 func TestSecondRemoteOfferReplacesTheFirst(t *testing.T) {
 	s := answering(t)
 	first := other.with("", "new1", "2")
@@ -214,8 +216,8 @@ func TestSecondRemoteOfferReplacesTheFirst(t *testing.T) {
 	require.True(t, s.out.Transport.Restart)
 }
 
-// RFC 3264, section 6: "For each "m=" line in the offer, there MUST be a corresponding "m=" line in the
-// answer."
+// RFC 3264, section 6: "For each "m=" line in the offer, there MUST be a corresponding "m=" line in
+// the answer."
 func TestAnswersThatDoNotFitTheOffer(t *testing.T) {
 	s := newScript(t)
 	s.WantData()
@@ -230,8 +232,8 @@ func TestAnswersThatDoNotFitTheOffer(t *testing.T) {
 	}
 	s.remote(Answer, answer)
 
-	// RFC 3264, section 8.2: "A stream that is offered with a port of zero MUST be marked with port zero in
-	// the answer."
+	// RFC 3264, section 8.2: "A stream that is offered with a port of zero MUST be marked with port
+	// zero in the answer."
 	s = newScript(t)
 	s.remote(Offer, other.head("")+other.audio("a")+other.data("d"))
 	s.local(Answer)
@@ -287,7 +289,8 @@ func TestChosenCredentials(t *testing.T) {
 	s.refusedLocal(Answer, chosen, ErrState, "the ICE credentials cannot change")
 }
 
-// RFC 8841, section 6.1: 65536 bytes are meant where there is no a=max-message-size; 0 means any size.
+// RFC 8841, section 6.1: 65536 bytes are meant where there is no a=max-message-size; 0 means any
+// size.
 func TestMessageSizes(t *testing.T) {
 	s := newScript(t)
 	require.EqualValues(t, 65536, s.RemoteMaxMessageSize())

@@ -61,9 +61,9 @@ func freeMid(d *sdp.Description) string {
 	}
 }
 
-// bundle groups all sections that are not rejected, those of the previous group first and in its order.
-// The first one has the transport (RFC 9143, section 7.2.1), and it must stay the first as long as it is
-// in the group.
+// bundle groups all sections that are not rejected, those of the previous group first and in its
+// order. The first one has the transport (RFC 9143, section 7.2.1), and it must stay the first as
+// long as it is in the group.
 func bundle(d *sdp.Description, previous *sdp.Group) {
 	left := make(map[string]bool, len(d.Media))
 	for i := range d.Media {

@@ -2,35 +2,35 @@ package jsep
 
 import "github.com/rtcstack/rtcstack/sdp"
 
-// An Outcome is what an input has decided. The owner carries the fields out in their order; the zero
-// value means that there is nothing to do.
+// An Outcome is the decisions of an input. The owner carries the fields out in their order; the
+// zero value means that there is nothing to do.
 type Outcome struct {
 	// StateChanged is set when [Machine.State] differs from that before the input.
 	StateChanged bool
 	// Announce is the local description to be signalled, with the candidates known so far.
 	Announce *Description
-	// Withdrawn is a local ICE generation that was offered, and whose offer was rolled back for one of the
-	// peer. Its candidates stay, and it must keep answering checks: the peer may have accepted the offer,
-	// and the next description that needs new credentials has these.
+	// Withdrawn is a local ICE generation that was offered, and whose offer was rolled back for one
+	// of the peer. Its candidates stay, and it must keep answering checks: the peer may have
+	// accepted the offer, and the next description that needs new credentials has these.
 	Withdrawn *Credentials
-	// Discarded is a local ICE generation that no description will have any more, because the owner has
-	// rolled back.
+	// Discarded is a local ICE generation that no description will have any more, because the owner
+	// has rolled back.
 	Discarded *Credentials
-	// Gather is the local ICE generation to gather candidates for. It is set once for each generation,
-	// when a local description shows it for the first time.
+	// Gather is the local ICE generation to gather candidates for. It is set once for each
+	// generation, when a local description shows it for the first time.
 	Gather *Gather
-	// Transport is set by each agreement on a data section, also if nothing changes for the transports,
-	// and by a provisional answer on a connection without an agreement.
+	// Transport is set by each agreement on a data section, also if nothing changes for the
+	// transports, and by a provisional answer on a connection without an agreement.
 	Transport *Transport
 	// Ended is set when the peer's final answer, or its offer that was answered, rejects the data
-	// section of a connection that has transports: they are to be closed. The next Transport, if any,
-	// begins anew with other local credentials.
+	// section of a connection that has transports: they are to be closed. The next Transport, if
+	// any, begins anew with other local credentials.
 	Ended bool
 	// Rejected is set when the peer's final answer rejects the data section that was offered; with
 	// Ended, if there were transports.
 	Rejected bool
 	// Stray is set when the description was an answer to a local offer that was rolled back. It was
-	// ignored, except for what it reveals about the peer; see [Machine.NegotiationNeeded].
+	// ignored, except for the credentials in it; see [Machine.NegotiationNeeded].
 	Stray bool
 }
 
@@ -43,8 +43,8 @@ type Credentials struct {
 // A Gather asks for the candidates of a local ICE generation.
 type Gather struct {
 	Credentials
-	// Controlling is the ICE role until a Transport says otherwise. The peer's checks may arrive before
-	// its answer.
+	// Controlling is the ICE role until a Transport says otherwise. The peer's checks may arrive
+	// before its answer.
 	Controlling bool
 }
 
@@ -54,19 +54,20 @@ type Description struct {
 	SDP  string
 }
 
-// A Transport is the result of offer and answer: what ICE, DTLS and SCTP must do.
+// A Transport is the result of offer and answer for ICE, DTLS and SCTP.
 type Transport struct {
 	// Local and Remote are the ICE credentials of the generation that both sides use from now on.
 	Local, Remote Credentials
 	// RemoteLite says that the peer is an ICE-lite implementation.
 	RemoteLite bool
-	// Restart says that an ICE session on a connection that has one is replaced: Local, Remote or both
-	// are not those of the Transport before. Local alone is the same when another peer gives the final
-	// answer after a provisional one: the same local credentials then begin a second session.
+	// Restart says that an ICE session on a connection that has one is replaced: Local, Remote or
+	// both are not those of the Transport before. Local alone is the same when another peer gives
+	// the final answer after a provisional one: the same local credentials then begin a second
+	// session.
 	Restart bool
-	// Controlling is the ICE role to begin with; meaningful for the first Transport and for one with
-	// NewAssociation. The offerer controls (RFC 8445, section 6.1.1), and the full implementation against
-	// a lite one. Where both sides answered, the session ids decide.
+	// Controlling is the ICE role to begin with; meaningful for the first Transport and for one
+	// with NewAssociation. The offerer controls (RFC 8445, section 6.1.1), and the full
+	// implementation against a lite one. Where both sides answered, the session ids decide.
 	Controlling bool
 	// RemoteCandidates are the candidates of the peer known so far, as in a=candidate lines without
 	// "a=". Those that were handed out before may be among them. The slice is read-only.
@@ -74,17 +75,18 @@ type Transport struct {
 	// RemoteCandidatesComplete says that no others will follow.
 	RemoteCandidatesComplete bool
 
-	// NewAssociation says that a DTLS association, and an SCTP association in it, begins: the first, or
-	// another because the peer has another identity (RFC 8842, section 5; RFC 8841, section 9.3). An
-	// earlier one is to be closed.
+	// NewAssociation says that a DTLS association, and an SCTP association in it, begins: the
+	// first, or another because the peer has another identity (RFC 8842, section 5; RFC 8841,
+	// section 9.3). An earlier one is to be closed.
 	NewAssociation bool
 	// Client says that this side is the DTLS client. It changes only with NewAssociation.
 	Client bool
 	// Fingerprints are those of the peer's certificate. The slice is read-only.
 	Fingerprints []sdp.Fingerprint
 
-	// NewSCTP says that the DTLS association stays and the SCTP association in it is replaced, because
-	// the peer has another SCTP port (RFC 8841, section 9.3). It is not set with NewAssociation.
+	// NewSCTP says that the DTLS association stays and the SCTP association in it is replaced,
+	// because the peer has another SCTP port (RFC 8841, section 9.3). It is not set with
+	// NewAssociation.
 	NewSCTP bool
 	// SCTPClosed says that the peer has no SCTP association (a=sctp-port:0, RFC 8841, section 5.2).
 	SCTPClosed bool
@@ -94,6 +96,7 @@ type Transport struct {
 	// math.MaxUint64 for any. It may change with every agreement.
 	RemoteMaxMessageSize uint64
 
-	// Provisional says that the answer is a provisional one: a later answer may come from another peer.
+	// Provisional says that the answer is a provisional one: a later answer may come from another
+	// peer.
 	Provisional bool
 }

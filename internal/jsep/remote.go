@@ -7,10 +7,10 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// Parse reads a description of the peer, for [Machine.SetRemote]. It drops what a description can do
-// without: candidates that are malformed or of an unknown kind, and the mids in groups that no section
-// has or that, in BUNDLE, are of rejected sections. For each candidate that it drops, it calls dropped
-// with the reason, if dropped is not nil. The errors match [ErrInvalid].
+// Parse reads a description of the peer, for [Machine.SetRemote]. It drops the dispensable parts
+// that would be errors: candidates that are malformed or of an unknown kind, and the mids in groups
+// that no section has or that, in BUNDLE, are of rejected sections. For each candidate that it
+// drops, it calls dropped with the reason, if dropped is not nil. The errors match [ErrInvalid].
 func Parse(text string, dropped func(error)) (*sdp.Description, error) {
 	d, err := sdp.ParseDescription(text)
 	if err != nil {
@@ -55,16 +55,16 @@ func transportSection(d *sdp.Description) *sdp.MediaDescription {
 	return nil
 }
 
-// SetRemote sets a description of the peer, which [Parse] has returned and which belongs to the machine
-// from then on, unless there is an error. Auto is an answer while one is due, else an offer. For
-// Rollback, d is ignored; it does the same as with [Machine.SetLocal].
+// SetRemote sets a description of the peer, which [Parse] has returned and which belongs to the
+// machine from then on, unless there is an error. Auto is an answer while one is due, else an
+// offer. For Rollback, d is ignored; it does the same as with [Machine.SetLocal].
 //
 // An offer in have-local-offer wins: the local offer is rolled back. An offer in have-remote-offer
 // replaces the one before. An answer to a local offer that was rolled back is ignored, with
 // [Outcome.Stray].
 //
-// The errors match [ErrState] for a type that does not fit the state, and [ErrInvalid] for a description
-// that cannot be used.
+// The errors match [ErrState] for a type that does not fit the state, and [ErrInvalid] for a
+// description that cannot be used.
 func (m *Machine) SetRemote(t Type, d *sdp.Description) (Outcome, error) {
 	tx := m.begin()
 	return m.end(tx, tx.setRemote(t, d))
@@ -118,8 +118,8 @@ func (tx *transition) setRemoteOffer(d *sdp.Description) error {
 	}
 	tx.yield()
 	if m := transportSection(d); m != nil && tx.link != nil {
-		// RFC 8829, section 5.8.3: with another DTLS identity, "the remote description MUST be part of an
-		// ICE restart, together with new ufrag and password values."
+		// RFC 8829, section 5.8.3: with another DTLS identity, "the remote description MUST be part
+		// of an ICE restart, together with new ufrag and password values."
 		if !tx.link.identifies(d.TransportOf(m)) && credentialsOf(d, m) == tx.link.remote {
 			return errIdentity
 		}
@@ -136,8 +136,9 @@ func (tx *transition) setRemoteOffer(d *sdp.Description) error {
 	return nil
 }
 
-// restarts reports whether an offer of the peer restarts ICE: its credentials are not those that the
-// peer has in use, or not those that the transports here were told (RFC 8839, section 4.4.1.1.1).
+// restarts reports whether an offer of the peer restarts ICE: its credentials are not those that
+// the peer has in use, or not those that the transports here were told (RFC 8839, section
+// 4.4.1.1.1).
 func (s *state) restarts(offer *sdp.Description) bool {
 	m := transportSection(offer)
 	if m == nil || s.link == nil {
@@ -168,8 +169,8 @@ func (tx *transition) setRemoteAnswer(t Type, d *sdp.Description) error {
 	return nil
 }
 
-// checkSections checks that an answer has the sections of the offer (RFC 3264, section 6), and a DTLS
-// role that fits.
+// checkSections checks that an answer has the sections of the offer (RFC 3264, section 6), and a
+// DTLS role that fits.
 func checkSections(offer, answer *sdp.Description) error {
 	if len(offer.Media) != len(answer.Media) {
 		return invalidf("the answer has %d media sections, the offer %d", len(answer.Media), len(offer.Media))
@@ -179,8 +180,8 @@ func checkSections(offer, answer *sdp.Description) error {
 			return invalidf("section %d of the answer is %s, of the offer %s",
 				i, answer.Media[i].Kind, offer.Media[i].Kind)
 		}
-		// RFC 3264, section 8.2: "A stream that is offered with a port of zero MUST be marked with port zero
-		// in the answer."
+		// RFC 3264, section 8.2: "A stream that is offered with a port of zero MUST be marked with
+		// port zero in the answer."
 		if offer.Media[i].Rejected && !answer.Media[i].Rejected {
 			return invalidf("section %d of the answer is in use, and the offer rejects it", i)
 		}
@@ -193,10 +194,10 @@ func checkSections(offer, answer *sdp.Description) error {
 	return nil
 }
 
-// checkRestart checks that an answer changes the ICE credentials if the offer has. The reverse is no
-// error: RFC 8829, section 5.11 knows answers that indicate a restart, and the credentials in an answer
-// are those that its writer has in use from then on. But while an answer to an offer that was rolled
-// back may still come, it is taken for that one.
+// checkRestart checks that an answer changes the ICE credentials if the offer has. The reverse is
+// no error: RFC 8829, section 5.11 knows answers that indicate a restart, and the credentials in an
+// answer are those that its writer has in use from then on. But while an answer to an offer that
+// was rolled back may still come, it is taken for that one.
 func (tx *transition) checkRestart(offer, answer *sdp.Description) error {
 	own, m := transportSection(offer), transportSection(answer)
 	if own == nil || m == nil || tx.link == nil || tx.link.provisional {
@@ -206,9 +207,9 @@ func (tx *transition) checkRestart(offer, answer *sdp.Description) error {
 	c := credentialsOf(answer, m)
 	switch {
 	case restart && c == tx.link.remote && c == tx.peer:
-		// RFC 8839, section 4.4.2.1: "it MUST change the SDP ice-pwd and ice-ufrag attribute values."
-		// A peer that has accepted the same credentials before, in an offer that was rolled back here, need
-		// not change its own again: then a stray answer has shown them.
+		// RFC 8839, section 4.4.2.1: "it MUST change the SDP ice-pwd and ice-ufrag attribute
+		// values." A peer that has accepted the same credentials before, in an offer that was
+		// rolled back here, need not change its own again: then a stray answer has shown them.
 		return invalidf("the offer restarts ICE, and the answer does not")
 	}
 	return nil

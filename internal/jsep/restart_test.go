@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 8839, section 4.4.1.1.1: "To restart ICE, an agent MUST change both the ice-pwd and the ice-ufrag for
-// the data stream in an offer."
+// RFC 8839, section 4.4.1.1.1: "To restart ICE, an agent MUST change both the ice-pwd and the
+// ice-ufrag for the data stream in an offer."
 func TestRestartOffer(t *testing.T) {
 	s := newScript(t)
 	s.WantData()
@@ -38,7 +38,8 @@ func TestRestartOffer(t *testing.T) {
 	require.Equal(t, "m002", ufragIn(t, s.local(Offer)))
 }
 
-// RFC 8839, section 4.4.2.1: the answerer "MUST change the SDP ice-pwd and ice-ufrag attribute values."
+// RFC 8839, section 4.4.2.1: the answerer "MUST change the SDP ice-pwd and ice-ufrag attribute
+// values."
 func TestRestartAnswer(t *testing.T) {
 	s := answering(t)
 	s.WantRestart()
@@ -54,7 +55,8 @@ func TestRestartAnswer(t *testing.T) {
 	require.False(t, s.NegotiationNeeded())
 }
 
-// An answer that changes the credentials without need has them in use: the session begins with those.
+// An answer that changes the credentials without need has them in use: the session begins with
+// those.
 func TestAnswerThatRestarts(t *testing.T) {
 	s := offering(t)
 	s.local(Offer)
@@ -76,8 +78,8 @@ func glare(t *testing.T, offer peer) *script {
 	return s
 }
 
-// The peer may have accepted the offer that was rolled back: its credentials are in the next description
-// that needs new ones.
+// The peer may have accepted the offer that was rolled back: its credentials are in the next
+// description that needs new ones.
 func TestCredentialsOfAnOfferThatWasRolledBack(t *testing.T) {
 	s := glare(t, other.with("", "new1", "2"))
 	require.Equal(t, "m002", ufragIn(t, s.local(Answer)))
@@ -102,7 +104,8 @@ func TestRollbackAfterAnOfferThatWasRolledBack(t *testing.T) {
 	s.refused(Answer, own, ErrInvalid, "it is this connection's own")
 }
 
-// An answer to an offer that was rolled back is ignored, and shows which credentials the peer has in use.
+// An answer to an offer that was rolled back is ignored, and shows which credentials the peer has
+// in use.
 func TestStrayAnswers(t *testing.T) {
 	for _, c := range []struct {
 		name, offer, stray string
@@ -158,7 +161,8 @@ func TestStrayAnswerToAnEarlierOffer(t *testing.T) {
 	s.want(Stable)
 }
 
-// Some peers give all their descriptions the same version: then other credentials show that it is new.
+// Some peers give all their descriptions the same version: then other credentials show that it is
+// new.
 func TestStrayAnswersOfTheSameVersion(t *testing.T) {
 	s := glare(t, other.with("", "new1", ""))
 	s.local(Answer)
@@ -211,7 +215,8 @@ func TestOfferAfterTheRestartOfThePeerWasRolledBack(t *testing.T) {
 	require.Equal(t, "m001", ufragIn(t, s.local(Offer)))
 }
 
-// When first offers cross, both sides answer. They compare their session ids, for roles that differ.
+// When first offers cross, both sides answer. They compare their session ids, for roles that
+// differ.
 func TestFirstOffersThatCross(t *testing.T) {
 	for session, client := range map[string]bool{"2000": true, "500": false} {
 		s := newScript(t)

@@ -82,9 +82,9 @@ type simulation struct {
 // maxMessages bounds the messages after which two endpoints that are left alone must be at rest.
 const maxMessages = 40
 
-// explore goes through all worlds that up to length operations lead to, breadth first, and takes each of
-// those that behave alike once. It returns how many these are, and how many sequences of operations lead
-// to them.
+// explore goes through all worlds that up to length operations lead to, breadth first, and takes
+// each of those that behave alike once. It returns how many these are, and how many sequences of
+// operations lead to them.
 func (s *simulation) explore(start *world, length int) (states int, sequences uint64) {
 	type node struct {
 		w          *world
@@ -163,8 +163,8 @@ func (s *simulation) check(start *world, path []string) {
 	}
 }
 
-// settle compares the two sides of a world at rest. Where errors are permitted, programs first do what
-// they do after an error: they roll back, and negotiate once more.
+// settle compares the two sides of a world at rest. Where errors are permitted, programs first do
+// what they do after an error: they roll back, and negotiate once more.
 func (s *simulation) settle(w *world, messages int) (problem string) {
 	if messages == maxMessages {
 		return "endless negotiation"
@@ -174,11 +174,12 @@ func (s *simulation) settle(w *world, messages int) (problem string) {
 			switch {
 			case s.strict:
 				return "error: " + err.Error()
-			// RFC 8829, section 5.6: "If the type is not correct for the current state, processing MUST stop and
-			// an error MUST be returned."
+			// RFC 8829, section 5.6: "If the type is not correct for the current state, processing
+			// MUST stop and an error MUST be returned."
 			case errors.Is(err, ErrState):
-			// An answer to an offer that was rolled back, or that comes twice, is refused as an answer to the next
-			// one. RFC 8839, section 4.4.2.1: "it MUST change the SDP ice-pwd and ice-ufrag attribute values."
+			// An answer to an offer that was rolled back, or that comes twice, is refused as an
+			// answer to the next one. RFC 8839, section 4.4.2.1: "it MUST change the SDP ice-pwd
+			// and ice-ufrag attribute values."
 			case strings.Contains(err.Error(), "the offer restarts ICE, and the answer does not"):
 			default:
 				return "error: " + err.Error()
@@ -225,8 +226,8 @@ func (s *simulation) settle(w *world, messages int) (problem string) {
 
 func TestMain(m *testing.M) { netsim.Main(m) }
 
-// TestEveryInterleaving drives two machines through every sequence of operations, with every order of
-// delivery that two ordered signalling channels permit. Afterwards they agree.
+// TestEveryInterleaving drives two machines through every sequence of operations, with every order
+// of delivery that two ordered signalling channels permit. Afterwards they agree.
 func TestEveryInterleaving(t *testing.T) {
 	for _, c := range []struct {
 		name       string

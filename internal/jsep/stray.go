@@ -8,13 +8,13 @@ func (s *state) see(d *sdp.Description) {
 }
 
 // ignoreStray handles an answer that cannot be to the pending offer, if any. It reports false if it
-// cannot be to an offer that was rolled back either: it is a provisional answer to one, or older than
-// what was set before.
+// cannot be to an offer that was rolled back either: it is a provisional answer to one, or older
+// than the description set before.
 //
-// A stray answer shows the credentials that the peer has in use: it has agreed on an offer that is void
-// here. If they are neither those agreed here nor those before, the peer has restarted ICE, and only
-// another restart brings both sides together. If they are those before, the peer has rolled a restart
-// of its own back, and still wishes for it.
+// A stray answer shows the credentials that the peer has in use: it has agreed on an offer that is
+// void here. If they are neither those agreed here nor those before, the peer has restarted ICE,
+// and only another restart brings both sides together. If they are those before, the peer has
+// rolled a restart of its own back, and still wishes for it.
 func (tx *transition) ignoreStray(t Type, d *sdp.Description) bool {
 	m := transportSection(d)
 	newer := d.SessionID != tx.origin.session || d.SessionVersion > tx.origin.version ||
@@ -29,7 +29,7 @@ func (tx *transition) ignoreStray(t Type, d *sdp.Description) bool {
 	switch {
 	case m == nil:
 	case tx.signaling.answering():
-		tx.revealed = credentialsOf(d, m) // compared with what the answer here will settle
+		tx.revealed = credentialsOf(d, m) // to be compared with the outcome of the answer here
 	case tx.link != nil:
 		tx.reveal(credentialsOf(d, m))
 	}

@@ -54,10 +54,10 @@ const (
 	automatic policy = iota // answers every offer, and offers when negotiation is needed
 	polite                  // the same: an offer that meets a local one wins
 	impolite                // the same, but ignores an offer unless it is stable
-	manual                  // does what an operation says
+	manual                  // acts only by operations
 )
 
-// endpoint is a machine, and what its owner knows.
+// endpoint is a machine with the knowledge of its owner.
 type endpoint struct {
 	*Machine
 	policy       policy
@@ -99,10 +99,10 @@ func (w *world) clone() *world {
 	return c
 }
 
-// take records what an owner carries out.
+// take records the actions of an owner.
 func (e *endpoint) take(out Outcome) {
 	if out.Announce != nil {
-		// The description itself is sent: machines do not modify what they have published.
+		// The description itself is sent: machines do not modify published descriptions.
 		d := e.s.lastLocal()
 		e.out = append(e.out, message{d.typ, d.Description})
 	}
@@ -128,7 +128,7 @@ func (e *endpoint) setLocal(t Type) error {
 	return e.react()
 }
 
-// react does what an endpoint that is not manual does by itself.
+// react performs the actions of an endpoint that is not manual.
 func (e *endpoint) react() error {
 	switch {
 	case e.policy == manual:
@@ -191,7 +191,7 @@ func (m *Machine) snapshot() string {
 	return b.String()
 }
 
-// namer gives names to what is equal or not, and otherwise means nothing.
+// namer names values of which only equality matters.
 type namer struct {
 	names []Credentials
 	b     []byte
@@ -275,7 +275,7 @@ func (w *world) key() string {
 	return string(n.b)
 }
 
-// disagreement returns what the two endpoints disagree on after an exchange, "" for nothing.
+// disagreement returns the first difference between the two endpoints after an exchange, or "".
 func (w *world) disagreement() string {
 	a, b := w.ends[0], w.ends[1]
 	if a.State() != Stable || b.State() != Stable {

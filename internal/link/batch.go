@@ -6,6 +6,9 @@ package link
 type Batch struct {
 	parts []part // usually one; parts in use need not come first
 	err   error  // of a flush by Commit
+	// retired has the buffers of a part that another link has taken over. The packet of the present
+	// Commit may be in them, if it was reserved for the first link and is for the second.
+	retired Outbound
 }
 
 // part is the packets for one link.
@@ -27,24 +30,33 @@ func (b *Batch) part(l Link) *Outbound {
 	}
 	for i := range b.parts {
 		if p := &b.parts[i]; p.out.Len() == 0 {
-			p.out.Reset() // reserved, but not committed
-			p.link = l
-			return &p.out
+			return b.replace(p, l)
 		}
 	}
 	if len(b.parts) == maxParts {
-		b.flush(&b.parts[0])
-		b.parts[0].link = l
-		return &b.parts[0].out
+		p := &b.parts[0]
+		if err := p.link.Send(&p.out); err != nil && b.err == nil {
+			b.err = err
+		}
+		return b.replace(p, l)
 	}
 	b.parts = append(b.parts, part{link: l})
 	return &b.parts[len(b.parts)-1].out
+}
+
+// replace makes p the part of the link l. It retires the buffers of the previous link.
+func (b *Batch) replace(p *part, l Link) *Outbound {
+	b.retired.Reset()
+	b.retired, p.out = p.out, Outbound{}
+	p.link = l
+	return &p.out
 }
 
 // Reserve returns an empty slice with capacity for at least n bytes, for a packet that the caller
 // appends and passes to Commit. The headroom of the path is in front of it. The slice is valid
 // until the next call of a method.
 func (b *Batch) Reserve(p *Path, n int) []byte {
+	b.retired.Reset()
 	return b.part(p.Link).Reserve(p.Headroom + n)[p.Headroom:p.Headroom]
 }
 
@@ -53,12 +65,15 @@ func (b *Batch) Reserve(p *Path, n int) []byte {
 func (b *Batch) Commit(p *Path, packet []byte) (full bool) {
 	out := b.part(p.Link)
 	if p.Headroom == 0 {
-		return out.Commit(packet, p.To)
+		full = out.Commit(packet, p.To)
+		b.retired.Reset()
+		return full
 	}
 	framed := out.Reserve(p.Headroom + len(packet))
 	if at := framed[p.Headroom : p.Headroom+len(packet)]; len(packet) == 0 || &at[0] != &packet[0] {
 		copy(at, packet)
 	}
+	b.retired.Reset()
 	framed = framed[:p.Headroom+len(packet)]
 	p.Link.Frame(p, framed[:p.Headroom:p.Headroom], framed[p.Headroom:])
 	return out.Commit(framed, p.To)
@@ -75,6 +90,7 @@ func (b *Batch) Len() (n int) {
 // Flush sends the packets of each link in the order of their Commit, and empties the batch also in
 // case of an error. It does not block. The error is the first one of a link.
 func (b *Batch) Flush() error {
+	b.retired.Reset()
 	for i := range b.parts {
 		b.flush(&b.parts[i])
 	}

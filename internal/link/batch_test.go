@@ -8,16 +8,18 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/bufpool"
 )
 
-// wire is a link that records what it sends. With headroom it is like a relay's: 4 bytes of a channel's number and the length stand in front of each
-// packet, which goes to the relay.
+// wire is a link that records the packets sent. With headroom it is like a relay: 4 bytes, a
+// channel number and the length, are in front of each packet, which goes to the relay.
 type wire struct {
 	headroom int
 	relay    netip.AddrPort
 	sends    int
 	sent     []string
-	runs     []int // how many packets follow each other in memory
+	runs     []int // lengths of the runs of contiguous packets
 	err      error
 }
 
@@ -59,7 +61,8 @@ func write(b *Batch, p *Path, packet string) bool {
 	return b.Commit(p, append(b.Reserve(p, len(packet)), packet...))
 }
 
-// Connections that share a socket write for their peers into one batch, which the socket sends at once.
+// Connections that share a socket write packets for their peers into one batch, which the socket
+// sends at once.
 func TestBatchOfManyConnections(t *testing.T) {
 	w := &wire{}
 	var b Batch
@@ -76,7 +79,7 @@ func TestBatchOfManyConnections(t *testing.T) {
 	require.Zero(t, b.Len())
 }
 
-// The packets of a path with headroom are framed in place, and follow each other in memory all the same.
+// The packets of a path with headroom are framed in place, and are contiguous nevertheless.
 func TestBatchFramesInPlace(t *testing.T) {
 	w := &wire{headroom: 4, relay: peer(3478)}
 	p := w.PathTo(peer(0x4142))
@@ -94,7 +97,7 @@ func TestBatchFramesInPlace(t *testing.T) {
 	require.Equal(t, []int{5}, w.runs)
 }
 
-// Links do not mix: each gets its packets, in their order.
+// Each link sends its own packets in order.
 func TestBatchOfSeveralLinks(t *testing.T) {
 	var b Batch
 	var wires [maxParts + 3]*wire
@@ -129,6 +132,93 @@ func TestBatchOfSeveralLinks(t *testing.T) {
 	b.Forget(wires[0])
 	require.NoError(t, b.Flush())
 	require.Len(t, wires[0].sent, 3)
+}
+
+// A packet may be reserved for one link and committed for another, which the caller learns only from
+// the packet. Its buffer is not freed before it is copied, however room is made for the other link.
+func TestBatchCommitsForAnotherLink(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		var b Batch
+		var wires []*wire
+		for range maxParts {
+			w := &wire{}
+			if p := w.PathTo(peer(9)); full {
+				write(&b, &p, "before")
+			}
+			wires = append(wires, w)
+		}
+		p := wires[0].PathTo(peer(9))
+		packet := append(b.Reserve(&p, 100), "for another"...)
+		other := &wire{}
+		b.part(other)
+		overwriteFreeBuffers()
+		require.Equal(t, "for another", string(packet))
+
+		q := other.PathTo(peer(8))
+		b.Commit(&q, packet)
+		require.Nil(t, b.retired.b)
+		require.NoError(t, b.Flush())
+		require.Equal(t, []string{"8:for another"}, other.sent)
+		for _, w := range wires {
+			require.Equal(t, full, len(w.sent) == 1)
+		}
+	}
+}
+
+// overwriteFreeBuffers writes to buffers that the pool returns.
+func overwriteFreeBuffers() {
+	var taken []*bufpool.Buffer
+	for range 20 {
+		buffer := bufpool.Get(chunkSize)
+		bytes := buffer.B[:chunkSize]
+		for i := range bytes {
+			bytes[i] = 'x'
+		}
+		taken = append(taken, buffer)
+	}
+	for _, buffer := range taken {
+		buffer.Free()
+	}
+}
+
+// The error of a link whose packets Commit has sent to make room is that of the next Flush.
+func TestBatchReportsErrorsOfCommit(t *testing.T) {
+	var b Batch
+	broken := errors.New("broken")
+	first := &wire{err: broken}
+	for i := range maxParts + 1 {
+		w := &wire{}
+		if i == 0 {
+			w = first
+		}
+		p := w.PathTo(peer(9))
+		write(&b, &p, "packet")
+	}
+	require.Equal(t, 1, first.sends)
+	require.Equal(t, maxParts, b.Len())
+	require.ErrorIs(t, b.Flush(), broken)
+	require.NoError(t, b.Flush())
+	require.Zero(t, b.Len())
+	for i := range b.parts {
+		require.Nil(t, b.parts[i].out.b, "a flushed batch holds no buffers")
+	}
+}
+
+// The zero value has nothing to flush or to forget.
+func TestEmptyBatch(t *testing.T) {
+	var b Batch
+	require.Zero(t, b.Len())
+	require.NoError(t, b.Flush())
+	b.Forget(&wire{})
+	w := &wire{headroom: 4, relay: peer(1)}
+	p := w.PathTo(peer(2))
+	require.Empty(t, b.Reserve(&p, 0))
+	require.NoError(t, b.Flush())
+	require.Zero(t, w.sends, "only reserved")
+	require.False(t, b.Commit(&p, nil), "an empty packet is a packet")
+	require.Equal(t, 1, b.Len())
+	require.NoError(t, b.Flush())
+	require.Equal(t, []string{"1:\x00\x02\x00\x00"}, w.sent)
 }
 
 func TestBatchAsksForFlush(t *testing.T) {

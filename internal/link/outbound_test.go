@@ -10,7 +10,7 @@ import (
 
 var nowhere = netip.MustParseAddrPort("127.0.0.1:9")
 
-// contents returns what is in a batch.
+// contents returns the packets of a batch.
 func contents(w *Outbound) []string {
 	var all []string
 	if w.b != nil {
@@ -28,7 +28,7 @@ func TestReserveHasRoom(t *testing.T) {
 		require.Empty(t, b)
 		require.GreaterOrEqual(t, cap(b), n)
 	}
-	// What is reserved and not committed is forgotten, and its buffers with it.
+	// A reservation that is not committed has no effect, and its buffers are freed.
 	require.Zero(t, w.Len())
 	require.Len(t, w.b.chunks, 1)
 	w.Reset()
@@ -62,7 +62,7 @@ func TestCommitAsksForFlush(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, w.Size(), MaxOutbound)
 	require.Less(t, w.Size(), MaxOutbound+1200)
-	// It still takes what comes.
+	// Further packets are still accepted.
 	require.True(t, w.Commit(numbered(n+1, 1200), nowhere))
 	for i, p := range contents(&w) {
 		require.Equal(t, string(numbered(i, 1200)), p)
@@ -94,7 +94,7 @@ func TestFlushOfNothing(t *testing.T) {
 	require.Nil(t, w.b)
 }
 
-// numbered returns a packet that can be told from others.
+// numbered returns a packet that contains a number.
 func numbered(number, size int) []byte {
 	return binary.BigEndian.AppendUint32(make([]byte, 0, size), uint32(number))[:size]
 }

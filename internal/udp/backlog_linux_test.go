@@ -45,7 +45,8 @@ func (n *narrow) send(t *testing.T, packets ...string) {
 	require.NoError(t, w.Flush(n))
 }
 
-// makeRoom lets the system take datagrams again, and has the runtime's poller see that: a datagram that leaves frees room.
+// makeRoom lets the system accept datagrams again, and wakes the runtime's poller: a datagram that
+// leaves frees room.
 func (n *narrow) makeRoom(t *testing.T) {
 	t.Helper()
 	n.room.Store(true)
@@ -54,7 +55,8 @@ func (n *narrow) makeRoom(t *testing.T) {
 	}))
 }
 
-// A socket whose system has no room keeps what it is given and says so. STUN goes first when there is room, and the rest in its order.
+// A socket without room in the system queues datagrams and reports congestion. STUN is sent first
+// when there is room, and the rest in order.
 func TestSendNeverWaits(t *testing.T) {
 	n := newNarrow(t)
 	require.False(t, n.Congested())
@@ -77,7 +79,7 @@ func TestSendNeverWaits(t *testing.T) {
 	require.Equal(t, "direct", n.in.wait(t, 7)[6])
 }
 
-// What the system takes of a batch is not sent again.
+// The datagrams of a batch that the system has accepted are not sent again.
 func TestBacklogBeginsWhereTheSystemStops(t *testing.T) {
 	n := newNarrow(t)
 	taken := 0
@@ -117,7 +119,7 @@ func TestBacklogIsBounded(t *testing.T) {
 	require.Greater(t, n.Stats().Dropped, before)
 }
 
-// Closing a congested socket drops what it keeps, and tells those who wait.
+// Closing a congested socket drops the backlog, and notifies the waiters.
 func TestCloseEndsCongestion(t *testing.T) {
 	n := newNarrow(t)
 	n.send(t, "never")

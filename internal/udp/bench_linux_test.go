@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime is what the process has used so far, in the kernel and outside.
+// cpuTime returns the time that the process has used so far, in the kernel and outside.
 func cpuTime(b *testing.B) time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
@@ -17,7 +17,8 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkLoopback sends bursts of 1,200-byte datagrams, one Flush each, and waits until they have been received.
+// BenchmarkLoopback sends bursts of 1,200-byte datagrams, one Flush each, and waits until they have
+// been received.
 func BenchmarkLoopback(b *testing.B) {
 	for _, burst := range []int{1, 10, 50, 200} {
 		for _, level := range levels {

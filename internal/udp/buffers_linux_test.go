@@ -2,7 +2,8 @@ package udp
 
 import "golang.org/x/sys/unix"
 
-// buffers returns the sizes of the socket's buffers in bytes, as the system has granted them; 0 where there are none.
+// buffers returns the sizes of the socket's buffers in bytes, as granted by the system, or 0 if
+// there are none.
 func (s *Socket) buffers() (read, write int) {
 	if s.os.raw == nil {
 		return 0, 0

@@ -2,5 +2,6 @@
 
 package udp
 
-// buffers returns the sizes of the socket's buffers in bytes, as asked for: what was granted is not known on this system.
+// buffers returns the requested sizes of the socket's buffers in bytes. The granted ones are
+// unknown on this system.
 func (s *Socket) buffers() (read, write int) { return s.os.readBuffer, s.os.writeBuffer }

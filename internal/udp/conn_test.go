@@ -14,7 +14,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/link"
 )
 
-// newOver makes a socket of a conn of the program.
+// newOver returns a socket that wraps conn.
 func newOver(t *testing.T, conn net.PacketConn, options Options) *Socket {
 	t.Helper()
 	s, err := New(conn, options)
@@ -36,7 +36,7 @@ func listenUDP(t *testing.T, network, addr string) *net.UDPConn {
 	return conn
 }
 
-// echo returns what a socket receives to where it came from.
+// echo returns the datagrams of a socket to their senders.
 func echo(t *testing.T, s *Socket) {
 	var w link.Outbound
 	serve(t, s, func(b *link.Inbound) {
@@ -50,7 +50,7 @@ func echo(t *testing.T, s *Socket) {
 	})
 }
 
-// wantEcho sends a burst to an address and waits until all of it is back.
+// wantEcho sends a burst to an address and waits until all of it is returned.
 func wantEcho(t *testing.T, client *Socket, to netip.AddrPort) {
 	t.Helper()
 	in := newInbox(t, client)
@@ -68,7 +68,7 @@ func wantEcho(t *testing.T, client *Socket, to netip.AddrPort) {
 	}
 }
 
-// A conn of the program gives all that a socket of Listen does.
+// A conn of the program has all features of a socket of Listen.
 func TestConnOfTheProgram(t *testing.T) {
 	for _, level := range levels {
 		for _, c := range []struct{ network, addr string }{
@@ -76,7 +76,7 @@ func TestConnOfTheProgram(t *testing.T) {
 		} {
 			t.Run(level.name+"/"+c.network+"/"+c.addr, func(t *testing.T) {
 				conn := listenUDP(t, c.network, c.addr)
-				// A deadline that the program has left there does not end Serve.
+				// A deadline that the program has set before does not end Serve.
 				require.NoError(t, conn.SetDeadline(time.Now().Add(-time.Hour)))
 				server := newOver(t, conn, level.options)
 				reference := listen(t, netip.MustParseAddrPort(c.addr), level.options)
@@ -101,7 +101,8 @@ func TestConnOfTheProgram(t *testing.T) {
 	}
 }
 
-// A conn that is bound to all addresses of both families speaks both, and its peers never look like IPv6 ones that embed an IPv4 one.
+// A conn that is bound to all addresses of both families speaks both, and its peers never have
+// IPv4-mapped addresses.
 func TestConnOfBothFamilies(t *testing.T) {
 	for _, level := range levels {
 		t.Run(level.name, func(t *testing.T) {
@@ -133,14 +134,14 @@ func TestConnThatCannotBeUsed(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
-// The program's buffers are made larger and never smaller, unless it says so.
+// The program's buffers become larger and never smaller, unless Options has sizes.
 func TestBuffersOfAConnOfTheProgram(t *testing.T) {
 	conn := listenUDP(t, "udp4", "127.0.0.1:0")
 	large := newOver(t, conn, Options{ReadBuffer: DefaultBuffer * 2, WriteBuffer: DefaultBuffer * 2})
 	read, write := large.buffers()
 	again := newOver(t, conn, Options{})
 	gotRead, gotWrite := again.buffers()
-	if large.Stats().Batch { // elsewhere Buffers gives what was asked for
+	if large.Stats().Batch { // elsewhere the granted sizes are unknown
 		require.Equal(t, read, gotRead)
 		require.Equal(t, write, gotWrite)
 	}
@@ -150,7 +151,7 @@ func TestBuffersOfAConnOfTheProgram(t *testing.T) {
 	require.Equal(t, 50_000, write)
 }
 
-// A relay is a conn that is not the operating system's: a pair of channels.
+// A relay is a conn that is not a kernel socket: a pair of channels.
 type relay struct {
 	addr     net.Addr
 	in, out  chan string
@@ -169,7 +170,8 @@ func (r *relay) ReadFrom(b []byte) (int, net.Addr, error) {
 	case p := <-r.in:
 		return copy(b, p), r.peer, nil
 	case <-r.closed:
-		return 0, nil, errors.New("relay: closed") // not net.ErrClosed: that is for package net to know
+		// Not net.ErrClosed, which is that of package net.
+		return 0, nil, errors.New("relay: closed")
 	}
 }
 
@@ -192,7 +194,7 @@ func (r *relay) SetDeadline(time.Time) error      { return nil }
 func (r *relay) SetReadDeadline(time.Time) error  { return nil }
 func (r *relay) SetWriteDeadline(time.Time) error { return nil }
 
-// textAddr is an address of another package.
+// textAddr is an address type of another package.
 type textAddr string
 
 func (textAddr) Network() string  { return "relay" }
@@ -218,7 +220,7 @@ func TestConnOfAnotherKind(t *testing.T) {
 			w.Commit([]byte("three"), want)
 			w.Commit([]byte("refused"), netip.MustParseAddrPort("192.0.2.8:77"))
 			w.Commit([]byte("four"), want)
-			require.NoError(t, w.Flush(s)) // a conn that may wait is written to in the background
+			require.NoError(t, w.Flush(s)) // such a conn is written to in the background
 			require.Equal(t, "three", <-r.out)
 			require.Equal(t, "four", <-r.out)
 			for deadline := time.Now().Add(patience); s.Congested() && time.Now().Before(deadline); {
@@ -236,7 +238,7 @@ func TestConnOfAnotherKind(t *testing.T) {
 	}
 }
 
-// A sender whose address means nothing is not heard, as nobody could answer it.
+// Datagrams of a sender without a usable address are dropped, because no one could answer them.
 func TestSenderWithoutAnAddress(t *testing.T) {
 	r := &relay{addr: textAddr("somewhere"), in: make(chan string, 9), closed: make(chan struct{}), peer: textAddr("nobody")}
 	s := newOver(t, r, Options{})
@@ -254,7 +256,7 @@ func TestSenderWithoutAnAddress(t *testing.T) {
 	<-done
 }
 
-// A conn that only fails ends Serve with its error.
+// A conn whose reads all fail ends Serve with the error.
 func TestBrokenConn(t *testing.T) {
 	r := &relay{addr: textAddr("[::1]:1"), closed: make(chan struct{}), failures: maxReadErrors + 1}
 	s := newOver(t, r, Options{})

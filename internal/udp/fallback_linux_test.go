@@ -24,7 +24,8 @@ func listenOn(t *testing.T, calls calls, options Options) *Socket {
 	return s
 }
 
-// needBatches skips a test of what recvmmsg and sendmmsg do on a system that has not both of them, such as an emulator of another processor.
+// needBatches skips a test of recvmmsg and sendmmsg on a system that lacks one of them, such as an
+// emulator of another processor.
 func needBatches(t *testing.T) {
 	t.Helper()
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -42,7 +43,7 @@ func needBatches(t *testing.T) {
 	}))
 }
 
-// without makes a system that does not know some socket options.
+// without returns the calls of a system without some socket options.
 func without(unknown ...int) calls {
 	c := systemCalls
 	c.getsockoptInt = func(fd, level, option int) (int, error) {
@@ -64,8 +65,9 @@ func without(unknown ...int) calls {
 	return c
 }
 
-// A kernel before 4.18 has neither option, one before 5.0 only UDP_SEGMENT. UDP_SEGMENT must then never be in a control message, which they
-// would ignore: the peer would get one large datagram.
+// A kernel before 4.18 has neither option, one before 5.0 only UDP_SEGMENT. UDP_SEGMENT must then
+// never be in a control message, which the kernel would ignore: the peer would get one large
+// datagram.
 func TestKernelsWithoutTheOptions(t *testing.T) {
 	needBatches(t)
 	for _, tt := range []struct {
@@ -110,7 +112,7 @@ func TestKernelsWithoutTheOptions(t *testing.T) {
 	}
 }
 
-// A system that knows no option at all, as some sandboxes are, still has a socket that works.
+// A socket works on a system without any of the options, such as some sandboxes.
 func TestSystemWithoutAnyOption(t *testing.T) {
 	system := systemCalls
 	system.getsockoptInt = func(int, int, int) (int, error) { return 0, unix.ENOPROTOOPT }
@@ -123,8 +125,9 @@ func TestSystemWithoutAnyOption(t *testing.T) {
 	require.Equal(t, []string{"hello"}, in.wait(t, 1))
 }
 
-// Kernels before 3.0 have no sendmmsg, those before 2.6.33 no recvmmsg, and sandboxes forbid them with EPERM. Such a system has one datagram
-// a call, and must not merge any: nobody would take them apart.
+// Kernels before 3.0 have no sendmmsg, those before 2.6.33 no recvmmsg, and sandboxes forbid them
+// with EPERM. Such a system takes one datagram a call, and must not merge any, because they would
+// not be split.
 func TestSystemWithoutBatches(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM} {
 		refuse := func(uintptr, []unix.Mmsghdr) (int, unix.Errno) { return 0, errno }
@@ -153,7 +156,8 @@ func TestSystemWithoutBatches(t *testing.T) {
 	}
 }
 
-// Errors that a read brings (an ICMP message's, a lack of memory) and interruptions lose nothing of what comes after.
+// After errors of a read (of an ICMP message, or for lack of memory) and interruptions, no datagram
+// is lost.
 func TestReadErrorsOfTheMoment(t *testing.T) {
 	needBatches(t)
 	errors := []unix.Errno{unix.EINTR, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENOMEM, unix.EINTR, unix.ENOBUFS}
@@ -179,14 +183,15 @@ func TestReadErrorsOfTheMoment(t *testing.T) {
 	require.Empty(t, errors, "each has been met")
 }
 
-// A socket that only fails ends Serve with its error, in place of a loop that burns a processor.
+// A socket whose reads all fail ends Serve with the error, instead of a busy loop.
 func TestBrokenSocketEndsServe(t *testing.T) {
 	system := systemCalls
-	system.sendmmsg = func(uintptr, []unix.Mmsghdr) (int, unix.Errno) { return 0, 0 } // there is one, and nothing is sent
+	// The call exists, and sends nothing.
+	system.sendmmsg = func(uintptr, []unix.Mmsghdr) (int, unix.Errno) { return 0, 0 }
 	calls := 0
 	system.recvmmsg = func(_ uintptr, messages []unix.Mmsghdr) (int, unix.Errno) {
 		if len(messages) == 0 {
-			return 0, 0 // the question whether there is such a call
+			return 0, 0 // the test whether the call exists
 		}
 		calls++
 		return 0, unix.EIO
@@ -196,7 +201,7 @@ func TestBrokenSocketEndsServe(t *testing.T) {
 	require.Equal(t, maxReadErrors, calls)
 }
 
-// What Serve hands out is where the kernel has put it: the reader copies nothing.
+// Serve passes on the buffers that the kernel has written: the reader copies nothing.
 func TestTheReaderDoesNotCopy(t *testing.T) {
 	needBatches(t)
 	type span struct{ from, to uintptr }

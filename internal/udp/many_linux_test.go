@@ -10,7 +10,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/link"
 )
 
-// counted makes a socket count its sendmmsg and the messages in them.
+// counted makes a socket count its sendmmsg calls and their messages.
 type counted struct {
 	calls     int
 	messages  int
@@ -33,13 +33,14 @@ func count(s *Socket) *counted {
 	return c
 }
 
-// peerAddr is an address of this host's 127.0.0.0/8: a socket that is bound to all addresses receives for thousands of peers.
+// peerAddr returns an address of 127.0.0.0/8: a socket that is bound to all addresses receives for
+// thousands of peers.
 func peerAddr(i int, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(1 + i)}), port)
 }
 
-// One socket that thousands of connections share, and one batch for many of them: datagrams to different peers leave in
-// one system call, and what one of them gets in a run is one message.
+// In one batch of a socket that thousands of connections share, datagrams to different peers leave
+// in one system call, and a run to one peer is one message.
 func TestOneBatchForManyPeers(t *testing.T) {
 	from := listen(t, netip.MustParseAddrPort("127.0.0.1:0"), Options{})
 	to := listen(t, netip.MustParseAddrPort("0.0.0.0:0"), Options{})
@@ -63,7 +64,7 @@ func TestOneBatchForManyPeers(t *testing.T) {
 		total++
 	}
 
-	// A SACK for each of 64 peers: one system call. For 200 of them: four.
+	// A SACK for each of 64 peers takes one system call, and for 200 peers four.
 	for peer := range writeMessages {
 		commit(peer, 80)
 	}
@@ -76,7 +77,7 @@ func TestOneBatchForManyPeers(t *testing.T) {
 	flush()
 	require.Equal(t, counted{calls: 4, messages: 200}, *c)
 
-	// Runs for some, single packets for others: a message for each.
+	// Runs for some peers and single packets for others: a message for each.
 	*c = counted{}
 	for peer := range 30 {
 		for range 5 {
@@ -87,11 +88,11 @@ func TestOneBatchForManyPeers(t *testing.T) {
 	flush()
 	require.Equal(t, counted{calls: 1, messages: 60, segmented: 30}, *c)
 
-	// One peer that cannot be reached costs only what was for it.
+	// A peer that cannot be reached costs only its own packets.
 	*c = counted{}
 	for peer := range 20 {
 		commit(peer, 300)
-		w.Commit(numbered(0, 300), netip.MustParseAddrPort("127.0.0.1:0")) // a port that nobody has
+		w.Commit(numbered(0, 300), netip.MustParseAddrPort("127.0.0.1:0")) // an unused port
 	}
 	err := w.Flush(from)
 	require.ErrorIs(t, err, unix.EINVAL)
@@ -101,7 +102,7 @@ func TestOneBatchForManyPeers(t *testing.T) {
 	flush()
 }
 
-// The packets of one frame of video, all full but the last, leave in one system call as one message.
+// The packets of a video frame, all full but the last, leave in one system call as one message.
 func TestOneFrameIsOneSystemCall(t *testing.T) {
 	from, to := listen(t, netip.MustParseAddrPort("127.0.0.1:0"), Options{}), listen(t, netip.MustParseAddrPort("127.0.0.1:0"), Options{})
 	if !from.Stats().GSO {
@@ -123,12 +124,12 @@ func TestOneFrameIsOneSystemCall(t *testing.T) {
 	require.Equal(t, string(numbered(packets-1, 417)), in.wait(t, packets)[packets-1])
 }
 
-// Thousands of peers of one socket do not make it allocate: nothing is kept for an address.
+// Thousands of peers do not make a socket allocate: it keeps nothing for an address.
 func TestManyPeersDoNotAllocate(t *testing.T) {
 	skipUnderRace(t)
 	from := listen(t, netip.MustParseAddrPort("127.0.0.1:0"), Options{})
 	to := listen(t, netip.MustParseAddrPort("0.0.0.0:0"), Options{ReadBuffer: -1})
-	port := to.LocalAddr().Port() // nobody reads: what does not fit is dropped
+	port := to.LocalAddr().Port() // it is not read: datagrams that do not fit are dropped
 	payload := make([]byte, 100)
 	next := 0
 	round := func() {

@@ -12,7 +12,7 @@ func TestListenPort(t *testing.T) {
 	taken := listen(t, netip.AddrPortFrom(addr, 0), Options{})
 	port := taken.LocalAddr().Port()
 
-	// The one port of the range is taken.
+	// The only port of the range is taken.
 	_, err := ListenPort(addr, port, port, Options{})
 	require.ErrorContains(t, err, "udp: no free port from")
 	require.ErrorIs(t, err, portTaken[0])
@@ -39,7 +39,7 @@ func TestListenPort(t *testing.T) {
 
 	_, err = ListenPort(addr, 10, 9, Options{})
 	require.ErrorContains(t, err, "empty")
-	// An address that is not the host's is no reason to try every port.
+	// With an address that the host does not have, not every port is tried.
 	_, err = ListenPort(netip.MustParseAddr("192.0.2.1"), 20000, 65535, Options{})
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "no free port")

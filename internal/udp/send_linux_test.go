@@ -12,10 +12,11 @@ import (
 	"github.com/rtcstack/rtcstack/internal/link"
 )
 
-// A kernel stands in for sendmmsg: verdict says for each message what becomes of it, and what it takes is really sent.
+// A kernel replaces sendmmsg: verdict returns the error of each message, and accepted messages are
+// really sent.
 type kernel struct {
 	verdict func(m message) unix.Errno
-	most    int // messages it takes at once; 0: all
+	most    int // messages accepted at once; 0: all
 	calls   []message
 }
 
@@ -39,7 +40,8 @@ func (k *kernel) sendmmsg(fd uintptr, messages []unix.Mmsghdr) (int, unix.Errno)
 		}
 		k.calls = append(k.calls, m)
 		if errno := k.verdict(m); errno != 0 {
-			// "If an error occurs after at least one message has been sent, the call succeeds" (sendmmsg(2)).
+			// sendmmsg(2): after a message that was sent, an error is not returned, and the call
+			// succeeds.
 			if i > 0 {
 				return i, 0
 			}
@@ -52,7 +54,8 @@ func (k *kernel) sendmmsg(fd uintptr, messages []unix.Mmsghdr) (int, unix.Errno)
 	return len(messages), 0
 }
 
-// A sendTest sends numbered datagrams through a kernel and checks that they arrive once and in order.
+// A sendTest sends numbered datagrams through a kernel and checks that they arrive once and in
+// order.
 type sendTest struct {
 	*testing.T
 	kernel   *kernel
@@ -81,7 +84,7 @@ func (st *sendTest) add(count, size int) {
 	}
 }
 
-// flush sends them, and checks all that has arrived so far.
+// flush sends them, and checks all arrivals so far.
 func (st *sendTest) flush() {
 	st.Helper()
 	require.NoError(st, st.w.Flush(st.from))
@@ -180,7 +183,8 @@ func TestNoRoomWaits(t *testing.T) {
 		if calls++; calls%2 == 0 {
 			return k.sendmmsg(fd, messages)
 		}
-		// The poller waits for the moment at which room becomes free in the send buffer, which is when a datagram leaves it.
+		// The poller waits until room becomes free in the send buffer, which is when a datagram
+		// leaves it.
 		go func() {
 			_ = unix.Sendto(int(fd), []byte("x"), 0, &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}})
 		}()

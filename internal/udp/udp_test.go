@@ -15,7 +15,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/link"
 )
 
-// levels are the ways to talk to the system, from the plainest to the best. A system that does not know one falls back to the one before.
+// levels are the ways to call the system, from the plainest to the best. A system without one uses
+// the previous one.
 var levels = []struct {
 	name    string
 	options Options
@@ -26,12 +27,12 @@ var levels = []struct {
 	{"gso+gro", Options{}},
 }
 
-// patience is how long a test waits for what should come at once; a busy machine may take seconds.
+// patience bounds the wait for events that are due at once. A busy machine may take seconds.
 const patience = 20 * time.Second
 
 var loopbacks = []string{"127.0.0.1:0", "[::1]:0"}
 
-// everyLevel runs a test with each level and address family that the host has.
+// everyLevel runs a test with each level and each address family of the host.
 func everyLevel(t *testing.T, f func(t *testing.T, addr netip.AddrPort, options Options)) {
 	for _, level := range levels {
 		for _, loopback := range loopbacks {
@@ -73,7 +74,7 @@ func serve(t testing.TB, s *Socket, handle func(*link.Inbound)) {
 	})
 }
 
-// An inbox collects copies of what a socket receives.
+// An inbox collects copies of the packets of a socket.
 type inbox struct {
 	mu      sync.Mutex
 	packets []string
@@ -89,13 +90,13 @@ func newInbox(t testing.TB, s *Socket) *inbox {
 			data, from := b.At(i)
 			in.packets = append(in.packets, string(data))
 			in.from = append(in.from, from)
-			clear(data[:cap(data)]) // a datagram's bytes are its own
+			clear(data[:cap(data)]) // the bytes of a datagram belong to the handler
 		}
 	})
 	return in
 }
 
-// wait waits until n packets have come.
+// wait waits until n packets have arrived.
 func (in *inbox) wait(t testing.TB, n int) []string {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
@@ -155,8 +156,8 @@ func TestMixedSizesAndDestinations(t *testing.T) {
 			to[i] = listen(t, addr, options)
 			in[i] = newInbox(t, to[i])
 		}
-		// Runs of one size, a smaller and a larger datagram after them, single ones, alternating destinations, and more
-		// datagrams than one message and one system call take.
+		// Runs of one size, a smaller and a larger datagram after them, single ones, alternating
+		// destinations, and more datagrams than one message and one system call take.
 		var want [3][]string
 		total := 0
 		var w link.Outbound
@@ -218,10 +219,10 @@ func TestEmptyAndLargestDatagram(t *testing.T) {
 	})
 }
 
-// largestOf is the largest datagram that a socket's reader takes.
+// largestOf returns the size of the largest datagram that a socket's reader takes.
 func largestOf(s *Socket) int {
 	if s.Stats().Batch {
-		return 65000 // what the MTU of a loopback interface has room for
+		return 65000 // the MTU of a loopback interface has room for it
 	}
 	return maxDatagram
 }
@@ -268,7 +269,7 @@ func TestICMPErrorsAreIgnored(t *testing.T) {
 		in, back := newInbox(t, to), newInbox(t, from)
 		var w link.Outbound
 		for i := range 50 {
-			w.Commit(numbered(0, 100), gone.LocalAddr()) // "port unreachable"
+			w.Commit(numbered(0, 100), gone.LocalAddr()) // its port is unreachable
 			w.Commit(numbered(i, 100), to.LocalAddr())
 			require.NoError(t, w.Flush(from))
 		}
@@ -343,7 +344,8 @@ func TestConcurrentWriters(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			in.wait(t, (r+1)*writers*each) // the receive buffer that the system grants may not hold more rounds
+			// The receive buffer that the system grants may not hold more rounds.
+			in.wait(t, (r+1)*writers*each)
 		}
 		next := make(map[int]int)
 		for _, p := range in.wait(t, writers*rounds*each) {
@@ -360,7 +362,7 @@ func TestBuffers(t *testing.T) {
 	require.Equal(t, 100_000, read)
 	require.Equal(t, 50_000, write)
 	read, write = listen(t, addr, Options{}).buffers()
-	require.GreaterOrEqual(t, read, 100_000) // 4 MiB, or what the system allows
+	require.GreaterOrEqual(t, read, 100_000) // 4 MiB, or the maximum of the system
 	require.GreaterOrEqual(t, write, 100_000)
 	t.Logf("by default %d and %d bytes", read, write)
 }
@@ -368,7 +370,8 @@ func TestBuffers(t *testing.T) {
 func TestListenErrors(t *testing.T) {
 	_, err := Listen(netip.AddrPort{}, Options{})
 	require.ErrorContains(t, err, "no address")
-	_, err = Listen(netip.MustParseAddrPort("192.0.2.1:0"), Options{}) // not this host's
+	// Not an address of this host.
+	_, err = Listen(netip.MustParseAddrPort("192.0.2.1:0"), Options{})
 	require.Error(t, err)
 	require.Contains(t, err.Error(), "udp: ")
 }
@@ -377,7 +380,7 @@ func TestIdleSocketsHoldNoBuffers(t *testing.T) {
 	const sockets = 100
 	heap := func() int64 {
 		runtime.GC()
-		runtime.GC() // pools drop what was not used between two collections
+		runtime.GC() // pools drop objects not used between two collections
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return int64(m.HeapAlloc)
@@ -411,7 +414,8 @@ func TestIdleSocketsHoldNoBuffers(t *testing.T) {
 	runtime.KeepAlive(writers)
 }
 
-// pingPong returns a function that sends count datagrams from one socket to another and waits until they are there. received counts all.
+// pingPong returns a function that sends count datagrams from one socket to another and waits for
+// their arrival. received counts all.
 func pingPong(t testing.TB, options Options, size, count int) func() {
 	addr := netip.MustParseAddrPort("127.0.0.1:0")
 	from, to := listen(t, addr, options), listen(t, addr, options)
@@ -455,12 +459,13 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	skipUnderRace(t)
 	for _, level := range levels {
 		t.Run(level.name, func(t *testing.T) {
-			const count = 100 // no more than the receive buffer holds, however small a one the system grants
+			const count = 100 // not more than the smallest receive buffer that a system grants
 			round := pingPong(t, level.options, 1200, count)
 			for range 20 {
 				round()
 			}
-			// A garbage collection in between may empty the pools, so some allocations a round are allowed, but none a datagram.
+			// A garbage collection may empty the pools in between, so that a few allocations are
+			// allowed for each round, but none for each datagram.
 			require.Less(t, testing.AllocsPerRun(50, round), count/20.0)
 		})
 	}
