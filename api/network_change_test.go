@@ -136,55 +136,45 @@ var natTypes = []netsim.NATConfig{
 	netsim.FullCone(address(50)), netsim.RestrictedCone(address(50)), netsim.PortRestrictedCone(address(50)), netsim.Symmetric(address(50)),
 }
 
-// behindNAT runs a connection of which one side is behind a NAT, has it talk, has the NAT forget
-// its mappings, and calls check when both sides have talked for another 10 s.
-func behindNAT(t *testing.T, seed uint64, check func(t *testing.T, s *simulation, k *talk, reset time.Time)) {
-	for _, config := range natTypes {
-		for behind := range 2 {
-			inNetwork(t, seed, func(t *testing.T, n *network) {
-				nat := n.Network.AddNAT(config)
-				var p place
-				p.interfaces[behind] = []netsim.Interface{{Addr: netip.MustParseAddr("10.0.0.2"), Behind: nat, Up: hostLink, Down: hostLink}}
-				s := n.pair(p)
-				a, b := s.connect("x", nil)
-				s.settled()
-				histories := []*history{recordStates(s.a), recordStates(s.b)}
-				k := newTalk(t, a, b)
-				k.goOn(time.Duration(n.rng.Int64N(int64(6 * time.Second))))
-				other := []*PeerConnection{s.b, s.a}[behind]
-				old := must(other.RemoteAddr())
-				reset := time.Now()
-				n.Do(nat.Reset)
-				k.goOn(10 * time.Second)
-				k.finish()
-				require.NotEqual(t, old, must(other.RemoteAddr()), "another mapping")
-				for _, h := range histories {
-					require.Empty(t, slices.DeleteFunc(h.all(), func(s State) bool { return s == StateConnected }), "connected all the while")
-				}
-				check(t, s, k, reset)
-			})
-		}
-	}
-}
-
 // A NAT forgets its mappings while the connection is in use. The next consent check of the side
-// behind it shows the peer the new address. The connection stays connected, and no message is lost.
+// behind it, up to 6 s later, shows the peer the new address. Messages pass again in both directions
+// within two round trips after that check, and none is lost. The side behind the NAT stays
+// connected. The other side may be disconnected for the last second, as its own checks may have been
+// unanswered for 5 s by then.
 func TestNATForgetsItsMappings(t *testing.T) {
-	netsim.Seeds(t, 2, func(t *testing.T, seed uint64) {
-		behindNAT(t, seed, func(*testing.T, *simulation, *talk, time.Time) {})
-	})
-}
-
-// When a NAT has forgotten its mappings, messages pass again in both directions within two round
-// trips after the next consent check.
-func TestMessagesPassSoonAfterANATForgot(t *testing.T) {
 	const roundTrip = 20 * time.Millisecond
-	netsim.Seeds(t, 5, func(t *testing.T, seed uint64) {
-		behindNAT(t, seed, func(t *testing.T, s *simulation, k *talk, reset time.Time) {
-			for side := range 2 {
-				require.LessOrEqual(t, k.longestSilence(side, reset), ice.DefaultConsentInterval*6/5+2*roundTrip+talkInterval, "at side %d", side)
+	netsim.Seeds(t, 4, func(t *testing.T, seed uint64) {
+		for _, config := range natTypes {
+			for behind := range 2 {
+				inNetwork(t, seed, func(t *testing.T, n *network) {
+					nat := n.Network.AddNAT(config)
+					var p place
+					p.interfaces[behind] = []netsim.Interface{{Addr: netip.MustParseAddr("10.0.0.2"), Behind: nat, Up: hostLink, Down: hostLink}}
+					s := n.pair(p)
+					a, b := s.connect("x", nil)
+					s.settled()
+					histories := []*history{recordStates(s.a), recordStates(s.b)}
+					k := newTalk(t, a, b)
+					k.goOn(time.Duration(n.rng.Int64N(int64(6 * time.Second))))
+					other := []*PeerConnection{s.b, s.a}[behind]
+					old := must(other.RemoteAddr())
+					reset := time.Now()
+					n.Do(nat.Reset)
+					k.goOn(10 * time.Second)
+					k.finish()
+					require.NotEqual(t, old, must(other.RemoteAddr()), "another mapping")
+					for side, h := range histories {
+						states := slices.DeleteFunc(h.all(), func(s State) bool { return s == StateConnected })
+						if side == behind || len(states) > 0 && states[0] != StateDisconnected {
+							require.Empty(t, states, "side %d", side)
+						}
+						require.LessOrEqual(t, len(states), 1)
+						require.LessOrEqual(t, h.when(StateConnected).Sub(h.when(StateDisconnected)), time.Second+2*roundTrip)
+						require.LessOrEqual(t, k.longestSilence(side, reset), ice.DefaultConsentInterval*6/5+2*roundTrip+talkInterval, "at side %d", side)
+					}
+				})
 			}
-		})
+		}
 	})
 }
 
