@@ -8,8 +8,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/ring"
 )
 
-// maxQueuedEvents is the number of waiting events at which the connection stops reading messages, so that a peer
-// cannot fill the memory while a callback does not return.
+// maxQueuedEvents is the number of waiting events at which the connection stops reading messages,
+// so that a peer cannot fill the memory while a callback does not return.
 const maxQueuedEvents = 4096
 
 // eventKind names a callback.
@@ -32,8 +32,8 @@ const (
 	eventClient // of a WebSocketServer
 )
 
-// event is a callback that is due. The function is looked up when the event is delivered, so that a function that
-// one callback sets is called by the next event.
+// event is a callback that is due. The function is looked up when the event is delivered, so that a
+// function that one callback sets is called by the next event.
 type event struct {
 	target    eventTarget
 	kind      eventKind
@@ -45,15 +45,16 @@ type event struct {
 	channel   *DataChannel
 }
 
-// eventTarget is an object that callbacks are set on: a PeerConnection or one of its channels. deliver is called
-// with the mutex held and returns with it held; around the program's function it calls enter and leave.
+// eventTarget is an object that callbacks are set on: a PeerConnection or one of its channels.
+// deliver is called with the mutex held and returns with it held; around the program's function it
+// calls enter and leave.
 type eventTarget interface {
 	deliver(q *callbackQueue, e event)
 }
 
-// callbackQueue calls the program's functions, in the order of the events, one at a time, never with the mutex
-// held and never inside the function that caused them. Its goroutine, the dispatcher, exists only while events
-// wait.
+// callbackQueue calls the program's functions, in the order of the events, one at a time, never
+// with the mutex held and never inside the function that caused them. Its goroutine, the
+// dispatcher, exists only while events wait.
 type callbackQueue struct {
 	mu      *sync.Mutex // the connection's one mutex; guards everything here
 	events  ring.Queue[event]
@@ -125,8 +126,8 @@ func (q *callbackQueue) trim() {
 }
 
 func (q *callbackQueue) dispatch() {
-	// The id is read once for each dispatcher, in about 1 µs. A function that waits for a callback to
-	// end needs it to find out whether it was called from inside that callback.
+	// The id is read once for each dispatcher, in about 1 µs. A function that waits for a callback
+	// to end needs it to find out whether it was called from inside that callback.
 	id := readGoroutineID(q.stack[:])
 	q.mu.Lock()
 	q.id = id
@@ -143,15 +144,16 @@ func (q *callbackQueue) dispatch() {
 	}
 }
 
-// overloaded reports whether so many events wait that the peer must not cause more. If it reports true, room is
-// called later.
+// overloaded reports whether so many events wait that the peer must not cause more. If it reports
+// true, room is called later.
 func (q *callbackQueue) overloaded() bool {
 	q.full = q.full || q.events.Len() >= maxQueuedEvents
 	return q.full
 }
 
-// ended is called when the dispatcher ends, usually because the queue is empty. If a function of the program has
-// called runtime.Goexit (FailNow of a test does), another dispatcher delivers the remaining events.
+// ended is called when the dispatcher ends, usually because the queue is empty. If a function of
+// the program has called runtime.Goexit (FailNow of a test does), another dispatcher delivers the
+// remaining events.
 func (q *callbackQueue) ended() {
 	if q.calling {
 		q.leave()
@@ -208,8 +210,9 @@ func (q *callbackQueue) stop() {
 	q.changed.Broadcast()
 }
 
-// wait blocks while the program's function of this target and kind is running (kind 0: any of this target; target
-// nil: any). It does not block if it is called from inside a function of the program.
+// wait blocks while the program's function of this target and kind is running (kind 0: any of this
+// target; target nil: any). It does not block if it is called from inside a function of the
+// program.
 func (q *callbackQueue) wait(target eventTarget, kind eventKind) {
 	matches := func() bool {
 		return q.calling && (target == nil || q.target == target) && (kind == 0 || q.kind == kind)
@@ -225,8 +228,8 @@ func (q *callbackQueue) wait(target eventTarget, kind eventKind) {
 // inside reports whether the calling goroutine is the dispatcher.
 func (q *callbackQueue) inside() bool { return q.running && q.id == goroutineID() }
 
-// goroutineID returns the id of the calling goroutine, which it reads from the first line of a stack trace:
-// "goroutine 123 [running]:".
+// goroutineID returns the id of the calling goroutine, which it reads from the first line of a
+// stack trace: "goroutine 123 [running]:".
 func goroutineID() uint64 {
 	var buf [64]byte
 	return readGoroutineID(buf[:])

@@ -6,11 +6,11 @@ import (
 	"github.com/rtcstack/rtcstack/internal/bufpool"
 )
 
-// Send sends a binary message. data is copied. Send never blocks: a message that cannot be sent at once is
-// buffered. The error is ErrInvalid if the message is larger than MaxMessageSize, and ErrFailure unless the
-// channel is open. It also matches net.ErrClosed and io.ErrClosedPipe if the channel or the connection was
-// closed, by this side or by the peer, and ErrPathLost while the connection is in StateFailed because no
-// path was left.
+// Send sends a binary message. data is copied. Send never blocks: a message that cannot be sent at
+// once is buffered. The error is ErrInvalid if the message is larger than MaxMessageSize, and
+// ErrFailure unless the channel is open. It also matches net.ErrClosed and io.ErrClosedPipe if the
+// channel or the connection was closed, by this side or by the peer, and ErrPathLost while the
+// connection is in StateFailed because no path was left.
 func (c *channel) Send(data []byte) error {
 	if c.isZero() {
 		return errZero
@@ -33,9 +33,9 @@ func (c *channel) SendText(text string) error {
 	return c.owner.send(b.B, true)
 }
 
-// Receive removes and returns the next pending message, which then belongs to the caller. ErrNotAvailable if
-// there is none, or while OnMessage is set. After the end of the channel it returns the messages received
-// before.
+// Receive removes and returns the next pending message, which then belongs to the caller.
+// ErrNotAvailable if there is none, or while OnMessage is set. After the end of the channel it
+// returns the messages received before.
 func (c *channel) Receive() (Message, error) {
 	if c.isZero() {
 		return Message{}, errNothingPending
@@ -48,9 +48,9 @@ func (c *channel) Receive() (Message, error) {
 	return c.takeCopy(), nil
 }
 
-// ReceiveInto copies the next pending message into buf, removes it, and returns its size and kind. If buf is
-// too small, the error is ErrTooSmall, n is the size needed, and the message stays pending. Otherwise the
-// errors are those of Receive.
+// ReceiveInto copies the next pending message into buf, removes it, and returns its size and kind.
+// If buf is too small, the error is ErrTooSmall, n is the size needed, and the message stays
+// pending. Otherwise the errors are those of Receive.
 func (c *channel) ReceiveInto(buf []byte) (n int, isText bool, err error) {
 	if c.isZero() {
 		return 0, false, errNothingPending
@@ -100,13 +100,13 @@ func (c *channel) takeOne() {
 	c.inbox.one[0] = received{}
 }
 
-// ReadMessage waits for a message, which then belongs to the caller. All its errors are ErrFailure. If no
-// message is pending, the error matches
-//   - io.EOF if the peer has closed the channel or the connection, and also io.ErrUnexpectedEOF if it has
-//     aborted the connection, so that messages may be missing;
+// ReadMessage waits for a message, which then belongs to the caller. All its errors are ErrFailure.
+// If no message is pending, the error matches
+//   - io.EOF if the peer has closed the channel or the connection, and also io.ErrUnexpectedEOF if
+//     it has aborted the connection, so that messages may be missing;
 //   - net.ErrClosed if this side has closed the channel or the connection;
-//   - ErrPathLost while the connection is in StateFailed because no path was left; the channel is still
-//     open;
+//   - ErrPathLost while the connection is in StateFailed because no path was left; the channel is
+//     still open;
 //   - otherwise the cause of the failure that OnError is called with.
 //
 // If ctx has ended, the error matches ctx.Err and context.Cause(ctx), even if a message is pending.
@@ -120,9 +120,9 @@ func (c *channel) ReadMessage(ctx context.Context) (Message, error) {
 	return m, nil
 }
 
-// ReadMessageInto waits for a message, copies it into buf, and returns its size and kind. It does not
-// allocate. If buf is too small, the error is ErrTooSmall, n is the size needed, and the message stays
-// pending. All other errors are those of ReadMessage.
+// ReadMessageInto waits for a message, copies it into buf, and returns its size and kind. It does
+// not allocate. If buf is too small, the error is ErrTooSmall, n is the size needed, and the
+// message stays pending. All other errors are those of ReadMessage.
 func (c *channel) ReadMessageInto(ctx context.Context, buf []byte) (n int, isText bool, err error) {
 	if err := c.lockPending(ctx); err != nil {
 		return 0, false, err
@@ -133,7 +133,8 @@ func (c *channel) ReadMessageInto(ctx context.Context, buf []byte) (n int, isTex
 	return n, isText, err
 }
 
-// lockPending waits until a message is pending. It returns with the mutex held, unless it returns an error.
+// lockPending waits until a message is pending. It returns with the mutex held, unless it returns
+// an error.
 func (c *channel) lockPending(ctx context.Context) error {
 	if c.isZero() {
 		return errZero
@@ -157,9 +158,9 @@ func (c *channel) lockPending(ctx context.Context) error {
 	}
 }
 
-// WriteMessage sends a message. It waits until the channel is open and at most 1 MiB is buffered. The errors
-// are those of Send. If ctx has ended, the error is ErrFailure and matches ctx.Err and context.Cause(ctx),
-// even if the message could be sent at once.
+// WriteMessage sends a message. It waits until the channel is open and at most 1 MiB is buffered.
+// The errors are those of Send. If ctx has ended, the error is ErrFailure and matches ctx.Err and
+// context.Cause(ctx), even if the message could be sent at once.
 func (c *channel) WriteMessage(ctx context.Context, m Message) error {
 	if c.isZero() {
 		return errZero
@@ -208,8 +209,8 @@ func (c *channel) waitWritable() (wait bool, err error) {
 	return true, nil
 }
 
-// AvailableAmount returns the size in bytes of the messages that are pending for Receive; 0 while OnMessage
-// is set.
+// AvailableAmount returns the size in bytes of the messages that are pending for Receive; 0 while
+// OnMessage is set.
 func (c *channel) AvailableAmount() int {
 	if c.isZero() {
 		return 0
@@ -222,8 +223,8 @@ func (c *channel) AvailableAmount() int {
 	return c.inbox.bytes
 }
 
-// BufferedAmount returns the size in bytes of the messages that wait to be sent. Those that the transport has
-// taken do not count.
+// BufferedAmount returns the size in bytes of the messages that wait to be sent. Those that the
+// transport has taken do not count.
 func (c *channel) BufferedAmount() int {
 	if c.isZero() {
 		return 0
@@ -233,8 +234,8 @@ func (c *channel) BufferedAmount() int {
 	return c.buffered
 }
 
-// SetBufferedAmountLowThreshold sets the threshold in bytes of OnBufferedAmountLow; it is 0 at first.
-// Changing it does not call OnBufferedAmountLow.
+// SetBufferedAmountLowThreshold sets the threshold in bytes of OnBufferedAmountLow; it is 0 at
+// first. Changing it does not call OnBufferedAmountLow.
 func (c *channel) SetBufferedAmountLowThreshold(amount int) {
 	if c.isZero() {
 		return
@@ -264,8 +265,8 @@ func (c *channel) IsClosed() bool {
 	return c.state >= channelClosing
 }
 
-// MaxMessageSize returns the size in bytes of the largest message that can be sent: the smaller one of the
-// configured limit and that of the peer.
+// MaxMessageSize returns the size in bytes of the largest message that can be sent: the smaller one
+// of the configured limit and that of the peer.
 func (c *channel) MaxMessageSize() int {
 	if c.isZero() {
 		return 0
@@ -275,8 +276,8 @@ func (c *channel) MaxMessageSize() int {
 	return c.owner.maxMessageSize()
 }
 
-// Close closes the channel after the buffered messages have been sent. It returns at once; a second Close
-// succeeds.
+// Close closes the channel after the buffered messages have been sent. It returns at once; a second
+// Close succeeds.
 func (c *channel) Close() error {
 	if c.isZero() {
 		return nil
@@ -287,8 +288,8 @@ func (c *channel) Close() error {
 	return nil
 }
 
-// CloseAndWait closes the channel like Close. When it returns, no callback of the channel is running or will
-// run, except the one that it is called from.
+// CloseAndWait closes the channel like Close. When it returns, no callback of the channel is
+// running or will run, except the one that it is called from.
 func (c *channel) CloseAndWait() error {
 	if c.isZero() {
 		return nil

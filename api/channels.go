@@ -34,8 +34,8 @@ func (t *channelTable) openWaiting() {
 	}
 }
 
-// takeRest takes the remaining messages out of an association that has ended. They stay in the channels;
-// the receive window bounds them.
+// takeRest takes the remaining messages out of an association that has ended. They stay in the
+// channels; the receive window bounds them.
 func (t *channelTable) takeRest() {
 	for {
 		if m, ok := t.transport.sctp.ReadMessage(); ok {
@@ -48,8 +48,8 @@ func (t *channelTable) takeRest() {
 	}
 }
 
-// replaced ends all channels of an association that is replaced by another one, for that reason. Channels
-// that wait for an association wait for the next one.
+// replaced ends all channels of an association that is replaced by another one, for that reason.
+// Channels that wait for an association wait for the next one.
 func (t *channelTable) replaced(reason error) {
 	for _, dc := range t.byStream {
 		if !slices.Contains(t.waiting, dc) {
@@ -108,7 +108,8 @@ func (t *channelTable) sending() bool {
 	return false
 }
 
-// setPathLost sets whether the channels fail because there is no path, and wakes their readers and writers.
+// setPathLost sets whether the channels fail because there is no path, and wakes their readers and
+// writers.
 func (t *channelTable) setPathLost(lost bool) {
 	t.lost = nil
 	if lost {
@@ -227,7 +228,8 @@ func (t *channelTable) accept(stream uint16, open dcep.Open) {
 	t.takeEarly(dc)
 }
 
-// sendBlocked sends buffered messages, of each channel one in turn, until the association has no room.
+// sendBlocked sends buffered messages, of each channel one in turn, until the association has no
+// room.
 func (t *channelTable) sendBlocked() {
 	for len(t.blocked) > 0 {
 		dc := t.blocked[0]

@@ -40,12 +40,13 @@ type lingering struct {
 }
 
 // Close closes the connection and returns at once; a second Close succeeds. If the connection is
-// established, the buffered messages are sent first. Then both sides are closed, and OnStateChange is called
-// with StateClosed.
+// established, the buffered messages are sent first. Then both sides are closed, and OnStateChange
+// is called with StateClosed.
 //
-// Close gives up the peer if that acknowledges nothing for 3 seconds, if it does not read, so that its
-// receive window is closed for 10 seconds, and after 2 minutes in any case. After the end Stats().Undelivered
-// is the number of bytes that the peer has not acknowledged, 0 if it has everything; see also Shutdown.
+// Close gives up the peer if that acknowledges nothing for 3 seconds, if it does not read, so that
+// its receive window is closed for 10 seconds, and after 2 minutes in any case. After the end
+// Stats().Undelivered is the number of bytes that the peer has not acknowledged, 0 if it has
+// everything; see also Shutdown.
 func (pc *PeerConnection) Close() error {
 	if pc.isZero() {
 		return nil
@@ -56,11 +57,12 @@ func (pc *PeerConnection) Close() error {
 	return nil
 }
 
-// CloseAndWait closes the connection at once: it drops the buffered messages and notifies the peer. When it
-// returns, no callback of the connection or its channels is running or will run, except the one that it is
-// called from, and all sockets and goroutines have ended. Stats().Undelivered is the number of bytes that were
-// dropped. To send the buffered messages first, call Shutdown before it. Two callbacks of two connections that
-// close each other by CloseAndWait wait for each other for ever.
+// CloseAndWait closes the connection at once: it drops the buffered messages and notifies the peer.
+// When it returns, no callback of the connection or its channels is running or will run, except the
+// one that it is called from, and all sockets and goroutines have ended. Stats().Undelivered is the
+// number of bytes that were dropped. To send the buffered messages first, call Shutdown before it.
+// Two callbacks of two connections that close each other by CloseAndWait wait for each other for
+// ever.
 func (pc *PeerConnection) CloseAndWait() error {
 	if pc.isZero() {
 		return nil
@@ -83,16 +85,17 @@ func (pc *PeerConnection) CloseAndWait() error {
 	return nil
 }
 
-// Shutdown closes the connection like Close, and returns when it is closed. It returns nil if the peer has
-// acknowledged all bytes that were sent, otherwise an [*UndeliveredError] with the number of the others, which
-// is Stats().Undelivered. It gives up the peer as Close does, but not after 2 minutes: as long as the peer
-// acknowledges data, ctx is the limit. If ctx ends first, Shutdown closes the connection at once and drops the
-// buffered messages, and the error also matches ctx.Err and context.Cause(ctx). All errors are ErrFailure.
+// Shutdown closes the connection like Close, and returns when it is closed. It returns nil if the
+// peer has acknowledged all bytes that were sent, otherwise an [*UndeliveredError] with the number
+// of the others, which is Stats().Undelivered. It gives up the peer as Close does, but not after 2
+// minutes: as long as the peer acknowledges data, ctx is the limit. If ctx ends first, Shutdown
+// closes the connection at once and drops the buffered messages, and the error also matches ctx.Err
+// and context.Cause(ctx). All errors are ErrFailure.
 //
-// Acknowledged data has arrived at the peer's SCTP association; its program may not have read it. Callbacks
-// may still be called after Shutdown has returned; CloseAndWait ends them. Shutdown may be called from a
-// callback, from several goroutines, and after Close; on a connection that has ended it returns the result at
-// once.
+// Acknowledged data has arrived at the peer's SCTP association; its program may not have read it.
+// Callbacks may still be called after Shutdown has returned; CloseAndWait ends them. Shutdown may
+// be called from a callback, from several goroutines, and after Close; on a connection that has
+// ended it returns the result at once.
 func (pc *PeerConnection) Shutdown(ctx context.Context) error {
 	if pc.isZero() {
 		return errZero
@@ -143,8 +146,8 @@ func (pc *PeerConnection) unsent() int {
 	return pc.transport.unacknowledged() + pc.channels.buffered()
 }
 
-// continueClosing updates the limit of the wait for the peer, and begins the shutdown of the association when
-// all messages are passed to it. It reports whether it began it.
+// continueClosing updates the limit of the wait for the peer, and begins the shutdown of the
+// association when all messages are passed to it. It reports whether it began it.
 func (pc *PeerConnection) continueClosing() bool {
 	e, tune := &pc.ending, pc.tuning
 	l := e.linger
@@ -167,9 +170,9 @@ func (pc *PeerConnection) continueClosing() bool {
 	return true
 }
 
-// finish ends the connection, in StateClosed or StateFailed: it closes the channels, with an error if there is
-// one, and releases the transport. It may be called in the middle of any input; its callers check ended
-// afterwards.
+// finish ends the connection, in StateClosed or StateFailed: it closes the channels, with an error
+// if there is one, and releases the transport. It may be called in the middle of any input; its
+// callers check ended afterwards.
 func (pc *PeerConnection) finish(state State, err error) {
 	if pc.ended {
 		return
@@ -218,8 +221,8 @@ func (pc *PeerConnection) closed() {
 	pc.setState(StateClosed)
 }
 
-// closedByPeer ends the connection because the peer has ended it. inOrder is set if all messages that the peer
-// sent have arrived.
+// closedByPeer ends the connection because the peer has ended it. inOrder is set if all messages
+// that the peer sent have arrived.
 func (pc *PeerConnection) closedByPeer(inOrder bool, cause error) {
 	if !inOrder {
 		pc.ending.reason = cutByPeer(cause)
@@ -227,7 +230,8 @@ func (pc *PeerConnection) closedByPeer(inOrder bool, cause error) {
 	pc.finish(StateClosed, nil)
 }
 
-// end closes a channel whose connection has ended for a reason; nil: the peer has closed it in order.
+// end closes a channel whose connection has ended for a reason; nil: the peer has closed it in
+// order.
 func (dc *DataChannel) end(err, reason error) {
 	dc.settleCount()
 	dc.dropOutbox()

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Every error returned by this package matches exactly one of these four classes with errors.Is, and wraps
-// its cause if there is one. They are the error codes of the C API; see ErrorCode.
+// Every error returned by this package matches exactly one of these four classes with errors.Is,
+// and wraps its cause if there is one. They are the error codes of the C API; see ErrorCode.
 var (
 	// ErrInvalid is the class of invalid arguments: a malformed URI, description or candidate, a
 	// message above the maximum size, a stream id in use.
@@ -35,8 +35,8 @@ const (
 	CodeTooSmall     = -4
 )
 
-// ErrorCode returns the code of an error in the C API: 0 for nil, -1 for ErrInvalid, -2 for ErrFailure and for
-// errors of other packages, -3 for ErrNotAvailable, -4 for ErrTooSmall.
+// ErrorCode returns the code of an error in the C API: 0 for nil, -1 for ErrInvalid, -2 for
+// ErrFailure and for errors of other packages, -3 for ErrNotAvailable, -4 for ErrTooSmall.
 func ErrorCode(err error) int {
 	switch {
 	case err == nil:
@@ -52,9 +52,9 @@ func ErrorCode(err error) int {
 	}
 }
 
-// ErrPathLost is matched, in addition to ErrFailure, by the errors of a connection that is in StateFailed because
-// no path to the peer was left. The connection and its channels are not closed: RestartICE may find another
-// path.
+// ErrPathLost is matched, in addition to ErrFailure, by the errors of a connection that is in
+// StateFailed because no path to the peer was left. The connection and its channels are not closed:
+// RestartICE may find another path.
 var ErrPathLost error = &classError{class: ErrFailure, text: "the path to the peer is lost"}
 
 // classError is an error of one of the four classes: the operation, and the reason that it failed.
@@ -65,9 +65,9 @@ type classError struct {
 	alike []error // errors of the standard library that it matches, without their text
 }
 
-// Error returns the text after the prefix of the package. Parts that a cause repeats are left out, such as the
-// prefix or the name of a protocol: "rtc: SCTP: peer is unreachable", not "rtc: SCTP: sctp: peer is
-// unreachable".
+// Error returns the text after the prefix of the package. Parts that a cause repeats are left out,
+// such as the prefix or the name of a protocol: "rtc: SCTP: peer is unreachable", not "rtc: SCTP:
+// sctp: peer is unreachable".
 func (e *classError) Error() string {
 	text := "rtc: " + e.text
 	if e.cause == nil {
@@ -100,8 +100,8 @@ func notAvailablef(format string, args ...any) error {
 	return &classError{class: ErrNotAvailable, text: fmt.Sprintf(format, args...)}
 }
 
-// wrapError returns an error of a class that wraps a cause. If the cause has a class, its class is used, so that
-// no error matches two.
+// wrapError returns an error of a class that wraps a cause. If the cause has a class, its class is
+// used, so that no error matches two.
 func wrapError(class, cause error, format string, args ...any) error {
 	for _, c := range []error{ErrInvalid, ErrFailure, ErrNotAvailable, ErrTooSmall} {
 		if errors.Is(cause, c) {
@@ -112,8 +112,8 @@ func wrapError(class, cause error, format string, args ...any) error {
 	return &classError{class: class, text: fmt.Sprintf(format, args...), cause: cause}
 }
 
-// UndeliveredError is the error of a Shutdown after which the peer has not acknowledged everything. It matches
-// ErrFailure and, if a context ended the call, the errors of that context.
+// UndeliveredError is the error of a Shutdown after which the peer has not acknowledged everything.
+// It matches ErrFailure and, if a context ended the call, the errors of that context.
 type UndeliveredError struct {
 	Bytes int // that the peer has not acknowledged
 	cause error
@@ -133,8 +133,8 @@ func (e *UndeliveredError) Is(target error) bool { return target == ErrFailure }
 // Unwrap returns the error of the context that ended the call, nil if none did.
 func (e *UndeliveredError) Unwrap() error { return e.cause }
 
-// contextError returns the error of a call that ctx has ended. It wraps ctx.Err and, if that is another error,
-// the context's cause.
+// contextError returns the error of a call that ctx has ended. It wraps ctx.Err and, if that is
+// another error, the context's cause.
 func contextError(ctx context.Context, doing string) error {
 	err := ctx.Err()
 	if cause := context.Cause(ctx); !errors.Is(cause, err) {
@@ -179,8 +179,8 @@ func cutByPeer(cause error) error {
 	return &e
 }
 
-// readError returns the reason that no message will be read from the channel any more, or for now; nil if there
-// is none.
+// readError returns the reason that no message will be read from the channel any more, or for now;
+// nil if there is none.
 func (c *channel) readError() error {
 	switch {
 	case c.state != channelClosed:
@@ -193,7 +193,8 @@ func (c *channel) readError() error {
 	return c.ending
 }
 
-// writeError returns the reason that messages cannot be sent any more, or for now; nil if there is none.
+// writeError returns the reason that messages cannot be sent any more, or for now; nil if there is
+// none.
 func (c *channel) writeError() error {
 	switch {
 	case c.state < channelClosing:

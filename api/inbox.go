@@ -6,18 +6,18 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// received is a message in a receive queue. The bytes of a message that has arrived over SCTP belong to the
-// association, and count in its receive window until they are released, so that a slow receiver slows its peer
-// down.
+// received is a message in a receive queue. The bytes of a message that has arrived over SCTP
+// belong to the association, and count in its receive window until they are released, so that a
+// slow receiver slows its peer down.
 type received struct {
 	Message
 	source sctp.Message    // the zero value: the bytes belong to the queue
 	buffer *bufpool.Buffer // of a WebSocket: it holds the bytes
 }
 
-// maxEmptyInbox is the capacity, in messages, of the largest queue whose memory is retained when it becomes empty under
-// load. It is far above the number of messages that wait for a reader that keeps up, so that the memory is not
-// allocated again for each burst.
+// maxEmptyInbox is the capacity, in messages, of the largest queue whose memory is retained when it
+// becomes empty under load. It is far above the number of messages that wait for a reader that
+// keeps up, so that the memory is not allocated again for each burst.
 const maxEmptyInbox = 16384
 
 // inbox is the queue of received messages of a channel.

@@ -9,30 +9,35 @@ import (
 	"github.com/rtcstack/rtcstack/ice/icenet"
 )
 
-// SessionDescription is an offer or an answer, to be brought to the other side by whatever means the program has. It
-// encodes in JSON as browsers do it.
+// SessionDescription is an offer or an answer, which the application delivers to the other side. It
+// encodes in JSON as RTCSessionDescription in browsers.
 type SessionDescription struct {
 	Type DescriptionType `json:"type"`
 	SDP  string          `json:"sdp"`
 }
 
-// Candidate is an address at which one side may be reached: "candidate:…", and the identification of the media
-// section that it belongs to. It encodes in JSON as browsers do it.
+// Candidate is an ICE candidate, an address at which one side may be reachable. It encodes in JSON
+// as RTCIceCandidate in browsers.
 type Candidate struct {
+	// Candidate is the candidate attribute of RFC 8839, section 5.1, "candidate:" included. An
+	// empty one means the end of the candidates.
 	Candidate string `json:"candidate"`
-	Mid       string `json:"sdpMid"`
+	// Mid is the identification of the media section that the candidate belongs to.
+	Mid string `json:"sdpMid"`
 }
 
-// PeerConnection is a connection to one peer. It is a thin object around four parts, which are protocol cores or made of them: offer and
-// answer, the transport, the data channels and the tracks. They get their inputs and their time here, under one mutex, and what
-// one of them has to say to another goes through here.
+// PeerConnection is a connection to one peer. All methods may be called at any time, from any
+// goroutine, and from every callback. The zero PeerConnection is a closed one.
 //
-// All methods may be called at any time, from any goroutine, and from every callback. Callbacks are called one at a
-// time, in the order of the events, those of the connection and of all its channels in one sequence, never under a
-// lock and never from inside the function that caused them. Setting one to nil waits until a running callback of
-// that kind has returned, except from inside it. A callback that is set late misses nothing that still matters: see the
-// functions that set them. The zero PeerConnection is a closed one; it carries nothing.
+// Callbacks are called one at a time, in the order of the events, those of the connection and of
+// all its channels in one sequence, never with a lock held and never from inside the function that
+// caused them. Setting one to nil waits until a running callback of that kind has returned, unless
+// it is called from inside that. A callback that is set late is called with what it has missed and
+// still matters; the functions that set them say what that is.
 type PeerConnection struct {
+	// A connection has four parts: offer and answer, the transport, the data channels and the
+	// tracks. They receive their inputs and the time from the connection, with its one mutex held,
+	// and an event of one part that concerns another one goes through the connection.
 	core
 
 	negotiation negotiation
@@ -55,14 +60,14 @@ type PeerConnection struct {
 	signalingState SignalingState
 
 	timer     *time.Timer
-	timerAt   time.Time // when the timer fires; zero: it is not set
-	trimmedAt uint64    // datagrams sent and received when the timer last fired
+	timerAt   time.Time // the time that the timer is set to; zero: it is not set
+	trimmedAt uint64    // the datagrams sent and received until the timer last fired
 
 	ending  closeState    // close.go
-	changed chan struct{} // is closed at the next change of a state; nil while nobody waits for one
+	changed chan struct{} // closed at the next change of a state; nil: no goroutine waits
 }
 
-// tuning holds what tests change: timers, the network, and the cipher suites of DTLS.
+// tuning holds parameters that tests change: timers, the network, and the cipher suites of DTLS.
 type tuning struct {
 	cipherSuites            []uint16
 	ice                     ice.Config
@@ -70,12 +75,12 @@ type tuning struct {
 	closeLinger, closeStall time.Duration
 	closeTimeout            time.Duration
 	candidatesTimeout       time.Duration
-	carry                   func(packet []byte) // takes the SCTP packets instead of DTLS, for the time of the call
+	carry                   func(packet []byte) // takes the SCTP packets instead of DTLS
 	noInterleaving          bool
 }
 
-// candidatesTimeout is when a peer whose signalling does not say so is taken to have no more candidates. Those that
-// come later are used all the same; what it decides is whether a peer without any is waited for.
+// candidatesTimeout is the time after which a peer is assumed to have no more candidates, if its
+// signalling does not say so. Later ones are still used; but without any, the connection fails.
 const candidatesTimeout = 10 * time.Second
 
 func (t tuning) withDefaults() tuning {
@@ -86,8 +91,9 @@ func (t tuning) withDefaults() tuning {
 	return t
 }
 
-// NewPeerConnection makes a connection. Nothing is sent, and no goroutine runs, before a description is set. The error
-// is ErrInvalid for a configuration that cannot be right. The connection must be closed at the end.
+// NewPeerConnection returns a new connection. It sends no packet and has no goroutine before a
+// description is set. The error is ErrInvalid for an invalid configuration. The program must close
+// the connection.
 func NewPeerConnection(configuration Configuration) (*PeerConnection, error) {
 	return newPeerConnection(configuration, &untuned)
 }
@@ -123,11 +129,11 @@ func newPeerConnection(configuration Configuration, t *tuning) (*PeerConnection,
 	return pc, nil
 }
 
-// isZero reports whether the connection was not made by NewPeerConnection.
+// isZero reports whether the connection is a zero value.
 func (pc *PeerConnection) isZero() bool { return pc.after == nil }
 
-// afterInput handles what an input made the parts say, sends what they want sent, and sets the timer. It runs at the end of
-// every input.
+// afterInput handles the events of the parts, sends their output, and sets the timer. It is called
+// at the end of every input.
 func (pc *PeerConnection) afterInput() {
 	if pc.ended {
 		return
@@ -146,8 +152,9 @@ func (pc *PeerConnection) afterInput() {
 	}
 }
 
-// setTimer sets the connection's one timer to what comes first. A timer that is set for an earlier time stays: when it
-// fires for nothing it is set again, which is cheaper than moving it with every packet.
+// setTimer sets the connection's one timer to the earliest deadline. A timer that is set to an
+// earlier time stays: to set it again after it has fired without need is cheaper than to move it
+// with every packet.
 func (pc *PeerConnection) setTimer() {
 	at := earlier(pc.ending.by, earlier(pc.transport.deadline(), pc.channels.deadline()))
 	if at.IsZero() || (!pc.timerAt.IsZero() && !at.Before(pc.timerAt)) {
@@ -177,23 +184,24 @@ func (pc *PeerConnection) onTimer() {
 	}
 	pc.trimmedAt = traffic
 	if !pc.ending.by.IsZero() && !pc.now.Before(pc.ending.by) {
-		pc.log.Debug("close: the peer does not acknowledge what is buffered")
+		pc.log.Debug("close: the peer does not acknowledge the buffered messages")
 		pc.finish(StateClosed, nil)
 	}
 }
 
-// quietDatagrams is how few datagrams between two timers mean that nothing but ICE is going on. Its timer comes at
-// least every six seconds (RFC 7675, section 5.1), so that queues are kept through a transfer, and given back after it.
+// quietDatagrams is the number of datagrams between two timers below which there is no traffic but
+// that of ICE. RFC 7675, section 5.1: the timer of ICE fires at least every six seconds. So the
+// memory of queues stays during a transfer, and is released after it.
 const quietDatagrams = 4
 
-// trim gives the memory of empty queues back.
+// trim releases the memory of empty queues.
 func (pc *PeerConnection) trim() {
 	pc.queue.trim()
 	pc.transport.trim()
 	pc.channels.trim()
 }
 
-// earlier returns the earlier of two times, where zero is never.
+// earlier returns the earlier one of two times; zero is never.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
 		return b
@@ -206,19 +214,22 @@ var (
 	errNoPair        = &classError{class: ErrNotAvailable, text: "no candidate pair is selected"}
 )
 
-// LocalAddr gives the address of the selected local candidate. ErrNotAvailable while there is none.
+// LocalAddr returns the address of the selected local candidate. ErrNotAvailable while there is
+// none.
 func (pc *PeerConnection) LocalAddr() (netip.AddrPort, error) {
 	pair, err := pc.selected()
 	return pair.Local.Addr, err
 }
 
-// RemoteAddr gives the address of the selected remote candidate. ErrNotAvailable while there is none.
+// RemoteAddr returns the address of the selected remote candidate. ErrNotAvailable while there is
+// none.
 func (pc *PeerConnection) RemoteAddr() (netip.AddrPort, error) {
 	pair, err := pc.selected()
 	return pair.Remote.Addr, err
 }
 
-// SelectedCandidatePair gives the candidates in use, "a=candidate:…". ErrNotAvailable while there are none.
+// SelectedCandidatePair returns the candidates in use, with "a=" before "candidate:".
+// ErrNotAvailable while there are none.
 func (pc *PeerConnection) SelectedCandidatePair() (local, remote Candidate, err error) {
 	pair, err := pc.selected()
 	if err != nil {

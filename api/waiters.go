@@ -2,9 +2,9 @@ package rtc
 
 import "sync/atomic"
 
-// waiters are the goroutines that wait for a condition, which the owner's mutex guards. wake wakes one of them; that
-// one checks the condition, and wakes the next. To wake all of them by closing a channel would take a new channel for
-// every wait.
+// waiters are the goroutines that wait for a condition, which the owner's mutex guards. wake wakes
+// one of them; that one checks the condition, and wakes the next. To wake all of them by closing a
+// channel would take a new channel for every wait.
 type waiters struct {
 	n      atomic.Int32
 	tokens chan struct{} // holds one token; nil before the first wait
@@ -18,7 +18,8 @@ func (w *waiters) join() {
 	w.n.Add(1)
 }
 
-// wait returns when the condition must be checked again, or one of the channels is closed; they may be nil.
+// wait returns when the condition must be checked again, or one of the channels is closed; they may
+// be nil.
 func (w *waiters) wait(done, closed <-chan struct{}) {
 	defer w.n.Add(-1)
 	select {
