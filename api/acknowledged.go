@@ -2,23 +2,24 @@ package rtc
 
 import "github.com/rtcstack/rtcstack/sctp"
 
-// acknowledgement counts the bytes of a channel that the peer has acknowledged. While the channel has its stream, the
-// association counts them. The count is taken over before the association forgets it, because the stream is reset or the
-// association ends.
+// acknowledgement is the count of the bytes of a channel that the peer has acknowledged. While the
+// channel has its stream, it is derived from the count of the association. It is copied before that
+// is lost by the reset of the stream or with the association.
 type acknowledgement struct {
-	base    uint64 // what the stream had when the channel began: a reset that was denied leaves the count
+	base    uint64 // the count of the stream before the channel: a denied reset does not clear it
 	control uint64 // bytes of the establishment protocol that the channel has sent
 	final   uint64
 	settled bool // final is valid, and does not change any more
 }
 
-// BytesAcknowledged returns how many bytes of the messages sent on the channel the peer has acknowledged: what a progress
-// bar shows, while Stats().BytesSent counts what Send has taken. It only grows. When a reliable channel has closed and
-// nothing was lost, it is Stats().BytesSent. Bytes of an unreliable channel that were given up are never acknowledged.
-// A message without bytes counts as one byte until all messages before and after it are acknowledged, because SCTP sends
-// it as one.
+// BytesAcknowledged returns the number of bytes sent on the channel that the peer has acknowledged,
+// for example for a progress bar. It only grows, up to Stats().BytesSent, and keeps its last value
+// after the channel has closed. Messages that an unreliable channel has given up are never
+// acknowledged. A message without bytes may count as one byte while others are not acknowledged,
+// because SCTP sends it as one byte.
 //
-// Acknowledged means that the peer's SCTP association has the bytes, not that its program has read them.
+// Acknowledged bytes have arrived at the peer's SCTP association; its program may not have read
+// them.
 func (dc *DataChannel) BytesAcknowledged() uint64 {
 	if dc.isZero() {
 		return 0
@@ -38,7 +39,8 @@ func (dc *DataChannel) acknowledged() uint64 {
 	return min(n-min(n, a.base+a.control), dc.counters.BytesSent)
 }
 
-// streamStats returns the counters of the channel's stream, which are zero as long as it is not the channel's.
+// streamStats returns the statistics of the channel's stream. They are zero while the channel
+// cannot send on it.
 func (dc *DataChannel) streamStats() sctp.StreamStats {
 	association := dc.table.transport.sctp
 	if association == nil || dc.stream < 0 || dc.suspended {
@@ -47,10 +49,10 @@ func (dc *DataChannel) streamStats() sctp.StreamStats {
 	return association.StreamStats(uint16(dc.stream))
 }
 
-// beginCount begins to count when the stream is the channel's.
+// beginCount is called when the channel can send on its stream.
 func (dc *DataChannel) beginCount() { dc.acks.base = dc.streamStats().Acknowledged }
 
-// settleCount takes the count over.
+// settleCount copies the count from the association. It does not change any more.
 func (dc *DataChannel) settleCount() {
 	if a := &dc.acks; !a.settled {
 		a.final, a.settled = dc.acknowledged(), true
@@ -58,18 +60,18 @@ func (dc *DataChannel) settleCount() {
 	}
 }
 
-// settleWhenSent takes the count over when all that is on the stream is acknowledged, or given up. The stream is reset
-// then.
+// settleWhenSent calls settleCount when all data on the stream is acknowledged or given up, which
+// is before the stream is reset.
 func (dc *DataChannel) settleWhenSent() {
 	if dc.streamStats().Buffered == 0 {
 		dc.settleCount()
 		return
 	}
-	// The error is that of a stream which does not exist.
+	// The only error is that of a stream which does not exist.
 	_ = dc.table.transport.sctp.SetBufferedAmountLowThreshold(uint16(dc.stream), 0)
 }
 
-// onAllAcknowledged handles the event that settleWhenSent has asked for.
+// onAllAcknowledged handles the event that settleWhenSent has requested.
 func (t *channelTable) onAllAcknowledged(stream uint16) {
 	if dc := t.byStream[stream]; dc != nil && dc.resetting {
 		dc.settleCount()
@@ -77,7 +79,7 @@ func (t *channelTable) onAllAcknowledged(stream uint16) {
 	}
 }
 
-// acknowledged returns the bytes that the peer has acknowledged, of all channels.
+// acknowledged returns the number of bytes that the peer has acknowledged on all channels.
 func (t *channelTable) acknowledged() uint64 {
 	n := t.counters.acknowledged
 	for _, dc := range t.byStream {

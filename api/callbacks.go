@@ -8,8 +8,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/ring"
 )
 
-// maxQueuedEvents is how many callbacks may wait before the connection stops taking more from its peer: a callback
-// that does not return must not let a peer fill the memory.
+// maxQueuedEvents is the number of waiting events at which the connection stops reading messages,
+// so that a peer cannot fill the memory while a callback does not return.
 const maxQueuedEvents = 4096
 
 // eventKind names a callback.
@@ -26,14 +26,14 @@ const (
 	eventOpen
 	eventClosed
 	eventError
-	eventMessages // and OnAvailable: what is called is decided when its turn comes
+	eventMessages // for OnMessage or OnAvailable, whichever is set at its delivery
 	eventLow
-	eventStored // and nothing else: a callback was set for what happened before
+	eventStored // a callback was set for a stored event, which is delivered before any other
 	eventClient // of a WebSocketServer
 )
 
-// event is a callback that is due. Which function is called is looked up when its turn comes, so that whatever one
-// callback sets is in force for the next.
+// event is a callback that is due. The function is looked up when the event is delivered, so that a
+// function that one callback sets is called by the next event.
 type event struct {
 	target    eventTarget
 	kind      eventKind
@@ -45,29 +45,31 @@ type event struct {
 	channel   eventTarget // that the peer has opened
 }
 
-// eventTarget is what callbacks are set on: a PeerConnection or one of its channels. deliver is called with the
-// mutex held and returns with it held; around the user's function it calls enter and leave.
+// eventTarget is an object that callbacks are set on: a PeerConnection or one of its channels.
+// deliver is called with the mutex held and returns with it held; around the program's function it
+// calls enter and leave.
 type eventTarget interface {
 	deliver(q *callbackQueue, e event)
 }
 
-// callbackQueue calls the user's functions, in the order of the events, one at a time, never under the mutex and
-// never inside the function that caused them. A goroutine exists only while there is something to call.
+// callbackQueue calls the program's functions, in the order of the events, one at a time, never
+// with the mutex held and never inside the function that caused them. Its goroutine, the
+// dispatcher, exists only while events wait.
 type callbackQueue struct {
 	mu      *sync.Mutex // the connection's one mutex; guards everything here
 	events  ring.Queue[event]
 	run     func()   // dispatch, bound once
-	stack   [64]byte // the dispatcher's, to read its id
-	id      uint64   // its goroutine id
-	running bool     // a dispatcher goroutine exists
-	calling bool     // it is inside a user's function, of kind and target
+	stack   [64]byte // a buffer of the dispatcher, to read its id
+	id      uint64   // the goroutine id of the dispatcher
+	running bool     // the dispatcher exists
+	calling bool     // it is inside a function of the program, for kind and target
 	kind    eventKind
-	stopped bool // nothing is called any more
-	full    bool // somebody waits for room
+	stopped bool // no function is called any more
+	full    bool // overloaded has reported true, and room is to be called
 	target  eventTarget
 	batch   []received // the messages being delivered, for reuse
-	room    func()     // is called, with the mutex held, when there is
-	changed sync.Cond  // a user's function returned, or the dispatcher ended
+	room    func()     // is called, with the mutex held, when few events wait again
+	changed sync.Cond  // a function of the program has returned, or the dispatcher has ended
 }
 
 func (q *callbackQueue) init(mu *sync.Mutex, room func()) {
@@ -115,7 +117,7 @@ func (q *callbackQueue) waiting(target eventTarget, kind eventKind) (n int) {
 	return n
 }
 
-// trim gives the memory of an idle queue back.
+// trim releases the memory of an idle queue.
 func (q *callbackQueue) trim() {
 	if !q.running && q.events.Len() == 0 {
 		q.events.Trim()
@@ -124,8 +126,8 @@ func (q *callbackQueue) trim() {
 }
 
 func (q *callbackQueue) dispatch() {
-	// Taken once per wake-up (about 1 µs) and needed only by those who wait for a callback to end: they must know
-	// whether they are called from inside it, and a goroutine has no other identity to ask for.
+	// The id is read once for each dispatcher, in about 1 µs. A function that waits for a callback
+	// to end needs it to find out whether it was called from inside that callback.
 	id := readGoroutineID(q.stack[:])
 	q.mu.Lock()
 	q.id = id
@@ -142,14 +144,16 @@ func (q *callbackQueue) dispatch() {
 	}
 }
 
-// overloaded tells whether so many events wait that the peer must not cause more. When it was so, room is called later.
+// overloaded reports whether so many events wait that the peer must not cause more. If it reports
+// true, room is called later.
 func (q *callbackQueue) overloaded() bool {
 	q.full = q.full || q.events.Len() >= maxQueuedEvents
 	return q.full
 }
 
-// ended runs when the dispatcher ends: usually because the queue is empty, but a user's function may also have left
-// by runtime.Goexit (a test's FailNow does), and then the callbacks after it must still come.
+// ended is called when the dispatcher ends, usually because the queue is empty. If a function of
+// the program has called runtime.Goexit (FailNow of a test does), another dispatcher delivers the
+// remaining events.
 func (q *callbackQueue) ended() {
 	if q.calling {
 		q.leave()
@@ -163,25 +167,25 @@ func (q *callbackQueue) ended() {
 	q.mu.Unlock()
 }
 
-// enter releases the mutex to call a user's function.
+// enter releases the mutex before a call of a function of the program.
 func (q *callbackQueue) enter(target eventTarget, kind eventKind) {
 	q.calling, q.target, q.kind = true, target, kind
 	q.mu.Unlock()
 }
 
-// leave takes the mutex again.
+// leave takes the mutex after the call.
 func (q *callbackQueue) leave() {
 	q.mu.Lock()
 	q.left()
 }
 
-// left is leave for one who has the mutex already.
+// left is leave for a caller that already holds the mutex.
 func (q *callbackQueue) left() {
 	q.calling, q.target = false, nil
 	q.changed.Broadcast()
 }
 
-// cancel forgets the waiting events of one kind, because the user took its function away.
+// cancel drops the waiting events of one kind, because the program has set its function to nil.
 func (q *callbackQueue) cancel(target eventTarget, kind eventKind) {
 	for i := range q.events.Len() {
 		if e := q.events.At(i); e.target == target && e.kind == kind {
@@ -190,7 +194,7 @@ func (q *callbackQueue) cancel(target eventTarget, kind eventKind) {
 	}
 }
 
-// cancelAll forgets everything that waits for one target.
+// cancelAll drops all waiting events of one target.
 func (q *callbackQueue) cancelAll(target eventTarget) {
 	for i := range q.events.Len() {
 		if e := q.events.At(i); e.target == target {
@@ -199,15 +203,16 @@ func (q *callbackQueue) cancelAll(target eventTarget) {
 	}
 }
 
-// stop makes sure that nothing is called any more, except a function that is running already.
+// stop drops all events, and ignores further ones. A function that is running goes on.
 func (q *callbackQueue) stop() {
 	q.stopped = true
 	q.events.Clear()
 	q.changed.Broadcast()
 }
 
-// wait blocks while the user's function of this target and kind is running (kind 0: any of this target; target nil:
-// any at all), except when called from inside the dispatcher: a function cannot wait for itself.
+// wait blocks while the program's function of this target and kind is running (kind 0: any of this
+// target; target nil: any). It does not block if it is called from inside a function of the
+// program.
 func (q *callbackQueue) wait(target eventTarget, kind eventKind) {
 	matches := func() bool {
 		return q.calling && (target == nil || q.target == target) && (kind == 0 || q.kind == kind)
@@ -220,16 +225,17 @@ func (q *callbackQueue) wait(target eventTarget, kind eventKind) {
 	}
 }
 
-// inside tells whether the calling goroutine is the dispatcher.
+// inside reports whether the calling goroutine is the dispatcher.
 func (q *callbackQueue) inside() bool { return q.running && q.id == goroutineID() }
 
-// goroutineID reads the number from the first line of a stack trace, "goroutine 123 [running]:".
+// goroutineID returns the id of the calling goroutine, which it reads from the first line of a
+// stack trace: "goroutine 123 [running]:".
 func goroutineID() uint64 {
 	var buf [64]byte
 	return readGoroutineID(buf[:])
 }
 
-// readGoroutineID is goroutineID with a buffer that need not be allocated.
+// readGoroutineID is goroutineID with a buffer of the caller.
 func readGoroutineID(buf []byte) uint64 {
 	n := runtime.Stack(buf, false)
 	var id uint64

@@ -25,9 +25,9 @@ func certificateFor(s settings) (tls.Certificate, sdp.Fingerprint, error) {
 }
 
 // loadOrGenerate loads the configured certificate or generates one. An ECDSA certificate takes a
-// tenth of a millisecond and is generated for each connection, so that nobody can tell that two
-// connections belong to one program. An RSA key takes a hundred milliseconds and more: the process
-// has one.
+// tenth of a millisecond and is generated for each connection, so that two connections of one
+// program cannot be recognized by it. An RSA key takes a hundred milliseconds and more: there is
+// one for the process.
 func loadOrGenerate(s settings) (tls.Certificate, error) {
 	if s.CertificatePEMFile != "" {
 		own, err := certificate.Load(s.CertificatePEMFile, s.KeyPEMFile, s.KeyPEMPass)

@@ -6,10 +6,11 @@ import (
 	"github.com/rtcstack/rtcstack/internal/bufpool"
 )
 
-// Send sends a binary message. data is copied; what cannot be sent at once is buffered. It fails with ErrInvalid when the
-// message is larger than MaxMessageSize, and with ErrFailure unless the channel is open. The error also matches net.ErrClosed
-// and io.ErrClosedPipe when the channel or the connection was closed, by this side or by the peer, and ErrPathLost while the
-// connection is in StateFailed for lack of a path.
+// Send sends a binary message. data is copied. Send never blocks: a message that cannot be sent at
+// once is buffered. The error is ErrInvalid if the message is larger than MaxMessageSize, and
+// ErrFailure unless the channel is open. It also matches net.ErrClosed and io.ErrClosedPipe if the
+// channel or the connection was closed, by this side or by the peer, and ErrPathLost while the
+// connection is in StateFailed because no path was left.
 func (c *channel) Send(data []byte) error {
 	if c.isZero() {
 		return errZero
@@ -19,7 +20,7 @@ func (c *channel) Send(data []byte) error {
 	return c.owner.send(data, false)
 }
 
-// SendText sends a text message, which should be UTF-8. Otherwise it is like Send.
+// SendText is Send for a text message, which should be UTF-8.
 func (c *channel) SendText(text string) error {
 	if c.isZero() {
 		return errZero
@@ -32,8 +33,9 @@ func (c *channel) SendText(text string) error {
 	return c.owner.send(b.B, true)
 }
 
-// Receive takes the next pending message, which then belongs to the caller. ErrNotAvailable where there is none, or
-// while OnMessage is set. Messages can be received after the channel closed, too.
+// Receive removes and returns the next pending message, which then belongs to the caller.
+// ErrNotAvailable if there is none, or while OnMessage is set. After the end of the channel it
+// returns the messages received before.
 func (c *channel) Receive() (Message, error) {
 	if c.isZero() {
 		return Message{}, errNothingPending
@@ -46,8 +48,9 @@ func (c *channel) Receive() (Message, error) {
 	return c.takeCopy(), nil
 }
 
-// ReceiveInto copies the next pending message into buf and gives its size and kind. When buf is too small the error
-// is ErrTooSmall, n is the size needed, and the message stays pending.
+// ReceiveInto copies the next pending message into buf, removes it, and returns its size and kind.
+// If buf is too small, the error is ErrTooSmall, n is the size needed, and the message stays
+// pending. Otherwise the errors are those of Receive.
 func (c *channel) ReceiveInto(buf []byte) (n int, isText bool, err error) {
 	if c.isZero() {
 		return 0, false, errNothingPending
@@ -65,11 +68,12 @@ var (
 	errBufferTooSmall = &classError{class: ErrTooSmall, text: "receive: the message is larger than the buffer"}
 )
 
-// pending tells whether there is a message that Receive may take.
+// pending reports whether there is a message for Receive.
 func (c *channel) pending() bool {
 	return c.inbox.len() > 0 && c.onMessage == nil
 }
 
+// takeCopy removes the first message and returns a copy.
 func (c *channel) takeCopy() Message {
 	next := c.inbox.front()
 	m := Message{Data: append([]byte{}, next.Data...), IsText: next.IsText}
@@ -77,7 +81,7 @@ func (c *channel) takeCopy() Message {
 	return m
 }
 
-// takeInto is takeCopy with the caller's buffer. If that is too small, the message stays.
+// takeInto is takeCopy into the caller's buffer. If that is too small, the message stays.
 func (c *channel) takeInto(buf []byte) (n int, isText bool, err error) {
 	next := c.inbox.front()
 	n, isText = len(next.Data), next.IsText
@@ -89,22 +93,23 @@ func (c *channel) takeInto(buf []byte) (n int, isText bool, err error) {
 	return n, isText, nil
 }
 
-// takeOne removes the first message and gives its buffer back.
+// takeOne removes the first message and frees its buffer.
 func (c *channel) takeOne() {
 	c.inbox.one[0] = c.inbox.take()
 	c.owner.released(c.inbox.one[:])
 	c.inbox.one[0] = received{}
 }
 
-// ReadMessage waits for a message, which then belongs to the caller. All its errors are ErrFailure. When no message is
-// pending, the error matches
-//   - io.EOF when the peer has closed the channel or the connection, and also io.ErrUnexpectedEOF when it ended the connection
-//     at once, without the shutdown that would show that everything has arrived that it sent;
-//   - net.ErrClosed when this side has closed the channel or the connection;
-//   - ErrPathLost while the connection is in StateFailed for lack of a path; the channel is still open;
-//   - otherwise the cause of the failure that OnError was called with.
+// ReadMessage waits for a message, which then belongs to the caller. All its errors are ErrFailure.
+// If no message is pending, the error matches
+//   - io.EOF if the peer has closed the channel or the connection, and also io.ErrUnexpectedEOF if
+//     it has aborted the connection, so that messages may be missing;
+//   - net.ErrClosed if this side has closed the channel or the connection;
+//   - ErrPathLost while the connection is in StateFailed because no path was left; the channel is
+//     still open;
+//   - otherwise the cause of the failure that OnError is called with.
 //
-// When ctx is done, even if a message is pending, the error matches ctx.Err and context.Cause(ctx).
+// If ctx has ended, the error matches ctx.Err and context.Cause(ctx), even if a message is pending.
 func (c *channel) ReadMessage(ctx context.Context) (Message, error) {
 	if err := c.lockPending(ctx); err != nil {
 		return Message{}, err
@@ -115,20 +120,21 @@ func (c *channel) ReadMessage(ctx context.Context) (Message, error) {
 	return m, nil
 }
 
-// ReadMessageInto waits for a message, copies it into buf, and returns its size and kind. It allocates nothing for a
-// message. When buf is too small the error is ErrTooSmall, n is the size needed, and the message stays pending. All other
-// errors are those of ReadMessage.
+// ReadMessageInto waits for a message, copies it into buf, and returns its size and kind. It does
+// not allocate. If buf is too small, the error is ErrTooSmall, n is the size needed, and the
+// message stays pending. All other errors are those of ReadMessage.
 func (c *channel) ReadMessageInto(ctx context.Context, buf []byte) (n int, isText bool, err error) {
 	if err := c.lockPending(ctx); err != nil {
 		return 0, false, err
 	}
 	defer c.owner.unlock()
 	n, isText, err = c.takeInto(buf)
-	c.readers.wake() // the message is left, or another one is
+	c.readers.wake() // for this message, if it stays, or the next one
 	return n, isText, err
 }
 
-// lockPending waits until a message is pending, and returns with the mutex held, or with an error and without.
+// lockPending waits until a message is pending. It returns with the mutex held, unless it returns
+// an error.
 func (c *channel) lockPending(ctx context.Context) error {
 	if c.isZero() {
 		return errZero
@@ -136,7 +142,7 @@ func (c *channel) lockPending(ctx context.Context) error {
 	for {
 		c.owner.lock()
 		if isDone(ctx.Done()) {
-			c.readers.wake() // the wake-up that brought this reader here may have been meant for another
+			c.readers.wake() // the wake-up that this reader has consumed may be for another one
 			c.owner.unlock()
 			return contextError(ctx, "read message")
 		}
@@ -152,9 +158,9 @@ func (c *channel) lockPending(ctx context.Context) error {
 	}
 }
 
-// WriteMessage sends a message, waiting while more than 1 MiB is buffered or until the channel is open. The errors
-// are those of Send, and ErrFailure wrapping ctx.Err and context.Cause(ctx) when ctx is done, even if the message could
-// be sent at once.
+// WriteMessage sends a message. It waits until the channel is open and at most 1 MiB is buffered.
+// The errors are those of Send. If ctx has ended, the error is ErrFailure and matches ctx.Err and
+// context.Cause(ctx), even if the message could be sent at once.
 func (c *channel) WriteMessage(ctx context.Context, m Message) error {
 	if c.isZero() {
 		return errZero
@@ -179,7 +185,7 @@ func (c *channel) WriteMessage(ctx context.Context, m Message) error {
 	}
 }
 
-// waitReadable joins the readers, unless there will be nothing to read.
+// waitReadable joins the readers, unless no message will arrive.
 func (c *channel) waitReadable() error {
 	if err := c.readError(); err != nil {
 		c.readers.wake()
@@ -190,7 +196,7 @@ func (c *channel) waitReadable() error {
 	return nil
 }
 
-// waitWritable joins the writers unless a message may be sent now, or never again.
+// waitWritable joins the writers, unless a message may be sent now, or never again.
 func (c *channel) waitWritable() (wait bool, err error) {
 	if err := c.writeError(); err != nil {
 		c.writers.wake()
@@ -203,7 +209,8 @@ func (c *channel) waitWritable() (wait bool, err error) {
 	return true, nil
 }
 
-// AvailableAmount is the size in bytes of the messages that Receive can take, 0 while OnMessage is set.
+// AvailableAmount returns the size in bytes of the messages that are pending for Receive; 0 while
+// OnMessage is set.
 func (c *channel) AvailableAmount() int {
 	if c.isZero() {
 		return 0
@@ -216,8 +223,8 @@ func (c *channel) AvailableAmount() int {
 	return c.inbox.bytes
 }
 
-// BufferedAmount is the size in bytes of the messages that wait to be sent. What the transport has taken does not
-// count.
+// BufferedAmount returns the size in bytes of the messages that wait to be sent. Those that the
+// transport has taken do not count.
 func (c *channel) BufferedAmount() int {
 	if c.isZero() {
 		return 0
@@ -227,8 +234,8 @@ func (c *channel) BufferedAmount() int {
 	return c.buffered
 }
 
-// SetBufferedAmountLowThreshold sets the threshold in bytes of OnBufferedAmountLow, 0 at first. Changing it never
-// calls anything.
+// SetBufferedAmountLowThreshold sets the threshold in bytes of OnBufferedAmountLow; it is 0 at
+// first. Changing it does not call OnBufferedAmountLow.
 func (c *channel) SetBufferedAmountLowThreshold(amount int) {
 	if c.isZero() {
 		return
@@ -238,7 +245,7 @@ func (c *channel) SetBufferedAmountLowThreshold(amount int) {
 	c.lowThreshold = max(amount, 0)
 }
 
-// IsOpen tells whether the channel is open.
+// IsOpen reports whether the channel is open.
 func (c *channel) IsOpen() bool {
 	if c.isZero() {
 		return false
@@ -248,7 +255,7 @@ func (c *channel) IsOpen() bool {
 	return c.state == channelOpen
 }
 
-// IsClosed tells whether the channel is closed or closing: neither connecting nor open.
+// IsClosed reports whether the channel is closed or closing: neither connecting nor open.
 func (c *channel) IsClosed() bool {
 	if c.isZero() {
 		return true
@@ -258,8 +265,8 @@ func (c *channel) IsClosed() bool {
 	return c.state >= channelClosing
 }
 
-// MaxMessageSize is the size in bytes of the largest message that can be sent: the smaller of what this side is
-// configured for and what the peer said that it accepts.
+// MaxMessageSize returns the size in bytes of the largest message that can be sent: the smaller one
+// of the configured limit and that of the peer.
 func (c *channel) MaxMessageSize() int {
 	if c.isZero() {
 		return 0
@@ -269,7 +276,8 @@ func (c *channel) MaxMessageSize() int {
 	return c.owner.maxMessageSize()
 }
 
-// Close closes the channel after what is buffered has been sent. It returns at once; a second Close succeeds.
+// Close closes the channel after the buffered messages have been sent. It returns at once; a second
+// Close succeeds.
 func (c *channel) Close() error {
 	if c.isZero() {
 		return nil
@@ -280,8 +288,8 @@ func (c *channel) Close() error {
 	return nil
 }
 
-// CloseAndWait closes the channel like Close, and returns when no callback of it runs or will run, except the one
-// that it is called from.
+// CloseAndWait closes the channel like Close. When it returns, no callback of the channel is
+// running or will run, except the one that it is called from.
 func (c *channel) CloseAndWait() error {
 	if c.isZero() {
 		return nil

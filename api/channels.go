@@ -8,7 +8,7 @@ import (
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
 
-// openWaiting opens the channels that were created before the association was up.
+// openWaiting opens the channels that were created before the association was established.
 func (t *channelTable) openWaiting() {
 	out, in := t.transport.sctp.Streams()
 	t.maxStream = int(min(out, in, maxStreams)) - 1
@@ -21,7 +21,7 @@ func (t *channelTable) openWaiting() {
 		var err error
 		switch {
 		case int(dc.stream) > t.maxStream:
-			err = failuref("stream %d: the peer takes streams up to %d", dc.stream, t.maxStream)
+			err = failuref("stream %d: the peer accepts streams up to %d", dc.stream, t.maxStream)
 		case dc.stream < 0 && !t.assign(dc, t.transport.client, t.now):
 			err = t.unavailable(t.transport.client)
 		}
@@ -34,7 +34,8 @@ func (t *channelTable) openWaiting() {
 	}
 }
 
-// takeRest takes what the association still has when it has ended. It is kept, however much: it is bounded by the receive window.
+// takeRest takes the remaining messages out of an association that has ended. They stay in the
+// channels; the receive window bounds them.
 func (t *channelTable) takeRest() {
 	for {
 		if m, ok := t.transport.sctp.ReadMessage(); ok {
@@ -47,8 +48,8 @@ func (t *channelTable) takeRest() {
 	}
 }
 
-// replaced ends all channels of an association that another one takes the place of, for that reason; those that wait for an association
-// wait for the next.
+// replaced ends all channels of an association that is replaced by another one, for that reason.
+// Channels that wait for an association wait for the next one.
 func (t *channelTable) replaced(reason error) {
 	for _, dc := range t.byStream {
 		if !slices.Contains(t.waiting, dc) {
@@ -67,7 +68,7 @@ func (t *channelTable) replaced(reason error) {
 	t.earlyBytes, t.earlyAt, t.expireAt = 0, time.Time{}, time.Time{}
 }
 
-// end closes all channels: the connection has ended, with an error or for another reason.
+// end closes all channels, because the connection has ended, with an error or for another reason.
 func (t *channelTable) end(err, reason error) {
 	for _, dc := range t.byStream {
 		dc.end(err, reason)
@@ -78,7 +79,7 @@ func (t *channelTable) end(err, reason error) {
 	t.waiting, t.blocked = nil, nil
 }
 
-// beginClosing closes the channels to the program, and lets them send what they hold.
+// beginClosing closes the channels for the program. They still send their buffered messages.
 func (t *channelTable) beginClosing() {
 	for _, dc := range t.byStream {
 		if dc.state == channelOpen {
@@ -89,7 +90,7 @@ func (t *channelTable) beginClosing() {
 	}
 }
 
-// buffered returns what the channels hold, in bytes.
+// buffered returns the buffered amount of all channels, in bytes.
 func (t *channelTable) buffered() (n int) {
 	for _, dc := range t.byStream {
 		n += dc.channel.buffered
@@ -97,7 +98,7 @@ func (t *channelTable) buffered() (n int) {
 	return n
 }
 
-// sending reports whether a channel holds messages.
+// sending reports whether a channel has buffered messages.
 func (t *channelTable) sending() bool {
 	for _, dc := range t.byStream {
 		if dc.outbox.Len() > 0 {
@@ -107,7 +108,8 @@ func (t *channelTable) sending() bool {
 	return false
 }
 
-// setPathLost lets the channels fail while there is no path, and wakes who waits for them.
+// setPathLost sets whether the channels fail because there is no path, and wakes their readers and
+// writers.
 func (t *channelTable) setPathLost(lost bool) {
 	t.lost = nil
 	if lost {
@@ -123,7 +125,7 @@ func (t *channelTable) setPathLost(lost bool) {
 	}
 }
 
-// advance does what time alone brings about.
+// advance handles what is due.
 func (t *channelTable) advance() {
 	if t.transport.sctp == nil {
 		return
@@ -134,12 +136,12 @@ func (t *channelTable) advance() {
 	t.growWindow()
 }
 
-// deadline returns when advance has something to do; zero: never.
+// deadline returns the time when advance must be called next; zero: never.
 func (t *channelTable) deadline() time.Time {
 	return earlier(earlier(t.earlyAt, t.expireAt), t.unread.lookAt)
 }
 
-// trim gives the memory of empty queues back.
+// trim releases the memory of empty queues.
 func (t *channelTable) trim() {
 	for _, dc := range t.byStream {
 		dc.inbox.trim()
@@ -155,10 +157,10 @@ func (t *channelTable) onMessage(m sctp.Message) {
 		t.onControl(dc, m)
 		t.transport.sctp.Release(t.now, &m)
 	case len(m.Data) > t.settings.MaxMessageSize:
-		// The association takes as much as control messages need.
+		// The association accepts the size of the largest control message.
 		t.transport.sctp.Release(t.now, &m)
 		t.transport.sctp.Abort(t.now, "message is larger than allowed")
-	case dc == nil || dc.peerReset: // or of the stream's next life
+	case dc == nil || dc.peerReset: // it is for the next channel on the stream
 		t.onEarly(m)
 	case dc.previous.isStale(t.now):
 		t.transport.sctp.Release(t.now, &m)
@@ -167,8 +169,7 @@ func (t *channelTable) onMessage(m sctp.Message) {
 	}
 }
 
-// onControl handles a message of the Data Channel Establishment Protocol
-// (https://www.rfc-editor.org/rfc/rfc8832.html#section-6).
+// onControl handles a message of the Data Channel Establishment Protocol (RFC 8832, section 6).
 func (t *channelTable) onControl(dc *DataChannel, m sctp.Message) {
 	if dcep.IsAck(m.Data) {
 		if dc != nil && !dc.peerReset && !dc.previous.isStale(t.now) {
@@ -182,7 +183,7 @@ func (t *channelTable) onControl(dc *DataChannel, m sctp.Message) {
 		return
 	}
 	if dc != nil && dc.peerReset {
-		// The peer uses the stream again: it has our reset, though its answer is still under way.
+		// The peer uses the stream again: it has our reset, though its answer has not arrived.
 		t.remove(dc)
 		dc.closed(dc.failure)
 		dc = nil
@@ -190,7 +191,7 @@ func (t *channelTable) onControl(dc *DataChannel, m sctp.Message) {
 	switch {
 	case dc == nil:
 	case dc.state >= channelClosing:
-		return // the reset that follows closes the peer's
+		return // our reset closes the peer's channel
 	case dc.theirs:
 		t.log.Warn("data channel opened on a stream in use: ignored", "stream", m.Stream)
 		return
@@ -202,7 +203,7 @@ func (t *channelTable) onControl(dc *DataChannel, m sctp.Message) {
 		if l.early.reset {
 			t.endEarly(m.Stream, l)
 		}
-		l.peerOpen = false // a peer that does not reset its streams
+		l.peerOpen = false // the peer does not reset its streams
 		t.settle(m.Stream, l)
 	}
 	names := len(open.Label) + len(open.Protocol)
@@ -213,7 +214,7 @@ func (t *channelTable) onControl(dc *DataChannel, m sctp.Message) {
 	t.accept(m.Stream, open)
 }
 
-// accept takes a channel that the peer opened.
+// accept adds a channel that the peer opened.
 func (t *channelTable) accept(stream uint16, open dcep.Open) {
 	dc := newDataChannel(t, open.Label, open.Protocol, reliabilityOf(open))
 	dc.acked, dc.confirmed, dc.theirs = true, true, true
@@ -227,7 +228,8 @@ func (t *channelTable) accept(stream uint16, open dcep.Open) {
 	t.takeEarly(dc)
 }
 
-// sendBlocked gives the channels that had to wait their turns: one message each, until the association is full again.
+// sendBlocked sends buffered messages, of each channel one in turn, until the association has no
+// room.
 func (t *channelTable) sendBlocked() {
 	for len(t.blocked) > 0 {
 		dc := t.blocked[0]

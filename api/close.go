@@ -6,30 +6,33 @@ import (
 	"time"
 )
 
-// closeState is the end of a connection: what Close waits for, and what is left.
+// closeState is the state of the end of a connection.
 type closeState struct {
 	linger   *lingering // while closing, until ended
-	by       time.Time  // when the peer is not waited for any longer
-	shutdown bool       // the association was told to shut down
-	patient  bool       // Shutdown was called: there is no closeTimeout
-	reason   error      // why the peer's end of the connection was not in order
-	cause    error      // after the end: its reason, nil if the peer has closed the connection in order
+	by       time.Time  // the end of the wait for the peer
+	shutdown bool       // the shutdown of the association has begun
+	patient  bool       // Shutdown was called: closeTimeout does not apply
+	reason   error      // the reason that the peer's end of the connection was not in order
+	cause    error      // after the end: its reason; nil: the peer has closed the connection in order
 	done     chan struct{}
 }
 
-// lingering is what Close waits by.
+// lingering measures the progress of closing.
 type lingering struct {
 	began   time.Time
 	unacked int       // bytes that the peer has not acknowledged
-	acked   time.Time // when it acknowledged some of them last
-	open    time.Time // when its receive window was open last
+	acked   time.Time // the last time that it acknowledged some of them
+	open    time.Time // the last time that its receive window was open
 }
 
-// Close closes the connection and returns at once; a second Close succeeds. While connected, what is buffered is sent
-// first. Then both sides are closed, and OnStateChange is called with StateClosed. The peer is given up before that when it
-// acknowledges nothing for 3 seconds, when it does not read, so that its receive window is closed for 10 seconds, and after 2
-// minutes in any case. From then on Stats().Undelivered is the number of bytes that the peer has not acknowledged, 0 if it has
-// everything.
+// Close closes the connection and returns at once; a second Close succeeds. If the connection is
+// established, the buffered messages are sent first. Then both sides are closed, and OnStateChange
+// is called with StateClosed.
+//
+// Close gives up the peer if that acknowledges nothing for 3 seconds, if it does not read, so that
+// its receive window is closed for 10 seconds, and after 2 minutes in any case. After the end
+// Stats().Undelivered is the number of bytes that the peer has not acknowledged, 0 if it has
+// everything; see also Shutdown.
 func (pc *PeerConnection) Close() error {
 	if pc.isZero() {
 		return nil
@@ -40,11 +43,12 @@ func (pc *PeerConnection) Close() error {
 	return nil
 }
 
-// CloseAndWait closes the connection at once: it drops what is buffered and notifies the peer. When it returns no
-// callback of the connection or its channels runs or will run, except the one that it is called from, and all
-// sockets and goroutines are gone. Stats().Undelivered is the number of bytes that were dropped. To send what is buffered
-// first, call Close and wait for StateClosed. Two callbacks of two connections that each close the other one with
-// CloseAndWait wait for each other for ever.
+// CloseAndWait closes the connection at once: it drops the buffered messages and notifies the peer.
+// When it returns, no callback of the connection or its channels is running or will run, except the
+// one that it is called from, and all sockets and goroutines have ended. Stats().Undelivered is the
+// number of bytes that were dropped. To send the buffered messages first, call Shutdown before it.
+// Two callbacks of two connections that close each other by CloseAndWait wait for each other for
+// ever.
 func (pc *PeerConnection) CloseAndWait() error {
 	if pc.isZero() {
 		return nil
@@ -55,7 +59,7 @@ func (pc *PeerConnection) CloseAndWait() error {
 	pc.finish(StateClosed, nil)
 	pc.closed()
 	if dc, ok := pc.queue.target.(*DataChannel); ok {
-		dc.revoke() // inside its OnMessage: that is the last one
+		dc.revoke() // called inside its OnMessage: no further message is delivered
 	}
 	pc.unlock()
 	<-pc.ending.done
@@ -67,15 +71,17 @@ func (pc *PeerConnection) CloseAndWait() error {
 	return nil
 }
 
-// Shutdown closes the connection like Close and returns when it is closed. It returns nil if the peer has acknowledged
-// all bytes that were sent, otherwise an [*UndeliveredError] with the number of those that it has not, which is
-// Stats().Undelivered. The peer is given up as with Close, but for the limit of 2 minutes: as long as it acknowledges
-// data, ctx is the limit. When ctx ends first, the connection is closed at once, what is buffered is dropped, and the
-// error matches ctx.Err and context.Cause(ctx), too. All errors are ErrFailure.
+// Shutdown closes the connection like Close, and returns when it is closed. It returns nil if the
+// peer has acknowledged all bytes that were sent, otherwise an [*UndeliveredError] with the number
+// of the others, which is Stats().Undelivered. It gives up the peer as Close does, but not after 2
+// minutes: as long as the peer acknowledges data, ctx is the limit. If ctx ends first, Shutdown
+// closes the connection at once and drops the buffered messages, and the error also matches ctx.Err
+// and context.Cause(ctx). All errors are ErrFailure.
 //
-// Acknowledged means that the peer's SCTP association has the data, not that its program has read it. Callbacks may
-// still be called after Shutdown has returned; CloseAndWait ends them. Shutdown may be called from a callback, from
-// several goroutines, and after Close; on a connection that has ended it returns the same again.
+// Acknowledged data has arrived at the peer's SCTP association; its program may not have read it.
+// Callbacks may still be called after Shutdown has returned; CloseAndWait ends them. Shutdown may
+// be called from a callback, from several goroutines, and after Close; on a connection that has
+// ended it returns the result at once.
 func (pc *PeerConnection) Shutdown(ctx context.Context) error {
 	if pc.isZero() {
 		return errZero
@@ -103,6 +109,7 @@ func (pc *PeerConnection) Shutdown(ctx context.Context) error {
 	return late
 }
 
+// beginClosing begins to close the connection, or closes it if there is no path to the peer.
 func (pc *PeerConnection) beginClosing() {
 	defer pc.notify()
 	switch {
@@ -120,13 +127,13 @@ func (pc *PeerConnection) beginClosing() {
 	}
 }
 
-// unsent returns how much the peer has not acknowledged, in bytes.
+// unsent returns the number of bytes that the peer has not acknowledged.
 func (pc *PeerConnection) unsent() int {
 	return pc.transport.unacknowledged() + pc.channels.buffered()
 }
 
-// continueClosing waits for what is buffered while the peer takes it, then shuts the association down. It reports
-// whether it did something.
+// continueClosing updates the limit of the wait for the peer, and begins the shutdown of the
+// association when all messages are passed to it. It reports whether it began it.
 func (pc *PeerConnection) continueClosing() bool {
 	e, tune := &pc.ending, pc.tuning
 	l := e.linger
@@ -149,8 +156,9 @@ func (pc *PeerConnection) continueClosing() bool {
 	return true
 }
 
-// finish ends the connection, in StateClosed or StateFailed: the channels close, with an error if there is one, and the
-// transports are let go of. It may be called in the middle of any input; its callers look at ended afterwards.
+// finish ends the connection, in StateClosed or StateFailed: it closes the channels, with an error
+// if there is one, and releases the transport. It may be called in the middle of any input; its
+// callers check ended afterwards.
 func (pc *PeerConnection) finish(state State, err error) {
 	if pc.ended {
 		return
@@ -164,12 +172,12 @@ func (pc *PeerConnection) finish(state State, err error) {
 	}
 	pc.closing, pc.ended, pc.ending.cause = true, true, reason
 	pc.notify()
-	owed := pc.unsent()
-	if owed > 0 {
-		pc.log.Warn("connection ended before everything was acknowledged", "bytes", owed)
-		pc.counters.undelivered += owed
+	unsent := pc.unsent()
+	if unsent > 0 {
+		pc.log.Warn("connection ended before everything was acknowledged", "bytes", unsent)
+		pc.counters.undelivered += unsent
 	}
-	pc.transport.endAssociation(owed == 0 && !pc.ending.shutdown)
+	pc.transport.endAssociation(unsent == 0 && !pc.ending.shutdown)
 	pc.channels.end(err, reason)
 	pc.ending.by = time.Time{}
 	if pc.timer != nil {
@@ -191,7 +199,7 @@ func (pc *PeerConnection) finish(state State, err error) {
 	}()
 }
 
-// closed moves the states to their end.
+// closed changes the states to closed.
 func (pc *PeerConnection) closed() {
 	if pc.transport.ice != nil {
 		pc.setICEState(ICEStateClosed)
@@ -199,7 +207,8 @@ func (pc *PeerConnection) closed() {
 	pc.setState(StateClosed)
 }
 
-// closedByPeer ends the connection because the peer has ended it. inOrder says that everything has arrived that the peer sent.
+// closedByPeer ends the connection because the peer has ended it. inOrder is set if all messages
+// that the peer sent have arrived.
 func (pc *PeerConnection) closedByPeer(inOrder bool, cause error) {
 	if !inOrder {
 		pc.ending.reason = cutByPeer(cause)
@@ -207,7 +216,8 @@ func (pc *PeerConnection) closedByPeer(inOrder bool, cause error) {
 	pc.finish(StateClosed, nil)
 }
 
-// end closes a channel whose connection has ended for that reason; nil: the peer has closed it in order.
+// end closes a channel whose connection has ended for a reason; nil: the peer has closed it in
+// order.
 func (dc *DataChannel) end(err, reason error) {
 	dc.settleCount()
 	dc.dropOutbox()

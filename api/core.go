@@ -52,7 +52,7 @@ func (c *core) layerLogger() *slog.Logger {
 	return c.log
 }
 
-// tuning holds what tests change: timers, the network, and the cipher suites of DTLS.
+// tuning holds parameters that tests change: timers, the network, and the cipher suites of DTLS.
 type tuning struct {
 	cipherSuites            []uint16
 	ice                     ice.Config
@@ -60,24 +60,25 @@ type tuning struct {
 	closeLinger, closeStall time.Duration
 	closeTimeout            time.Duration
 	candidatesTimeout       time.Duration
-	carry                   func(packet []byte) // takes the SCTP packets instead of DTLS, for the time of the call
+	carry                   func(packet []byte) // takes the SCTP packets instead of DTLS; valid during the call
 	noInterleaving          bool
 }
 
-// candidatesTimeout is when a peer whose signalling does not say so is taken to have no more candidates. Those that
-// come later are used all the same; what it decides is whether a peer without any is waited for.
+// candidatesTimeout is the time after which a peer is assumed to have no more candidates, if its
+// signalling does not say so. Later ones are still used; but without any, the connection fails.
 const candidatesTimeout = 10 * time.Second
 
-// How long Close waits for the peer.
+// The limits of the time that Close waits for the peer.
 const (
-	// closeLinger is how long it may acknowledge nothing, of the data or of the end of the association.
+	// closeLinger is the limit while the peer acknowledges neither data nor the end of the
+	// association.
 	closeLinger = 3 * time.Second
-	// closeStall is how long its receive window may stay closed, because its program does not read. Meanwhile it does
-	// acknowledge the chunks that are sent to find out whether the window has opened (RFC 9260, section 6.1), which says
-	// nothing about its program.
+	// closeStall is the limit while the peer's receive window is closed, because its program does
+	// not read. RFC 9260, section 6.1: the peer acknowledges the chunks that probe the window even
+	// then.
 	closeStall = 10 * time.Second
-	// closeTimeout is how long closing takes at most. A program that buffers more than the path carries in that time has to
-	// wait for OnBufferedAmountLow before it closes.
+	// closeTimeout is the limit of closing as a whole. A program that has buffered more than the
+	// path carries in that time waits for OnBufferedAmountLow before it calls Close.
 	closeTimeout = 2 * time.Minute
 )
 
@@ -89,7 +90,7 @@ func (t tuning) withDefaults() tuning {
 	return t
 }
 
-// earlier returns the earlier of two times, where zero is never.
+// earlier returns the earlier one of two times; zero is never.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
 		return b

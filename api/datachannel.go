@@ -28,8 +28,8 @@ type Reliability struct {
 	MaxRetransmits uint
 }
 
-// DataChannelInit describes a data channel. The zero value is ordered, reliable, and announced to the
-// peer (RFC 8832).
+// DataChannelInit describes a data channel. The zero value is ordered, reliable, and announced to
+// the peer (RFC 8832).
 type DataChannelInit struct {
 	Reliability Reliability
 	// Protocol is the subprotocol, of the program's choice: at most 65535 bytes of UTF-8.
@@ -56,7 +56,7 @@ type DataChannel struct {
 	stream      int32 // -1: not known yet
 	theirs      bool  // the peer opened it
 	acked       bool  // the peer knows the channel: messages may be sent unordered
-	confirmed   bool  // the peer has the same channel: it is negotiated, the peer's, or acknowledged
+	confirmed   bool  // the peer has the channel, too: it is negotiated, the peer's, or acknowledged
 	suspended   bool  // our reset for the earlier channel is not answered: nothing can be sent
 	resetting   bool  // our side of closing has begun
 	peerReset   bool  // the peer's side is complete
@@ -68,7 +68,7 @@ type DataChannel struct {
 	retained    int   // bytes out of it
 	lastRead    time.Time
 	outbox      ring.Queue[outMessage]
-	parts       *parts       // of a message in the deprecated form with several; nil: none has arrived
+	parts       *parts       // of a message in the deprecated form with several
 	previous    *streamState // after the earlier channel on the stream, if there is one
 	counters    MessageStats
 	acks        acknowledgement // acknowledged.go
@@ -83,12 +83,12 @@ func newDataChannel(t *channelTable, label, protocol string, r Reliability) *Dat
 	return dc
 }
 
-// CreateDataChannel adds a data channel; init may be nil. The label is UTF-8 of at most 65535 bytes. The
-// channel opens when the connection is established. The first channel makes an offer, if the signalling
-// state is stable, unless DisableAutoNegotiation is set.
+// CreateDataChannel adds a data channel; init may be nil. The label is UTF-8 of at most 65535
+// bytes. The channel opens when the connection is established. The first channel makes an offer, if
+// the signalling state is stable, unless DisableAutoNegotiation is set.
 //
-// The error is ErrInvalid if the label or protocol is too long or not UTF-8, or if the stream is too
-// large or in use; ErrFailure if the connection is closed or no stream is left.
+// The error is ErrInvalid if the label or protocol is too long or not UTF-8, or if the stream is
+// too large or in use; ErrFailure if the connection is closed or no stream is left.
 func (pc *PeerConnection) CreateDataChannel(label string, init *DataChannelInit) (*DataChannel, error) {
 	if init == nil {
 		init = &DataChannelInit{}
@@ -145,8 +145,8 @@ func (t *channelTable) create(label string, init *DataChannelInit) (*DataChannel
 	return dc, nil
 }
 
-// Stream returns the id of the channel's stream. ErrNotAvailable before the connection is established,
-// unless the program has chosen the stream.
+// Stream returns the id of the channel's stream. ErrNotAvailable before the connection is
+// established, unless the program has chosen the stream.
 func (dc *DataChannel) Stream() (uint16, error) {
 	if dc.isZero() {
 		return 0, errZero
@@ -185,7 +185,7 @@ func (dc *DataChannel) open() {
 		}
 		if limit := dc.table.transport.remoteMessageLimit; uint64(len(message)) > limit {
 			dc.table.remove(dc)
-			dc.closed(failuref("data channel %.32q: the OPEN message has %d bytes, the peer accepts %d",
+			dc.closed(failuref("data channel %.32q: opening it takes a message of %d bytes, the peer accepts %d",
 				dc.label, len(message), limit))
 			return
 		}
@@ -233,8 +233,8 @@ func reliabilityOf(open dcep.Open) Reliability {
 	return r
 }
 
-// options returns the options to send a message of this channel with. Its lifetime began at since, or
-// begins now if since is zero.
+// options returns the options to send a message of this channel with. Its lifetime began at since,
+// or begins now if since is zero.
 func (dc *DataChannel) options(ppid uint32, since time.Time) sctp.SendOptions {
 	if ppid == dcep.PPIDDCEP {
 		return sctp.SendOptions{}

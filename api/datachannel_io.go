@@ -10,8 +10,9 @@ import (
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
 
-// emptyMessage is sent for a message without bytes, which SCTP does not have. RFC 8831, section 6.6:
-// the payload protocol identifier marks it (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.6-4).
+// emptyMessage is sent for a message without bytes, which SCTP does not have. RFC 8831, section
+// 6.6: the payload protocol identifier marks it
+// (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.6-4).
 var emptyMessage = []byte{0}
 
 // send sends or buffers a message of the program.
@@ -36,7 +37,7 @@ func (dc *DataChannel) send(data []byte, isText bool) error {
 	}
 	if err := dc.sendOrBuffer(ppid, data); err != nil {
 		if errors.Is(err, sctp.ErrClosed) {
-			err = errUnread // the peer has ended the association; the channel closes when all is received
+			err = errUnread // the peer has ended the association; the channel is about to close
 		}
 		return wrapError(ErrFailure, err, "send")
 	}
@@ -54,8 +55,8 @@ func (dc *DataChannel) sendControl(message []byte) {
 	}
 }
 
-// sendOrBuffer passes a message to the association, or buffers it while that has no room, or while the
-// reset for the earlier channel on the stream is not answered.
+// sendOrBuffer passes a message to the association, or buffers it while that has no room, or while
+// the reset for the earlier channel on the stream is not answered.
 func (dc *DataChannel) sendOrBuffer(ppid uint32, data []byte) error {
 	if dc.outbox.Len() == 0 && !dc.suspended {
 		err := dc.table.transport.sctp.Send(dc.table.now, uint16(dc.stream), ppid, data, dc.options(ppid, time.Time{}))
@@ -115,8 +116,8 @@ func (dc *DataChannel) resume() {
 // expiryInterval is the shortest time between two searches for buffered messages to be dropped.
 const expiryInterval = 5 * time.Millisecond
 
-// expireBuffered drops the buffered messages whose lifetime has ended. Those of one channel expire in
-// order.
+// expireBuffered drops the buffered messages whose lifetime has ended. Those of one channel expire
+// in order.
 func (t *channelTable) expireBuffered() {
 	if t.expireAt.IsZero() || t.now.Before(t.expireAt) {
 		return
@@ -171,8 +172,8 @@ func (dc *DataChannel) dropOutbox() {
 
 // receive handles a message of the peer.
 func (dc *DataChannel) receive(m sctp.Message) {
-	// RFC 8832, section 6: any message shows that the peer knows the channel, even if its ACK is late
-	// (https://www.rfc-editor.org/rfc/rfc8832.html#section-6-10).
+	// RFC 8832, section 6: any message shows that the peer knows the channel, even if its ACK is
+	// late (https://www.rfc-editor.org/rfc/rfc8832.html#section-6-10).
 	dc.acked = true
 	dc.charge(m.Charge())
 	r := received{Message: Message{Data: m.Data}, source: m}
@@ -217,8 +218,8 @@ func (dc *DataChannel) receive(m sctp.Message) {
 }
 
 // receivePart collects the parts of a message that the peer has split, which RFC 8831, section 6.6,
-// deprecates. A size of one byte above the maximum marks a message that is too large. All parts count
-// in the receive window.
+// deprecates. A size of one byte above the maximum marks a message that is too large. All parts
+// count in the receive window.
 func (dc *DataChannel) receivePart(m *sctp.Message) {
 	first := dc.parts == nil
 	if first {

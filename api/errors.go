@@ -10,21 +10,23 @@ import (
 	"strings"
 )
 
-// Every error returned by this package matches exactly one of these four classes with errors.Is, and wraps its
-// cause where there is one. They are the error codes of the C API; ErrorCode maps them.
+// Every error returned by this package matches exactly one of these four classes with errors.Is,
+// and wraps its cause if there is one. They are the error codes of the C API; see ErrorCode.
 var (
-	// ErrInvalid says that an argument cannot be right: a malformed URI, description or candidate, a message
-	// above the maximum size, a stream id in use.
+	// ErrInvalid is the class of invalid arguments: a malformed URI, description or candidate, a
+	// message above the maximum size, a stream id in use.
 	ErrInvalid = errors.New("invalid argument")
-	// ErrFailure says that the operation could not be carried out: the wrong state, a closed channel, no socket.
+	// ErrFailure is the class of operations that failed: because of the state, a closed channel, or
+	// the network.
 	ErrFailure = errors.New("operation failed")
-	// ErrNotAvailable says that there is no value yet: no description, no selected pair, no pending message.
+	// ErrNotAvailable is the class of values that do not exist yet: no description, no selected
+	// pair, no pending message.
 	ErrNotAvailable = errors.New("not available")
-	// ErrTooSmall says that the caller's buffer is too small for the value.
+	// ErrTooSmall is the class of buffers of the caller that are too small for the value.
 	ErrTooSmall = errors.New("buffer too small")
 )
 
-// The codes that ErrorCode gives, those of the C API.
+// The codes that ErrorCode returns, those of the C API.
 const (
 	CodeSuccess      = 0
 	CodeInvalid      = -1
@@ -33,8 +35,8 @@ const (
 	CodeTooSmall     = -4
 )
 
-// ErrorCode gives the C API's code of an error: 0 for nil, -1 for ErrInvalid, -2 for ErrFailure and for errors of
-// other packages, -3 for ErrNotAvailable, -4 for ErrTooSmall.
+// ErrorCode returns the code of an error in the C API: 0 for nil, -1 for ErrInvalid, -2 for
+// ErrFailure and for errors of other packages, -3 for ErrNotAvailable, -4 for ErrTooSmall.
 func ErrorCode(err error) int {
 	switch {
 	case err == nil:
@@ -50,20 +52,22 @@ func ErrorCode(err error) int {
 	}
 }
 
-// ErrPathLost matches the errors of a connection in StateFailed because no path to the peer was left, in addition to
-// ErrFailure. The connection and its channels are not closed: RestartICE may find another path.
+// ErrPathLost is matched, in addition to ErrFailure, by the errors of a connection that is in
+// StateFailed because no path to the peer was left. The connection and its channels are not closed:
+// RestartICE may find another path.
 var ErrPathLost error = &classError{class: ErrFailure, text: "the path to the peer is lost"}
 
-// classError is an error of one of the four classes: what was being done, and why it failed.
+// classError is an error of one of the four classes: the operation, and the reason that it failed.
 type classError struct {
 	class error
 	text  string
-	cause error   // whose text follows
-	alike []error // errors of the standard library that it matches, and that add nothing to the text
+	cause error   // its text follows
+	alike []error // errors of the standard library that it matches, without their text
 }
 
-// Error returns the text behind the prefix of the package. What a cause repeats is left out, such as the prefix, or the name
-// of a protocol: "rtc: SCTP: peer is unreachable", not "rtc: SCTP: sctp: peer is unreachable".
+// Error returns the text after the prefix of the package. Parts that a cause repeats are left out,
+// such as the prefix or the name of a protocol: "rtc: SCTP: peer is unreachable", not "rtc: SCTP:
+// sctp: peer is unreachable".
 func (e *classError) Error() string {
 	text := "rtc: " + e.text
 	if e.cause == nil {
@@ -96,7 +100,8 @@ func notAvailablef(format string, args ...any) error {
 	return &classError{class: ErrNotAvailable, text: fmt.Sprintf(format, args...)}
 }
 
-// wrapError puts a cause into a class. A cause that has a class already keeps it, so that no error matches two.
+// wrapError returns an error of a class that wraps a cause. If the cause has a class, its class is
+// used, so that no error matches two.
 func wrapError(class, cause error, format string, args ...any) error {
 	for _, c := range []error{ErrInvalid, ErrFailure, ErrNotAvailable, ErrTooSmall} {
 		if errors.Is(cause, c) {
@@ -107,8 +112,8 @@ func wrapError(class, cause error, format string, args ...any) error {
 	return &classError{class: class, text: fmt.Sprintf(format, args...), cause: cause}
 }
 
-// UndeliveredError is the error of a Shutdown after which the peer has not acknowledged everything. It matches ErrFailure
-// and, if a context ended the call, the errors of that context.
+// UndeliveredError is the error of a Shutdown after which the peer has not acknowledged everything.
+// It matches ErrFailure and, if a context ended the call, the errors of that context.
 type UndeliveredError struct {
 	Bytes int // that the peer has not acknowledged
 	cause error
@@ -128,7 +133,8 @@ func (e *UndeliveredError) Is(target error) bool { return target == ErrFailure }
 // Unwrap returns the error of the context that ended the call, nil if none did.
 func (e *UndeliveredError) Unwrap() error { return e.cause }
 
-// contextError returns the error of a call that ctx ended: it wraps ctx.Err and, where it is another, the context's cause.
+// contextError returns the error of a call that ctx has ended. It wraps ctx.Err and, if that is
+// another error, the context's cause.
 func contextError(ctx context.Context, doing string) error {
 	err := ctx.Err()
 	if cause := context.Cause(ctx); !errors.Is(cause, err) {
@@ -137,27 +143,29 @@ func contextError(ctx context.Context, doing string) error {
 	return wrapError(ErrFailure, err, "%s", doing)
 }
 
-// causedError is the error of a context that ended for a cause of the program's.
+// causedError is the error of a context that has ended for a cause that the program gave.
 type causedError struct{ err, cause error }
 
 func (e *causedError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
 func (e *causedError) Unwrap() []error { return []error{e.err, e.cause} }
 
-// Why a channel cannot be used, besides the failures of its connection.
+// The reasons that a channel cannot be used, besides the failures of its connection.
 var (
 	errNotOpenYet = &classError{class: ErrFailure, text: "the channel is not open yet"}
 	// errClosed: this side closed the channel or the connection.
 	errClosed = &classError{class: ErrFailure, text: "closed", alike: []error{net.ErrClosed, io.ErrClosedPipe}}
-	// errClosedByPeer: the peer closed the channel or the connection in order. A reader has read all that it sent.
+	// errClosedByPeer: the peer closed the channel or the connection in order, and all its messages
+	// have been read.
 	errClosedByPeer = &classError{class: ErrFailure, text: "closed by the peer", alike: []error{io.EOF}}
-	// errUnread is errClosedByPeer for a writer: nothing that it sends would be read.
+	// errUnread is errClosedByPeer for a writer: the peer would not read its messages.
 	errUnread = &classError{class: ErrFailure, text: "closed by the peer", alike: []error{net.ErrClosed, io.ErrClosedPipe}}
-	// errCutByPeer: the peer ended the connection without a shutdown of SCTP. It may have sent more than arrived.
+	// errCutByPeer: the peer ended the connection without a shutdown of SCTP. Some of its messages
+	// may be missing.
 	errCutByPeer = &classError{class: ErrFailure, text: "the peer ended the connection at once",
 		alike: []error{io.EOF, io.ErrUnexpectedEOF}}
 )
 
-// errZero is the error of a zero value of PeerConnection, DataChannel, Track or WebSocket, which is closed.
+// errZero is the error of the zero values of PeerConnection, DataChannel, Track and WebSocket.
 var errZero = &classError{class: ErrFailure, text: "closed: not made by this package",
 	alike: []error{net.ErrClosed, io.ErrClosedPipe}}
 
@@ -171,7 +179,8 @@ func cutByPeer(cause error) error {
 	return &e
 }
 
-// readError returns why nothing will be read from the channel any more, or for now; nil if there is no reason.
+// readError returns the reason that no message will be read from the channel any more, or for now;
+// nil if there is none.
 func (c *channel) readError() error {
 	switch {
 	case c.state != channelClosed:
@@ -184,7 +193,8 @@ func (c *channel) readError() error {
 	return c.ending
 }
 
-// writeError returns why nothing can be sent any more, or for now; nil if there is no reason.
+// writeError returns the reason that messages cannot be sent any more, or for now; nil if there is
+// none.
 func (c *channel) writeError() error {
 	switch {
 	case c.state < channelClosing:

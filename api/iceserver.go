@@ -19,12 +19,12 @@ type serverURI struct {
 	hasCredentials     bool
 	host               string // a name or an IP address without brackets
 	port               uint16
-	transport          string // udp, tcp, tls
+	transport          string // udp, tcp or tls
 }
 
-// parseICEServer parses
-// [("stun"|"turn"|"turns") (":"|"://")][username ":" password "@"]hostname[":" port]["?transport=" ("udp"|"tcp"|"tls")].
-// User name and password are percent-decoded, IPv6 addresses stand in brackets.
+// parseICEServer parses [("stun"|"turn"|"turns") (":"|"://")][username ":" password
+// "@"]hostname[":" port]["?transport=" ("udp"|"tcp"|"tls")]. User name and password are
+// percent-decoded, IPv6 addresses stand in brackets.
 func parseICEServer(s string) (serverURI, error) {
 	var u serverURI
 	rest := u.cutScheme(s, "stun", "turns", "turn")
@@ -65,7 +65,8 @@ func (u serverURI) finishICE(s, rest string) (serverURI, error) {
 	return u, nil
 }
 
-// cutScheme sets the scheme, the first one where the URI has none, and returns what follows it.
+// cutScheme sets the scheme, which is the first one if the URI has none, and returns the rest of
+// the URI.
 func (u *serverURI) cutScheme(s string, schemes ...string) string {
 	for _, scheme := range schemes {
 		if len(s) > len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) && s[len(scheme)] == ':' {

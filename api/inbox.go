@@ -6,24 +6,26 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// received is a message in a receive queue. The bytes of one that came over SCTP are those of the association, counted
-// in its receive window until they are released, so that a slow receiver slows its peer down and nothing else.
+// received is a message in a receive queue. The bytes of a message that has arrived over SCTP
+// belong to the association, and count in its receive window until they are released, so that a
+// slow receiver slows its peer down.
 type received struct {
 	Message
 	source sctp.Message    // the zero value: the bytes belong to the queue
-	buffer *bufpool.Buffer // of a WebSocket: what holds the bytes
+	buffer *bufpool.Buffer // of a WebSocket: it holds the bytes
 }
 
-// maxEmptyInbox is the largest queue, in messages, that is kept when it runs empty under load: far above what a reader that
-// keeps up lets pile up, so that the queue is not made again with each burst.
+// maxEmptyInbox is the capacity, in messages, of the largest queue whose memory is retained when it
+// becomes empty under load. It is far above the number of messages that wait for a reader that
+// keeps up, so that the memory is not allocated again for each burst.
 const maxEmptyInbox = 16384
 
 // inbox is the queue of received messages of a channel.
 type inbox struct {
 	queue  ring.Queue[received]
 	bytes  int         // of the messages' data
-	filled bool        // it went from empty to one message, and no callback has reported it yet
-	one    [1]received // the message that Receive takes, for reuse
+	filled bool        // it went from empty to one message, and OnAvailable is not called yet
+	one    [1]received // the message that Receive removes, for reuse
 }
 
 func (q *inbox) len() int { return q.queue.Len() }
@@ -37,7 +39,7 @@ func (q *inbox) push(m received) bool {
 
 func (q *inbox) front() *received { return q.queue.Front() }
 
-// take removes the first message; there must be one.
+// take removes and returns the first message; there must be one.
 func (q *inbox) take() received {
 	m, _ := q.queue.Pop()
 	q.bytes -= len(m.Data)

@@ -5,11 +5,12 @@ import (
 	"strings"
 )
 
-// missedEvents are the events of a connection that had their turn while no callback was set: of each kind the last value
-// of the state. Descriptions and candidates are not kept here; the negotiation has them.
+// missedEvents records the events of a connection that were due while no callback was set: the last
+// value of each kind of state. It does not record the text of descriptions and candidates, which is
+// in the local description.
 type missedEvents struct {
 	kinds      uint8  // a bit for each kind
-	candidates uint16 // how many
+	candidates uint16 // their number
 	values     [eventSignalingState + 1]int8
 }
 
@@ -33,7 +34,8 @@ func (m *missedEvents) forget(kind eventKind) bool {
 	return missed
 }
 
-// takeMissed returns the events of a kind to be delivered to a new callback, before all that wait in the queue.
+// takeMissed returns the missed events of a kind. They are to be delivered to a new callback before
+// all events in the queue.
 func (pc *PeerConnection) takeMissed(kind eventKind) []event {
 	candidates := int(pc.missed.candidates)
 	waiting := pc.queue.waiting(pc, kind)
@@ -42,7 +44,7 @@ func (pc *PeerConnection) takeMissed(kind eventKind) []event {
 		return nil
 	case kind == eventCandidate:
 		return pc.missedCandidates(candidates, waiting)
-	case waiting > 0: // a newer one
+	case waiting > 0: // a newer event is about to be delivered
 		return nil
 	case kind == eventDescription:
 		return pc.missedDescription()
@@ -50,7 +52,8 @@ func (pc *PeerConnection) takeMissed(kind eventKind) []event {
 	return []event{{target: pc, kind: kind, value: int(pc.missed.values[kind])}}
 }
 
-// missedDescription returns the event of the local description, unless it is an offer that the peer has answered.
+// missedDescription returns the event of the local description, unless it is an offer that the peer
+// has answered.
 func (pc *PeerConnection) missedDescription() []event {
 	d, err := described(pc.negotiation.machine.Local())
 	if err != nil || d.Type == DescriptionOffer && pc.signalingState != SignalingStateHaveLocalOffer {
@@ -60,13 +63,15 @@ func (pc *PeerConnection) missedDescription() []event {
 	return []event{{target: pc, kind: eventDescription, value: int(d.Type), text: d.SDP}}
 }
 
-// missedCandidates returns the events of the last n candidates of the local description, not counting those whose events
-// wait in the queue.
+// missedCandidates returns the events of the last n candidates of the local description, not
+// counting those whose events wait in the queue.
 func (pc *PeerConnection) missedCandidates(n, waiting int) (events []event) {
-	local, _ := pc.negotiation.machine.Local()
+	machine := pc.negotiation.machine
+	local, _ := machine.Local()
 	for line := range strings.Lines(local.SDP) {
-		if attribute, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), "a="); ok && strings.HasPrefix(attribute, "candidate:") {
-			events = append(events, event{target: pc, kind: eventCandidate, text: attribute, text2: pc.negotiation.machine.Mid()})
+		if strings.HasPrefix(line, "a=candidate:") {
+			text := strings.TrimRight(line[len("a="):], "\r\n")
+			events = append(events, event{target: pc, kind: eventCandidate, text: text, text2: machine.Mid()})
 		}
 	}
 	events = events[:max(len(events)-waiting, 0)]

@@ -11,18 +11,20 @@ import (
 	"github.com/rtcstack/rtcstack/internal/deadline"
 )
 
-// netConnWriteSize is the largest message that NetConn makes of a write: large enough to be cheap, small enough for
-// every implementation (https://www.rfc-editor.org/rfc/rfc8831.html#section-6.6 and the 64 KiB of RFC 8841).
+// netConnWriteSize is the size of the largest message that NetConn sends. RFC 8841, section 6.1: it
+// is the size that a peer accepts by default.
 const netConnWriteSize = 65536
 
-// NetConn returns a stream of bytes over the channel, for programs that are written for TCP. A Write becomes one binary
-// message, or several when it is longer than 64 KiB or the channel's maximum; Read joins them, text messages too, and
-// returns io.EOF when the peer has closed the channel in order, otherwise the errors of ReadMessage; Write returns those of
-// WriteMessage. Reading and writing may go on concurrently; past a deadline they return os.ErrDeadlineExceeded. While
-// OnMessage is set Read gets nothing.
+// NetConn returns a stream of bytes over the channel, for programs that are written for TCP. A
+// Write becomes one binary message, or several if it is longer than 64 KiB or the channel's
+// maximum. Read concatenates the messages, text messages too. It returns io.EOF if the peer has
+// closed the channel in order, otherwise the errors of ReadMessage; Write returns those of
+// WriteMessage. Read and Write may be called concurrently; after a deadline they return
+// os.ErrDeadlineExceeded. While OnMessage is set, Read waits.
 //
-// Close closes the channel: what was written is still sent. A Read or Write that is blocked returns an error that matches
-// net.ErrClosed at once, and what has not been read is dropped.
+// Close closes the channel: bytes that were written are still sent, and bytes that have not been
+// read are dropped. A Read or Write that is blocked returns an error that matches net.ErrClosed at
+// once.
 func (c *channel) NetConn() net.Conn {
 	n := &netConn{c: c, closed: make(chan struct{})}
 	n.readDeadline.Init()
@@ -74,7 +76,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 	}
 }
 
-// passOn wakes the next who waits: the wake-up that brought this one here may have been meant for another.
+// passOn wakes the next waiter, because the wake-up that this one has consumed may be for another.
 func (n *netConn) passOn(w *waiters) {
 	if n.c.isZero() {
 		return
@@ -84,7 +86,8 @@ func (n *netConn) passOn(w *waiters) {
 	n.c.owner.unlock()
 }
 
-// readSome moves bytes of the first message that is not empty to p. What is left of the message stays the first.
+// readSome moves bytes of the first message that is not empty to p. The rest of the message stays
+// the first.
 func (c *channel) readSome(p []byte) int {
 	for c.pending() {
 		m := c.inbox.front()
@@ -172,7 +175,7 @@ func (n *netConn) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// channelAddr is the address of a channel, which has none of its own.
+// channelAddr is the address of both ends of every channel.
 type channelAddr struct{}
 
 func (channelAddr) Network() string { return "webrtc" }

@@ -7,16 +7,18 @@ import (
 	"github.com/rtcstack/rtcstack/ice"
 )
 
-// PeerConnection is a connection to one peer. It is a thin object around four parts, which are protocol cores or made of them: offer and
-// answer, the transport, the data channels and the tracks. They get their inputs and their time here, under one mutex, and what
-// one of them has to say to another goes through here.
+// PeerConnection is a connection to one peer. All methods may be called at any time, from any
+// goroutine, and from every callback. The zero PeerConnection is a closed one.
 //
-// All methods may be called at any time, from any goroutine, and from every callback. Callbacks are called one at a
-// time, in the order of the events, those of the connection and of all its channels in one sequence, never under a
-// lock and never from inside the function that caused them. Setting one to nil waits until a running callback of
-// that kind has returned, except from inside it. A callback that is set late misses nothing that still matters: see the
-// functions that set them. The zero PeerConnection is a closed one; it carries nothing.
+// Callbacks are called one at a time, in the order of the events, those of the connection and of
+// all its channels in one sequence, never with a lock held and never from inside the function that
+// caused them. Setting one to nil waits until a running callback of that kind has returned, unless
+// it is called from inside that. A callback that is set late is called with what it has missed and
+// still matters; the functions that set them say what that is.
 type PeerConnection struct {
+	// A connection has four parts: offer and answer, the transport, the data channels and the
+	// tracks. They receive their inputs and the time from the connection, with its one mutex held,
+	// and an event of one part that concerns another one goes through the connection.
 	core
 
 	negotiation negotiation
@@ -39,15 +41,16 @@ type PeerConnection struct {
 	signalingState SignalingState
 
 	timer   *time.Timer
-	timerAt time.Time // when the timer fires; zero: it is not set
+	timerAt time.Time // the time that the timer is set to; zero: it is not set
 	quiet   quiet
 
 	ending  closeState    // close.go
-	changed chan struct{} // is closed at the next change of a state; nil while nobody waits for one
+	changed chan struct{} // closed at the next change of a state; nil: no goroutine waits
 }
 
-// NewPeerConnection makes a connection. Nothing is sent, and no goroutine runs, before a description is set. The error
-// is ErrInvalid for a configuration that cannot be right. The connection must be closed at the end.
+// NewPeerConnection returns a new connection. It sends no packet and has no goroutine before a
+// description is set. The error is ErrInvalid for an invalid configuration. The program must close
+// the connection.
 func NewPeerConnection(configuration Configuration) (*PeerConnection, error) {
 	return newPeerConnection(configuration, &untuned)
 }
@@ -83,11 +86,11 @@ func newPeerConnection(configuration Configuration, t *tuning) (*PeerConnection,
 	return pc, nil
 }
 
-// isZero reports whether the connection was not made by NewPeerConnection.
+// isZero reports whether the connection is a zero value.
 func (pc *PeerConnection) isZero() bool { return pc.after == nil }
 
-// afterInput handles what an input made the parts say, sends what they want sent, and sets the timer. It runs at the end of
-// every input.
+// afterInput handles the events of the parts, sends their output, and sets the timer. It is called
+// at the end of every input.
 func (pc *PeerConnection) afterInput() {
 	if pc.ended {
 		return
@@ -107,8 +110,9 @@ func (pc *PeerConnection) afterInput() {
 	}
 }
 
-// setTimer sets the connection's one timer to what comes first. A timer that is set for an earlier time stays: when it
-// fires for nothing it is set again, which is cheaper than moving it with every packet.
+// setTimer sets the connection's one timer to the earliest deadline. A timer that is set to an
+// earlier time stays: to set it again after it has fired without need is cheaper than to move it
+// with every packet.
 func (pc *PeerConnection) setTimer() {
 	if pc.ended {
 		return // the closed association may have a deadline left, but DTLS has told the peer already
@@ -139,21 +143,23 @@ func (pc *PeerConnection) onTimer() {
 		pc.trim()
 	}
 	if !pc.ending.by.IsZero() && !pc.now.Before(pc.ending.by) {
-		pc.log.Debug("close: the peer does not acknowledge what is buffered")
+		pc.log.Debug("close: the peer does not acknowledge the buffered messages")
 		pc.finish(StateClosed, nil)
 	}
 }
 
-// quiet finds out when traffic has ceased, so that the queues that it needed can be given back. It does not wake an idle connection.
+// quiet detects the end of traffic, after which the memory of the queues is released. It does not
+// wake an idle connection.
 type quiet struct {
-	at   time.Time // when to look again; zero: there was no traffic
-	seen uint64    // records at the last look
+	at   time.Time // the time of the next check; zero: there was no traffic
+	seen uint64    // the number of records at the last check
 }
 
 const (
-	// quietInterval is for how long there must be no traffic.
+	// quietInterval is the time without traffic after which memory is released.
 	quietInterval = time.Second
-	// quietRecords is how many records there may be in that time, or between two looks: heartbeats.
+	// quietRecords is the number of records in that time, or between two checks, that do not count
+	// as traffic: heartbeats.
 	quietRecords = 4
 )
 
@@ -164,7 +170,7 @@ func (q *quiet) observe(now time.Time, records uint64) {
 	}
 }
 
-// advance reports whether it has become quiet.
+// advance reports whether traffic has ceased.
 func (q *quiet) advance(now time.Time, records uint64) bool {
 	if q.at.IsZero() || now.Before(q.at) {
 		return false
@@ -177,7 +183,7 @@ func (q *quiet) advance(now time.Time, records uint64) bool {
 	return ceased
 }
 
-// trim gives the memory of empty queues back.
+// trim releases the memory of empty queues.
 func (pc *PeerConnection) trim() {
 	pc.queue.trim()
 	pc.transport.trim()
@@ -186,19 +192,22 @@ func (pc *PeerConnection) trim() {
 
 var errNoPair = &classError{class: ErrNotAvailable, text: "no candidate pair is selected"}
 
-// LocalAddr gives the address of the selected local candidate. ErrNotAvailable while there is none.
+// LocalAddr returns the address of the selected local candidate. ErrNotAvailable while there is
+// none.
 func (pc *PeerConnection) LocalAddr() (netip.AddrPort, error) {
 	pair, err := pc.selected()
 	return pair.Local.Addr, err
 }
 
-// RemoteAddr gives the address of the selected remote candidate. ErrNotAvailable while there is none.
+// RemoteAddr returns the address of the selected remote candidate. ErrNotAvailable while there is
+// none.
 func (pc *PeerConnection) RemoteAddr() (netip.AddrPort, error) {
 	pair, err := pc.selected()
 	return pair.Remote.Addr, err
 }
 
-// SelectedCandidatePair gives the candidates in use, "a=candidate:…". ErrNotAvailable while there are none.
+// SelectedCandidatePair returns the candidates in use, with "a=" before "candidate:".
+// ErrNotAvailable while there are none.
 func (pc *PeerConnection) SelectedCandidatePair() (local, remote Candidate, err error) {
 	pair, err := pc.selected()
 	if err != nil {

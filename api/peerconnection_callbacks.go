@@ -1,49 +1,53 @@
 package rtc
 
-// OnLocalDescription sets the function that is called with each new local description, to be delivered to the other
-// side. It has no candidates the first time; they follow by OnLocalCandidate.
+// OnLocalDescription sets the function that is called with each new local description, which the
+// application delivers to the other side. The first description has no candidates; OnLocalCandidate
+// is called with them.
 //
-// A description that was made while no function was set is delivered when one is set, with the candidates found until
-// then; those are not delivered by OnLocalCandidate, too. If there are several, the last one is. None is delivered that
-// the other side must already have: an offer that has been answered, or any description after the connection was first
-// established.
+// If a local description was set while no function was, the function is called with the last one.
+// It contains the candidates that were found until then, and OnLocalCandidate is not called with
+// those. The function is not called with a description that the other side must already have: an
+// offer that has been answered, or one that was set before the connection was first established.
 func (pc *PeerConnection) OnLocalDescription(f func(SessionDescription)) {
 	setCallback(pc, &pc.onDescription, f, f == nil, eventDescription)
 }
 
-// OnLocalCandidate sets the function that is called with each local candidate, to be delivered to the other side.
-// Candidates of the current local description that were found while no function was set are delivered when one is set;
-// a program that sets this function late sets OnLocalDescription before it.
+// OnLocalCandidate sets the function that is called with each local candidate, which the
+// application delivers to the other side. If candidates of the current local description were found
+// while no function was set, the function is called with them. A program that sets this function
+// late sets OnLocalDescription before it; OnSignal sets both.
 func (pc *PeerConnection) OnLocalCandidate(f func(Candidate)) {
 	setCallback(pc, &pc.onCandidate, f, f == nil, eventCandidate)
 }
 
-// OnStateChange sets the function that is called when the state of the connection changes. If it has changed while no
-// function was set, the function is called once with the last state; setting nil forgets that change.
+// OnStateChange sets the function that is called when the state of the connection changes. If the
+// state has changed while no function was set, the function is called once with the last state;
+// setting nil discards that change.
 func (pc *PeerConnection) OnStateChange(f func(State)) {
 	setCallback(pc, &pc.onState, f, f == nil, eventState)
 }
 
-// OnICEStateChange sets the function that is called when the state of the ICE agent changes. Changes without a function
-// are delivered as those of OnStateChange.
+// OnICEStateChange sets the function that is called when the state of the ICE agent changes.
+// Changes while no function was set are delivered as by OnStateChange.
 func (pc *PeerConnection) OnICEStateChange(f func(ICEState)) {
 	setCallback(pc, &pc.onICEState, f, f == nil, eventICEState)
 }
 
-// OnGatheringStateChange sets the function that is called when gathering begins and when it is complete. Changes
-// without a function are delivered as those of OnStateChange.
+// OnGatheringStateChange sets the function that is called when gathering begins and when it is
+// complete. Changes while no function was set are delivered as by OnStateChange.
 func (pc *PeerConnection) OnGatheringStateChange(f func(GatheringState)) {
 	setCallback(pc, &pc.onGatheringState, f, f == nil, eventGatheringState)
 }
 
-// OnSignalingStateChange sets the function that is called when the state of offer and answer changes. Changes without a
-// function are delivered as those of OnStateChange.
+// OnSignalingStateChange sets the function that is called when the state of the offer/answer
+// exchange changes. Changes while no function was set are delivered as by OnStateChange.
 func (pc *PeerConnection) OnSignalingStateChange(f func(SignalingState)) {
 	setCallback(pc, &pc.onSignalingState, f, f == nil, eventSignalingState)
 }
 
-// OnDataChannel sets the function that is called with each channel that the peer opens. The channel is open already;
-// its own callbacks set there miss nothing. Channels that came before a function was set are kept for it.
+// OnDataChannel sets the function that is called with each channel that the peer opens. The channel
+// is open already; callbacks of the channel that the function sets miss no event. If the peer
+// opened channels while no function was set, the function is called with them.
 func (pc *PeerConnection) OnDataChannel(f func(*DataChannel)) {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
@@ -65,6 +69,7 @@ func (pc *PeerConnection) OnTrack(f func(*Track)) {
 	pc.tracks.onTrack = f
 }
 
+// setCallback sets a callback of the connection. isNil is f == nil.
 func setCallback[F any](pc *PeerConnection, callback *F, f F, isNil bool, kind eventKind) {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
@@ -78,7 +83,7 @@ func setCallback[F any](pc *PeerConnection, callback *F, f F, isNil bool, kind e
 	pc.queue.wait(pc, kind)
 }
 
-// deliver is the turn of one event of the connection itself.
+// deliver delivers one event of the connection itself.
 func (pc *PeerConnection) deliver(q *callbackQueue, e event) {
 	switch e.kind {
 	case eventDescription:
@@ -105,6 +110,7 @@ func (pc *PeerConnection) deliver(q *callbackQueue, e event) {
 	}
 }
 
+// call calls a callback, or records that there is none.
 func call[T any](pc *PeerConnection, q *callbackQueue, e *event, f func(T), isNil bool, value T) {
 	if isNil {
 		pc.missed.record(e)
@@ -115,7 +121,7 @@ func call[T any](pc *PeerConnection, q *callbackQueue, e *event, f func(T), isNi
 	q.leave()
 }
 
-// State gives the state of the connection.
+// State returns the state of the connection.
 func (pc *PeerConnection) State() State {
 	if pc.isZero() {
 		return StateClosed
@@ -123,7 +129,7 @@ func (pc *PeerConnection) State() State {
 	return read(pc, &pc.state)
 }
 
-// ICEState gives the state of the ICE agent.
+// ICEState returns the state of the ICE agent.
 func (pc *PeerConnection) ICEState() ICEState {
 	if pc.isZero() {
 		return ICEStateClosed
@@ -131,10 +137,10 @@ func (pc *PeerConnection) ICEState() ICEState {
 	return read(pc, &pc.iceState)
 }
 
-// GatheringState gives the state of candidate gathering.
+// GatheringState returns the state of candidate gathering.
 func (pc *PeerConnection) GatheringState() GatheringState { return read(pc, &pc.gatheringState) }
 
-// SignalingState gives the state of offer and answer.
+// SignalingState returns the state of the offer/answer exchange.
 func (pc *PeerConnection) SignalingState() SignalingState { return read(pc, &pc.signalingState) }
 
 func read[T any](pc *PeerConnection, value *T) T {

@@ -5,14 +5,17 @@ import (
 	"slices"
 )
 
-// Wait blocks until the connection is in one of the states, and returns that state. It returns at once if it is in one
-// already. A state that it was in only for a moment may be missed.
+// Wait blocks until the connection is in one of the states, and returns that state. If it is in one
+// of them already, Wait returns at once. Wait may miss a state that lasts only for a moment.
 //
-// The error is ErrFailure and says why, when none of the states can be reached any more: when the connection is closing
-// or closed, and when it is in StateFailed and no negotiation is under way that could find another path (the error
-// matches ErrPathLost then). StateClosed can always be reached. The error matches io.EOF when the peer has closed the
-// connection, net.ErrClosed when this side has, and ctx.Err and context.Cause(ctx) when ctx has ended, even if the
-// connection is in one of the states. Without states it is ErrInvalid.
+// The error is ErrFailure if none of the states can be reached any more, and wraps the reason:
+//   - io.EOF if the peer has closed the connection, net.ErrClosed if this side has, or the cause of
+//     the failure that has ended the connection; StateClosed can still be reached then;
+//   - ErrPathLost if the connection is in StateFailed and no negotiation is under way that may find
+//     another path.
+//
+// If ctx has ended, the error matches ctx.Err and context.Cause(ctx), even if the connection is in
+// one of the states. Without states the error is ErrInvalid.
 func (pc *PeerConnection) Wait(ctx context.Context, states ...State) (State, error) {
 	if len(states) == 0 {
 		return pc.State(), invalidf("wait: no state is given")
@@ -34,7 +37,8 @@ func (pc *PeerConnection) Wait(ctx context.Context, states ...State) (State, err
 	return now, err
 }
 
-// unreachable returns why the connection, which is in none of the states, will be in none of them; nil if it may be.
+// unreachable returns the reason that the connection, which is in none of the states, cannot reach
+// any of them; nil if it may reach one.
 func (pc *PeerConnection) unreachable(states []State) error {
 	negotiating := pc.signalingState != SignalingStateStable || pc.negotiation.machine.NegotiationNeeded()
 	switch {
@@ -48,7 +52,7 @@ func (pc *PeerConnection) unreachable(states []State) error {
 	return nil
 }
 
-// endedError returns why a closing connection is of no use any more.
+// endedError returns the reason that the connection is closing or closed.
 func (pc *PeerConnection) endedError() error {
 	switch {
 	case !pc.ended:
@@ -59,14 +63,15 @@ func (pc *PeerConnection) endedError() error {
 	return pc.ending.cause
 }
 
-// GatherComplete waits until all candidates of the local description are known, and returns the description with them.
-// Programs without trickle ICE send that to the other side, instead of what OnLocalDescription and OnLocalCandidate are
-// called with. It waits for the description, too, if none is set yet: CreateDataChannel makes an offer and
-// SetRemoteDescription an answer, unless DisableAutoNegotiation is set.
+// GatherComplete waits until all candidates of the local description are gathered, and returns the
+// description with them. A program without trickle ICE delivers that to the other side, instead of
+// setting OnSignal. If no local description is set yet, GatherComplete also waits for that:
+// CreateDataChannel makes an offer and SetRemoteDescription an answer, unless
+// DisableAutoNegotiation is set. A STUN server that does not answer delays the end of gathering by
+// seconds.
 //
-// The error is ErrFailure. It matches io.EOF or net.ErrClosed when the connection was closed, by the peer or by this
-// side, and ctx.Err and context.Cause(ctx) when ctx has ended. A STUN server that does not answer delays the end of
-// gathering by seconds.
+// The error is ErrFailure. It matches io.EOF if the peer has closed the connection, net.ErrClosed
+// if this side has, and ctx.Err and context.Cause(ctx) if ctx has ended.
 func (pc *PeerConnection) GatherComplete(ctx context.Context) (d SessionDescription, err error) {
 	if pc.isZero() {
 		return d, errZero
@@ -85,8 +90,8 @@ func (pc *PeerConnection) GatherComplete(ctx context.Context) (d SessionDescript
 	return d, err
 }
 
-// await calls look, with the mutex held, at first and after each change of a state, until it reports the end of the wait or
-// returns an error.
+// await calls look, with the mutex held, at first and after each change of a state, until it
+// reports done or returns an error.
 func (pc *PeerConnection) await(ctx context.Context, look func() (done bool, err error)) error {
 	for {
 		if isDone(ctx.Done()) {
@@ -113,7 +118,7 @@ func (pc *PeerConnection) await(ctx context.Context, look func() (done bool, err
 	}
 }
 
-// notify wakes all who wait for a state. It is called with the mutex held.
+// notify wakes all goroutines that wait for a state. It is called with the mutex held.
 func (pc *PeerConnection) notify() {
 	if pc.changed != nil {
 		close(pc.changed)

@@ -8,42 +8,46 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// SCTPSettings tunes the SCTP associations of connections. In every field 0, and a negative value unless its comment says
-// otherwise, means the default, which is right for nearly everybody.
+// SCTPSettings are settings of the SCTP associations of connections. In every field 0 is the
+// default, and so is a negative value unless the field says otherwise. Few programs need others
+// than the defaults.
 type SCTPSettings struct {
-	// ReceiveBufferSize and SendBufferSize bound, in bytes, what is received and not yet read, and what is sent and not
-	// yet acknowledged. They limit the throughput to that much in a round trip.
+	// ReceiveBufferSize is the limit in bytes of received and unread data, SendBufferSize that of
+	// data that is sent and not acknowledged. In a round trip an association cannot carry more.
 	ReceiveBufferSize, SendBufferSize int
-	// InitialCongestionWindow is in packets. Default: 10 (RFC 6928).
+	// InitialCongestionWindow is in packets. The default is 10 (RFC 6928).
 	InitialCongestionWindow int
-	// CongestionControl chooses the algorithm.
+	// CongestionControl is the algorithm of the congestion control.
 	CongestionControl sctp.CongestionControl
-	// DelayedSACKTime is how long an acknowledgement may wait for a second packet; negative: not at all.
+	// DelayedSACKTime is how long an acknowledgement may wait for a second packet; negative: it
+	// does not wait.
 	DelayedSACKTime time.Duration
-	// InitialRetransmitTimeout, MinRetransmitTimeout and MaxRetransmitTimeout are RTO.Initial, RTO.Min and RTO.Max
-	// (RFC 9260 section 16).
+	// InitialRetransmitTimeout, MinRetransmitTimeout and MaxRetransmitTimeout are RTO.Initial,
+	// RTO.Min and RTO.Max (RFC 9260, section 16).
 	InitialRetransmitTimeout, MinRetransmitTimeout, MaxRetransmitTimeout time.Duration
-	// MaxRetransmitAttempts is Association.Max.Retrans (RFC 9260 section 8.1).
+	// MaxRetransmitAttempts is Association.Max.Retrans (RFC 9260, section 8.1).
 	MaxRetransmitAttempts int
-	// HeartbeatInterval is the time without traffic after which the peer is probed.
+	// HeartbeatInterval is the time without traffic after which a HEARTBEAT is sent to the peer.
 	HeartbeatInterval time.Duration
 }
 
 const (
-	// minReceiveBufferSize: RFC 9260, section 3.3.2, wants an a_rwnd of 1500 bytes at least.
+	// minReceiveBufferSize is the smallest receive window. RFC 9260, section 3.3.2: an a_rwnd is
+	// 1500 bytes or more.
 	minReceiveBufferSize = 1500
-	// maxSettingTime and maxRetransmitAttempts bound the settings that RFC 9260 does not.
+	// maxSettingTime and maxRetransmitAttempts bound settings that RFC 9260 does not bound.
 	maxSettingTime        = 365 * 24 * time.Hour
 	maxRetransmitAttempts = 1 << 20
 )
 
 var sctpSettings atomic.Pointer[SCTPSettings]
 
-// SetSCTPSettings sets the settings of the associations that are made from now on, by all connections of the process.
+// SetSCTPSettings sets the settings of the associations that connections without Configuration.SCTP
+// begin from now on, in the whole process.
 func SetSCTPSettings(s SCTPSettings) { sctpSettings.Store(&s) }
 
-// apply puts the settings into a configuration. Settings that are out of range, or contradict each other, become the nearest
-// that are valid.
+// apply writes the settings to a configuration. Settings that are out of range, or contradict each
+// other, are replaced by the nearest valid ones.
 func (s *SCTPSettings) apply(c *sctp.Config) {
 	if s == nil {
 		return

@@ -5,25 +5,27 @@ import (
 	"encoding/json"
 )
 
-// Signal is one message of signalling, as the two sides of a connection exchange them: a description or a candidate. It
-// encodes in JSON as RTCSessionDescription and RTCIceCandidate do in browsers:
+// Signal is one message of signalling, a description or a candidate. It encodes in JSON as
+// RTCSessionDescription and RTCIceCandidate in browsers:
 //
 //	{"type":"offer","sdp":"v=0\r\n…"}
 //	{"candidate":"candidate:1 1 udp …","sdpMid":"0"}
 //
-// A page sends JSON.stringify(pc.localDescription) and JSON.stringify(event.candidate). Decoding also accepts the form
-// of the examples of the W3C API, {"description":{…}} and {"candidate":{…}}, and ignores unknown members. Browsers report
-// the end of the candidates as a candidate of null: {"candidate":null} is decoded as an empty Candidate, which means the
-// same, and null as the zero Signal.
+// A page sends JSON.stringify(pc.localDescription) and JSON.stringify(event.candidate). Decoding
+// also accepts the form of the examples of the W3C API, {"description":{…}} and {"candidate":{…}},
+// and ignores unknown members. Browsers report the end of the candidates as a candidate of null:
+// {"candidate":null} is decoded as an empty Candidate, which means the same, and null as the zero
+// Signal.
 type Signal struct {
-	// Description and Candidate: one of the two is not nil. Both are nil in the zero Signal, which says nothing.
+	// One of the two is not nil. Both are nil in the zero Signal, which has no effect.
 	Description *SessionDescription
 	Candidate   *Candidate
 }
 
 var errTwoSignals = &classError{class: ErrInvalid, text: "signal: both a description and a candidate"}
 
-// MarshalJSON encodes the signal; the zero Signal is null. It is ErrInvalid with both a description and a candidate.
+// MarshalJSON encodes the signal; the zero Signal is null. The error is ErrInvalid if the signal
+// has both a description and a candidate.
 func (s Signal) MarshalJSON() ([]byte, error) {
 	switch {
 	case s.Description != nil && s.Candidate != nil:
@@ -45,7 +47,8 @@ type signalJSON struct {
 	Description *SessionDescription `json:"description"`
 }
 
-// UnmarshalJSON is the reverse of MarshalJSON. It is ErrInvalid for what is neither a description nor a candidate.
+// UnmarshalJSON decodes a signal. The error is ErrInvalid if the text is neither a description nor
+// a candidate.
 func (s *Signal) UnmarshalJSON(text []byte) error {
 	if bytes.Equal(text, []byte("null")) {
 		*s = Signal{}
@@ -80,9 +83,10 @@ func (s *Signal) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// OnSignal sets the function that is called with each local description and candidate, in the order in which they are to
-// be delivered to the other side, which calls ReceiveSignal with them. It is OnLocalDescription and OnLocalCandidate in
-// one, and replaces the functions that these have set; what it misses before it is set, see there.
+// OnSignal sets the function that is called with each local description and candidate. The
+// application delivers these, in the same order, to the other side, which calls ReceiveSignal with
+// them. OnSignal is OnLocalDescription and OnLocalCandidate in one: it replaces the functions that
+// these have set, and treats events from before it in the same way.
 func (pc *PeerConnection) OnSignal(f func(Signal)) {
 	if f == nil {
 		pc.OnLocalDescription(nil)
@@ -93,14 +97,14 @@ func (pc *PeerConnection) OnSignal(f func(Signal)) {
 	defer pc.mu.Unlock()
 	pc.onDescription = func(d SessionDescription) { f(Signal{Description: &d}) }
 	pc.onCandidate = func(c Candidate) { f(Signal{Candidate: &c}) }
-	// First the description, without which the candidates are of no use.
+	// The description is first: without it the other side cannot use candidates.
 	missed := pc.takeMissed(eventDescription)
 	pc.queue.pushFront(append(missed, pc.takeMissed(eventCandidate)...))
 }
 
-// ReceiveSignal applies a signal of the other side: it calls SetRemoteDescription, which answers an offer unless
-// DisableAutoNegotiation is set, or AddRemoteCandidate, and returns their errors. The zero Signal has no effect. A signal
-// with both a description and a candidate is ErrInvalid.
+// ReceiveSignal applies a signal of the other side. It calls SetRemoteDescription, which answers an
+// offer unless DisableAutoNegotiation is set, or AddRemoteCandidate, and returns the error of that.
+// A signal with both a description and a candidate is ErrInvalid.
 func (pc *PeerConnection) ReceiveSignal(s Signal) error {
 	switch {
 	case s.Description != nil && s.Candidate != nil:

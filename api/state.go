@@ -11,8 +11,9 @@ import (
 // State is the state of a PeerConnection: of ICE, DTLS and SCTP together.
 type State int
 
-// The states of a PeerConnection. StateDisconnected may return to StateConnected; StateFailed stays until the
-// connection is closed; StateClosed is final.
+// The states of a PeerConnection. From StateDisconnected the connection may return to
+// StateConnected; from StateFailed it does only by RestartICE, if it failed because no path was
+// left. StateClosed is final.
 const (
 	StateNew State = iota
 	StateConnecting
@@ -22,6 +23,7 @@ const (
 	StateClosed
 )
 
+// String returns the word of the W3C API.
 func (s State) String() string {
 	return word(int(s), "new", "connecting", "connected", "disconnected", "failed", "closed")
 }
@@ -40,11 +42,12 @@ const (
 	ICEStateClosed
 )
 
+// String returns the word of the W3C API.
 func (s ICEState) String() string {
 	return word(int(s), "new", "checking", "connected", "completed", "failed", "disconnected", "closed")
 }
 
-// GatheringState tells how far the gathering of local candidates is.
+// GatheringState is the state of the gathering of local candidates.
 type GatheringState int
 
 // The states of candidate gathering.
@@ -54,11 +57,12 @@ const (
 	GatheringStateComplete
 )
 
+// String returns the word of the W3C API.
 func (s GatheringState) String() string {
 	return word(int(s), "new", "gathering", "complete")
 }
 
-// SignalingState is the state of the offer/answer exchange (RFC 8829 section 3.2).
+// SignalingState is the state of the offer/answer exchange (RFC 8829, section 3.2).
 type SignalingState int
 
 // The states of the offer/answer exchange.
@@ -70,16 +74,17 @@ const (
 	SignalingStateHaveRemotePranswer
 )
 
+// String returns the word of the W3C API.
 func (s SignalingState) String() string {
 	return word(int(s), "stable", "have-local-offer", "have-remote-offer", "have-local-pranswer",
 		"have-remote-pranswer")
 }
 
-// DescriptionType tells what a session description is.
+// DescriptionType is the type of a session description.
 type DescriptionType int
 
-// The types of descriptions. DescriptionAuto, the zero value, lets the connection choose what fits its signalling
-// state.
+// The types of descriptions. DescriptionAuto, the zero value, is the type that fits the signalling
+// state of the connection.
 const (
 	DescriptionAuto DescriptionType = iota
 	DescriptionOffer
@@ -91,10 +96,11 @@ const (
 // descriptionWords are the words of RTCSdpType; the automatic type has none.
 var descriptionWords = [...]string{"", "offer", "answer", "pranswer", "rollback"}
 
-// String gives the word of the W3C API; DescriptionAuto is the empty string.
+// String returns the word of the W3C API; that of DescriptionAuto is empty.
 func (t DescriptionType) String() string { return word(int(t), descriptionWords[:]...) }
 
-// ParseDescriptionType returns the type that String returns s for. For an unknown word it is ErrInvalid.
+// ParseDescriptionType returns the type with the word s, which is empty for DescriptionAuto. An
+// unknown word is ErrInvalid.
 func ParseDescriptionType(s string) (DescriptionType, error) {
 	i := slices.Index(descriptionWords[:], s)
 	if i < 0 {
@@ -103,7 +109,8 @@ func ParseDescriptionType(s string) (DescriptionType, error) {
 	return DescriptionType(i), nil
 }
 
-// MarshalText makes a SessionDescription encode in JSON as browsers do it.
+// MarshalText returns the word of the W3C API, so that a SessionDescription encodes in JSON as in
+// browsers.
 func (t DescriptionType) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // UnmarshalText is the reverse of MarshalText. An unknown word is ErrInvalid.
@@ -115,7 +122,7 @@ func (t *DescriptionType) UnmarshalText(text []byte) error {
 	return err
 }
 
-// CertificateType selects the key of the DTLS certificate that a connection makes for itself.
+// CertificateType is the type of the key of the DTLS certificate that a connection generates.
 type CertificateType int
 
 // The certificate types; the default is ECDSA (P-256).
@@ -125,9 +132,10 @@ const (
 	CertificateTypeRSA
 )
 
+// String returns the type in lower case.
 func (t CertificateType) String() string { return word(int(t), "default", "ecdsa", "rsa") }
 
-// TransportPolicy limits the candidates that a connection gathers.
+// TransportPolicy restricts the candidates that a connection gathers.
 type TransportPolicy int
 
 // The transport policies.
@@ -136,6 +144,7 @@ const (
 	TransportPolicyRelay
 )
 
+// String returns the word of the W3C API.
 func (p TransportPolicy) String() string { return word(int(p), "all", "relay") }
 
 // Direction is the direction of a media track.
@@ -150,6 +159,7 @@ const (
 	DirectionInactive
 )
 
+// String returns the word of the W3C API; that of DirectionUnknown is "unknown".
 func (d Direction) String() string {
 	return word(int(d), "unknown", "sendonly", "recvonly", "sendrecv", "inactive")
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// counters count what no layer below does.
+// counters are the counters that no layer below has.
 type counters struct {
 	datagramsSent, datagramsReceived uint64
 	bytesSent, bytesReceived         uint64
@@ -17,11 +17,13 @@ type counters struct {
 	records                          uint64 // DTLS datagrams sent and received, without most of the handshake's
 	expired                          uint64
 	acknowledged                     uint64 // bytes, of channels that are gone
-	undelivered                      int    // bytes that were given up: buffered when the peer closed their channel, or when the connection ended
-	messages                         MessageStats
+	// undelivered is the number of bytes that were given up: buffered when the peer closed their
+	// channel, or not acknowledged when the association ended.
+	undelivered int
+	messages    MessageStats
 }
 
-// MessageStats counts the messages of data channels, and their bytes.
+// MessageStats are counters of messages, and of their bytes of user data.
 type MessageStats struct {
 	MessagesSent, MessagesReceived uint64
 	BytesSent, BytesReceived       uint64
@@ -37,52 +39,56 @@ func (s *MessageStats) received(size int) {
 	s.BytesReceived += uint64(size)
 }
 
-// Stats is a snapshot of a connection's counters. Those that count only grow, also through an ICE restart. After the
-// connection has ended, all keep their last values, except the states, BufferedAmount and Channels.
+// Stats is a snapshot of a connection's counters and measurements. Counters only grow, also during
+// an ICE restart. After the connection has ended, all have their last values, except the states,
+// BufferedAmount and Channels.
 type Stats struct {
 	State    State
 	ICEState ICEState
 
-	// UDP datagrams of the ICE agent and of the data channels, without those of the DTLS handshake; bytes without
-	// IP and UDP headers.
+	// DatagramsSent, DatagramsReceived, BytesSent and BytesReceived count the UDP datagrams of ICE,
+	// DTLS and the data channels. The bytes do not include IP and UDP headers.
 	DatagramsSent, DatagramsReceived uint64
 	BytesSent, BytesReceived         uint64
-	// StrangersDropped counts DTLS datagrams from addresses that ICE has not proven to be the peer's.
+	// StrangersDropped counts DTLS datagrams from addresses that ICE has not verified to be the
+	// peer's.
 	StrangersDropped uint64
 	// UnknownDropped counts datagrams that are neither STUN nor DTLS.
 	UnknownDropped uint64
-	// SendErrors counts batches of which the operating system refused something.
+	// SendErrors counts batches of datagrams that the operating system has refused, at least in
+	// part.
 	SendErrors uint64
 
-	// Messages are those of all data channels, closed ones too.
+	// Messages counts the messages of all data channels, closed ones included.
 	Messages MessageStats
-	// BytesAcknowledged counts, of Messages.BytesSent, the bytes that the peer has acknowledged; see
-	// DataChannel.BytesAcknowledged.
+	// BytesAcknowledged counts, of Messages.BytesSent, the bytes that the peer has acknowledged;
+	// see DataChannel.BytesAcknowledged.
 	BytesAcknowledged uint64
-	// MessagesExpired counts messages whose MaxPacketLifeTime ended while they were buffered here; those that SCTP gave up
-	// are in SCTP.MessagesAbandoned.
+	// MessagesExpired counts messages whose MaxPacketLifeTime ended before SCTP had room for them;
+	// SCTP.MessagesAbandoned counts those that SCTP gave up.
 	MessagesExpired uint64
-	// BufferedAmount is what the channels hold and the association has not taken, in bytes.
+	// BufferedAmount is the sum of the buffered amounts of the channels, in bytes.
 	BufferedAmount int
-	// Undelivered is how much of what was sent the peer's association has not acknowledged, in bytes, BufferedAmount
-	// included. Messages of unreliable channels that were given up in time do not count. After the connection has ended it is
-	// what was lost: 0 means that everything has arrived, though not that the peer's program has read it.
+	// Undelivered is the number of bytes sent that the peer has not acknowledged, BufferedAmount
+	// included. Messages that an unreliable channel has given up do not count. After the connection
+	// has ended it is the number of bytes that were lost: if it is 0, everything has arrived,
+	// though the peer's program may not have read it.
 	Undelivered int
 	// Channels is the number of data channels.
 	Channels int
 
-	// RTT is the smoothed round-trip time that SCTP measures; 0 before there is one.
+	// RTT is the smoothed round-trip time that SCTP measures; 0 before the first measurement.
 	RTT time.Duration
 
-	// Local and Remote are the candidates selected last; zero before there is a pair.
+	// Local and Remote are the candidates selected last; zero before the first selection.
 	Local, Remote ice.Candidate
 	ICE           ice.Stats
 	SCTP          sctp.Stats
-	// CipherSuite is the name of the DTLS cipher suite; empty before the handshake is done.
+	// CipherSuite is the name of the DTLS cipher suite; empty before the end of the handshake.
 	CipherSuite string
 }
 
-// Stats gives a snapshot of the connection's counters.
+// Stats returns a snapshot of the connection's counters and measurements.
 func (pc *PeerConnection) Stats() Stats {
 	if pc.isZero() {
 		return Stats{State: StateClosed, ICEState: ICEStateClosed}
@@ -125,7 +131,7 @@ func (pc *PeerConnection) Stats() Stats {
 	return s
 }
 
-// Stats gives a snapshot of the channel's counters.
+// Stats returns a snapshot of the channel's counters. See also BytesAcknowledged.
 func (dc *DataChannel) Stats() MessageStats {
 	if dc.isZero() {
 		return MessageStats{}

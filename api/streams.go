@@ -36,13 +36,13 @@ type channelTable struct {
 	byStream    map[uint16]*DataChannel
 	streams     map[uint16]*streamState
 	waiting     []*DataChannel // created before the association was up, in order
-	blocked     []*DataChannel // with messages that the association had no room for; they take turns
+	blocked     []*DataChannel // with messages that the association has no room for; they take turns
 	unannounced []*DataChannel // opened by the peer while there was no OnDataChannel
 	nameBytes   int            // of labels and protocols, see maxNameBytes
 
 	earlyBytes int
 	earlyAt    time.Time // the end of the time of the first early messages; zero: there are none
-	expireAt   time.Time // the end of the first buffered message's lifetime, or later; zero: there is none
+	expireAt   time.Time // the end of the first buffered message's lifetime, or later; zero: none
 
 	unread unreadState
 }
@@ -50,9 +50,9 @@ type channelTable struct {
 // streamState is the state of a stream after the end of a channel on it, or before the next one. A
 // stream that is in use, or was never used, usually has none.
 //
-// Each side resets its own direction of a stream (RFC 6525). The sides do so at different times, and
-// under loss each side learns late that the other one has: a reset that is answered or received may
-// belong to an earlier channel.
+// Each side resets its own direction of a stream (RFC 6525). The sides do so at different times,
+// and under loss each side learns late that the other one has: a reset that is answered or received
+// may belong to an earlier channel.
 type streamState struct {
 	resetting bool      // our reset is not answered: nothing can be sent on the stream
 	again     bool      // the stream was refused while it was being reset: it is reset once more
@@ -106,7 +106,8 @@ func (t *channelTable) settle(stream uint16, l *streamState) {
 }
 
 // assign gives a channel the first free stream. If none is free, it takes the one that has waited
-// longest for a peer that does not reset its side. It reports false if there is none of these either.
+// longest for a peer that does not reset its side. It reports false if there is none of these
+// either.
 func (t *channelTable) assign(dc *DataChannel, client bool, now time.Time) bool {
 	oldest, since := -1, now.Add(-streamReuseDelay)
 	for id := firstStream(client); id <= t.maxStream; id += 2 {
@@ -151,7 +152,8 @@ func (t *channelTable) unavailable(client bool) error {
 	if waiting == 0 {
 		return failuref("all %d streams of this side are in use", all)
 	}
-	return failuref("all %d streams of this side are in use, %d of them because the peer has not closed its side", all, waiting)
+	return failuref("all %d streams of this side are in use, %d of them because the peer has not closed its side",
+		all, waiting)
 }
 
 // firstStream returns the first of the streams that a side assigns. RFC 8832, section 6: the DTLS
@@ -176,8 +178,8 @@ func (t *channelTable) remove(dc *DataChannel) {
 	t.blocked = slices.DeleteFunc(t.blocked, isIt)
 }
 
-// releaseName returns a channel's share of maxNameBytes, if the channel is removed and does not wait
-// for OnDataChannel.
+// releaseName returns a channel's share of maxNameBytes, if the channel is removed and does not
+// wait for OnDataChannel.
 func (t *channelTable) releaseName(dc *DataChannel) {
 	if dc.removed && !dc.held {
 		t.nameBytes -= dc.nameBytes
@@ -229,7 +231,7 @@ func (t *channelTable) onStreamReset(stream uint16) {
 	case dc != nil:
 	case l != nil && len(l.early.messages) > 0:
 		l.early.reset = true
-	case l == nil: // a channel that this side never had; the peer can use the stream again after our reset
+	case l == nil: // this side never had the channel; after our reset the peer can use the stream again
 		t.resetStream(stream, t.stream(stream))
 	}
 }
@@ -271,7 +273,7 @@ func (t *channelTable) onEarly(m sctp.Message) {
 		t.transport.sctp.Release(t.now, &m)
 		return
 	}
-	if l.early.reset { // those were for a channel that the peer has closed, and that was never created here
+	if l.early.reset { // they were for a channel that the peer has closed and this side never had
 		t.endEarly(m.Stream, l)
 	}
 	if t.earlyBytes += m.Charge(); t.earlyBytes > maxEarlyBytes {

@@ -372,7 +372,7 @@ func TestLongNamesAndSmallMessages(t *testing.T) {
 		long.OnError(func(err error) { failed <- err })
 		err = receive(t, failed, "error")
 		require.ErrorIs(t, err, ErrFailure)
-		require.ErrorContains(t, err, "the OPEN message has 1001 bytes, the peer accepts 1000")
+		require.ErrorContains(t, err, "opening it takes a message of 1001 bytes, the peer accepts 1000")
 		require.True(t, long.IsClosed())
 		p.connect(strings.Repeat("x", 988), nil)
 

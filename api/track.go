@@ -1,11 +1,11 @@
 package rtc
 
-// trackTable is the tracks of a connection. There are none yet.
+// trackTable holds the tracks of a connection. There are none yet.
 type trackTable struct {
 	onTrack func(*Track)
 }
 
-// Track is a media track. Tracks cannot be made yet: AddTrack and AddTrackInit say so.
+// Track is a media track. Tracks are not supported yet: AddTrack and AddTrackInit fail.
 type Track struct{ channel }
 
 // TrackInit describes a track to add.
@@ -13,8 +13,8 @@ type TrackInit struct {
 	Direction Direction
 }
 
-// AddTrack adds a media track, described by a media section of SDP. It fails with ErrFailure: RTP and SRTP are not
-// part of the connection yet.
+// AddTrack adds a media track, described by a media section of SDP. It fails with ErrFailure:
+// connections do not support RTP and SRTP yet. An empty description is ErrInvalid.
 func (pc *PeerConnection) AddTrack(media string) (*Track, error) {
 	if media == "" {
 		return nil, invalidf("add track: empty media description")

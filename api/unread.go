@@ -40,7 +40,8 @@ const (
 	maxLateBytes    = 1 << 20
 )
 
-// unreadState accounts for messages that the program has not read, over all channels of a connection.
+// unreadState accounts for messages that the program has not read, over all channels of a
+// connection.
 type unreadState struct {
 	charged   int            // bytes that count in the receive window
 	looked    time.Time      // the last time that growWindow examined the channels
@@ -64,8 +65,8 @@ func (dc *DataChannel) discharge(n int) {
 	dc.table.unread.charged -= n
 }
 
-// growWindow grows the receive window if channels that are not read fill more than their share of it
-// while others are read. If none is read, the window stays, which slows the peer down.
+// growWindow grows the receive window if channels that are not read fill more than their share of
+// it while others are read. If none is read, the window stays, which slows the peer down.
 func (t *channelTable) growWindow() {
 	u := &t.unread
 	u.lookAt = time.Time{}
@@ -108,8 +109,8 @@ func (dc *DataChannel) reconsider() {
 	}
 }
 
-// retain copies the messages of a closed channel out of the receive window. If there is no room, they
-// stay in it.
+// retain copies the messages of a closed channel out of the receive window. If there is no room,
+// they stay in it.
 func (t *channelTable) retain(dc *DataChannel) {
 	u := &t.unread
 	if !t.makeRoom(dc, channelOverhead+dc.inbox.bytes+messageOverhead*dc.inbox.len()) {
@@ -125,8 +126,8 @@ func (t *channelTable) retain(dc *DataChannel) {
 	dc.account()
 }
 
-// makeRoom reports whether a channel may retain size bytes; a single channel always may. To make room
-// it drops the messages of the channels that were closed first and are not being read.
+// makeRoom reports whether a channel may retain size bytes; a single channel always may. To make
+// room it drops the messages of the channels that were closed first and are not being read.
 func (t *channelTable) makeRoom(dc *DataChannel, size int) bool {
 	u := &t.unread
 	for i := 0; u.retained > dc.retained && u.retained-dc.retained+size > maxRetained; {
@@ -175,8 +176,8 @@ func (dc *DataChannel) dropUnread() {
 	dc.endOfReading = errDropped
 }
 
-// late decides about a message that arrives after the channel was closed here. It reports whether the
-// message is retained; otherwise it is dropped.
+// late decides about a message that arrives after the channel was closed here. It reports whether
+// the message is retained; otherwise it is dropped.
 func (dc *DataChannel) late(r *received) bool {
 	size := channelOverhead + dc.inbox.bytes + len(r.Data) + messageOverhead*(dc.inbox.len()+1)
 	if dc.inbox.len() >= maxLateMessages || dc.inbox.bytes >= maxLateBytes || !dc.table.makeRoom(dc, size) {

@@ -2,14 +2,15 @@ package rtc
 
 import "sync/atomic"
 
-// waiters are the goroutines that wait for something that the owner's mutex guards. wake lets one of them look; one that
-// has looked wakes the next. Closing a channel for all of them would allocate one for every wait.
+// waiters are the goroutines that wait for a condition, which the owner's mutex guards. wake wakes
+// one of them; that one checks the condition, and wakes the next. To wake all of them by closing a
+// channel would take a new channel for every wait.
 type waiters struct {
 	n      atomic.Int32
-	tokens chan struct{} // holds one; made for the first who waits
+	tokens chan struct{} // holds one token; nil before the first wait
 }
 
-// join is called with the mutex held, wait after it without.
+// join announces a wait. It is called with the mutex held, wait after it without.
 func (w *waiters) join() {
 	if w.tokens == nil {
 		w.tokens = make(chan struct{}, 1)
@@ -17,7 +18,8 @@ func (w *waiters) join() {
 	w.n.Add(1)
 }
 
-// wait waits until there is reason to look again, or one of the other channels is closed; they may be nil.
+// wait returns when the condition must be checked again, or one of the channels is closed; they may
+// be nil.
 func (w *waiters) wait(done, closed <-chan struct{}) {
 	defer w.n.Add(-1)
 	select {
@@ -27,13 +29,13 @@ func (w *waiters) wait(done, closed <-chan struct{}) {
 	}
 }
 
-// wake is called with the mutex held.
+// wake wakes one goroutine. It is called with the mutex held.
 func (w *waiters) wake() {
 	if w.n.Load() == 0 {
 		return
 	}
 	select {
 	case w.tokens <- struct{}{}:
-	default: // somebody is about to look
+	default: // a goroutine is about to check
 	}
 }

@@ -85,13 +85,15 @@ const (
 	webSocketTrimDelay = 5 * time.Second
 )
 
-func (t *webSocketTuning) setDefaults() {
+func (t webSocketTuning) withDefaults() webSocketTuning {
 	t.closeTimeout = cmp.Or(t.closeTimeout, webSocketCloseTimeout)
 	t.trimDelay = cmp.Or(t.trimDelay, webSocketTrimDelay)
 	t.readGrace = cmp.Or(t.readGrace, webSocketReadGrace)
+	return t
 }
 
-// newWebSocket returns a connecting WebSocket, of a client or of a server. logger is the configured one.
+// newWebSocket returns a connecting WebSocket, of a client or of a server. logger is the configured
+// one.
 func newWebSocket(logger *slog.Logger, maximum int, tune webSocketTuning) *WebSocket {
 	ws := &WebSocket{
 		log:     newLogger(logger, "ws", lastWebSocketID.Add(1)),

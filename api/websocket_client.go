@@ -24,7 +24,7 @@ func openWebSocket(url string, configuration *WebSocketConfiguration, tune webSo
 	if configuration == nil {
 		configuration = &WebSocketConfiguration{}
 	}
-	tune.setDefaults()
+	tune = tune.withDefaults()
 	t, err := configuration.target(url, tune)
 	if err != nil {
 		return nil, err

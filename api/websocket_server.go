@@ -58,8 +58,8 @@ type webSocketServerTuning struct {
 	listen        func(network, address string) (net.Listener, error)
 }
 
-func (t *webSocketServerTuning) setDefaults() {
-	t.webSocketTuning.setDefaults()
+func (t webSocketServerTuning) withDefaults() webSocketServerTuning {
+	t.webSocketTuning = t.webSocketTuning.withDefaults()
 	t.grace = cmp.Or(t.grace, unfinishedGrace)
 	if t.maxUnfinished == 0 {
 		t.maxUnfinished = maxUnfinishedHandshakes
@@ -67,6 +67,7 @@ func (t *webSocketServerTuning) setDefaults() {
 	if t.listen == nil {
 		t.listen = net.Listen
 	}
+	return t
 }
 
 // NewWebSocketServer returns a server that is listening. PAGES OF EVERY ORIGIN MAY CONNECT unless
@@ -80,60 +81,73 @@ func NewWebSocketServer(configuration WebSocketServerConfiguration, onClient fun
 	return newWebSocketServer(configuration, onClient, webSocketServerTuning{})
 }
 
-func newWebSocketServer(c WebSocketServerConfiguration, onClient func(*WebSocket), tune webSocketServerTuning) (*WebSocketServer, error) {
+func newWebSocketServer(
+	c WebSocketServerConfiguration, onClient func(*WebSocket), tune webSocketServerTuning,
+) (*WebSocketServer, error) {
 	if onClient == nil {
 		return nil, invalidf("WebSocket server: no callback for clients")
 	}
-	tune.setDefaults()
+	tune = tune.withDefaults()
 	s := &WebSocketServer{
 		log:      newLogger(c.Logger, "wsserver", lastWebSocketServerID.Add(1)),
 		tuning:   tune,
 		onClient: onClient,
 		logger:   c.Logger,
 		timeout:  cmp.Or(c.ConnectionTimeout, DefaultConnectionTimeout),
+		options:  c.acceptOptions(tune),
 		unclosed: make(map[*WebSocket]struct{}),
 		room:     make(chan struct{}, 1),
 		done:     make(chan struct{}),
-		options: websocket.AcceptOptions{
-			Protocols:               slices.Clone(c.Protocols),
-			OriginPatterns:          slices.Clone(c.OriginPatterns),
-			InsecureSkipOriginCheck: len(c.OriginPatterns) == 0,
-			CheckRequest:            c.CheckRequest,
-			ConnectionTimeout:       -1, // applied by the context, which counts from the TCP connection on
-			Compression:             c.Compression,
-			MaxMessageSize:          messageSizeOr(c.MaxMessageSize),
-			PingInterval:            c.PingInterval,
-			MaxOutstandingPings:     c.MaxOutstandingPings,
-			CloseTimeout:            tune.closeTimeout,
-		},
 	}
 	s.callbacks.init(&s.mu, func() {})
 	if err := s.options.Validate(); err != nil {
 		return nil, wrapError(ErrInvalid, err, "WebSocket server")
 	}
-	bind, err := parseBindAddress(c.BindAddress)
-	if err != nil {
-		return nil, wrapError(ErrInvalid, err, "WebSocket server")
-	}
-	if s.tls, err = serverTLS(c); err != nil {
+	if err := s.listen(c); err != nil {
 		return nil, err
-	}
-
-	host := ""
-	if bind.IsValid() {
-		host = bind.String()
-	}
-	s.listener, err = tune.listen("tcp", net.JoinHostPort(host, strconv.Itoa(int(c.Port))))
-	if err != nil {
-		return nil, wrapError(ErrFailure, err, "WebSocket server")
-	}
-	if a, ok := s.listener.Addr().(*net.TCPAddr); ok {
-		s.port = uint16(a.Port)
 	}
 	s.log.Info("WebSocket server", "address", s.listener.Addr().String(), "TLS", s.tls != nil)
 	s.accepting.Add(1)
 	go s.accept()
 	return s, nil
+}
+
+func (c WebSocketServerConfiguration) acceptOptions(tune webSocketServerTuning) websocket.AcceptOptions {
+	return websocket.AcceptOptions{
+		Protocols:               slices.Clone(c.Protocols),
+		OriginPatterns:          slices.Clone(c.OriginPatterns),
+		InsecureSkipOriginCheck: len(c.OriginPatterns) == 0,
+		CheckRequest:            c.CheckRequest,
+		ConnectionTimeout:       -1, // applied by the context, which counts from the TCP connection on
+		Compression:             c.Compression,
+		MaxMessageSize:          messageSizeOr(c.MaxMessageSize),
+		PingInterval:            c.PingInterval,
+		MaxOutstandingPings:     c.MaxOutstandingPings,
+		CloseTimeout:            tune.closeTimeout,
+	}
+}
+
+// listen sets the TLS configuration and opens the listener.
+func (s *WebSocketServer) listen(c WebSocketServerConfiguration) error {
+	bind, err := parseBindAddress(c.BindAddress)
+	if err != nil {
+		return wrapError(ErrInvalid, err, "WebSocket server")
+	}
+	if s.tls, err = serverTLS(c); err != nil {
+		return err
+	}
+	host := ""
+	if bind.IsValid() {
+		host = bind.String()
+	}
+	s.listener, err = s.tuning.listen("tcp", net.JoinHostPort(host, strconv.Itoa(int(c.Port))))
+	if err != nil {
+		return wrapError(ErrFailure, err, "WebSocket server")
+	}
+	if a, ok := s.listener.Addr().(*net.TCPAddr); ok {
+		s.port = uint16(a.Port)
+	}
+	return nil
 }
 
 // serverTLS returns the TLS configuration, nil without TLS.

@@ -19,13 +19,15 @@ const (
 )
 
 const (
-	// maxBulkMessage is the largest message that a page can ask for: what browsers take.
+	// maxBulkMessage is the size of the largest message that a page can request, in bytes: browsers
+	// accept no larger ones.
 	maxBulkMessage = 256 << 10
 	// maxChatText is the longest text in the chat, in bytes.
 	maxChatText = 1000
-	// maxUnread is how much may wait for a page that does not read, in bytes, before it misses something.
+	// maxUnread is the buffered amount, in bytes, above which a page that does not read misses
+	// messages.
 	maxUnread = 64 << 10
-	// reportInterval is how often the page is told how this side sees the connection.
+	// reportInterval is the time between two reports to the page about this side of the connection.
 	reportInterval = 200 * time.Millisecond
 )
 
@@ -45,8 +47,8 @@ func (v *visitor) accept(ctx context.Context, dc *rtc.DataChannel) {
 	}
 }
 
-// serveBulk counts what comes, and sends messages of the size that the page last asked
-// for, in a text message; 0: none.
+// serveBulk counts the bytes received, and sends messages of the size that the page has last
+// requested in a text message; 0: none.
 func (v *visitor) serveBulk(ctx context.Context, dc *rtc.DataChannel) {
 	stop := func() {} // the callbacks of a connection run one at a time: nothing guards this
 	dc.OnMessage(func(m rtc.Message) {
@@ -76,8 +78,8 @@ func (v *visitor) serveBulk(ctx context.Context, dc *rtc.DataChannel) {
 	dc.OnClosed(func() { stop() })
 }
 
-// send sends messages until ctx is done or the channel is closed. WriteMessage waits while the page has not taken enough of
-// those before: this is all the flow control that a program needs.
+// send sends messages until ctx is done or the channel is closed. WriteMessage waits while the page
+// has not taken enough of those before: this is all the flow control that a program needs.
 func send(ctx context.Context, dc *rtc.DataChannel, size int) {
 	message := rtc.Message{Data: make([]byte, size)}
 	for {
@@ -87,7 +89,7 @@ func send(ctx context.Context, dc *rtc.DataChannel, size int) {
 	}
 }
 
-// report is what the page shows of this side of the connection.
+// report is the state of this side of the connection, for the page to show.
 type report struct {
 	At       float64 `json:"at"`       // seconds since the channel was opened
 	Received uint64  `json:"received"` // bytes on the bulk channel

@@ -1,18 +1,21 @@
-// Browser serves a web page that connects with this program, first by a WebSocket and then, with descriptions and candidates
-// exchanged over that, by data channels: it shows what they carry in both directions, how long a round trip takes, what
-// the connection went through to get there, and a chat.
+// Browser serves a web page that connects with this program, first by a WebSocket, and then, after
+// descriptions and candidates are exchanged over that, by data channels. The page shows their
+// throughput in both directions, round-trip times, the steps of the connection, and a chat.
 //
 //	browser [-addr HOST:PORT]
 //
-// The traffic begins when the page's button is pressed. On a path without any loss some of it is sent again all the same,
-// one or two chunks in a hundred: Chromium's socket has a receive buffer of 64 KiB, 57 packets on Linux, and while the
-// browser is busy the system drops what comes on top of them. BBR, the default congestion control, slows down when more
-// than 2 % is lost. CUBIC, which slows down at each loss, has less than 0.1 % sent again on such a path and is as fast.
+// The traffic begins when the page's button is pressed. On a path without any loss some of it is
+// sent again all the same, one or two chunks in a hundred: Chromium's socket has a receive buffer
+// of 64 KiB, 57 packets on Linux, and while the browser is busy the system drops further packets.
+// BBR, the default congestion control, slows down when more than 2 % is lost. CUBIC, which slows
+// down at each loss, has less than 0.1 % sent again on such a path and is as fast.
 //
-// It listens on localhost:8080 unless told otherwise; with -addr :8080 other machines of the network can open the page, too.
+// It listens on localhost:8080 by default; with -addr :8080 other machines of the network can open
+// the page, too.
 //
-// It is meant to be read: server.go accepts the WebSocket, visitor.go is the connection with one page, channels.go
-// what this side does on each data channel, room.go the chat. The page's side is page/connection.js.
+// It is meant to be read: server.go accepts the WebSocket, visitor.go is the connection with one
+// page, channels.go is this side of each data channel, room.go the chat. The page's side is
+// page/connection.js.
 package main
 
 import (
@@ -39,7 +42,8 @@ func main() {
 // headerTimeout is how long a client may take to send the header of a request.
 const headerTimeout = 10 * time.Second
 
-// run is the program but for the process around it: the arguments, the streams, and the exit status.
+// run is the program but for the process around it: the arguments, the streams, and the exit
+// status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status int) {
 	flags := flag.NewFlagSet("browser", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -86,7 +90,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	return 0
 }
 
-// urls gives the addresses of the page, the one for this machine first.
+// urls returns the addresses of the page, the one for this machine first.
 func urls(listening net.Addr) []string {
 	addr, ok := listening.(*net.TCPAddr)
 	if !ok {

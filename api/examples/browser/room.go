@@ -10,17 +10,18 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// programName is who the program is in the chat.
+// programName is the name of the program in the chat.
 const programName = "Go program"
 
-// room is the chat of all pages. Sending in it under its mutex is safe: no callback runs under one of a connection's.
+// room is the chat of all pages. Sending in it under its mutex is safe: no callback runs under one
+// of a connection's.
 type room struct {
 	mu       sync.Mutex
 	visitors map[*visitor]bool
 	last     int // number of the last one that came
 }
 
-// enter lets a visitor in and gives it a name, or tells that there is no place.
+// enter adds a visitor and names it. It reports false if the room is full.
 func (r *room) enter(v *visitor) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -33,7 +34,7 @@ func (r *room) enter(v *visitor) bool {
 	return true
 }
 
-// leave lets a visitor out.
+// leave removes a visitor.
 func (r *room) leave(v *visitor) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -49,14 +50,14 @@ func (r *room) size() int {
 	return len(r.visitors)
 }
 
-// line is what is said in the chat, as the pages get it.
+// line is one message of the chat, as it is sent to the pages.
 type line struct {
 	From string `json:"from,omitempty"` // empty: nobody says it, it happened
 	Text string `json:"text"`
 	You  string `json:"you,omitempty"` // tells a page its own name
 }
 
-// join makes a visitor hear what is said.
+// join adds a visitor to the chat.
 func (r *room) join(v *visitor, dc *rtc.DataChannel) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,7 +70,7 @@ func (r *room) join(v *visitor, dc *rtc.DataChannel) {
 	}
 }
 
-// say brings the words of a visitor to all others, and the answer of the program to the visitor.
+// say sends a visitor's text to all others, and the answer of the program to the visitor.
 func (r *room) say(v *visitor, text string) {
 	answer := v.answer(text)
 	r.mu.Lock()
@@ -78,7 +79,7 @@ func (r *room) say(v *visitor, text string) {
 	v.hears(line{From: programName, Text: answer})
 }
 
-// tell says something to all but one.
+// tell sends a line to all visitors but one.
 func (r *room) tell(l line, except *visitor) {
 	for v := range r.visitors {
 		if v != except && v.chat != nil {
@@ -95,7 +96,7 @@ func (v *visitor) hears(l line) {
 	}
 }
 
-// answer is what the program has to say.
+// answer returns the program's answer to a text.
 func (v *visitor) answer(text string) string {
 	switch strings.ToLower(strings.Trim(text, " \t\n?!.")) {
 	case "who", "who is here":

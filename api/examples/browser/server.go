@@ -20,10 +20,11 @@ var files embed.FS
 const (
 	// maxVisitors is how many pages may be connected at a time.
 	maxVisitors = 64
-	// maxSignal is the largest message on the WebSocket, in bytes; a description with all its candidates has a few
-	// thousand.
+	// maxSignal is the largest message on the WebSocket, in bytes; a description with all its
+	// candidates has a few thousand.
 	maxSignal = 64 << 10
-	// pingInterval and maxOutstandingPings tell when a page is gone that did not say so, a telephone out of reach.
+	// pingInterval and maxOutstandingPings detect a page that is gone without a close, such as a
+	// telephone out of reach.
 	pingInterval        = 10 * time.Second
 	maxOutstandingPings = 2
 )
@@ -40,7 +41,7 @@ func newServer(ctx context.Context) *server {
 }
 
 func (s *server) handler() http.Handler {
-	// Systems differ in what they take .js for, and no browser runs a module that is not this.
+	// Systems differ in the media type of .js, and browsers run a module with this one only.
 	_ = mime.AddExtensionType(".js", "text/javascript; charset=utf-8")
 	page, err := fs.Sub(files, "page")
 	if err != nil {
@@ -65,7 +66,7 @@ func (s *server) visit(w http.ResponseWriter, r *http.Request) {
 	defer s.visits.Done()
 	v := &visitor{room: &s.room}
 	entered := s.room.enter(v)
-	// Accept lets pages connect that came from here, and no others.
+	// Accept accepts only pages that this server has served.
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		MaxMessageSize:      maxSignal,
 		PingInterval:        pingInterval,

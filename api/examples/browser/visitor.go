@@ -30,7 +30,8 @@ var (
 	errClosed = errors.New("the page has closed the connection")
 )
 
-// serve connects with the page and returns when either of them has gone, with the reason, or ctx is done.
+// serve connects with the page and returns when either of them has gone, with the reason, or ctx is
+// done.
 func (v *visitor) serve(ctx context.Context) error {
 	pc, err := rtc.NewPeerConnection(rtc.Configuration{})
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 const (
 	// maxPeers is how many WebSockets there may be at a time, in all rooms.
 	maxPeers = 10_000
-	// maxWaiting is how many messages, and maxWaitingBytes how many bytes, wait for a peer that has not come yet: a
-	// description and its candidates.
+	// maxWaiting is the number of messages, and maxWaitingBytes their size, that wait for a peer
+	// that has not joined yet: enough for a description and its candidates.
 	maxWaiting      = 64
 	maxWaitingBytes = 256 << 10
 	// maxBuffered is how many bytes wait for a peer that does not read.
@@ -25,7 +25,7 @@ type lobby struct {
 	peers map[*rtc.WebSocket]*room // nil: not in a room yet
 }
 
-// room is where two peers meet; it exists as long as somebody is there.
+// room has one or two peers; it exists until one of them leaves.
 type room struct {
 	name    string
 	peers   []*rtc.WebSocket // one or two
@@ -79,13 +79,13 @@ func (l *lobby) join(ws *rtc.WebSocket) {
 	r.waiting, r.bytes = nil, 0
 }
 
-// relay gives a message to the other one in the room.
+// relay forwards a message to the other peer in the room.
 func (l *lobby) relay(from *rtc.WebSocket, m rtc.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.peers[from]
 	if r == nil {
-		return // refused, and still talking
+		return // it was refused
 	}
 	for _, to := range r.peers {
 		if to != from {
@@ -102,13 +102,13 @@ func (l *lobby) relay(from *rtc.WebSocket, m rtc.Message) {
 	r.bytes += len(m.Data)
 }
 
-// forward never blocks; a peer that does not read is let go of.
+// forward sends a message. It never blocks; a peer that does not read is disconnected.
 func forward(to *rtc.WebSocket, m rtc.Message) {
 	if to.BufferedAmount() > maxBuffered {
 		_ = to.CloseWithStatus(websocket.StatusPolicyViolation, "does not read")
 		return
 	}
-	// An error says that it is closing: leave will come.
+	// An error means that the peer is closing, so that leave is about to be called.
 	if m.IsText {
 		_ = to.SendText(string(m.Data))
 	} else {
@@ -116,8 +116,8 @@ func forward(to *rtc.WebSocket, m rtc.Message) {
 	}
 }
 
-// leave takes a peer out of its room. The other one hears of it by the end of its own connection: there is nobody left to
-// talk to, and who comes next expects the beginning of a conversation.
+// leave removes a peer, and closes its room. The other peer is disconnected, because the next peer
+// in a room of this name expects the beginning of the signalling.
 func (l *lobby) leave(ws *rtc.WebSocket) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,7 +136,7 @@ func (l *lobby) leave(ws *rtc.WebSocket) {
 	}
 }
 
-// close lets everybody go.
+// close disconnects all peers.
 func (l *lobby) close() {
 	l.mu.Lock()
 	var all []*rtc.WebSocket

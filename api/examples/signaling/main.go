@@ -1,14 +1,15 @@
-// Signaling is a server that brings two peers together: what one of them says in a room, the other one hears.
+// Signaling is a signalling server. It forwards messages between the two peers in a room.
 //
 //	signaling [-port PORT] [-bind ADDRESS] [-tls [-cert FILE -key FILE [-pass PASSWORD]]]
 //
-// A peer joins a room by opening a WebSocket whose path is the room's name, ws://host:8000/room. Its messages go to the
-// other peer in the room as they are, and wait for it if it is not there yet. A third one is refused. The server
-// does not look at what it carries, and forgets it; whoever knows the name of a room can join it, so that a name should be
-// hard to guess.
+// A peer joins a room by opening a WebSocket whose path is the room's name, ws://host:8000/room.
+// Its messages are forwarded unchanged to the other peer in the room, and wait for it if it has not
+// joined yet. A third peer is refused. The server neither reads nor stores messages. Everybody who
+// knows the name of a room can join it, so that a name should be hard to guess.
 //
-// "transfer send -signal ws://host:8000/room FILE" and "transfer receive -signal ws://host:8000/room DIR" use it. What they
-// say is rtc.Signal in JSON, so that a page in a browser, which says the same, can meet them here, too.
+// "transfer send -signal ws://host:8000/room FILE" and "transfer receive -signal
+// ws://host:8000/room DIR" use it. Their messages are rtc.Signals in JSON, the format of browsers,
+// so that a page can be one of the peers.
 package main
 
 import (
@@ -31,8 +32,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// maxMessage is the largest message that is relayed, in bytes: a description with all its candidates is a few
-// thousand.
+// maxMessage is the largest message that is relayed, in bytes: a description with all its
+// candidates is a few thousand.
 const maxMessage = 64 << 10
 
 // connectionTimeout is how long a client may take to open its WebSocket.

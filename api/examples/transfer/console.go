@@ -12,13 +12,13 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// console is where the person is.
+// console is the terminal, or the streams in its place.
 type console struct {
 	out   io.Writer
 	live  bool // out is a terminal, on which a line can be drawn again
 	quiet bool
 	in    io.Reader
-	lines chan string // what is typed or pasted; nil before it is wanted, closed at the end of input
+	lines chan string // the lines that are typed or pasted; nil before the first ask, closed at the end of input
 }
 
 func newConsole(in io.Reader, out io.Writer, quiet bool) *console {
@@ -46,10 +46,12 @@ func (c *console) report(what string, r result) {
 	}
 }
 
-// maxInputLine bounds what is taken for a line. A terminal gives at most 4096 bytes.
+// maxInputLine is the size of the longest line of input, in bytes. One from a terminal has at most
+// 4096.
 const maxInputLine = 1 << 20
 
-// read hands over the lines of the input. There is no way to interrupt it, other than to end the program.
+// read sends the lines of the input to c.lines. It can be interrupted only by the end of the
+// program.
 func (c *console) read(in io.Reader) {
 	defer close(c.lines)
 	scanner := bufio.NewScanner(in)
@@ -59,7 +61,8 @@ func (c *console) read(in io.Reader) {
 	}
 }
 
-// ask waits until a description has been pasted that use accepts, and says what is wrong with one that it does not.
+// ask waits until a description has been pasted that use accepts, and prints the error for any
+// other.
 func (c *console) ask(ctx context.Context, decode func(text string) (rtc.SessionDescription, error), use func(rtc.SessionDescription) error) error {
 	if c.lines == nil {
 		c.lines = make(chan string)

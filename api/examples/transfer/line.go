@@ -14,28 +14,29 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// A description travels as a line of letters, digits, '-' and '_', so that a double click selects it and nothing
-// changes it on its way:
+// A description travels as a line of letters, digits, '-' and '_', so that a double click selects
+// it and nothing changes it on its way:
 //
 //	offer1-<base64url of: length (2 bytes), CRC-32 (4 bytes), compressed SDP>
 //
-// The length is that of all the bytes; it tells a line of which a part is missing from a damaged one. The checksum of an
-// answer covers the offer, too, so that an answer to another offer is found out here, and not by a connection that never
-// comes about.
+// The length is that of all the bytes; it distinguishes a line of which a part is missing from a
+// damaged one. The checksum of an answer covers the offer, too, so that an answer to another offer
+// is detected here, and not by a connection that is never established.
 const (
 	offerPrefix  = "offer1-"
 	answerPrefix = "answer1-"
 	lineOverhead = 2 + 4
 
-	// maxLine is where a line is broken. A terminal takes no more than 1024 bytes of a line on macOS and the BSDs and
-	// 4096 on Linux, with no way to tell how much it has dropped. Only a machine with many addresses needs that.
+	// maxLine is where a line is broken. A terminal takes no more than 1024 bytes of a line on
+	// macOS and the BSDs and 4096 on Linux, and does not report how much it has dropped. Only a
+	// machine with many addresses needs that.
 	maxLine = 1000
-	// maxSDP bounds what is decompressed, in bytes.
+	// maxSDP bounds the size of a decompressed description, in bytes.
 	maxSDP = 64 << 10
 )
 
-// dictionary is what descriptions have in common: the line has the rest, a third. To change it is to change the format, and
-// the number in its prefixes.
+// dictionary has the text that descriptions have in common, about two thirds of each. A change of
+// it is a change of the format, and of the number in the prefixes.
 const dictionary = "a=candidate:3 1 udp 1694498815 a=candidate:2 1 udp 2126512127 fd00:: typ srflx raddr rport " +
 	"v=0\r\no=- 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n" +
 	"m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n" +
@@ -120,7 +121,7 @@ func decodeAnswer(line, offer string) (rtc.SessionDescription, error) {
 	return rtc.SessionDescription{Type: rtc.DescriptionAnswer, SDP: sdp}, err
 }
 
-// decodeBody reads what follows the prefix.
+// decodeBody decodes the part of a line after the prefix.
 func decodeBody(body string, prefix int, offer string) (sdp string, err error) {
 	// Of the characters that are not a whole byte yet, none counts.
 	b, err := base64.RawURLEncoding.DecodeString(body[:len(body)-len(body)%4])

@@ -10,8 +10,8 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// runLocal sends a file between two peers in this process. They know nothing of each other but what goes over the
-// signalling channel, and they talk over UDP sockets like any two peers.
+// runLocal sends a file between two peers in this process. They share nothing but the signalling
+// channel, and exchange packets over UDP sockets like any two peers.
 func runLocal(ctx context.Context, o options, c *console) error {
 	file, err := openSource(o)
 	if err != nil {
@@ -22,7 +22,7 @@ func runLocal(ctx context.Context, o options, c *console) error {
 }
 
 func transferLocally(ctx context.Context, file *source, o options, c *console) error {
-	// What goes wrong on one side ends the other, and is what the program ends with.
+	// A failure of one side ends the other one, and is the error of the program.
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	sender, err := newPeer(ctx, rtc.Configuration{})
@@ -87,11 +87,12 @@ func receiveLocally(p *peer, c *console, start time.Time) (result, error) {
 	return r.run(p.ctx, dc)
 }
 
-// signalOver sends the connection's signals to the other end of a stream, and applies those that arrive from there, until
-// the stream ends. The stream may be anything that reaches the other side, such as a WebSocket; here it is a pipe.
+// signalOver sends the connection's signals to the other end of a stream, and applies those that
+// arrive from there, until the stream ends. The stream may be anything that reaches the other side,
+// such as a WebSocket; here it is a pipe.
 func (p *peer) signalOver(stream net.Conn) {
-	// Callbacks are called one at a time, so the signals do not mix. A stream that has been closed is no error: then
-	// there is a connection, or nobody wants one any more.
+	// Callbacks are called one at a time, so the signals do not mix. A stream that has been closed
+	// is no error: there is a connection then, or none is needed any more.
 	encoder := json.NewEncoder(stream)
 	p.OnSignal(func(s rtc.Signal) { _ = encoder.Encode(s) })
 	go func() {

@@ -1,20 +1,22 @@
 // Transfer sends a file from one peer to another over an encrypted data channel.
 //
-// Without a command it makes both peers in one process, as a trial of the library and a measurement of the machine:
+// Without a command it makes both peers in one process, as a trial of the library and a measurement
+// of the machine:
 //
 //	transfer [-file FILE | -size SIZE]
 //
-// Between two terminals or machines it is started once on each side, and the signalling is a person who copies one line
-// each way:
+// Between two terminals or machines it is started once on each side, and the signalling is a person
+// who copies one line each way:
 //
 //	transfer send FILE
 //	transfer receive DIR
 //
-// With -signal ws://host:8000/room on both sides nothing has to be copied: a signalling server, "signaling" beside this
-// program, carries what is to be said.
+// With -signal ws://host:8000/room on both sides nothing has to be copied: a signalling server,
+// "signaling" beside this program, carries the signals.
 //
-// It is meant to be read, too: local.go, remote.go and signal.go show the three ways to signal, peer.go the life of a connection,
-// send.go and receive.go the use of a data channel with back-pressure in both directions.
+// It is meant to be read, too: local.go, remote.go and signal.go show the three ways to signal,
+// peer.go the beginning and the end of a connection, send.go and receive.go the use of a data
+// channel with back-pressure in both directions.
 package main
 
 import (
@@ -68,7 +70,8 @@ type options struct {
 	rest   []string // what is not a flag
 }
 
-// run is the program but for the process around it: the arguments, the streams, and the exit status.
+// run is the program but for the process around it: the arguments, the streams, and the exit
+// status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	command, args := splitCommand(args)
 	o, err := parseFlags(command, args, stdout)
@@ -183,7 +186,7 @@ func sizeFlag(size *int64) func(string) error {
 	}
 }
 
-// check finds what the flags cannot say about themselves.
+// check checks the combination of flags and arguments.
 func (o *options) check(command string) error {
 	switch {
 	case o.chunk < 1 || o.chunk > maxChunk:

@@ -10,8 +10,8 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// partingTime is how long the end of a connection may take: until the other side has everything that was sent, and
-// agrees to close.
+// partingTime bounds the end of a connection, until the other side has acknowledged all data and
+// the close.
 const partingTime = 5 * time.Second
 
 var (
@@ -20,8 +20,8 @@ var (
 	errParted = errors.New("the other side closed the connection before the transfer was complete")
 )
 
-// peer is a connection, and a context that lives as long as the connection can still be of use: whoever waits for the
-// other side waits for that, too.
+// peer is a connection, and a context that ends when the connection is of no use any more. All
+// waits for the other side end with it.
 type peer struct {
 	*rtc.PeerConnection
 	ctx     context.Context
@@ -54,7 +54,7 @@ func newPeer(ctx context.Context, configuration rtc.Configuration) (*peer, error
 	return p, nil
 }
 
-// waitFor waits for something that comes about by callbacks, as long as it can.
+// waitFor receives a value from a callback, or returns the cause of the context's end.
 func waitFor[T any](ctx context.Context, c <-chan T) (T, error) {
 	select {
 	case v := <-c:
@@ -65,7 +65,7 @@ func waitFor[T any](ctx context.Context, c <-chan T) (T, error) {
 	}
 }
 
-// part closes the connection after what was sent has arrived, and leaves nothing of it behind.
+// part closes the connection after all data has arrived.
 func (p *peer) part() {
 	ctx, cancel := context.WithTimeout(context.Background(), partingTime)
 	defer cancel()

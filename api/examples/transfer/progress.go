@@ -18,7 +18,7 @@ const (
 	rateMemory = 0.9
 )
 
-// progress shows how far a transfer is, in a goroutine of its own, until it is stopped. Nothing waits for it.
+// progress shows the progress of a transfer, in a goroutine of its own, until it is stopped.
 type progress struct {
 	c       *console
 	look    func() (moved, total int64) // total is negative while it is not known
@@ -31,7 +31,7 @@ type progress struct {
 	running sync.WaitGroup
 }
 
-// startProgress begins to show what look gives, from the moment that it gives a total.
+// startProgress begins to show the progress that look returns, as soon as it returns a total.
 func (c *console) startProgress(look func() (moved, total int64)) *progress {
 	p := &progress{c: c, look: look, done: make(chan struct{})}
 	if !c.quiet {
@@ -40,7 +40,7 @@ func (c *console) startProgress(look func() (moved, total int64)) *progress {
 	return p
 }
 
-// stop shows the end of it, and leaves the console to others.
+// stop shows the final state. It returns when the console is free.
 func (p *progress) stop() {
 	close(p.done)
 	p.running.Wait()
@@ -114,7 +114,7 @@ func bar(moved, total int64) string {
 	return "[" + strings.Repeat("=", filled) + head + strings.Repeat(" ", barWidth-filled-len(head)) + "]"
 }
 
-// describe says how much there is, how fast, and for how long.
+// describe returns the bytes moved, the rate, and the time left, as text.
 func describe(moved, total int64, rate float64) string {
 	percent := 100
 	if total > 0 {

@@ -11,7 +11,8 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// The protocol on the data channel, which is ordered and reliable. Text messages hold JSON, binary messages the file:
+// The protocol on the data channel, which is ordered and reliable. Text messages hold JSON, binary
+// messages the file:
 //
 //	sender                                       receiver
 //	{"name":"movie.mkv","size":1437226410}  →                                       header
@@ -19,13 +20,14 @@ import (
 //	{"sha256":"6b86…"}                      →                                       trailer
 //	                                        ←  {"bytes":1437226410,"sha256":"6b86…"}  receipt
 //
-// The receiver may send its receipt, with an error, at any time before. Each side compares the two hashes for itself.
-// The receiver has saved the file when it sends the receipt; the sender has nothing more to do and closes.
+// The receiver may send its receipt, with an error, at any time before. Each side compares the two
+// hashes for itself. The receiver has saved the file when it sends the receipt; the sender has
+// nothing more to do and closes.
 const channelLabel = "transfer"
 
 const (
-	// defaultChunk is the size of the data messages. Over loopback, messages of 16 KiB are a sixth slower, those of
-	// 128 and 256 KiB 3 to 5 % faster; 64 KiB is what every peer accepts
+	// defaultChunk is the size of the data messages. Over loopback, messages of 16 KiB are a sixth
+	// slower, those of 128 and 256 KiB 3 to 5 % faster; every peer accepts 64 KiB
 	// (https://www.rfc-editor.org/rfc/rfc8841.html#section-6.1-4).
 	defaultChunk = 64 << 10
 	// maxChunk is the largest message that the library accepts by default.
@@ -61,7 +63,7 @@ func (d *digest) UnmarshalText(text []byte) error {
 	return err
 }
 
-// result is what one side has to say about a transfer.
+// result is the result of a transfer on one side.
 type result struct {
 	bytes   int64
 	elapsed time.Duration

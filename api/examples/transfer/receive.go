@@ -13,7 +13,8 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// destination is where a received file goes. Either keep or drop ends it; drop after keep does nothing.
+// destination is where a received file goes. Either keep or drop ends it; drop after keep does
+// nothing.
 type destination interface {
 	io.Writer
 	keep() error
@@ -27,7 +28,8 @@ func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 func (nowhere) keep() error                 { return nil }
 func (nowhere) drop()                       {}
 
-// reception is a file that comes in. Its state belongs to the callback of the channel; done hands it over.
+// reception is a file that comes in. Its state belongs to the callback of the channel; done hands
+// it over.
 type reception struct {
 	accept func(header) (destination, error) // is called with the header, decides where the file goes
 	got    atomic.Int64                      // bytes so far
@@ -48,7 +50,7 @@ func newReception(accept func(header) (destination, error)) *reception {
 	return r
 }
 
-// progress tells how many bytes have come, of how many.
+// progress returns the number of bytes received, and the size of the file.
 func (r *reception) progress() (moved, total int64) { return r.got.Load(), r.total.Load() }
 
 // run receives a file on a channel and confirms it to the sender.
@@ -81,8 +83,8 @@ func (r *reception) run(ctx context.Context, dc *rtc.DataChannel) (result, error
 	return r.result, err
 }
 
-// onMessage takes one message. It is not called again before it returns, so a slow disk makes the messages wait in the
-// connection, and then the sender: nothing here has to care.
+// onMessage takes one message. It is not called again before it returns, so a slow disk makes the
+// messages wait in the connection, and then the sender: nothing here has to care.
 func (r *reception) onMessage(m rtc.Message) {
 	if r.ended {
 		return
@@ -122,7 +124,7 @@ func (r *reception) begin(m rtc.Message) error {
 	return nil
 }
 
-// data takes a piece of the file. The piece is valid during the callback only, but nobody wants it for longer.
+// data handles a piece of the file, which is valid during the callback only.
 func (r *reception) data(piece []byte) error {
 	got := r.got.Load() + int64(len(piece))
 	if got > r.header.Size {

@@ -19,7 +19,8 @@ func (o options) configuration() rtc.Configuration {
 	return configuration
 }
 
-// runSend sends a file to a receiver that a person tells about us.
+// runSend sends a file to a receiver, to which a person or a signalling server carries the
+// descriptions.
 func runSend(ctx context.Context, o options, c *console) error {
 	file, err := openFile(o.rest[0])
 	if err != nil {
@@ -59,7 +60,8 @@ func runSend(ctx context.Context, o options, c *console) error {
 	c.printf("connected: %s\n", p.path())
 
 	bar := c.startProgress(func() (moved, total int64) {
-		// What the other side has. The header and the trailer, some hundred bytes, are included.
+		// The bytes that the other side has. The header and the trailer, some hundred bytes, are
+		// included.
 		return min(int64(dc.BytesAcknowledged()), file.size), file.size
 	})
 	sent, got, err := send(p.ctx, dc, file, int(o.chunk))
@@ -71,7 +73,7 @@ func runSend(ctx context.Context, o options, c *console) error {
 	return err
 }
 
-// offerByHand lets a person carry the descriptions of a sender.
+// offerByHand prints the offer, for a person to carry, and asks for the answer.
 func (p *peer) offerByHand(o options, c *console, file *source) error {
 	offer, err := p.describe(o, c)
 	if err != nil {
@@ -92,7 +94,8 @@ func (p *peer) offerByHand(o options, c *console, file *source) error {
 	return nil
 }
 
-// runReceive receives a file from a sender that a person tells about us.
+// runReceive receives a file from a sender, to which a person or a signalling server carries the
+// descriptions.
 func runReceive(ctx context.Context, o options, c *console) error {
 	dir, err := os.OpenRoot(o.rest[0])
 	if err != nil {
@@ -142,7 +145,7 @@ func runReceive(ctx context.Context, o options, c *console) error {
 	return err
 }
 
-// answerByHand lets a person carry the descriptions of a receiver.
+// answerByHand asks for the offer, and prints the answer for a person to carry.
 func (p *peer) answerByHand(o options, c *console) error {
 	c.printf("1. On the other side, run \"transfer send FILE\", and paste here the line that it prints:\n")
 	var offer rtc.SessionDescription
@@ -165,7 +168,8 @@ func (p *peer) answerByHand(o options, c *console) error {
 	return nil
 }
 
-// describe gives this side's description with all its candidates: there is no second line for those that come later.
+// describe returns this side's description with all its candidates, because there is no second line
+// for later ones.
 func (p *peer) describe(o options, c *console) (rtc.SessionDescription, error) {
 	if o.stun != "" {
 		c.printf("asking %s …\n", o.stun) // a server that does not answer takes seconds

@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// maxName is how long a name may be in bytes; file systems allow 255, and a number and ".part" are added.
+	// maxName is how long a name may be in bytes; file systems allow 255, and a number and ".part"
+	// are added.
 	maxName = 200
 	// maxCopies is how many files of the same name there may be.
 	maxCopies = 1000
@@ -36,8 +37,8 @@ func save(dir *os.Root, name string) (*savedFile, error) {
 	return s, err
 }
 
-// keep gives the file its name. One that exists is never overwritten, not even one that comes into being meanwhile: the
-// name is taken with an empty file first, which is then replaced.
+// keep renames the file to its name. An existing file is never overwritten, not even one that is
+// created meanwhile: the name is taken with an empty file first, which is then replaced.
 func (s *savedFile) keep() error {
 	if err := s.Close(); err != nil {
 		return err
@@ -81,8 +82,8 @@ func createNew(dir *os.Root, name string) (*os.File, string, error) {
 	return nil, "", fmt.Errorf("%s exists %d times", name, maxCopies)
 }
 
-// safeName makes of what the other side calls the file a name that does no harm on any system: no path, nothing hidden, no
-// control characters, nothing that Windows gives a meaning to.
+// safeName turns the other side's name of the file into one that is harmless on every system: no
+// path, not hidden, no control characters, no name that is special on Windows.
 func safeName(name string) string {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
 	name = strings.Map(func(r rune) rune {

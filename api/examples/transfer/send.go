@@ -12,12 +12,13 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// blocksAhead is how many blocks are read and hashed before their turn to be sent. Reading in advance lets the hash be
-// computed while the connection works; a few blocks are enough to even out both.
+// blocksAhead is how many blocks are read and hashed before their turn to be sent. Reading in
+// advance lets the hash be computed while the connection works; a few blocks are enough to even out
+// both.
 const blocksAhead = 4
 
-// send sends a file on a channel, which may still be opening, and waits for the receipt. The result is this side's, the
-// receipt has that of the other one.
+// send sends a file on a channel, which may still be opening, and waits for the receipt. The result
+// is this side's, the receipt has that of the other one.
 func send(ctx context.Context, dc *rtc.DataChannel, file *source, chunk int) (result, receipt, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -39,8 +40,9 @@ func send(ctx context.Context, dc *rtc.DataChannel, file *source, chunk int) (re
 	})
 	dc.OnClosed(func() { cancel(errParted) })
 
-	// WriteMessage waits while the channel has enough to send. That is all there is to back-pressure: a slow network
-	// or receiver makes it wait, and the file is read no faster than it goes out.
+	// WriteMessage waits while the channel has enough to send. That is all there is to
+	// back-pressure: a slow network or receiver makes it wait, and the file is read no faster than
+	// it goes out.
 	write := func(m rtc.Message) error {
 		err := dc.WriteMessage(ctx, m)
 		if errors.Is(err, net.ErrClosed) {
@@ -92,7 +94,8 @@ func compare(sent result, r receipt) error {
 	return nil
 }
 
-// blocks is a file on its way from the disk to the channel: a goroutine fills empty ones and hashes them.
+// blocks is a file on its way from the disk to the channel: a goroutine fills empty ones and hashes
+// them.
 type blocks struct {
 	full  chan block
 	empty chan []byte

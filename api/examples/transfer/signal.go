@@ -9,8 +9,8 @@ import (
 
 var errNobodyThere = errors.New("the server let us go before the other side was reached")
 
-// meet opens a WebSocket to a signalling server, which introduces the two sides instead of a person. It returns when the
-// server has accepted it. The WebSocket must be closed at the end.
+// meet opens a WebSocket to a signalling server, which introduces the two sides instead of a
+// person. It returns when the server has accepted it. The WebSocket must be closed at the end.
 func (p *peer) meet(url string) (*rtc.WebSocket, error) {
 	ws, err := rtc.NewWebSocket(url, nil)
 	if err != nil {

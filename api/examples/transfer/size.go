@@ -19,8 +19,9 @@ var sizeUnits = []struct {
 	{"b", 1}, {"", 1},
 }
 
-// parseSize reads a number of bytes: digits, perhaps with a fraction, and a unit in letters of either case. k, M, G and T,
-// with or without a B, are powers of 1000, Ki, Mi, Gi and Ti powers of 1024.
+// parseSize reads a number of bytes: digits, perhaps with a fraction, and a unit in letters of
+// either case. k, M, G and T, with or without a B, are powers of 1000, Ki, Mi, Gi and Ti powers of
+// 1024.
 func parseSize(s string) (int64, error) {
 	lower := strings.ToLower(strings.TrimSpace(s))
 	for _, unit := range sizeUnits {
@@ -38,7 +39,7 @@ func parseSize(s string) (int64, error) {
 	return 0, fmt.Errorf("%q is not a size like 1GiB, 64MiB or 500k", s)
 }
 
-// formatSize gives a number of bytes with three digits and a decimal unit: 1.07 GB.
+// formatSize returns a number of bytes with three digits and a decimal unit: 1.07 GB.
 func formatSize(n int64) string {
 	if n < 1000 {
 		return strconv.FormatInt(n, 10) + " B"

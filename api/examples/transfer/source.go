@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// source is what is sent.
+// source is the file to be sent.
 type source struct {
 	name string
 	size int64
@@ -48,7 +48,8 @@ func openFile(path string) (*source, error) {
 	return &source{name: filepath.Base(path), size: info.Size(), Reader: f, Closer: f}, nil
 }
 
-// generate makes a source of data that costs almost nothing to make, so that a measurement measures the transfer.
+// generate makes a source of data that costs almost nothing to make, so that a measurement measures
+// the transfer.
 func generate(size int64) *source {
 	g := &generator{}
 	rand.NewChaCha8([32]byte{}).Read(g.block[:])
@@ -60,8 +61,8 @@ func generate(size int64) *source {
 	}
 }
 
-// generator is an endless reader: one block of random bytes again and again, but with a number at its start, so that a
-// block that is lost, repeated or out of place changes the hash.
+// generator is an endless reader: one block of random bytes again and again, but with a number at
+// its start, so that a block that is lost, repeated or out of place changes the hash.
 type generator struct {
 	block  [64 << 10]byte
 	number uint64
