@@ -256,8 +256,8 @@ func TestHandshakeTimesOut(t *testing.T) {
 		client.conn.Start()
 		require.ErrorIs(t, <-client.handshaked, ErrHandshakeTimeout)
 		require.Equal(t, DefaultHandshakeTimeout, time.Since(start))
+		client.conn.Wait() // for the goroutines that count
 		require.Equal(t, 8, sent, "at 0, 0.2, 0.6, 1.4, 3, 6.2, 12.6 and 25.4 s")
-		client.conn.Wait()
 	})
 }
 
