@@ -109,7 +109,7 @@ func (w *World) run() {
 }
 
 // settle waits until all other goroutines of the bubble are blocked.
-func (w *World) settle() { time.Sleep(1) }
+func (w *World) settle() { time.Sleep(time.Nanosecond) }
 
 // step passes the packets that were sent to the simulation, and advances it to the present.
 func (w *World) step() {
