@@ -135,8 +135,9 @@ func TestBatchOfSeveralLinks(t *testing.T) {
 	require.Len(t, wires[0].sent, 3)
 }
 
-// A packet may be reserved for one link and committed for another, which the caller learns only from
-// the packet. Its buffer is not freed before it is copied, however room is made for the other link.
+// A packet may be reserved for one link and committed for another, which the caller learns only
+// from the packet. Its buffer is not freed before it is copied, however room is made for the other
+// link.
 func TestBatchCommitsForAnotherLink(t *testing.T) {
 	for _, full := range []bool{false, true} {
 		var b Batch
