@@ -47,7 +47,7 @@ type state struct {
 	wantRestart bool // an ICE restart is wished for
 
 	local *generation // in use, or to be used first
-	next  *generation // for the next description that needs new credentials; nil while there is none
+	next  *generation // for the next description that needs new credentials, or nil
 	link  *link       // the state of the transports; nil before the first Transport
 
 	peer Credentials // those in use by the peer, as far as known

@@ -45,7 +45,7 @@ type Stats struct {
 type SendError struct {
 	To    netip.AddrPort // of the first one
 	Count int            // datagrams not sent
-	Err   error          // of the first one: a syscall.Errno, an error of package net, or ErrAddressFamily
+	Err   error          // of the first one: a syscall.Errno, or an error of package net or udp
 }
 
 func (e *SendError) Error() string {

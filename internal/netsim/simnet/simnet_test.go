@@ -158,8 +158,8 @@ func TestOrderDoesNotDependOnScheduling(t *testing.T) {
 	require.NotEqual(t, got, gotOther)
 }
 
-// The readers of a detached interface end with an error only if they are told. Nothing arrives on it
-// in either case, and the other interfaces are not affected.
+// The readers of a detached interface end with an error only if they are told. Nothing arrives on
+// it in either case, and the other interfaces are not affected.
 func TestDetach(t *testing.T) {
 	for _, tell := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -208,8 +208,8 @@ func TestDetach(t *testing.T) {
 	}
 }
 
-// Packets that were sent before Close still leave, also those of several links, and packets that have
-// arrived are not delivered after it.
+// Packets that were sent before Close still leave, also those of several links, and packets that
+// have arrived are not delivered after it.
 func TestPacketsOfClosedLinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := New(1)
@@ -234,7 +234,8 @@ func TestPacketsOfClosedLinks(t *testing.T) {
 	})
 }
 
-// A host assigns ports from the first of the range on, and restricts its addresses as it is asked to.
+// A host assigns ports from the first of the range on, and restricts its addresses as it is asked
+// to.
 func TestPortsAndAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := New(1)
