@@ -2,11 +2,7 @@ package ice
 
 import (
 	"context"
-	crand "crypto/rand"
-	"fmt"
-	"io"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -21,7 +17,7 @@ import (
 // backwards; any clock does. They keep no reference to a packet or slice that they are given.
 type Agent struct {
 	config Config
-	rand   *rand.ChaCha8
+	random randomSource
 
 	controlling  bool
 	state        State
@@ -55,21 +51,17 @@ type Agent struct {
 // Config.Ufrag and Config.Pwd is set or either is malformed, or the error of reading Config.Rand.
 func NewAgent(config Config) (*Agent, error) {
 	config.setDefaults()
-	if config.Rand == nil {
-		config.Rand = crand.Reader
-	}
-	var seed [32]byte
-	if _, err := io.ReadFull(config.Rand, seed[:]); err != nil {
-		return nil, fmt.Errorf("ice: read Config.Rand: %w", err)
+	random, err := newRandomSource(config.Rand)
+	if err != nil {
+		return nil, err
 	}
 	config.Rand = nil
 	a := &Agent{
-		config: config, rand: rand.NewChaCha8(seed),
+		config: config, random: random,
 		controlling:    config.Controlling,
 		checkPacer:     pacer{interval: config.CheckInterval},
 		gatheringPacer: pacer{interval: config.CheckInterval},
 	}
-	var err error
 	if a.current, err = a.newGeneration(config.Ufrag, config.Pwd); err != nil {
 		return nil, err
 	}
@@ -81,7 +73,7 @@ func NewAgent(config Config) (*Agent, error) {
 			a.config.STUNServers = append(a.config.STUNServers, s)
 		}
 	}
-	a.tieBreaker = a.rand.Uint64()
+	a.tieBreaker = a.random.uint64()
 	return a, nil
 }
 

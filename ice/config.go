@@ -115,10 +115,10 @@ type Config struct {
 	UnusedTimeout       time.Duration
 	Patience            time.Duration
 
-	// Rand is a cryptographic source of random bytes; nil stands for crypto/rand.Reader. NewAgent
-	// reads a seed of 32 bytes. The agent's credentials, transaction identifiers and tie-breaker
-	// come from a ChaCha8 generator with that seed, so that agents with equal seeds and inputs
-	// behave equally.
+	// Rand is a cryptographic source of random bytes. NewAgent reads a seed of 32 bytes. The agent's
+	// credentials, transaction identifiers and tie-breaker come from a ChaCha8 generator with that
+	// seed, so that agents with equal seeds and inputs behave equally. With nil, they come from
+	// crypto/rand.
 	Rand io.Reader
 	// Logger receives state changes at Info and single checks at Debug. nil disables logging.
 	Logger *slog.Logger

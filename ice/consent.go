@@ -57,7 +57,7 @@ func (g *generation) hasFreshConsent(now time.Time, p *candidatePair) bool {
 // jitter returns 0.8 to 1.2 times d. RFC 7675, section 5.1, requires that of the intervals between
 // consent checks, so that they do not synchronize.
 func (a *Agent) jitter(d time.Duration) time.Duration {
-	return d*4/5 + time.Duration(a.rand.Uint64()%uint64(d*2/5+1))
+	return d*4/5 + time.Duration(a.random.uint64()%uint64(d*2/5+1))
 }
 
 // matches reports whether id is that of a recent consent check.

@@ -8,7 +8,7 @@ import (
 // randomCredentials returns new local credentials.
 func (a *Agent) randomCredentials() (ufrag, pwd string) {
 	var random [icechars.RandomSize]byte
-	_, _ = a.rand.Read(random[:]) // it never fails
+	a.random.fill(random[:])
 	return icechars.Credentials(random)
 }
 
@@ -26,7 +26,7 @@ func validRemoteCredentials(ufrag, pwd string) bool {
 
 // newTransactionID returns 96 unpredictable bits.
 func (a *Agent) newTransactionID() (id stun.TransactionID) {
-	x, y := a.rand.Uint64(), a.rand.Uint64()
+	x, y := a.random.uint64(), a.random.uint64()
 	for i := range 8 {
 		id[i] = byte(x >> (8 * i))
 	}

@@ -334,7 +334,7 @@ func (g *generation) receiveError(p *candidatePair, c *check, m stun.Message) {
 	if c.controlling == g.agent.controlling {
 		// RFC 8445, section 7.2.5.1: "The agent MUST change the tiebreaker value." Equal values
 		// would conflict again.
-		g.agent.tieBreaker = g.agent.rand.Uint64()
+		g.agent.tieBreaker = g.agent.random.uint64()
 		g.agent.setRole(!g.agent.controlling)
 	}
 	if p.state != pairSucceeded {

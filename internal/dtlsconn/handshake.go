@@ -153,7 +153,7 @@ func (c *Conn) establish(at *attempt) error {
 	c.secrets = s
 	c.rxPending = rx
 	if fast {
-		c.attempt = nil
+		c.attempt, c.hello, c.cancel = nil, nil, nil // and the timer of the handshake with it
 		c.out.shrink()
 		c.tx.Store(tx)
 	}
