@@ -147,7 +147,8 @@ func (b *Builder) AddFlag(t AttributeType) {
 func (b *Builder) AddIntegrity(k *Key) {
 	covered := len(b.buf)
 	if b.openAt(AttributeMessageIntegrity, sha1.Size, stageOpen, stageIntegrity) {
-		b.buf = append(b.buf, k.sign(k.hmacSHA1(), b.buf[b.start:covered], attributeHeaderSize+sha1.Size)...)
+		sum := k.sumSHA1(b.buf[b.start:covered])
+		b.buf = append(b.buf, sum[:]...)
 		b.close()
 	}
 }
@@ -168,7 +169,8 @@ func (b *Builder) AddIntegritySHA256Truncated(k *Key, n int) {
 	}
 	covered := len(b.buf)
 	if b.openAt(AttributeMessageIntegritySHA256, n, stageIntegrity, stageIntegritySHA256) {
-		b.buf = append(b.buf, k.sign(k.hmacSHA256(), b.buf[b.start:covered], attributeHeaderSize+n)[:n]...)
+		sum := k.sumSHA256(b.buf[b.start:covered], n)
+		b.buf = append(b.buf, sum[:n]...)
 		b.close()
 	}
 }

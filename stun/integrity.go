@@ -29,8 +29,8 @@ func (m Message) CheckIntegrity(k *Key) error {
 	if len(value) != sha1.Size {
 		return &ParseError{AttributeMessageIntegrity, offset, ErrValueLength}
 	}
-	sum := k.sign(k.hmacSHA1(), m.raw[:m.integrity], attributeHeaderSize+sha1.Size)
-	if !hmac.Equal(sum, value) {
+	sum := k.sumSHA1(m.raw[:m.integrity])
+	if !hmac.Equal(sum[:], value) {
 		return ErrIntegrityMismatch
 	}
 	return nil
@@ -54,7 +54,7 @@ func (m Message) CheckIntegritySHA256Truncated(k *Key, shortest int) error {
 	if len(value) < max(shortest, MinIntegritySHA256Size) || len(value) > sha256.Size || len(value)%4 != 0 {
 		return &ParseError{AttributeMessageIntegritySHA256, offset, ErrValueLength}
 	}
-	sum := k.sign(k.hmacSHA256(), m.raw[:m.integritySHA256], attributeHeaderSize+len(value))
+	sum := k.sumSHA256(m.raw[:m.integritySHA256], len(value))
 	if !hmac.Equal(sum[:len(value)], value) {
 		return ErrIntegrityMismatch
 	}

@@ -82,6 +82,26 @@ func TestWhatTheAttributesCover(t *testing.T) {
 	require.Equal(t, ErrIntegrityMismatch, m.CheckIntegritySHA256(other))
 }
 
+// RFC 2104, section 2: a key is padded to the block, or hashed if it is longer.
+func TestKeysOfAllLengths(t *testing.T) {
+	for n := range 200 {
+		password := bytes.Repeat([]byte{0xa5}, n)
+		raw := protected(t, NewKey(password))
+		m, err := Parse(raw)
+		require.NoError(t, err)
+		covered := bytes.Clone(raw[:m.integrity])
+		binary.BigEndian.PutUint16(covered[2:], uint16(m.integrity+24-HeaderSize))
+		h := hmac.New(sha1.New, password)
+		h.Write(covered)
+		require.Equal(t, h.Sum(nil), raw[m.integrity+4:][:20])
+		covered = bytes.Clone(raw[:m.integritySHA256])
+		binary.BigEndian.PutUint16(covered[2:], uint16(m.integritySHA256+36-HeaderSize))
+		h = hmac.New(sha256.New, password)
+		h.Write(covered)
+		require.Equal(t, h.Sum(nil), raw[m.integritySHA256+4:][:32])
+	}
+}
+
 // The results of a key do not depend on its earlier uses.
 func TestKeysAreReusable(t *testing.T) {
 	key := NewKey([]byte("password"))

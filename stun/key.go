@@ -2,7 +2,6 @@ package stun
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -10,16 +9,12 @@ import (
 	"io"
 )
 
-// Key is the key of the integrity attributes, together with the state of its HMACs, so that making
-// and checking an attribute does not allocate. Only the first use of each of the two hash functions
-// does. A Key is for one goroutine at a time.
+// Key is the key of the integrity attributes, together with what is computed of it once, so that
+// making and checking an attribute does not allocate. Only the first use of each of the two hash
+// functions does. A Key is for one goroutine at a time.
 type Key struct {
 	key          []byte
-	sha1, sha256 hash.Hash // nil until first used
-	// Buffers for the hash functions, which are called through an interface: on the stack they
-	// would escape.
-	header [HeaderSize]byte
-	sum    [sha256.Size]byte
+	sha1, sha256 *hmacState // nil until first used
 }
 
 // NewKey returns the key of a short-term credential, which is the password itself (RFC 8489,
@@ -53,31 +48,24 @@ func hashCredential(h hash.Hash, fields ...string) []byte {
 	return h.Sum(nil)
 }
 
-// sign returns the HMAC of b, a message up to an integrity attribute of n bytes including its
-// header. The length field that is hashed ends with that attribute, so that attributes behind it do
-// not change the HMAC (RFC 8489, section 14.5). sign does not write to b. The result is valid until
-// the next use of k.
-func (k *Key) sign(h hash.Hash, b []byte, n int) []byte {
-	h.Reset()
-	copy(k.header[:], b)
-	putUint16(k.header[offsetLength:], len(b)-HeaderSize+n)
-	h.Write(k.header[:])
-	h.Write(b[HeaderSize:])
-	return h.Sum(k.sum[:0])
-}
-
-// hmacSHA1 returns the key's HMAC-SHA1.
-func (k *Key) hmacSHA1() hash.Hash {
+// sumSHA1 returns the HMAC-SHA1 for MESSAGE-INTEGRITY behind b: see hasher.sign.
+func (k *Key) sumSHA1(b []byte) (sum [sha1.Size]byte) {
+	h := sha1Hashers.Get().(*hasher)
+	defer sha1Hashers.Put(h)
 	if k.sha1 == nil {
-		k.sha1 = hmac.New(sha1.New, k.key)
+		k.sha1 = h.state(k.key)
 	}
-	return k.sha1
+	copy(sum[:], h.sign(k.sha1, b, attributeHeaderSize+sha1.Size))
+	return sum
 }
 
-// hmacSHA256 returns the key's HMAC-SHA256.
-func (k *Key) hmacSHA256() hash.Hash {
+// sumSHA256 returns the HMAC-SHA256 for a MESSAGE-INTEGRITY-SHA256 of size bytes behind b.
+func (k *Key) sumSHA256(b []byte, size int) (sum [sha256.Size]byte) {
+	h := sha256Hashers.Get().(*hasher)
+	defer sha256Hashers.Put(h)
 	if k.sha256 == nil {
-		k.sha256 = hmac.New(sha256.New, k.key)
+		k.sha256 = h.state(k.key)
 	}
-	return k.sha256
+	copy(sum[:], h.sign(k.sha256, b, attributeHeaderSize+size))
+	return sum
 }
