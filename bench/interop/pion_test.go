@@ -63,11 +63,11 @@ func newPionSession(t *testing.T, o pionOptions) *pionSession {
 	var done sync.WaitGroup
 	done.Go(s.signal)
 	t.Cleanup(func() {
+		close(s.ended) // first: a candidate that comes late is no error
+		done.Wait()
 		stats := s.ours.Stats()
 		_ = s.pion.Close()
 		_ = s.ours.CloseAndWait()
-		close(s.ended)
-		done.Wait()
 		// Whatever the test was about, neither side may have sent what the other cannot read.
 		require.Zero(t, stats.SCTP.ChecksumErrors, "SCTP checksums that we found wrong")
 		require.Zero(t, stats.SCTP.PacketsInvalid, "SCTP packets that we could not read")

@@ -107,10 +107,10 @@ func newStackSession(t *testing.T, k *stack, o stackOptions) *stackSession {
 	var done sync.WaitGroup
 	done.Go(s.signal)
 	t.Cleanup(func() {
+		close(s.ended) // first: a candidate that comes late is no error
+		done.Wait()
 		stats := s.ours.Stats()
 		_ = s.ours.CloseAndWait()
-		close(s.ended)
-		done.Wait()
 		// Whatever the test was about, we must have understood all that the other stack sent.
 		require.Zero(t, stats.SCTP.ChecksumErrors, "SCTP checksums that we found wrong")
 		require.Zero(t, stats.SCTP.PacketsInvalid, "SCTP packets that we could not read")
