@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rtcstack/rtcstack/internal/deadline"
 	"github.com/rtcstack/rtcstack/sctp"
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
@@ -138,7 +139,7 @@ func (t *channelTable) advance() {
 
 // deadline returns the time when advance must be called next; zero: never.
 func (t *channelTable) deadline() time.Time {
-	return earlier(earlier(t.earlyAt, t.expireAt), t.unread.lookAt)
+	return deadline.Earlier(deadline.Earlier(t.earlyAt, t.expireAt), t.unread.lookAt)
 }
 
 // trim releases the memory of empty queues.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"time"
+
+	"github.com/rtcstack/rtcstack/internal/deadline"
 )
 
 // closeState is the state of the end of a connection.
@@ -144,9 +146,9 @@ func (pc *PeerConnection) continueClosing() bool {
 	if n == 0 || pc.transport.sctp.Stats().PeerWindow > 0 {
 		l.open = pc.now
 	}
-	e.by = earlier(l.acked.Add(tune.closeLinger), l.open.Add(tune.closeStall))
+	e.by = deadline.Earlier(l.acked.Add(tune.closeLinger), l.open.Add(tune.closeStall))
 	if !e.patient {
-		e.by = earlier(e.by, l.began.Add(tune.closeTimeout))
+		e.by = deadline.Earlier(e.by, l.began.Add(tune.closeTimeout))
 	}
 	if e.shutdown || pc.channels.sending() {
 		return false

@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -171,15 +172,11 @@ func (s settings) withDefaults() settings {
 	if s.MTU == 0 {
 		s.MTU, s.maxMTU = DefaultMTU, maxDiscoveredMTU
 	}
-	if s.MaxMessageSize <= 0 {
-		s.MaxMessageSize = DefaultMaxMessageSize
-	}
+	s.MaxMessageSize = cmp.Or(max(s.MaxMessageSize, 0), DefaultMaxMessageSize)
 	if s.PortRangeBegin != 0 && s.PortRangeEnd == 0 {
 		s.PortRangeEnd = 65535
 	}
-	if s.ConnectTimeout <= 0 {
-		s.ConnectTimeout = DefaultConnectTimeout
-	}
+	s.ConnectTimeout = cmp.Or(max(s.ConnectTimeout, 0), DefaultConnectTimeout)
 	return s
 }
 

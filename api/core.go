@@ -89,11 +89,3 @@ func (t tuning) withDefaults() tuning {
 	t.candidatesTimeout = cmp.Or(t.candidatesTimeout, candidatesTimeout)
 	return t
 }
-
-// earlier returns the earlier one of two times; zero is never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
-}

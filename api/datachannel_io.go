@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rtcstack/rtcstack/internal/bufpool"
+	"github.com/rtcstack/rtcstack/internal/deadline"
 	"github.com/rtcstack/rtcstack/sctp"
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
@@ -69,7 +70,7 @@ func (dc *DataChannel) sendOrBuffer(ppid uint32, data []byte) error {
 	m.data.B = append(m.data.B, data...)
 	if lifetime := dc.lifetime(); lifetime > 0 && ppid != dcep.PPIDDCEP {
 		m.since = dc.table.now
-		dc.table.expireAt = earlier(dc.table.expireAt, m.since.Add(lifetime))
+		dc.table.expireAt = deadline.Earlier(dc.table.expireAt, m.since.Add(lifetime))
 	}
 	dc.outbox.Push(m)
 	dc.setBuffered(dc.buffered + m.size())
@@ -137,7 +138,7 @@ func (t *channelTable) expireBuffered() {
 				continue
 			}
 			if ends := m.since.Add(lifetime); ends.After(t.now) {
-				t.expireAt = earlier(t.expireAt, ends)
+				t.expireAt = deadline.Earlier(t.expireAt, ends)
 				break
 			}
 			t.counters.expired++

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/internal/deadline"
 )
 
 // PeerConnection is a connection to one peer. All methods may be called at any time, from any
@@ -117,7 +118,7 @@ func (pc *PeerConnection) setTimer() {
 	if pc.ended {
 		return // the closed association may have a deadline left, but DTLS has told the peer already
 	}
-	at := earlier(earlier(pc.ending.by, pc.quiet.at), earlier(pc.transport.deadline(), pc.channels.deadline()))
+	at := deadline.Earlier(deadline.Earlier(pc.ending.by, pc.quiet.at), deadline.Earlier(pc.transport.deadline(), pc.channels.deadline()))
 	if at.IsZero() || (!pc.timerAt.IsZero() && !at.Before(pc.timerAt)) {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rtcstack/rtcstack/internal/deadline"
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
@@ -286,7 +287,7 @@ func (t *channelTable) onEarly(m sctp.Message) {
 	e := &l.early
 	if len(e.messages) == 0 {
 		e.until = t.now.Add(maxEarlyTime)
-		t.earlyAt = earlier(t.earlyAt, e.until)
+		t.earlyAt = deadline.Earlier(t.earlyAt, e.until)
 	}
 	e.bytes += m.Charge()
 	e.messages = append(e.messages, m)
@@ -341,7 +342,7 @@ func (t *channelTable) expireEarly() {
 			t.log.Debug("data without a channel: the stream is refused", "stream", stream)
 			t.refuse(stream)
 		default:
-			t.earlyAt = earlier(t.earlyAt, l.early.until)
+			t.earlyAt = deadline.Earlier(t.earlyAt, l.early.until)
 		}
 	}
 }

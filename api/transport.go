@@ -7,6 +7,7 @@ import (
 
 	"github.com/rtcstack/rtcstack/ice"
 	"github.com/rtcstack/rtcstack/ice/icenet"
+	"github.com/rtcstack/rtcstack/internal/deadline"
 	"github.com/rtcstack/rtcstack/internal/dtlsconn"
 	"github.com/rtcstack/rtcstack/internal/jsep"
 	"github.com/rtcstack/rtcstack/internal/link"
@@ -306,10 +307,10 @@ func (t *transport) reachable() bool {
 func (t *transport) deadline() time.Time {
 	at := t.completeAt
 	if t.ice != nil {
-		at = earlier(at, t.ice.Agent().Deadline())
+		at = deadline.Earlier(at, t.ice.Agent().Deadline())
 	}
 	if t.sctp != nil && t.reachable() {
-		at = earlier(at, t.sctp.Deadline())
+		at = deadline.Earlier(at, t.sctp.Deadline())
 	}
 	return at
 }

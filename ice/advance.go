@@ -3,6 +3,7 @@ package ice
 import (
 	"time"
 
+	"github.com/rtcstack/rtcstack/internal/deadline"
 	"github.com/rtcstack/rtcstack/stun"
 )
 
@@ -140,47 +141,39 @@ func (a *Agent) nextDeadline() (d time.Time) {
 	}
 	d = a.gatheringDeadline()
 	if a.previous != nil {
-		d = earlier(d, a.previousEnds())
+		d = deadline.Earlier(d, a.previousEnds())
 		if a.current.selected == nil {
-			d = earlier(d, a.previous.consentDeadline())
+			d = deadline.Earlier(d, a.previous.consentDeadline())
 		}
 	}
 	if g := a.current; g.remoteKey != nil && !g.ended {
-		d = earlier(d, g.deadline())
+		d = deadline.Earlier(d, g.deadline())
 	}
-	return earlier(d, a.freeDeadline())
+	return deadline.Earlier(d, a.freeDeadline())
 }
 
 // deadline returns the time of the next action of the checks and the consent of the current
 // generation.
 func (g *generation) deadline() (d time.Time) {
 	for _, p := range g.checkList.pairs {
-		d = earlier(d, p.check.Deadline())
+		d = deadline.Earlier(d, p.check.Deadline())
 		if p.cancelled != nil {
-			d = earlier(d, p.cancelled.Deadline())
+			d = deadline.Earlier(d, p.cancelled.Deadline())
 		}
 	}
 	if p := g.nominating; p != nil && p.check.State() != stun.TransactionWaiting {
-		d = earlier(d, g.agent.now)
+		d = deadline.Earlier(d, g.agent.now)
 	}
 	if g.checkList.hasNext() {
-		d = earlier(d, g.agent.notBefore(g.agent.checkPacer.next()))
+		d = deadline.Earlier(d, g.agent.notBefore(g.agent.checkPacer.next()))
 	}
 	if g.awaitsGrace() {
-		d = earlier(d, g.graceEnds)
+		d = deadline.Earlier(d, g.graceEnds)
 	}
 	if g.agent.selected() == nil && g.patience.After(g.agent.now) {
-		d = earlier(d, g.patience)
+		d = deadline.Earlier(d, g.patience)
 	}
-	return earlier(earlier(d, g.consentDeadline()), g.addressChangeTime())
-}
-
-// earlier returns the earlier of two times. The zero time means never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
+	return deadline.Earlier(deadline.Earlier(d, g.consentDeadline()), g.addressChangeTime())
 }
 
 // notBefore returns t, or the time of the last call if t has passed.

@@ -50,7 +50,7 @@ type Agent struct {
 // NewAgent returns an agent in StateNew. The error wraps [ErrCredentials] if only one of
 // Config.Ufrag and Config.Pwd is set or either is malformed, or the error of reading Config.Rand.
 func NewAgent(config Config) (*Agent, error) {
-	config.setDefaults()
+	config = config.withDefaults()
 	random, err := newRandomSource(config.Rand)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/rtcstack/rtcstack/internal/deadline"
 )
 
 // base is one socket of the agent, identified by id. Checks are sent from bases, so that a pair of
@@ -270,7 +272,7 @@ func (a *Agent) freeDeadline() (d time.Time) {
 	}
 	for _, b := range a.bases {
 		if at := a.freeTime(b); b != a.current.selected.base && at.After(a.now) {
-			d = earlier(d, at)
+			d = deadline.Earlier(d, at)
 		}
 	}
 	return d

@@ -124,8 +124,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// setDefaults sets the durations that are not positive.
-func (c *Config) setDefaults() {
+// withDefaults sets the durations that are not positive.
+func (c Config) withDefaults() Config {
 	c.CheckInterval = cmp.Or(max(c.CheckInterval, 0), DefaultCheckInterval)
 	c.RTO = cmp.Or(max(c.RTO, 0), DefaultRTO)
 	c.NominationGrace = cmp.Or(max(c.NominationGrace, 0), DefaultNominationGrace)
@@ -136,4 +136,5 @@ func (c *Config) setDefaults() {
 	c.DisconnectedTimeout = cmp.Or(max(c.DisconnectedTimeout, 0), DefaultDisconnectedTimeout)
 	c.UnusedTimeout = cmp.Or(max(c.UnusedTimeout, 0), DefaultUnusedTimeout)
 	c.Patience = cmp.Or(max(c.Patience, 0), DefaultPatience)
+	return c
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rtcstack/rtcstack/internal/deadline"
 	"github.com/rtcstack/rtcstack/stun"
 )
 
@@ -137,7 +138,7 @@ func (g *generation) silentFrom() time.Time {
 		return time.Time{}
 	}
 	if c.received.After(c.since) {
-		return earlier(c.received.Add(timeout), c.since.Add(oneWayFactor*timeout))
+		return deadline.Earlier(c.received.Add(timeout), c.since.Add(oneWayFactor*timeout))
 	}
 	return c.since.Add(timeout)
 }
@@ -169,9 +170,9 @@ func (g *generation) consentDeadline() time.Time {
 	if g.selected == nil {
 		return time.Time{}
 	}
-	d := earlier(g.consent.next, g.consent.expires)
+	d := deadline.Earlier(g.consent.next, g.consent.expires)
 	if !g.consent.silent {
-		d = earlier(d, g.silentFrom())
+		d = deadline.Earlier(d, g.silentFrom())
 	}
 	return d
 }

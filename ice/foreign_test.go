@@ -253,7 +253,7 @@ type owner struct {
 	sent     int
 	received int    // data
 	refused  int    // data that Permits does not accept
-	deaf     int    // packets that arrive on closed sockets
+	onClosed int    // packets that arrive on closed sockets
 	selected []Pair // changes of path
 	freed    []BaseID
 	states   []State
@@ -263,7 +263,7 @@ type owner struct {
 func (o *owner) Receive(now time.Time, local, remote netip.AddrPort, packet []byte) {
 	switch pair, ok := o.Selected(); {
 	case !o.HasLocal(local):
-		o.deaf++
+		o.onClosed++
 	case stun.Is(packet):
 		o.addressed.Receive(now, local, remote, packet)
 	case !o.Permits(local, remote):
@@ -379,8 +379,8 @@ func (e *encounter) agrees() bool {
 }
 
 // counts are the losses so far.
-type counts struct{ toUs, toPeer, refused, deaf int }
+type counts struct{ toUs, toPeer, refused, onClosed int }
 
 func (e *encounter) losses() counts {
-	return counts{int(e.f.dataSent) - e.o.received, e.o.sent - e.f.received, e.o.refused, e.o.deaf}
+	return counts{int(e.f.dataSent) - e.o.received, e.o.sent - e.f.received, e.o.refused, e.o.onClosed}
 }

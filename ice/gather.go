@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rtcstack/rtcstack/internal/deadline"
 	"github.com/rtcstack/rtcstack/stun"
 )
 
@@ -207,11 +208,11 @@ func (a *Agent) gatheringDeadline() (d time.Time) {
 			g := &b.gatherings[i]
 			switch {
 			case !g.done && g.State() == stun.TransactionIdle:
-				d = earlier(earlier(d, a.notBefore(a.gatheringPacer.next())), g.giveUp)
+				d = deadline.Earlier(deadline.Earlier(d, a.notBefore(a.gatheringPacer.next())), g.giveUp)
 			case !g.done:
-				d = earlier(earlier(d, g.Deadline()), g.giveUp)
+				d = deadline.Earlier(deadline.Earlier(d, g.Deadline()), g.giveUp)
 			case a.keepsMappings():
-				d = earlier(d, g.refresh)
+				d = deadline.Earlier(d, g.refresh)
 			}
 		}
 	}

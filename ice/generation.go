@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rtcstack/rtcstack/internal/deadline"
 	"github.com/rtcstack/rtcstack/stun"
 )
 
@@ -223,7 +224,7 @@ func (a *Agent) previousEnds() time.Time {
 	case a.current.selected == nil:
 		return g.consent.expires
 	case a.current.selected.nominated:
-		return earlier(a.current.selectedAt.Add(previousGrace), g.consent.expires)
+		return deadline.Earlier(a.current.selectedAt.Add(previousGrace), g.consent.expires)
 	}
 	return g.consent.expires
 }

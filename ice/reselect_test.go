@@ -86,7 +86,7 @@ func wantAgreement(t *testing.T, seed uint64, h habits, ours, theirs []string, l
 	e.run(90 * time.Second)
 	// The only losses are packets in flight at either time.
 	after := e.losses()
-	require.Equal(t, before.deaf, after.deaf, scenario)
+	require.Equal(t, before.onClosed, after.onClosed, scenario)
 	require.Equal(t, before.refused, after.refused, scenario)
 	require.InDelta(t, before.toUs, after.toUs, 5, scenario)
 	require.InDelta(t, before.toPeer, after.toPeer, 5, scenario)
@@ -144,7 +144,7 @@ func TestControlledAgentFindsItsPeerThroughLosses(t *testing.T) {
 		const sent = float64(time.Minute / dataInterval)
 		require.Less(t, float64(after.toUs-before.toUs), 0.5*sent)
 		require.Less(t, float64(after.toPeer-before.toPeer), 0.5*sent)
-		require.Equal(t, before.deaf, after.deaf)
+		require.Equal(t, before.onClosed, after.onClosed)
 	})
 }
 
@@ -173,7 +173,7 @@ func TestControlledAgentFollowsAChangeOfMind(t *testing.T) {
 			require.True(t, e.agrees())
 		}
 		after := e.losses()
-		require.Equal(t, before.deaf, after.deaf)
+		require.Equal(t, before.onClosed, after.onClosed)
 		require.Equal(t, before.refused, after.refused)
 		require.InDelta(t, before.toUs, after.toUs, 5)
 		require.InDelta(t, before.toPeer, after.toPeer, 5)
@@ -375,7 +375,7 @@ func TestPeerThatSendsOnAnotherPair(t *testing.T) {
 		before, changes := e.losses(), len(e.o.selected)
 		e.run(90 * time.Second)
 		after := e.losses()
-		require.Equal(t, before.deaf, after.deaf)
+		require.Equal(t, before.onClosed, after.onClosed)
 		require.Equal(t, before.refused, after.refused)
 		require.InDelta(t, before.toUs, after.toUs, 5)
 		require.InDelta(t, before.toPeer, after.toPeer, 5)
@@ -408,7 +408,7 @@ func TestPeerThatSpreadsItsData(t *testing.T) {
 		before, changes := e.losses(), len(e.o.selected)
 		e.run(time.Minute)
 		after := e.losses()
-		require.Equal(t, before.deaf, after.deaf)
+		require.Equal(t, before.onClosed, after.onClosed)
 		require.Equal(t, before.refused, after.refused)
 		require.InDelta(t, before.toUs, after.toUs, 5)
 		require.InDelta(t, before.toPeer, after.toPeer, 5)

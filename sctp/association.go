@@ -83,7 +83,7 @@ func New(cfg Config) (*Association, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg.setDefaults()
+	cfg = cfg.withDefaults()
 	a := &Association{cfg: cfg}
 	a.hand.init(a)
 	a.resetTransmission()

@@ -171,7 +171,7 @@ func (e *ConfigError) Error() string { return "sctp: Config." + e.Field + " " + 
 // another one, nil if there is none.
 func (c Config) Validate() error {
 	set := c
-	c.setDefaults()
+	c = c.withDefaults()
 	for _, r := range []struct {
 		field           string
 		value, min, max int
@@ -217,8 +217,8 @@ const (
 	maxDuration = 100 * 365 * 24 * time.Hour
 )
 
-// setDefaults replaces the zero values. Other values are left to Validate.
-func (c *Config) setDefaults() {
+// withDefaults replaces the zero values. Other values are left to Validate.
+func (c Config) withDefaults() Config {
 	c.SourcePort = cmp.Or(c.SourcePort, DefaultPort)
 	c.DestinationPort = cmp.Or(c.DestinationPort, DefaultPort)
 	// A multiple of 4: the padding of a full chunk would otherwise exceed the size.
@@ -243,4 +243,5 @@ func (c *Config) setDefaults() {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
+	return c
 }

@@ -69,7 +69,7 @@ func testWeEnd(t *testing.T, s *stackSession) {
 	if !s.stack.forgets {
 		s.theirs.await("message", "kept")
 	}
-	if !s.stack.deaf {
+	if !s.stack.missesEnd {
 		s.theirs.await("closed", "kept")
 	}
 }

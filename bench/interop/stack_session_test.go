@@ -36,9 +36,9 @@ type stack struct {
 	// restart is what it does with an offer of ours that restarts ICE; restarts says that it can make one itself.
 	restart  stackRestart
 	restarts bool
-	// silent says that it ends without a word, deaf that its program does not learn of our end.
-	silent bool
-	deaf   bool
+	// silent says that it ends without a word, missesEnd that its program does not learn of our end.
+	silent    bool
+	missesEnd bool
 	// forgets says that it drops messages that its SCTP has acknowledged and its program has not seen yet, when the peer
 	// closes the connection.
 	forgets bool

@@ -26,6 +26,6 @@ Gst.init(None); assert Gst.ElementFactory.make("nicesrc") and Gst.ElementFactory
 		emptySwapped: true,
 		restart:      restartIgnored,
 		silent:       true,
-		deaf:         true,
+		missesEnd:    true,
 	})
 }

@@ -48,3 +48,14 @@ func TestDeadline(t *testing.T) {
 		d.Set(time.Time{})
 	})
 }
+
+func TestEarlier(t *testing.T) {
+	var never time.Time
+	first := time.Unix(1, 0)
+	second := time.Unix(2, 0)
+	require.Equal(t, never, deadline.Earlier(never, never))
+	require.Equal(t, first, deadline.Earlier(first, never))
+	require.Equal(t, first, deadline.Earlier(never, first))
+	require.Equal(t, first, deadline.Earlier(first, second))
+	require.Equal(t, first, deadline.Earlier(second, first))
+}

@@ -1,6 +1,7 @@
 package dtlsconn
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -119,16 +120,10 @@ func (c *Config) check() error {
 	return nil
 }
 
-func (c *Config) setDefaults() {
-	if c.MTU == 0 {
-		c.MTU = DefaultMTU
-	}
-	if c.HandshakeTimeout <= 0 {
-		c.HandshakeTimeout = DefaultHandshakeTimeout
-	}
-	if c.RetransmitInterval <= 0 {
-		c.RetransmitInterval = DefaultRetransmitInterval
-	}
+func (c Config) withDefaults() Config {
+	c.MTU = cmp.Or(c.MTU, DefaultMTU)
+	c.HandshakeTimeout = cmp.Or(max(c.HandshakeTimeout, 0), DefaultHandshakeTimeout)
+	c.RetransmitInterval = cmp.Or(max(c.RetransmitInterval, 0), DefaultRetransmitInterval)
 	if c.CipherSuites == nil {
 		c.CipherSuites = DefaultCipherSuites()
 	}
@@ -136,6 +131,7 @@ func (c *Config) setDefaults() {
 		c.SRTPProtectionProfiles = defaultSRTPProfiles
 		c.srtpOptional = c.Client
 	}
+	return c
 }
 
 // defaultSRTPProfiles are AEAD_AES_128_GCM and AEAD_AES_256_GCM (RFC 7714, section 14.2), and

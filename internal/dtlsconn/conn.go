@@ -58,7 +58,7 @@ const (
 // New returns a Conn, or an error if the configuration is not valid. Before Start it has no
 // goroutine and sends nothing; it keeps the datagrams of Receive for the handshake, within limits.
 func New(config Config) (*Conn, error) {
-	config.setDefaults()
+	config = config.withDefaults()
 	if err := config.check(); err != nil {
 		return nil, err
 	}

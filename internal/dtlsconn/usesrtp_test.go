@@ -66,7 +66,7 @@ func TestClientRequiresSRTP(t *testing.T) {
 // The ClientHellos of both attempts are identical.
 func TestClientHellosAreIdentical(t *testing.T) {
 	cfg := Config{Client: true, Certificate: testCertificate(t, certificate.ECDSA), Ready: func() {}}
-	cfg.setDefaults()
+	cfg = cfg.withDefaults()
 	require.NoError(t, cfg.check())
 	for range 10 {
 		h := newHelloPair(cfg.SRTPProtectionProfiles)

@@ -2,15 +2,9 @@ package jsep
 
 import (
 	"slices"
-	"strings"
 
+	"github.com/rtcstack/rtcstack/internal/icechars"
 	"github.com/rtcstack/rtcstack/sdp"
-)
-
-// Lengths of local ICE credentials (RFC 8839, section 5.4).
-const (
-	minUfrag, maxUfrag = 4, 256
-	minPwd, maxPwd     = 22, 256
 )
 
 // A generation is the local side of an ICE session. It is never modified: changes replace it.
@@ -71,9 +65,10 @@ func (init LocalInit) choose(g **generation) error {
 	switch {
 	case (init.Ufrag == "") != (init.Pwd == ""):
 		return invalidf("ICE credentials: only one of ufrag and password is given")
-	case !isICEChars(init.Ufrag, minUfrag, maxUfrag) || !isICEChars(init.Pwd, minPwd, maxPwd):
+	case !icechars.Valid(init.Ufrag, icechars.MinUfrag, icechars.MaxUfrag) ||
+		!icechars.Valid(init.Pwd, icechars.MinPwd, icechars.MaxPwd):
 		return invalidf("ICE credentials: not %d to %d and %d to %d letters, digits, '+' and '/'",
-			minUfrag, maxUfrag, minPwd, maxPwd)
+			icechars.MinUfrag, icechars.MaxUfrag, icechars.MinPwd, icechars.MaxPwd)
 	case (*g).Credentials == chosen:
 		return nil
 	case (*g).shown:
@@ -81,17 +76,6 @@ func (init LocalInit) choose(g **generation) error {
 	}
 	*g = &generation{Credentials: chosen}
 	return nil
-}
-
-// isICEChars reports whether s has least to most characters, all of them ice-char (RFC 8839,
-// section 5.1).
-func isICEChars(s string, least, most int) bool {
-	if len(s) < least || len(s) > most {
-		return false
-	}
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '+' && r != '/'
-	})
 }
 
 // gather marks the generation of the local description that was just made as shown, and asks for
