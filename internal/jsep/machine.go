@@ -59,8 +59,10 @@ type state struct {
 	// voided is set if a local offer was rolled back since the last agreement. The peer may be
 	// answering it, while this side answers an offer of the peer.
 	voided bool
-	// strays is how many local offers were rolled back for remote ones. Their answers may still
-	// come.
+	// answerRefused is set if an answer to the pending local offer was refused.
+	answerRefused bool
+	// strays is how many local offers were rolled back for remote ones, without an answer. It may
+	// still come.
 	strays int
 	// revealed is the credentials in a stray answer that arrived while the pending remote offer
 	// waits for its answer.
@@ -185,8 +187,9 @@ func (s *state) lastRemote() *described {
 // whole.
 type transition struct {
 	state
-	config *Config
-	out    Outcome
+	config  *Config
+	out     Outcome
+	refused bool // an answer to the pending local offer
 }
 
 func (m *Machine) begin() *transition { return &transition{state: m.s, config: &m.config} }
@@ -232,6 +235,7 @@ func (tx *transition) yield() {
 
 // withdraw abandons the pending descriptions.
 func (tx *transition) withdraw() {
+	tx.answerRefused = false
 	tx.voided = tx.voided || tx.pendingLocal != nil && tx.pendingLocal.typ == Offer
 	tx.pendingLocal, tx.pendingRemote = nil, nil
 	tx.signaling = Stable
@@ -245,6 +249,6 @@ func (tx *transition) withdraw() {
 func (tx *transition) commit() {
 	tx.currentLocal, tx.currentRemote = tx.pendingLocal, tx.pendingRemote
 	tx.pendingLocal, tx.pendingRemote = nil, nil
-	tx.voided, tx.revealed = false, Credentials{}
+	tx.voided, tx.answerRefused, tx.revealed = false, false, Credentials{}
 	tx.signaling = Stable
 }

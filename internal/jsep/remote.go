@@ -67,7 +67,10 @@ func transportSection(d *sdp.Description) *sdp.MediaDescription {
 // description that cannot be used.
 func (m *Machine) SetRemote(t Type, d *sdp.Description) (Outcome, error) {
 	tx := m.begin()
-	return m.end(tx, tx.setRemote(t, d))
+	err := tx.setRemote(t, d)
+	// The only thing that an error leaves behind: the peer owes no answer to this offer any more.
+	m.s.answerRefused = m.s.answerRefused || err != nil && tx.refused
+	return m.end(tx, err)
 }
 
 func (tx *transition) setRemote(t Type, d *sdp.Description) error {
@@ -103,6 +106,8 @@ func (tx *transition) setRemote(t Type, d *sdp.Description) error {
 		*tx = accepted
 	case tx.strays > 0 && tx.ignoreStray(t, d):
 		return nil
+	case t == Answer:
+		tx.refused = true
 	}
 	return err
 }
@@ -113,7 +118,7 @@ func (s *state) isOwn(d *sdp.Description) bool {
 }
 
 func (tx *transition) setRemoteOffer(d *sdp.Description) error {
-	if tx.signaling == HaveLocalOffer {
+	if tx.signaling == HaveLocalOffer && !tx.answerRefused {
 		tx.strays++
 	}
 	tx.yield()

@@ -161,6 +161,19 @@ func TestStrayAnswerToAnEarlierOffer(t *testing.T) {
 	s.want(Stable)
 }
 
+// An offer whose answer was refused gets no other one, also if it is rolled back.
+func TestRefusedAnswerIsNoStrayLater(t *testing.T) {
+	s := answering(t)
+	s.WantRestart()
+	s.local(Offer)
+	s.refused(Answer, other.with("active", "", "2").String(), ErrInvalid, "the offer restarts ICE, and the answer does not")
+	s.remote(Offer, other.with("", "", "3").String())
+	s.local(Answer)
+	s.local(Offer) // the restart again
+	s.refused(Answer, other.with("active", "", "4").String(), ErrInvalid, "the offer restarts ICE, and the answer does not")
+	s.want(HaveLocalOffer)
+}
+
 // Some peers give all their descriptions the same version: then other credentials show that it is
 // new.
 func TestStrayAnswersOfTheSameVersion(t *testing.T) {

@@ -141,7 +141,8 @@ func (e *endpoint) react() error {
 	return nil
 }
 
-// receive sets a remote description. An error of the machine has changed nothing.
+// receive sets a remote description. An error of the machine has changed nothing, except that the
+// machine remembers a refused answer.
 func (e *endpoint) receive(m message) error {
 	if e.policy == impolite && m.typ == Offer && e.State() != Stable {
 		return nil
@@ -149,7 +150,7 @@ func (e *endpoint) receive(m message) error {
 	before := e.s
 	out, err := e.SetRemote(m.typ, m.d)
 	if err != nil {
-		if e.s != before {
+		if before.answerRefused = before.answerRefused || e.s.answerRefused; e.s != before {
 			panic("an error has changed the machine: " + err.Error())
 		}
 		e.errors = append(e.errors, err)
@@ -240,7 +241,7 @@ func (w *world) key() string {
 	for i, e := range w.ends {
 		s := &e.s
 		n.number(uint64(s.signaling))
-		n.flags(s.wantData, s.wantRestart, s.voided, s.next != nil, s.link != nil)
+		n.flags(s.wantData, s.wantRestart, s.voided, s.answerRefused, s.next != nil, s.link != nil)
 		n.number(uint64(s.strays))
 		n.number(uint64(e.associations))
 		n.number(w.ends[1-i].s.version - s.origin.version)
