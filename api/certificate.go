@@ -16,7 +16,7 @@ func certificateFor(s settings) (tls.Certificate, sdp.Fingerprint, error) {
 	if err != nil {
 		return own, sdp.Fingerprint{}, err
 	}
-	// RFC 8122, section 5: SHA-256 is the hash function that every endpoint supports.
+	// RFC 8122, section 5.1: every endpoint calculates a fingerprint with SHA-256.
 	fingerprint, err := sdp.NewFingerprint(sdp.SHA256, own.Certificate[0])
 	if err != nil {
 		return own, fingerprint, wrapError(ErrFailure, err, "certificate")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -250,14 +251,14 @@ func TestWrongFingerprintFailsBothSides(t *testing.T) {
 func TestHandshakeTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newEndpoint(t, true, nil)
-		sent := 0
-		client.intercept(func([]byte) { sent++ })
+		var sent atomic.Int64
+		client.intercept(func([]byte) { sent.Add(1) })
 		start := time.Now()
 		client.conn.Start()
 		require.ErrorIs(t, <-client.handshaked, ErrHandshakeTimeout)
 		require.Equal(t, DefaultHandshakeTimeout, time.Since(start))
-		client.conn.Wait() // for the goroutines that count
-		require.Equal(t, 8, sent, "at 0, 0.2, 0.6, 1.4, 3, 6.2, 12.6 and 25.4 s")
+		client.conn.Wait()
+		require.EqualValues(t, 8, sent.Load(), "at 0, 0.2, 0.6, 1.4, 3, 6.2, 12.6 and 25.4 s")
 	})
 }
 

@@ -206,7 +206,11 @@ func connect(t testing.TB, a, b *endpoint) {
 		for _, e := range []*endpoint{a, b} {
 			e.close()
 			e.conn.Wait()
+		}
+		for _, e := range []*endpoint{a, b} {
+			e.draining.Lock() // a lane may be draining
 			e.intercept(func([]byte) {})
+			e.draining.Unlock()
 		}
 	})
 }
