@@ -267,7 +267,7 @@ func sendOver(t *testing.T, dc *DataChannel, path link.Path, text string) {
 	tr.lock()
 	defer tr.mu.Unlock()
 	require.NoError(t, dc.send([]byte(text), true))
-	tr.corked.due = false
+	tr.deferred.due = false
 	tr.transmitSCTP(&path)
 	tr.send()
 }
