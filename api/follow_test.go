@@ -17,7 +17,7 @@ import (
 func inTwoNetworks(t *testing.T, f func(t *testing.T, s *simulation, a, b *DataChannel)) {
 	t.Helper()
 	netsim.Seeds(t, 3, func(t *testing.T, seed uint64) {
-		inSimulation(t, seed, place{interfaces: twoInterfaces(), tune: patient}, func(t *testing.T, s *simulation) {
+		inSimulation(t, seed, place{interfaces: twoInterfaces(), tune: lateNomination}, func(t *testing.T, s *simulation) {
 			a, b := s.connect("x", nil)
 			s.settled()
 			require.Equal(t, 4, s.a.Stats().ICE.ValidPairs)

@@ -85,17 +85,17 @@ func TestWaitForAnUnreachableState(t *testing.T) {
 func TestWaitForARestart(t *testing.T) {
 	inSimulation(t, 3, place{}, func(t *testing.T, s *simulation) {
 		s.connect("x", nil)
-		light := s.blackout()
+		restore := s.loseAll()
 		_, err := s.a.Wait(t.Context(), StateFailed)
 		require.NoError(t, err)
 		_, err = s.a.Wait(t.Context(), StateConnected, StateConnecting)
 		require.ErrorIs(t, err, ErrPathLost)
-		light()
+		restore()
 		require.NoError(t, s.a.RestartICE())
 		_, err = s.a.Wait(t.Context(), StateConnected)
 		require.NoError(t, err)
 
-		s.blackout()
+		s.loseAll()
 		_, err = s.a.Wait(t.Context(), StateDisconnected)
 		require.NoError(t, err)
 		_, err = s.a.Wait(t.Context(), StateConnected)
