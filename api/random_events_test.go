@@ -269,7 +269,7 @@ func (s *randomRun) reconnect() {
 		}
 		return true
 	}
-	pause(70 * time.Second) // all links carry packets again, and consent has expired where it was not renewed
+	pause(70 * time.Second) // all links work again, and consent has expired where it was not renewed
 	for try := 0; ; try++ {
 		for range 30 {
 			if well() {
