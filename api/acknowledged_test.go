@@ -19,7 +19,8 @@ func requireSum(t *testing.T, pc *PeerConnection, channels ...*DataChannel) {
 	require.Equal(t, sum, pc.Stats().BytesAcknowledged)
 }
 
-// The count follows the acknowledgements of the peer, over a path that loses packets, and ends at what was sent.
+// The count follows the acknowledgements of the peer, over a path that loses packets, and ends at
+// the number of bytes sent.
 func TestBytesAcknowledged(t *testing.T) {
 	inWorld(t, 1, 50*time.Millisecond, 0.02, withCUBIC(), withCUBIC(), func(t *testing.T, w *world) {
 		a, b := w.connect("x", &DataChannelInit{Protocol: "protocol"})
@@ -69,7 +70,7 @@ func TestBytesAcknowledgedOfAStreamUsedAgain(t *testing.T) {
 				if !unfinished {
 					pause(5 * time.Second)
 				}
-				require.NoError(t, a.Close()) // what was sent is acknowledged before the end
+				require.NoError(t, a.Close()) // the message is acknowledged before the end
 				pause(10 * time.Second)
 				require.EqualValues(t, size, a.BytesAcknowledged(), i)
 				all = append(all, a)
@@ -84,15 +85,15 @@ func TestBytesAcknowledgedOfAStreamUsedAgain(t *testing.T) {
 	}
 }
 
-// When the peer closes a channel, when the connection ends at once, and when the path is lost, the count stays at what
-// was acknowledged.
+// When the peer closes a channel, when the connection ends at once, and when the path is lost, the
+// count remains at the number of acknowledged bytes.
 func TestBytesAcknowledgedAtTheEnd(t *testing.T) {
 	ends := map[string]func(t *testing.T, w *world, b *DataChannel) (want uint64){
 		"the peer closes the channel": func(t *testing.T, w *world, b *DataChannel) uint64 {
 			w.losing(nothing)
 			require.NoError(t, b.Close())
 			pause(10 * time.Second)
-			return 5700 // its association has them, though its program has not
+			return 5700 // the peer's association has received them, its program has not
 		},
 		"the peer ends the connection": func(t *testing.T, w *world, _ *DataChannel) uint64 {
 			w.losing(func(toB bool) bool { return toB })
@@ -128,7 +129,7 @@ func TestBytesAcknowledgedAtTheEnd(t *testing.T) {
 	}
 }
 
-// Messages of an unreliable channel that were given up are not acknowledged.
+// Abandoned messages of an unreliable channel are not acknowledged.
 func TestBytesAcknowledgedOfAnUnreliableChannel(t *testing.T) {
 	inWorld(t, 4, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		a, b := w.connect("x", &DataChannelInit{Reliability: Reliability{Unordered: true, Unreliable: true}})
@@ -151,8 +152,8 @@ func TestBytesAcknowledgedOfAnUnreliableChannel(t *testing.T) {
 	})
 }
 
-// A peer that denies to reset a stream, so that the next channel finds the count of the one before, and what that has
-// not got yet.
+// A peer denies to reset a stream. The next channel on it starts from the count of the earlier one,
+// and does not count that one's unacknowledged bytes.
 func TestBytesAcknowledgedAfterADeniedReset(t *testing.T) {
 	for _, suspended := range []bool{false, true} {
 		inWorld(t, 5, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
@@ -196,7 +197,7 @@ func TestBytesAcknowledgedAfterADeniedReset(t *testing.T) {
 	}
 }
 
-// Another association on the same streams leaves the counts of the channels before it.
+// A new association on the same streams does not change the counts of the channels before it.
 func TestBytesAcknowledgedOfAReplacedAssociation(t *testing.T) {
 	inWorld(t, 6, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		a, b := w.connect("x", nil)

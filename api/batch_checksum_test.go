@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// seenPacket is the part of an SCTP packet that a test looks at.
+// seenPacket contains the properties of an SCTP packet that the test checks.
 type seenPacket struct {
 	first    byte // the type of the first chunk
 	checksum uint32
@@ -36,9 +36,9 @@ func spy(pc *PeerConnection) (seen func() []seenPacket) {
 	}
 }
 
-// RFC 9653, section 5.2: with DTLS below, a sender that the peer has told so "MAY send packets with
-// an incorrect checksum of zero", but never with "an INIT chunk" or "a COOKIE ECHO chunk". Both
-// sides do it: nobody computes a CRC32c of what AES-GCM has authenticated.
+// RFC 9653, section 5.2: after the peer has declared that it accepts it, a sender may set the
+// checksum to zero, except in packets with an INIT or COOKIE ECHO chunk. Both sides do so, since
+// AES-GCM already authenticates the packets.
 func TestChecksumsAreZeroOverDTLS(t *testing.T) {
 	inSimulation(t, 1, place{a: withCUBIC(), b: withCUBIC()}, func(t *testing.T, p *simulation) {
 		const initChunk, cookieEcho = 1, 10

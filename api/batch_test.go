@@ -12,7 +12,7 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// traffic is what a connection has done so far.
+// traffic counts the packets and system calls of a connection.
 type traffic struct {
 	udp     udp.Stats // of the socket in use
 	packets uint64    // SCTP packets received
@@ -38,21 +38,22 @@ func (t traffic) since(before traffic) traffic {
 	return t
 }
 
-// withCUBIC configures tests that count packets: how a model of the path comes about on a busy machine is not their subject.
+// withCUBIC returns a configuration for tests that count packets. The model of the path of BBR
+// depends on the load of the machine.
 func withCUBIC() Configuration {
 	return Configuration{SCTP: &SCTPSettings{CongestionControl: sctp.CongestionCUBIC}}
 }
 
-// quietTime is more than a SACK is delayed, or packets wait for the pacer that nobody else counts.
+// quietTime is longer than a SACK is delayed, and than the pacer delays a packet.
 const quietTime = 50 * time.Millisecond
 
-// quiet waits until nothing is under way between two connections: everything is acknowledged, and all that was sent has arrived. Where
-// a packet was lost, a longer silence has to do.
+// quiet waits until all data is acknowledged, and all packets between two connections have arrived.
+// If a packet was lost, it waits for a longer silence instead.
 func (p *pair) quiet() {
 	p.t.Helper()
 	var last [4]uint64
 	since := time.Now()
-	eventually(p.t, "nothing is under way", func() bool {
+	eventually(p.t, "no packet is in flight", func() bool {
 		a, b := p.a.Stats().SCTP, p.b.Stats().SCTP
 		now := [4]uint64{a.PacketsSent, a.PacketsReceived, b.PacketsSent, b.PacketsReceived}
 		if now != last || a.Buffered+b.Buffered > 0 {
@@ -64,10 +65,10 @@ func (p *pair) quiet() {
 	})
 }
 
-// RFC 9260, section 6.2: "an acknowledgement SHOULD be generated for at least every second packet (not every second DATA chunk) received",
-// and "an SCTP receiver MUST NOT generate more than one SACK for every incoming packet, other than to update the offered
-// window". What a batch brings arrives at once, so one SACK acknowledges all of it, and leaves in one system call with
-// whatever else the batch has caused.
+// RFC 9260, section 6.2, recommends a SACK for every second packet, and forbids more than one SACK
+// for an incoming packet, except to update the receive window. The packets of a batch arrive at
+// once. Therefore one SACK acknowledges all of them, and leaves in one system call with the other
+// packets that the batch has caused.
 func TestOneSACKForABatch(t *testing.T) {
 	config := withCUBIC()
 	config.SCTP.InitialCongestionWindow = 200
@@ -76,7 +77,7 @@ func TestOneSACKForABatch(t *testing.T) {
 	p.quiet()
 	before := trafficOf(p.b)
 
-	// The receiver's reader waits for the mutex, as it does while a bigger batch is being handled.
+	// The receiver's reader waits for the mutex, as it does while a larger batch is handled.
 	const count, size = 150, 1000
 	message := make([]byte, size)
 	p.b.mu.Lock()
@@ -96,14 +97,14 @@ func TestOneSACKForABatch(t *testing.T) {
 	t.Logf("%d packets in %d batches, %d SACKs, %d writes", got.packets, got.udp.ReadCalls, got.sacks, got.udp.WriteCalls)
 	require.GreaterOrEqual(t, got.packets, uint64(count))
 	if got.udp.Batch {
-		require.Less(t, got.udp.ReadCalls, int64(count/2), "the kernel had them ready")
+		require.Less(t, got.udp.ReadCalls, int64(count/2), "the kernel had received them before")
 	}
 	require.LessOrEqual(t, got.sacks, uint64(got.udp.ReadCalls))
 	require.LessOrEqual(t, got.udp.WriteCalls, got.udp.ReadCalls+2, "two for ICE, which has a timer")
 }
 
-// In a transfer at full speed packets leave in batches and arrive in batches, there are far fewer SACKs than one for two packets, and the
-// program that writes is not woken for each packet that is acknowledged.
+// In a transfer at full speed packets are sent and received in batches, there are far fewer SACKs
+// than one for two packets, and acknowledgements do not wake a blocked writer for each packet.
 func TestBulkTransferIsBatched(t *testing.T) {
 	for _, size := range []int{1024, 65536} {
 		t.Run(fmt.Sprintf("messages of %d bytes", size), func(t *testing.T) {
@@ -133,7 +134,7 @@ func TestBulkTransferIsBatched(t *testing.T) {
 			if !to.udp.Batch || !from.udp.GSO {
 				return // one datagram is a batch
 			}
-			if size > 1200 { // how many small messages share a call depends on how fast the program makes them
+			if size > 1200 { // the number of small messages in a batch depends on the speed of the program
 				require.Less(t, uint64(from.udp.WriteCalls), to.packets/4)
 			}
 			require.Less(t, uint64(to.udp.ReadCalls), to.packets/4)
@@ -143,10 +144,11 @@ func TestBulkTransferIsBatched(t *testing.T) {
 	}
 }
 
-// bulkPacketsPerWakeup is the least number of packets for each time that a blocked writer is woken. It is about 100 as measured.
+// bulkPacketsPerWakeup is the least number of packets for each wake-up of a blocked writer.
+// Measured: about 100.
 const bulkPacketsPerWakeup = 20
 
-// writeCounted is WriteMessage, and counts how often it is woken.
+// writeCounted writes a message like WriteMessage, and returns how often it was woken.
 func writeCounted(t *testing.T, dc *DataChannel, data []byte) (wakeups int) {
 	t.Helper()
 	for {
@@ -167,16 +169,17 @@ func writeCounted(t *testing.T, dc *DataChannel, data []byte) (wakeups int) {
 	}
 }
 
-// A message that is sent on an idle connection is in the hands of the operating system when Send returns: no other goroutine has to
-// run first.
-func TestSendOnAnIdleConnectionLeavesAtOnce(t *testing.T) {
+// On an idle connection Send passes the message to the operating system before it returns: no other
+// goroutine has to run first.
+func TestSendOnAnIdleConnectionIsImmediate(t *testing.T) {
 	p := newPair(t, Configuration{}, Configuration{})
 	a, b := p.connect("x", nil)
 	message := []byte("hello")
 	for range 5 {
 		p.quiet()
 		before := trafficOf(p.a)
-		// The connection's own goroutines cannot do it: nothing comes in, and the timer, if it fires, finds nothing.
+		// The connection's own goroutines cannot send it: no packet arrives, and the timer, if it
+		// expires, has nothing to do.
 		require.NoError(t, a.Send(message))
 		got := trafficOf(p.a).since(before)
 		require.EqualValues(t, 1, got.sent)

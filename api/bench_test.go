@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkSetup measures from CreateDataChannel to the channel being open on both sides, over loopback, signalling by
-// function calls. It reports the median as "median-ms".
+// BenchmarkSetup measures the time from CreateDataChannel until the channel is open on both sides,
+// over loopback, with signalling by function calls. It reports the median as median-ms.
 func BenchmarkSetup(b *testing.B) {
 	var times []time.Duration
 	for b.Loop() {
@@ -64,7 +64,8 @@ func BenchmarkPingPong(b *testing.B) {
 	}
 }
 
-// BenchmarkIdle reports what an idle connected PeerConnection holds: bytes of heap and stacks, and goroutines.
+// BenchmarkIdle reports the resources of an idle connection: bytes of heap and stacks, and
+// goroutines.
 func BenchmarkIdle(b *testing.B) {
 	const pairs = 50
 	for b.Loop() {

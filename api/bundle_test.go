@@ -40,7 +40,7 @@ func dataSection(mid, more string) string {
 
 func bundleLine(mids string) string { return "a=group:BUNDLE " + mids + "\r\n" }
 
-// answerTo returns what a connection answers to an offer.
+// answerTo returns the answer of a new connection to an offer.
 func answerTo(t *testing.T, pc *PeerConnection, offer string) *sdp.Description {
 	t.Helper()
 	require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionOffer, offer}))
@@ -57,7 +57,7 @@ func parsed(t *testing.T, d SessionDescription) *sdp.Description {
 	return p
 }
 
-// outline is a description in short: "BUNDLE a b; audio a inactive; application b".
+// outline returns a description in short form: "BUNDLE a b; audio a inactive; application b".
 func outline(d *sdp.Description) string {
 	var parts []string
 	for _, g := range d.Groups {
@@ -87,19 +87,19 @@ func TestAnswerToMedia(t *testing.T) {
 	}{
 		{"data first", bundleLine("d a") + data + audio, "BUNDLE d a; application d; audio a inactive"},
 		{"data last", bundleLine("a v d") + audio + video + data, "BUNDLE a v d; audio a inactive; video v inactive; application d"},
-		// RFC 9143, section 7.3.2: the group keeps the order of the offer, whose first section has
-		// the transport.
+		// RFC 9143, section 7.3.1: the first section of the offered group has the transport, if the
+		// answerer accepts that section.
 		{"group in another order", bundleLine("d v a") + audio + video + data, "BUNDLE d v a; audio a inactive; video v inactive; application d"},
 		{"no group", audio + data, "audio a rejected; application d"},
 		{"data alone in the group", bundleLine("d") + audio + data, "BUNDLE d; audio a rejected; application d"},
 		{"data outside the group", bundleLine("a v") + audio + video + data, "audio a rejected; video v rejected; application d"},
 		{"two groups", bundleLine("a") + bundleLine("v d") + audio + video + data, "BUNDLE v d; audio a rejected; video v inactive; application d"},
-		// RFC 3264, section 6: "If a stream is rejected in the offer, it MUST be rejected in the
-		// answer."
+		// RFC 3264, section 8.2: "A stream that is offered with a port of zero MUST be marked with
+		// port zero in the answer."
 		{"rejected in the offer", bundleLine("v d") + strings.Replace(audio, "audio 9", "audio 0", 1) + video + data, "BUNDLE v d; audio a rejected; video v inactive; application d"},
 		{"rejected, but in the group", bundleLine("a d") + strings.Replace(audio, "audio 9", "audio 0", 1) + data, "BUNDLE d; audio a rejected; application d"},
 		{"a section without format", bundleLine("a d") + strings.Replace(audio, " 111 0\r", "\r", 1) + data, "BUNDLE d; audio a rejected; application d"},
-		// RFC 9143, section 6: port zero with bundle-only is no rejection.
+		// RFC 9143, section 6: port zero with a=bundle-only does not reject the section.
 		{"bundle-only", bundleLine("d a") + data + strings.Replace(audio, "audio 9", "audio 0", 1) + "a=bundle-only\r\n", "BUNDLE d a; application d; audio a inactive"},
 		{"a mid that is not there", bundleLine("gone a d") + audio + data, "BUNDLE a d; audio a inactive; application d"},
 		{"no mids", strings.ReplaceAll(audio+data, "a=mid:", "a=x:"), "audio  rejected; application "},
@@ -144,7 +144,7 @@ func TestAnswerToMedia(t *testing.T) {
 	}
 }
 
-// RFC 5761, section 5.1.1: a=rtcp-mux is for an answer to an offer that has it.
+// RFC 5761, section 5.1.1: the answer contains a=rtcp-mux only if the offer does.
 func TestAnswerToMediaWithoutMultiplexing(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		pc := n.connection(Configuration{})
@@ -154,8 +154,8 @@ func TestAnswerToMediaWithoutMultiplexing(t *testing.T) {
 	})
 }
 
-// RFC 8866, section 6: "attributes that are not understood are ignored". An answer with such an
-// attribute would claim that it is.
+// RFC 8866, section 6: attributes that are not understood are ignored. An answer with such an
+// attribute would claim that it is understood.
 func TestAnswerHasNoForeignAttributes(t *testing.T) {
 	const invented = "a=sctp-init:AQAAIGZvbw==\r\na=x-invented:1\r\na=x-flag\r\na=\r\ny=1\r\nb=AS:1\r\n"
 	for name, offer := range map[string]string{
@@ -183,8 +183,8 @@ func TestAnswerHasNoForeignAttributes(t *testing.T) {
 	}
 }
 
-// Candidates stand in the section that has the transport, and are announced with its mid
-// (https://www.rfc-editor.org/rfc/rfc9143.html#section-7.1.3: they are of the category TRANSPORT).
+// Candidates are in the section with the transport, and are announced with its mid. RFC 9143,
+// section 7.1.3: their attributes are of the category TRANSPORT.
 func TestCandidatesOfABundle(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		audio, data := audioSection("a", ""), dataSection("d", "")
@@ -209,8 +209,8 @@ func TestCandidatesOfABundle(t *testing.T) {
 	})
 }
 
-// A peer's candidates count for the whole group, whichever of its sections they are sent for,
-// unless that section has credentials of a transport of its own.
+// The candidates of a peer apply to the whole group, whichever of its sections they belong to,
+// unless that section has a transport with credentials of its own.
 func TestRemoteCandidatesOfABundle(t *testing.T) {
 	const first, second = "candidate:1 1 UDP 5 127.0.0.1 4001 typ host", "candidate:2 1 UDP 5 127.0.0.1 4002 typ host"
 	audio, data := audioSection("a", ""), dataSection("d", "")
@@ -250,7 +250,7 @@ func TestRemoteCandidatesOfABundle(t *testing.T) {
 	}
 }
 
-// Parts of a description that are of no use do not make it invalid.
+// Useless parts of a description do not make it invalid.
 func TestRemoteDescriptionWithUselessParts(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		const good = "a=candidate:1 1 UDP 5 127.0.0.1 4001 typ host\r\n"
@@ -272,7 +272,7 @@ func TestRenegotiationWithInactiveMedia(t *testing.T) {
 		require.Equal(t, "BUNDLE d; application d", outline(answerTo(t, pc, offerHead+bundleLine("d")+data)))
 		require.Equal(t, "BUNDLE d a; application d; audio a inactive", outline(answerTo(t, pc, offerHead+bundleLine("d a")+data+audio)))
 
-		// We offer. The media stays inactive, and its formats stay.
+		// This side offers. The media stays inactive and keeps its formats.
 		require.NoError(t, pc.RestartICE())
 		offer := must(pc.LocalDescription())
 		require.Equal(t, DescriptionOffer, offer.Type)
@@ -290,14 +290,14 @@ func TestRenegotiationWithInactiveMedia(t *testing.T) {
 		require.NoError(t, pc.RestartICE())
 		require.Equal(t, "BUNDLE d; application d; audio a rejected", outline(parsed(t, must(pc.LocalDescription()))))
 
-		// The peer offers meanwhile, and uses the section for something else.
+		// The peer then offers, and uses the section for something else.
 		reused := strings.Replace(bundleLine("d v")+data+video, "abcd", "ijkl", 2)
 		require.Equal(t, "BUNDLE d v; application d; video v inactive", outline(answerTo(t, pc, offerHead+reused)))
 	})
 }
 
-// withAudio makes the offer of an endpoint that has audio, too, of one that has data only: the
-// audio comes first, with the candidates.
+// withAudio adds an audio section to an offer that has only data. The audio section is the first
+// one, and has the candidates.
 func withAudio(text string) string {
 	head, data, _ := strings.Cut(text, "m=")
 	var candidates, rest []string
@@ -316,7 +316,7 @@ func withAudio(text string) string {
 		strings.Join(transport, "") + strings.Join(candidates, "") + "m=" + strings.Join(rest, "")
 }
 
-// withoutAudio takes the audio out of an answer to that.
+// withoutAudio removes the audio section from an answer to such an offer.
 func withoutAudio(text string) string {
 	head, rest, _ := strings.Cut(text, "m=audio")
 	audio, data, _ := strings.Cut(rest, "m=")
@@ -329,8 +329,8 @@ func withoutAudio(text string) string {
 	return strings.Replace(head, "BUNDLE audio 0", "BUNDLE 0", 1) + data
 }
 
-// An endpoint with audio and data, bundled, has its candidates in the audio section only, and has
-// no others. It is reached, and it finds ours in the audio section of the answer.
+// An endpoint with audio and data in one BUNDLE group has its candidates in the audio section only,
+// and finds those of this side in the audio section of the answer.
 func TestConnectByTheCandidatesOfTheTaggedSection(t *testing.T) {
 	for _, trickle := range []bool{false, true} {
 		t.Run(fmt.Sprintf("trickle %v", trickle), func(t *testing.T) {
@@ -370,8 +370,8 @@ func TestConnectByTheCandidatesOfTheTaggedSection(t *testing.T) {
 	}
 }
 
-// An ICE-lite endpoint waits to be reached: with its candidates in the tagged section alone, our
-// checks come to them.
+// An ICE-lite endpoint sends no checks. With its candidates in the tagged section alone, the checks
+// of this side reach it.
 func TestChecksGoToTheCandidatesOfTheTaggedSection(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		lite := netip.AddrPortFrom(address(7), 4000)

@@ -40,7 +40,7 @@ func TestOrderOfTheFirstCallbacks(t *testing.T) {
 		require.Equal(t, []string{"description offer", "signaling have-local-offer", "gathering gathering", "candidate",
 			"gathering complete"}, r.all())
 		text := must(pc.LocalDescription()).SDP
-		require.Contains(t, text, "a=candidate:") // "the getter adds the candidates known so far"
+		require.Contains(t, text, "a=candidate:") // LocalDescription includes the candidates found so far
 		require.Contains(t, text, "a=end-of-candidates")
 	})
 }
@@ -58,7 +58,7 @@ func TestCallbacksOfAConnectionsLife(t *testing.T) {
 		closed := make(chan struct{}, 2)
 		p.b.OnDataChannel(func(dc *DataChannel) {
 			b.add("channel")
-			// Callbacks that are set here miss nothing, whatever the order.
+			// Callbacks that are set here miss nothing, in any order.
 			dc.OnMessage(func(m Message) { b.add("message " + string(m.Data)) })
 			dc.OnClosed(func() { b.add("closed"); closed <- struct{}{} })
 			dc.OnOpen(func() { b.add("open") })
@@ -82,15 +82,14 @@ func TestCallbacksOfAConnectionsLife(t *testing.T) {
 		eventually(t, "the last callback", last(&b))
 		require.Equal(t, []string{"signaling have-local-offer", "signaling stable", "state connecting", "state connected", "open",
 			"closed", "state closed"}, a.all())
-		// "rtcClosePeerConnection when connected drains its queue, then goes closed, and so does
-		// the other side."
+		// Close sends the buffered messages, then both sides change to StateClosed.
 		require.Equal(t, []string{"signaling have-remote-offer", "signaling stable", "state connecting", "state connected",
 			"channel", "open", "message 1", "message 2", "closed", "state closed"}, b.all())
 	})
 }
 
-// However late the callbacks are, their order is that of the events: a channel's come after the one
-// that announces it, and the end of the connection comes after them.
+// Callbacks that are set late are called in the order of the events: those of a channel after the
+// one that announces it, and the end of the connection after them.
 func TestOrderOfLateCallbacks(t *testing.T) {
 	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
 		var r recorder
@@ -176,7 +175,7 @@ func TestWhatHappenedBeforeACallbackWasSet(t *testing.T) {
 		idle(t, p.b)
 		require.Equal(t, 2, availables(), "it fires when the queue goes from empty to one")
 
-		// "Setting NULL forgets the stored one."
+		// Setting nil discards the stored event.
 		require.NoError(t, a.Close())
 		eventually(t, "closed", func() bool { return p.a.Stats().Channels == 0 && p.b.Stats().Channels == 0 })
 		idle(t, p.b)
@@ -192,7 +191,7 @@ func TestWhatHappenedBeforeACallbackWasSet(t *testing.T) {
 	})
 }
 
-// idle waits until a connection has nothing to call.
+// idle waits until a connection has no callback to call.
 func idle(t testing.TB, pc *PeerConnection) {
 	t.Helper()
 	eventually(t, "the callbacks are done", func() bool {
@@ -249,7 +248,7 @@ func TestSettingNilWaitsForARunningCallback(t *testing.T) {
 		}
 		close(leave)
 		require.True(t, receive(t, cleared, "return of OnMessage(nil)"))
-		// "Clearing it makes later messages pending again."
+		// After OnMessage(nil), messages are pending again.
 		require.Equal(t, "2", string(must(b.Receive()).Data))
 		require.Equal(t, "3", string(must(b.Receive()).Data))
 	})
@@ -375,7 +374,8 @@ func TestACallbackThatLeavesByGoexit(t *testing.T) {
 	})
 }
 
-// A program may call everything from everywhere at any time: nothing deadlocks and nothing races.
+// A program may call every method from every goroutine and callback: nothing deadlocks and nothing
+// races.
 func TestEveryFunctionFromEveryCallback(t *testing.T) {
 	p := newPair(t, Configuration{}, Configuration{})
 	everything := func(pc *PeerConnection, dc *DataChannel) {
@@ -414,8 +414,7 @@ func TestEveryFunctionFromEveryCallback(t *testing.T) {
 	receive(t, done, "message")
 }
 
-// A queue that is never empty does not grow: the room of events that have been delivered is used
-// again.
+// A queue that is never empty does not grow: it reuses the memory of delivered events.
 func TestTheCallbackQueueDoesNotGrowUnderASteadyLoad(t *testing.T) {
 	var mu sync.Mutex
 	var q callbackQueue
@@ -424,7 +423,7 @@ func TestTheCallbackQueueDoesNotGrowUnderASteadyLoad(t *testing.T) {
 	dc.owner, dc.queue = &dc, &q
 	const turns = 10_000
 	n, most, done := 0, 0, make(chan struct{})
-	dc.onLow = func() { // each call leaves two more behind it, until there are a few
+	dc.onLow = func() { // each call adds two more, until there are a few
 		mu.Lock()
 		defer mu.Unlock()
 		if n++; n == turns {
@@ -444,8 +443,8 @@ func TestTheCallbackQueueDoesNotGrowUnderASteadyLoad(t *testing.T) {
 	require.LessOrEqual(t, most, 8)
 }
 
-// An event from before a callback was set is delivered before the events after that, however far
-// the queue is.
+// An event from before a callback was set is delivered before the events after that, at any
+// position in the queue.
 func TestStoredEventsKeepTheirOrder(t *testing.T) {
 	happen := []func(c *bareChannel){
 		func(c *bareChannel) { c.opened() },
@@ -460,8 +459,8 @@ func TestStoredEventsKeepTheirOrder(t *testing.T) {
 				f(c)
 				c.mu.Unlock()
 			}
-			synctest.Wait() // these have had their turn, and nobody to call
-			// The rest waits in the queue while the callbacks are set.
+			synctest.Wait() // these events were processed without a callback
+			// The other events are in the queue while the callbacks are set.
 			busy := &busyTarget{begun: make(chan struct{}), end: make(chan struct{})}
 			c.mu.Lock()
 			c.calls.push(event{target: busy})
@@ -479,8 +478,8 @@ func TestStoredEventsKeepTheirOrder(t *testing.T) {
 			c.OnClosed(func() { got = append(got, "closed") })
 			close(busy.end)
 			synctest.Wait()
-			// A message that found no callback is pending, not stored: it is delivered after the
-			// events that wait, but before the end.
+			// A message without a callback is pending, not stored: it is delivered after the events
+			// in the queue, but before the end.
 			want := [...][]string{
 				{"open", "message", "error", "closed"},
 				{"open", "message", "error", "closed"},
@@ -492,7 +491,7 @@ func TestStoredEventsKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// busyTarget is a callback that takes until end.
+// busyTarget is an event target whose callback blocks until end is closed.
 type busyTarget struct{ begun, end chan struct{} }
 
 func (b *busyTarget) deliver(q *callbackQueue, e event) {

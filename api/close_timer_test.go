@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A closed connection is not woken again. Its association would still answer a peer that has lost
-// the end of the shutdown, but there DTLS's close_notify says the same.
+// The timer of a closed connection does not expire again. Its association would still answer a peer
+// that has missed the end of the shutdown, but the peer has the close_notify of DTLS.
 func TestNoTimerAfterTheEnd(t *testing.T) {
 	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
 		a, b := p.connect("x", nil)
@@ -18,7 +18,7 @@ func TestNoTimerAfterTheEnd(t *testing.T) {
 			eventually(t, "closed", func() bool { return pc.State() == StateClosed })
 			pc.mu.Lock()
 			atTheEnd := pc.timer.Stop()
-			pc.timerAt = time.Time{} // as when the timer's own firing ends the connection
+			pc.timerAt = time.Time{} // as if the timer itself ended the connection
 			pc.setTimer()
 			later := pc.timer.Stop()
 			pc.mu.Unlock()

@@ -17,7 +17,8 @@ func TestICEServerURIs(t *testing.T) {
 		uri  string
 		want serverURI
 	}{
-		// "The default scheme is STUN, the default port is 3478 (5349 over TLS), and the default transport is UDP."
+		// The default scheme is stun, the default port is 3478 (5349 over TLS), and the default
+		// transport is UDP.
 		{"mystunserver.org", serverURI{scheme: "stun", host: "mystunserver.org", port: 3478, transport: "udp"}},
 		{"stun:host", serverURI{scheme: "stun", host: "host", port: 3478, transport: "udp"}},
 		{"stun://host:19302", serverURI{scheme: "stun", host: "host", port: 19302, transport: "udp"}},
@@ -34,7 +35,7 @@ func TestICEServerURIs(t *testing.T) {
 		{"turns:h?transport=tcp", serverURI{scheme: "turns", host: "h", port: 5349, transport: "tls"}},
 		{"turns:u:p@[::1]:7", serverURI{scheme: "turns", username: "u", password: "p", hasCredentials: true,
 			host: "::1", port: 7, transport: "tls"}},
-		// "':' must be encoded as '%3A' and '@' must be encoded as '%40'."
+		// In the user name and the password, ':' is encoded as %3A and '@' as %40.
 		{"turn:a%3Ab:c%40d%25@h", serverURI{scheme: "turn", username: "a:b", password: "c@d%", hasCredentials: true,
 			host: "h", port: 3478, transport: "udp"}},
 	} {
@@ -108,7 +109,7 @@ func TestConfigurationDefaults(t *testing.T) {
 	s, err := Configuration{MaxMessageSize: -1, PortRangeBegin: 5}.validate()
 	require.NoError(t, err)
 	require.Equal(t, DefaultMTU, s.MTU)
-	require.Equal(t, DefaultMaxMessageSize, s.MaxMessageSize) // "a negative maxMessageSize means the default"
+	require.Equal(t, DefaultMaxMessageSize, s.MaxMessageSize) // a negative size means the default
 	require.Equal(t, uint16(65535), s.PortRangeEnd)
 	for _, bind := range []string{"", "127.0.0.1", "0.0.0.0", "::"} {
 		_, err := Configuration{BindAddress: bind, MTU: 576}.validate()

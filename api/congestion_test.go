@@ -16,69 +16,70 @@ import (
 	"github.com/rtcstack/rtcstack/internal/udp"
 )
 
-// gatedNetwork is the loopback of this host, over sockets that take nothing while the gate is closed: what a program waits for that
-// writes to a socket whose send buffer is full.
-type gatedNetwork struct {
-	mu     sync.Mutex
-	opened *sync.Cond
-	closed bool
+// blockingNetwork is the loopback interface, with sockets whose writes block while blocked is set,
+// as on a socket with a full send buffer.
+type blockingNetwork struct {
+	mu      sync.Mutex
+	changed *sync.Cond
+	blocked bool
 }
 
-func newGatedNetwork() *gatedNetwork {
-	n := new(gatedNetwork)
-	n.opened = sync.NewCond(&n.mu)
+func newBlockingNetwork() *blockingNetwork {
+	n := new(blockingNetwork)
+	n.changed = sync.NewCond(&n.mu)
 	return n
 }
 
-func (n *gatedNetwork) setClosed(closed bool) {
+func (n *blockingNetwork) setBlocked(blocked bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.closed = closed
-	n.opened.Broadcast()
+	n.blocked = blocked
+	n.changed.Broadcast()
 }
 
-func (n *gatedNetwork) Addresses(netip.Addr, bool) ([]netip.Addr, error) {
+func (n *blockingNetwork) Addresses(netip.Addr, bool) ([]netip.Addr, error) {
 	return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 }
 
-func (n *gatedNetwork) Listen(addr netip.Addr, _, _ uint16) (link.Link, error) {
+func (n *blockingNetwork) Listen(addr netip.Addr, _, _ uint16) (link.Link, error) {
 	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
 	if err != nil {
 		return nil, err
 	}
-	return udp.New(&gatedConn{conn, n}, udp.Options{})
+	return udp.New(&blockingConn{conn, n}, udp.Options{})
 }
 
-func (n *gatedNetwork) LookupNetIP(context.Context, string) ([]netip.Addr, error) { return nil, nil }
+func (n *blockingNetwork) LookupNetIP(context.Context, string) ([]netip.Addr, error) { return nil, nil }
 
-// gatedConn hides that it is a socket of the system, so that each datagram is a call of WriteTo.
-type gatedConn struct {
+// blockingConn hides that it wraps a kernel socket, so that each datagram is a call of WriteTo.
+type blockingConn struct {
 	net.PacketConn
-	network *gatedNetwork
+	network *blockingNetwork
 }
 
-func (c *gatedConn) WriteTo(b []byte, to net.Addr) (int, error) {
+func (c *blockingConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	c.network.mu.Lock()
-	for c.network.closed {
-		c.network.opened.Wait()
+	for c.network.blocked {
+		c.network.changed.Wait()
 	}
 	c.network.mu.Unlock()
 	return c.PacketConn.WriteTo(b, to)
 }
 
-// While the socket takes nothing, no method of the connection waits for it: neither those that send nor those that only look. What is
-// sent meanwhile is not lost, nor does more of it leave the association than a batch, and all of it arrives when there is room.
-func TestNothingWaitsForAFullSocket(t *testing.T) {
-	network := newGatedNetwork()
+// While the writes to the socket block, no method of the connection does: neither those that send
+// nor those that return a state. Messages that are sent meanwhile arrive when the socket has room
+// again.
+func TestNoMethodBlocksOnAFullSocket(t *testing.T) {
+	network := newBlockingNetwork()
 	p := newTunedPair(t, Configuration{}, Configuration{}, tuning{network: network})
-	defer network.setClosed(false) // before the connections are closed
+	defer network.setBlocked(false) // before the connections are closed
 	a, b := p.connect("x", nil)
 	exchange(t, a, b, Message{Data: []byte("x")})
 
 	const limit = time.Millisecond
 	sent := uint32(0)
 	for try := 1; ; try++ {
-		network.setClosed(true)
+		network.setBlocked(true)
 		var took []time.Duration
 		message := make([]byte, 1000)
 		for range 300 {
@@ -103,16 +104,16 @@ func TestNothingWaitsForAFullSocket(t *testing.T) {
 		p99 := took[len(took)*99/100]
 		s := p.a.Stats()
 		t.Logf("p50 %v, p99 %v, max %v; %d datagrams sent so far", took[len(took)/2], p99, took[len(took)-1], s.DatagramsSent)
-		network.setClosed(false)
+		network.setBlocked(false)
 		if p99 <= limit {
 			break
 		}
-		require.Less(t, try, 10, "p99 %v: the machine cannot be that busy every time", p99)
+		require.Less(t, try, 10, "p99 %v: too slow in every attempt", p99)
 	}
 	got, all := uint32(0), make(chan struct{})
 	b.OnMessage(func(m Message) {
 		if n := binary.BigEndian.Uint32(m.Data); n != got {
-			t.Errorf("message %d in the place of %d", n, got)
+			t.Errorf("message %d instead of %d", n, got)
 		}
 		if got++; got == sent {
 			close(all)

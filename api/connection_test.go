@@ -63,7 +63,7 @@ func TestPortRange(t *testing.T) {
 	}
 }
 
-// On a machine without any network but loopback, and on every other one, the zero value connects.
+// The zero Configuration connects on a machine with any network, or with loopback only.
 func TestZeroConfiguration(t *testing.T) {
 	a, err := NewPeerConnection(Configuration{})
 	require.NoError(t, err)
@@ -160,7 +160,7 @@ func TestGivenCertificate(t *testing.T) {
 	})
 }
 
-// A cipher suite whose records we do not make ourselves: everything goes through the DTLS library.
+// A cipher suite that dtlsconn does not implement itself: all records go through the DTLS library.
 func TestSlowCipherSuite(t *testing.T) {
 	inSimulation(t, 1, place{tune: tuning{cipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}}}, func(t *testing.T, p *simulation) {
 		a, b := p.connect("x", nil)
@@ -173,7 +173,7 @@ func TestSlowCipherSuite(t *testing.T) {
 	})
 }
 
-// In steady state nothing is allocated for a packet, nor for a message.
+// In steady state neither a packet nor a message needs an allocation.
 func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	if race.Enabled {
 		t.Skip("sync.Pool drops buffers at random under the race detector")
@@ -243,7 +243,7 @@ func TestStrangersAreDroppedAndCounted(t *testing.T) {
 	})
 }
 
-// An idle connection has one goroutine for its socket, and nothing else of ours runs.
+// An idle connection has one goroutine, the reader of its socket.
 func TestIdleConnection(t *testing.T) {
 	base := runtime.NumGoroutine()
 	p := newTunedPair(t, Configuration{BindAddress: "0.0.0.0"}, Configuration{BindAddress: "0.0.0.0"},
@@ -260,7 +260,7 @@ func TestIdleConnection(t *testing.T) {
 	wantNoGoroutines(t)
 }
 
-// A connection whose user creates it and does nothing has no goroutine, no socket, and no timer.
+// A connection that was created and not used has no goroutine, no socket, and no timer.
 func TestUnusedConnection(t *testing.T) {
 	pc, err := NewPeerConnection(Configuration{})
 	require.NoError(t, err)
@@ -271,7 +271,7 @@ func TestUnusedConnection(t *testing.T) {
 	require.NoError(t, pc.Close())
 }
 
-// Closing does not wait for a name server, which here never answers.
+// Closing does not wait for a name server that never answers.
 func TestNamesThatDoNotResolve(t *testing.T) {
 	asked, given := make(chan struct{}, 10), make(chan error, 10)
 	resolver := net.DefaultResolver
@@ -305,8 +305,8 @@ func TestRenegotiationOfARunningConnection(t *testing.T) {
 	})
 }
 
-// Both sides offer at once, and each rolls its offer back for the other's: they connect all the
-// same.
+// Both sides offer at once, and each rolls its offer back when that of the other arrives. They
+// connect nevertheless.
 func TestGlare(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		for range 5 {

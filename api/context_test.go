@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bareChannel is a channel without a transport: what is sent stays buffered.
+// bareChannel is a channel without a transport: its messages stay buffered.
 type bareChannel struct {
 	channel
 	mu    sync.Mutex
@@ -45,7 +45,8 @@ func (c *bareChannel) arrive(text string) {
 	c.arrived(received{Message: Message{Data: []byte(text), IsText: true}})
 }
 
-// A context that has ended ends the calls that take one, whether they would have to wait or not, and says why.
+// A context that has ended ends the calls that take one, whether they would have to wait or not;
+// the error contains its cause.
 func TestEndedContext(t *testing.T) {
 	interrupted := errors.New("interrupted by the user")
 	contexts := map[string]func() (ctx context.Context, want []error){
@@ -110,7 +111,8 @@ func TestEndedContext(t *testing.T) {
 	}
 }
 
-// A reader that is woken for a message and finds that its context has ended passes the wake-up on to the next reader.
+// A reader that is woken for a message, but whose context has ended, passes the wake-up on to the
+// next reader.
 func TestEndedContextPassesTheWakeUpOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newBareChannel(channelOpen)
@@ -133,7 +135,7 @@ func TestEndedContextPassesTheWakeUpOn(t *testing.T) {
 	})
 }
 
-// A context that ends while the call waits ends it then.
+// A context that ends during a call ends the call.
 func TestContextEndsAWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newBareChannel(channelConnecting)

@@ -10,21 +10,21 @@ import (
 	"github.com/rtcstack/rtcstack/ice/icenet"
 )
 
-// core is what all parts of a connection share. The parts know it, and not each other beyond what ARCHITECTURE.md
-// allows: the PeerConnection above them knows all.
+// core is the state that all parts of a connection share. The parts refer to it, and to each other
+// only as ARCHITECTURE.md permits; the PeerConnection above them refers to all.
 type core struct {
 	mu       sync.Mutex // the connection's only one
-	now      time.Time  // of the input that is being handled
+	now      time.Time  // of the current input
 	settings settings
 	tuning   *tuning
 	log      *slog.Logger
 	queue    callbackQueue
 	counters counters
-	corked   corkState
-	after    func() // what follows every input, with the mutex held: see PeerConnection.afterInput
+	deferred deferState
+	after    func() // called after every input, with the mutex held: see PeerConnection.afterInput
 
-	closing bool // Close was called, or the connection ended by itself
-	ended   bool // the transports are let go of
+	closing bool // Close was called, or the connection has ended by itself
+	ended   bool // the transports are released
 }
 
 // lock takes the mutex for an input.
@@ -33,18 +33,19 @@ func (c *core) lock() {
 	c.now = time.Now()
 }
 
-// unlock sends what the input has caused, if that may not wait a moment, and releases the mutex.
+// unlock sends the packets that the input has caused, unless sending is deferred, and releases the
+// mutex.
 func (c *core) unlock() {
-	if !c.leaveCorked() {
+	if !c.sendsLater() {
 		c.after()
 	}
 	c.mu.Unlock()
 }
 
-// flush sends what the input has caused so far.
+// flush sends the packets that the input has caused so far.
 func (c *core) flush() { c.after() }
 
-// layerLogger returns the logger for the protocol cores, nil if nothing is logged.
+// layerLogger returns the logger for the protocol cores; nil: nothing is logged.
 func (c *core) layerLogger() *slog.Logger {
 	if c.log.Handler() == slog.DiscardHandler {
 		return nil

@@ -10,49 +10,49 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// wish is an action that a program may take at any time.
-type wish struct {
+// action is something that a program may do at any time.
+type action struct {
 	name string
 	do   func(pc *PeerConnection) error
 }
 
 var (
-	restart     = wish{"restart", (*PeerConnection).RestartICE}
-	renegotiate = wish{"renegotiate", func(pc *PeerConnection) error {
+	restart     = action{"restart", (*PeerConnection).RestartICE}
+	renegotiate = action{"renegotiate", func(pc *PeerConnection) error {
 		if pc.SignalingState() != SignalingStateStable {
-			return nil // an exchange is under way
+			return nil // an exchange is in progress
 		}
 		return pc.SetLocalDescription(DescriptionOffer)
 	}}
-	rest = wish{"rest", func(*PeerConnection) error { return nil }}
+	noAction = action{"nothing", func(*PeerConnection) error { return nil }}
 )
 
-// crossings are the pairs of wishes, of a and of b.
-var crossings = [][2]wish{
-	{restart, rest}, {rest, restart}, {restart, restart}, {restart, renegotiate}, {renegotiate, restart}, {renegotiate, renegotiate},
+// crossings are the pairs of actions, of a and of b.
+var crossings = [][2]action{
+	{restart, noAction}, {noAction, restart}, {restart, restart}, {restart, renegotiate}, {renegotiate, restart}, {renegotiate, renegotiate},
 }
 
-// eachCrossing runs f for all pairs of wishes and for signalling that takes 0 to 500 ms.
-func eachCrossing(t *testing.T, n int, f func(t *testing.T, seed uint64, delay time.Duration, wishes [2]wish)) {
+// eachCrossing runs f for all pairs of actions, with signalling delays from 0 to 500 ms.
+func eachCrossing(t *testing.T, n int, f func(t *testing.T, seed uint64, delay time.Duration, actions [2]action)) {
 	for _, delay := range []time.Duration{-1, 5 * time.Millisecond, 50 * time.Millisecond, 500 * time.Millisecond} {
-		for _, wishes := range crossings {
+		for _, actions := range crossings {
 			netsim.Seeds(t, n, func(t *testing.T, seed uint64) {
 				defer func() {
 					if t.Failed() {
-						t.Logf("signalling takes %v, a wants to %s, b wants to %s", max(delay, 0), wishes[0].name, wishes[1].name)
+						t.Logf("signalling takes %v, a: %s, b: %s", max(delay, 0), actions[0].name, actions[1].name)
 					}
 				}()
-				f(t, seed, delay, wishes)
+				f(t, seed, delay, actions)
 			})
 		}
 	}
 }
 
-// cross has both sides follow their wishes, b up to two signalling delays later than a, while
-// messages pass, and checks that both come to rest on a path of the same generation, restarted if
-// one of them wanted that, and have reported nothing about the old path, which worked all the
-// while.
-func (s *simulation) cross(t *testing.T, delay time.Duration, wishes [2]wish, a, b *DataChannel) {
+// cross takes both actions, that of b up to two signalling delays later, while messages pass. It
+// checks that both sides settle on a path of the same generation, that they have restarted ICE if
+// one of the actions is a restart, and that they have reported no change of state: the old path
+// worked throughout.
+func (s *simulation) cross(t *testing.T, delay time.Duration, actions [2]action, a, b *DataChannel) {
 	t.Helper()
 	pcs := []*PeerConnection{s.a, s.b}
 	k := newTalk(t, a, b)
@@ -60,11 +60,11 @@ func (s *simulation) cross(t *testing.T, delay time.Duration, wishes [2]wish, a,
 	for range 3 {
 		k.goOn(200 * time.Millisecond)
 		before := []string{credentials(t, must(s.a.LocalDescription())), credentials(t, must(s.b.LocalDescription()))}
-		require.NoError(t, wishes[0].do(s.a))
+		require.NoError(t, actions[0].do(s.a))
 		if delay > 0 {
 			pause(time.Duration(s.net.rng.Int64N(int64(2 * delay))))
 		}
-		require.NoError(t, wishes[1].do(s.b))
+		require.NoError(t, actions[1].do(s.b))
 		k.goOn(200*time.Millisecond + 2*max(delay, 0))
 		s.await(10*time.Second, "stable, on one path", func() bool {
 			return agree(s.a, s.b) && s.a.SignalingState() == SignalingStateStable && s.b.SignalingState() == SignalingStateStable &&
@@ -73,7 +73,7 @@ func (s *simulation) cross(t *testing.T, delay time.Duration, wishes [2]wish, a,
 		for i, pc := range pcs {
 			require.False(t, pc.NegotiationNeeded())
 			restarted := credentials(t, must(pc.LocalDescription())) != before[i]
-			require.Equal(t, wishes[0].name == restart.name || wishes[1].name == restart.name, restarted)
+			require.Equal(t, actions[0].name == restart.name || actions[1].name == restart.name, restarted)
 			require.Equal(t, StateConnected, pc.State())
 		}
 	}
@@ -83,20 +83,21 @@ func (s *simulation) cross(t *testing.T, delay time.Duration, wishes [2]wish, a,
 	}
 }
 
-// Offers of two connections that negotiate by themselves cross, each with or without a restart.
-func TestRestartsThatCrossInTheNetwork(t *testing.T) {
-	eachCrossing(t, 1, func(t *testing.T, seed uint64, delay time.Duration, wishes [2]wish) {
+// Two connections with automatic negotiation make offers at the same time, with or without a
+// restart.
+func TestRestartsWithCrossingOffers(t *testing.T) {
+	eachCrossing(t, 1, func(t *testing.T, seed uint64, delay time.Duration, actions [2]action) {
 		inSimulation(t, seed, place{signalling: delay}, func(t *testing.T, s *simulation) {
 			a, b := s.connect("x", nil)
 			s.settled()
-			s.cross(t, delay, wishes, a, b)
+			s.cross(t, delay, actions, a, b)
 		})
 	})
 }
 
-// negotiator is a program that negotiates by the pattern of
-// https://www.w3.org/TR/webrtc/#perfect-negotiation-example: of two offers that cross, the polite side takes its own back, and the
-// impolite side ignores the other's.
+// negotiator is a program that follows https://www.w3.org/TR/webrtc/#perfect-negotiation-example:
+// if two offers cross, the polite side rolls its own back, and the impolite side ignores the
+// other's.
 type negotiator struct {
 	t      *testing.T
 	pc     *PeerConnection
@@ -110,7 +111,7 @@ type negotiator struct {
 	isSettingRemoteAnswerPending bool
 }
 
-// newNegotiator takes the callbacks of a connection that does not negotiate by itself.
+// newNegotiator sets the callbacks of a connection without automatic negotiation.
 func newNegotiator(t *testing.T, pc *PeerConnection, w *wire, polite bool) *negotiator {
 	n := &negotiator{t: t, pc: pc, wire: w, polite: polite}
 	pc.OnLocalDescription(func(d SessionDescription) { w.send(func() { n.other.onDescription(d) }) })
@@ -123,7 +124,7 @@ func newNegotiator(t *testing.T, pc *PeerConnection, w *wire, polite bool) *nego
 	return n
 }
 
-// onNegotiationNeeded makes an offer if one is needed, or wanted anyway.
+// onNegotiationNeeded makes an offer if one is needed, or if anyway is set.
 func (n *negotiator) onNegotiationNeeded(anyway bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -158,8 +159,7 @@ func (n *negotiator) onDescription(d SessionDescription) {
 	}
 }
 
-// onCandidate handles a candidate of the other side. One of an offer that was ignored may be
-// refused.
+// onCandidate handles a candidate of the other side. A candidate of an ignored offer may fail.
 func (n *negotiator) onCandidate(c Candidate) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -168,18 +168,18 @@ func (n *negotiator) onCandidate(c Candidate) {
 	}
 }
 
-// Two programs that negotiate perfectly make offers that cross, with and without restarts,
-// whichever of them is the polite one.
+// Offers of two programs that follow the pattern of perfect negotiation cross, with and without
+// restarts. Either side is the polite one.
 func TestPerfectNegotiation(t *testing.T) {
 	for polite := range 2 {
-		eachCrossing(t, 1, func(t *testing.T, seed uint64, delay time.Duration, wishes [2]wish) {
+		eachCrossing(t, 1, func(t *testing.T, seed uint64, delay time.Duration, actions [2]action) {
 			inSimulation(t, seed, place{a: manual, b: manual, signalling: delay, unconnected: true}, func(t *testing.T, s *simulation) {
 				sides := [2]*negotiator{
 					newNegotiator(t, s.a, s.wires[0], polite == 0), newNegotiator(t, s.b, s.wires[1], polite == 1),
 				}
 				sides[0].other, sides[1].other = sides[1], sides[0]
 
-				// Both begin at once, too.
+				// The first offers cross, too.
 				accepted := make(chan *DataChannel, 1)
 				s.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
 				a, err := s.a.CreateDataChannel("x", nil)
@@ -193,10 +193,10 @@ func TestPerfectNegotiation(t *testing.T) {
 				eventually(t, "open", func() bool { return a.IsOpen() && other.IsOpen() })
 				s.settled()
 
-				var programs [2]wish
+				var programs [2]action
 				for i, n := range sides {
-					w := wishes[i]
-					programs[i] = wish{w.name, func(pc *PeerConnection) error {
+					w := actions[i]
+					programs[i] = action{w.name, func(pc *PeerConnection) error {
 						switch w.name {
 						case restart.name:
 							err := pc.RestartICE()

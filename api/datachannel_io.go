@@ -42,7 +42,7 @@ func (dc *DataChannel) send(data []byte, isText bool) error {
 		}
 		return wrapError(ErrFailure, err, "send")
 	}
-	dc.table.transport.cork()
+	dc.table.transport.deferSend()
 	dc.counters.sent(size)
 	dc.table.counters.messages.sent(size)
 	return nil

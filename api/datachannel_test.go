@@ -21,7 +21,7 @@ func exchange(t testing.TB, from, to Channel, m Message) Message {
 	return next(t, to)
 }
 
-// next takes the next message of a channel.
+// next returns the next message of a channel.
 func next(t testing.TB, c Channel) Message {
 	t.Helper()
 	var m Message
@@ -144,11 +144,12 @@ func TestStreamIdentifiers(t *testing.T) {
 			require.Equal(t, c.stream, must(dc.Stream()), "available when given")
 		}
 		eventually(t, "open", a.IsOpen)
-		// "The DTLS client (usually the answerer) uses even streams, the other odd ones."
+		// RFC 8832, section 6: the DTLS client uses streams with even ids, the DTLS server those
+		// with odd ids.
 		require.EqualValues(t, 1, must(a.Stream()))
 		b, err := p.b.CreateDataChannel("y", nil)
 		require.NoError(t, err)
-		// The peer's association may stand a moment later: its COOKIE-ACK is still on the way.
+		// The peer's association may be established a moment later, when the COOKIE ACK arrives.
 		eventually(t, "open at the peer", b.IsOpen)
 		require.EqualValues(t, 0, must(b.Stream()))
 		_, err = p.a.CreateDataChannel("z", &DataChannelInit{ManualStream: true, Stream: 1})
@@ -163,11 +164,12 @@ func TestReliabilityReachesTheOtherSide(t *testing.T) {
 		for _, c := range []struct{ given, want Reliability }{
 			{Reliability{}, Reliability{}},
 			{Reliability{Unordered: true}, Reliability{Unordered: true}},
-			// "both 0 with unreliable means no retransmission; both ignored unless unreliable"
+			// If Unreliable is set and both limits are 0, there is no retransmission. Without it,
+			// the limits are ignored.
 			{Reliability{Unreliable: true}, Reliability{Unreliable: true}},
 			{Reliability{MaxRetransmits: 3, MaxPacketLifeTime: 4}, Reliability{}},
 			{Reliability{Unreliable: true, MaxRetransmits: 3}, Reliability{Unreliable: true, MaxRetransmits: 3}},
-			// "maxPacketLifeTime wins when it is above 0"
+			// MaxRetransmits is ignored if MaxPacketLifeTime is above 0.
 			{Reliability{Unordered: true, Unreliable: true, MaxRetransmits: 3, MaxPacketLifeTime: 1000},
 				Reliability{Unordered: true, Unreliable: true, MaxPacketLifeTime: 1000}},
 		} {
@@ -199,7 +201,7 @@ func TestNegotiatedChannels(t *testing.T) {
 	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
 		p.b.OnDataChannel(func(dc *DataChannel) { t.Errorf("channel %q", dc.Label()) })
 		init := &DataChannelInit{Negotiated: true, ManualStream: true, Stream: 7}
-		b, err := p.b.CreateDataChannel("b", init) // b offers as well: glare
+		b, err := p.b.CreateDataChannel("b", init) // b offers as well
 		require.NoError(t, err)
 		a, err := p.a.CreateDataChannel("a", init)
 		require.NoError(t, err)
@@ -209,7 +211,7 @@ func TestNegotiatedChannels(t *testing.T) {
 	})
 }
 
-// "if the peer has no such channel it is reset and closes when used"
+// The peer does not create the negotiated channel: it resets the stream when a message arrives.
 func TestNegotiatedChannelOfOneSide(t *testing.T) {
 	inOpenWorld(t, func(t *testing.T, w *world, other, _ *DataChannel) {
 		alone, err := w.a.CreateDataChannel("a", &DataChannelInit{Negotiated: true, ManualStream: true, Stream: 8})
@@ -234,7 +236,7 @@ func TestClosingAChannel(t *testing.T) {
 		b.OnClosed(func() { r.add(fmt.Sprint("closed after ", got)) })
 		aClosed := make(chan struct{}, 2)
 		a.OnClosed(func() { aClosed <- struct{}{} })
-		const n, size = 100, 100_000 // far more than the transport takes at once
+		const n, size = 100, 100_000 // far more than the send buffer holds
 		for range n {
 			require.NoError(t, a.Send(make([]byte, size)))
 		}
@@ -245,7 +247,7 @@ func TestClosingAChannel(t *testing.T) {
 		require.ErrorIs(t, a.Send([]byte("x")), ErrFailure)
 		receive(t, aClosed, "closed callback")
 		eventually(t, "closed on the other side", func() bool { return len(r.all()) == 1 })
-		// "Close on a data channel lets what is buffered go out first."
+		// The buffered messages are sent before the channel closes.
 		require.Equal(t, []string{fmt.Sprint("closed after ", n*size)}, r.all())
 		require.ErrorIs(t, b.Send([]byte("x")), ErrFailure)
 		require.Zero(t, a.BufferedAmount())
@@ -253,13 +255,13 @@ func TestClosingAChannel(t *testing.T) {
 		require.Empty(t, aClosed, "closed fires once")
 		require.Equal(t, StateConnected, p.a.State())
 
-		// The stream can be used again when both sides are done with it.
+		// The stream can be used again when both sides have reset it.
 		eventually(t, "the stream is free", func() bool { return p.a.Stats().Channels == 0 && p.b.Stats().Channels == 0 })
 		for i := range 20 {
 			a, b = p.connect(fmt.Sprint(i), nil)
 			require.EqualValues(t, 1, must(a.Stream()))
 			require.Equal(t, "again", string(exchange(t, a, b, Message{Data: []byte("again")}).Data))
-			require.NoError(t, b.Close()) // this time from the other side
+			require.NoError(t, b.Close()) // now the other side closes
 			eventually(t, "the stream is free", func() bool { return p.a.Stats().Channels == 0 && p.b.Stats().Channels == 0 })
 		}
 	})

@@ -71,7 +71,7 @@
 // Reading a channel ends with an error that matches io.EOF if the peer has closed the channel or
 // the connection, and net.ErrClosed if this side has; sending on a closed channel fails with
 // net.ErrClosed. Close of a connection sends the buffered messages, within the limits that its
-// documentation gives; Shutdown also waits for that, and reports whether the peer has everything.
+// documentation states; Shutdown also waits for that, and reports whether the peer has everything.
 //
 // # Limitations
 //

@@ -23,12 +23,12 @@ func inOpenWorld(t *testing.T, f func(t *testing.T, w *world, a, b *DataChannel)
 	})
 }
 
-// underWay is at most how many bytes may have arrived whose acknowledgements have not, when the
-// peer takes a message now and then.
+// underWay is the largest number of bytes that may have arrived without being acknowledged, when
+// the peer reads a message now and then.
 const underWay = 8 << 10
 
-// fill sends messages of 1000 bytes until that much is buffered in the channel, and returns how
-// much it has sent in all.
+// fill sends messages of 1000 bytes until that many are buffered in the channel, and returns the
+// number of bytes it has sent.
 func fill(t *testing.T, dc *DataChannel, buffered int) (sent int) {
 	t.Helper()
 	for ; dc.BufferedAmount() < buffered; sent += 1000 {
@@ -56,13 +56,13 @@ func closeTime(t *testing.T, pc *PeerConnection) time.Duration {
 	return time.Since(began)
 }
 
-// Close takes as long as the peer goes on taking the buffered messages, within bounds that do not
-// depend on their size, and the lost bytes are counted exactly.
+// Close takes as long as the peer acknowledges buffered messages, within limits that do not depend
+// on their size, and counts the lost bytes exactly.
 func TestCloseIsBounded(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		buffered int
-		peer     func(w *world, b *DataChannel) // is what the peer does while a closes
+		peer     func(w *world, b *DataChannel) // called while a closes
 		min, max time.Duration
 		lost     bool
 	}{
@@ -102,7 +102,7 @@ func TestCloseIsBounded(t *testing.T) {
 	}
 }
 
-// readSlowly reads that many messages every two and a half seconds, until a is closed.
+// readSlowly reads a number of messages every two and a half seconds, until a is closed.
 func readSlowly(w *world, dc *DataChannel, messages int) {
 	for ; w.a.State() != StateClosed; time.Sleep(2500 * time.Millisecond) {
 		for range messages {
@@ -111,7 +111,7 @@ func readSlowly(w *world, dc *DataChannel, messages int) {
 	}
 }
 
-// The bytes given up at other ends than Close are counted as well.
+// Bytes that are lost at other ends than Close are counted as well.
 func TestUndelivered(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, w *world, a, b *DataChannel){
 		"CloseAndWait": func(t *testing.T, w *world, _, _ *DataChannel) { require.NoError(t, w.a.CloseAndWait()) },
@@ -129,7 +129,7 @@ func TestUndelivered(t *testing.T) {
 				time.Sleep(time.Minute)
 				lost := w.a.Stats().Undelivered
 				require.Positive(t, lost)
-				if name != "the peer closes the channel" { // it acknowledges what arrives, and drops it
+				if name != "the peer closes the channel" { // it acknowledges the messages that arrive, and drops them
 					require.GreaterOrEqual(t, lost, sent-int(w.b.Stats().Messages.BytesReceived))
 				}
 				require.NoError(t, w.a.CloseAndWait())
@@ -139,7 +139,8 @@ func TestUndelivered(t *testing.T) {
 	}
 }
 
-// Bytes on their way from the channel to the association when the peer shuts down are counted, too.
+// Bytes that the channel has not yet passed to the association when the peer shuts down are
+// counted, too.
 func TestUndeliveredWhenAPeerThatReadsCloses(t *testing.T) {
 	for wait := range 10 {
 		inOpenWorld(t, func(t *testing.T, w *world, a, b *DataChannel) {
@@ -154,7 +155,7 @@ func TestUndeliveredWhenAPeerThatReadsCloses(t *testing.T) {
 	}
 }
 
-// endOf has the errors of reading and writing a channel after an end.
+// endOf contains the errors of reading and writing a channel after an end.
 type endOf struct {
 	read, write       []error // all of which the errors match
 	notRead, notWrite []error // none of which they match
@@ -171,7 +172,7 @@ var (
 		read: []error{io.EOF}, notRead: []error{net.ErrClosed, io.ErrUnexpectedEOF, ErrPathLost},
 		write: []error{net.ErrClosed, io.ErrClosedPipe}, notWrite: []error{io.EOF, ErrPathLost},
 	}
-	// cutThere is the end of a side whose peer has dropped what it had to send, or may have.
+	// cutThere is the end of a side whose peer has dropped messages, or may have.
 	cutThere = endOf{
 		read: []error{io.EOF, io.ErrUnexpectedEOF}, notRead: []error{net.ErrClosed, ErrPathLost},
 		write: []error{net.ErrClosed, io.ErrClosedPipe}, notWrite: []error{io.EOF, ErrPathLost},
@@ -183,8 +184,8 @@ var (
 	}
 )
 
-// Each way in which a channel ends has its error, the same in all calls, whether they wait for the
-// end or come after it. It matches the errors that programs for net.Conn and io.Reader look for.
+// Each way in which a channel ends has its error, the same in all calls that wait for the end or
+// are made after it. It matches the errors that programs for net.Conn and io.Reader check for.
 func TestWhatTheEndsAreCalled(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -240,7 +241,7 @@ func TestWhatTheEndsAreCalled(t *testing.T) {
 	}
 }
 
-// A writer that waits for room returns with the error of the end.
+// A writer that waits for space in the buffer returns the error of the end.
 func TestWhatABlockedWriterIsTold(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(t *testing.T, w *world, a, b *DataChannel)
@@ -272,8 +273,8 @@ func TestWhatABlockedWriterIsTold(t *testing.T) {
 	}
 }
 
-// A peer that closes ends the association before the channel: it waits for the messages that are
-// under way.
+// A peer that closes the connection ends the association before the channel: it waits for the
+// messages in flight.
 func TestSendingWhileThePeerCloses(t *testing.T) {
 	inOpenWorld(t, func(t *testing.T, w *world, a, b *DataChannel) {
 		b.OnMessage(func(Message) {})
@@ -299,7 +300,7 @@ func TestSendingWhileThePeerCloses(t *testing.T) {
 	})
 }
 
-// The calls work again when there is a path again.
+// The calls succeed again when there is a path again.
 func TestLostPathThatIsFound(t *testing.T) {
 	inOpenWorld(t, func(t *testing.T, w *world, a, b *DataChannel) {
 		accepted := make(chan *DataChannel, 1)
@@ -326,7 +327,7 @@ func TestLostPathThatIsFound(t *testing.T) {
 	})
 }
 
-// startReaders begins to read in all ways that wait, and returns the errors of these calls.
+// startReaders starts all reading calls that wait, and returns their errors.
 func startReaders(dc *DataChannel) <-chan error {
 	errs := make(chan error, 2)
 	go func() {
@@ -340,7 +341,7 @@ func startReaders(dc *DataChannel) <-chan error {
 	return errs
 }
 
-// startWriters is the same for writing.
+// startWriters does the same for writing.
 func startWriters(dc *DataChannel) <-chan error {
 	errs := make(chan error, 2)
 	go func() { errs <- dc.WriteMessage(context.Background(), Message{}) }()
@@ -359,7 +360,7 @@ func wantErrors(t *testing.T, err error, all, none []error) {
 	for _, target := range none {
 		require.NotErrorIs(t, err, target)
 	}
-	if err != io.EOF { // of a stream, which has to return it as it is
+	if err != io.EOF { // a stream must return io.EOF itself
 		wantClass(t, err, ErrFailure)
 	}
 }
@@ -412,7 +413,7 @@ func TestStatsAfterTheEnd(t *testing.T) {
 	}
 }
 
-// Counters do not begin again with an ICE restart, and the pair is the last one until there is
+// Counters continue over an ICE restart, and the selected pair is the last one until there is
 // another.
 func TestStatsOverARestart(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {

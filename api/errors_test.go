@@ -19,7 +19,8 @@ import (
 
 var classes = []error{ErrInvalid, ErrFailure, ErrNotAvailable, ErrTooSmall}
 
-// wantClass checks that an error of the package matches this class and no other, and that its text is fit to be read.
+// wantClass checks that an error of the package matches this class and no other, and that its text
+// is well-formed.
 func wantClass(t *testing.T, err, class error) {
 	t.Helper()
 	require.ErrorIs(t, err, class)
@@ -31,7 +32,7 @@ func wantClass(t *testing.T, err, class error) {
 	wantGoodText(t, err.Error())
 }
 
-// wantGoodText checks that the text of an error has the package's prefix, and nothing twice.
+// wantGoodText checks that the text of an error has the package's prefix, and no part twice.
 func wantGoodText(t *testing.T, text string) {
 	t.Helper()
 	require.True(t, strings.HasPrefix(text, "rtc: "), text)
@@ -43,8 +44,8 @@ func wantGoodText(t *testing.T, text string) {
 	}
 }
 
-// Whatever the package says that it was doing, and whatever the layers below say that has failed, nothing is said twice.
-// The texts are those of the source.
+// No error text contains a part twice, for any operation of this package and any failure of the
+// layers below. The texts are read from the source.
 func TestErrorTextsSayNothingTwice(t *testing.T) {
 	own := errorTexts(t, ".")
 	require.Greater(t, len(own), 60)
@@ -64,13 +65,14 @@ func TestErrorTextsSayNothingTwice(t *testing.T) {
 	}
 }
 
-// verb is a place in a format.
+// verb matches a verb of a format.
 var verb = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z]`)
 
-// errorTexts returns the texts of the errors that a package makes, as they are in its source, with something else in each place.
+// errorTexts returns the texts of the errors that a package creates, read from its source, with a
+// different word for each verb.
 func errorTexts(t *testing.T, dir string) (texts []string) {
 	t.Helper()
-	// The argument that is the text of the error.
+	// The index of the argument that is the text of the error.
 	text := map[string]int{"invalidf": 0, "failuref": 0, "notAvailablef": 0, "wrapError": 2, "New": 0, "Errorf": 0}
 	files := must(filepath.Glob(filepath.Join(dir, "*.go")))
 	require.NotEmpty(t, files)
@@ -113,7 +115,8 @@ func errorTexts(t *testing.T, dir string) (texts []string) {
 	return texts
 }
 
-// The errors that the public functions return, of each kind: one class, and a text without repetitions.
+// The errors of the exported functions, one of each kind, match one class, and their texts have no
+// repetitions.
 func TestErrorsOfThePublicFunctions(t *testing.T) {
 	inNetwork(t, 1, testErrorsOfThePublicFunctions)
 }

@@ -11,8 +11,8 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// A clean end between two programs: the one that has nothing more to send calls Shutdown, which reports whether the other
-// one has everything. The other one reads until io.EOF.
+// A clean end between two programs. The one that has nothing more to send calls Shutdown, which
+// reports whether the other one has received everything. The other one reads until io.EOF.
 func ExamplePeerConnection_Shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -56,8 +56,8 @@ func ExamplePeerConnection_Shutdown() {
 	// <nil>
 }
 
-// A program that looks for a new path when it has lost the one it had, or when it knows that its network has changed. Its
-// channels stay open, and nothing that was sent is lost.
+// A program restarts ICE when its path is lost, or when it knows that its network has changed. Its
+// channels stay open, and no message is lost.
 func ExamplePeerConnection_RestartICE() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -71,9 +71,9 @@ func ExamplePeerConnection_RestartICE() {
 		}
 	})
 
-	// The operating system has reported another network, say.
+	// For example, the operating system has reported another network.
 	before, _ := alice.LocalDescription()
-	if err := alice.RestartICE(); err != nil { // makes an offer, which is signalled as the first one was
+	if err := alice.RestartICE(); err != nil { // makes an offer, which is signalled like the first one
 		log.Fatal(err)
 	}
 	after, _ := alice.LocalDescription()

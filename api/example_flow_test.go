@@ -9,7 +9,8 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// connect returns the two ends of a data channel between two connections that signal by function calls.
+// connect returns the two ends of a data channel between two connections that signal by function
+// calls.
 func connect(ctx context.Context) (alice, bob *rtc.PeerConnection, from, to *rtc.DataChannel) {
 	alice, bob = newConnections()
 	alice.OnSignal(func(s rtc.Signal) { _ = bob.ReceiveSignal(s) })
@@ -26,8 +27,8 @@ func connect(ctx context.Context) (alice, bob *rtc.PeerConnection, from, to *rtc
 	return alice, bob, from, <-accepted
 }
 
-// Back-pressure with a goroutine of one's own: WriteMessage waits while more than 1 MiB is buffered, because the network or
-// the receiver is slow. ReadMessageInto reads into the same buffer again and again.
+// Back-pressure in a goroutine: WriteMessage waits while more than 1 MiB is buffered, because the
+// network or the receiver is slow. ReadMessageInto reads into the same buffer again and again.
 func ExampleDataChannel_WriteMessage() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -59,8 +60,8 @@ func ExampleDataChannel_WriteMessage() {
 	// Output: 8388608 bytes until rtc: read message: closed by the peer
 }
 
-// Back-pressure with callbacks: Send never blocks, so that the program stops sending when enough is buffered, and goes on
-// when OnBufferedAmountLow is called.
+// Back-pressure with callbacks: Send never blocks. The program stops sending when enough is
+// buffered, and continues when OnBufferedAmountLow is called.
 func ExampleDataChannel_OnBufferedAmountLow() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -87,7 +88,7 @@ func ExampleDataChannel_OnBufferedAmountLow() {
 		}
 	}
 	from.SetBufferedAmountLowThreshold(low)
-	from.OnBufferedAmountLow(send) // callbacks are called one at a time: nothing has to guard left
+	from.OnBufferedAmountLow(send) // callbacks are called one at a time: left needs no mutex
 	from.OnOpen(send)
 	<-done
 	fmt.Println(received, "bytes")

@@ -10,7 +10,8 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// signalOver exchanges the signals of a connection over a WebSocket that is open. A page in a browser does the same:
+// signalOver exchanges the signals of a connection over an open WebSocket. A page in a browser does
+// the same:
 //
 //	ws.onmessage = async ({data}) => {
 //		const signal = JSON.parse(data);
@@ -44,11 +45,11 @@ func signalOver(ws *rtc.WebSocket, pc *rtc.PeerConnection) {
 	})
 }
 
-// A server and a client, which signal over a WebSocket and then talk over a data channel.
+// A server and a client signal over a WebSocket and then exchange messages over a data channel.
 func ExampleSignal() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	local := rtc.Configuration{BindAddress: "127.0.0.1"} // the zero value is for real networks
+	local := rtc.Configuration{BindAddress: "127.0.0.1"} // the example needs loopback only
 
 	// The server has a connection for each client.
 	server, err := rtc.NewWebSocketServer(rtc.WebSocketServerConfiguration{BindAddress: "127.0.0.1"}, func(ws *rtc.WebSocket) {
@@ -75,7 +76,7 @@ func ExampleSignal() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	dc, err := pc.CreateDataChannel("chat", nil) // makes the offer, which OnSignal is called with when it is set
+	dc, err := pc.CreateDataChannel("chat", nil) // makes the offer; OnSignal delivers it even if it is set later
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -95,8 +96,8 @@ func ExampleSignal() {
 	// <nil>
 }
 
-// Without trickle ICE each side sends one description, with all its candidates: by mail, or as the body of an HTTP request
-// and of its response.
+// Without trickle ICE each side sends one description with all its candidates, for example by mail,
+// or in an HTTP request and its response.
 func ExamplePeerConnection_GatherComplete() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -111,7 +112,7 @@ func ExamplePeerConnection_GatherComplete() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// The offer is carried to Bob …
+	// The application delivers the offer to Bob …
 	if err := bob.SetRemoteDescription(offer); err != nil {
 		log.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func ExamplePeerConnection_GatherComplete() {
 	// Output: connected <nil>
 }
 
-// newConnections returns two connections that stay on this machine.
+// newConnections returns two connections on loopback.
 func newConnections() (alice, bob *rtc.PeerConnection) {
 	for _, pc := range []**rtc.PeerConnection{&alice, &bob} {
 		var err error

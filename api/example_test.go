@@ -7,10 +7,11 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// Two connections in one program, which signal to each other by function calls. Between two programs the descriptions
-// and candidates travel by whatever means they have, for example as JSON over a WebSocket.
+// Two connections in one program, which signal to each other by function calls. Between two
+// programs, the application delivers the descriptions and candidates, for example as JSON over a
+// WebSocket.
 func Example() {
-	// The zero value works; this one stays on the machine.
+	// The zero Configuration works, too; this one needs loopback only.
 	configuration := rtc.Configuration{BindAddress: "127.0.0.1"}
 	alice, err := rtc.NewPeerConnection(configuration)
 	if err != nil {
@@ -23,7 +24,7 @@ func Example() {
 	}
 	defer bob.CloseAndWait()
 
-	// What one says is brought to the other.
+	// Each side receives the signals of the other.
 	alice.OnLocalDescription(func(d rtc.SessionDescription) { _ = bob.SetRemoteDescription(d) })
 	alice.OnLocalCandidate(func(c rtc.Candidate) { _ = bob.AddRemoteCandidate(c) })
 	bob.OnLocalDescription(func(d rtc.SessionDescription) { _ = alice.SetRemoteDescription(d) })

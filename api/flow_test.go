@@ -16,8 +16,8 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// Messages that nobody reads fill the receive window, which does not grow for them. Then the peer
-// is slowed down, and nothing is lost.
+// Messages that the program does not read fill the receive window, which then does not grow. The
+// peer stops sending, and nothing is lost.
 func TestBackpressure(t *testing.T) {
 	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
 		a, b := p.connect("x", nil)
@@ -61,7 +61,7 @@ func TestClosingWhileThePeerDoesNotRead(t *testing.T) {
 				case "reader's channel":
 					require.NoError(t, b.Close())
 					eventually(t, "closed", func() bool { return a.IsClosed() && b.IsClosed() })
-					// "The stall … ends": the other channel works.
+					// The other channel works again.
 					require.Equal(t, "x", string(exchange(t, other, otherB, Message{Data: []byte("x")}).Data))
 					require.Equal(t, 2000, len(next(t, b).Data), "what was pending can still be read")
 				case "sender's channel":
@@ -93,7 +93,7 @@ func TestBufferedAmountLow(t *testing.T) {
 		var at atomic.Int64
 		low := func() { lows.Add(1); at.Store(int64(a.BufferedAmount())) }
 		a.OnBufferedAmountLow(low)
-		require.NoError(t, a.Send([]byte("x"))) // the transport takes it at once: nothing is crossed
+		require.NoError(t, a.Send([]byte("x"))) // the association accepts it at once: the threshold is not crossed
 		require.Zero(t, a.BufferedAmount())
 		next(t, b)
 		idle(t, p.a)
@@ -114,7 +114,7 @@ func TestBufferedAmountLow(t *testing.T) {
 		a.SetBufferedAmountLowThreshold(1_000_000)
 		idle(t, p.a)
 		require.Zero(t, lows.Load())
-		a.SetBufferedAmountLowThreshold(100_000_000) // "never because the threshold moved"
+		a.SetBufferedAmountLowThreshold(100_000_000) // a change of the threshold alone calls nothing
 		idle(t, p.a)
 		require.Zero(t, lows.Load())
 		a.SetBufferedAmountLowThreshold(1_000_000)
@@ -146,7 +146,7 @@ func TestReceiveInto(t *testing.T) {
 		require.True(t, isText)
 		require.Equal(t, "12345", string(buf[:n]))
 
-		// "While OnMessage is set, none ever is" pending.
+		// No message is pending while OnMessage is set.
 		got := make(chan struct{}, 1)
 		b.OnMessage(func(Message) {
 			require.Zero(t, b.AvailableAmount())
@@ -174,7 +174,7 @@ func TestReadAndWriteMessage(t *testing.T) {
 		require.Equal(t, Message{Data: []byte("hello"), IsText: true}, m)
 		require.ErrorIs(t, a.WriteMessage(t.Context(), Message{Data: make([]byte, 1<<20)}), ErrInvalid)
 
-		// It blocks while too much is buffered.
+		// Write blocks while too much is buffered.
 		ctx, cancel = context.WithCancel(t.Context())
 		written := 0
 		go func() {
@@ -189,7 +189,7 @@ func TestReadAndWriteMessage(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.LessOrEqual(t, a.BufferedAmount(), writeHighWater+50_000)
 		go func() {
-			for range written + 1 { // with the one that has to wait for this
+			for range written + 1 { // including the one that waits for this
 				_, _ = b.ReadMessage(t.Context())
 			}
 			_ = b.Close()

@@ -17,7 +17,7 @@ import (
 func inTwoNetworks(t *testing.T, f func(t *testing.T, s *simulation, a, b *DataChannel)) {
 	t.Helper()
 	netsim.Seeds(t, 3, func(t *testing.T, seed uint64) {
-		inSimulation(t, seed, place{interfaces: twoInterfaces(), tune: patient}, func(t *testing.T, s *simulation) {
+		inSimulation(t, seed, place{interfaces: twoInterfaces(), tune: lateNomination}, func(t *testing.T, s *simulation) {
 			a, b := s.connect("x", nil)
 			s.settled()
 			require.Equal(t, 4, s.a.Stats().ICE.ValidPairs)
@@ -29,7 +29,8 @@ func inTwoNetworks(t *testing.T, f func(t *testing.T, s *simulation, a, b *DataC
 	})
 }
 
-// A controlling peer that sends on another pair than it has nominated is answered there.
+// A controlled side answers a controlling peer on the pair on which that sends, even if the peer
+// has nominated another one.
 func TestControlledConnectionFollowsItsPeer(t *testing.T) {
 	inTwoNetworks(t, func(t *testing.T, s *simulation, a, b *DataChannel) {
 		for range 3 {
@@ -42,13 +43,13 @@ func TestControlledConnectionFollowsItsPeer(t *testing.T) {
 			require.Equal(t, "from elsewhere", string(next(t, b).Data))
 			require.Equal(t, other.Link.LocalAddr(), must(s.b.RemoteAddr()))
 			require.Equal(t, "y", string(exchange(t, b, a, Message{Data: []byte("y")}).Data))
-			require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data)) // back: a has not changed its mind
+			require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data)) // a still uses its own pair
 		}
 	})
 }
 
-// A controlling connection takes data of its peer on another pair than it has nominated, and stays
-// where it is.
+// A controlling connection accepts data of its peer on another pair than it has nominated, and
+// keeps using the nominated one.
 func TestControllingConnectionTakesWhatComesElsewhere(t *testing.T) {
 	inTwoNetworks(t, func(t *testing.T, s *simulation, a, b *DataChannel) {
 		before := must(s.a.RemoteAddr())
@@ -63,8 +64,8 @@ func TestControllingConnectionTakesWhatComesElsewhere(t *testing.T) {
 	})
 }
 
-// The side that made the offer controls from then on, not only from the answer on: checks of the
-// peer, which is controlled, arrive before that.
+// The side that made the offer is controlling as soon as it has made it: checks of the controlled
+// peer may arrive before the answer.
 func TestRolesDoNotConflict(t *testing.T) {
 	inTwoNetworks(t, func(t *testing.T, s *simulation, _, _ *DataChannel) {
 		for pc, controlling := range map[*PeerConnection]bool{s.a: true, s.b: false} {
@@ -75,13 +76,13 @@ func TestRolesDoNotConflict(t *testing.T) {
 	})
 }
 
-// Only a record that is authentic, newer than all before, and from a pair that the peer has proven
-// to be at, moves a connection.
+// A connection changes to another pair only for a record that is authentic, newer than all before,
+// and from a pair on which the peer has answered a check.
 func TestOldAndStrayRecordsDoNotMoveAConnection(t *testing.T) {
 	inTwoNetworks(t, func(t *testing.T, s *simulation, a, b *DataChannel) {
 		before, other := must(s.b.RemoteAddr()), otherPath(t, s.a)
 		seal := func() []byte { return sealRecord(s.a) }
-		// sent has a datagram sent over a path, and returns where b is after that.
+		// sent sends a datagram over a path, and returns the pair that b then uses.
 		sent := func(path link.Path, datagram []byte) netip.AddrPort {
 			sendDatagram(t, path, datagram)
 			pause(time.Second)
@@ -115,7 +116,7 @@ func TestOldAndStrayRecordsDoNotMoveAConnection(t *testing.T) {
 	})
 }
 
-// A socket that neither side uses is closed, and one that the peer uses is not.
+// A socket that neither side uses is closed; a socket that the peer uses stays open.
 func TestUnusedSocketsAreClosed(t *testing.T) {
 	inTwoNetworks(t, func(t *testing.T, s *simulation, a, b *DataChannel) {
 		links := func(pc *PeerConnection) int {

@@ -11,13 +11,13 @@ import (
 	"github.com/rtcstack/rtcstack/internal/race"
 )
 
-// maxKeptAfterTraffic is how many bytes of heap a connection may hold more after a transfer than
-// before it: the sizes of the maps and rings of a few elements, far less than one buffer of a
-// packet's batch.
+// maxKeptAfterTraffic is the number of bytes of heap that a connection may use more after a
+// transfer than before it: the maps and ring buffers of a few elements, far less than one buffer
+// for the packets of a batch.
 const maxKeptAfterTraffic = 2 << 10
 
-// heapInUse returns the bytes of live objects. Pools drop buffers that were not used between two
-// collections.
+// heapInUse returns the bytes of live objects. A pool drops a buffer that was not used between two
+// garbage collections.
 func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -27,7 +27,7 @@ func heapInUse() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// A connection that has carried traffic and is idle again has given its buffers back.
+// A connection that has carried traffic releases its buffers when it is idle again.
 func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector keeps memory of its own")
@@ -42,12 +42,12 @@ func TestIdleConnectionGivesItsMemoryBack(t *testing.T) {
 	for range pairs {
 		p := newTunedPair(t, config, config, tune)
 		a, b := p.connect("x", nil)
-		// Rings and maps that hold one element in any conversation are there from the first one on.
+		// The first message allocates the ring buffers and maps that hold one element.
 		exchange(t, a, b, Message{Data: []byte("first")})
 		exchange(t, b, a, Message{Data: []byte("first")})
 		all, channels = append(all, p), append(channels, [2]*DataChannel{a, b})
 	}
-	// Connections that have just been made still give memory back.
+	// Connections that were just established still release memory.
 	before := heapInUse()
 	for lower := before; ; before = lower {
 		time.Sleep(200 * time.Millisecond)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// timersOf finds every timer and ticker that a value refers to, at whatever depth.
+// timersOf returns every timer and ticker that a value refers to, at any depth.
 func timersOf(v any) map[uintptr]string {
 	timers := map[uintptr]string{}
 	type visit struct {
@@ -58,7 +58,8 @@ func timersOf(v any) map[uintptr]string {
 	return timers
 }
 
-// An established connection, with all its channels and layers, has one timer, and one goroutine, which waits for its socket.
+// An established connection, with all its channels and layers, has one timer and one goroutine, the
+// reader of its socket.
 func TestOneTimerForAConnection(t *testing.T) {
 	p := newTunedPair(t, Configuration{}, Configuration{}, tuning{ice: ice.Config{UnusedTimeout: time.Millisecond}})
 	a, b := p.connect("x", nil)
@@ -66,7 +67,7 @@ func TestOneTimerForAConnection(t *testing.T) {
 	exchange(t, a, b, Message{Data: []byte("x")})
 	exchange(t, other, otherB, Message{Data: []byte("y")})
 	for _, pc := range []*PeerConnection{p.a, p.b} {
-		pc.transport.dtls.Wait() // the goroutine of the handshake has ended, and all that it held is released
+		pc.transport.dtls.Wait() // the goroutine of the handshake has ended and released its memory
 		pc.mu.Lock()
 		timers := timersOf(pc)
 		pc.mu.Unlock()

@@ -68,7 +68,7 @@ func TestSCTPSettings(t *testing.T) {
 			CongestionControl: sctp.CongestionNewReno, SACKDelay: -1, InitialRTO: time.Second, MinRTO: 500 * time.Millisecond,
 			MaxRTO: time.Minute, MaxRetransmits: 5, HeartbeatInterval: time.Hour}, config)
 
-		// Whatever the settings are, the configuration is valid.
+		// The configuration is valid with any of these settings.
 		for _, s := range []SCTPSettings{
 			{ReceiveBufferSize: 1, SendBufferSize: 1},
 			{ReceiveBufferSize: math.MaxInt, SendBufferSize: math.MaxInt, InitialCongestionWindow: math.MaxInt, CongestionControl: 99},

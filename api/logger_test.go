@@ -9,12 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// loggerFor returns a logger of every level that writes lines of text into the buffer.
+// loggerFor returns a logger that writes lines of all levels to the buffer, as text.
 func loggerFor(out *lockedBuffer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: LevelVerbose}))
 }
 
-// requireLines fails unless there are lines and each of them has one of the attributes.
+// requireLines fails if there is no line, or a line without any of the attributes.
 func requireLines(t *testing.T, out *lockedBuffer, attributes ...string) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// recordStates sets the state callbacks of a connection to one that records.
+// recordStates sets the state callbacks of a connection to functions that record.
 func (r *recorder) recordStates(pc *PeerConnection) {
 	pc.OnStateChange(func(s State) { r.add("state " + s.String()) })
 	pc.OnICEStateChange(func(s ICEState) { r.add("ice " + s.String()) })
@@ -18,7 +18,8 @@ func (r *recorder) recordStates(pc *PeerConnection) {
 	pc.OnSignalingStateChange(func(s SignalingState) { r.add("signaling " + s.String()) })
 }
 
-// State callbacks that are set late are called once with the last state, and then with what changes.
+// State callbacks that are set late are called once with the present state, and then for each
+// change.
 func TestLateStateCallbacks(t *testing.T) {
 	inSimulation(t, 1, place{}, func(t *testing.T, s *simulation) {
 		var fresh recorder
@@ -44,7 +45,7 @@ func TestLateStateCallbacks(t *testing.T) {
 	})
 }
 
-// Setting nil forgets what has happened until then, and not what happens after it.
+// Setting nil discards the missed events until then, but not later ones.
 func TestNilForgetsMissedStates(t *testing.T) {
 	inSimulation(t, 2, place{}, func(t *testing.T, s *simulation) {
 		s.connect("x", nil)
@@ -63,8 +64,8 @@ func TestNilForgetsMissedStates(t *testing.T) {
 	})
 }
 
-// A change whose event still waits when the callback is set is delivered as any other, and what was missed before it is
-// out of date.
+// A change whose event is still queued when the callback is set is delivered as usual, and replaces
+// the missed one.
 func TestLateStateCallbackBehindOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pc := newConnection(t, Configuration{BindAddress: "127.0.0.1"})
@@ -74,7 +75,7 @@ func TestLateStateCallbackBehindOthers(t *testing.T) {
 			pc.setICEState(s)
 		}
 		push(ICEStateChecking)
-		synctest.Wait() // it is missed
+		synctest.Wait() // the event is missed
 		var r recorder
 		hold, held := make(chan struct{}), make(chan struct{})
 		pc.OnStateChange(func(State) {
@@ -95,7 +96,7 @@ func TestLateStateCallbackBehindOthers(t *testing.T) {
 	})
 }
 
-// descriptions and candidates set the callbacks of a connection to ones that record.
+// descriptions and candidates set the callbacks of a connection to functions that record.
 func (r *recorder) descriptions(pc *PeerConnection) {
 	pc.OnLocalDescription(func(d SessionDescription) {
 		r.add(fmt.Sprintf("%v with %d candidates", d.Type, strings.Count(d.SDP, "\na=candidate:")))
@@ -111,7 +112,7 @@ func (r *recorder) candidates(pc *PeerConnection) {
 
 var unconnectedTwice = place{unconnected: true, interfaces: twoInterfaces()}
 
-// A description that is delivered late has the candidates in it.
+// A description that is delivered late contains the candidates found by then.
 func TestLateDescription(t *testing.T) {
 	inSimulation(t, 3, unconnectedTwice, func(t *testing.T, s *simulation) {
 		_, err := s.a.CreateDataChannel("x", nil)
@@ -129,7 +130,7 @@ func TestLateDescription(t *testing.T) {
 	})
 }
 
-// Candidates are delivered late in their order, behind a description that was not missed.
+// Candidates are delivered late in their order, and after a description that was not missed.
 func TestLateCandidates(t *testing.T) {
 	candidates := []string{"candidate: of 0: host", "candidate: of 0: host"}
 	inSimulation(t, 4, unconnectedTwice, func(t *testing.T, s *simulation) {
@@ -153,7 +154,7 @@ func TestLateCandidates(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, append(candidates, "offer with 2 candidates"), r.all())
 	})
-	// Some of them wait in the queue for a callback that runs.
+	// Some of them are queued while a callback runs.
 	inSimulation(t, 6, unconnectedTwice, func(t *testing.T, s *simulation) {
 		_, err := s.a.CreateDataChannel("x", nil)
 		require.NoError(t, err)
@@ -174,7 +175,7 @@ func TestLateCandidates(t *testing.T) {
 	})
 }
 
-// What the other side must have is not delivered late.
+// A description that the other side must have received is not delivered late.
 func TestLateDescriptionThatIsOutOfDate(t *testing.T) {
 	inSimulation(t, 7, unconnectedTwice, func(t *testing.T, s *simulation) {
 		_, err := s.a.CreateDataChannel("x", nil)
@@ -210,7 +211,7 @@ func TestLateDescriptionThatIsOutOfDate(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []string{"answer with 2 candidates"}, b.all()[1:])
 	})
-	// After the connection was established, neither is the answer.
+	// After the connection is established, the answer is not delivered late either.
 	inSimulation(t, 9, place{unconnected: true}, func(t *testing.T, s *simulation) {
 		_, err := s.a.CreateDataChannel("x", nil)
 		require.NoError(t, err)

@@ -10,15 +10,15 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// negotiation is offer and answer: the state machine of package jsep, which decides, and knows no transport. Its decisions are
-// carried out by the connection.
+// negotiation is the offer/answer exchange (RFC 8829). The state machine of package jsep decides,
+// and the connection applies its decisions to the transport and the channels.
 type negotiation struct {
 	machine *jsep.Machine
 }
 
 func (n *negotiation) init(c *core, fingerprint sdp.Fingerprint) {
 	var id [8]byte
-	_, _ = rand.Read(id[:]) // never fails, crypto/rand says
+	_, _ = rand.Read(id[:]) // crypto/rand never fails
 	n.machine = jsep.New(jsep.Config{
 		// RFC 8829, section 5.2.1: 64 bits, the highest bit zero.
 		SessionID:      binary.BigEndian.Uint64(id[:]) &^ (1 << 63),
@@ -41,20 +41,22 @@ type LocalDescriptionInit struct {
 	ICEUfrag, ICEPwd string
 }
 
-// SetLocalDescription makes a description and begins gathering; OnLocalDescription is called with it. With
-// DescriptionAuto it is an answer when there is an offer to answer, else an offer. A type that does not fit the
-// signalling state, and nothing to describe, are ErrFailure; rolling back always succeeds. On a closed connection it
-// has no effect.
+// SetLocalDescription creates a description, starts gathering candidates, and passes the
+// description to OnLocalDescription. DescriptionAuto creates an answer if there is a remote offer,
+// and an offer otherwise. The error is ErrFailure if the type does not fit the signalling state, or
+// if there is nothing to describe; a rollback always succeeds. On a closed connection it has no
+// effect.
 //
-// It is called by the connection itself after CreateDataChannel and SetRemoteDescription, unless
+// The connection itself calls it after CreateDataChannel and SetRemoteDescription, unless
 // DisableAutoNegotiation is set.
 func (pc *PeerConnection) SetLocalDescription(t DescriptionType) error {
 	return pc.SetLocalDescriptionInit(t, LocalDescriptionInit{})
 }
 
-// SetLocalDescriptionInit is SetLocalDescription with chosen ICE credentials: letters, digits, '+' and '/', 4 to 256
-// of them in the ufrag, 22 to 256 in the password. Other ones are ErrInvalid. They can be chosen in the first
-// description and in an ICE restart, later it is ErrFailure.
+// SetLocalDescriptionInit is SetLocalDescription with chosen ICE credentials. They consist of
+// letters, digits, '+' and '/': 4 to 256 characters in the ufrag, 22 to 256 in the password; others
+// are ErrInvalid. They can be chosen in the first description and in an ICE restart; otherwise the
+// error is ErrFailure.
 func (pc *PeerConnection) SetLocalDescriptionInit(t DescriptionType, init LocalDescriptionInit) error {
 	if t < DescriptionAuto || t > DescriptionRollback {
 		return invalidf("set local description: type %d", int(t))
@@ -71,7 +73,8 @@ func (pc *PeerConnection) SetLocalDescriptionInit(t DescriptionType, init LocalD
 }
 
 func (pc *PeerConnection) setLocal(t DescriptionType, init LocalDescriptionInit) error {
-	outcome, err := pc.negotiation.machine.SetLocal(jsepTypes[t], jsep.LocalInit{Ufrag: init.ICEUfrag, Pwd: init.ICEPwd})
+	outcome, err := pc.negotiation.machine.SetLocal(jsepTypes[t],
+		jsep.LocalInit{Ufrag: init.ICEUfrag, Pwd: init.ICEPwd})
 	if err != nil {
 		return describeError(err, "set local description")
 	}
@@ -84,13 +87,15 @@ func (pc *PeerConnection) setLocal(t DescriptionType, init LocalDescriptionInit)
 	return nil
 }
 
-// SetRemoteDescription sets the description that the other side sent. With DescriptionAuto it is an answer when there
-// is a local offer, else an offer. A description that cannot be used is ErrInvalid, a type that does not fit the
-// signalling state ErrFailure; then nothing has changed. An offer that meets a local offer wins: the local one is rolled back. Unless
-// DisableAutoNegotiation is set, an offer is answered. On a closed connection it has no effect.
+// SetRemoteDescription sets the description that the other side sent. DescriptionAuto takes it for
+// an answer if there is a local offer, and for an offer otherwise. The error is ErrInvalid if the
+// description cannot be used, and ErrFailure if its type does not fit the signalling state; then
+// nothing has changed. A remote offer replaces a pending local offer, which is rolled back. Unless
+// DisableAutoNegotiation is set, the connection answers an offer. On a closed connection it has no
+// effect.
 //
-// A description with another certificate than before is from another program, or from one that has started anew: then the
-// data channels close, and new ones can be opened to it.
+// A description with another certificate than before comes from another program, or from one that
+// was started again. The data channels close then, and new ones can be opened.
 func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 	if d.Type < DescriptionAuto || d.Type > DescriptionRollback {
 		return invalidf("set remote description: type %d", int(d.Type))
@@ -101,7 +106,9 @@ func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 	var parsed *sdp.Description
 	if d.Type != DescriptionRollback {
 		var err error
-		parsed, err = jsep.Parse(d.SDP, func(err error) { pc.log.Debug("candidate in the remote description ignored", "error", err) })
+		parsed, err = jsep.Parse(d.SDP, func(err error) {
+			pc.log.Debug("candidate in the remote description ignored", "error", err)
+		})
 		if err != nil {
 			return describeError(err, "set remote description")
 		}
@@ -143,7 +150,7 @@ var signalingStates = [...]SignalingState{
 	jsep.HaveRemotePranswer: SignalingStateHaveRemotePranswer,
 }
 
-// describeError puts an error of the machine into its class.
+// describeError wraps an error of the machine in the class that it belongs to.
 func describeError(err error, doing string) error {
 	class := ErrInvalid
 	if errors.Is(err, jsep.ErrState) {
@@ -152,7 +159,7 @@ func describeError(err error, doing string) error {
 	return wrapError(class, err, "%s", doing)
 }
 
-// carryOut does what the machine has decided.
+// carryOut applies a decision of the machine.
 func (pc *PeerConnection) carryOut(o jsep.Outcome) error {
 	if d := o.Announce; d != nil {
 		pc.queue.push(event{target: pc, kind: eventDescription, value: int(descriptionTypes[d.Type]), text: d.SDP})
@@ -185,10 +192,11 @@ func (pc *PeerConnection) carryOut(o jsep.Outcome) error {
 	return nil
 }
 
-// errRejected: the peer does without data channels.
+// errRejected is the reason for the end of channels whose media section the peer has rejected.
 var errRejected = failuref("the peer rejected data channels")
 
-// errReplaced: the peer has another certificate, and with it another association.
+// errReplaced is the reason for the end of channels whose peer has another certificate, or another
+// SCTP port, and so another association.
 var errReplaced = failuref("the peer has begun a new association")
 
 func (pc *PeerConnection) applyTransport(n *jsep.Transport) error {
@@ -208,14 +216,16 @@ func (pc *PeerConnection) applyTransport(n *jsep.Transport) error {
 	return nil
 }
 
-// transportFailed ends a connection whose transport does not take what was negotiated, which is an error of this package.
+// transportFailed ends a connection whose transport refuses the negotiated parameters, which is an
+// error of this package.
 func (pc *PeerConnection) transportFailed(err error) error {
 	err = wrapError(ErrFailure, err, "transport")
 	pc.finish(StateFailed, err)
 	return err
 }
 
-// negotiateIfNeeded makes an offer for what was wished for while another exchange was under way.
+// negotiateIfNeeded creates an offer for the channels and restarts that no description contains
+// yet.
 func (pc *PeerConnection) negotiateIfNeeded() {
 	if pc.signalingState == SignalingStateStable && !pc.settings.DisableAutoNegotiation && pc.negotiationNeeded() {
 		if err := pc.setLocal(DescriptionOffer, LocalDescriptionInit{}); err != nil {
@@ -224,7 +234,8 @@ func (pc *PeerConnection) negotiateIfNeeded() {
 	}
 }
 
-// NegotiationNeeded reports whether there is a channel that no description mentions yet, or an ICE restart to come.
+// NegotiationNeeded reports whether there is a data channel or an ICE restart that no description
+// contains yet.
 func (pc *PeerConnection) NegotiationNeeded() bool {
 	pc.mu.Lock()
 	defer pc.mu.Unlock()
@@ -235,12 +246,15 @@ func (pc *PeerConnection) negotiationNeeded() bool {
 	return !pc.isZero() && !pc.closing && pc.negotiation.machine.NegotiationNeeded()
 }
 
-// RestartICE looks for a new path to the peer, over all networks there are now, while the old one is used as long as it
-// works (https://www.rfc-editor.org/rfc/rfc8445.html#section-9). It makes an offer with new ICE credentials, at once if
-// the signalling state is stable and DisableAutoNegotiation is not set, else with the next SetLocalDescription. DTLS and
-// the data channels are not touched: a connection in StateDisconnected, or in StateFailed because no path was left,
-// goes on. Before the first answer it has no effect; ErrFailure on a closed connection, and when something else than
-// the path has failed.
+// RestartICE looks for a new path to the peer, over all present networks; the connection uses the
+// old path meanwhile, as long as it works (RFC 8445, section 9). RestartICE creates an offer with
+// new ICE credentials: at once if the signalling state is stable and DisableAutoNegotiation is not
+// set, otherwise with the next SetLocalDescription. DTLS and the data channels are not affected: a
+// connection in StateDisconnected continues, and so does one in StateFailed if only its path was
+// lost.
+//
+// Before the first answer RestartICE has no effect. The error is ErrFailure if the connection is
+// closed, or has failed for another reason than a lost path.
 func (pc *PeerConnection) RestartICE() error {
 	if pc.isZero() {
 		return errZero
@@ -257,10 +271,11 @@ func (pc *PeerConnection) RestartICE() error {
 	return pc.setLocal(DescriptionOffer, LocalDescriptionInit{})
 }
 
-// AddRemoteCandidate adds a candidate that the other side sent after its description, with or without "a=". Before
-// there is a remote description, and on a closed connection, it is ErrFailure; a malformed candidate is ErrInvalid.
-// A candidate that is known already, belongs to no section of the description or to another transport, is of an unknown
-// type or transport protocol, has a name that does not resolve, or is empty is ignored.
+// AddRemoteCandidate adds a candidate that the other side sent after its description, with or
+// without "a=". The error is ErrFailure before there is a remote description, and on a closed
+// connection; it is ErrInvalid if the candidate is malformed. A candidate is ignored if it is known
+// already, is empty, belongs to no section of the description or to another transport, is of an
+// unknown type or transport protocol, or has a name that does not resolve.
 func (pc *PeerConnection) AddRemoteCandidate(c Candidate) error {
 	if pc.isZero() {
 		return errZero
@@ -284,8 +299,8 @@ func (pc *PeerConnection) AddRemoteCandidate(c Candidate) error {
 	return nil
 }
 
-// LocalDescription returns the local description that was set last, with the candidates found so far. ErrNotAvailable
-// while there is none.
+// LocalDescription returns the local description that was set last, with the candidates found so
+// far. ErrNotAvailable while there is none.
 func (pc *PeerConnection) LocalDescription() (SessionDescription, error) {
 	if pc.isZero() {
 		return SessionDescription{}, errZero
@@ -295,8 +310,8 @@ func (pc *PeerConnection) LocalDescription() (SessionDescription, error) {
 	return described(pc.negotiation.machine.Local())
 }
 
-// RemoteDescription returns the remote description that was set last, with the candidates added since. ErrNotAvailable
-// while there is none.
+// RemoteDescription returns the remote description that was set last, with the candidates added
+// since. ErrNotAvailable while there is none.
 func (pc *PeerConnection) RemoteDescription() (SessionDescription, error) {
 	if pc.isZero() {
 		return SessionDescription{}, errZero
@@ -313,19 +328,21 @@ func described(d jsep.Description, ok bool) (SessionDescription, error) {
 	return SessionDescription{Type: descriptionTypes[d.Type], SDP: d.SDP}, nil
 }
 
-// CreateOffer makes the offer that SetLocalDescription would, and changes nothing. It fails with ErrFailure when there
-// is nothing to describe, and on a closed connection.
+// CreateOffer returns the offer that SetLocalDescription would create, and changes nothing. The
+// error is ErrFailure if there is nothing to describe, and on a closed connection.
 func (pc *PeerConnection) CreateOffer() (SessionDescription, error) {
 	return pc.create("create offer", (*jsep.Machine).CreateOffer)
 }
 
-// CreateAnswer makes the answer that SetLocalDescription would, and changes nothing. It fails with ErrFailure when
-// there is no offer to answer.
+// CreateAnswer returns the answer that SetLocalDescription would create, and changes nothing. The
+// error is ErrFailure if there is no remote offer, and on a closed connection.
 func (pc *PeerConnection) CreateAnswer() (SessionDescription, error) {
 	return pc.create("create answer", (*jsep.Machine).CreateAnswer)
 }
 
-func (pc *PeerConnection) create(doing string, create func(*jsep.Machine) (jsep.Description, error)) (SessionDescription, error) {
+func (pc *PeerConnection) create(
+	doing string, create func(*jsep.Machine) (jsep.Description, error),
+) (SessionDescription, error) {
 	if pc.isZero() {
 		return SessionDescription{}, errZero
 	}
@@ -341,8 +358,8 @@ func (pc *PeerConnection) create(doing string, create func(*jsep.Machine) (jsep.
 	return described(d, true)
 }
 
-// MaxDataChannelStream returns the largest stream id a data channel may have: 1023, or less when the peer supports less,
-// which is known once connected.
+// MaxDataChannelStream returns the largest stream id that a data channel may have: 1023, or less if
+// the peer supports less. The limit of the peer is known when the connection is established.
 func (pc *PeerConnection) MaxDataChannelStream() (int, error) {
 	if pc.isZero() {
 		return 0, errZero
@@ -352,8 +369,9 @@ func (pc *PeerConnection) MaxDataChannelStream() (int, error) {
 	return pc.channels.maxStream, nil
 }
 
-// RemoteMaxMessageSize returns the size in bytes of the largest message that can be sent: what the peer's description
-// says that it accepts, 65536 when it does not say, but not more than this side is configured for.
+// RemoteMaxMessageSize returns the size in bytes of the largest message that can be sent. It is the
+// limit in the peer's description, 65536 if that has none, but not more than
+// Configuration.MaxMessageSize.
 func (pc *PeerConnection) RemoteMaxMessageSize() (int, error) {
 	if pc.isZero() {
 		return 0, errZero

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newConnection makes a connection that signals to nobody.
+// newConnection creates a connection without signalling.
 func newConnection(t testing.TB, c Configuration) *PeerConnection {
 	t.Helper()
 	c.BindAddress = "127.0.0.1"
@@ -21,7 +21,7 @@ func newConnection(t testing.TB, c Configuration) *PeerConnection {
 // manual is a configuration without automatic negotiation.
 var manual = Configuration{DisableAutoNegotiation: true}
 
-// withChannel makes a connection that has something to describe.
+// withChannel creates a connection with a channel, and so with something to describe.
 func (n *network) withChannel(c Configuration) *PeerConnection {
 	n.t.Helper()
 	pc := n.connection(c)
@@ -48,7 +48,7 @@ func TestCreateDataChannelOffersOnce(t *testing.T) {
 		first, err := pc.LocalDescription()
 		require.NoError(t, err)
 		require.Equal(t, DescriptionOffer, first.Type)
-		require.Contains(t, first.SDP, "a=setup:actpass") // "the offerer says actpass"
+		require.Contains(t, first.SDP, "a=setup:actpass") // RFC 8842, section 5.2
 		_, err = pc.CreateDataChannel("2", nil)
 		require.NoError(t, err)
 		require.Equal(t, version(t, first), version(t, must(pc.LocalDescription())))
@@ -70,7 +70,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// version returns the o= line of a description.
+// version returns the version in the o= line of a description.
 func version(t *testing.T, d SessionDescription) string {
 	t.Helper()
 	_, after, ok := strings.Cut(d.SDP, "o=")
@@ -123,7 +123,7 @@ func TestTypesThatDoNotFitTheState(t *testing.T) {
 		require.Equal(t, SignalingStateStable, pc.SignalingState())
 		answer := must(pc.LocalDescription())
 		require.Equal(t, DescriptionAnswer, answer.Type)
-		require.Contains(t, answer.SDP, "a=setup:active") // "the answerer active"
+		require.Contains(t, answer.SDP, "a=setup:active") // RFC 8842, section 5.3
 	})
 }
 
@@ -175,7 +175,7 @@ func TestRemoteDescriptionsThatCannotBeUsed(t *testing.T) {
 		require.ErrorIs(t, pc.SetRemoteDescription(own), ErrInvalid, "its own")
 		require.Equal(t, SignalingStateStable, pc.SignalingState())
 
-		// "LF line ends and a missing v= line are accepted."
+		// Lines that end with LF only, and a missing v= line, are accepted.
 		lenient := strings.TrimPrefix(strings.ReplaceAll(good, "\r\n", "\n"), "v=0\n")
 		require.NoError(t, pc.SetRemoteDescription(SessionDescription{DescriptionAuto, lenient}))
 		require.Equal(t, SignalingStateHaveRemoteOffer, pc.SignalingState())
@@ -272,7 +272,8 @@ func TestChosenCredentials(t *testing.T) {
 		pc := n.withChannel(manual)
 		const ufrag, pwd = "user", "password0123456789012345"
 		for _, init := range []LocalDescriptionInit{{ICEUfrag: ufrag}, {ICEPwd: pwd}, {"a b!", pwd}, {ufrag, "short"},
-			// RFC 8839, section 5.4: characters that are accepted from others are not sent.
+			// RFC 8839, section 5.4: characters outside the grammar are accepted from others, but
+			// not sent.
 			{"us=er", pwd}, {"us_er", pwd}, {"us-er", pwd}, {"us#er", pwd}, {ufrag, "-" + pwd}, {ufrag, pwd + "="}} {
 			require.ErrorIs(t, pc.SetLocalDescriptionInit(DescriptionOffer, init), ErrInvalid, "%+v", init)
 		}
@@ -294,11 +295,11 @@ func TestMessageSizesInDescriptions(t *testing.T) {
 			want  int
 		}{
 			{line, 0, 262144},
-			{"", 0, 65536}, // "remote 65536 when its SDP says nothing"
+			{"", 0, 65536}, // RFC 8841, section 6.1: the default
 			{"a=max-message-size:0\r\n", 0, 262144},
-			{"a=max-message-size:0\r\n", 1 << 20, 1 << 20}, // "and unlimited when it says 0"
+			{"a=max-message-size:0\r\n", 1 << 20, 1 << 20}, // 0 in the description: unlimited
 			{"a=max-message-size:1000\r\n", 0, 1000},
-			{line, 500, 500}, // "the maximum of a channel is the smaller of the two"
+			{line, 500, 500}, // the smaller limit of both sides applies
 		} {
 			pc := n.withChannel(Configuration{DisableAutoNegotiation: true, MaxMessageSize: c.local})
 			require.NoError(t, pc.SetRemoteDescription(SessionDescription{SDP: strings.Replace(offer.SDP, line, c.line, 1)}))

@@ -14,18 +14,18 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// The network of one side is gone, and another one is there. A restart, by either side, continues
-// the connection over it: channels stay open, and messages that were sent meanwhile arrive.
+// One side loses its network and joins another one. A restart by either side continues the
+// connection there: channels stay open, and messages that were sent meanwhile arrive.
 func TestRestartICEAfterTheNetworkHasChanged(t *testing.T) {
 	for _, state := range []State{StateDisconnected, StateFailed} {
-		for _, told := range []bool{false, true} {
+		for _, withError := range []bool{false, true} {
 			for restarter := range 2 {
 				netsim.Seeds(t, 3, func(t *testing.T, seed uint64) {
 					inSimulation(t, seed, place{}, func(t *testing.T, s *simulation) {
 						a, b := s.connect("x", nil)
 						s.settled()
 						wantTraffic(t, a, b)
-						s.hosts[0].Detach(0, told)
+						s.hosts[0].Detach(0, withError)
 						s.await(time.Minute, state.String(), func() bool { return s.a.State() == state && s.b.State() == state })
 						channels := []*DataChannel{a, b}
 						for _, dc := range channels {
@@ -46,7 +46,7 @@ func TestRestartICEAfterTheNetworkHasChanged(t *testing.T) {
 						for i, dc := range channels {
 							if state == StateFailed {
 								require.Equal(t, []State{StateConnecting, StateConnected}, histories[i].all())
-							} else { // the new address alone may be enough, without new credentials
+							} else { // the new address may suffice, without new credentials
 								require.Subset(t, []State{StateConnecting, StateConnected}, histories[i].all())
 							}
 							require.True(t, dc.IsOpen())
@@ -89,7 +89,7 @@ func newTalk(t *testing.T, a, b *DataChannel) *talk {
 	return k
 }
 
-// goOn sends for a while.
+// goOn sends a message in each direction at every interval, for the time d.
 func (k *talk) goOn(d time.Duration) {
 	k.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); pause(talkInterval) {
@@ -112,7 +112,7 @@ func (k *talk) finish() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i := range k.got {
-		require.Equal(k.t, want, k.got[i], "what side %d has received", i)
+		require.Equal(k.t, want, k.got[i], "received by side %d", i)
 	}
 }
 
@@ -136,12 +136,12 @@ var natTypes = []netsim.NATConfig{
 	netsim.FullCone(address(50)), netsim.RestrictedCone(address(50)), netsim.PortRestrictedCone(address(50)), netsim.Symmetric(address(50)),
 }
 
-// A NAT forgets its mappings while the connection is in use. The next consent check of the side
-// behind it, up to 6 s later, shows the peer the new address. Messages pass again in both directions
-// within two round trips after that check, and none is lost. The side behind the NAT stays
-// connected. The other side may be disconnected for the last second, as its own checks may have been
-// unanswered for 5 s by then.
-func TestNATForgetsItsMappings(t *testing.T) {
+// A NAT loses its mappings while the connection is in use. The next consent check of the side
+// behind it, up to 6 s later, shows the peer the new address. Messages pass again in both
+// directions within two round trips after that check, and none is lost. The side behind the NAT
+// stays connected. The other side may be disconnected for the last second, as its own checks may
+// have been unanswered for 5 s by then.
+func TestNATLosesItsMappings(t *testing.T) {
 	const roundTrip = 20 * time.Millisecond
 	netsim.Seeds(t, 4, func(t *testing.T, seed uint64) {
 		for _, config := range natTypes {
@@ -178,13 +178,13 @@ func TestNATForgetsItsMappings(t *testing.T) {
 	})
 }
 
-// The network that is in use is gone, one of two that both sides have. Data goes on over the other
+// Both sides have two networks, and one side loses the one in use. Data continues over the other
 // one, and nothing is lost.
-func TestOneOfTwoNetworksIsGone(t *testing.T) {
+func TestOneOfTwoNetworksIsLost(t *testing.T) {
 	// Consent checks are at most 6 s apart, and the other pair is checked after 5 s of silence. The
 	// retransmission timer of SCTP, which doubles, runs for at most as long again.
 	const longest = 2 * (ice.DefaultConsentInterval*6/5 + ice.DefaultDisconnectedTimeout)
-	for _, told := range []bool{false, true} {
+	for _, withError := range []bool{false, true} {
 		for gone := range 2 {
 			netsim.Seeds(t, 3, func(t *testing.T, seed uint64) {
 				inSimulation(t, seed, place{interfaces: twoInterfaces()}, func(t *testing.T, s *simulation) {
@@ -195,13 +195,13 @@ func TestOneOfTwoNetworksIsGone(t *testing.T) {
 					pc := []*PeerConnection{s.a, s.b}[gone]
 					used := must(pc.LocalAddr()).Addr()
 					at := time.Now()
-					s.hosts[gone].Detach(slices.Index(must(s.hosts[gone].Addresses(netip.Addr{}, false)), used), told)
+					s.hosts[gone].Detach(slices.Index(must(s.hosts[gone].Addresses(netip.Addr{}, false)), used), withError)
 					k.goOn(15 * time.Second)
 					k.finish()
 					require.NotEqual(t, used, must(pc.LocalAddr()).Addr())
 					for side := range 2 {
 						limit := longest
-						if told && pc == s.a { // it controls: the peer follows
+						if withError && pc == s.a { // the controlling agent: the peer follows it
 							limit = 500 * time.Millisecond
 						}
 						require.LessOrEqual(t, k.longestSilence(side, at), limit, "at side %d", side)

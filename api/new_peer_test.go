@@ -15,7 +15,7 @@ type channelEnd struct {
 	dc *DataChannel
 }
 
-// recordEnding takes the callbacks of a channel that tell its end.
+// recordEnding sets the callbacks for the end of a channel.
 func recordEnding(dc *DataChannel) *channelEnd {
 	e := &channelEnd{dc: dc}
 	dc.OnError(func(err error) { e.add(err.Error()) })
@@ -23,7 +23,7 @@ func recordEnding(dc *DataChannel) *channelEnd {
 	return e
 }
 
-// wantReplaced checks that the channel has closed because its association is gone.
+// wantReplaced checks that the channel has closed because its association was replaced.
 func (e *channelEnd) wantReplaced(t *testing.T) {
 	t.Helper()
 	require.Equal(t, []string{errReplaced.Error(), "closed"}, e.all())
@@ -45,10 +45,10 @@ func wantNewChannels(t *testing.T, pcs ...*PeerConnection) {
 	}
 }
 
-// The program of the peer starts anew: its offer has another certificate. Without another word the
-// connection turns to the new program, whatever had become of the path to the old one. Its channels
-// close with an error, and new ones open in both directions.
-func TestPeerStartsAnew(t *testing.T) {
+// The peer's program is started again, and its offer has another certificate. The connection
+// connects to the new program without further calls, also if the path to the old one was lost. Its
+// channels close with an error, and new ones open in both directions.
+func TestPeerIsStartedAgain(t *testing.T) {
 	for _, state := range []State{StateConnected, StateDisconnected, StateFailed} {
 		for side := range 2 {
 			netsim.Seeds(t, 3, func(t *testing.T, seed uint64) {
@@ -56,7 +56,7 @@ func TestPeerStartsAnew(t *testing.T) {
 					a, b := s.connect("x", nil)
 					s.settled()
 					wantTraffic(t, a, b)
-					pause(time.Second) // all is acknowledged
+					pause(time.Second) // all messages are acknowledged
 					pc, dc, host := []*PeerConnection{s.a, s.b}[side], []*DataChannel{a, b}[side], s.hosts[1-side]
 					s.hosts[1-side].Detach(0, true)
 					host.Attach(netsim.Interface{Addr: address(1 - side), Up: hostLink, Down: hostLink})
@@ -78,7 +78,7 @@ func TestPeerStartsAnew(t *testing.T) {
 					}
 					require.Equal(t, anew.transport.identity.certificate.Certificate[0], pc.transport.dtls.PeerCertificate())
 
-					// The new peer is as good as the old one.
+					// A restart and the end work with the new peer, too.
 					require.NoError(t, pc.RestartICE())
 					pause(time.Second)
 					require.True(t, agree(pc, anew))
@@ -90,8 +90,9 @@ func TestPeerStartsAnew(t *testing.T) {
 	}
 }
 
-// An offer reaches two peers. One answers it provisionally and is connected; then the other one
-// answers it finally, with another certificate. The connection turns to that one.
+// Two peers receive one offer. The first one answers it provisionally and is connected; then the
+// second one answers it finally, with another certificate. The connection connects to the second
+// one.
 func TestAnotherPeerAnswersAfterAProvisionalOne(t *testing.T) {
 	netsim.Seeds(t, 5, func(t *testing.T, seed uint64) {
 		inSimulation(t, seed, place{a: manual, b: manual, unconnected: true}, func(t *testing.T, s *simulation) {

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is how long a test waits for an event that should come at once. A busy machine may take
-// seconds.
+// patience is the time that a test waits for an event that is expected at once. A busy machine may
+// need seconds.
 const patience = 20 * time.Second
 
 // pair is two connections in one process that signal to each other through their callbacks.
@@ -21,16 +21,16 @@ type pair struct {
 	a, b *PeerConnection
 }
 
-// newPair makes two connections; the zero Configuration is for loopback only, so that a test does
-// not depend on the machine's network.
+// newPair creates two connections. It changes the zero Configuration to loopback only, so that a
+// test does not depend on the network of the machine.
 func newPair(t testing.TB, a, b Configuration) *pair {
 	return newTunedPair(t, a, b, tuning{})
 }
 
 func newTunedPair(t testing.TB, a, b Configuration, tune tuning) *pair {
 	t.Helper()
-	// A peer that is slow because the machine is busy is not given up, where the test is not about
-	// that.
+	// The time without progress is long, so that a connection does not give up its peer on a busy
+	// machine, unless the test sets it.
 	tune.closeLinger = cmp.Or(tune.closeLinger, patience)
 	tune = tune.withDefaults()
 	p := &pair{t: t}
@@ -58,8 +58,8 @@ func newTunedPair(t testing.TB, a, b Configuration, tune tuning) *pair {
 	return p
 }
 
-// signal passes the descriptions and candidates of one connection to the other. That the other one
-// is closed is no error.
+// signal delivers the descriptions and candidates of one connection to the other. It is no error if
+// the other one is closed.
 func signal(t testing.TB, from, to *PeerConnection) {
 	from.OnLocalDescription(func(d SessionDescription) {
 		if err := to.SetRemoteDescription(d); err != nil {
@@ -74,7 +74,7 @@ func (p *pair) connect(label string, init *DataChannelInit) (a, b *DataChannel) 
 	p.t.Helper()
 	accepted := make(chan *DataChannel, 1)
 	p.b.OnDataChannel(func(dc *DataChannel) {
-		if dc.Label() == label && !dc.IsOpen() { // nobody closes it before this function returns; later ones may be
+		if dc.Label() == label && !dc.IsOpen() { // no test closes it before this function returns
 			p.t.Error("a received channel is not open")
 		}
 		accepted <- dc
@@ -88,7 +88,7 @@ func (p *pair) connect(label string, init *DataChannelInit) (a, b *DataChannel) 
 	return a, b
 }
 
-// receive takes a value that is expected soon.
+// receive returns a value that is expected soon.
 func receive[T any](t testing.TB, c <-chan T, what string) T {
 	t.Helper()
 	select {
@@ -100,7 +100,7 @@ func receive[T any](t testing.TB, c <-chan T, what string) T {
 	}
 }
 
-// eventually waits for a condition that comes about by other goroutines.
+// eventually waits for a condition that other goroutines bring about.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {
@@ -115,14 +115,14 @@ func stacks() string {
 	return string(buf[:runtime.Stack(buf, true)])
 }
 
-// checkLeaks fails a test after which goroutines of this module are left. It is called before the
-// cleanup that closes the connections is registered, so that it runs after it.
+// checkLeaks fails a test after which goroutines of this module remain. It must be called before
+// the cleanup that closes the connections is registered, so that it runs after that.
 func checkLeaks(t testing.TB) {
 	if _, ok := t.(*testing.B); ok {
-		return // it would be measured
+		return // it would change the measurement
 	}
-	// Only the first check of a test comes after everything is closed: another connection may still
-	// be in its handshake.
+	// Only the first check of a test is after the end of all connections: at the others, one may
+	// still be in its handshake.
 	if _, done := leakChecks.LoadOrStore(t, true); done {
 		return
 	}
@@ -132,11 +132,11 @@ func checkLeaks(t testing.TB) {
 	})
 }
 
-// leakChecks has the tests that end with one.
+// leakChecks contains the tests that end with a check.
 var leakChecks sync.Map
 
-// wantNoGoroutines waits until no goroutine of this module is left: one that has let go of
-// everything may still have to return.
+// wantNoGoroutines waits until no goroutine of this module remains. A goroutine that has finished
+// its work may still have to return.
 func wantNoGoroutines(t testing.TB) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
@@ -151,8 +151,8 @@ func wantNoGoroutines(t testing.TB) {
 	}
 }
 
-// ownGoroutines returns the stacks of goroutines that this module or pion/dtls started, but not
-// those of tests.
+// ownGoroutines returns the stacks of the goroutines that this module or pion/dtls has started,
+// except those of tests.
 func ownGoroutines() string {
 	var own []string
 	for _, g := range strings.Split(stacks(), "\n\n") {

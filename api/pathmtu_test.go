@@ -9,15 +9,16 @@ import (
 	"github.com/rtcstack/rtcstack/internal/link"
 )
 
-// Bulk data makes a connection find out that the path takes the packets of an Ethernet, where the
-// program has not set the MTU: with records of our own making, and with those of the DTLS library.
+// During a bulk transfer a connection discovers that the path carries packets of 1500 bytes, if the
+// program has not set the MTU. This works with the records of dtlsconn and with those of the DTLS
+// library.
 func TestPathMTURises(t *testing.T) {
 	for name, suites := range map[string][]uint16{"own records": nil, "records of the library": {tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}} {
 		t.Run(name, func(t *testing.T) {
 			inSimulation(t, 1, place{tune: tuning{cipherSuites: suites}}, func(t *testing.T, p *simulation) {
 				a, b := p.connect("bulk", nil)
 				require.Equal(t, DefaultMTU-link.IPUDPHeaders-dtlsOverhead, p.a.Stats().SCTP.MTU)
-				require.Zero(t, p.a.Stats().SCTP.MTUProbesSent) // a small message is no reason
+				require.Zero(t, p.a.Stats().SCTP.MTUProbesSent) // a small message starts no discovery
 
 				largest := maxDiscoveredMTU - link.IPUDPHeaders - gcmOverhead // rounded down to whole words
 				eventually(t, "the largest packets", func() bool {
@@ -27,7 +28,7 @@ func TestPathMTURises(t *testing.T) {
 				require.Equal(t, p.b.transport.sctpMTU(), p.b.Stats().SCTP.MTU) // it has sent nothing
 
 				if suites != nil {
-					return // those are not counted
+					return // records of the library are not counted
 				}
 				before := p.a.Stats()
 				exchange(t, a, b, Message{Data: make([]byte, 250_000)})

@@ -15,7 +15,7 @@ import (
 // all its channels in one sequence, never with a lock held and never from inside the function that
 // caused them. Setting one to nil waits until a running callback of that kind has returned, unless
 // it is called from inside that. A callback that is set late is called with what it has missed and
-// still matters; the functions that set them say what that is.
+// still matters, as documented with the function that sets it.
 type PeerConnection struct {
 	// A connection has four parts: offer and answer, the transport, the data channels and the
 	// tracks. They receive their inputs and the time from the connection, with its one mutex held,
@@ -118,7 +118,8 @@ func (pc *PeerConnection) setTimer() {
 	if pc.ended {
 		return // the closed association may have a deadline left, but DTLS has told the peer already
 	}
-	at := deadline.Earlier(deadline.Earlier(pc.ending.by, pc.quiet.at), deadline.Earlier(pc.transport.deadline(), pc.channels.deadline()))
+	at := deadline.Earlier(pc.ending.by, pc.quiet.at)
+	at = deadline.Earlier(at, deadline.Earlier(pc.transport.deadline(), pc.channels.deadline()))
 	if at.IsZero() || (!pc.timerAt.IsZero() && !at.Before(pc.timerAt)) {
 		return
 	}

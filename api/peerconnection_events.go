@@ -8,7 +8,8 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// What happens in the parts of a connection, and concerns others: each event is handed on from here.
+// The events of the parts of a connection. An event of one part that concerns another one goes
+// through the connection.
 
 func (pc *PeerConnection) setState(s State) {
 	if pc.state != s && pc.state != StateClosed {
@@ -71,8 +72,8 @@ func (pc *PeerConnection) drainICE() (any bool) {
 	return any
 }
 
-// onLocalCandidate announces a candidate. It names the ufrag that it belongs to, so that a peer can tell one that
-// comes late from those of another generation (https://www.rfc-editor.org/rfc/rfc8838.html#section-9).
+// onLocalCandidate passes a candidate to the program. It adds the ufrag, so that the peer can tell
+// to which generation a late candidate belongs (RFC 8838, section 9).
 func (pc *PeerConnection) onLocalCandidate(e ice.EventLocalCandidate) {
 	c := e.Candidate
 	c.Extensions = append(slices.Clip(c.Extensions), ice.Extension{Key: "ufrag", Value: e.Ufrag})
@@ -82,7 +83,7 @@ func (pc *PeerConnection) onLocalCandidate(e ice.EventLocalCandidate) {
 	}
 }
 
-// updateGatheringState takes the state of gathering for the local description over.
+// updateGatheringState sets the gathering state to that of the local description.
 func (pc *PeerConnection) updateGatheringState() {
 	switch _, begun, complete := pc.negotiation.machine.Gathered(); {
 	case complete:
@@ -95,7 +96,8 @@ func (pc *PeerConnection) updateGatheringState() {
 func (pc *PeerConnection) onICEStateChanged(s ice.State) {
 	was := pc.iceState
 	pc.setICEState(iceStates[s])
-	if was != ICEStateConnected && was != ICEStateCompleted && (s == ice.StateConnected || s == ice.StateCompleted) {
+	if was != ICEStateConnected && was != ICEStateCompleted &&
+		(s == ice.StateConnected || s == ice.StateCompleted) {
 		pc.transport.pathRestored()
 	}
 	switch s {
@@ -126,7 +128,7 @@ var iceStates = [...]ICEState{
 	ice.StateClosed: ICEStateClosed,
 }
 
-// drainDTLS handles what the DTLS association has reported, and reports whether there was something.
+// drainDTLS handles the events of the DTLS association, and reports whether there were any.
 func (pc *PeerConnection) drainDTLS() (any bool) {
 	for !pc.ended {
 		e, ok := pc.transport.dtlsEvent()
@@ -139,7 +141,8 @@ func (pc *PeerConnection) drainDTLS() (any bool) {
 			pc.finish(StateFailed, wrapError(ErrFailure, e.err, "DTLS"))
 		case e.closed:
 			t.established = false
-			pc.closedByPeer(t.sctp.State() == sctp.StateShutdownReceived || t.sctp.State() == sctp.StateShutdownAckSent, nil)
+			s := t.sctp.State()
+			pc.closedByPeer(s == sctp.StateShutdownReceived || s == sctp.StateShutdownAckSent, nil)
 		default:
 			t.connect()
 		}
@@ -147,7 +150,7 @@ func (pc *PeerConnection) drainDTLS() (any bool) {
 	return any
 }
 
-// drainSCTP handles the messages and events of the association, in the order in which it has them, and reports whether
+// drainSCTP handles the messages and events of the association, in its order, and reports whether
 // there were any.
 func (pc *PeerConnection) drainSCTP() (any bool) {
 	t := &pc.transport
@@ -164,7 +167,7 @@ func (pc *PeerConnection) drainSCTP() (any bool) {
 			pc.onAssociationEvent(e)
 			continue
 		}
-		if pc.queue.overloaded() { // the receive window closes then, and the peer stops
+		if pc.queue.overloaded() { // the receive window closes then, and the peer stops sending
 			break
 		}
 		m, ok := t.sctp.ReadMessage()
@@ -199,8 +202,9 @@ func (pc *PeerConnection) onAssociationEvent(e sctp.Event) {
 	}
 }
 
-// onAssociationUp opens the channels that were waiting. That is when the peer has answered the association, not only when
-// it has confirmed it: what is sent now leaves with our last packet of the handshake, a round trip earlier.
+// onAssociationUp opens the channels that are waiting. It is called when the peer has answered the
+// INIT chunk, and does not wait until the association is established: messages leave with the
+// COOKIE ECHO chunk, a round trip earlier.
 func (pc *PeerConnection) onAssociationUp() {
 	if pc.transport.up {
 		return
@@ -211,7 +215,7 @@ func (pc *PeerConnection) onAssociationUp() {
 	pc.channels.openWaiting()
 }
 
-// onAssociationClosed ends the connection: without its association there is nothing that it could carry.
+// onAssociationClosed ends the connection, whose association is closed.
 func (pc *PeerConnection) onAssociationClosed(err error) {
 	pc.channels.takeRest()
 	var abort *sctp.AbortError

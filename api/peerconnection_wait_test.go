@@ -49,7 +49,7 @@ func TestWaitForAState(t *testing.T) {
 	})
 }
 
-// Wait ends when a state cannot be reached any more, with the reason.
+// Wait returns when the state cannot be reached any more; the error contains the reason.
 func TestWaitForAnUnreachableState(t *testing.T) {
 	inSimulation(t, 2, place{}, func(t *testing.T, s *simulation) {
 		s.connect("x", nil)
@@ -81,27 +81,27 @@ func TestWaitForAnUnreachableState(t *testing.T) {
 	})
 }
 
-// A connection in StateFailed for lack of a path can be waited for during an ICE restart.
+// During an ICE restart Wait waits for a connection in StateFailed whose path was lost.
 func TestWaitForARestart(t *testing.T) {
 	inSimulation(t, 3, place{}, func(t *testing.T, s *simulation) {
 		s.connect("x", nil)
-		light := s.blackout()
+		restore := s.loseAll()
 		_, err := s.a.Wait(t.Context(), StateFailed)
 		require.NoError(t, err)
 		_, err = s.a.Wait(t.Context(), StateConnected, StateConnecting)
 		require.ErrorIs(t, err, ErrPathLost)
-		light()
+		restore()
 		require.NoError(t, s.a.RestartICE())
 		_, err = s.a.Wait(t.Context(), StateConnected)
 		require.NoError(t, err)
 
-		s.blackout()
+		s.loseAll()
 		_, err = s.a.Wait(t.Context(), StateDisconnected)
 		require.NoError(t, err)
 		_, err = s.a.Wait(t.Context(), StateConnected)
 		require.ErrorIs(t, err, ErrPathLost, "the state became failed meanwhile")
 
-		// The connection ends during a restart, and the state remains what it is.
+		// The connection ends during a restart; the state remains StateFailed.
 		require.NoError(t, s.a.RestartICE())
 		result := make(chan error, 1)
 		go func() {

@@ -15,7 +15,7 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// inject sends a message below the channels, as another implementation might.
+// inject sends a message from a below its channels, as another implementation might.
 func (p *pair) inject(stream uint16, ppid uint32, data string) {
 	p.t.Helper()
 	p.a.lock()
@@ -35,7 +35,7 @@ func TestDeprecatedPartsAreJoined(t *testing.T) {
 		p.inject(stream, dcep.PPIDBinary, "b")
 		require.Equal(t, Message{Data: []byte("ab")}, next(t, b))
 
-		for range 3 { // together above the maximum: dropped
+		for range 3 { // together larger than the maximum: dropped
 			p.inject(stream, dcep.PPIDBinaryPartial, strings.Repeat("x", 400))
 		}
 		p.inject(stream, dcep.PPIDBinary, "end")
@@ -58,7 +58,7 @@ func TestPeersThatBreakTheEstablishmentProtocol(t *testing.T) {
 		p.inject(stream, dcep.PPIDDCEP, "\x03garbage")
 		p.inject(500, dcep.PPIDDCEP, "\x02") // an ACK of nothing
 		for range 3 {
-			p.inject(501, dcep.PPIDString, "data without a channel") // waits for one
+			p.inject(501, dcep.PPIDString, "data without a channel") // kept for a channel
 		}
 		require.Equal(t, "still there", string(exchange(t, a, b, Message{Data: []byte("still there")}).Data))
 		require.Equal(t, 1, p.b.Stats().Channels)
@@ -66,7 +66,7 @@ func TestPeersThatBreakTheEstablishmentProtocol(t *testing.T) {
 		p.b.mu.Lock()
 		require.LessOrEqual(t, len(p.b.channels.streams), 1)
 		p.b.mu.Unlock()
-		// A channel that the peer then opens there the right way works.
+		// A channel that the peer opens correctly on that stream afterwards works.
 		p.inject(503, dcep.PPIDDCEP, string(open))
 		eventually(t, "the channel", func() bool { return p.b.Stats().Channels == 2 })
 	})
@@ -124,7 +124,7 @@ func TestServerReflexiveCandidates(t *testing.T) {
 	server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	defer server.Close()
-	go func() { // sees everybody at the same address
+	go func() { // a STUN server that returns the same address to all
 		buf := make([]byte, 1500)
 		for {
 			n, from, err := server.ReadFromUDPAddrPort(buf)
@@ -148,8 +148,8 @@ func TestServerReflexiveCandidates(t *testing.T) {
 	}
 }
 
-// RFC 8831, section 6.7: data channels need resets of the peer's own streams, and Firefox adds
-// streams of its own. Its other re-configuration requests are denied.
+// RFC 8831, section 6.7: data channels need outgoing stream resets by the peer. Firefox also adds
+// outgoing streams. The other re-configuration requests of the peer are denied.
 func TestReconfigurationRequestsAreDenied(t *testing.T) {
 	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
 		a, b := p.connect("x", nil)
@@ -161,7 +161,7 @@ func TestReconfigurationRequestsAreDenied(t *testing.T) {
 		request(func(s *sctp.Association) error { return s.ResetAssociation(p.a.now) })
 		request(func(s *sctp.Association) error { return s.RequestStreamReset(p.a.now) })
 		request(func(s *sctp.Association) error { return s.AddStreams(p.a.now, 1, 1) })
-		for i := range 20 { // the requests go along with messages
+		for i := range 20 { // the requests are sent together with messages
 			require.NoError(t, a.Send([]byte{byte(i)}))
 			require.Equal(t, []byte{byte(i)}, next(t, b).Data)
 			require.NoError(t, b.Send([]byte{byte(i)}))

@@ -46,7 +46,7 @@ func TestReadMessageInto(t *testing.T) {
 	})
 }
 
-// A reader whose buffer is too small leaves the message to another one that waits.
+// A reader whose buffer is too small leaves the message to another waiting reader.
 func TestReadMessageIntoWakesAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newBareChannel(channelOpen)
@@ -66,7 +66,7 @@ func TestReadMessageIntoWakesAnother(t *testing.T) {
 	})
 }
 
-// Nothing is allocated for a message that is read, whether the reader has to wait for it or not.
+// Reading a message needs no allocation, whether the reader waits for it or not.
 func TestReadMessageIntoDoesNotAllocate(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")

@@ -13,15 +13,15 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// badLink is a link with all the faults that a path may have and a connection has to live with.
+// badLink is a link with all faults that a connection must endure.
 var badLink = netsim.LinkConfig{
 	Rate: 20_000_000, Queue: 100_000, Delay: 15 * time.Millisecond, Jitter: 3 * time.Millisecond,
 	Loss: 0.01, Reorder: 0.02, Duplicate: 0.01, Corrupt: 0.002, MTU: 1400,
 }
 
-// eventful is a connection to which everything happens: a bad network, a NAT that forgets, channels
-// with and without guarantees, bulk data, restarts from both sides, a network that is replaced, and
-// an end in order. It returns the trace of the network.
+// eventful runs a connection over a bad network, with a NAT that loses its mappings, reliable and
+// unreliable channels, bulk data, ICE restarts by both sides, a network that is replaced, and an
+// orderly end. It returns the trace of the network.
 func eventful(t *testing.T, seed uint64) (trace []string) {
 	inNetwork(t, seed, func(t *testing.T, n *network) {
 		n.Sim.SetTrace(func(line string) { trace = append(trace, line) })
@@ -33,7 +33,7 @@ func eventful(t *testing.T, seed uint64) (trace []string) {
 			},
 			{{Addr: netip.MustParseAddr("10.0.0.2"), Behind: nat, Up: badLink, Down: badLink}},
 		}})
-		for _, h := range s.hosts { // the trace has the sizes of packets only
+		for _, h := range s.hosts { // the trace contains only the sizes of packets
 			s.watch(h, false, func(packet []byte) {
 				sum := fnv.New64a()
 				sum.Write(packet)
@@ -73,7 +73,7 @@ func eventful(t *testing.T, seed uint64) (trace []string) {
 	return trace
 }
 
-// Equal seeds make equal runs, packet for packet, whatever the goroutines' order.
+// Runs with equal seeds are equal, packet for packet, however the goroutines are scheduled.
 func TestConnectionsAreRepeatable(t *testing.T) {
 	if os.Getenv("RTC_SEED") != "" {
 		t.Skip("one seed only")
@@ -97,7 +97,7 @@ func TestConnectionsAreRepeatable(t *testing.T) {
 	require.Len(t, sums, 2, "another seed makes another run")
 }
 
-// The real time that a simulated connection takes bounds the number of seeds.
+// The real time of a simulated connection limits the number of seeds in other tests.
 func TestCostOfASimulation(t *testing.T) {
 	began, n := time.Now(), 0
 	netsim.Seeds(t, 50, func(t *testing.T, seed uint64) {

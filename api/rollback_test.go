@@ -12,10 +12,10 @@ import (
 	"github.com/rtcstack/rtcstack/ice"
 )
 
-// rollbackTest is two connected peers whose signalling the test carries by hand.
+// rollbackTest is two connected peers. The test delivers their descriptions itself.
 type rollbackTest struct {
 	*pair
-	x, y *DataChannel // the ends of a channel that is open all the while
+	x, y *DataChannel // the ends of a channel that is open throughout
 }
 
 func newRollbackTest(n *network) *rollbackTest {
@@ -33,7 +33,7 @@ func newRollbackTest(n *network) *rollbackTest {
 	return s
 }
 
-// negotiate is an offer and its answer.
+// negotiate exchanges an offer and its answer.
 func (s *rollbackTest) negotiate(t *testing.T, offerer, answerer *PeerConnection) {
 	t.Helper()
 	s.offer(t, offerer, answerer)
@@ -48,7 +48,7 @@ func (s *rollbackTest) offer(t *testing.T, offerer, answerer *PeerConnection) {
 	require.NoError(t, answerer.SetRemoteDescription(gatheredDescription(t, offerer)))
 }
 
-// gatheredDescription is the local description with all candidates.
+// gatheredDescription returns the local description with all candidates.
 func gatheredDescription(t *testing.T, pc *PeerConnection) SessionDescription {
 	t.Helper()
 	eventually(t, "gathering is complete", func() bool { return pc.GatheringState() == GatheringStateComplete })
@@ -62,7 +62,7 @@ func (s *rollbackTest) wantTraffic(t *testing.T, when string) {
 	require.Equal(t, when, string(exchange(t, s.y, s.x, Message{Data: []byte(when)}).Data), when)
 }
 
-// wantPath waits until both sides have chosen a path of the same generation of credentials.
+// wantPath waits until both sides have selected a pair of the same generation.
 func (s *rollbackTest) wantPath(t *testing.T) {
 	t.Helper()
 	eventually(t, "both sides have a path", func() bool {
@@ -71,7 +71,7 @@ func (s *rollbackTest) wantPath(t *testing.T) {
 	})
 }
 
-// agree reports whether each side's agent has the credentials that the other side's has been given.
+// agree reports whether the agent of each side has the credentials of the other's.
 func agree(a, b *PeerConnection) bool {
 	ua, pa, ra := agentUfrags(a)
 	ub, pb, rb := agentUfrags(b)
@@ -91,9 +91,9 @@ func agentUfrags(pc *PeerConnection) (local string, pending bool, remote string)
 	return local, pc.ICEState() != ICEStateCompleted, remote
 }
 
-// A restart that is rolled back leaves nothing behind, from whatever state and on whatever side:
-// the old path is in use all the while, the descriptions are the old ones, late candidates of the
-// generation that was rolled back are ignored, and the next restart works.
+// A restart that is rolled back, in any state and on either side, has no effect: the old path is in
+// use throughout, the descriptions are the old ones, late candidates of the generation that was
+// rolled back are ignored, and the next restart works.
 func TestRollbackOfARestart(t *testing.T) {
 	rollback := SessionDescription{Type: DescriptionRollback}
 	localRollback := func(pc *PeerConnection) error { return pc.SetLocalDescription(DescriptionRollback) }
@@ -171,7 +171,7 @@ func TestRollbackOfARestart(t *testing.T) {
 						for _, text := range late[1-i] {
 							other := strings.Replace(text, " 198.51.100.", " 203.0.113.", 1)
 							if strings.Contains(text, credentials(t, before[1-i])) {
-								continue // this side had not restarted
+								continue // this side has not restarted
 							}
 							require.NotEqual(t, text, other)
 							require.NoError(t, pc.AddRemoteCandidate(Candidate{Candidate: other, Mid: "0"}))
@@ -181,8 +181,8 @@ func TestRollbackOfARestart(t *testing.T) {
 					s.wantTraffic(t, "after the rollback")
 					s.wantPath(t)
 
-					// The peer's own offer is answered with the old credentials while the restart
-					// is still wanted.
+					// This side answers an offer of the peer with the old credentials while its own
+					// restart is still wanted.
 					s.negotiate(t, answerer, offerer)
 					require.Equal(t, credentials(t, before[0]), credentials(t, must(offerer.LocalDescription())))
 					require.Equal(t, credentials(t, before[1]), credentials(t, must(answerer.LocalDescription())))
@@ -211,7 +211,7 @@ func candidatesOf(d SessionDescription) (candidates []string) {
 	return candidates
 }
 
-// A restart that waits for its offer, or whose offer was made and not set, does not change the
+// A restart that was not offered yet, or whose offer was created but not set, does not change the
 // answer to another offer.
 func TestOfferOfThePeerBeforeTheRestartIsOffered(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
@@ -229,15 +229,16 @@ func TestOfferOfThePeerBeforeTheRestartIsOffered(t *testing.T) {
 			require.True(t, s.a.NegotiationNeeded())
 			s.negotiate(t, s.a, s.b)
 			if made {
-				require.Equal(t, credentials(t, offer), credentials(t, must(s.a.LocalDescription())), "it is the one that is set")
+				require.Equal(t, credentials(t, offer), credentials(t, must(s.a.LocalDescription())), "the created offer is set")
 			}
 			s.wantPath(t)
 		}
 	})
 }
 
-// "It MUST change the SDP ice-pwd and ice-ufrag attribute values": a peer that answers a restart
-// without one has not understood it. The offer stays, to be rolled back, and the old path in use.
+// RFC 8839, section 4.4.2.1: "it MUST change the SDP ice-pwd and ice-ufrag attribute values". A
+// peer that answers a restart without a change does not support it. The offer remains pending, so
+// that it can be rolled back, and the old path remains in use.
 func TestAnswerThatDoesNotRestart(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		s := newRollbackTest(n)
@@ -255,8 +256,8 @@ func TestAnswerThatDoesNotRestart(t *testing.T) {
 	})
 }
 
-// An answer that was refused is not still to come when the peer's own offer rolls the local one
-// back: that of the next offer is no stray one.
+// After an answer was refused, an offer of the peer rolls the local offer back. No further answer
+// to that is then expected: the answer to the next offer is applied.
 func TestAnswerThatDoesNotRestartBeforeAnOfferOfThePeer(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		s := newRollbackTest(n)
@@ -273,8 +274,8 @@ func TestAnswerThatDoesNotRestartBeforeAnOfferOfThePeer(t *testing.T) {
 	})
 }
 
-// Credentials of the program's choice are those of the restart, also when an offer with others was
-// made before.
+// Credentials that the program chooses are used for the restart, even if an offer with others was
+// created before.
 func TestCredentialsOfARestartCanBeChosen(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		s := newRollbackTest(n)
@@ -292,8 +293,8 @@ func TestCredentialsOfARestartCanBeChosen(t *testing.T) {
 	})
 }
 
-// signalling carries the descriptions and candidates of two connections that negotiate by
-// themselves, in order for each direction, one by one as the test says.
+// signalling delivers the descriptions and candidates of two connections with automatic
+// negotiation, in order for each direction, one at each call.
 type signalling struct {
 	t       *testing.T
 	pcs     [2]*PeerConnection
@@ -320,13 +321,13 @@ func newSignalling(t *testing.T, p *pair) *signalling {
 	return s
 }
 
-// settle waits until all callbacks that are due have run.
+// settle waits until all callbacks have returned.
 func (s *signalling) settle() {
 	s.t.Helper()
 	synctest.Wait()
 }
 
-// deliver brings the next thing that one side said to the other, and reports whether there was one.
+// deliver delivers the next signal of one side, and reports whether there was one.
 func (s *signalling) deliver(from int) bool {
 	s.t.Helper()
 	s.settle()
@@ -339,7 +340,7 @@ func (s *signalling) deliver(from int) bool {
 	}
 }
 
-// drain delivers everything, in an order that the source of randomness decides.
+// drain delivers all signals, in a random order of the directions.
 func (s *signalling) drain(r *rand.Rand) {
 	s.t.Helper()
 	for {
@@ -353,9 +354,9 @@ func (s *signalling) drain(r *rand.Rand) {
 	}
 }
 
-// Both sides restart and renegotiate as they like, and their offers cross in every way there is.
-// Whoever had offered first, in the end both have the credentials of the same generation, and a
-// path; messages pass all the while.
+// Both sides restart and renegotiate at random moments, so that their offers cross in every way. In
+// the end both have the credentials of the same generation and a path, and messages pass
+// throughout.
 func TestRestartsThatCross(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -393,8 +394,8 @@ func TestRestartsThatCross(t *testing.T) {
 	}
 }
 
-// A peer that rolls its own restart back for ours as browsers do, while we roll ours back for its:
-// its answer has credentials that we do not know, and a further restart brings both together.
+// The peer rolls its restart back for that of this side, as browsers do, while this side does the
+// same for the peer's. The peer's answer has new credentials, and a further restart is necessary.
 func TestRestartsThatCrossWithAPeerThatChoosesNewCredentials(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		s := newRollbackTest(n)
@@ -403,7 +404,7 @@ func TestRestartsThatCrossWithAPeerThatChoosesNewCredentials(t *testing.T) {
 			require.NoError(t, pc.SetLocalDescription(DescriptionOffer))
 		}
 		offers := [2]SessionDescription{gatheredDescription(t, s.a), gatheredDescription(t, s.b)}
-		require.NoError(t, s.b.SetLocalDescription(DescriptionRollback)) // forgets the credentials that it has offered
+		require.NoError(t, s.b.SetLocalDescription(DescriptionRollback)) // discards the offered credentials
 		require.NoError(t, s.b.SetRemoteDescription(offers[0]))
 		require.NoError(t, s.b.SetLocalDescription(DescriptionAnswer))
 		require.NoError(t, s.a.SetRemoteDescription(offers[1]))
@@ -419,9 +420,9 @@ func TestRestartsThatCrossWithAPeerThatChoosesNewCredentials(t *testing.T) {
 	})
 }
 
-// The peer refuses every restart, as libraries do that do not know them. The connection that wants
-// one goes on: messages pass, it can take the restart back, it answers offers of the peer, and when
-// the peer lets a restart through it happens.
+// The peer refuses every restart, like libraries that do not support it. The connection that wants
+// one stays in use: messages pass, it can roll the restart back, it answers offers of the peer, and
+// it restarts when the peer accepts a restart.
 func TestPeerThatRefusesRestarts(t *testing.T) {
 	for _, way := range []string{"rolled back by the program", "rolled back by the peer's offer"} {
 		t.Run(way, func(t *testing.T) {
@@ -471,9 +472,8 @@ func TestPeerThatRefusesRestarts(t *testing.T) {
 	}
 }
 
-// The candidates that a connection announces name its ufrag, so that the peer can tell one that
-// comes late from those of another generation
-// (https://www.rfc-editor.org/rfc/rfc8838.html#section-9).
+// RFC 8838, section 9: the candidates of a connection contain its ufrag, so that the peer can tell
+// to which generation a late candidate belongs.
 func TestCandidatesNameTheirGeneration(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		pc := n.connection(Configuration{})

@@ -18,7 +18,7 @@ func counted(dc *DataChannel) *atomic.Int64 {
 	return n
 }
 
-// Shutdown returns when the peer has everything, over a path that loses packets.
+// Shutdown returns when the peer has received everything, over a path that loses packets.
 func TestShutdownDeliversEverything(t *testing.T) {
 	inWorld(t, 1, 20*time.Millisecond, 0.02, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		a, b := w.connect("x", nil)
@@ -35,7 +35,7 @@ func TestShutdownDeliversEverything(t *testing.T) {
 	})
 }
 
-// A peer that is unreachable is given up as by Close, and the error has the number of bytes.
+// Shutdown gives up an unreachable peer as Close does, and the error contains the number of bytes.
 func TestShutdownReportsWhatIsNotAcknowledged(t *testing.T) {
 	inWorld(t, 2, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		a, _ := w.connect("x", nil)
@@ -75,7 +75,7 @@ func TestShutdownEndsWithItsContext(t *testing.T) {
 		require.Equal(t, StateClosed, w.a.State())
 		require.Equal(t, 1000, w.a.Stats().Undelivered)
 	})
-	// Everything is acknowledged, but the peer's end of the association does not arrive.
+	// Everything is acknowledged, but the end of the association does not arrive.
 	inWorld(t, 4, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		w.connect("x", nil)
 		pause(time.Second)
@@ -88,7 +88,7 @@ func TestShutdownEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// As long as the peer acknowledges data, the time that Close has does not bound Shutdown.
+// While the peer acknowledges data, the time limit of Close does not apply to Shutdown.
 func TestShutdownTakesAsLongAsTheContext(t *testing.T) {
 	tune := tuning{closeTimeout: 2 * time.Second}
 	for _, patient := range []bool{false, true} {
@@ -115,7 +115,8 @@ func TestShutdownTakesAsLongAsTheContext(t *testing.T) {
 	}
 }
 
-// With all layers, when the connection was never up, from a callback, and after CloseAndWait.
+// Shutdown with all layers, on a connection that was never established, from a callback, and after
+// CloseAndWait.
 func TestShutdownOfWholeConnections(t *testing.T) {
 	inSimulation(t, 6, place{}, func(t *testing.T, s *simulation) {
 		a, b := s.connect("x", nil)

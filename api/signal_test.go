@@ -17,14 +17,14 @@ func TestSignalInJSON(t *testing.T) {
 	for _, c := range []struct {
 		text    string
 		want    Signal
-		encodes bool // the text is the encoding, too
+		encodes bool // encoding the signal returns the same text
 	}{
 		{`{"type":"offer","sdp":"v=0\r\n"}`, description, true},
 		{`{"candidate":"candidate:1","sdpMid":"0"}`, candidate, true},
 		{`{"type":"rollback","sdp":""}`, Signal{Description: &SessionDescription{Type: DescriptionRollback}}, true},
 		{`{"candidate":"","sdpMid":""}`, Signal{Candidate: &Candidate{}}, true},
 		{`null`, Signal{}, true},
-		// RTCIceCandidate.toJSON of Chromium and Firefox has more members.
+		// RTCIceCandidate.toJSON of Chromium and Firefox returns more members.
 		{`{"candidate":"candidate:1","sdpMid":"0","sdpMLineIndex":0,"usernameFragment":"abcd"}`, candidate, false},
 		{`{"candidate":"candidate:1","sdpMid":null,"sdpMLineIndex":0}`, Signal{Candidate: &Candidate{Candidate: "candidate:1"}}, false},
 		// https://www.w3.org/TR/webrtc/#perfect-negotiation-example sends {description} and {candidate}.
@@ -59,7 +59,7 @@ func TestSignalInJSON(t *testing.T) {
 	require.NoError(t, pc.ReceiveSignal(Signal{}))
 }
 
-// Two connections that signal by JSON text alone; one of them sets its callback late.
+// Two connections signal by JSON text alone; one of them sets its callback late.
 func TestSignalsConnect(t *testing.T) {
 	inSimulation(t, 1, place{unconnected: true, interfaces: twoInterfaces()}, func(t *testing.T, s *simulation) {
 		var mu sync.Mutex
@@ -85,7 +85,8 @@ func TestSignalsConnect(t *testing.T) {
 			})
 		}
 		exchange(s.b, s.a)
-		// The description has its turn without a callback, the candidates with one.
+		// The event of the description is processed without a callback, those of the candidates
+		// with one.
 		_, err := s.a.CreateDataChannel("x", nil)
 		require.NoError(t, err)
 		synctest.Wait()

@@ -24,7 +24,7 @@ type network struct {
 	*simnet.World
 	t     *testing.T
 	rng   *rand.Rand // of the test
-	hosts int        // made so far
+	hosts int        // the number of hosts so far
 }
 
 // inNetwork runs f in virtual time, with an empty network.
@@ -42,7 +42,7 @@ func inNetwork(t *testing.T, seed uint64, f func(t *testing.T, n *network)) {
 // address returns the address of the i-th host.
 func address(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)}) }
 
-// host makes a host with the given interfaces; without any, it has one with an address of its own.
+// host adds a host with the given interfaces; without any, it has one with an address of its own.
 func (n *network) host(interfaces ...netsim.Interface) *simnet.Host {
 	if interfaces == nil {
 		interfaces = []netsim.Interface{{Addr: address(n.hosts), Up: hostLink, Down: hostLink}}
@@ -51,13 +51,13 @@ func (n *network) host(interfaces ...netsim.Interface) *simnet.Host {
 	return n.Host(interfaces...)
 }
 
-// connection makes a connection on a host of its own.
+// connection creates a connection on a host of its own.
 func (n *network) connection(c Configuration) *PeerConnection {
 	n.t.Helper()
 	return n.connectionOn(n.host(), c, tuning{})
 }
 
-// connectionOn makes a connection on a host. It is closed when the test ends.
+// connectionOn creates a connection on a host. It is closed when the test ends.
 func (n *network) connectionOn(h *simnet.Host, c Configuration, tune tuning) *PeerConnection {
 	n.t.Helper()
 	tune = tune.withDefaults()
@@ -83,11 +83,11 @@ type place struct {
 	a, b        Configuration
 	tune        tuning
 	interfaces  [2][]netsim.Interface // of a and b
-	signalling  time.Duration         // how long a description or candidate takes; 0: 10 ms, negative: none
-	unconnected bool                  // the descriptions are not carried
+	signalling  time.Duration         // the delay of descriptions and candidates; 0: 10 ms, negative: none
+	unconnected bool                  // descriptions and candidates are not delivered
 }
 
-// hostLink is a link without faults, half of a way.
+// hostLink is the link between a host and the network, without faults.
 var hostLink = netsim.LinkConfig{Delay: 5 * time.Millisecond}
 
 // inSimulation runs f in virtual time, with two connections on a network.
@@ -96,7 +96,7 @@ func inSimulation(t *testing.T, seed uint64, p place, f func(t *testing.T, s *si
 	inNetwork(t, seed, func(t *testing.T, n *network) { f(t, n.pair(p)) })
 }
 
-// pair makes two connections. They are closed when the test ends.
+// pair creates two connections. They are closed when the test ends.
 func (n *network) pair(p place) *simulation {
 	n.t.Helper()
 	s := &simulation{net: n}
@@ -122,7 +122,7 @@ func (n *network) pair(p place) *simulation {
 	return s
 }
 
-// wire is a signalling channel, which keeps the order.
+// wire is a signalling channel that preserves the order.
 type wire struct {
 	delay time.Duration
 	mu    sync.Mutex
@@ -174,7 +174,7 @@ func (w *wire) close() {
 	w.ended = true
 }
 
-// carry passes the descriptions and candidates of one connection to the other.
+// carry delivers the descriptions and candidates of one connection to the other.
 func (w *wire) carry(t *testing.T, from, to *PeerConnection) {
 	from.OnLocalDescription(func(d SessionDescription) {
 		w.send(func() {
@@ -186,9 +186,9 @@ func (w *wire) carry(t *testing.T, from, to *PeerConnection) {
 	from.OnLocalCandidate(func(c Candidate) { w.send(func() { _ = to.AddRemoteCandidate(c) }) })
 }
 
-// await lets virtual time go by until the condition holds, and fails if it does not within the
-// limit. It looks every millisecond at first, then at intervals of a fiftieth of the time that has
-// passed.
+// await waits in virtual time until the condition holds, and fails the test if it does not within
+// the limit. It checks every millisecond at first, then at intervals of a fiftieth of the time that
+// has passed.
 func (s *simulation) await(limit time.Duration, what string, condition func() bool) {
 	s.t.Helper()
 	for began := time.Now(); !condition(); pause(max(time.Millisecond, time.Since(began)/50)) {
@@ -206,11 +206,11 @@ func (s *simulation) settled() {
 	})
 }
 
-// blackout loses everything from and to the host of a until light is called.
-func (s *simulation) blackout() (light func()) { return s.lose(true, true) }
+// loseAll discards all packets from and to the host of a until restore is called.
+func (s *simulation) loseAll() (restore func()) { return s.lose(true, true) }
 
-// lose loses everything that the host of a sends, or that is sent to it, until light is called.
-func (s *simulation) lose(from, to bool) (light func()) {
+// lose discards the packets from the host of a, or to it, until restore is called.
+func (s *simulation) lose(from, to bool) (restore func()) {
 	at := s.hosts[0].Attachment(0)
 	up, down := at.Up.Config(), at.Down.Config()
 	s.net.Do(func() {
@@ -229,7 +229,7 @@ func (s *simulation) lose(from, to bool) (light func()) {
 	}
 }
 
-// twoInterfaces are hosts with two addresses each.
+// twoInterfaces returns the interfaces of two hosts with two addresses each.
 func twoInterfaces() (interfaces [2][]netsim.Interface) {
 	for side := range interfaces {
 		for i := range 2 {
@@ -241,11 +241,11 @@ func twoInterfaces() (interfaces [2][]netsim.Interface) {
 	return interfaces
 }
 
-// patient has agents that check all pairs before they nominate one.
-var patient = tuning{ice: ice.Config{NominationGrace: time.Second}}
+// lateNomination configures agents that check all pairs before they nominate one.
+var lateNomination = tuning{ice: ice.Config{NominationGrace: time.Second}}
 
-// otherPath returns a path of a connection from another link than the one that it uses to the
-// address that it uses.
+// otherPath returns a path of a connection to the peer's address in use, from a link that is not in
+// use.
 func otherPath(t *testing.T, pc *PeerConnection) link.Path {
 	t.Helper()
 	pc.mu.Lock()
@@ -267,7 +267,7 @@ func sendOver(t *testing.T, dc *DataChannel, path link.Path, text string) {
 	tr.lock()
 	defer tr.mu.Unlock()
 	require.NoError(t, dc.send([]byte(text), true))
-	tr.corked.due = false
+	tr.deferred.due = false
 	tr.transmitSCTP(&path)
 	tr.send()
 }
@@ -286,7 +286,7 @@ func sealRecord(pc *PeerConnection) []byte {
 	return must(pc.transport.dtls.Seal(nil, make([]byte, 12)))
 }
 
-// sendDatagram sends a datagram over a path, whatever its connection permits.
+// sendDatagram sends a datagram over a path, even if its connection has no consent for it.
 func sendDatagram(t *testing.T, path link.Path, datagram []byte) {
 	t.Helper()
 	var o link.Batch
@@ -294,9 +294,9 @@ func sendDatagram(t *testing.T, path link.Path, datagram []byte) {
 	require.NoError(t, o.Flush())
 }
 
-// A datagram takes the delays of both links on its way, however long nothing has happened in the
-// network before.
-func TestSimulatedDatagramsTakeTheirTime(t *testing.T) {
+// A datagram arrives after the delays of both links on its path, also if the network was idle
+// before.
+func TestSimulatedDatagramsHaveTheDelayOfTheirPath(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		from, to := must(n.host().Listen(address(0), 0, 0)), must(n.host().Listen(address(1), 0, 0))
 		defer to.Close()

@@ -14,8 +14,9 @@ import (
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
 
-// RFC 8831 section 6.7: "Streams are available for reuse after a reset has been performed." Under loss each side knows at
-// another time that it has: whatever gets lost, every channel carries its messages and closes on both sides.
+// RFC 8831, section 6.7: "Streams are available for reuse after a reset has been performed." Under
+// loss the sides learn of the reset at different times. Nevertheless every channel carries its
+// messages and closes on both sides.
 func TestChannelsReopenUnderLoss(t *testing.T) {
 	for _, loss := range []float64{0.05, 0.15} {
 		t.Run(fmt.Sprint(loss), func(t *testing.T) {
@@ -35,7 +36,7 @@ func testReopening(t *testing.T, w *world) {
 	accepted := make(chan *DataChannel, 1)
 	for _, pc := range []*PeerConnection{w.a, w.b} {
 		pc.OnDataChannel(func(dc *DataChannel) {
-			if err := dc.SendText("welcome"); err != nil { // the channel is open: OnDataChannel says so
+			if err := dc.SendText("welcome"); err != nil { // the channel is open in OnDataChannel
 				t.Errorf("channel %s: the acceptor cannot send: %v", dc.Label(), err)
 			}
 			dc.OnMessage(func(m Message) {
@@ -80,7 +81,8 @@ func testReopening(t *testing.T, w *world) {
 	}
 }
 
-// soon takes a value that is expected within ten minutes of virtual time: timers back off.
+// soon returns a value that is expected within ten minutes of virtual time, in which the
+// retransmission timers of SCTP back off.
 func soon[T any](t *testing.T, c <-chan T, what string) (v T) {
 	t.Helper()
 	select {
@@ -99,16 +101,18 @@ func opened(t *testing.T, dc *DataChannel) {
 	}
 }
 
-// What is sent on a stream whose last life is not over waits for its end, the answer to a reset of that life is none to a
-// reset of the next one, and a channel closes by a request of its own.
-func TestChannelWaitsForTheLastLifeOfItsStream(t *testing.T) {
+// A channel on a stream whose earlier channel is not completely closed buffers its messages until
+// then. The response to the reset of the earlier channel is not taken for one to its own, and it
+// closes by a request of its own.
+func TestChannelWaitsForTheResetOfTheEarlierOne(t *testing.T) {
 	for _, closing := range []string{"later", "while it waits", "by the peer"} {
 		t.Run(closing, func(t *testing.T) {
 			inWorld(t, 1, 10*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 				p := &w.pair
 				_, first := p.connect("first", nil)
 				stream := must(first.Stream())
-				// b's reset of the stream is under way, and a's is done: as after the loss of a's answers.
+				// b's reset of the stream is not answered, and a's is complete, as if a's response
+				// were lost.
 				p.b.lock()
 				p.b.channels.stream(stream).resetting = true
 				p.b.channels.remove(first)
@@ -137,10 +141,10 @@ func TestChannelWaitsForTheLastLifeOfItsStream(t *testing.T) {
 				pause(time.Second)
 				require.Zero(t, second.AvailableAmount())
 				require.Equal(t, "hello", string(must(secondB.Receive()).Data))
-				require.Equal(t, closing != "by the peer", second.IsOpen(), "no reset of b's can be on its way yet")
+				require.Equal(t, closing != "by the peer", second.IsOpen(), "b cannot have reset the stream yet")
 
 				p.b.lock()
-				p.b.channels.onResetComplete(stream, nil) // the late answer
+				p.b.channels.onResetComplete(stream, nil) // the late response
 				p.b.unlock()
 				pause(time.Second)
 				switch closing {
@@ -162,12 +166,12 @@ func TestChannelWaitsForTheLastLifeOfItsStream(t *testing.T) {
 	}
 }
 
-// A reset that the peer owes is of the channel that is gone, however late it comes.
-func TestTheResetOfAnEarlierLifeComesLate(t *testing.T) {
+// A late reset by the peer belongs to the earlier channel.
+func TestLateResetBelongsToTheEarlierChannel(t *testing.T) {
 	inWorld(t, 1, 10*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		first, firstB := w.connect("first", &DataChannelInit{ManualStream: true, Stream: 7})
 		w.b.lock()
-		firstB.resetting = true // it does not answer by closing
+		firstB.resetting = true // does not reset its side
 		w.b.unlock()
 		require.NoError(t, first.Close())
 		pause(time.Second)
@@ -175,7 +179,7 @@ func TestTheResetOfAnEarlierLifeComesLate(t *testing.T) {
 		w.a.lock()
 		require.True(t, w.a.channels.streams[7].peerOpen)
 		w.a.unlock()
-		// What the peer sends on the old channel meanwhile is not for the new one, nor a reason to do anything.
+		// Messages that the peer still sends on the earlier channel do not belong to the new one.
 		second, err := w.a.CreateDataChannel("second", &DataChannelInit{ManualStream: true, Stream: 7, Negotiated: true})
 		require.NoError(t, err)
 		// The peer resets.
@@ -196,12 +200,12 @@ func TestTheResetOfAnEarlierLifeComesLate(t *testing.T) {
 		}
 		require.NoError(t, secondB.Close())
 		pause(time.Second)
-		require.True(t, second.IsClosed(), "this one is of the second channel")
+		require.True(t, second.IsClosed(), "the reset belongs to the second channel")
 	})
 }
 
-// A peer that never resets its side does not cost a stream for ever: the stream is used again when no other is left, after
-// a time; before that the error says why.
+// A stream that the peer never resets is used again after a time, when no other is free. Until then
+// the error states the reason.
 func TestPeerThatNeverResets(t *testing.T) {
 	inWorld(t, 1, 10*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		w.b.OnDataChannel(func(dc *DataChannel) {
@@ -232,9 +236,9 @@ func TestPeerThatNeverResets(t *testing.T) {
 	})
 }
 
-// Both programs create a negotiated channel, one of them a moment later: what arrives before it is kept for it, for a bounded
-// time and size.
-func TestNegotiatedChannelMadeLater(t *testing.T) {
+// Both programs create a negotiated channel, one of them a moment later. Messages that arrive
+// before are kept for it, for a limited time and up to a limited size.
+func TestNegotiatedChannelCreatedLater(t *testing.T) {
 	negotiated := &DataChannelInit{Negotiated: true, ManualStream: true, Stream: 10}
 	run := func(name string, f func(t *testing.T, w *world, dc *DataChannel)) {
 		t.Run(name, func(t *testing.T) {
@@ -279,7 +283,7 @@ func TestNegotiatedChannelMadeLater(t *testing.T) {
 	run("too late", func(t *testing.T, w *world, dc *DataChannel) {
 		require.NoError(t, dc.SendText("x"))
 		pause(maxEarlyTime + time.Second)
-		require.True(t, dc.IsClosed(), "the peer has refused it")
+		require.True(t, dc.IsClosed(), "the peer has refused the stream")
 		require.Zero(t, w.b.Stats().SCTP.Held)
 		require.Empty(t, w.b.channels.streams)
 		// The stream can be used again.
@@ -298,7 +302,8 @@ func TestNegotiatedChannelMadeLater(t *testing.T) {
 		require.Zero(t, w.b.channels.earlyBytes)
 	})
 	run("in the callback of the connection", func(t *testing.T, w *world, dc *DataChannel) {
-		// The state callback of this side is set, and called, when the peer's messages are here already.
+		// The state callback of this side is set and called after the messages of the peer have
+		// arrived.
 		require.NoError(t, dc.SendText("first"))
 		pause(time.Second)
 		got := make(chan string, 1)
@@ -311,8 +316,8 @@ func TestNegotiatedChannelMadeLater(t *testing.T) {
 	})
 }
 
-// RFC 8832 section 6: a stream that both sides open a channel on is an error of the programs. Both learn it, and nothing else
-// is hurt.
+// RFC 8832, section 6: two channels that both sides open on one stream are an error of the
+// programs. Both channels fail, and nothing else is affected.
 func TestBothSidesOpenTheSameStream(t *testing.T) {
 	for _, negotiated := range []bool{false, true} {
 		t.Run(fmt.Sprint("negotiated by one: ", negotiated), func(t *testing.T) {
@@ -340,7 +345,7 @@ func TestBothSidesOpenTheSameStream(t *testing.T) {
 				for i := range ends {
 					got := logs[i].all()
 					for len(got) > 0 && strings.HasPrefix(got[0], "message") {
-						require.True(t, negotiated && i == 1, "what is for another channel is not delivered: %v", got)
+						require.True(t, negotiated && i == 1, "messages of the other side's channel are not delivered: %v", got)
 						got = got[1:]
 					}
 					require.Len(t, got, 2, "%v", got)
@@ -361,8 +366,8 @@ func TestBothSidesOpenTheSameStream(t *testing.T) {
 	}
 }
 
-// The label and the protocol count for the size of a message that the peer accepts; a message of the establishment
-// protocol that is larger than others may be ends nothing.
+// The label and the protocol count in the size of a message that the peer accepts. An OPEN message
+// that is larger than the maximum message size of the receiver does not end the connection.
 func TestLongNamesAndSmallMessages(t *testing.T) {
 	inSimulation(t, 1, place{b: Configuration{MaxMessageSize: 1000}}, func(t *testing.T, p *simulation) {
 		a, b := p.connect("x", nil)
@@ -376,7 +381,7 @@ func TestLongNamesAndSmallMessages(t *testing.T) {
 		require.True(t, long.IsClosed())
 		p.connect(strings.Repeat("x", 988), nil)
 
-		// A peer that does not care for the limit.
+		// This peer ignores the limit.
 		accepted := make(chan *DataChannel, 1)
 		p.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
 		open, err := dcep.Open{Label: strings.Repeat("l", 65535), Protocol: strings.Repeat("p", 65535)}.Append(nil)
@@ -386,13 +391,13 @@ func TestLongNamesAndSmallMessages(t *testing.T) {
 		require.Len(t, receive(t, accepted, "channel").Label(), 65535)
 		require.Equal(t, "still there", string(exchange(t, a, b, Message{Data: []byte("still there")}).Data))
 
-		// Other messages keep to it.
+		// The limit applies to other messages.
 		p.inject(must(a.Stream()), dcep.PPIDBinary, strings.Repeat("x", 1001))
 		eventually(t, "the end", func() bool { return p.b.State() == StateFailed && p.a.State() == StateClosed })
 	})
 }
 
-// The names of all channels that a peer has opened are bounded, not only each.
+// The size of the names of all channels that a peer has opened is limited.
 func TestNamesAreBounded(t *testing.T) {
 	inWorld(t, 1, time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		pause(time.Second)
@@ -414,7 +419,7 @@ func TestNamesAreBounded(t *testing.T) {
 		refused[0].OnError(func(err error) { failure = err })
 		synctest.Wait()
 		require.ErrorContains(t, failure, "the peer refused it")
-		// Those that nobody has been given yet count, too, when they are closed.
+		// Channels that the program has not received yet count, too, even when they are closed.
 		require.NoError(t, open[0].Close())
 		pause(time.Second)
 		require.NotZero(t, w.b.channels.nameBytes)
@@ -431,7 +436,8 @@ func TestNamesAreBounded(t *testing.T) {
 	})
 }
 
-// A stream may be used again while the program has not read the last messages of its earlier life.
+// A stream may be used again while the program has not read the last messages of its earlier
+// channel.
 func TestStreamsAreReusedWhileTheReaderLags(t *testing.T) {
 	inWorld(t, 1, time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		const n = 30
@@ -442,7 +448,7 @@ func TestStreamsAreReusedWhileTheReaderLags(t *testing.T) {
 			dc.OnClosed(func() { got.add(dc.Label() + " closed") })
 			if dc.Label() == "0" {
 				close(enter)
-				<-leave // a program that is busy
+				<-leave // the program is busy
 			}
 		})
 		pause(time.Second)
@@ -467,13 +473,14 @@ func TestStreamsAreReusedWhileTheReaderLags(t *testing.T) {
 	})
 }
 
-// A peer without RFC 6525 cannot close its side; it may open the stream anew all the same.
+// A peer without RFC 6525 cannot close its side. It may nevertheless open another channel on the
+// stream.
 func TestPeerThatOpensWithoutReset(t *testing.T) {
 	inWorld(t, 1, time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		first, firstB := w.connect("first", nil)
 		stream := must(first.Stream())
 		w.a.lock()
-		first.resetting = true // it never answers
+		first.resetting = true // does not reset its side
 		w.a.unlock()
 		require.NoError(t, firstB.Close())
 		pause(time.Second)

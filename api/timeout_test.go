@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A peer that cannot be reached makes the connection fail after ConnectTimeout, not sooner and not
-// later, also when it has said that it has no candidates.
+// The connection to an unreachable peer fails after ConnectTimeout, not sooner and not later, also
+// if the peer has declared that it has no candidates.
 func TestConnectTimeout(t *testing.T) {
 	const timeout = 300 * time.Millisecond
 	inSimulation(t, 1, place{a: Configuration{ConnectTimeout: timeout}, unconnected: true}, func(t *testing.T, s *simulation) {
@@ -30,7 +30,7 @@ func TestConnectTimeout(t *testing.T) {
 	})
 }
 
-// The settings of a connection go before those of the process.
+// The settings of a connection take precedence over those of the process.
 func TestSCTPSettingsOfOneConnection(t *testing.T) {
 	inSimulation(t, 1, place{a: Configuration{SCTP: &SCTPSettings{CongestionControl: sctp.CongestionCUBIC}}}, func(t *testing.T, p *simulation) {
 		a, b := p.connect("x", nil)

@@ -17,51 +17,52 @@ import (
 )
 
 const (
-	// dtlsOverhead is what the record layer takes: 37 bytes with AES-GCM (RFC 5288), rounded up for cipher suites
-	// that pad.
+	// dtlsOverhead is the size of a DTLS record in bytes without its content: 37 with AES-GCM (RFC
+	// 5288), rounded up for cipher suites with padding.
 	dtlsOverhead = 48
 	gcmOverhead  = 37
-	// maxEarlyDatagrams bounds the DTLS datagrams kept until the answer is known. A ClientHello in fragments is three.
+	// maxEarlyDatagrams limits the DTLS datagrams that are kept until the answer is known. A
+	// fragmented ClientHello has three.
 	maxEarlyDatagrams = 8
 )
 
-// The first byte tells the layers apart (https://www.rfc-editor.org/rfc/rfc7983.html#section-7).
+// RFC 7983, section 7: the first byte of a datagram tells the protocols apart.
 const (
 	firstDTLS = 20
 	lastDTLS  = 63
 )
 
-// transport carries the packets of the data channels: ICE, DTLS in it, and SCTP in that, each nil until the negotiation has
-// said what it needs. It knows neither descriptions nor channels. What happens in it, its owner asks for: events of ICE
-// and SCTP from these themselves, those of DTLS by dtlsEvent.
+// transport carries the packets of the data channels, over SCTP in DTLS in ICE. Each of these is
+// nil until the negotiation needs it. transport refers neither to descriptions nor to channels; the
+// connection reads the events of ICE and SCTP from them, and those of DTLS from dtlsEvent.
 type transport struct {
 	*core
 	identity identity
 
 	ice        *icenet.Driver
-	gathering  string    // the ufrag of the generation that was gathered for last
-	path       ice.Path  // that data takes, or took last
-	overhead   int       // of that path, in bytes
-	completeAt time.Time // when the peer is taken to have no more candidates
-	agreed     bool      // the peer is known
+	gathering  string    // the ufrag of the generation that candidates were last gathered for
+	path       ice.Path  // the path of data, or the last one
+	overhead   int       // the overhead of that path in bytes
+	completeAt time.Time // when the peer is assumed to have no more candidates; zero: it is not
+	agreed     bool      // offer and answer have agreed on a transport
 
 	dtls         *dtlsconn.Conn
-	association  int // the number of dtls
+	association  int // counts the DTLS associations
 	client       bool
-	fingerprints []sdp.Fingerprint // of the peer
-	started      bool              // the handshake has begun
-	established  bool              // it is done
+	fingerprints []sdp.Fingerprint // of the peer's certificate
+	started      bool              // the handshake has started
+	established  bool              // the handshake is complete
 	dtlsEvents   []dtlsEvent
-	replaced     sync.WaitGroup // earlier associations that are being closed
-	early        [][]byte       // datagrams that came before there was a dtls
+	replaced     sync.WaitGroup // of the earlier associations, which are being closed
+	early        [][]byte       // datagrams that arrived while dtls was nil
 
 	sctp               *sctp.Association
-	up                 bool // the association takes messages
+	up                 bool // the association accepts messages
 	remoteMessageLimit uint64
 
 	batch      link.Batch
-	awaitsRoom bool                   // the link has no room, and will say when it has
-	deliver    func(plaintext []byte) // receivePlaintext, bound once
+	awaitsRoom bool                   // the link is congested, and will call roomAgain
+	deliver    func(plaintext []byte) // receivePlaintext; bound once, so that it allocates nothing
 }
 
 // identity is the certificate of this side.
@@ -70,9 +71,9 @@ type identity struct {
 	fingerprint sdp.Fingerprint
 }
 
-// dtlsEvent is what a goroutine of the DTLS association has reported.
+// dtlsEvent is an event that a goroutine of the DTLS association has reported.
 type dtlsEvent struct {
-	closed bool // or the handshake is over
+	closed bool // the association is closed; otherwise the handshake has ended
 	err    error
 }
 
@@ -82,7 +83,7 @@ func (t *transport) init(c *core, id identity) {
 	t.remoteMessageLimit = defaultRemoteMaxMessageSize
 }
 
-// ensureICE makes the ICE agent with the local credentials, or restarts it.
+// ensureICE creates the ICE agent, or restarts it if it has other credentials than local.
 func (t *transport) ensureICE(local jsep.Credentials) error {
 	if t.ice != nil {
 		if t.ice.Agent().HasCredentials(local.Ufrag, local.Pwd) {
@@ -114,7 +115,7 @@ func (t *transport) ensureICE(local jsep.Credentials) error {
 	return nil
 }
 
-// gather finds the candidates for a generation of local credentials.
+// gather starts gathering candidates for a generation of local credentials.
 func (t *transport) gather(g jsep.Gather) error {
 	if err := t.ensureICE(g.Credentials); err != nil {
 		return err
@@ -127,7 +128,7 @@ func (t *transport) gather(g jsep.Gather) error {
 	return nil
 }
 
-// discard forgets a generation of local credentials that was rolled back.
+// discard removes a generation of local credentials that was rolled back.
 func (t *transport) discard(local jsep.Credentials) {
 	if t.ice != nil {
 		if ufrag, _ := t.ice.Agent().LocalCredentials(); ufrag == local.Ufrag {
@@ -136,7 +137,7 @@ func (t *transport) discard(local jsep.Credentials) {
 	}
 }
 
-// apply does what offer and answer have agreed on.
+// apply applies the transport that offer and answer have agreed on.
 func (t *transport) apply(n *jsep.Transport) error {
 	first := !t.agreed
 	if first || n.Restart {
@@ -160,7 +161,9 @@ func (t *transport) apply(n *jsep.Transport) error {
 			return err
 		}
 	}
-	remote := ice.RemoteParameters{Ufrag: n.Remote.Ufrag, Pwd: n.Remote.Pwd, Lite: n.RemoteLite, LocalUfrag: n.Local.Ufrag}
+	remote := ice.RemoteParameters{
+		Ufrag: n.Remote.Ufrag, Pwd: n.Remote.Pwd, Lite: n.RemoteLite, LocalUfrag: n.Local.Ufrag,
+	}
 	if first || n.Restart {
 		if err := t.ice.Agent().SetRemote(t.now, remote); err != nil {
 			return err
@@ -184,13 +187,14 @@ func (t *transport) addRemoteCandidate(c ice.Candidate) {
 	}
 }
 
-// remoteComplete notes that the peer has no more candidates.
+// remoteComplete tells the agent that the peer has no more candidates.
 func (t *transport) remoteComplete() {
 	t.completeAt = time.Time{}
 	t.ice.Agent().SetRemoteComplete(t.now)
 }
 
-// receive handles what the reader of a base has read: the mutex is taken once for all of it.
+// receive handles the datagrams that the reader of a base has read. It takes the mutex once for
+// all.
 func (t *transport) receive(base ice.BaseID, in *link.Inbound) {
 	t.lock()
 	defer t.unlock()
@@ -236,8 +240,9 @@ func (t *transport) receiveDTLS(path ice.Path, datagram []byte) {
 	}
 }
 
-// receiveOffPath takes a DTLS datagram from another pair than the selected one, and tells the agent that the peer's traffic
-// arrives there: anything in the handshake, then authentic records that are newer than all before.
+// receiveOffPath handles a DTLS datagram that arrived on another pair than the selected one. It
+// reports the traffic of the peer there to the agent, which may follow the peer: any datagram
+// during the handshake, then only authentic records newer than all before.
 func (t *transport) receiveOffPath(path ice.Path, datagram []byte) {
 	before, _ := t.dtls.Newest()
 	t.dtls.Receive(datagram, t.deliver)
@@ -246,12 +251,12 @@ func (t *transport) receiveOffPath(path ice.Path, datagram []byte) {
 	}
 }
 
-// receivePlaintext takes what a DTLS record held: an SCTP packet.
+// receivePlaintext handles the content of a DTLS record: an SCTP packet.
 func (t *transport) receivePlaintext(plaintext []byte) {
 	t.sctp.Receive(t.now, plaintext)
 }
 
-// pathChanged follows the agent to another path. The DTLS handshake begins with the first.
+// pathChanged handles the selection of a pair. The DTLS handshake starts with the first one.
 func (t *transport) pathChanged(pair ice.Pair) {
 	last := t.path
 	t.path = pair.Path
@@ -260,7 +265,7 @@ func (t *transport) pathChanged(pair ice.Pair) {
 	}
 	switch {
 	case t.sctp == nil:
-	case last == pair.Path: // the same one, of which there is news: another mapping in a NAT, say
+	case last == pair.Path: // the pair has changed, for example because of another mapping in a NAT
 		t.sctp.PathRestored(t.now)
 	case last != ice.Path{}:
 		t.sctp.PathChanged(t.now, t.maxSCTPMTU())
@@ -275,7 +280,7 @@ func (t *transport) pathRestored() {
 	}
 }
 
-// selected returns the pair that data takes, or took last; ok is false while there is none.
+// selected returns the pair of data, or the last one; ok is false while there is none.
 func (t *transport) selected() (pair ice.Pair, ok bool) {
 	if t.ice == nil {
 		return ice.Pair{}, false
@@ -284,12 +289,13 @@ func (t *transport) selected() (pair ice.Pair, ok bool) {
 	return pair, ok && !t.ended
 }
 
-// advance does what has become due.
+// advance processes expired timers.
 func (t *transport) advance() {
 	if t.ice != nil {
 		t.ice.Agent().Advance(t.now)
 	}
-	// Without a path time stands still for the association: it does not give up its peer for that.
+	// Without a path the time of the association does not advance, so that it does not give up the
+	// peer.
 	if t.sctp != nil && t.reachable() {
 		t.sctp.Advance(t.now)
 	}
@@ -298,12 +304,12 @@ func (t *transport) advance() {
 	}
 }
 
-// reachable reports whether there is a path that data may take.
+// reachable reports whether there is a path for data.
 func (t *transport) reachable() bool {
 	return t.tuning.carry != nil || t.ice != nil && t.ice.Path() != nil
 }
 
-// deadline returns when advance has something to do; zero: never.
+// deadline returns the time of the next call of advance; zero: never.
 func (t *transport) deadline() time.Time {
 	at := t.completeAt
 	if t.ice != nil {
@@ -315,8 +321,8 @@ func (t *transport) deadline() time.Time {
 	return at
 }
 
-// transmit adds to the batch what the layers have to send: checks, which may always leave, then handshakes and data, which need a path with
-// consent.
+// transmit adds the packets of all layers to the batch. ICE may always send its checks; DTLS and
+// SCTP need a path with consent.
 func (t *transport) transmit() {
 	if carry := t.tuning.carry; carry != nil {
 		t.transmitTo(carry)
@@ -349,14 +355,15 @@ func (t *transport) count(size int) {
 	t.counters.bytesSent += uint64(size)
 }
 
-// send hands the batch to the links. What the operating system refuses is lost as on any network.
+// send passes the batch to the links. A packet that the operating system refuses is lost, as on any
+// network.
 func (t *transport) send() {
 	if t.batch.Flush() != nil {
 		t.counters.sendErrors++
 	}
 }
 
-// congested reports whether the link of a path has no room. It is told when there is, and continues then.
+// congested reports whether the link of a path has no room. If so, roomAgain is called when it has.
 func (t *transport) congested(path *link.Path) bool {
 	if !path.Link.Congested() {
 		return false
@@ -373,8 +380,8 @@ func (t *transport) roomAgain() {
 	t.awaitsRoom = false
 }
 
-// endAssociation ends the association at once. If the peer has acknowledged everything, SHUTDOWN goes in front of the ABORT: it tells the
-// peer that it has everything, though there is no time for its answer.
+// endAssociation ends the association at once. If the peer has acknowledged everything, a SHUTDOWN
+// precedes the ABORT: it shows the peer, without waiting for its answer, that no data is missing.
 func (t *transport) endAssociation(acknowledged bool) {
 	if t.sctp == nil {
 		return
@@ -387,7 +394,7 @@ func (t *transport) endAssociation(acknowledged bool) {
 	t.transmit() // the ABORT, or the end of a shutdown
 }
 
-// stop sends what is in the batch, and ends ICE. Nothing but the close_notify of release is sent after it.
+// stop sends the batch and ends ICE. Only the close_notify of release is sent after it.
 func (t *transport) stop() {
 	t.send()
 	t.completeAt = time.Time{}
@@ -396,10 +403,11 @@ func (t *transport) stop() {
 	}
 }
 
-// release lets go of what cannot be let go of under the mutex, because callbacks of it take that.
+// release closes DTLS and the links, and waits for their goroutines. It must not be called with the
+// mutex held, which these goroutines take.
 func (t *transport) release() {
 	if t.dtls != nil {
-		t.dtls.Close() // with a close_notify, which tells the peer
+		t.dtls.Close() // sends a close_notify
 	}
 	t.mu.Lock()
 	if path := t.ice.Path(); path != nil && t.dtls != nil {

@@ -9,8 +9,9 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// startDTLS makes the DTLS association, in the place of an earlier one. The handshake begins when there is a path, but what the peer
-// has sent before that is not lost: its ClientHello would come again only a second later.
+// startDTLS creates the DTLS association and replaces an earlier one. The handshake starts when
+// there is a path. Datagrams that the peer sent before are kept: it would repeat its ClientHello
+// only a second later.
 func (t *transport) startDTLS() error {
 	t.association++
 	n := t.association
@@ -23,7 +24,7 @@ func (t *transport) startDTLS() error {
 		Handshaked:  func(err error) { t.reportDTLS(n, dtlsEvent{err: err}) },
 		Data:        func(plaintext []byte) { t.receiveLate(n, plaintext) },
 		Closed:      func(err error) { t.reportDTLS(n, dtlsEvent{closed: true, err: err}) },
-		// The client repeats its first flight until the peer has our description, too.
+		// The client repeats its first flight until the peer has this side's description.
 		HandshakeTimeout: t.settings.ConnectTimeout,
 		CipherSuites:     t.tuning.cipherSuites,
 		Logger:           t.layerLogger(),
@@ -46,7 +47,7 @@ func (t *transport) startDTLS() error {
 	return nil
 }
 
-// startHandshake begins the handshake as soon as there is a path.
+// startHandshake starts the handshake once there is a path.
 func (t *transport) startHandshake() {
 	if !t.started && t.dtls != nil && t.ice.Path() != nil {
 		t.started = true
@@ -54,7 +55,8 @@ func (t *transport) startHandshake() {
 	}
 }
 
-// verifier returns what compares the peer's certificate with the fingerprints of its description.
+// verifier returns the function that compares the peer's certificate with the fingerprints of its
+// description; nil: it is not verified.
 func (t *transport) verifier() func(der []byte) error {
 	if t.settings.DisableFingerprintVerification {
 		return nil
@@ -63,7 +65,7 @@ func (t *transport) verifier() func(der []byte) error {
 	return func(der []byte) error { return sdp.VerifyCertificate(der, fingerprints) }
 }
 
-// receiveLate takes plaintext from a goroutine of the DTLS association.
+// receiveLate handles plaintext from a goroutine of the DTLS association.
 func (t *transport) receiveLate(association int, plaintext []byte) {
 	t.lock()
 	defer t.unlock()
@@ -72,7 +74,7 @@ func (t *transport) receiveLate(association int, plaintext []byte) {
 	}
 }
 
-// reportDTLS is called by a goroutine of the DTLS association.
+// reportDTLS is called by the goroutines of the DTLS association.
 func (t *transport) reportDTLS(association int, e dtlsEvent) {
 	t.lock()
 	defer t.unlock()
@@ -81,31 +83,33 @@ func (t *transport) reportDTLS(association int, e dtlsEvent) {
 	}
 }
 
-// dtlsEvent returns what has happened to the DTLS association.
-func (t *transport) dtlsEvent() (dtlsEvent, bool) {
+// dtlsEvent returns the next event of the DTLS association; ok is false if there is none.
+func (t *transport) dtlsEvent() (e dtlsEvent, ok bool) {
 	if len(t.dtlsEvents) == 0 {
 		return dtlsEvent{}, false
 	}
-	e := t.dtlsEvents[0]
+	e = t.dtlsEvents[0]
 	if t.dtlsEvents = t.dtlsEvents[1:]; len(t.dtlsEvents) == 0 {
 		t.dtlsEvents = nil
 	}
 	return e, true
 }
 
-// connect begins the SCTP association, when the DTLS association is established.
+// connect starts the SCTP association when the DTLS association is established.
 func (t *transport) connect() {
 	t.established = true
 	t.sctp.Connect(t.now)
 }
 
-// sendDTLS is called by goroutines of the DTLS association, when it has something to send.
+// sendDTLS is called by the goroutines of the DTLS association when it has something to send;
+// unlock sends it.
 func (t *transport) sendDTLS() {
 	t.lock()
 	t.unlock()
 }
 
-// transmitDTLS adds what the DTLS association has queued to the batch: handshakes, alerts, and the records of its library.
+// transmitDTLS adds the queued datagrams of the DTLS association to the batch: handshake messages,
+// alerts, and the records that its library writes.
 func (t *transport) transmitDTLS(path *link.Path) {
 	for {
 		datagram, ok := t.dtls.Transmit(t.batch.Reserve(path, t.settings.MTU))
@@ -117,13 +121,15 @@ func (t *transport) transmitDTLS(path *link.Path) {
 	}
 }
 
-// transmitSCTP adds the packets of the association to the batch, each in a DTLS record, or sends them when it is full.
+// transmitSCTP adds the packets of the association to the batch, each in a DTLS record. It sends
+// the batch when that is full.
 func (t *transport) transmitSCTP(path *link.Path) {
 	if !t.dtls.Fast() {
 		t.transmitSlowly(path)
 		return
 	}
-	// A packet is written behind the room for the record's header, in the batch itself, and sealed in place.
+	// The packet is written into the batch itself, after the record's header, and encrypted in
+	// place.
 	headroom := t.dtls.Headroom()
 	size := t.maxSCTPMTU() + t.dtls.Overhead()
 	for !t.congested(path) {
@@ -147,7 +153,8 @@ func (t *transport) transmitSCTP(path *link.Path) {
 	}
 }
 
-// transmitSlowly sends through the DTLS library, for cipher suites whose records we do not make ourselves.
+// transmitSlowly sends through the DTLS library, for cipher suites that dtlsconn does not implement
+// itself.
 func (t *transport) transmitSlowly(path *link.Path) {
 	var buf [2048]byte
 	for {
@@ -159,14 +166,15 @@ func (t *transport) transmitSlowly(path *link.Path) {
 	t.transmitDTLS(path)
 }
 
-// sctpMTU is the size in bytes of the largest SCTP packet to begin with. It fits every path: those that need a few bytes of headroom find
-// them in what dtlsOverhead has in reserve.
+// sctpMTU returns the initial limit of the size of SCTP packets, in bytes. It fits every path: a
+// few bytes of headroom, if the path needs them, are part of dtlsOverhead.
 func (t *transport) sctpMTU() int {
 	return max(t.settings.MTU-link.IPUDPHeaders-dtlsOverhead, sctp.MinMTU)
 }
 
-// maxSCTPMTU is the size of the largest one that path MTU discovery tries, or the same where the program has set the
-// MTU. There is no need for caution: a probe that is too large is lost, and a smaller one follows.
+// maxSCTPMTU returns the largest size that path MTU discovery tries. It is sctpMTU if the program
+// has set the MTU. A size that is too large does no harm: the probe is lost, and a smaller one
+// follows.
 func (t *transport) maxSCTPMTU() int {
 	if t.settings.maxMTU == t.settings.MTU {
 		return t.sctpMTU()

@@ -8,11 +8,11 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// maxStreams is the number of streams that are asked for, in each direction: ids 0 to 1023.
+// maxStreams is the number of streams that are requested in each direction: ids 0 to 1023.
 const maxStreams = 1024
 
-// startSCTP makes the association, in the place of an earlier one. What the peer sends may come before the end of our side of the handshake
-// is known, so there is one from the moment there is a DTLS association.
+// startSCTP creates the association and replaces an earlier one. It does not wait for the DTLS
+// handshake: packets of the peer may arrive before this side knows that the handshake is complete.
 func (t *transport) startSCTP(remotePort uint16) error {
 	config := sctp.Config{
 		SourcePort:          sdp.DefaultSCTPPort,
@@ -23,8 +23,8 @@ func (t *transport) startSCTP(remotePort uint16) error {
 		MaxStreams:          maxStreams,
 		DisableInterleaving: t.tuning.noInterleaving,
 		EnableZeroChecksum:  true, // DTLS protects every packet
-		// Data channels need resets of outgoing streams (RFC 8831, section 6.7), and Firefox, which begins with 256
-		// streams, adds outgoing streams when it needs more.
+		// Data channels need outgoing stream resets (RFC 8831, section 6.7), and Firefox adds
+		// outgoing streams: it starts with 256.
 		DisableRequests: sctp.RequestIncomingReset | sctp.RequestAssociationReset | sctp.RequestAddIncoming,
 		Logger:          t.layerLogger(),
 	}
@@ -40,7 +40,7 @@ func (t *transport) startSCTP(remotePort uint16) error {
 	return nil
 }
 
-// unacknowledged returns how much of what the association has been given the peer has not acknowledged, in bytes.
+// unacknowledged returns the number of bytes in the association that the peer has not acknowledged.
 func (t *transport) unacknowledged() int {
 	if t.sctp == nil {
 		return 0
@@ -53,14 +53,14 @@ func (t *transport) maxMessageSize() int {
 	return int(min(t.remoteMessageLimit, uint64(t.settings.MaxMessageSize)))
 }
 
-// trim gives the memory of empty queues back.
+// trim releases the memory of empty queues.
 func (t *transport) trim() {
 	if t.sctp != nil {
 		t.sctp.Trim()
 	}
 }
 
-// transmitTo hands the packets of the association to a test.
+// transmitTo passes the packets of the association to a test.
 func (t *transport) transmitTo(carry func(packet []byte)) {
 	if t.sctp == nil {
 		return

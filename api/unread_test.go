@@ -27,12 +27,12 @@ func fillWith(t *testing.T, dc *DataChannel, n int) {
 	}
 }
 
-// echo makes the channel's peer answer every message.
+// echo makes a channel answer every message.
 func echo(dc *DataChannel) {
 	dc.OnMessage(func(m Message) { _ = dc.Send(m.Data) })
 }
 
-// alive checks that a message comes back on the channel, whose other side answers, within a time.
+// alive checks that a message is answered within a time, on a channel whose other side echoes.
 func alive(t *testing.T, dc *DataChannel, within time.Duration) {
 	t.Helper()
 	require.NoError(t, dc.SendText("are you there"))
@@ -42,13 +42,15 @@ func alive(t *testing.T, dc *DataChannel, within time.Duration) {
 	require.NoError(t, err)
 }
 
-// Whatever a program leaves unread in channels that are gone, the receive window gets it back: more than the largest one
-// goes by, and the connection carries on.
-func TestChannelsThatAreGoneHoldNothing(t *testing.T) {
+// Unread messages of channels that are gone do not remain in the receive window, in whatever way
+// the program ends the channels. More data than the largest window is sent, and the connection
+// still works.
+func TestClosedChannelsReleaseTheReceiveWindow(t *testing.T) {
 	const rounds, size, window = 12, 512 << 10, 2 << 20
 	require.Greater(t, rounds*size, 2*window)
 	small := Configuration{SCTP: &SCTPSettings{ReceiveBufferSize: window}}
-	// Each is given a channel at its receiver, who may return what to do when the messages are there.
+	// Each function receives the channel at the receiver, and may return a function that is called
+	// when the messages have arrived.
 	ways := map[string]func(dc *DataChannel) (later func()){
 		"closed by the receiver": func(dc *DataChannel) func() { return func() { _ = dc.Close() } },
 		"closed by the sender":   func(dc *DataChannel) func() { return nil },
@@ -119,8 +121,8 @@ func TestChannelsThatAreGoneHoldNothing(t *testing.T) {
 	}
 }
 
-// Channels that the program is never given, because it did not set OnDataChannel.
-func TestIgnoredChannelsHoldNothing(t *testing.T) {
+// Channels that the program does not receive, because OnDataChannel is not set.
+func TestIgnoredChannelsReleaseTheReceiveWindow(t *testing.T) {
 	inWorld(t, 1, time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		negotiated := &DataChannelInit{Negotiated: true, ManualStream: true, Stream: 500}
 		control := must(w.a.CreateDataChannel("control", negotiated))
@@ -136,7 +138,7 @@ func TestIgnoredChannelsHoldNothing(t *testing.T) {
 		}
 		require.Zero(t, w.b.Stats().SCTP.Held)
 		require.LessOrEqual(t, w.b.channels.unread.retained, maxRetained)
-		// Those that are open hold up their own senders only.
+		// Open channels hold back their own senders only.
 		var ignored []*DataChannel
 		for range 3 {
 			dc := must(w.a.CreateDataChannel("open", nil))
@@ -146,7 +148,7 @@ func TestIgnoredChannelsHoldNothing(t *testing.T) {
 			pause(time.Second)
 			alive(t, control, time.Second)
 		}
-		// At last the program takes what there is.
+		// In the end the program receives all channels and their messages.
 		accepted := make(chan *DataChannel, 100)
 		w.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
 		pause(time.Second)
@@ -167,8 +169,9 @@ func TestIgnoredChannelsHoldNothing(t *testing.T) {
 	})
 }
 
-// What has arrived can be read after the channel has closed, up to a bound for all closed channels of the connection; beyond it,
-// those that have waited longest lose theirs, and say so.
+// Messages that have arrived can be read after the channel has closed. They are limited for all
+// closed channels of the connection together; above the limit, the channels that have waited
+// longest lose theirs, and report an error.
 func TestUnreadMessagesOfClosedChannels(t *testing.T) {
 	inWorld(t, 1, time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		var all []*DataChannel
@@ -222,14 +225,15 @@ func TestUnreadMessagesOfClosedChannels(t *testing.T) {
 	})
 }
 
-// A program that reads a closed channel slowly loses nothing of it, however much else is closed meanwhile.
+// A program that reads a closed channel slowly receives all its messages, however many other
+// channels close meanwhile.
 func TestClosedChannelThatIsReadKeepsItsMessages(t *testing.T) {
 	inWorld(t, 1, time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		slow, slowB := w.connect("slow", nil)
 		fillWith(t, slow, 1<<20)
 		require.NoError(t, slow.Close())
 		pause(time.Second)
-		for range 64 { // one message each round
+		for range 64 { // reads one message in each round
 			m, err := slowB.Receive()
 			require.NoError(t, err)
 			require.Len(t, m.Data, 16<<10)
@@ -244,8 +248,8 @@ func TestClosedChannelThatIsReadKeepsItsMessages(t *testing.T) {
 	})
 }
 
-// A flood on a channel that the program does not read holds back its sender, who keeps the rest. The other channels of the
-// connection, and new ones, go on as if nothing was.
+// Messages on a channel that the program does not read hold back their sender, which buffers the
+// rest. The other channels of the connection, and new ones, are not affected.
 func TestUnreadChannelStopsNobodyElse(t *testing.T) {
 	for _, size := range []int{1, 100, 64 << 10} {
 		for _, noInterleaving := range []bool{false, true} {
@@ -254,17 +258,17 @@ func TestUnreadChannelStopsNobodyElse(t *testing.T) {
 					other, otherB := w.connect("other", nil)
 					echo(otherB)
 					stuck, stuckB := w.connect("stuck", nil)
-					n := min(40_000, 12<<20/size) // more than the window, less than it may grow to
+					n := min(40_000, 12<<20/size) // more than the window, less than its maximum
 					for i := range n {
 						message := make([]byte, size)
 						if size >= 4 {
 							binary.BigEndian.PutUint32(message, uint32(i))
 						}
-						if err := stuck.Send(message); err != nil { // require would take longer than the rest
+						if err := stuck.Send(message); err != nil { // require is slow
 							t.Fatal(err)
 						}
 					}
-					// While the sender's buffers are full of it, others take turns with it; then it is quiet.
+					// While the send buffer is full, the other channels take turns with this one.
 					pause(10 * time.Second)
 					for range 100 {
 						alive(t, other, time.Second)
@@ -279,7 +283,7 @@ func TestUnreadChannelStopsNobodyElse(t *testing.T) {
 					pause(20 * time.Second)
 					require.Equal(t, 8<<20, got)
 					require.LessOrEqual(t, w.b.Stats().SCTP.Held, sctp.DefaultMaxBuffer)
-					// Nothing is lost: when the program comes back it finds everything, in order.
+					// Nothing is lost: the program then reads all messages, in order.
 					for i := range n {
 						m, err := stuckB.ReadMessage(context.Background())
 						if err != nil || size >= 4 && i != int(binary.BigEndian.Uint32(m.Data)) {
@@ -292,8 +296,8 @@ func TestUnreadChannelStopsNobodyElse(t *testing.T) {
 	}
 }
 
-// When the whole window is full of what nobody reads, the others wait; they go on when the program reads it, or closes the
-// channel.
+// While the messages of an unread channel fill the whole window, the other channels wait. They
+// continue when the program reads the channel, or closes it.
 func TestWindowThatIsFullOpensAgain(t *testing.T) {
 	for _, how := range []string{"read", "closed"} {
 		t.Run(how, func(t *testing.T) {
@@ -304,7 +308,7 @@ func TestWindowThatIsFullOpensAgain(t *testing.T) {
 				fillWith(t, stuck, 48<<20)
 				pause(time.Second)
 				for end := time.Now().Add(time.Minute); time.Now().Before(end); pause(time.Second) {
-					_ = other.SendText("x") // so that it counts as being read
+					_ = other.SendText("x") // makes it a channel that is read
 				}
 				require.Positive(t, stuck.BufferedAmount(), "the sender is held back")
 				require.LessOrEqual(t, w.b.transport.sctp.ReceiveWindow(), sctp.DefaultMaxBuffer)
@@ -328,7 +332,8 @@ func TestWindowThatIsFullOpensAgain(t *testing.T) {
 	}
 }
 
-// Where nothing is read at all the window stays as it is: the peer is held back, not the program's memory filled.
+// If no channel is read, the receive window does not grow: the peer is held back, and the memory of
+// the program is not filled.
 func TestWindowDoesNotGrowForUnreadChannels(t *testing.T) {
 	inWorld(t, 1, 10*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		for range 4 {
@@ -341,8 +346,8 @@ func TestWindowDoesNotGrowForUnreadChannels(t *testing.T) {
 	})
 }
 
-// A lifetime counts from Send: whatever holds a message up, in the channel, in the association or on the path, it arrives
-// within its lifetime and the delay of the path, or not at all.
+// A lifetime counts from Send, in the channel, in the association and on the path: a message
+// arrives within its lifetime plus the delay of the path, or not at all.
 func TestLifetimeCountsFromSend(t *testing.T) {
 	const lifetime, delay = 200 * time.Millisecond, 20 * time.Millisecond
 	netsim.Seeds(t, 4, func(t *testing.T, seed uint64) {
@@ -351,12 +356,12 @@ func TestLifetimeCountsFromSend(t *testing.T) {
 			dc, dcB := w.connect("x", &DataChannelInit{Reliability: Reliability{
 				Unordered: seed%2 == 0, Unreliable: true, MaxPacketLifeTime: uint(lifetime.Milliseconds()),
 			}})
-			pause(time.Second) // until the channel is acknowledged its messages are ordered
+			pause(time.Second) // the messages are ordered until the channel is acknowledged
 			arrived := 0
 			dcB.OnMessage(func(m Message) {
 				arrived++
 				sent := start.Add(time.Duration(binary.BigEndian.Uint64(m.Data)))
-				// An ordered one may also wait for an earlier one that has been given up.
+				// An ordered message may also wait for an earlier one that was abandoned.
 				if age := time.Since(sent); seed%2 == 0 && age > lifetime+delay+time.Millisecond {
 					t.Errorf("a message arrived after %v", age)
 				}
@@ -364,7 +369,7 @@ func TestLifetimeCountsFromSend(t *testing.T) {
 			sent := 0
 			for round := range 12 {
 				switch kind := w.rng.IntN(4); {
-				case round < 3: // first the association learns what the path carries
+				case round < 3: // the association measures the path
 				case kind == 0:
 					w.losing(everything)
 				case kind == 1:
@@ -379,7 +384,7 @@ func TestLifetimeCountsFromSend(t *testing.T) {
 					sent++
 					pause(time.Duration(w.rng.IntN(5)) * time.Millisecond)
 				}
-				require.LessOrEqual(t, dc.BufferedAmount(), 210*30_000, "what was sent within a lifetime")
+				require.LessOrEqual(t, dc.BufferedAmount(), 210*30_000, "the messages sent within a lifetime")
 			}
 			w.losing(nothing)
 			pause(10 * time.Second)
@@ -388,7 +393,7 @@ func TestLifetimeCountsFromSend(t *testing.T) {
 			stats := w.a.Stats()
 			require.Positive(t, stats.MessagesExpired+stats.SCTP.MessagesAbandoned)
 			require.LessOrEqual(t, arrived, sent-int(stats.MessagesExpired))
-			// The channel is as new.
+			// The channel still works.
 			before := arrived
 			message := make([]byte, 8)
 			binary.BigEndian.PutUint64(message, uint64(time.Since(start)))
@@ -399,8 +404,9 @@ func TestLifetimeCountsFromSend(t *testing.T) {
 	})
 }
 
-// What waits in the channel ends with its lifetime, and who waits for room learns of it.
-func TestExpiredMessagesLeaveTheChannel(t *testing.T) {
+// Messages whose lifetime has ended are removed from the channel, and a writer that waits for space
+// continues.
+func TestExpiredMessagesAreRemovedFromTheChannel(t *testing.T) {
 	inWorld(t, 1, 10*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		dc, dcB := w.connect("x", &DataChannelInit{Reliability: Reliability{Unreliable: true, MaxPacketLifeTime: 200}})
 		reliable, reliableB := w.connect("reliable", nil)
@@ -418,8 +424,8 @@ func TestExpiredMessagesLeaveTheChannel(t *testing.T) {
 		pause(300 * time.Millisecond)
 		require.Zero(t, dc.BufferedAmount())
 		require.InDelta(t, 200, low.Milliseconds(), 10)
-		require.Positive(t, reliable.BufferedAmount(), "what has no lifetime waits")
-		// A close does not wait for what has expired.
+		require.Positive(t, reliable.BufferedAmount(), "messages without a lifetime remain")
+		// Close does not wait for expired messages.
 		fillWith(t, dc, 1<<20)
 		require.NoError(t, dc.Close())
 		w.losing(nothing)
@@ -433,7 +439,7 @@ func TestExpiredMessagesLeaveTheChannel(t *testing.T) {
 	})
 }
 
-// golang.org/x/net/nettest is what Go programs rely on in a net.Conn.
+// golang.org/x/net/nettest tests the behaviour that Go programs expect of a net.Conn.
 func TestNetConnKeepsToItsContract(t *testing.T) {
 	for _, back := range []bool{false, true} {
 		t.Run(fmt.Sprint("from the acceptor: ", back), func(t *testing.T) {
@@ -453,7 +459,8 @@ func TestNetConnKeepsToItsContract(t *testing.T) {
 	}
 }
 
-// Close ends a Read and a Write that are blocked at once, though the peer has vanished, and with deadlines as well as without.
+// Close ends a blocked Read and a blocked Write at once, even if the peer is unreachable, with
+// deadlines and without.
 func TestNetConnCloseEndsWhatIsBlocked(t *testing.T) {
 	for _, vanished := range []bool{false, true} {
 		for _, timeout := range []time.Duration{0, time.Hour} {

@@ -22,7 +22,7 @@ type history struct {
 	times  []time.Time
 }
 
-// recordStates takes the state callback of a connection, and records the states from now on.
+// recordStates sets the state callback of a connection, and records the states from now on.
 func recordStates(pc *PeerConnection) *history {
 	h := new(history)
 	pc.OnStateChange(func(s State) {
@@ -30,7 +30,7 @@ func recordStates(pc *PeerConnection) *history {
 		defer h.mu.Unlock()
 		h.states, h.times = append(h.states, s), append(h.times, time.Now())
 	})
-	synctest.Wait() // the state so far is delivered
+	synctest.Wait() // the present state is delivered
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.states, h.times = nil, nil
@@ -56,8 +56,8 @@ func (h *history) when(s State) (at time.Time) {
 	return at
 }
 
-// watch has f called for each packet that leaves an interface, or that arrives at it. It replaces
-// the function of an earlier call.
+// watch makes the link of a host call f for each packet that leaves it, or that arrives at it. It
+// replaces the function of an earlier call.
 func (s *simulation) watch(h *simnet.Host, down bool, f func(packet []byte)) {
 	s.net.Do(func() {
 		l := h.Attachment(0).Up
@@ -71,8 +71,8 @@ func (s *simulation) watch(h *simnet.Host, down bool, f func(packet []byte)) {
 	})
 }
 
-// isAnswer reports whether a packet is a success response of STUN.
-func isAnswer(packet []byte) bool {
+// isSuccessResponse reports whether a packet is a success response of STUN.
+func isSuccessResponse(packet []byte) bool {
 	m, err := stun.Parse(packet)
 	return err == nil && m.Type().Class() == stun.ClassSuccess
 }
@@ -92,7 +92,7 @@ func TestPeerVanishes(t *testing.T) {
 				s.settled()
 				var answered time.Time
 				s.watch(s.hosts[survivor], true, func(packet []byte) {
-					if isAnswer(packet) {
+					if isSuccessResponse(packet) {
 						answered = time.Now().Add(hostLink.Delay)
 					}
 				})
@@ -147,12 +147,12 @@ func TestNoPath(t *testing.T) {
 	}
 }
 
-// When consent has expired, nothing but checks leaves either side, for minutes, though both have
-// messages to send. No packet is taken when the network is back. A restart delivers the messages
-// that were sent before.
+// After consent has expired, only checks are sent, for minutes, though both sides have messages to
+// send. A record that arrives when the network works again is discarded. A restart delivers the
+// messages that were sent before.
 //
-// RFC 7675, section 5.1: without consent an endpoint sends nothing but the messages that establish
-// it, and an answer that comes after the end of consent does not establish it again.
+// RFC 7675, section 5.1: without consent an endpoint sends only the messages that establish it, and
+// a response that arrives after the end of consent does not restore it.
 func TestNothingIsSentWithoutConsent(t *testing.T) {
 	for _, lost := range []string{"both directions", "from a", "to a"} {
 		netsim.Seeds(t, 5, func(t *testing.T, seed uint64) {
@@ -161,7 +161,7 @@ func TestNothingIsSentWithoutConsent(t *testing.T) {
 				s.settled()
 				wantTraffic(t, a, b)
 				pause(time.Second)
-				light := s.lose(lost != "to a", lost != "from a")
+				restore := s.lose(lost != "to a", lost != "from a")
 				path := usedPath(s.a)
 				sent := 0
 				for s.a.State() != StateFailed && s.b.State() != StateFailed {
@@ -182,7 +182,7 @@ func TestNothingIsSentWithoutConsent(t *testing.T) {
 				}
 				for minute := range 10 {
 					if minute == 5 {
-						light()
+						restore()
 					}
 					require.ErrorIs(t, a.SendText("lost"), ErrPathLost)
 					require.ErrorIs(t, b.SendText("lost"), ErrPathLost)
@@ -196,7 +196,7 @@ func TestNothingIsSentWithoutConsent(t *testing.T) {
 				sendDatagram(t, path, sealRecord(s.a))
 				pause(time.Second)
 				require.Equal(t, 1, others, "the record arrived")
-				require.Equal(t, before.StrangersDropped+1, s.b.Stats().StrangersDropped, "and was not taken, though it is authentic")
+				require.Equal(t, before.StrangersDropped+1, s.b.Stats().StrangersDropped, "and was discarded, though it is authentic")
 				require.Equal(t, before.SCTP.PacketsReceived, s.b.Stats().SCTP.PacketsReceived)
 
 				require.NoError(t, s.b.RestartICE())
@@ -212,7 +212,7 @@ func TestNothingIsSentWithoutConsent(t *testing.T) {
 	}
 }
 
-// wantTraffic checks that messages pass in both directions, with nothing before them.
+// wantTraffic checks that messages pass in both directions, and that none arrives before them.
 func wantTraffic(t testing.TB, a, b *DataChannel) {
 	t.Helper()
 	require.Equal(t, "x", string(exchange(t, a, b, Message{Data: []byte("x")}).Data))

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A message and its answer, by callbacks on both sides.
+// BenchmarkWebSocketEcho measures a message and its answer, with callbacks on both sides.
 func BenchmarkWebSocketEcho(b *testing.B) {
 	for _, size := range []int{125, 1024, 65536} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
@@ -26,7 +26,7 @@ func BenchmarkWebSocketEcho(b *testing.B) {
 	}
 }
 
-// One direction, as much as it takes.
+// BenchmarkWebSocketSend sends messages in one direction.
 func BenchmarkWebSocketSend(b *testing.B) {
 	for _, size := range []int{125, 1024, 65536} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {

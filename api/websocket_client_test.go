@@ -295,7 +295,7 @@ func TestWebSocketVerifiesTheCertificate(t *testing.T) {
 				data := make([]byte, DefaultMaxMessageSize)
 				require.Len(t, exchange(t, client, server, Message{Data: data}).Data, len(data))
 				require.Len(t, exchange(t, server, client, Message{Data: data}).Data, len(data))
-				client.OnMessage(func(Message) {}) // the last one has been handled
+				client.OnMessage(func(Message) {}) // the last message has been handled
 				ended := watch(client)
 				require.NoError(t, server.Close())
 				require.NoError(t, ended.wait(t))

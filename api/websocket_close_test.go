@@ -44,12 +44,12 @@ func (e *ending) wait(t testing.TB) error {
 func TestWebSocketEitherSideCloses(t *testing.T) {
 	for _, who := range []string{"client", "server"} {
 		t.Run(who, func(t *testing.T) {
-			a, b := webSocketPair(t, webSocketTuning{readGrace: 10 * time.Millisecond}) // no program takes the messages
+			a, b := webSocketPair(t, webSocketTuning{readGrace: 10 * time.Millisecond}) // the program does not read the messages
 			if who == "server" {
 				a, b = b, a
 			}
 			endA, endB := watch(a), watch(b)
-			require.NoError(t, a.Send(make([]byte, DefaultMaxMessageSize))) // buffered: goes out first
+			require.NoError(t, a.Send(make([]byte, DefaultMaxMessageSize))) // buffered: sent before the close frame
 			require.NoError(t, a.SendText("last"))
 			require.NoError(t, a.CloseWithStatus(4001, "lunch"))
 			require.NoError(t, a.Close(), "a second Close succeeds")
@@ -63,8 +63,8 @@ func TestWebSocketEitherSideCloses(t *testing.T) {
 			require.NoError(t, err)
 			require.EqualValues(t, 4001, code)
 			require.Equal(t, "lunch", reason)
-			// "When sending a Close frame in response, the endpoint typically echos the status code
-			// it received."
+			// RFC 6455, section 5.5.1: the answer to a close frame usually has the same status
+			// code.
 			code, _, err = a.CloseStatus()
 			require.NoError(t, err)
 			require.EqualValues(t, 4001, code)
@@ -98,7 +98,7 @@ func TestWebSocketCloseStatusThatMayNotBeSent(t *testing.T) {
 	require.True(t, a.IsOpen())
 }
 
-// cut breaks the TCP connection below a WebSocket.
+// cut closes the TCP connection below a WebSocket.
 func cut(t testing.TB, ws *WebSocket, reset bool) {
 	ws.mu.Lock()
 	stream := ws.conn.UnderlyingConn()
@@ -133,7 +133,7 @@ func TestWebSocketPeerVanishes(t *testing.T) {
 	}
 }
 
-// A peer that neither reads nor answers does not keep a WebSocket from closing.
+// A WebSocket closes even if the peer neither reads nor answers.
 func TestWebSocketCloseWithoutThePeer(t *testing.T) {
 	for _, backlog := range []bool{false, true} {
 		client, peer := silentPeer(t, webSocketTuning{closeTimeout: 100 * time.Millisecond})
@@ -173,7 +173,7 @@ func silentPeer(t testing.TB, tune webSocketTuning) (client *WebSocket, peer net
 	return client, peer
 }
 
-// fillSocket sends more than any system takes for a peer that does not read.
+// fillSocket sends more than any system buffers for a peer that does not read.
 func fillSocket(t testing.TB, ws *WebSocket) {
 	t.Helper()
 	message := make([]byte, 250_000)
@@ -234,7 +234,7 @@ func TestWebSocketCloseAndWait(t *testing.T) {
 	}
 }
 
-// CloseAndWait inside any callback returns, and none comes after it.
+// CloseAndWait inside any callback returns, and no callback is called after it.
 func TestWebSocketCloseAndWaitInsideCallbacks(t *testing.T) {
 	for _, inside := range []string{"open", "error", "closed", "client callback"} {
 		t.Run(inside, func(t *testing.T) {
@@ -324,7 +324,7 @@ func TestWebSocketPeerBreaksTheRules(t *testing.T) {
 	}
 }
 
-// "number of unanswered pings before declaring failure"
+// The connection fails after MaxOutstandingPings unanswered pings.
 func TestWebSocketOutstandingPings(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

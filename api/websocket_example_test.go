@@ -10,10 +10,10 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// A server that answers, and a client that asks.
+// A server answers the messages of a client.
 func ExampleNewWebSocketServer() {
 	server, err := rtc.NewWebSocketServer(rtc.WebSocketServerConfiguration{BindAddress: "127.0.0.1"}, func(ws *rtc.WebSocket) {
-		// The client has connected, and its handshake is still to come: callbacks set here miss
+		// The client has connected, and its handshake follows: callbacks that are set here miss
 		// nothing.
 		ws.OnMessage(func(m rtc.Message) { _ = ws.SendText("hello, " + string(m.Data)) })
 	})
@@ -40,7 +40,7 @@ func ExampleNewWebSocketServer() {
 	// Output: hello, world
 }
 
-// At the end of a program all clients get the status code 1001 (going away).
+// At the end of a program all clients receive the status code 1001 (going away).
 func ExampleWebSocketServer_Shutdown() {
 	server, err := rtc.NewWebSocketServer(rtc.WebSocketServerConfiguration{BindAddress: "127.0.0.1"}, func(*rtc.WebSocket) {})
 	if err != nil {
@@ -85,14 +85,14 @@ func run(ctx context.Context, url string, handle func(rtc.Message)) error {
 	}
 }
 
-// A client that connects again whenever its connection has ended, with a back-off that doubles up
-// to a limit and starts anew after each success. The random part keeps many clients from coming
-// back to a restarted server at the same moment.
+// A client connects again when its connection has ended. The back-off doubles up to a limit, and
+// starts again after each success. The random part prevents that many clients return to a restarted
+// server at the same moment.
 func ExampleNewWebSocket_reconnect() {
 	server, err := rtc.NewWebSocketServer(rtc.WebSocketServerConfiguration{BindAddress: "127.0.0.1"}, func(ws *rtc.WebSocket) {
 		ws.OnOpen(func() {
 			_ = ws.SendText("hello")
-			_ = ws.Close() // so that the client has to come again
+			_ = ws.Close() // makes the client connect again
 		})
 	})
 	if err != nil {

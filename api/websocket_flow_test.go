@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// At most 1024 messages wait; then nothing more is read, TCP slows the peer down, and nothing is
-// lost.
+// At most 1024 messages wait. Then the WebSocket reads nothing more, TCP slows the peer down, and
+// nothing is lost.
 func TestWebSocketBackpressure(t *testing.T) {
 	for _, c := range []struct {
 		name            string
@@ -63,7 +63,7 @@ func TestWebSocketBufferedAmountLow(t *testing.T) {
 	require.Empty(t, low, "once for each time that the threshold is crossed")
 }
 
-// A callback that is slow holds the peer up, not the memory; closing works meanwhile.
+// A slow callback slows the peer down and does not fill the memory; closing works meanwhile.
 func TestWebSocketSlowCallback(t *testing.T) {
 	a, b := webSocketPair(t, webSocketTuning{closeTimeout: 100 * time.Millisecond})
 	entered, leave := make(chan struct{}), make(chan struct{})
@@ -145,7 +145,7 @@ func TestWebSocketNetConn(t *testing.T) {
 	require.True(t, bytes.Equal(data, got))
 }
 
-// An echo of a small message allocates nothing on either side, callbacks included.
+// An echo of a small message needs no allocation on either side, callbacks included.
 func TestWebSocketEchoDoesNotAllocate(t *testing.T) {
 	if race.Enabled {
 		t.Skip("sync.Pool drops buffers at random under the race detector")

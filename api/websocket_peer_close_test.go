@@ -51,8 +51,8 @@ func wirePeers(t *testing.T, tune webSocketTuning, test func(t *testing.T, ws *W
 	})
 }
 
-// wirePeersInMemory is wirePeers in virtual time, over streams that hold nothing: a write ends when
-// all of it is read.
+// wirePeersInMemory is wirePeers in virtual time, over streams without a buffer: a write returns
+// when all its bytes are read.
 func wirePeersInMemory(t *testing.T, test func(t *testing.T, ws *WebSocket, peer *wirePeer)) {
 	t.Run("server", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -134,7 +134,7 @@ func newWirePeer(t testing.TB, stream net.Conn, client bool) *wirePeer {
 	}
 }
 
-// sends sends messages, and behind them an end, all at once.
+// sends sends messages and then an end, all at once.
 func (p *wirePeer) sends(messages int, end webSocketEnd) {
 	p.t.Helper()
 	var out []byte
@@ -149,7 +149,7 @@ func (p *wirePeer) sends(messages int, end webSocketEnd) {
 	}
 }
 
-// next takes the next message, or close frame, or the end of the stream.
+// next returns the next message, the close frame, or the end of the stream.
 func (p *wirePeer) next() (string, *websocket.CloseError, error) {
 	p.t.Helper()
 	require.NoError(p.t, p.stream.SetReadDeadline(time.Now().Add(time.Minute)))
@@ -199,7 +199,7 @@ func (p *wirePeer) wantsEnd(end webSocketEnd) {
 	require.NoError(p.t, err)
 	require.NotNil(p.t, closed)
 	require.Equal(p.t, end.code, closed.Code)
-	_ = p.stream.CloseWrite() // it is for the server to close first
+	_ = p.stream.CloseWrite() // a client waits for the server to close first
 	_, _, err = p.next()
 	require.Equal(p.t, io.EOF, err)
 }
@@ -220,14 +220,14 @@ var webSocketEnds = []webSocketEnd{
 	{name: "protocol error", code: websocket.StatusProtocolError, err: websocket.ErrContinuation, append: func(s *websocket.Sender, dst []byte) []byte {
 		before := len(dst)
 		dst = s.AppendMessage(dst, websocket.MessageText, nil)
-		dst[before] = 0x80 // a continuation of nothing
+		dst[before] = 0x80 // a continuation without a first frame
 		return dst
 	}},
 	{name: "half-close", halfClose: true, err: io.ErrUnexpectedEOF, append: func(_ *websocket.Sender, dst []byte) []byte { return dst }},
 }
 
-// Messages and the end come together: the answers of the program leave before the end is answered,
-// in whatever way the program takes the messages.
+// Messages and the end arrive together. The answers of the program are sent before the end is
+// answered, in whatever way the program reads the messages.
 func TestWebSocketAnswersLeaveBeforeTheEnd(t *testing.T) {
 	for name, echo := range map[string]func(t *testing.T, ws *WebSocket){
 		"OnMessage, Send": func(t *testing.T, ws *WebSocket) {
@@ -295,7 +295,7 @@ func TestWebSocketAnswersLeaveBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// The same for a stream of bytes.
+// The same for a NetConn.
 func TestWebSocketNetConnAnswersLeaveBeforeTheEnd(t *testing.T) {
 	for _, end := range webSocketEnds {
 		t.Run(end.name, func(t *testing.T) {
@@ -325,7 +325,7 @@ func TestWebSocketNetConnAnswersLeaveBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// The time for a program is bounded. A later Send fails, and loses nothing.
+// The time for the program's answers is limited. A later Send fails, and loses nothing.
 func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 	for _, end := range webSocketEnds {
 		t.Run(end.name, func(t *testing.T) {
@@ -388,7 +388,7 @@ func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 							break
 						}
 						if got++; got%10 == 0 {
-							time.Sleep(200 * time.Millisecond) // there is always more than it takes, and the rest takes longer than the time without progress
+							time.Sleep(200 * time.Millisecond) // reads slower than the program sends, within the limit without progress
 						}
 					}
 					require.Equal(t, receive(t, sent, "the end of sending"), got, "what Send has taken is sent")
@@ -409,7 +409,7 @@ func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 	}
 }
 
-// A program that closes when it hears the last message need not wait, and the peer was first.
+// A program that closes when it receives the last message need not wait; the peer has closed first.
 func TestWebSocketProgramClosesAtTheEnd(t *testing.T) {
 	for _, end := range webSocketEnds {
 		t.Run(end.name, func(t *testing.T) {
@@ -428,7 +428,7 @@ func TestWebSocketProgramClosesAtTheEnd(t *testing.T) {
 					require.Equal(t, fmt.Sprintf("q%d", i), message)
 				}
 				_ = peer.stream.CloseWrite()
-				_, closed, err := peer.next() // the program may come first with its own, also after a half-close
+				_, closed, err := peer.next() // the program's own close frame may be first, also after a half-close
 				if end.code != 0 {
 					require.NotNil(t, closed, "%v", err)
 				}

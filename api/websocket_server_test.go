@@ -91,7 +91,7 @@ func TestWebSocketServerKeys(t *testing.T) {
 	s.next(client)
 }
 
-// A client that never finishes is let go of after the connection timeout.
+// The server drops a client that does not complete its handshake within the connection timeout.
 func TestWebSocketServerHandshakeDeadline(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		s := newTestServer(t, WebSocketServerConfiguration{EnableTLS: secure, ConnectionTimeout: 50 * time.Millisecond})
@@ -112,7 +112,7 @@ func TestWebSocketServerHandshakeDeadline(t *testing.T) {
 	}
 }
 
-// Clients beyond the limit wait; those that have been connecting for long make room.
+// Clients beyond the limit wait; those with the oldest incomplete handshakes are dropped for them.
 func TestWebSocketServerUnfinishedHandshakes(t *testing.T) {
 	s := newTunedTestServer(t, WebSocketServerConfiguration{}, webSocketServerTuning{maxUnfinished: 3, grace: 20 * time.Millisecond})
 	var idle []*ending
@@ -129,7 +129,7 @@ func TestWebSocketServerUnfinishedHandshakes(t *testing.T) {
 	require.ErrorIs(t, idle[0].wait(t), errTooManyUnfinished)
 }
 
-// A burst of clients larger than the limit is served, if each of them is quick.
+// A burst of more clients than the limit is served, if each handshake is quick.
 func TestWebSocketServerBurst(t *testing.T) {
 	s := newTunedTestServer(t, WebSocketServerConfiguration{}, webSocketServerTuning{maxUnfinished: 2, grace: time.Hour})
 	var clients []*WebSocket
@@ -141,7 +141,7 @@ func TestWebSocketServerBurst(t *testing.T) {
 	}
 }
 
-// failingListener fails at first.
+// failingListener fails a number of times before it accepts.
 type failingListener struct {
 	net.Listener
 	failures atomic.Int32
@@ -218,9 +218,9 @@ func TestWebSocketServerCloseWaitsForTheCallback(t *testing.T) {
 		_ = s.Close()
 		closed <- left.Load()
 	}()
-	// The one that the program does not know yet is let go of.
+	// The client that the program has not received yet is dropped.
 	var served, dropped *WebSocket
-	eventually(t, "one is let go of", func() bool {
+	eventually(t, "one is dropped", func() bool {
 		served, dropped = first, second
 		if first.IsClosed() {
 			served, dropped = second, first

@@ -44,7 +44,7 @@ func TestWebSocketServerShutdown(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// WebSockets that close in another way leave the server's list.
+// WebSockets that close in another way are removed from the server's list.
 func TestWebSocketServerForgetsClosedWebSockets(t *testing.T) {
 	s := newTestServer(t, WebSocketServerConfiguration{CheckRequest: func(r *websocket.Request) error {
 		if r.Path == "/refused" {
@@ -70,7 +70,7 @@ func TestWebSocketServerShutdownReportsWhatIsLeft(t *testing.T) {
 	eventually(t, "open", client.IsOpen)
 	ws := receive(t, s.accepted, "client callback")
 	eventually(t, "open", ws.IsOpen)
-	fillSocket(t, ws) // the client does not take it, nor answer
+	fillSocket(t, ws) // the client neither reads nor answers
 	reason := errors.New("the supervisor is impatient")
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Millisecond, reason)
 	defer cancel()

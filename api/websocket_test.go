@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// webSocketServer is a server on loopback. The test receives its clients one by one.
+// webSocketServer is a server on loopback. The test receives its clients one at a time.
 type webSocketServer struct {
 	*WebSocketServer
 	t        testing.TB
@@ -52,7 +52,7 @@ func (s *webSocketServer) url(scheme, path string) string {
 	return fmt.Sprintf("%s://%s%s", scheme, s.Addr(), path)
 }
 
-// dial makes a client that is closed at the end of the test.
+// dial creates a client that is closed at the end of the test.
 func dial(t testing.TB, url string, c *WebSocketConfiguration) *WebSocket {
 	return dialTuned(t, url, c, webSocketTuning{})
 }
@@ -73,7 +73,7 @@ func webSocketPair(t testing.TB, tune webSocketTuning) (client, server *WebSocke
 	return client, s.next(client)
 }
 
-// next takes the server's end of a connection, and waits until both ends are open.
+// next returns the server's end of a connection when both ends are open.
 func (s *webSocketServer) next(client *WebSocket) *WebSocket {
 	s.t.Helper()
 	server := receive(s.t, s.accepted, "client callback")
@@ -116,8 +116,8 @@ func TestWebSocketSendCopies(t *testing.T) {
 	require.Equal(t, "before", string(next(t, server).Data))
 }
 
-// The client callback of the server is called before the handshake: there the remote address is
-// known, the path only from OnOpen on.
+// The client callback of the server is called before the handshake: the remote address is known
+// there, and the path from OnOpen on.
 func TestWebSocketCallbacksOfALife(t *testing.T) {
 	checkLeaks(t)
 	var r recorder

@@ -13,14 +13,14 @@ import (
 )
 
 // world is two connections whose associations exchange their packets over a simulated path, without
-// ICE and DTLS, in the virtual time of package synctest.
+// ICE and DTLS, in virtual time.
 type world struct {
 	pair
 	mu    sync.Mutex
 	rng   *rand.Rand // of the test
 	loss  *rand.Rand // of lose, which mu guards
 	delay time.Duration
-	lose  func(toB bool) bool
+	lose  func(toB bool) bool // reports whether a packet is lost
 
 	underWay map[bool][]carried // by whether they go to b
 	free     [][]byte           // buffers of packets that have arrived
@@ -31,8 +31,7 @@ type carried struct {
 	at     time.Time
 }
 
-// inWorld runs a test in virtual time, with a path of the given one-way delay that loses this share
-// of the packets.
+// inWorld runs a test in virtual time, with a path of the given one-way delay and packet loss.
 func inWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, a, b Configuration, f func(t *testing.T, w *world)) {
 	t.Helper()
 	inTunedWorld(t, seed, delay, loss, a, b, tuning{}, f)
@@ -55,14 +54,14 @@ func inTunedWorld(t *testing.T, seed uint64, delay time.Duration, loss float64, 
 			w.losing(nothing)
 			_ = w.a.CloseAndWait()
 			_ = w.b.CloseAndWait()
-			time.Sleep(time.Minute) // what is under way ends
+			time.Sleep(time.Minute) // packets in flight arrive, and timers expire
 		}()
 		f(t, w)
 	})
 }
 
 func (w *world) connection(c Configuration, tune tuning, toB bool) *PeerConnection {
-	c.DisableAutoNegotiation = true // it would gather candidates
+	c.DisableAutoNegotiation = true // negotiation would gather candidates
 	tune.carry = func(packet []byte) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -118,7 +117,7 @@ func (w *world) arrive(toB bool) {
 	}
 }
 
-// losing changes which packets are lost.
+// losing sets the function that selects the lost packets.
 func (w *world) losing(f func(toB bool) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,8 +127,8 @@ func (w *world) losing(f func(toB bool) bool) {
 func nothing(bool) bool    { return false }
 func everything(bool) bool { return true }
 
-// pause advances virtual time, and waits until all goroutines wait: the values that the test reads
-// next are not being written.
+// pause advances virtual time and waits until all other goroutines are blocked, so that the test
+// may read their values.
 func pause(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

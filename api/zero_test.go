@@ -52,7 +52,7 @@ func exportedTypesWithMethods(t *testing.T) (names []string) {
 	return names
 }
 
-// No method of a zero value panics or blocks; each of them fails, or acts as on a closed object.
+// No method of a zero value panics or blocks. Each fails, or acts as on a closed object.
 func TestZeroValues(t *testing.T) {
 	var covered []string
 	for _, v := range zeroValues {
@@ -63,7 +63,7 @@ func TestZeroValues(t *testing.T) {
 		typ := reflect.TypeOf(v)
 		for i := range typ.NumMethod() {
 			t.Run(typ.Elem().Name()+"."+typ.Method(i).Name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { // in which a call that blocks for ever is a failure
+				synctest.Test(t, func(t *testing.T) { // a call that blocks for ever fails the test
 					for _, nils := range []bool{false, true} {
 						callZero(t, reflect.New(typ.Elem()).Method(i), nils)
 					}
@@ -73,8 +73,8 @@ func TestZeroValues(t *testing.T) {
 	}
 }
 
-// callZero calls a method with zero arguments. Where a function is wanted, it is one that must not be
-// called, or nil.
+// callZero calls a method with zero arguments. A function argument is nil, or a function that must
+// not be called.
 func callZero(t *testing.T, method reflect.Value, nils bool) {
 	var args []reflect.Value
 	for i := range method.Type().NumIn() {

@@ -133,7 +133,7 @@ func TestNATKinds(t *testing.T) {
 			toStranger := h.stranger.from(t)
 			require.Equal(t, tt.sameAddr, toStranger == mapped, "to another address")
 
-			// A host that was sent to may answer, to the endpoint that it has seen.
+			// A host that was sent to may answer, to the external endpoint that it has seen.
 			h.stranger.send(t, at(strangeAddr, 3478), toStranger)
 			require.Len(t, h.inside.take(), 1)
 
@@ -295,7 +295,7 @@ func TestPortsRunOut(t *testing.T) {
 	}
 	h.inside.send(t, at(insideAddr, 1), at(strangeAddr, 1))
 	require.Empty(t, h.stranger.take())
-	// Expired mappings give their ports back.
+	// The ports of expired mappings are free again.
 	require.NoError(t, h.sim.RunFor(time.Minute))
 	h.inside.send(t, at(insideAddr, 1), at(strangeAddr, 1))
 	require.Len(t, h.stranger.take(), 1)

@@ -55,7 +55,7 @@ type Sim struct {
 	trace func(string)
 }
 
-// New creates a simulation. Equal seeds and equal inputs give equal runs. The clock starts at a
+// New creates a simulation. Runs with equal seeds and equal inputs are equal. The clock starts at a
 // fixed time.
 func New(seed uint64) *Sim {
 	s := &Sim{seed: seed, clock: epoch, byCore: make(map[any]*node)}
@@ -133,8 +133,8 @@ func (s *Sim) Poke(core any) {
 	n.drain()
 }
 
-// Next returns when the next thing will happen, as time since the simulation was created, and false if nothing will. What cores want
-// to transmit that have not been poked does not count.
+// Next returns the time of the next event, counted from the creation of the simulation, and false
+// if there is none. Packets of cores that were not poked do not count.
 func (s *Sim) Next() (time.Duration, bool) {
 	if t := s.schedule.first(); t != nil {
 		return time.Duration(t.at), true

@@ -208,9 +208,9 @@ func (h *Host) Interfaces() int {
 // Attachment returns the n-th interface. Its links may be changed within Do.
 func (h *Host) Attachment(n int) *netsim.Attachment { return h.attachments[n] }
 
-// Detach removes the n-th interface from the network, as when a network is gone. With tell, Serve
-// of its links returns an error; otherwise they remain open, and nothing arrives on them.
-func (h *Host) Detach(n int, tell bool) {
+// Detach removes the n-th interface from the network. If withError is set, Serve of its links
+// returns an error; otherwise they remain open, and nothing arrives on them.
+func (h *Host) Detach(n int, withError bool) {
 	h.world.mu.Lock()
 	h.attachments[n].Detach()
 	addr := h.addrs[n]
@@ -222,7 +222,7 @@ func (h *Host) Detach(n int, tell bool) {
 		}
 	}
 	h.world.mu.Unlock()
-	if tell {
+	if withError {
 		for _, l := range gone {
 			l.end(fmt.Errorf("simnet: %v is gone", addr))
 		}

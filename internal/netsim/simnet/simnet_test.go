@@ -158,10 +158,10 @@ func TestOrderDoesNotDependOnScheduling(t *testing.T) {
 	require.NotEqual(t, got, gotOther)
 }
 
-// The readers of a detached interface end with an error only if they are told. Nothing arrives on
-// it in either case, and the other interfaces are not affected.
+// Serve of the links of a detached interface returns an error only if Detach was called with it.
+// Nothing arrives on the interface in either case, and the other interfaces are not affected.
 func TestDetach(t *testing.T) {
-	for _, tell := range []bool{false, true} {
+	for _, withError := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			w := New(1)
 			defer w.Close()
@@ -172,14 +172,14 @@ func TestDetach(t *testing.T) {
 			require.Equal(t, 2, a.Interfaces())
 			require.NoError(t, send(lb, la.LocalAddr(), "in flight"))
 			time.Sleep(delay / 4)
-			a.Detach(0, tell)
+			a.Detach(0, withError)
 			require.Equal(t, 1, a.Interfaces())
 			require.NoError(t, send(lb, la.LocalAddr(), "to nobody"))
 			require.NoError(t, send(lb, lc.LocalAddr(), "to the other"))
 			time.Sleep(2 * delay)
 			require.Empty(t, inA.take())
 			require.Equal(t, []string{"10.0.0.2 to the other"}, inC.take())
-			if tell {
+			if withError {
 				require.ErrorContains(t, <-inA.ended, "10.0.0.1 is gone")
 				require.ErrorIs(t, send(la, lb.LocalAddr(), "x"), net.ErrClosed)
 			} else {
@@ -195,13 +195,13 @@ func TestDetach(t *testing.T) {
 			a.Attach(lan(addrA)) // it is back: so is the link, unless it has ended
 			require.NoError(t, send(lb, la.LocalAddr(), "again"))
 			time.Sleep(2 * delay)
-			if tell {
+			if withError {
 				require.Empty(t, inA.take())
 			} else {
 				require.Equal(t, []string{"10.0.0.2 again"}, inA.take())
 			}
 			closeAll(t, la, lb, lc)
-			if !tell {
+			if !withError {
 				require.NoError(t, <-inA.ended)
 			}
 		})
@@ -294,7 +294,8 @@ func TestDo(t *testing.T) {
 	})
 }
 
-// A link that the handler of another link closes gets nothing more, also of the same instant.
+// A link that the handler of another link closes receives no further packet, also none of the same
+// instant.
 func TestCloseInAHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := New(1)

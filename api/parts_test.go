@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The parts of a PeerConnection, and what each may know of the others: references run one way, from the top down. ARCHITECTURE.md has the
-// picture.
-var roomsBelow = map[string][]string{
+// partsBelow names the parts of a PeerConnection and the parts that each may refer to; see
+// ARCHITECTURE.md.
+var partsBelow = map[string][]string{
 	"connection":  {"negotiation", "transport", "channels", "tracks", "shared"},
 	"negotiation": {"shared"},
 	"transport":   {"shared"},
@@ -24,32 +24,32 @@ var roomsBelow = map[string][]string{
 	"shared":      {},
 }
 
-// roomOfFile says in which part the declarations of a file are, by the beginning of its name. Methods are in the part of their
-// receiver, wherever they stand. What is not listed is shared by all.
-var roomOfFile = [][2]string{
+// partOfFile maps the beginnings of file names to the part that the declarations of the file belong
+// to. A method belongs to the part of its receiver. Other files are shared.
+var partOfFile = [][2]string{
 	{"peerconnection", "connection"}, {"close.go", "connection"}, {"signal", "connection"}, {"wait.go", "connection"}, {"shutdown", "connection"},
 	{"negotiation", "negotiation"}, {"transport", "transport"},
 	{"channels", "channels"}, {"streams", "channels"}, {"unread", "channels"}, {"datachannel", "channels"},
 	{"track", "tracks"}, {"websocket", "websocket"},
 }
 
-// roomOfType says in which part the types are whose files hold others, too.
-var roomOfType = map[string]string{"PeerConnection": "connection", "DataChannel": "channels", "channelTable": "channels", "transport": "transport"}
+// partOfType maps the types that belong to another part than their file.
+var partOfType = map[string]string{"PeerConnection": "connection", "DataChannel": "channels", "channelTable": "channels", "transport": "transport"}
 
-func TestRoomsKnowOnlyThoseBelow(t *testing.T) {
+func TestPartsReferOnlyToPartsBelow(t *testing.T) {
 	fset := token.NewFileSet()
 	entries, err := os.ReadDir(".")
 	require.NoError(t, err)
 	type declaration struct {
-		room string
+		part string
 		name string
 		node ast.Node
 		file *ast.File
 	}
 	var all []declaration
-	roomOf := map[string]string{} // of package-level names
-	fileRoom := func(name string) string {
-		for _, r := range roomOfFile {
+	partOf := map[string]string{} // of package-level names
+	filePart := func(name string) string {
+		for _, r := range partOfFile {
 			if strings.HasPrefix(name, r[0]) {
 				return r[1]
 			}
@@ -62,31 +62,31 @@ func TestRoomsKnowOnlyThoseBelow(t *testing.T) {
 		}
 		file, err := parser.ParseFile(fset, e.Name(), nil, 0)
 		require.NoError(t, err)
-		room := fileRoom(e.Name())
+		part := filePart(e.Name())
 		for _, d := range file.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
 				if d.Recv == nil {
-					roomOf[d.Name.Name] = room
+					partOf[d.Name.Name] = part
 				}
-				all = append(all, declaration{room, d.Name.Name, d, file})
+				all = append(all, declaration{part, d.Name.Name, d, file})
 			case *ast.GenDecl:
 				for _, spec := range d.Specs {
 					switch s := spec.(type) {
 					case *ast.TypeSpec:
-						if r := roomOfType[s.Name.Name]; r != "" {
-							room := r
-							roomOf[s.Name.Name] = room
-							all = append(all, declaration{room, s.Name.Name, s, file})
+						if r := partOfType[s.Name.Name]; r != "" {
+							part := r
+							partOf[s.Name.Name] = part
+							all = append(all, declaration{part, s.Name.Name, s, file})
 							continue
 						}
-						roomOf[s.Name.Name] = room
-						all = append(all, declaration{room, s.Name.Name, s, file})
+						partOf[s.Name.Name] = part
+						all = append(all, declaration{part, s.Name.Name, s, file})
 					case *ast.ValueSpec:
 						for _, n := range s.Names {
-							roomOf[n.Name] = room
+							partOf[n.Name] = part
 						}
-						all = append(all, declaration{room, s.Names[0].Name, s, file})
+						all = append(all, declaration{part, s.Names[0].Name, s, file})
 					}
 				}
 			}
@@ -99,13 +99,14 @@ func TestRoomsKnowOnlyThoseBelow(t *testing.T) {
 				receiver = star.X
 			}
 			if id, ok := receiver.(*ast.Ident); ok {
-				all[i].room, all[i].name = roomOf[id.Name], id.Name+"."+d.name
+				all[i].part, all[i].name = partOf[id.Name], id.Name+"."+d.name
 			}
 		}
 	}
 	var wrong []string
 	for _, d := range all {
-		// The parser leaves unresolved what is declared in another file, and resolves what is local to the function.
+		// The parser resolves the names that are local to the function; it leaves those of other
+		// files unresolved.
 		keys := map[*ast.Ident]bool{}
 		ast.Inspect(d.node, func(n ast.Node) bool {
 			switch n := n.(type) {
@@ -130,18 +131,18 @@ func TestRoomsKnowOnlyThoseBelow(t *testing.T) {
 				return true
 			}
 			if id.Obj != nil && (id.Obj.Kind == ast.Var || id.Obj.Kind == ast.Con) && id.Obj.Pos() >= d.node.Pos() && id.Obj.Pos() <= d.node.End() {
-				return true // local
+				return true // declared in d
 			}
-			below, known := roomOf[id.Name]
-			if !known || below == d.room {
+			below, known := partOf[id.Name]
+			if !known || below == d.part {
 				return true
 			}
-			for _, allowed := range roomsBelow[d.room] {
+			for _, allowed := range partsBelow[d.part] {
 				if allowed == below {
 					return true
 				}
 			}
-			wrong = append(wrong, fset.Position(id.Pos()).String()+": "+d.name+" ("+d.room+") knows "+id.Name+" ("+below+")")
+			wrong = append(wrong, fset.Position(id.Pos()).String()+": "+d.name+" ("+d.part+") refers to "+id.Name+" ("+below+")")
 			return true
 		})
 	}

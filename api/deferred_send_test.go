@@ -10,17 +10,17 @@ import (
 	"github.com/rtcstack/rtcstack/internal/race"
 )
 
-// Corked messages leave although nothing else happens: no acknowledgement arrives, and no other
+// Deferred messages are sent even if nothing else happens: no acknowledgement arrives, and no other
 // message is sent.
-func TestCorkedMessagesLeave(t *testing.T) {
+func TestDeferredMessagesAreSent(t *testing.T) {
 	config := withCUBIC()
 	config.SCTP.InitialCongestionWindow = 200
-	near := netsim.LinkConfig{Delay: 50 * time.Microsecond} // so that the pacer is fast
+	near := netsim.LinkConfig{Delay: 50 * time.Microsecond} // a high rate of pacing
 	var interfaces [2][]netsim.Interface
 	for i := range interfaces {
 		interfaces[i] = []netsim.Interface{{Addr: address(i), Up: near, Down: near}}
 	}
-	for _, count := range []int{corkInFlight/1024 + 2, 60, 100} {
+	for _, count := range []int{deferInFlight/1024 + 2, 60, 100} {
 		inSimulation(t, 1, place{a: config, b: config, interfaces: interfaces}, func(t *testing.T, p *simulation) {
 			a, b := p.connect("x", nil)
 			p.quiet()
@@ -41,9 +41,9 @@ func TestCorkedMessagesLeave(t *testing.T) {
 	}
 }
 
-// On an idle connection a message does not wait, on a busy one it does until there are enough of
-// them.
-func TestCork(t *testing.T) {
+// On an idle connection a message is sent at once. On a busy one it is deferred until enough
+// messages wait.
+func TestSendIsDeferredOnABusyConnection(t *testing.T) {
 	config := withCUBIC()
 	config.SCTP.InitialCongestionWindow = 200
 	p := newPair(t, config, config)
@@ -58,22 +58,22 @@ func TestCork(t *testing.T) {
 		}
 		sent++
 	}
-	for range corkInFlight/(size+16) + 1 {
+	for range deferInFlight/(size+16) + 1 {
 		send()
-		if p.a.corked.due {
-			t.Error("with little in flight")
+		if p.a.deferred.due {
+			t.Error("deferred with little in flight")
 		}
 		p.a.flush()
 	}
-	for unsent := 0; unsent+size < corkedBatch; unsent += size {
+	for unsent := 0; unsent+size < maxDeferred; unsent += size {
 		send()
-		if !p.a.corked.due {
-			t.Error("with much in flight")
+		if !p.a.deferred.due {
+			t.Error("not deferred with much in flight")
 		}
 	}
 	send()
-	if p.a.corked.due {
-		t.Error("with enough waiting")
+	if p.a.deferred.due {
+		t.Error("deferred with enough messages waiting")
 	}
 	p.a.unlock()
 	for range sent {
@@ -81,8 +81,8 @@ func TestCork(t *testing.T) {
 	}
 }
 
-// A small message on a busy connection costs no allocation either.
-func TestCorkingDoesNotAllocate(t *testing.T) {
+// A small message on a busy connection needs no allocation.
+func TestDeferredSendDoesNotAllocate(t *testing.T) {
 	if race.Enabled {
 		t.Skip("sync.Pool drops buffers at random under the race detector")
 	}
@@ -103,10 +103,10 @@ func TestCorkingDoesNotAllocate(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		<-done // so that what is under way, and its buffers, do not grow
+		<-done // bounds the messages in flight, and their buffers
 	}
 	for range 100 {
 		send()
 	}
-	require.Less(t, testing.AllocsPerRun(100, send), count/5.0, "for %d messages", count) // pools that a collection empties
+	require.Less(t, testing.AllocsPerRun(100, send), count/5.0, "for %d messages", count) // the garbage collector empties pools
 }

@@ -15,22 +15,22 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// A storm is a connection between two programs that use it in every way, over a network in which everything happens at random
-// moments: loss, reordering and duplication all the time, blackouts, NATs that forget, networks that come and go, restarts and
-// renegotiations from both sides. When it is over, and the network is well again, everything must be as if nothing had been: see
-// storm.check.
-type storm struct {
+// randomRun is a connection between two programs over a network in which random events happen:
+// loss, reordering, duplication, complete loss for seconds, NATs that lose their mappings,
+// interfaces that are removed and added, ICE restarts and renegotiations by both sides. When the
+// events have ended and the network is good again, check compares the messages sent and received.
+type randomRun struct {
 	*simulation
 	until time.Time
 	nats  [2]*netsim.NAT
 
-	mu       sync.Mutex
-	channels []*stormChannel
-	spare    byte // of addresses
+	mu        sync.Mutex
+	channels  []*direction
+	hostCount byte // the last byte of the addresses assigned so far
 }
 
-// stormChannel is one direction of a data channel: what was sent, and what has arrived.
-type stormChannel struct {
+// direction is one direction of a data channel: the messages sent and received.
+type direction struct {
 	name        string
 	reliability Reliability
 	from        *DataChannel
@@ -38,16 +38,16 @@ type stormChannel struct {
 	got         []uint32
 	opened      int
 	closed      int
-	late        int // messages after the end
+	late        int // messages before OnOpen or after OnClosed
 }
 
-var stormReliabilities = []Reliability{
+var allReliabilities = []Reliability{
 	{}, {Unordered: true}, {Unreliable: true}, {Unreliable: true, Unordered: true, MaxRetransmits: 2},
 	{Unreliable: true, MaxPacketLifeTime: 150}, {Unreliable: true, Unordered: true, MaxPacketLifeTime: 300},
 }
 
-// stormLink is half of a way that is bad, but not so that nothing passes.
-func stormLink(r *rand.Rand) netsim.LinkConfig {
+// randomLink returns a bad link, on which most packets arrive nevertheless.
+func randomLink(r *rand.Rand) netsim.LinkConfig {
 	return netsim.LinkConfig{
 		Delay: time.Duration(1+r.IntN(40)) * time.Millisecond, Jitter: time.Duration(r.IntN(10)) * time.Millisecond,
 		Loss: r.Float64() * 0.03, Reorder: r.Float64() * 0.1, Duplicate: r.Float64() * 0.05,
@@ -55,10 +55,11 @@ func stormLink(r *rand.Rand) netsim.LinkConfig {
 	}
 }
 
-// inStorm makes a network of all sorts, and two connections on it.
-func inStorm(t *testing.T, seed uint64, f func(s *storm)) {
+// inRandomNetwork runs f with two connections, on hosts with one or two interfaces, with or without
+// a NAT.
+func inRandomNetwork(t *testing.T, seed uint64, f func(s *randomRun)) {
 	inNetwork(t, seed, func(t *testing.T, n *network) {
-		s := &storm{}
+		s := &randomRun{}
 		r := n.rng
 		server := netip.MustParseAddr("192.0.2.1")
 		n.Network.Attach(&netsim.Responder{Reply: stunReply}, netsim.Interface{Addr: server})
@@ -83,12 +84,12 @@ func inStorm(t *testing.T, seed uint64, f func(s *storm)) {
 	})
 }
 
-// network makes an interface of a side on a network of its own.
-func (s *storm) network(side int, r *rand.Rand) netsim.Interface {
-	s.spare++
-	i := netsim.Interface{Addr: netip.AddrFrom4([4]byte{198, 51, byte(100 + side), s.spare}), Up: stormLink(r), Down: stormLink(r)}
+// network returns an interface of a side, on a network of its own.
+func (s *randomRun) network(side int, r *rand.Rand) netsim.Interface {
+	s.hostCount++
+	i := netsim.Interface{Addr: netip.AddrFrom4([4]byte{198, 51, byte(100 + side), s.hostCount}), Up: randomLink(r), Down: randomLink(r)}
 	if s.nats[side] != nil {
-		i.Addr, i.Behind = netip.AddrFrom4([4]byte{10, byte(side), 0, s.spare}), s.nats[side]
+		i.Addr, i.Behind = netip.AddrFrom4([4]byte{10, byte(side), 0, s.hostCount}), s.nats[side]
 	}
 	return i
 }
@@ -104,8 +105,9 @@ func stunReply(dst []byte, _, remote netip.AddrPort, packet []byte) []byte {
 	return b.Bytes()
 }
 
-// watch fails the test if the states of a connection come in an order that W3C WebRTC does not have.
-func (s *storm) watch(name string, pc *PeerConnection) {
+// watch fails the test if a connection changes its state in a way that the W3C's specification does
+// not define.
+func (s *randomRun) watch(name string, pc *PeerConnection) {
 	state, iceState := StateNew, ICEStateNew
 	pc.OnStateChange(func(next State) {
 		legal := map[State][]State{
@@ -145,24 +147,24 @@ func contains[T comparable](all []T, one T) bool {
 	return false
 }
 
-// open creates a data channel from one side, and notes both of its directions.
-func (s *storm) open(from, to *PeerConnection, n int) {
-	r := stormReliabilities[n%len(stormReliabilities)]
+// open creates a data channel and records both of its directions.
+func (s *randomRun) open(from, to *PeerConnection, n int) {
+	r := allReliabilities[n%len(allReliabilities)]
 	name := fmt.Sprintf("%d", n)
 	dc, err := from.CreateDataChannel(name, &DataChannelInit{Reliability: r})
 	require.NoError(s.t, err)
-	there := &stormChannel{name: name + " there", reliability: r, from: dc}
-	back := &stormChannel{name: name + " back", reliability: r}
+	there := &direction{name: name + " there", reliability: r, from: dc}
+	back := &direction{name: name + " back", reliability: r}
 	s.mu.Lock()
 	s.channels = append(s.channels, there, back)
 	s.mu.Unlock()
 	s.receive(dc, back)
 }
 
-// accept notes the channels that the peer opens.
-func (s *storm) accept(dc *DataChannel) {
+// accept records a channel that the peer has opened.
+func (s *randomRun) accept(dc *DataChannel) {
 	s.mu.Lock()
-	var there, back *stormChannel
+	var there, back *direction
 	for i := 0; i < len(s.channels); i += 2 {
 		if s.channels[i].name == dc.Label()+" there" {
 			there, back = s.channels[i], s.channels[i+1]
@@ -173,8 +175,8 @@ func (s *storm) accept(dc *DataChannel) {
 	s.receive(dc, there)
 }
 
-// receive notes what happens to the receiving end of a direction.
-func (s *storm) receive(dc *DataChannel, c *stormChannel) {
+// receive records the events at the receiving end of a direction.
+func (s *randomRun) receive(dc *DataChannel, c *direction) {
 	dc.OnOpen(func() { c.opened++ })
 	dc.OnClosed(func() { c.closed++ })
 	dc.OnMessage(func(m Message) {
@@ -185,8 +187,8 @@ func (s *storm) receive(dc *DataChannel, c *stormChannel) {
 	})
 }
 
-// send sends a message on a channel, if it can.
-func (s *storm) send(c *stormChannel, size int) {
+// send sends a message, if the channel accepts it.
+func (s *randomRun) send(c *direction, size int) {
 	s.mu.Lock()
 	from := c.from
 	s.mu.Unlock()
@@ -200,14 +202,14 @@ func (s *storm) send(c *stormChannel, size int) {
 	}
 }
 
-// happen makes one thing happen.
-func (s *storm) happen() {
+// randomEvent makes one event happen.
+func (s *randomRun) randomEvent() {
 	r := s.net.rng
 	side := r.IntN(2)
 	pc := []*PeerConnection{s.a, s.b}[side]
 	host := s.hosts[side]
 	switch r.IntN(8) {
-	case 0: // a blackout, mostly too short for consent to expire
+	case 0: // all packets are lost, mostly for less time than consent takes to expire
 		if host.Interfaces() == 0 {
 			return
 		}
@@ -217,7 +219,7 @@ func (s *storm) happen() {
 		if r.IntN(4) == 0 {
 			length *= 6
 		}
-		up, down := stormLink(r), stormLink(r)
+		up, down := randomLink(r), randomLink(r)
 		s.net.Do(func() {
 			at.Up.SetConfig(netsim.LinkConfig{Loss: 1})
 			at.Down.SetConfig(netsim.LinkConfig{Loss: 1})
@@ -228,11 +230,11 @@ func (s *storm) happen() {
 				at.Down.SetConfig(down)
 			})
 		})
-	case 1: // a NAT that is started anew
+	case 1: // a NAT loses its mappings
 		if nat := s.nats[side]; nat != nil {
 			s.net.Do(nat.Reset)
 		}
-	case 2: // a network that is gone, and perhaps another one
+	case 2: // an interface is removed, and perhaps another one is added
 		if host.Interfaces() > 0 {
 			host.Detach(r.IntN(host.Interfaces()), r.IntN(2) == 0)
 		}
@@ -245,14 +247,15 @@ func (s *storm) happen() {
 		_ = pc.SetLocalDescription(DescriptionOffer)
 	case 6:
 		s.open(s.a, s.b, len(s.channels)/2)
-	case 7: // two at once
-		s.happen()
-		s.happen()
+	case 7: // two events at once
+		s.randomEvent()
+		s.randomEvent()
 	}
 }
 
-// recover waits until both are connected again, and restarts ICE as a program would, as often as that takes.
-func (s *storm) recover() {
+// reconnect waits until both sides are connected again. It restarts ICE as often as necessary, as a
+// program would.
+func (s *randomRun) reconnect() {
 	for side, host := range s.hosts {
 		if host.Interfaces() == 0 {
 			host.Attach(s.network(side, s.net.rng))
@@ -266,7 +269,7 @@ func (s *storm) recover() {
 		}
 		return true
 	}
-	pause(70 * time.Second) // all blackouts are over, and consent has expired where it will
+	pause(70 * time.Second) // all links work again, and consent has expired where it was not renewed
 	for try := 0; ; try++ {
 		for range 30 {
 			if well() {
@@ -275,25 +278,25 @@ func (s *storm) recover() {
 			pause(time.Second)
 		}
 		if try == 10 {
-			s.t.Fatalf("they do not find each other again: %v %v, ICE %v %v, signalling %v %v\na: %+v\nb: %+v",
+			s.t.Fatalf("not connected after ten restarts: %v %v, ICE %v %v, signalling %v %v\na: %+v\nb: %+v",
 				s.a.State(), s.b.State(), s.a.ICEState(), s.b.ICEState(), s.a.SignalingState(), s.b.SignalingState(), s.a.Stats().ICE, s.b.Stats().ICE)
 		}
 		require.NoError(s.t, []*PeerConnection{s.a, s.b}[try%2].RestartICE())
 	}
 }
 
-// check compares what was sent with what has arrived: of reliable channels everything, once, and in order if they are ordered; of the
-// others nothing twice, and in order if they are ordered.
-func (s *storm) check() {
+// check compares the messages sent and received. On a reliable channel each message arrives once,
+// on others at most once, and on ordered channels in order.
+func (s *randomRun) check() {
 	for _, c := range s.channels {
 		if c.opened != 1 || c.late != 0 {
-			s.t.Errorf("channel %s: opened %d times, %d messages out of its life", c.name, c.opened, c.late)
+			s.t.Errorf("channel %s: opened %d times, %d messages before OnOpen or after OnClosed", c.name, c.opened, c.late)
 		}
 		seen := make(map[uint32]bool)
 		last := uint32(0)
 		for _, n := range c.got {
 			if seen[n] || n == 0 || n > c.sent {
-				s.t.Errorf("channel %s: message %d twice, or never sent", c.name, n)
+				s.t.Errorf("channel %s: message %d arrived twice, or was never sent", c.name, n)
 			}
 			if !c.reliability.Unordered && n < last {
 				s.t.Errorf("channel %s: message %d after %d", c.name, n, last)
@@ -301,21 +304,22 @@ func (s *storm) check() {
 			seen[n], last = true, n
 		}
 		if !c.reliability.Unreliable && len(c.got) != int(c.sent) {
-			s.t.Errorf("channel %s: %d of %d messages", c.name, len(c.got), c.sent)
+			s.t.Errorf("channel %s: %d of %d messages arrived", c.name, len(c.got), c.sent)
 		}
 	}
 }
 
-// Whatever happens to the network, a connection that lives through it has lost nothing that was not to be lost.
-func TestStorm(t *testing.T) {
+// After random events of the network and of both programs, reliable channels have lost nothing, and
+// closing the connection closes each channel once.
+func TestRandomEvents(t *testing.T) {
 	began, n := time.Now(), 0
 	netsim.Seeds(t, 40, func(t *testing.T, seed uint64) {
 		n++
-		inStorm(t, seed, func(s *storm) {
+		inRandomNetwork(t, seed, func(s *randomRun) {
 			s.watch("a", s.a)
 			s.watch("b", s.b)
 			s.b.OnDataChannel(s.accept)
-			for i := range stormReliabilities {
+			for i := range allReliabilities {
 				s.open(s.a, s.b, i)
 			}
 			s.await(time.Minute, "connected", func() bool { return s.a.State() == StateConnected && s.b.State() == StateConnected })
@@ -326,12 +330,12 @@ func TestStorm(t *testing.T) {
 					s.send(s.channels[s.net.rng.IntN(len(s.channels))], s.net.rng.IntN(3000))
 				}
 				if time.Now().After(next) {
-					s.happen()
+					s.randomEvent()
 					next = time.Now().Add(time.Duration(s.net.rng.IntN(8000)) * time.Millisecond)
 				}
 				time.Sleep(time.Duration(s.net.rng.IntN(100)) * time.Millisecond)
 			}
-			s.recover()
+			s.reconnect()
 			for _, c := range s.channels {
 				s.send(c, 100)
 			}

@@ -10,11 +10,13 @@ import (
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
 
-// A stream that is used again has nothing of its earlier life, on either side, however the two overlap.
+// RFC 8831, section 6.7: "Streams are available for reuse after a reset has been performed." These
+// tests check that a channel receives nothing that belongs to an earlier channel on its stream, on
+// either side, however the two overlap.
 
 var negotiated10 = &DataChannelInit{Negotiated: true, ManualStream: true, Stream: 10}
 
-// negotiate creates one side of the channel that both programs create.
+// negotiate creates one side of the negotiated channel on stream 10.
 func negotiate(t *testing.T, pc *PeerConnection) (*DataChannel, *recorder) {
 	t.Helper()
 	dc, err := pc.CreateDataChannel("x", negotiated10)
@@ -39,8 +41,9 @@ func inPlainWorld(t *testing.T, f func(t *testing.T, w *world)) {
 	})
 }
 
-// bothWork checks two sides of the negotiated channel, and closes it by one of them.
-func bothWork(t *testing.T, a, b *DataChannel, gotA, gotB *recorder) {
+// wantBothWork checks that messages pass between both sides of the negotiated channel, and closes
+// it.
+func wantBothWork(t *testing.T, a, b *DataChannel, gotA, gotB *recorder) {
 	t.Helper()
 	pause(time.Second)
 	require.NoError(t, a.SendText("to b"))
@@ -56,7 +59,7 @@ func bothWork(t *testing.T, a, b *DataChannel, gotA, gotB *recorder) {
 	require.True(t, b.IsClosed())
 }
 
-// The peer never had the channel, and nothing was sent on it.
+// Only one side creates the channel, and nothing is sent on it.
 func TestChannelThatOnlyOneSideHad(t *testing.T) {
 	for _, later := range []time.Duration{time.Second, 10 * time.Minute} {
 		inPlainWorld(t, func(t *testing.T, w *world) {
@@ -73,34 +76,35 @@ func TestChannelThatOnlyOneSideHad(t *testing.T) {
 			pause(time.Second)
 			require.Equal(t, []string{"early"}, gotA.all())
 			gotA.lines = nil
-			bothWork(t, a, b, gotA, gotB)
+			wantBothWork(t, a, b, gotA, gotB)
 		})
 	}
 }
 
-// A life that has begun and ended before its channel was there, and that nobody came for.
-func TestEarlyLifeThatEnds(t *testing.T) {
+// A channel opens, carries a message and closes before the other side creates its own. That one
+// receives nothing of it.
+func TestChannelThatClosedBeforeThePeerCreatedItsOwn(t *testing.T) {
 	inPlainWorld(t, func(t *testing.T, w *world) {
 		dc, _ := negotiate(t, w.a)
 		pause(time.Second)
-		require.NoError(t, dc.SendText("first life"))
+		require.NoError(t, dc.SendText("first channel"))
 		require.NoError(t, dc.Close())
 		pause(10 * time.Second)
 		require.True(t, dc.IsClosed())
 		require.Empty(t, w.b.channels.streams)
 		a, gotA := negotiate(t, w.a)
 		b, gotB := negotiate(t, w.b)
-		bothWork(t, a, b, gotA, gotB)
+		wantBothWork(t, a, b, gotA, gotB)
 	})
 }
 
-// Two lives before there is a channel: it gets the second.
-func TestTwoEarlyLives(t *testing.T) {
+// Two channels use the stream before the other side has one. Its channel belongs to the second.
+func TestTwoChannelsBeforeThePeerCreatedItsOwn(t *testing.T) {
 	for _, open := range []bool{false, true} {
 		inPlainWorld(t, func(t *testing.T, w *world) {
 			dc, _ := negotiate(t, w.a)
 			pause(time.Second)
-			require.NoError(t, dc.SendText("first life"))
+			require.NoError(t, dc.SendText("first channel"))
 			require.NoError(t, dc.Close())
 			pause(time.Second)
 			var b *DataChannel
@@ -114,21 +118,22 @@ func TestTwoEarlyLives(t *testing.T) {
 			gotA := new(recorder)
 			a.OnMessage(func(m Message) { gotA.add(string(m.Data)) })
 			opened(t, a)
-			require.NoError(t, a.SendText("second life"))
+			require.NoError(t, a.SendText("second channel"))
 			pause(100 * time.Millisecond)
 			if !open {
 				b, gotB = negotiate(t, w.b)
 			}
 			pause(time.Second)
-			require.Equal(t, []string{"second life"}, gotB.all())
+			require.Equal(t, []string{"second channel"}, gotB.all())
 			gotB.lines = nil
-			bothWork(t, a, b, gotA, gotB)
+			wantBothWork(t, a, b, gotA, gotB)
 		})
 	}
 }
 
-// A channel that is made again at its end, while the peer's last messages and its reset are still under way.
-func TestChannelMadeAgainAtItsEnd(t *testing.T) {
+// A channel is created again when it closes, while the last messages of the peer and its reset are
+// still under way.
+func TestChannelCreatedAgainInOnClosed(t *testing.T) {
 	inPlainWorld(t, func(t *testing.T, w *world) {
 		a, _ := negotiate(t, w.a)
 		b, _ := negotiate(t, w.b)
@@ -142,14 +147,15 @@ func TestChannelMadeAgainAtItsEnd(t *testing.T) {
 		require.NoError(t, a.Close())
 		pause(5 * time.Second)
 		require.True(t, b.IsClosed())
-		require.True(t, again.IsOpen(), "the reset was of the one before")
-		require.Empty(t, got.all(), "the messages, too")
+		require.True(t, again.IsOpen(), "the reset belonged to the earlier channel")
+		require.Empty(t, got.all(), "the messages belonged to it, too")
 		b, gotB := negotiate(t, w.b)
-		bothWork(t, again, b, got, gotB)
+		wantBothWork(t, again, b, got, gotB)
 	})
 }
 
-// The same under loss, with the channel opened in band: an acknowledgement of the earlier life is none of the later.
+// The same under loss, with channels that are announced to the peer: an acknowledgement of the
+// earlier channel does not count for the later one.
 func TestManualStreamsReopenUnderLoss(t *testing.T) {
 	inPlainWorld(t, func(t *testing.T, w *world) {
 		init := &DataChannelInit{ManualStream: true, Stream: 10}
@@ -174,7 +180,7 @@ func TestManualStreamsReopenUnderLoss(t *testing.T) {
 	})
 }
 
-// What arrives after a close is bounded over all channels, too.
+// The memory for messages that arrive after the close is bounded over all channels.
 func TestLateMessagesAreBounded(t *testing.T) {
 	inWorld(t, 1, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		pause(time.Second)
@@ -190,12 +196,13 @@ func TestLateMessagesAreBounded(t *testing.T) {
 			require.True(t, dc.IsClosed())
 			require.LessOrEqual(t, w.b.channels.unread.retained, maxRetained)
 		}
-		require.Greater(t, w.b.channels.unread.retained, maxRetained/2, "the test is about something")
+		require.Greater(t, w.b.channels.unread.retained, maxRetained/2, "the bound is approached")
 		require.Zero(t, w.b.Stats().SCTP.Held)
 	})
 }
 
-// The parts of a message that the peer has split count in the receive window, while they are collected and when it is whole.
+// The parts of a message that the peer has split count in the receive window, while they are
+// collected and when the message is complete.
 func TestPartsAreCounted(t *testing.T) {
 	inWorld(t, 1, time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		_, b := w.connect("x", nil)
@@ -224,7 +231,7 @@ func TestPartsAreCounted(t *testing.T) {
 		}
 		require.Greater(t, n, 10)
 		b.OnMessage(func(Message) {})
-		for range 100 { // more than a message may have
+		for range 100 { // more than the maximum message size
 			send(dcep.PPIDBinaryPartial, 50_000)
 			pause(10 * time.Millisecond)
 		}
@@ -237,7 +244,8 @@ func TestPartsAreCounted(t *testing.T) {
 	})
 }
 
-// The window grows for a channel that is read as soon as there is one, whichever was first.
+// The receive window grows for a channel that is read as soon as there is one, even if the first
+// channel is not read.
 func TestWindowGrowsInTime(t *testing.T) {
 	for name, size := range map[string]int{"large messages": 16 << 10, "small messages": 1000} {
 		t.Run(name, func(t *testing.T) {
@@ -252,7 +260,7 @@ func TestWindowGrowsInTime(t *testing.T) {
 				echo(b)
 				a.OnMessage(nil)
 				opened(t, a)
-				alive(t, a, 10*time.Second) // a window that has long been closed is probed rarely
+				alive(t, a, 10*time.Second) // the peer rarely probes a window that has been closed for long
 				for range 20 {
 					alive(t, a, time.Second)
 				}
@@ -261,8 +269,9 @@ func TestWindowGrowsInTime(t *testing.T) {
 	}
 }
 
-// A message whose lifetime has ended leaves the channel, also behind one that opens it.
-func TestExpiryBehindAnOpening(t *testing.T) {
+// A message whose lifetime has ended is removed from the channel, even if the message that opens
+// the channel waits before it.
+func TestExpiryOfMessagesAfterTheOpenMessage(t *testing.T) {
 	inWorld(t, 1, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		reliable, _ := w.connect("x", nil)
 		w.losing(everything)
@@ -280,8 +289,9 @@ func TestExpiryBehindAnOpening(t *testing.T) {
 	})
 }
 
-// What a channel had to say before the program was given it comes before what happened while it was.
-func TestEventsOfAChannelThatWasKept(t *testing.T) {
+// The events that a channel had before the program received it are delivered before those that
+// happened in OnDataChannel.
+func TestEventsOfAChannelDuringOnDataChannel(t *testing.T) {
 	inWorld(t, 1, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		a, err := w.a.CreateDataChannel("x", nil)
 		require.NoError(t, err)
