@@ -11,8 +11,8 @@ import (
 )
 
 // quicDatagram is the size of QUIC's datagrams, in bytes of UDP payload: that of all contestants
-// that use UDP. Path MTU discovery, which would find the 65,536 bytes of the loopback interface as
-// far as quic-go goes, is off.
+// that use UDP. Path MTU discovery is disabled, because on the loopback interface it would raise
+// the size to the maximum of quic-go.
 const quicDatagram = 1225
 
 // overQUIC is one stream of a connection of quic-go.

@@ -81,7 +81,7 @@ func (p *streamPeer) accept(s signal) error {
 		return err
 	}
 	p.stopLater(stop)
-	// An empty message: a server learns of a QUIC stream from the first bytes on it.
+	// An empty message: a QUIC server accepts a stream when its first bytes arrive.
 	if _, err := stream.Write(make([]byte, streamLength)); err != nil {
 		return err
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// QUIC's datagrams are as large as those of the data channels, also when there has been time for
-// path MTU discovery.
+// QUIC's datagrams are as large as those of the data channels, also after the time that path MTU
+// discovery takes.
 func TestQUICDatagrams(t *testing.T) {
 	own, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestQUICDatagrams(t *testing.T) {
 	require.EqualValues(t, quicDatagram, path.Stats(1).Largest)
 }
 
-// Byte streams take part in W1 only, and are no peers: neither ratios nor the guard refer to them.
+// Byte streams take part in W1 only, and are not peers: neither ratios nor the guard refer to them.
 func TestByteStreamsAreReferences(t *testing.T) {
 	everybody := plan{contestants: contestants}
 	for i := range workloads {
@@ -76,7 +76,9 @@ func TestByteStreamsAreReferences(t *testing.T) {
 		}
 	}
 
-	measured := measured(map[string][]float64{oursName: {50}, "pion": {10}, result.TLS: {1000, 1200}, result.QUIC: {70}})
+	measured := measured(map[string][]float64{
+		oursName: {50}, "pion": {10}, result.TLS: {1000, 1200}, result.QUIC: {70},
+	})
 	rows := measured.rows()
 	require.EqualValues(t, 5, *rows[0].Ratio, "to the best peer")
 	require.Equal(t, map[string]float64{"pion": 10}, rows[0].Peers)
@@ -94,5 +96,6 @@ func TestByteStreamsAreReferences(t *testing.T) {
 	page, err := r.html()
 	require.NoError(t, err)
 	require.Contains(t, string(page), "tls-tcp")
-	require.Equal(t, 12, strings.Count(string(page), "<rect"), "a bar for each who was measured, and each metric")
+	require.Equal(t, 12, strings.Count(string(page), "<rect"),
+		"a bar for each contestant with values, and each metric")
 }

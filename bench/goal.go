@@ -14,12 +14,16 @@ type goal struct {
 
 // atLeast requires a multiple of the best peer's result.
 func atLeast(ratio float64) *goal {
-	return &goal{fmt.Sprintf("≥ %.3g×", ratio), func(r result.Row, _ metrics) bool { return r.Ratio != nil && *r.Ratio >= ratio }}
+	return &goal{fmt.Sprintf("≥ %.3g×", ratio), func(r result.Row, _ metrics) bool {
+		return r.Ratio != nil && *r.Ratio >= ratio
+	}}
 }
 
 // atMostRatio requires at most a fraction of the best peer's result.
 func atMostRatio(ratio float64) *goal {
-	return &goal{fmt.Sprintf("≤ %.3g×", ratio), func(r result.Row, _ metrics) bool { return r.Ratio != nil && *r.Ratio <= ratio }}
+	return &goal{fmt.Sprintf("≤ %.3g×", ratio), func(r result.Row, _ metrics) bool {
+		return r.Ratio != nil && *r.Ratio <= ratio
+	}}
 }
 
 // atMost requires at most a value.

@@ -32,7 +32,8 @@ func (p plan) guard(r *results, multiple float64, show *progress) error {
 		case err != nil:
 			return err
 		case ratio < multiple:
-			return fmt.Errorf("%s: our throughput is %.2f times the best pion's, and must be %.2f times", s.task.describe(), ratio, multiple)
+			return fmt.Errorf("%s: our throughput is %.2f times the best pion's, and must be %.2f times",
+				s.task.describe(), ratio, multiple)
 		}
 	}
 	return nil

@@ -37,10 +37,11 @@ func runMain() error {
 		quick    = flag.Bool("quick", false, "measure briefly, in less than two minutes")
 		only     = flag.String("only", "", "the workloads to measure, as W1,W2; all when empty")
 		with     = flag.String("with", "", "the contestants beside ours, as pion,pion-tuned; all when empty")
-		rounds   = flag.Int("rounds", 0, "how often each contestant is measured; 0: as each workload has it")
+		rounds   = flag.Int("rounds", 0, "the number of measurements of each contestant; 0: that of each workload")
 		jsonFile = flag.String("json", "", "write the results as JSON to this file")
 		htmlFile = flag.String("html", "", "write the results as charts to this file")
-		guard    = flag.Float64("guard", 0, "fail if our throughput in W1, at 16 KiB and more, is below this multiple of the best pion's")
+		guard    = flag.Float64("guard", 0,
+			"fail if our throughput in W1, at 16 KiB and more, is below this multiple of the best pion's")
 		profiles = flag.String("cpuprofile", "", "write CPU profiles of ours into this directory")
 	)
 	flag.Parse()

@@ -79,7 +79,7 @@ func TestEnvironmentReachesTheContestant(t *testing.T) {
 	require.NotContains(t, command.Env, "GOGC=400")
 }
 
-func TestFailureOfAMeasurementIsTold(t *testing.T) {
+func TestFailedMeasurementReturnsItsError(t *testing.T) {
 	_, err := measureInChild(task{Contestant: oursName, Workload: "W0"})
 	require.ErrorContains(t, err, `no workload is called "W0"`)
 }
@@ -174,9 +174,9 @@ func TestRows(t *testing.T) {
 	}, decoded.Rows[0])
 	cpu := decoded.Rows[1]
 	require.Equal(t, "lower", cpu["better"])
-	require.InDelta(t, (1.0/90)/(1.0/20), cpu["ratio"], 1e-9, "to the best peer, which is the one that needs least")
+	require.InDelta(t, (1.0/90)/(1.0/20), cpu["ratio"], 1e-9, "to the best peer, which has the lowest value")
 	require.Equal(t, false, cpu["met"])
-	require.Equal(t, true, decoded.Rows[2]["met"], "a hundredth of an allocation is the runtime's")
+	require.Equal(t, true, decoded.Rows[2]["met"], "the runtime itself allocates a few times")
 	require.Empty(t, measured(map[string][]float64{"pion": {5}}).rows(), "no row without ours")
 }
 
@@ -220,10 +220,10 @@ func TestReport(t *testing.T) {
 	require.NoError(t, err)
 	page := string(text)
 	require.Equal(t, 3, strings.Count(page, "<svg"), "a chart for each metric")
-	require.Equal(t, 6, strings.Count(page, "<rect"), "a bar for each who was measured")
+	require.Equal(t, 6, strings.Count(page, "<rect"), "a bar for each contestant with values, and each metric")
 	require.Contains(t, page, "&lt;broken&gt;")
 	require.NotContains(t, page, "<cpu>")
-	require.NotContains(t, page, "http", "it needs nothing from anywhere")
+	require.NotContains(t, page, "http", "no references to other files")
 
 	r.Failures = append(r.Failures, failure{"W1", oursName, ""})
 	require.Error(t, r.oursFailed())

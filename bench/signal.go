@@ -44,13 +44,13 @@ func newSignalling(fail func(error)) *signalling {
 func (s signal) through(r *relay.Relay, i int) (changed signal, ok bool, err error) {
 	if s.Description != "" {
 		// Candidates are signalled one by one, and may be repeated in the description.
-		var kept []string
+		var lines []string // all but the candidates
 		for line := range strings.Lines(s.SDP) {
 			if !strings.HasPrefix(line, "a=candidate:") {
-				kept = append(kept, line)
+				lines = append(lines, line)
 			}
 		}
-		s.SDP = strings.Join(kept, "")
+		s.SDP = strings.Join(lines, "")
 		return s, true, nil
 	}
 	// candidate:foundation component transport priority address port typ …

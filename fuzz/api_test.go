@@ -43,8 +43,8 @@ func FuzzConfigurationURIs(f *testing.F) {
 	})
 }
 
-// FuzzSignalling gives a connection descriptions, candidates and types in any order: what it refuses it refuses with a
-// classed error, it never panics, and it can always be closed.
+// FuzzSignalling gives a connection descriptions, candidates and types in any order: what it
+// refuses it refuses with a classed error, it never panics, and it can always be closed.
 func FuzzSignalling(f *testing.F) {
 	const transport = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\na=fingerprint:sha-256 "
 	fingerprint := strings.TrimSuffix(strings.Repeat("AB:", 32), ":") + "\r\n"

@@ -28,12 +28,14 @@ const (
 	channelPatience = 30 * time.Second
 	// channelSteps bounds the steps of a script.
 	channelSteps = 100
-	// channelStreams is how many streams a script uses; the test uses channelLast afterwards, of the parity of a DTLS client.
+	// channelStreams is how many streams a script uses; the test uses channelLast afterwards, of
+	// the parity of a DTLS client.
 	channelStreams = 12
 	channelLast    = 1000
 )
 
-// channelPeer is a peer of a PeerConnection that knows nothing of data channels: it sends on streams whatever it is told to.
+// channelPeer is a peer of a PeerConnection that knows nothing of data channels: it sends on
+// streams whatever it is told to.
 type channelPeer struct {
 	conn *icenet.Conn
 	dtls *dtlsconn.Conn
@@ -54,7 +56,8 @@ var channelCertificate = sync.OnceValues(func() (tls.Certificate, error) {
 	return certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 })
 
-// newChannelPeer connects a peer to pc, where create makes the first data channel and with it the offer.
+// newChannelPeer connects a peer to pc, where create makes the first data channel and with it the
+// offer.
 func newChannelPeer(t *testing.T, pc *rtc.PeerConnection, create func()) *channelPeer {
 	ctx, cancel := context.WithTimeout(t.Context(), channelPatience)
 	defer cancel()
@@ -221,7 +224,8 @@ const (
 var channelPPIDs = [...]uint32{dcep.PPIDDCEP, dcep.PPIDString, dcep.PPIDBinary, dcep.PPIDBinaryEmpty, dcep.PPIDStringEmpty,
 	dcep.PPIDBinaryPartial, dcep.PPIDStringPartial, 0, 55, 0xffffffff}
 
-// channelProgram is the program above the PeerConnection: it reads all channels and holds their callbacks to their word.
+// channelProgram is the program above the PeerConnection: it reads all channels and holds their
+// callbacks to their word.
 type channelProgram struct {
 	mu       sync.Mutex
 	channels []*rtc.DataChannel
@@ -258,8 +262,9 @@ func (g *channelProgram) pick(n byte) *rtc.DataChannel {
 	return g.channels[int(n)%len(g.channels)]
 }
 
-// FuzzDataChannels lets a peer send and reset on streams what it likes, while the program makes, closes and uses channels: the
-// connection survives, keeps the order of callbacks, and the next channel of the peer works.
+// FuzzDataChannels lets a peer send and reset on streams what it likes, while the program makes,
+// closes and uses channels: the connection survives, keeps the order of callbacks, and the next
+// channel of the peer works.
 func FuzzDataChannels(f *testing.F) {
 	f.Add([]byte{channelOpen, 2, 0, channelSend, 2, 2, 3, 'a', 'b', 'c', channelReset, 2, channelSettle})
 	// A stream's second life, with and without the answer to the end of the first.

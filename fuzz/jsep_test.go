@@ -9,8 +9,8 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// jsepEnd is a machine and its owner: automatic, impolite (it ignores an offer that meets its own), or
-// manual.
+// jsepEnd is a machine and its owner: automatic, impolite (it ignores an offer that meets its own),
+// or manual.
 type jsepEnd struct {
 	*jsep.Machine
 	impolite, manual bool
@@ -140,9 +140,9 @@ func jsepDisagreement(a, b *jsepEnd) string {
 	return ""
 }
 
-// FuzzJSEP drives two machines through operations and deliveries in any order that two ordered channels
-// permit. Ends that negotiate by themselves agree in the end, without an error. Others meet errors that
-// change nothing.
+// FuzzJSEP drives two machines through operations and deliveries in any order that two ordered
+// channels permit. Ends that negotiate by themselves agree in the end, without an error. Others
+// meet errors that change nothing.
 func FuzzJSEP(f *testing.F) {
 	for mode := range byte(3) {
 		f.Add(mode, []byte{0, 2, 4, 5, 8, 9})
@@ -215,8 +215,8 @@ func FuzzJSEP(f *testing.F) {
 	})
 }
 
-// FuzzJSEPRemote gives a machine arbitrary descriptions, as offer or as answer. An offer that it accepts
-// can be answered, and the answer is one that another machine can read.
+// FuzzJSEPRemote gives a machine arbitrary descriptions, as offer or as answer. An offer that it
+// accepts can be answered, and the answer is one that another machine can read.
 func FuzzJSEPRemote(f *testing.F) {
 	const head = "v=0\r\no=- 7 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"
 	const transport = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\na=fingerprint:sha-1 " +

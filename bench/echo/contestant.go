@@ -10,14 +10,15 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// contestant is a library, and how it is used here: as its documentation has it, in one goroutine for each end of a
-// connection, without compression. It has both ends, so that what a client does counts, too.
+// contestant is a library under measurement. It is used as its documentation shows, with one
+// goroutine for each end of a connection and without compression. Both ends use it, so that the
+// costs of its client count as well.
 type contestant struct {
 	name     string
 	module   string // its import path; empty: none
 	settings string
 
-	// serve accepts connections and sends back all that comes.
+	// serve accepts connections and echoes all messages.
 	serve func(net.Listener)
 	// dial opens a connection.
 	dial func(address string) (end, error)
@@ -27,12 +28,12 @@ type contestant struct {
 type end interface {
 	// send sends a message, before echo is called.
 	send(message []byte) error
-	// echo sends back every message that comes, so often as arrived says, until the connection ends. The message is
-	// arrived's for the call only.
+	// echo receives messages until the connection ends, and sends each as often as arrived returns.
+	// The message is valid during the call of arrived only.
 	echo(arrived func(message []byte) (copies int)) error
 }
 
-// contestants is everybody, in the order of the results; ours is the first.
+// contestants are all contestants in the order of the results; ours is the first.
 var contestants = []contestant{
 	ours,
 	gorillaDefault,
@@ -59,17 +60,17 @@ func (c contestant) version() string {
 	return result.ModuleVersion(c.module)
 }
 
-// once is what a server does with a message.
+// once is the function arrived of a server: each message is echoed once.
 func once([]byte) int { return 1 }
 
-// serveHTTP serves WebSocket connections. The goroutine that echoes is not the one of the request, which ends and takes
-// along what only the handshake has needed.
+// serveHTTP serves WebSocket connections. The goroutine that echoes is not that of the request, so
+// that the memory of the handshake is freed when the request ends.
 func serveHTTP(accept func(http.ResponseWriter, *http.Request) (end, error)) func(net.Listener) {
 	return func(l net.Listener) {
 		server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			e, err := accept(w, r)
 			if err != nil {
-				return // the client will say so
+				return // the client reports the failure
 			}
 			go e.echo(once)
 		})}
@@ -77,7 +78,7 @@ func serveHTTP(accept func(http.ResponseWriter, *http.Request) (end, error)) fun
 	}
 }
 
-// readAll reads what is left of r into buf, which it grows when it has to.
+// readAll reads from r until EOF into buf, and returns buf, which may have grown.
 func readAll(r io.Reader, buf []byte) ([]byte, error) {
 	buf = buf[:0]
 	for {

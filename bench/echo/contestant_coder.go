@@ -10,7 +10,7 @@ import (
 var coder = contestant{
 	name:     "coder",
 	module:   "github.com/coder/websocket",
-	settings: "no read limit; Reader into a buffer that is kept, and Write",
+	settings: "no read limit; Reader into a reused buffer, and Write",
 	serve: serveHTTP(func(w http.ResponseWriter, r *http.Request) (end, error) {
 		c, err := websocket.Accept(w, r, nil)
 		return newCoderEnd(c, err)

@@ -21,8 +21,8 @@ const (
 
 var runtimeVersion = runtime.Version()
 
-// floor is what the sockets cost, and what a protocol cannot do without: the length of a message, and the message, in a
-// buffer of its own. It writes when nothing more is there to be read.
+// floor has the cost of the sockets and of the least protocol: the length of a message, and the
+// message, in a buffer of its own. It writes when there is nothing to read.
 var floor = contestant{
 	name:     result.Floor,
 	settings: "no WebSocket: the length in 4 bytes and the message, over bufio of 68 KiB, flushed when there is nothing to read",

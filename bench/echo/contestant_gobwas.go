@@ -39,7 +39,7 @@ type gobwasEnd struct {
 	state  ws.State
 	r      *bufio.Reader
 	w      *bufio.Writer
-	copied []byte // what a client masks, as the message is to be sent again
+	copied []byte // a client masks this copy, because the message is sent again
 }
 
 func newGobwasEnd(conn net.Conn, early *bufio.Reader, client bool) *gobwasEnd {
@@ -51,7 +51,10 @@ func newGobwasEnd(conn net.Conn, early *bufio.Reader, client bool) *gobwasEnd {
 	if client {
 		state = ws.StateClientSide
 	}
-	return &gobwasEnd{client: client, state: state, r: bufio.NewReaderSize(r, gobwasBuffer), w: bufio.NewWriterSize(conn, gobwasBuffer)}
+	return &gobwasEnd{
+		client: client, state: state,
+		r: bufio.NewReaderSize(r, gobwasBuffer), w: bufio.NewWriterSize(conn, gobwasBuffer),
+	}
 }
 
 func (e *gobwasEnd) send(message []byte) error {

@@ -30,7 +30,7 @@ var gorillaDefault = contestant{
 var gorillaTuned = contestant{
 	name:     "gorilla-tuned",
 	module:   gorillaModule,
-	settings: "buffers of 68 KiB; NextReader into a buffer that is kept, and WriteMessage",
+	settings: "buffers of 68 KiB; NextReader into a reused buffer, and WriteMessage",
 	serve: serveHTTP(func(w http.ResponseWriter, r *http.Request) (end, error) {
 		u := websocket.Upgrader{ReadBufferSize: gorillaBuffer, WriteBufferSize: gorillaBuffer}
 		c, err := u.Upgrade(w, r, nil)

@@ -46,7 +46,7 @@ func (e *gwsEnd) OnMessage(c *gwslib.Conn, m *gwslib.Message) {
 	defer m.Close()
 	for range e.arrived(m.Bytes()) {
 		if e.send(m.Bytes()) != nil {
-			return // OnClose says it, too
+			return // OnClose reports the error
 		}
 	}
 }

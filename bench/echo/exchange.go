@@ -11,18 +11,20 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/usage"
 )
 
-// exchange is a client's end while it is measured: messages go back and forth until the process ends.
+// exchange is a client's end during a measurement: messages go back and forth until the process
+// ends.
 type exchange struct {
-	trips    atomic.Int64 // messages that came back
+	trips    atomic.Int64 // echoed messages
 	size     int
 	inFlight int
 	message  []byte
 	sent     int
-	_        [64]byte // the next one's counter is another processor's
+	_        [64]byte // keeps the counters of two exchanges out of one cache line
 }
 
-// arrived counts a message that came back, and says how often it goes out again: all connections begin with one message
-// under way, and the first that come back bring another one along, as an end that only writes might block both.
+// arrived counts an echoed message, and returns how often it is sent again. A connection begins
+// with one message in flight. The first messages are sent twice, until inFlight are in flight: if
+// the client began with several writes, both ends might block in writing.
 func (x *exchange) arrived(message []byte) (copies int) {
 	if len(message) != x.size || message[0] != x.message[0] || message[x.size-1] != x.message[x.size-1] {
 		panic(fmt.Sprintf("received %d bytes that are not the %d that were sent", len(message), x.size))
@@ -35,7 +37,7 @@ func (x *exchange) arrived(message []byte) (copies int) {
 	return 1
 }
 
-// measureEcho measures how messages go to a server and back.
+// measureEcho measures messages that a server echoes.
 func measureEcho(c contestant, t task) (metrics, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -84,7 +86,7 @@ func measureEcho(c contestant, t task) (metrics, error) {
 	return after.since(before, t.Size), nil
 }
 
-// wait waits for some time, or for an error.
+// wait waits for d, or until a connection fails.
 func wait(d time.Duration, failed <-chan error) error {
 	select {
 	case err := <-failed:
@@ -94,7 +96,7 @@ func wait(d time.Duration, failed <-chan error) error {
 	}
 }
 
-// snapshot is what was done, and used, until now.
+// snapshot holds the counts and the resource usage of the process so far.
 type snapshot struct {
 	at        time.Time
 	cpu       time.Duration

@@ -9,13 +9,15 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/usage"
 )
 
-// warmConnections are there before the memory is measured: what is made once for all connections does not count.
+// warmConnections is the number of connections that are opened before the first measurement, so
+// that memory which all connections share does not count.
 const warmConnections = 10
 
-// settle is how long the goroutines of requests and handshakes have to end.
+// settle is the time in which the goroutines of requests and handshakes end.
 const settle = 300 * time.Millisecond
 
-// measureIdle measures what connections hold that have exchanged one message, and wait for another.
+// measureIdle measures the memory and goroutines of connections that have exchanged one message and
+// wait for another.
 func measureIdle(c contestant, t task) (metrics, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -23,13 +25,13 @@ func measureIdle(c contestant, t task) (metrics, error) {
 	}
 	defer l.Close()
 	go c.serve(l)
-	var came atomic.Int64
+	var echoed atomic.Int64
 	failed := make(chan error, warmConnections+t.Connections)
 	ends := make([]end, 0, warmConnections+t.Connections)
 	var before usage.Footprint
 	for i := range cap(ends) {
 		if i == warmConnections {
-			if before, err = settled(&came, i, failed); err != nil {
+			if before, err = settled(&echoed, i, failed); err != nil {
 				return nil, err
 			}
 		}
@@ -42,10 +44,10 @@ func measureIdle(c contestant, t task) (metrics, error) {
 			return nil, err
 		}
 		go func() {
-			failed <- e.echo(func([]byte) int { came.Add(1); return 0 })
+			failed <- e.echo(func([]byte) int { echoed.Add(1); return 0 })
 		}()
 	}
-	after, err := settled(&came, len(ends), failed)
+	after, err := settled(&echoed, len(ends), failed)
 	if err != nil {
 		return nil, err
 	}
@@ -58,9 +60,9 @@ func measureIdle(c contestant, t task) (metrics, error) {
 	}, nil
 }
 
-// settled waits until so many messages have come back, and measures what there is then.
-func settled(came *atomic.Int64, messages int, failed <-chan error) (usage.Footprint, error) {
-	for came.Load() < int64(messages) {
+// settled returns the footprint of the process after the given number of messages has been echoed.
+func settled(echoed *atomic.Int64, messages int, failed <-chan error) (usage.Footprint, error) {
+	for echoed.Load() < int64(messages) {
 		if err := wait(10*time.Millisecond, failed); err != nil {
 			return usage.Footprint{}, err
 		}

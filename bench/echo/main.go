@@ -1,12 +1,12 @@
-// Command echo measures this library's WebSocket and others side by side: messages that go back and forth over TCP,
-// and connections that have nothing to do. It prints a table; see ../README.md for what the columns mean.
+// Command echo measures the WebSocket of this library beside others: messages that go back and
+// forth over TCP, and idle connections. It prints a table, whose columns ../README.md explains.
 //
 //	go run ./echo                   everything, in about ten minutes
 //	go run ./echo -quick            everything, briefly, in about two minutes
 //	go run ./echo -sizes 125 -connections 1 -inflight 1,16 -with gws,floor -json FILE
 //
-// Every measurement runs in a process of its own, which has both ends of the connections, and the contestants take
-// turns, so that what the machine does besides hits all of them.
+// Each measurement runs in a process of its own, which has both ends of the connections, and the
+// contestants take turns, so that other load of the machine affects all of them.
 package main
 
 import (
@@ -36,11 +36,11 @@ func run() error {
 	var (
 		quick       = flag.Bool("quick", false, "measure briefly, in about two minutes")
 		sizes       = flag.String("sizes", "125,1024,16384,65536", "bytes of a message")
-		connections = flag.String("connections", "1,64", "how many connections exchange messages at once")
-		inFlight    = flag.String("inflight", "1,16", "how many messages each connection has under way")
-		idle        = flag.Int("idle", 1000, "how many connections have nothing to do; 0 leaves this out")
+		connections = flag.String("connections", "1,64", "the numbers of connections that exchange messages at once")
+		inFlight    = flag.String("inflight", "1,16", "the numbers of messages in flight on each connection")
+		idle        = flag.Int("idle", 1000, "the number of idle connections; 0: they are not measured")
 		with        = flag.String("with", "", "the contestants beside ours, as gorilla,floor; all when empty")
-		rounds      = flag.Int("rounds", 0, "how often each contestant is measured; 0: five times, when brief three")
+		rounds      = flag.Int("rounds", 0, "the number of measurements of each contestant; 0: five, with -quick three")
 		jsonFile    = flag.String("json", "", "write the results as JSON to this file")
 		profiles    = flag.String("cpuprofile", "", "write CPU profiles into this directory")
 	)
@@ -90,7 +90,7 @@ func run() error {
 	return nil
 }
 
-// numbers reads a list of positive numbers.
+// numbers parses a list of positive numbers.
 func numbers(list string) ([]int, error) {
 	var all []int
 	for s := range strings.SplitSeq(list, ",") {
@@ -103,7 +103,7 @@ func numbers(list string) ([]int, error) {
 	return all, nil
 }
 
-// choose finds the contestants of a list; ours is always the first.
+// choose returns the contestants of a list; ours is always the first.
 func choose(list string) ([]contestant, error) {
 	if list == "" {
 		return contestants, nil

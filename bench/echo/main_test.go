@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Measurements run this program again, which here is the test.
+// Measurements run this program, which is the test here, in further processes.
 func TestMain(m *testing.M) {
 	if runAsChild(os.Args) {
 		return
@@ -18,8 +18,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Every contestant gets messages back, of each size, on one connection and on several. It says nothing about how good
-// they are.
+// Each contestant echoes messages of each size, on one connection and on several. The values of the
+// metrics do not matter.
 func TestEveryContestant(t *testing.T) {
 	tasks := []task{
 		{Size: 125, Connections: 1, InFlight: 1},
@@ -34,7 +34,7 @@ func TestEveryContestant(t *testing.T) {
 				require.NoError(t, err)
 				for _, metric := range tk.metrics() {
 					switch metric.name {
-					case metricReads, metricWrites: // not known everywhere
+					case metricReads, metricWrites: // not known on all systems
 					default:
 						require.Contains(t, m, metric.name)
 					}
@@ -47,18 +47,18 @@ func TestEveryContestant(t *testing.T) {
 	}
 }
 
-// What comes back is counted, and brings messages along until as many are under way as there should be.
+// Echoed messages are counted, and each of the first is sent twice until enough are in flight.
 func TestExchange(t *testing.T) {
 	x := exchange{size: 3, inFlight: 3, message: []byte("abc"), sent: 1}
 	for _, want := range []int{2, 2, 1, 1} {
 		require.Equal(t, want, x.arrived([]byte("abc")))
 	}
 	require.EqualValues(t, 4, x.trips.Load())
-	require.Panics(t, func() { x.arrived([]byte("ab")) }, "another length")
-	require.Panics(t, func() { x.arrived([]byte("abd")) }, "another content")
+	require.Panics(t, func() { x.arrived([]byte("ab")) }, "wrong length")
+	require.Panics(t, func() { x.arrived([]byte("abd")) }, "wrong content")
 }
 
-func TestFailureIsTold(t *testing.T) {
+func TestFailedMeasurementReturnsItsError(t *testing.T) {
 	_, err := measureInChild(task{Contestant: "nobody"})
 	require.ErrorContains(t, err, `no contestant is called "nobody"`)
 }
@@ -69,9 +69,9 @@ func TestRows(t *testing.T) {
 		metricCPU:  {result.Ours: {1.06}, "gws": {2}, result.Floor: {1}},
 	}
 	rows := task{Size: 125, Connections: 64, InFlight: 16}.rows(values)
-	require.Len(t, rows, 2, "one for each metric that was measured")
+	require.Len(t, rows, 2, "one for each metric with values")
 	require.Equal(t, 20.0, rows[0].Ours, "the median")
-	require.Equal(t, map[string]float64{"gws": 10, "coder": 6}, rows[0].Peers, "the floor is none")
+	require.Equal(t, map[string]float64{"gws": 10, "coder": 6}, rows[0].Peers, "the floor is not a peer")
 	require.Equal(t, 2.0, *rows[0].Ratio)
 	require.True(t, *rows[0].Met)
 	require.Equal(t, 1.0, *rows[1].Floor)

@@ -7,7 +7,7 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// report is all of a run, as it is written in JSON.
+// report is a whole run, in the form that is written as JSON.
 type report struct {
 	Machine     result.Machine `json:"machine"`
 	Quick       bool           `json:"quick"`
@@ -16,21 +16,21 @@ type report struct {
 	Failures    []failure      `json:"failures,omitempty"`
 }
 
-// entry tells who took part.
+// entry describes a contestant that took part.
 type entry struct {
 	Name     string `json:"name"`
 	Version  string `json:"version"`
 	Settings string `json:"settings"`
 }
 
-// failure is a measurement that did not work.
+// failure is a failed measurement.
 type failure struct {
 	Task       string `json:"task"`
 	Contestant string `json:"contestant"`
 	Error      string `json:"error"`
 }
 
-// plan is what to measure.
+// plan selects what is measured.
 type plan struct {
 	tasks       []task
 	contestants []contestant
@@ -39,7 +39,8 @@ type plan struct {
 	profiles    string // a directory; empty: none
 }
 
-// measure measures everything. The contestants take turns, and every round begins with another one.
+// measure runs all measurements. The contestants take turns, and each round begins with another
+// one.
 func (p plan) measure() (rows []result.Row, failures []failure) {
 	rounds := p.rounds
 	if rounds == 0 && p.quick {
@@ -79,7 +80,7 @@ type metric struct {
 	met    func(result.Row) bool
 }
 
-// metrics are those of a task, with what is expected of it.
+// metrics returns the metrics of a task, with their goals.
 func (t task) metrics() []metric {
 	if t.Size == 0 {
 		return []metric{
@@ -96,21 +97,23 @@ func (t task) metrics() []metric {
 		{metricCPU, result.Lower, "≤ 1×, 1.05 floors", func(r result.Row) bool {
 			return atMost(1)(r) && (r.Floor == nil || r.Ours <= 1.05**r.Floor)
 		}},
-		{metricAllocations, result.Lower, "0", func(r result.Row) bool { return r.Ours < 0.01 }}, // the runtime makes a few
+		// The runtime itself allocates a few times.
+		{metricAllocations, result.Lower, "0", func(r result.Row) bool { return r.Ours < 0.01 }},
 		{metricReads, result.Lower, "", nil}, {metricWrites, result.Lower, "", nil},
 	}
 }
 
-// atLeast and atMost are a multiple of the best peer's.
+// atLeast requires a multiple of the best peer's result.
 func atLeast(ratio float64) func(result.Row) bool {
 	return func(r result.Row) bool { return r.Ratio == nil || *r.Ratio >= ratio }
 }
 
+// atMost requires at most a multiple of the best peer's result.
 func atMost(ratio float64) func(result.Row) bool {
 	return func(r result.Row) bool { return r.Ratio == nil || *r.Ratio <= ratio }
 }
 
-// rows evaluates what was measured. Where ours was not, there is no row.
+// rows evaluates the results. A metric without a result of ours has no row.
 func (t task) rows(values map[string]map[string][]float64) (rows []result.Row) {
 	workload := "echo"
 	if t.Size == 0 {
@@ -134,8 +137,8 @@ func (t task) rows(values map[string]map[string][]float64) (rows []result.Row) {
 	return rows
 }
 
-// writeTable writes the report as text: the machine, who took part, and a table for each number of connections and of
-// messages in flight.
+// writeTable writes the report as text: the machine, the contestants, and a table for each number
+// of connections and of messages in flight.
 func (r report) writeTable(w io.Writer) {
 	m := r.Machine
 	fmt.Fprintf(w, "%s, %d CPUs, %s, kernel %s, %s\n", m.CPU, m.CPUs, m.System, m.Kernel, m.Go)
@@ -165,8 +168,8 @@ func titleOf(r result.Row) string {
 	if r.Size == 0 {
 		return fmt.Sprintf("Idle: %d connections that wait for a message, for each end", r.Connections)
 	}
-	return fmt.Sprintf("Echo: connections %d, messages in flight on each %d; allocations and system calls for each round trip, of both ends",
-		r.Connections, r.InFlight)
+	return fmt.Sprintf("Echo: connections %d, messages in flight on each %d; "+
+		"allocations and system calls for each round trip, of both ends", r.Connections, r.InFlight)
 }
 
 func (r report) header() []string {

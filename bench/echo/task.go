@@ -29,18 +29,19 @@ const (
 // metrics are the results of one measurement.
 type metrics map[string]float64
 
-// task is one measurement of one contestant; a process gets it as JSON. Without a size it is that of idle connections.
+// task is one measurement of one contestant, passed to a process as JSON. Without a size it is that
+// of idle connections.
 type task struct {
 	Contestant  string        `json:"contestant"`
 	Size        int           `json:"size,omitempty"` // bytes of a message
 	Connections int           `json:"connections"`
-	InFlight    int           `json:"inFlight,omitempty"` // messages that each connection has under way
+	InFlight    int           `json:"inFlight,omitempty"` // messages in flight on each connection
 	WarmUp      time.Duration `json:"warmUp,omitempty"`
 	Duration    time.Duration `json:"duration,omitempty"`
 	CPUProfile  string        `json:"cpuProfile,omitempty"` // a file for it
 }
 
-// tasks are the measurements, without a contestant.
+// tasks returns the measurements, without a contestant.
 func tasks(sizes, connections, inFlight []int, idle int, quick bool) (all []task) {
 	warmUp, duration := 100*time.Millisecond, 700*time.Millisecond
 	if quick {
@@ -59,11 +60,11 @@ func tasks(sizes, connections, inFlight []int, idle int, quick bool) (all []task
 	return all
 }
 
-// Every measurement runs in a process of its own: this program again, with a hidden first argument and the task as the
-// second. The result comes back on its standard output.
+// Each measurement runs in a process of its own: this program, with a hidden first argument and the
+// task as the second. It writes the result to its standard output.
 const childArgument = "-child"
 
-// childLimit is how long a measurement may take beyond the times that its task names.
+// childLimit is the longest time of a measurement, in addition to the durations of its task.
 const childLimit = 30 * time.Second
 
 // measureInChild runs a task in a process of its own.
@@ -94,13 +95,13 @@ func measureInChild(t task) (metrics, error) {
 	return m, nil
 }
 
-// runAsChild does what the hidden argument says, and tells whether there was one.
+// runAsChild runs the task of a hidden argument, and reports whether there is one.
 func runAsChild(arguments []string) bool {
 	if len(arguments) != 3 || arguments[1] != childArgument {
 		return false
 	}
 	out := os.Stdout
-	os.Stdout = os.Stderr // what a library prints must not be in the result
+	os.Stdout = os.Stderr // the output of libraries must not be in the result
 	if err := runTask(arguments[2], out); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -132,7 +133,7 @@ func (t task) measure() (metrics, error) {
 	return measureEcho(c, t)
 }
 
-// describe names a task for the reader.
+// describe returns the text for a task in the results.
 func (t task) describe() string {
 	if t.Size == 0 {
 		return fmt.Sprintf("%d idle connections", t.Connections)
@@ -140,7 +141,7 @@ func (t task) describe() string {
 	return fmt.Sprintf("%d connections, %d in flight, %d bytes", t.Connections, t.InFlight, t.Size)
 }
 
-// profileName is the file of one measurement's profile; in a later round it is replaced.
+// profileName returns the file of one measurement's profile, which a later round replaces.
 func (t task) profileName(directory string) string {
 	if directory == "" || t.Size == 0 {
 		return ""

@@ -12,25 +12,26 @@ import (
 // handshakeLimit is the virtual time that a handshake may take.
 const handshakeLimit = time.Minute
 
-// end is an association of ours in a simulation: a [netsim.Core] that reads what comes, and sends messages without end once it has one.
+// end is an association of ours in a simulation: a [netsim.Core] that reads all messages, and sends
+// message without end once that is set.
 type end struct {
 	*sctp.Association
 	connected bool
 	message   []byte
-	full      bool // Send failed, and EventWritable has not come yet
-	got       *int64
+	full      bool // Send failed, and EventWritable has not followed yet
+	received  *int64
 }
 
-func newEnd(sim *netsim.Sim, config sctp.Config, got *int64) *end {
+func newEnd(sim *netsim.Sim, config sctp.Config, received *int64) *end {
 	config.MTU, config.Rand = mtu, sim.RandReader()
 	a, err := sctp.New(config)
 	if err != nil {
 		panic(err)
 	}
-	return &end{Association: a, got: got}
+	return &end{Association: a, received: received}
 }
 
-// Transmit is what the simulation calls after everything else, and so the place for the application's work.
+// Transmit does the work of the application first, since the simulation calls it after each input.
 func (e *end) Transmit(now time.Time, dst []byte) ([]byte, bool) {
 	for {
 		event, ok := e.Event()
@@ -51,11 +52,12 @@ func (e *end) Transmit(now time.Time, dst []byte) ([]byte, bool) {
 		if !ok {
 			break
 		}
-		*e.got += int64(len(m.Data))
+		*e.received += int64(len(m.Data))
 		e.Release(now, &m)
 	}
 	for e.connected && e.message != nil && !e.full {
-		if err := e.Send(now, 1, ppidBinary, e.message, sctp.SendOptions{}); err == sctp.ErrSendBufferFull {
+		err := e.Send(now, 1, ppidBinary, e.message, sctp.SendOptions{})
+		if err == sctp.ErrSendBufferFull {
 			e.full = true
 		} else if err != nil {
 			panic(err)

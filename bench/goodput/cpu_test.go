@@ -19,11 +19,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cpuRounds is how often each measurement is repeated, the libraries taking turns.
+// cpuRounds is the number of measurements of each library. The libraries take turns.
 const cpuRounds = 3
 
 const (
-	// leastMessages make a measurement longer until they have been received, for at most cpuPatience.
+	// leastMessages is the least number of messages received in a measurement, which is extended by
+	// at most cpuPatience for them.
 	leastMessages = 10
 	cpuPatience   = time.Minute
 )
@@ -43,16 +44,16 @@ var loads = []load{
 	{"1 KiB, unordered, no retransmission", 1 << 10, true},
 }
 
-// cost is what a transfer took, both ends counted.
+// cost is the cost of a transfer, of both ends.
 type cost struct {
 	rate   float64 // MB/s
-	cores  float64 // CPU time per time: what is far below 1 says that the machine was busy with something else
-	cpu    float64 // seconds of CPU for a gigabyte
-	packet float64 // nanoseconds of CPU for a packet, SACKs included
+	cores  float64 // CPU time per time; far below 1 if the machine had other load
+	cpu    float64 // seconds of CPU time for a gigabyte
+	packet float64 // nanoseconds of CPU time for a packet; SACKs are packets
 	allocs float64 // for a message
 }
 
-// usage is what the process has used so far.
+// usage is the resource usage of the process so far.
 type usage struct {
 	at     time.Time
 	cpu    time.Duration
@@ -80,8 +81,8 @@ func (u usage) cost(t testing.TB, l load, messages, packets int64) cost {
 	}
 }
 
-// costOfOurs moves messages between two associations of ours for d, in one goroutine, as the owner of both would: the packets that one
-// has to send, up to a batch, go to the other.
+// costOfOurs moves messages between two associations of ours for d. One goroutine passes the
+// packets of each association to the other, in batches.
 func costOfOurs(t testing.TB, l load, d time.Duration) cost {
 	const batch = 50
 	config := sctp.Config{MTU: mtu, EnableZeroChecksum: true}
@@ -112,7 +113,8 @@ func costOfOurs(t testing.TB, l load, d time.Duration) cost {
 	}
 	writable := false
 	exchange := func() {
-		// Time passes in the pipe as it would for 10 Gbit/s, whatever the machine takes: waiting for the pacer costs no CPU.
+		// The time of the pipe is virtual and corresponds to about 10 Gbit/s, so that waiting for
+		// the pacer costs no CPU time.
 		now = now.Add(batch * time.Microsecond)
 		move(a, b)
 		move(b, a)
@@ -154,8 +156,9 @@ func costOfOurs(t testing.TB, l load, d time.Duration) cost {
 	return before.cost(t, l, messages, packets)
 }
 
-// pipeEnd is one end of a pipe of datagrams in memory that loses nothing: a writer waits for room. Its buffers are reused, so that
-// the pipe costs the library little more than the hand-over to another goroutine.
+// pipeEnd is one end of a pipe of datagrams in memory. It loses no datagrams: a writer waits for
+// space. Its buffers are reused, so that its cost is little more than that of waking another
+// goroutine.
 type pipeEnd struct {
 	in, out    chan []byte
 	free       *sync.Pool
@@ -209,7 +212,8 @@ func (e *pipeEnd) SetDeadline(time.Time) error      { return nil }
 func (e *pipeEnd) SetReadDeadline(time.Time) error  { return nil }
 func (e *pipeEnd) SetWriteDeadline(time.Time) error { return nil }
 
-// costOfPion moves messages between two associations of the other library for d, with a receive window of 4 MiB and zero checksums.
+// costOfPion moves messages between two associations of github.com/pion/sctp for d, with a receive
+// window of 4 MiB and zero checksums.
 func costOfPion(t testing.TB, l load, d time.Duration) cost {
 	var packets, messages atomic.Int64
 	a, b := newPipe(&packets)
@@ -224,7 +228,7 @@ func costOfPion(t testing.TB, l load, d time.Duration) cost {
 	both.Go(func() { from.send(make([]byte, l.size), 2<<20, stop) })
 	time.Sleep(d / 4)
 	m, p, before := messages.Load(), packets.Load(), takeUsage(t)
-	for range 1 + int(cpuPatience/d) { // a busy machine may need longer
+	for range 1 + int(cpuPatience/d) { // a busy machine may take longer
 		if time.Sleep(d); messages.Load()-m >= leastMessages {
 			break
 		}
@@ -237,8 +241,8 @@ func costOfPion(t testing.TB, l load, d time.Duration) cost {
 	return c
 }
 
-// TestCPU prints with -full what a transfer over a pipe in memory costs. Otherwise it checks that both measurements work, and that
-// ours is the cheaper one by far.
+// TestCPU prints the costs of transfers over a pipe in memory if -full is set. Otherwise it checks
+// that both measurements work, and that ours uses less CPU time.
 func TestCPU(t *testing.T) {
 	contenders := []struct {
 		name string
@@ -271,9 +275,12 @@ func TestCPU(t *testing.T) {
 			}
 			cpu := pick(func(c cost) float64 { return c.cpu })
 			median := quantile(cpu, 0.5)
-			fmt.Fprintf(w, "%s\t%s\t%.0f\t%.1f\t%.2f\t%.2f-%.2f\t%.0f\t%.2f\n", l.name, c.name, quantile(pick(func(c cost) float64 { return c.rate }), 0.5),
-				quantile(pick(func(c cost) float64 { return c.cores }), 0.5), median, cpu[0], cpu[len(cpu)-1],
-				quantile(pick(func(c cost) float64 { return c.packet }), 0.5), quantile(pick(func(c cost) float64 { return c.allocs }), 0.5))
+			fmt.Fprintf(w, "%s\t%s\t%.0f\t%.1f\t%.2f\t%.2f-%.2f\t%.0f\t%.2f\n", l.name, c.name,
+				quantile(pick(func(c cost) float64 { return c.rate }), 0.5),
+				quantile(pick(func(c cost) float64 { return c.cores }), 0.5),
+				median, cpu[0], cpu[len(cpu)-1],
+				quantile(pick(func(c cost) float64 { return c.packet }), 0.5),
+				quantile(pick(func(c cost) float64 { return c.allocs }), 0.5))
 		}
 	}
 	require.NoError(t, w.Flush())

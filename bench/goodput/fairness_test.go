@@ -11,8 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mux puts several associations behind one end of a link: the first byte of a packet is the number of its flow. It serves the
-// flows in turn, packet by packet, so that none is favoured at one instant.
+// mux connects several associations to one end of a link: the first byte of a packet is the number
+// of its flow. It transmits packets of the flows in turn, so that all have the same chances when
+// several can send at the same time.
 type mux struct {
 	flows []*end
 	next  int
@@ -49,21 +50,23 @@ func (m *mux) Transmit(now time.Time, dst []byte) ([]byte, bool) {
 }
 
 const (
-	// headStart is how long the first flow has the link to itself.
+	// headStart is the time for which only the first flow uses the link.
 	headStart = 5 * time.Second
-	// fairTime is the time with both flows over which their shares are taken.
+	// fairTime is the time for which both flows use the link and their shares are measured.
 	fairTime = 60 * time.Second
 )
 
-// runTogether lets two flows share the path's bottleneck, the second one starting headStart after the first. It returns what each has
-// of the link's rate in the d that follow.
-func runTogether(t testing.TB, seed uint64, p *path, d time.Duration, controls [2]sctp.CongestionControl) (shares [2]float64) {
+// runTogether measures two flows on the path's bottleneck. The second one begins headStart after
+// the first. The result is the share of each in the link's rate, during the time d after that.
+func runTogether(
+	t testing.TB, seed uint64, p *path, d time.Duration, controls [2]sctp.CongestionControl,
+) (shares [2]float64) {
 	sim := netsim.New(seed)
-	var got [2]int64
+	var received [2]int64
 	from, to := &mux{}, &mux{}
 	for i, control := range controls {
 		from.flows = append(from.flows, newEnd(sim, sctp.Config{CongestionControl: control}, new(int64)))
-		to.flows = append(to.flows, newEnd(sim, sctp.Config{CongestionControl: control}, &got[i]))
+		to.flows = append(to.flows, newEnd(sim, sctp.Config{CongestionControl: control}, &received[i]))
 	}
 	forward, back := p.links()
 	netsim.Connect(sim, from, to, forward, back)
@@ -77,22 +80,24 @@ func runTogether(t testing.TB, seed uint64, p *path, d time.Duration, controls [
 	start(0)
 	require.NoError(t, sim.RunFor(headStart))
 	start(1)
-	before := got
+	before := received
 	require.NoError(t, sim.RunFor(d))
 	for i := range shares {
-		shares[i] = float64(got[i]-before[i]) * 8 / d.Seconds() / float64(p.rate)
+		shares[i] = float64(received[i]-before[i]) * 8 / d.Seconds() / float64(p.rate)
 	}
 	return shares
 }
 
 func sharedPath(rate int64, queue float64) *path {
-	return &path{name: fmt.Sprintf("%d Mbit/s, 40 ms, queue %g BDP", rate/mbit, queue), rate: rate, rtt: 40 * time.Millisecond, queue: queue}
+	name := fmt.Sprintf("%d Mbit/s, 40 ms, queue %g BDP", rate/mbit, queue)
+	return &path{name: name, rate: rate, rtt: 40 * time.Millisecond, queue: queue}
 }
 
-// A match is a pair of flows and what the first or, if it is not ours to judge, the other one may have of what both deliver.
+// match is a pair of flows, and the permitted range of the share of one of them in the bytes that
+// both deliver.
 type match struct {
 	controls  [2]sctp.CongestionControl
-	judged    int // whose share
+	judged    int // the index of the flow with the goal
 	low, high float64
 }
 
@@ -104,8 +109,8 @@ var matches = []match{
 	{[2]sctp.CongestionControl{sctp.CongestionCUBIC, sctp.CongestionDefault}, 0, 0.30, 0.60},
 }
 
-// TestFairness prints with -full how flows of the default share a link with each other and with the classical algorithms. Otherwise it
-// checks that two flows of the default share one.
+// TestFairness prints the shares of flows of the default with each other and with the classical
+// algorithms if -full is set. Otherwise it checks the shares of two flows of the default.
 func TestFairness(t *testing.T) {
 	if !*full {
 		p := sharedPath(20*mbit, 1)
@@ -118,7 +123,7 @@ func TestFairness(t *testing.T) {
 	for _, rate := range []int64{20 * mbit, 50 * mbit} {
 		for _, queue := range []float64{1, 2} {
 			p := sharedPath(rate, queue)
-			fmt.Fprintf(w, "%s\tfirst flow\tsecond flow\tshare of the judged\tmin-max\n", p.name)
+			fmt.Fprintf(w, "%s\tfirst flow\tsecond flow\tshare with a goal\tmin-max\n", p.name)
 			for _, m := range matches {
 				var first, second, judged []float64
 				for _, seed := range fullSeeds {
@@ -131,7 +136,8 @@ func TestFairness(t *testing.T) {
 				if median < m.low || median > m.high {
 					verdict = "MISSED"
 				}
-				fmt.Fprintf(w, "  %v, then %v\t%.1f %%\t%.1f %%\t%v: %.0f %%\t%.0f-%.0f\tgoal %.0f-%.0f %%: %s\n", m.controls[0], m.controls[1],
+				fmt.Fprintf(w, "  %v, then %v\t%.1f %%\t%.1f %%\t%v: %.0f %%\t%.0f-%.0f\tgoal %.0f-%.0f %%: %s\n",
+					m.controls[0], m.controls[1],
 					100*quantile(first, 0.5), 100*quantile(second, 0.5), m.controls[m.judged], 100*median,
 					100*judged[0], 100*judged[len(judged)-1], 100*m.low, 100*m.high, verdict)
 			}

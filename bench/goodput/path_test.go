@@ -9,14 +9,15 @@ import (
 const (
 	mbit = 1_000_000
 
-	// mtu is the largest SCTP packet of all contenders, in bytes. The rate of a link counts whole SCTP packets, so that the most
-	// that can be had of it, with a DATA chunk in each packet, is 97.7 %.
+	// mtu is the size of the largest SCTP packet of all contenders, in bytes. The rate of a link
+	// includes the headers of SCTP, so that the largest possible goodput, with a DATA chunk in each
+	// packet, is 97.7 %.
 	mtu = 1200
 
 	messageSize = 64 << 10
 )
 
-// path is a row of the table: a bottleneck in one direction, and the way back without loss.
+// path is a row of the table: a bottleneck in one direction, and a path back without loss.
 type path struct {
 	name  string
 	rate  int64         // bit/s
@@ -24,7 +25,7 @@ type path struct {
 	queue float64       // bandwidth-delay products
 	loss  float64       // probability for each packet
 	burst netsim.Burst
-	goal  float64 // share of the rate that the default settings are meant to deliver
+	goal  float64 // the share of the rate that the default settings must deliver
 }
 
 // burst3 is a loss of 3 % in bursts of five packets on average.
@@ -54,14 +55,14 @@ func (p *path) links() (forward, back netsim.LinkConfig) {
 // result is the outcome of one run over a path.
 type result struct {
 	early, whole float64 // goodput as a share of the rate, in the first 10 s and in all of the time
-	// What packets wait at the bottleneck, on average, in 95 of 100 moments, and at most.
+	// The delay of the bottleneck's queue: the average, the 95th percentile, and the maximum.
 	queueMean, queueHigh, queueMax time.Duration
 }
 
-// earlyPart is the time after the handshake that is looked at by itself.
+// earlyPart is the time after the handshake for which the goodput is also measured separately.
 const earlyPart = 10 * time.Second
 
-// meter takes a result during a run.
+// meter measures the result of a run.
 type meter struct {
 	sim    *netsim.Sim
 	path   *path
@@ -72,10 +73,10 @@ type meter struct {
 	delays []time.Duration
 }
 
-// meterStep is the time between two looks at the queue.
+// meterStep is the time between two samples of the queue.
 const meterStep = 10 * time.Millisecond
 
-// start is called when the handshake is done.
+// start begins the measurement, after the handshake.
 func (m *meter) start() {
 	m.began, m.bytes = m.sim.Now(), 0
 	m.sim.After(earlyPart, func() { m.early = m.bytes })

@@ -14,12 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bubbleTick is how far the clock of the simulation may run ahead of that of the bubble.
+// bubbleTick is the largest time that the clock of the simulation may be ahead of that of the
+// bubble.
 const bubbleTick = 200 * time.Microsecond
 
-// bubbleEnd joins a goroutine in the bubble to the simulation. To the goroutine it is a [net.Conn], to the simulation a
-// [netsim.Core]. The simulation leads: with each call of the core the clock of the bubble moves to that of the simulation, and
-// the call returns when everything in the bubble waits for a packet or a timer.
+// bubbleEnd connects an association in the bubble to the simulation. It is the [net.Conn] of the
+// association and a [netsim.Core] of the simulation. Each call of the core advances the clock of
+// the bubble to that of the simulation, and returns when all goroutines in the bubble wait for a
+// packet or a timer.
 type bubbleEnd struct {
 	offset time.Duration // from the simulation's clock to the bubble's
 	wake   time.Time
@@ -41,7 +43,7 @@ func newBubbleEnd(sim *netsim.Sim) *bubbleEnd {
 	return &bubbleEnd{offset: time.Since(sim.Now()), inbox: make(chan []byte, 1), closed: make(chan struct{})}
 }
 
-// follow lets the bubble reach the time of the simulation.
+// follow advances the clock of the bubble to now, the time of the simulation.
 func (e *bubbleEnd) follow(now time.Time) {
 	time.Sleep(time.Until(now.Add(e.offset)))
 	synctest.Wait()
@@ -101,21 +103,26 @@ func (e *bubbleEnd) SetDeadline(time.Time) error      { return nil }
 func (e *bubbleEnd) SetReadDeadline(time.Time) error  { return nil }
 func (e *bubbleEnd) SetWriteDeadline(time.Time) error { return nil }
 
-// pionEnd is an association of the other library and its one stream.
+// pionEnd is an association of pion/sctp and its only stream.
 type pionEnd struct {
 	conn   net.Conn
 	assoc  *pion.Association
 	stream *pion.Stream
 }
 
-// connectPion makes two associations over two connections. It returns before they are connected; ready is closed then.
-func connectPion(t testing.TB, a, b net.Conn, window uint32, zeroChecksum bool) (from, to *pionEnd, ready <-chan struct{}) {
+// connectPion creates two associations over two connections. It returns at once; ready is closed
+// when they are connected.
+func connectPion(
+	t testing.TB, a, b net.Conn, window uint32, zeroChecksum bool,
+) (from, to *pionEnd, ready <-chan struct{}) {
 	from, to = &pionEnd{conn: a}, &pionEnd{conn: b}
 	done := make(chan struct{})
 	logger := &logging.DefaultLoggerFactory{Writer: io.Discard}
 	options := func(conn net.Conn) []pion.AssociationOption {
-		o := []pion.AssociationOption{pion.WithNetConn(conn), pion.WithMTU(mtu), pion.WithLoggerFactory(logger),
-			pion.WithMaxMessageSize(256 << 10), pion.WithEnableZeroChecksum(zeroChecksum)}
+		o := []pion.AssociationOption{
+			pion.WithNetConn(conn), pion.WithMTU(mtu), pion.WithLoggerFactory(logger),
+			pion.WithMaxMessageSize(256 << 10), pion.WithEnableZeroChecksum(zeroChecksum),
+		}
 		if window != 0 {
 			o = append(o, pion.WithMaxReceiveBufferSize(window))
 		}
@@ -155,20 +162,21 @@ func connectPion(t testing.TB, a, b net.Conn, window uint32, zeroChecksum bool) 
 	return from, to, done
 }
 
-// send writes messages until stop is closed, with at most ahead bytes and a message in the library's buffer.
+// send writes messages until stop is closed. It waits while ahead bytes or more are in the
+// library's buffer.
 func (e *pionEnd) send(message []byte, ahead uint64, stop <-chan struct{}) {
-	room := make(chan struct{}, 1)
+	low := make(chan struct{}, 1)
 	e.stream.SetBufferedAmountLowThreshold(ahead / 2)
 	e.stream.OnBufferedAmountLow(func() {
 		select {
-		case room <- struct{}{}:
+		case low <- struct{}{}:
 		default:
 		}
 	})
 	for {
 		for e.stream.BufferedAmount() >= ahead {
 			select {
-			case <-room:
+			case <-low:
 			case <-stop:
 				return
 			}
@@ -180,21 +188,23 @@ func (e *pionEnd) send(message []byte, ahead uint64, stop <-chan struct{}) {
 }
 
 // receive reads messages until the stream is closed.
-func (e *pionEnd) receive(got func(bytes int)) {
+func (e *pionEnd) receive(received func(bytes int)) {
 	b := make([]byte, 256<<10)
 	for {
 		n, err := e.stream.Read(b)
 		if err != nil {
 			return
 		}
-		got(n)
+		received(n)
 	}
 }
 
-// pionAhead is how much the application keeps in the library's send buffer: more than any of the paths holds.
+// pionAhead is the amount in bytes that the application keeps in the library's send buffer: more
+// than can be in flight on any of the paths.
 const pionAhead = 32 << 20
 
-// runPion measures the other library over the path for d after the handshake; window 0 is its default of 1 MiB.
+// runPion measures pion/sctp over the path for d after the handshake; window 0 is its default of 1
+// MiB.
 func runPion(t *testing.T, seed uint64, p *path, window uint32, d time.Duration) (r result) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := netsim.New(seed)
@@ -213,7 +223,7 @@ func runPion(t *testing.T, seed uint64, p *path, window uint32, d time.Duration)
 		}
 		require.NoError(t, sim.Run(connected, handshakeLimit))
 		m.start()
-		// The application runs only while the simulation waits for it, so that the count needs no lock.
+		// The count needs no lock: the application runs only while the simulation waits for it.
 		go to.receive(func(n int) { m.bytes += int64(n) })
 		go from.send(make([]byte, messageSize), pionAhead, a.closed)
 		require.NoError(t, sim.RunFor(d))

@@ -14,23 +14,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var full = flag.Bool("full", false, "measure everything, which takes long, and print it")
+var full = flag.Bool("full", false, "measure everything, which takes a long time, and print the results")
 
 const (
 	fullTime = 60 * time.Second
-	// tolerance is what a short run with one seed may miss of a goal.
+	// tolerance is the difference to a goal that is permitted in a short run with one seed.
 	tolerance = 0.03
 )
 
 var fullSeeds = []uint64{1, 2, 3}
 
-// quantile returns the element that the share q of all are not larger than. It sorts s.
+// quantile returns the q-quantile of s, which it sorts.
 func quantile[E cmp.Ordered](s []E, q float64) E {
 	slices.Sort(s)
 	return s[min(int(q*float64(len(s))), len(s)-1)]
 }
 
-// A contender is a column of the table.
+// contender is a column of the table.
 type contender struct {
 	name string
 	run  func(t *testing.T, seed uint64, p *path, d time.Duration) result
@@ -56,7 +56,8 @@ var contenders = []contender{
 	{"pion/sctp, 16 MiB window", others(16 << 20)},
 }
 
-// TestTable prints the goodput of all contenders over all paths with -full, and otherwise checks the default's goals.
+// TestTable prints the goodput of all contenders over all paths if -full is set, and otherwise
+// checks the goals of the default.
 func TestTable(t *testing.T) {
 	if !*full {
 		t.Run("goals", testGoals)
@@ -82,8 +83,10 @@ func TestTable(t *testing.T) {
 					verdict = fmt.Sprintf("goal %.0f %%: MISSED", 100*p.goal)
 				}
 			}
-			fmt.Fprintf(w, "  %s\t%.1f %%\t%.1f %%\t%.1f-%.1f\t%v\t%v\t%v\t%s\n", c.name, 100*quantile(early, 0.5), 100*median, 100*whole[0], 100*whole[len(whole)-1],
-				milliseconds(quantile(mean, 0.5)), milliseconds(quantile(high, 0.5)), milliseconds(most[len(most)-1]), verdict)
+			fmt.Fprintf(w, "  %s\t%.1f %%\t%.1f %%\t%.1f-%.1f\t%v\t%v\t%v\t%s\n", c.name,
+				100*quantile(early, 0.5), 100*median, 100*whole[0], 100*whole[len(whole)-1],
+				milliseconds(quantile(mean, 0.5)), milliseconds(quantile(high, 0.5)),
+				milliseconds(most[len(most)-1]), verdict)
 		}
 		require.NoError(t, w.Flush())
 	}
@@ -91,7 +94,8 @@ func TestTable(t *testing.T) {
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f ms", d.Seconds()*1000) }
 
-// testGoals is the table's short form: the default over each path, and the other library over one, so that its driver keeps working.
+// testGoals is the short form of the table: the default over each path. It also runs pion/sctp over
+// one path, to check its driver.
 func testGoals(t *testing.T) {
 	const seed = 1
 	for i := range paths {
@@ -100,7 +104,7 @@ func testGoals(t *testing.T) {
 			d := 30 * time.Second
 			switch {
 			case race.Enabled && p.rate > 20*mbit:
-				t.Skip("takes long under the race detector, which has nothing to find in one goroutine")
+				t.Skip("slow under the race detector, which finds nothing in a single goroutine")
 			case p.rate > 100*mbit:
 				d = 8 * time.Second
 			}
@@ -112,7 +116,7 @@ func testGoals(t *testing.T) {
 	t.Run("pion/sctp", func(t *testing.T) {
 		p := path{name: "10 Mbit/s, 50 ms", rate: 10 * mbit, rtt: 50 * time.Millisecond, queue: 1}
 		r := runPion(t, seed, &p, 0, 5*time.Second)
-		// It has to fill a link without loss by and large, or it is the bubble that holds it up.
+		// The association nearly fills a link without loss, unless the bubble delays it.
 		require.Greater(t, r.whole, 0.75)
 		require.Less(t, r.whole, 0.98)
 	})

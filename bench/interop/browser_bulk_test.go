@@ -13,7 +13,7 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// testBrowserBulk moves much data each way, compares the digests, and logs the rates.
+// testBrowserBulk sends a large amount of data in each direction, compares the digests, and logs the rates.
 func testBrowserBulk(t *testing.T, b *browser) {
 	total, piece := 64<<20, 64<<10
 	if testing.Short() {
@@ -26,7 +26,7 @@ func testBrowserBulk(t *testing.T, b *browser) {
 	defer cancel()
 	rate := func(start time.Time) float64 { return float64(total) / 1e6 / time.Since(start).Seconds() }
 
-	// What the browser does with itself, to compare: more is not to be had from it.
+	// The rate between two peers in the browser, as the upper limit for the other rates.
 	t.Run("inside the browser", func(t *testing.T) {
 		p := p.in(t)
 		took := valueWithin[float64](p, bulkTime, `
@@ -71,7 +71,8 @@ func testBrowserBulk(t *testing.T, b *browser) {
 		valueWithin[float64](p, bulkTime, `return await bulk.done;`)
 		t.Logf("%d MiB: %.1f MB/s", total>>20, rate(start))
 		logSCTP(t, pc)
-		require.Equal(t, hex.EncodeToString(sum[:]), valueWithin[string](p, bulkTime, `return sha256(await joined(bulk.pieces));`))
+		got := valueWithin[string](p, bulkTime, `return sha256(await joined(bulk.pieces));`)
+		require.Equal(t, hex.EncodeToString(sum[:]), got)
 	})
 
 	t.Run("from the browser", func(t *testing.T) {
@@ -103,8 +104,7 @@ func testBrowserBulk(t *testing.T, b *browser) {
 	})
 }
 
-// testBrowserSlowReader does not read what the browser sends until the receive window is closed and has stayed so. Then
-// it reads all.
+// testBrowserSlowReader does not read the browser's messages until the receive window stays closed. Then it reads all.
 func testBrowserSlowReader(t *testing.T, b *browser) {
 	const messages, size = 4000, 8000 // more than all buffers together
 	p := b.open(t)
@@ -115,7 +115,7 @@ func testBrowserSlowReader(t *testing.T, b *browser) {
 		for (let i = 0; i < args[0]; i++) pieces.push(pattern(args[1], i));
 		globalThis.sending = peer.channel('slow').sendAll(pieces);`, messages, size)
 
-	// It stops when the window is closed, but for its probes of the window, of which some bring a chunk in.
+	// The browser stops when the window is closed, except for window probes, some of which deliver a chunk.
 	var stalled int
 	for start := time.Now(); ; {
 		before := dc.AvailableAmount()
@@ -123,9 +123,9 @@ func testBrowserSlowReader(t *testing.T, b *browser) {
 		if stalled = dc.AvailableAmount(); stalled > 0 && stalled-before < 10*size {
 			break
 		}
-		require.Less(t, time.Since(start), browserPatience, "it goes on to send, with %d bytes pending", stalled)
+		require.Less(t, time.Since(start), browserPatience, "the browser still sends, with %d bytes unread", stalled)
 	}
-	t.Logf("stopped with %d bytes pending", stalled)
+	t.Logf("stopped with %d bytes unread", stalled)
 	require.Less(t, stalled, messages*size/2)
 	require.Positive(t, value[int](p, `return peer.channel('slow').dc.bufferedAmount;`))
 

@@ -12,7 +12,7 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// containsLine tells whether a session description has a line.
+// containsLine reports whether a session description has a line.
 func containsLine(description, line string) bool {
 	for l := range strings.Lines(description) {
 		if strings.EqualFold(strings.TrimRight(l, "\r\n"), line) {
@@ -27,7 +27,8 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// testBrowserSizes sends messages of all sizes both ways. Chromium takes 256 KiB at most, and says so; it sends as much.
+// testBrowserSizes sends messages of all sizes in both directions. The largest message that Chromium receives and sends
+// has 256 KiB, which is its max-message-size.
 func testBrowserSizes(t *testing.T, b *browser) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
@@ -41,7 +42,7 @@ func testBrowserSizes(t *testing.T, b *browser) {
 		data := pattern(size, size>>10)
 		text := strings.Repeat("x", size)
 
-		// Ours, as the browser sees them. Empty messages are one byte with PPIDs of their own (RFC 8831 section 6.6).
+		// To the browser. RFC 8831, section 6.6: an empty message is sent as one byte, with a PPID of its own.
 		require.NoError(t, dc.Send(data))
 		require.NoError(t, dc.SendText(text))
 		require.Equal(t, []string{"object", digest(data), "string", digest([]byte(text))}, value[[]string](p, `
@@ -53,7 +54,7 @@ func testBrowserSizes(t *testing.T, b *browser) {
 			}
 			return result;`, size), "size %d", size)
 
-		// The browser's, as we see them.
+		// From the browser.
 		p.run(`
 			const channel = peer.channel('sizes');
 			channel.send(pattern(args[0], args[0] >> 10));
@@ -68,7 +69,7 @@ func testBrowserSizes(t *testing.T, b *browser) {
 	require.ErrorIs(t, dc.Send(make([]byte, most+1)), rtc.ErrInvalid)
 	require.Equal(t, "TypeError", value[string](p, `
 		try { peer.channel('sizes').send(new Uint8Array(args[0])); } catch (e) { return e.name; }
-		return 'sent';`, most+1), "what is larger than our description says")
+		return 'sent';`, most+1), "larger than the max-message-size in our description")
 	echoBothWays(p, dc)
 }
 
@@ -127,7 +128,7 @@ func testBrowserTwentyChannels(t *testing.T, b *browser) {
 	require.Equal(t, 2*each, pc.Stats().Channels)
 }
 
-// channelProperties is a channel as the browser describes it.
+// channelProperties are the attributes of an RTCDataChannel.
 type channelProperties struct {
 	Label, Protocol   string
 	Ordered           bool
@@ -143,7 +144,7 @@ func pointer[T any](v T) *T { return &v }
 func testBrowserReliability(t *testing.T, b *browser) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
-	// The first one is there so that the others need no negotiation.
+	// After the first channel, the others need no negotiation.
 	channelFromBrowser(p, pc, "first", nil)
 	for _, test := range []struct {
 		name        string
@@ -191,7 +192,8 @@ func testBrowserReliability(t *testing.T, b *browser) {
 			require.Equal(t, protocol, dc.Protocol())
 			echoBothWays(p, dc)
 
-			ours := channelToBrowser(p, pc, test.label+" back", &rtc.DataChannelInit{Reliability: test.reliability, Protocol: protocol})
+			ourInit := &rtc.DataChannelInit{Reliability: test.reliability, Protocol: protocol}
+			ours := channelToBrowser(p, pc, test.label+" back", ourInit)
 			want := test.properties
 			want.Label, want.Protocol = test.label+" back", protocol
 			stream, err := ours.Stream()
@@ -203,7 +205,7 @@ func testBrowserReliability(t *testing.T, b *browser) {
 	}
 }
 
-// testBrowserNegotiated uses channels that both sides create, so that nothing is sent to open them.
+// testBrowserNegotiated uses negotiated channels: both sides create them, and send no OPEN messages.
 func testBrowserNegotiated(t *testing.T, b *browser) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
@@ -213,7 +215,9 @@ func testBrowserNegotiated(t *testing.T, b *browser) {
 	})
 	require.NoError(t, err)
 	pc.OnDataChannel(func(dc *rtc.DataChannel) { t.Errorf("%s is negotiated, and was announced", dc.Label()) })
-	p.run(`await peer.open('agreed', {negotiated: true, id: 100, ordered: false, maxRetransmits: 3, protocol: 'its'}).opened();`)
+	p.run(`
+		const init = {negotiated: true, id: 100, ordered: false, maxRetransmits: 3, protocol: 'its'};
+		await peer.open('agreed', init).opened();`)
 	opened := make(chan struct{})
 	dc.OnOpen(func() { close(opened) })
 	await(t, opened, "open callback")

@@ -11,18 +11,18 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// closeAtOnce is how soon the end has to be seen by the other side, on a machine that is busy. ICE alone would give a lost
-// peer up after 30 s.
+// closeAtOnce is the time in which the other side must detect the end, also on a busy machine. ICE alone would detect
+// it after 30 s.
 const closeAtOnce = 10 * time.Second
 
-// onClosed gives a channel that is closed by the closed callback.
+// onClosed returns a Go channel that the callback OnClosed closes.
 func onClosed(dc *rtc.DataChannel) <-chan struct{} {
 	closed := make(chan struct{})
 	dc.OnClosed(func() { close(closed) })
 	return closed
 }
 
-// testBrowserClosesChannel closes channels that either side opened, with messages still on the way.
+// testBrowserClosesChannel closes channels of each side in the browser, while messages are on their way.
 func testBrowserClosesChannel(t *testing.T, b *browser) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
@@ -44,14 +44,14 @@ func testBrowserClosesChannel(t *testing.T, b *browser) {
 		require.Less(t, time.Since(start), closeAtOnce)
 		require.True(t, dc.IsClosed())
 		require.ErrorIs(t, dc.SendText("too late"), rtc.ErrFailure)
-		// "Closing a data channel lets what was sent go out first" (RFC 8831 section 6.7), and it can be read afterwards.
+		// The messages that were sent before close() are delivered, and can be read after it.
 		for i := range 10 {
 			m, err := dc.Receive()
 			require.NoError(t, err, "message %d", i)
 			require.Equal(t, pattern(20000, i), m.Data)
 		}
 
-		// The stream is free for another channel (RFC 8831 section 6.7).
+		// RFC 8831, section 6.7: the stream can be used for another channel.
 		again := channelFromBrowser(p, pc, "again after "+dc.Label(), map[string]any{})
 		echoBothWays(p, again)
 		if dc.Label() == "its" {
@@ -65,7 +65,7 @@ func testBrowserClosesChannel(t *testing.T, b *browser) {
 	require.Equal(t, "connected", value[string](p, `return peer.pc.connectionState;`))
 }
 
-// testWeCloseChannel is the same from our side.
+// testWeCloseChannel closes channels of each side on our side, while messages are on their way.
 func testWeCloseChannel(t *testing.T, b *browser) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
@@ -98,7 +98,7 @@ func testWeCloseChannel(t *testing.T, b *browser) {
 	require.Equal(t, rtc.StateConnected, pc.State())
 }
 
-// testBrowserClosesConnection calls close() in the page: all of ours closes at once, not after a timeout.
+// testBrowserClosesConnection calls close() in the page. Our connection and its channels close without a timeout.
 func testBrowserClosesConnection(t *testing.T, b *browser) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
@@ -120,11 +120,11 @@ func testBrowserClosesConnection(t *testing.T, b *browser) {
 	require.Less(t, time.Since(start), closeAtOnce)
 }
 
-// testBrowserLeavesPage loads another page without closing anything. Chromium then ends without a word: no SCTP ABORT, no
-// close_notify, its socket is gone. Only consent (RFC 7675) tells, first by StateDisconnected.
+// testBrowserLeavesPage loads another page without closing the connection. Chromium then closes its socket, and sends
+// neither an SCTP ABORT nor a close_notify. Only missing consent (RFC 7675) shows that, first as StateDisconnected.
 func testBrowserLeavesPage(t *testing.T, b *browser) {
 	if testing.Short() {
-		t.Skip("takes 10 s, until answers to consent checks have been missing for long enough")
+		t.Skip("takes 10 s, the time without answers to consent checks until the state is disconnected")
 	}
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
@@ -135,14 +135,14 @@ func testBrowserLeavesPage(t *testing.T, b *browser) {
 	})
 	awaitState(t, pc, rtc.StateDisconnected)
 	t.Logf("disconnected after %v", time.Since(start))
-	require.True(t, dc.IsOpen(), "it might come back")
+	require.True(t, dc.IsOpen(), "the peer might become reachable again")
 	closed := onClosed(dc)
 	require.NoError(t, pc.Close())
 	await(t, closed, "closed callback")
 	awaitState(t, pc, rtc.StateClosed)
 }
 
-// testWeCloseConnection closes in both ways that there are; the browser's channels close at once.
+// testWeCloseConnection calls Close and CloseAndWait. The browser's channels close without a timeout.
 func testWeCloseConnection(t *testing.T, b *browser) {
 	for _, test := range []struct {
 		name  string
@@ -159,7 +159,7 @@ func testWeCloseConnection(t *testing.T, b *browser) {
 			p.run(`
 				await peer.reached('connected');
 				peer.sctp = peer.pc.sctp;`)
-			if test.name == "Close" { // what is buffered is sent first
+			if test.name == "Close" { // which sends the buffered messages first
 				for i := range 100 {
 					require.NoError(t, dc.Send(pattern(20000, i)))
 				}
@@ -178,7 +178,7 @@ func testWeCloseConnection(t *testing.T, b *browser) {
 					}`)
 			}
 			t.Logf("events in the browser: %v", value[[]string](p, `return peer.channel('its').events;`))
-			// Its connection stays as it is until ICE notices, but its transports are closed.
+			// Its connection state changes only when ICE detects the end, but its transports are closed.
 			require.Equal(t, []string{"closed", "closed"}, value[[]string](p, `
 				return [peer.sctp.state, peer.sctp.transport.state];`))
 		})

@@ -16,15 +16,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// examplePage is what the test looks at in the page of the example.
+// examplePage is the content of the example's page that the test checks.
 type examplePage struct {
 	State string  // of the connection
 	Down  float64 // bytes a second, to the page
 	Up    float64 // bytes a second, to the program
 	RTT   float64 // milliseconds, without traffic; 0: none yet
 	Busy  float64 // the same under traffic
-	Run   string  // what the button says
-	Steps int     // that are done
+	Run   string  // the text of the button
+	Steps int     // the number of completed steps
 	Chat  string
 	Facts []string // about the path and the association
 }
@@ -40,25 +40,26 @@ const readExamplePage = `
 		Facts: [...document.querySelectorAll('dd')].map((dd) => dd.textContent),
 	};`
 
-// TestBrowserExample opens the page of api/examples/browser, as the README says, in a browser as its users have it.
+// TestBrowserExample opens the page of api/examples/browser, as its README describes, in a browser with the default
+// settings for addresses.
 func TestBrowserExample(t *testing.T) {
 	b := startBrowser(t, true)
 	url, stop := startExample(t)
 	first := b.open(t)
 	first.visit(url)
-	first.looks("connected, with a measured round trip", func(p examplePage) bool {
+	first.waitFor("connected, with a measured round-trip time", func(p examplePage) bool {
 		return p.State == "connected" && p.Steps == 6 && p.RTT > 0 && p.Run == "Start traffic"
 	})
-	// No traffic begins by itself.
+	// There is no traffic before the button is clicked.
 	quiet := value[examplePage](first, readExamplePage)
 	require.Zero(t, quiet.Down)
 	require.Zero(t, quiet.Up)
 	require.Zero(t, quiet.Busy)
 	first.run(`document.querySelector('#run').click();`)
-	first.looks("traffic both ways, with the round trip under it", func(p examplePage) bool {
+	first.waitFor("traffic both ways, with the round-trip time under load", func(p examplePage) bool {
 		return p.Down > 0 && p.Up > 0 && p.Busy > 0 && p.RTT > 0 && p.Run == "Stop traffic"
 	})
-	first.looks("facts about the connection", func(p examplePage) bool {
+	first.waitFor("facts about the connection", func(p examplePage) bool {
 		for _, fact := range p.Facts {
 			if fact == "–" {
 				return false
@@ -68,44 +69,46 @@ func TestBrowserExample(t *testing.T) {
 	})
 
 	first.write("hello")
-	first.looks("answer to what was said", func(p examplePage) bool {
+	first.waitFor("answer to the message", func(p examplePage) bool {
 		return regexp.MustCompile(`(?s)hello.*Go program.*Hello, Page 1!`).MatchString(p.Chat)
 	})
 
-	// A second page hears the first.
+	// A second page receives the messages of the first.
 	second := b.open(t)
 	second.visit(url)
-	second.looks("greeting", func(p examplePage) bool { return regexp.MustCompile(`You are Page 2`).MatchString(p.Chat) })
+	second.waitFor("first message", func(p examplePage) bool {
+		return regexp.MustCompile(`You are Page 2`).MatchString(p.Chat)
+	})
 	first.write("<b>is</b> anybody there?")
-	second.looks("what the other page said, as text", func(p examplePage) bool {
+	second.waitFor("message of the other page, as text", func(p examplePage) bool {
 		return regexp.MustCompile(`Page 1\s+<b>is</b> anybody there\?`).MatchString(p.Chat)
 	})
 
-	// Traffic stops in the direction that is not wanted, and altogether when it is told to.
+	// Traffic stops in a direction that is not selected any more, and in both when the button is clicked.
 	first.run(`document.querySelector('#load').elements.up.click();`)
-	first.looks("traffic to the page only", func(p examplePage) bool { return p.Down > 0 && p.Up == 0 })
+	first.waitFor("traffic to the page only", func(p examplePage) bool { return p.Down > 0 && p.Up == 0 })
 	first.run(`document.querySelector('#run').click();`)
-	first.looks("no traffic", func(p examplePage) bool {
+	first.waitFor("no traffic", func(p examplePage) bool {
 		return p.Down == 0 && p.Up == 0 && p.State == "connected" && p.Run == "Start traffic"
 	})
 
 	stop()
-	first.looks("the end of the program", func(p examplePage) bool {
+	first.waitFor("the end of the program", func(p examplePage) bool {
 		return p.Run == "" && p.State != "connected" && regexp.MustCompile(`Not connected:`).MatchString(p.Chat)
 	})
 }
 
-// A telephone shows the cards one below the other, in the order in which they are read aloud, and a chat no higher than
-// what has been said in it. Nothing is wider than the screen.
-func TestBrowserExampleOnATelephone(t *testing.T) {
+// On a small screen the cards are one below the other, in the order in which a screen reader reads them. The chat is not
+// higher than its lines, and nothing is wider than the screen.
+func TestBrowserExampleOnASmallScreen(t *testing.T) {
 	b := startBrowser(t, true)
 	url, _ := startExample(t)
 	p := b.open(t)
-	p.within(browserStart, "become a telephone", func(ctx context.Context) error {
+	p.within(browserStart, "emulate a small screen", func(ctx context.Context) error {
 		return chromedp.Do(ctx, chromedp.EmulateViewport(390, 844, chromedp.EmulateScale(2), chromedp.EmulateMobile))
 	})
 	p.visit(url)
-	p.looks("connected", func(p examplePage) bool { return p.State == "connected" && p.Chat != "" })
+	p.waitFor("connected", func(p examplePage) bool { return p.State == "connected" && p.Chat != "" })
 	type card struct {
 		ID     string
 		Top    float64
@@ -120,7 +123,8 @@ func TestBrowserExampleOnATelephone(t *testing.T) {
 		const lines = document.querySelector('#lines');
 		const box = (element) => element.getBoundingClientRect();
 		return {
-			Cards: [...document.querySelectorAll('section')].map((s) => ({ID: s.id, Top: box(s).top, Height: box(s).height})),
+			Cards: [...document.querySelectorAll('section')].map((s) =>
+				({ID: s.id, Top: box(s).top, Height: box(s).height})),
 			Width: document.documentElement.scrollWidth, Lines: box(lines).height,
 			Said: [...lines.children].reduce((sum, p) => sum + box(p).height, 0),
 		};`)
@@ -136,7 +140,7 @@ func TestBrowserExampleOnATelephone(t *testing.T) {
 	require.Less(t, got.Lines, got.Said+60)
 }
 
-// startExample starts the program and gives the address of its page. stop ends it as Ctrl-C does.
+// startExample starts the program and returns the URL of its page. stop interrupts it, as Ctrl-C does.
 func startExample(t *testing.T) (url string, stop func()) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "browser")
@@ -185,12 +189,12 @@ func (p *page) visit(url string) {
 	})
 }
 
-// looks waits until the page of the example looks as it should.
-func (p *page) looks(what string, right func(examplePage) bool) {
+// waitFor waits until the content of the example's page is as expected.
+func (p *page) waitFor(what string, expected func(examplePage) bool) {
 	p.t.Helper()
 	for deadline := time.Now().Add(browserStart); ; time.Sleep(50 * time.Millisecond) {
 		got := value[examplePage](p, readExamplePage)
-		if right(got) {
+		if expected(got) {
 			return
 		}
 		if !time.Now().Before(deadline) {
@@ -200,7 +204,7 @@ func (p *page) looks(what string, right func(examplePage) bool) {
 	}
 }
 
-// write says something in the chat of the example.
+// write sends a message in the chat of the example.
 func (p *page) write(text string) {
 	p.t.Helper()
 	p.run(`

@@ -24,13 +24,13 @@ import (
 )
 
 const (
-	// browserStart is how long the browser may take to start.
+	// browserStart is the time in which the browser must start.
 	browserStart = 60 * time.Second
-	// scriptTime is how long one script in the page may take; peer.js gives up earlier, and says on what.
+	// scriptTime is the limit of one script in the page. peer.js fails earlier, with the name of the missing event.
 	scriptTime = 60 * time.Second
-	// bulkTime is the same for scripts that move much data.
+	// bulkTime is the limit of a script that sends a large amount of data.
 	bulkTime = 3 * time.Minute
-	// browserPatience is how long this side waits for what should come at once; a busy machine may take seconds.
+	// browserPatience is the limit of a wait on this side for an event without delay; a busy machine may take seconds.
 	browserPatience = 20 * time.Second
 )
 
@@ -46,15 +46,15 @@ type browser struct {
 	sessions map[string]*browserSession // by their path in the server
 }
 
-// startBrowser starts a Chromium for the duration of the test. Its host candidates have addresses, unless mDNS is set:
-// then they have names, as for every user of a browser who did not allow the page to use a camera or microphone.
+// startBrowser starts a Chromium for the duration of the test. Its host candidates contain addresses. With mDNS they
+// contain multicast DNS names, as in browsers whose user has not permitted the page to use a camera or microphone.
 func startBrowser(t *testing.T, mDNS bool, more ...chromedp.ExecAllocatorOption) *browser {
 	path, err := findBrowser()
 	requirePeer(t, err)
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path),
 		chromedp.Headless,
-		chromedp.NoSandbox, // the tests may run as root, and load nothing but their own page
+		chromedp.NoSandbox, // the tests may run as root, and load only their own pages
 		chromedp.DisableGPU,
 		chromedp.NoFirstRun,
 		chromedp.NoDefaultBrowserCheck,
@@ -74,7 +74,7 @@ func startBrowser(t *testing.T, mDNS bool, more ...chromedp.ExecAllocatorOption)
 		options = append(options, chromedp.Flag("disable-features", "WebRtcHideLocalIpsWithMdns"))
 	}
 	options = append(options, more...)
-	// The allocator makes an empty user data directory, and removes it when the browser has exited.
+	// The allocator creates an empty user data directory, and removes it when the browser has exited.
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(ctx)
@@ -98,7 +98,7 @@ func startBrowser(t *testing.T, mDNS bool, more ...chromedp.ExecAllocatorOption)
 	return b
 }
 
-// findBrowser gives the path of the browser.
+// findBrowser returns the path of the browser.
 func findBrowser() (string, error) {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -108,14 +108,14 @@ func findBrowser() (string, error) {
 	return "", errors.New("no chromium in PATH")
 }
 
-// page is a tab of the browser, with peer.js in it.
+// page is a tab of the browser, whose page includes peer.js.
 type page struct {
 	t   *testing.T
 	b   *browser
 	ctx context.Context
 }
 
-// open opens a tab for the duration of the test. What the page logs goes to the test's log.
+// open opens a tab for the duration of the test. Messages on the page's console are logged by the test.
 func (b *browser) open(t *testing.T) *page {
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	var logging sync.WaitGroup
@@ -124,7 +124,7 @@ func (b *browser) open(t *testing.T) *page {
 		logging.Wait()
 	})
 	p := &page{t: t, b: b, ctx: ctx}
-	// The tab lives as long as the context of its first call, so that call has no deadline of its own.
+	// The first call must not have a deadline, because the tab is closed when the call's context ends.
 	opening := time.AfterFunc(browserStart, cancel)
 	require.NoError(t, chromedp.Do(ctx), "open a tab")
 	opening.Stop()
@@ -142,10 +142,10 @@ func (b *browser) open(t *testing.T) *page {
 	return p
 }
 
-// in is the same page in a subtest.
+// in returns the page for use in a subtest.
 func (p *page) in(t *testing.T) *page { return &page{t: t, b: p.b, ctx: p.ctx} }
 
-// within runs an action of the page that has to be done in time.
+// within runs an action of the page with a time limit.
 func (p *page) within(limit time.Duration, what string, action func(context.Context) error) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeoutCause(p.ctx, limit, fmt.Errorf("not done in %v", limit))
@@ -155,7 +155,7 @@ func (p *page) within(limit time.Duration, what string, action func(context.Cont
 	}
 }
 
-// run runs the body of an async function in the page, whose parameter args are the arguments.
+// run runs the body of an async function in the page. Its parameter args has the arguments.
 func (p *page) run(script string, args ...any) {
 	p.t.Helper()
 	p.within(scriptTime, script, func(ctx context.Context) error {
@@ -163,7 +163,7 @@ func (p *page) run(script string, args ...any) {
 	})
 }
 
-// value is run for a script that returns something.
+// value runs a script that returns a value.
 func value[T any](p *page, script string, args ...any) T {
 	p.t.Helper()
 	return valueWithin[T](p, scriptTime, script, args...)
@@ -190,37 +190,37 @@ func inPage[T any](script string, args []any) chromedp.Action[T] {
 // browserSession is the signalling between one page and one connection.
 type browserSession struct {
 	pc  *rtc.PeerConnection
-	out chan any // what the page is to be told; never closed
+	out chan any // signals for the page; never closed
 
-	gate sync.Mutex // a test that holds it keeps the page from being told anything
+	gate sync.Mutex // while a test holds it, no signals are sent to the page
 
 	mu         sync.Mutex
 	candidates []string // of the page
 }
 
-// signal is what the page and the test send each other.
+// signal is a message of the signalling between page and test.
 type signal struct {
 	Description *rtc.SessionDescription `json:"description,omitempty"`
 	Candidate   *candidate              `json:"candidate,omitempty"`
 }
 
-// candidate is a candidate as the page has it; it knows more members, which do not matter.
+// candidate is an RTCIceCandidateInit, without the members that the tests do not use.
 type candidate struct {
 	Candidate string `json:"candidate"`
 	Mid       string `json:"sdpMid"`
 }
 
-// maxSignals bounds what may wait for a page that does not fetch it.
+// maxSignals limits the number of signals that wait for a page which does not fetch them.
 const maxSignals = 256
 
-// peerOptions are those of the constructor of Peer in peer.js.
+// peerOptions are the options of the constructor of Peer in peer.js.
 type peerOptions struct {
 	WithoutTrickle bool   `json:"withoutTrickle"`         // on both sides
 	RSA            bool   `json:"rsa"`                    // a certificate of the browser with an RSA key
 	BundlePolicy   string `json:"bundlePolicy,omitempty"` // of the browser; "balanced" if empty
 }
 
-// connect makes a connection that signals with a peer in the page, which scripts find as the global variable peer.
+// connect creates a connection and the signalling to a peer in the page, the global variable peer of scripts.
 func (p *page) connect(configuration rtc.Configuration, options peerOptions) (*rtc.PeerConnection, *browserSession) {
 	p.t.Helper()
 	if configuration.BindAddress == "" {
@@ -232,12 +232,12 @@ func (p *page) connect(configuration rtc.Configuration, options peerOptions) (*r
 	s := &browserSession{pc: pc, out: make(chan any, maxSignals)}
 	pc.OnLocalDescription(func(d rtc.SessionDescription) {
 		if !options.WithoutTrickle {
-			s.tell(p.t, signal{Description: &d})
+			s.send(p.t, signal{Description: &d})
 		}
 	})
 	pc.OnLocalCandidate(func(c rtc.Candidate) {
 		if !options.WithoutTrickle {
-			s.tell(p.t, signal{Candidate: &candidate{Candidate: c.Candidate, Mid: c.Mid}})
+			s.send(p.t, signal{Candidate: &candidate{Candidate: c.Candidate, Mid: c.Mid}})
 		}
 	})
 	pc.OnGatheringStateChange(func(state rtc.GatheringState) {
@@ -246,7 +246,7 @@ func (p *page) connect(configuration rtc.Configuration, options peerOptions) (*r
 			if err != nil {
 				p.t.Errorf("local description with candidates: %v", err)
 			}
-			s.tell(p.t, signal{Description: &d})
+			s.send(p.t, signal{Description: &d})
 		}
 	})
 	path := "/signal/" + strings.ReplaceAll(strings.ReplaceAll(p.t.Name(), "/", "-"), " ", "-")
@@ -258,7 +258,7 @@ func (p *page) connect(configuration rtc.Configuration, options peerOptions) (*r
 	return pc, s
 }
 
-func (s *browserSession) tell(t *testing.T, message signal) {
+func (s *browserSession) send(t *testing.T, message signal) {
 	select {
 	case s.out <- message:
 	default:
@@ -266,7 +266,7 @@ func (s *browserSession) tell(t *testing.T, message signal) {
 	}
 }
 
-// remoteCandidates gives what the page sent so far.
+// remoteCandidates returns the candidates that the page has sent so far.
 func (s *browserSession) remoteCandidates() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -309,13 +309,14 @@ func (s *browserSession) apply(message signal) error {
 			s.candidates = append(s.candidates, c)
 		}
 		s.mu.Unlock()
-		return s.pc.AddRemoteCandidate(rtc.Candidate{Candidate: message.Candidate.Candidate, Mid: message.Candidate.Mid})
+		c := message.Candidate
+		return s.pc.AddRemoteCandidate(rtc.Candidate{Candidate: c.Candidate, Mid: c.Mid})
 	default:
 		return errors.New("neither a description nor a candidate")
 	}
 }
 
-// serveSignals is the event stream of what the page is to be told.
+// serveSignals serves the event stream of the signals for the page.
 func (b *browser) serveSignals(w http.ResponseWriter, r *http.Request) {
 	s := b.session(r)
 	if s == nil {
@@ -350,7 +351,7 @@ func (s *browserSession) write(w io.Writer, message any) error {
 	return err
 }
 
-// pattern gives size bytes that depend on the seed; peer.js has the same function.
+// pattern returns size bytes that depend on the seed; peer.js has the same function.
 func pattern(size int, seed int) []byte {
 	data := make([]byte, size)
 	for i := range data {
@@ -359,7 +360,7 @@ func pattern(size int, seed int) []byte {
 	return data
 }
 
-// isLocalName tells whether a candidate's address is a name of multicast DNS.
+// isLocalName reports whether a candidate's address is a multicast DNS name.
 func isLocalName(candidate string) bool {
 	fields := strings.Fields(candidate)
 	return len(fields) > 4 && strings.HasSuffix(fields[4], ".local") && net.ParseIP(fields[4]) == nil

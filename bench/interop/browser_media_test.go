@@ -9,12 +9,12 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// TestBrowserMedia connects with pages that have media besides their data channels. We take no media, and the channels live
-// whatever the page does with it.
+// TestBrowserMedia connects with pages that have media besides their data channels. Our side accepts no media, and the
+// channels work whatever the page does with its media.
 //
-// Two changes are not tested: an offer of Chromium's that ends the first section of the group ("Rejecting a BUNDLE group's
-// first mid means we are rejecting the entire group"), and one that puts another section before it. With either, Chromium
-// moves the channels to a new transport, with its own DTLS handshake and SCTP association, whatever the answer says.
+// Two kinds of offers of Chromium are not tested: one that ends the first section of the BUNDLE group, and one that
+// inserts another section before it. After both, Chromium moves the channels to a new transport with a new DTLS
+// association and a new SCTP association, whatever the answer is.
 func TestBrowserMedia(t *testing.T) {
 	b := startBrowser(t, false)
 	for _, policy := range []string{"balanced", "max-bundle", "max-compat"} {
@@ -33,8 +33,8 @@ func TestBrowserMedia(t *testing.T) {
 	}
 }
 
-// agree does something that makes one side offer, waits for the answer, and checks that the page has these sections of ours and
-// that the channel works.
+// agree calls action, which makes one side offer, and waits for the answer. Then it checks our sections in the page's
+// remote description, and that the channel works.
 func agree(p *page, dc *rtc.DataChannel, action func(), sections string) {
 	p.t.Helper()
 	before := value[int](p, `return peer.negotiations;`)
@@ -43,7 +43,7 @@ func agree(p *page, dc *rtc.DataChannel, action func(), sections string) {
 	agreed(p, dc, sections)
 }
 
-// agreed is agree after what was done before.
+// agreed is agree after the answer.
 func agreed(p *page, dc *rtc.DataChannel, sections string) {
 	p.t.Helper()
 	require.Equal(p.t, sections, value[string](p, `return peer.sections();`))
@@ -61,15 +61,15 @@ func testBrowserMediaAtFirst(t *testing.T, b *browser, options peerOptions) {
 	agreed(p, dc, sections)
 	require.Len(t, value[[]any](p, `return await peer.stats('transport');`), 1, "everything is bundled")
 
-	// We offer what was agreed. The first section has the transport, and the new candidates.
+	// Our offer has the same sections. The first one has the transport and the new candidates.
 	restart := func() { require.NoError(t, pc.RestartICE()) }
 	agree(p, dc, restart, sections)
 	if options.WithoutTrickle {
-		return // the other answers have no candidates of their own to wait for
+		return // the other answers have no new candidates, so that the end of gathering does not follow
 	}
 	agree(p, dc, func() { p.run(`peer.pc.restartIce();`) }, sections)
 	agree(p, dc, func() { p.run(`peer.pc.removeTrack(peer.pc.getSenders()[0]);`) }, sections)
-	// The page ends a section for good, and uses it again.
+	// The page ends a section, and then reuses it.
 	agree(p, dc, func() { p.run(`peer.pc.getTransceivers()[1].stop();`) }, "audio inactive,video rejected,application")
 	agree(p, dc, restart, "audio inactive,video rejected,application")
 	agree(p, dc, func() { p.run(`peer.pc.addTransceiver('audio');`) }, "audio inactive,audio inactive,application")
@@ -80,18 +80,18 @@ func testBrowserMediaLater(t *testing.T, b *browser, options peerOptions) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, options)
 	dc := channelFromBrowser(p, pc, "chat", nil)
-	mediaComesAndGoes(p, pc, dc)
+	addAndRemoveMedia(p, pc, dc)
 }
 
 func testBrowserMediaAfterOurOffer(t *testing.T, b *browser, options peerOptions) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, options)
 	dc := channelToBrowser(p, pc, "chat", nil)
-	mediaComesAndGoes(p, pc, dc)
+	addAndRemoveMedia(p, pc, dc)
 }
 
-// mediaComesAndGoes lets the page add tracks to a connection that has only data, and remove them.
-func mediaComesAndGoes(p *page, pc *rtc.PeerConnection, dc *rtc.DataChannel) {
+// addAndRemoveMedia makes the page add tracks to a connection that has only data, and remove them.
+func addAndRemoveMedia(p *page, pc *rtc.PeerConnection, dc *rtc.DataChannel) {
 	p.t.Helper()
 	run := func(script string) func() { return func() { p.run(script) } }
 	restart := func() { require.NoError(p.t, pc.RestartICE()) }
@@ -102,12 +102,14 @@ func mediaComesAndGoes(p *page, pc *rtc.PeerConnection, dc *rtc.DataChannel) {
 	}
 	agree(p, dc, run(`peer.pc.addTrack(track('video'));`), "application,audio inactive,video inactive")
 	agree(p, dc, restart, "application,audio inactive,video inactive")
-	agree(p, dc, run(`for (const transceiver of peer.pc.getTransceivers()) transceiver.stop();`), "application,audio rejected,video rejected")
+	agree(p, dc, run(`for (const transceiver of peer.pc.getTransceivers()) transceiver.stop();`),
+		"application,audio rejected,video rejected")
 	agree(p, dc, restart, "application,audio rejected,video rejected")
 	agree(p, dc, run(`peer.pc.addTrack(track('video'));`), "application,video inactive,video rejected")
 }
 
-// testBrowserMediaBeforeData lets the page offer audio alone, which has nothing to connect, and data after that.
+// testBrowserMediaBeforeData makes the page offer audio alone, without which there is no transport to connect, and data
+// after that.
 func testBrowserMediaBeforeData(t *testing.T, b *browser, options peerOptions) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, options)
@@ -121,8 +123,8 @@ func testBrowserMediaBeforeData(t *testing.T, b *browser, options peerOptions) {
 	agree(p, dc, func() { require.NoError(t, pc.RestartICE()) }, "audio rejected,application")
 }
 
-// testBrowserCodecs lets the page offer one section for each codec that it has: a section of a single codec is refused by the page
-// when the answer does not say which one it is.
+// testBrowserCodecs makes the page offer one section for each of its codecs. The page rejects an answer in which a
+// section with a single codec does not contain that codec.
 func testBrowserCodecs(t *testing.T, b *browser, options peerOptions) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, options)

@@ -43,7 +43,7 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// testPageAlone connects two peers of the page with each other: what fails here is not ours.
+// testPageAlone connects two peers of the page with each other. If it fails, the cause is the browser or peer.js.
 func testPageAlone(t *testing.T, b *browser) {
 	p := b.open(t)
 	p.run(`
@@ -61,7 +61,7 @@ func testPageAlone(t *testing.T, b *browser) {
 		await channel.closed();`)
 }
 
-// channelFromBrowser lets the page open a channel, which scripts find by its label, and gives our end of it.
+// channelFromBrowser makes the page open a channel, and returns our end of it. Scripts find it by its label.
 func channelFromBrowser(p *page, pc *rtc.PeerConnection, label string, init map[string]any, media ...string) *rtc.DataChannel {
 	p.t.Helper()
 	accepted := make(chan *rtc.DataChannel, 1)
@@ -88,7 +88,7 @@ func channelToBrowser(p *page, pc *rtc.PeerConnection, label string, init *rtc.D
 	return dc
 }
 
-// await takes a value that is expected soon.
+// await waits for a value of c, for browserPatience at most.
 func await[T any](t testing.TB, c <-chan T, what string) T {
 	t.Helper()
 	select {
@@ -108,7 +108,7 @@ func awaitState(t testing.TB, pc *rtc.PeerConnection, want rtc.State) {
 	}
 }
 
-// nextMessage waits for a message of the page.
+// nextMessage waits for a message from the page.
 func nextMessage(t testing.TB, dc *rtc.DataChannel) rtc.Message {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), browserPatience)
@@ -118,7 +118,7 @@ func nextMessage(t testing.TB, dc *rtc.DataChannel) rtc.Message {
 	return m
 }
 
-// echoBothWays sends text and bytes from each side, which come back as what they were.
+// echoBothWays sends text and bytes from each side, and checks that the other side echoes them.
 func echoBothWays(p *page, dc *rtc.DataChannel) {
 	p.t.Helper()
 	dc.OnMessage(func(m rtc.Message) {
@@ -137,11 +137,11 @@ func echoBothWays(p *page, dc *rtc.DataChannel) {
 		channel.onMessage = null;
 		channel.send('grüße 👋');
 		const text = await channel.next();
-		if (text !== 'grüße 👋') throw new Error('text came back as ' + text);
+		if (text !== 'grüße 👋') throw new Error('text echoed as ' + text);
 		channel.send(pattern(1000, 3));
 		const data = await channel.next();
-		if (!(data instanceof ArrayBuffer)) throw new Error('bytes came back as ' + typeof data);
-		if (String(bytes(data)) !== String(pattern(1000, 3))) throw new Error('bytes came back as ' + bytes(data));
+		if (!(data instanceof ArrayBuffer)) throw new Error('bytes echoed as ' + typeof data);
+		if (String(bytes(data)) !== String(pattern(1000, 3))) throw new Error('bytes echoed as ' + bytes(data));
 		channel.echo();`, dc.Label())
 	dc.OnMessage(nil)
 	require.NoError(p.t, dc.SendText("und zurück 👋"))
@@ -163,11 +163,11 @@ func testBrowserOffers(t *testing.T, b *browser) {
 		await peer.gathered();`)
 	require.NotEmpty(t, session.remoteCandidates())
 	for _, c := range session.remoteCandidates() {
-		require.False(t, isLocalName(c), "the browser was to show its addresses: %s", c)
+		require.False(t, isLocalName(c), "a candidate with a multicast DNS name: %s", c)
 	}
 	require.Equal(t, "127.0.0.1", pc.Stats().Remote.Addr.Addr().String())
 
-	// The answerer is active, the DTLS client, and the client's streams are even (RFC 8832 section 6).
+	// The answerer is the DTLS client. RFC 8832, section 6: the DTLS client uses even streams.
 	stream, err := dc.Stream()
 	require.NoError(t, err)
 	require.Equal(t, uint16(1), stream%2, "the browser offered, so it is the DTLS server")
@@ -195,7 +195,7 @@ func testBrowserAnswers(t *testing.T, b *browser) {
 	require.Equal(t, rtc.SignalingStateStable, pc.SignalingState())
 }
 
-// testBrowserAndWeOffer lets two offers cross. The browser insists on its own; ours is rolled back.
+// testBrowserAndWeOffer makes two offers cross. The browser is the impolite peer, and our offer is rolled back.
 func testBrowserAndWeOffer(t *testing.T, b *browser) {
 	p := b.open(t)
 	pc, session := p.connect(rtc.Configuration{}, peerOptions{})
@@ -218,11 +218,11 @@ func testBrowserAndWeOffer(t *testing.T, b *browser) {
 	require.Equal(t, rtc.SignalingStateStable, pc.SignalingState())
 	require.Equal(t, "stable", value[string](p, `return peer.pc.signalingState;`))
 	require.Equal(t, 1, value[int](p, `return peer.ignored;`))
-	// What it ignored was not lost: the answer has the candidates.
+	// The candidates that it ignored with our offer are in the answer.
 	require.Contains(t, value[string](p, `return peer.pc.remoteDescription.sdp;`), "a=candidate:")
 }
 
-// testBrowserWithoutTrickle exchanges one description each, which has all candidates.
+// testBrowserWithoutTrickle exchanges one description in each direction, with all candidates.
 func testBrowserWithoutTrickle(t *testing.T, b *browser) {
 	for _, offerer := range []string{"browser", "we"} {
 		t.Run(offerer, func(t *testing.T) {
@@ -241,8 +241,7 @@ func testBrowserWithoutTrickle(t *testing.T, b *browser) {
 	}
 }
 
-// testBrowserOffersMedia lets the browser offer audio first, in the same bundle: whatever becomes of that, the data
-// channel works.
+// testBrowserOffersMedia makes the browser offer audio before data, in the same BUNDLE group. The data channel works.
 func testBrowserOffersMedia(t *testing.T, b *browser) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{}, peerOptions{})
@@ -253,7 +252,7 @@ func testBrowserOffersMedia(t *testing.T, b *browser) {
 	p.run(`await peer.reached('connected');`)
 }
 
-// testBrowserRSA connects with RSA keys on both sides; the default are keys on curves.
+// testBrowserRSA connects with RSA keys on both sides; the default are ECDSA keys.
 func testBrowserRSA(t *testing.T, b *browser) {
 	p := b.open(t)
 	pc, _ := p.connect(rtc.Configuration{CertificateType: rtc.CertificateTypeRSA}, peerOptions{RSA: true})
@@ -261,9 +260,9 @@ func testBrowserRSA(t *testing.T, b *browser) {
 	require.Contains(t, pc.Stats().CipherSuite, "_RSA_")
 }
 
-// TestBrowserHidesAddresses connects with a browser as its users have it: its host candidates are names that only
-// multicast DNS resolves. Where nothing resolves them, its address becomes known by its checks, as a peer-reflexive
-// candidate (RFC 8445 section 7.3.1.3).
+// TestBrowserHidesAddresses connects with a browser with the default settings, whose host candidates contain multicast
+// DNS names. If they cannot be resolved, our side discovers its address from its checks, as a peer-reflexive candidate
+// (RFC 8445, section 7.3.1.3).
 func TestBrowserHidesAddresses(t *testing.T) {
 	b := startBrowser(t, true)
 	for _, offerer := range []string{"browser", "we"} {
@@ -278,9 +277,10 @@ func TestBrowserHidesAddresses(t *testing.T) {
 			p.run(`await peer.gathered();`)
 			require.NotEmpty(t, session.remoteCandidates())
 			for _, c := range session.remoteCandidates() {
-				require.True(t, isLocalName(c), "the browser was to hide its addresses: %s", c)
+				require.True(t, isLocalName(c), "a candidate with an address: %s", c)
 			}
-			require.Contains(t, []ice.CandidateType{ice.CandidateTypePeerReflexive, ice.CandidateTypeHost}, pc.Stats().Remote.Type)
+			types := []ice.CandidateType{ice.CandidateTypePeerReflexive, ice.CandidateTypeHost}
+			require.Contains(t, types, pc.Stats().Remote.Type)
 			t.Logf("selected pair: %v – %v", pc.Stats().Local, pc.Stats().Remote)
 		})
 	}
@@ -337,7 +337,7 @@ func testBrowserStatistics(t *testing.T, b *browser) {
 		ResponsesReceived, RequestsReceived uint64
 		CurrentRoundTripTime                float64
 	}
-	// The channels may be open, and have carried messages, before the browser's own check of the pair has succeeded.
+	// Channels can be open and used before the browser's own check of the pair has succeeded.
 	var pairs []pairStats
 	var selected *pairStats
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {

@@ -1,9 +1,13 @@
-// Package interop holds no code, only tests: they connect the packages of this repository with other implementations
-// of the same protocols, in both roles, and check that the two understand each other.
+// Package interop contains only tests. They connect the packages of this repository with other implementations of the
+// same protocols, in both roles.
 //
-// A peer that is a program may be missing: its tests then skip and say why, or fail if the environment has
-// RTC_TEST_PEERS=required, which is for machines that are meant to have all of them. These peers are a browser; a C
-// program of ours with usrsctp, for which gcc and the Debian package libusrsctp-dev are needed; a Python script of ours
-// with the Debian package python3-websockets; and the stacks of TestStack…, of Debian (aiortc, Firefox, GStreamer's
-// webrtcbin) and of npm (libwebrtc, libdatachannel, werift), for which .ci/run has the names of the packages. Peers that are Go modules are always there.
+// Peers that are Go modules are always available. If a peer that is a program is missing, its tests are skipped, or fail
+// if the environment variable RTC_TEST_PEERS is "required". These peers are
+//
+//   - Chromium,
+//   - a C program of this package with usrsctp, which needs gcc and the Debian package libusrsctp-dev,
+//   - a Python script of this package with the Debian package python3-websockets,
+//   - the proxies squid and dante,
+//   - the stacks of the tests TestStack…, from Debian (aiortc, Firefox, GStreamer's webrtcbin) and from npm (libwebrtc,
+//     libdatachannel, werift). The script .ci/run has the names of the packages.
 package interop

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// findMTU sends until the path MTU is found, which is more than what the peer sends itself.
+// findMTU sends messages until the path MTU is found, which is larger than the peer's own packets.
 func findMTU(s *sctpEnd, most int) {
 	s.t.Helper()
 	for range 20 {
@@ -21,18 +21,19 @@ func findMTU(s *sctpEnd, most int) {
 	require.Zero(s.t, s.a.Stats().MTUProbesLost)
 }
 
-// pion drops a packet with a chunk that it does not know, such as PAD. Its answers are as it
-// configures packets.
+// pion drops packets with chunks that it does not know, such as PAD. Its answers are not larger than its
+// configured MTU.
 func TestPionPathMTU(t *testing.T) {
 	for _, mtu := range []uint32{600, 1191} {
 		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
-			s := newConfiguredSCTPSession(t, bothConnect, lossyNetwork{}, sctp.Config{MaxMTU: 1412}, pionsctp.WithMTU(mtu))
+			config := sctp.Config{MaxMTU: 1412}
+			s := newConfiguredSCTPSession(t, bothConnect, lossyNetwork{}, config, pionsctp.WithMTU(mtu))
 			findMTU(s.ours, 1412)
 		})
 	}
 }
 
-// usrsctp keeps an answer for ever that is larger than its packets. Its MTU includes IP and UDP.
+// usrsctp never sends an answer that is larger than its MTU, which includes the headers of IP and UDP.
 func TestUsrsctpPathMTU(t *testing.T) {
 	program := buildUsrsctp(t)
 	for _, mtu := range []int{600, 1280} {

@@ -15,12 +15,12 @@ import (
 
 const (
 	bulkMessage = 64 << 10
-	// pionHighWater is how much the test lets wait in pion, and pionLowWater when it goes on.
+	// The sender waits while more than pionHighWater bytes are buffered in pion, until pionLowWater are left.
 	pionHighWater = 4 << 20
 	pionLowWater  = 1 << 20
 )
 
-// bulkSize is how much is sent each way; the race detector slows pion down ten times.
+// bulkSize returns the number of bytes sent in each direction. Under the race detector pion is ten times slower.
 func bulkSize() int {
 	if race.Enabled {
 		return 8 << 20
@@ -28,7 +28,7 @@ func bulkSize() int {
 	return 64 << 20
 }
 
-// bulk hashes what arrives, and says when all of it did.
+// bulk hashes received data, and reaches done after bulkSize bytes.
 type bulk struct {
 	hash hash.Hash
 	left int
@@ -46,10 +46,10 @@ func (b *bulk) add(data []byte) {
 	}
 }
 
-// pionBulkTime bounds one direction of a transfer.
+// pionBulkTime is the limit of one direction of a transfer.
 const pionBulkTime = 2 * time.Minute
 
-// Much data, one way and then the other, and then both at once.
+// A large amount of data in one direction, in the other, and in both at once.
 func TestPionBulk(t *testing.T) {
 	s := newPionSession(t, pionOptions{})
 	p := s.connect(true)
@@ -90,7 +90,7 @@ func TestPionBulk(t *testing.T) {
 		stats.SCTP.SRTT, stats.SCTP.CongestionWindow)
 }
 
-// bulkData calls send with message after message, and gives the hash of all. Both directions send the same.
+// bulkData calls send with all messages, and returns their hash. Both directions send the same messages.
 func bulkData(send func([]byte) error) ([]byte, error) {
 	h := sha256.New()
 	block := noise(1, bulkMessage)
@@ -109,7 +109,7 @@ func sendBulk(t *testing.T, c *ourChannel) []byte {
 	defer cancel()
 	sum, err := bulkData(func(b []byte) error { return c.WriteMessage(ctx, rtc.Message{Data: b}) })
 	if err != nil {
-		t.Errorf("we send: %v", err)
+		t.Errorf("send to pion: %v", err)
 	}
 	return sum
 }
@@ -134,7 +134,7 @@ func sendBulkFromPion(t *testing.T, c *pionChannel) []byte {
 		return c.Send(b)
 	})
 	if err != nil {
-		t.Errorf("pion sends: %v", err)
+		t.Errorf("send from pion: %v", err)
 	}
 	return sum
 }

@@ -12,20 +12,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ourChannel and pionChannel are the two ends of a data channel, with what happened to them.
+// ourChannel is our end of a data channel, with its messages and events.
 type ourChannel struct {
 	*rtc.DataChannel
 	messages       chan message
 	opened, closed *milestone
 }
 
+// pionChannel is pion's end of a data channel, with its messages and events.
 type pionChannel struct {
 	*webrtc.DataChannel
 	messages       chan message
 	opened, closed *milestone
 }
 
-// message is one on a data channel, for either implementation.
+// message is a message on a data channel of either implementation.
 type message struct {
 	text bool
 	data []byte
@@ -38,7 +39,7 @@ func (m message) String() string {
 	return fmt.Sprintf("text %v, %q", m.text, m.data)
 }
 
-// pendingMessages is more than a test leaves unread.
+// pendingMessages is larger than the number of messages that a test leaves unread.
 const pendingMessages = 8192
 
 func watchOurs(dc *rtc.DataChannel) *ourChannel {
@@ -59,41 +60,42 @@ func watchPion(dc *webrtc.DataChannel) *pionChannel {
 	return c
 }
 
-func (c *ourChannel) say(m message) error {
+func (c *ourChannel) sendMessage(m message) error {
 	if m.text {
 		return c.SendText(string(m.data))
 	}
 	return c.Send(m.data)
 }
 
-func (c *pionChannel) say(m message) error {
+func (c *pionChannel) sendMessage(m message) error {
 	if m.text {
 		return c.SendText(string(m.data))
 	}
 	return c.Send(m.data)
 }
 
-// channelPair is both ends of one data channel.
+// channelPair has both ends of a data channel.
 type channelPair struct {
 	ours *ourChannel
 	pion *pionChannel
 }
 
-// toOurs and toPion send messages, and check that all arrive, in order.
+// toOurs sends messages from pion, and checks that all arrive in order.
 func (p channelPair) toOurs(t *testing.T, messages ...message) {
 	t.Helper()
 	for _, m := range messages {
-		require.NoError(t, p.pion.say(m), "pion sends %v", m)
+		require.NoError(t, p.pion.sendMessage(m), "pion sends %v", m)
 	}
 	for i, m := range messages {
 		requireMessage(t, m, next(t, p.ours.messages, "message %d of %d at our side: %v", i, len(messages), m))
 	}
 }
 
+// toPion sends messages to pion, and checks that all arrive in order.
 func (p channelPair) toPion(t *testing.T, messages ...message) {
 	t.Helper()
 	for _, m := range messages {
-		require.NoError(t, p.ours.say(m), "we send %v", m)
+		require.NoError(t, p.ours.sendMessage(m), "we send %v", m)
 	}
 	for i, m := range messages {
 		requireMessage(t, m, next(t, p.pion.messages, "message %d of %d at pion: %v", i, len(messages), m))
@@ -106,7 +108,7 @@ func (p channelPair) exchange(t *testing.T, messages ...message) {
 	p.toOurs(t, messages...)
 }
 
-// requireMessage compares without printing megabytes.
+// requireMessage compares two messages. Its failure does not print the data of large ones.
 func requireMessage(t *testing.T, want, got message) {
 	t.Helper()
 	if want.text != got.text || !bytes.Equal(want.data, got.data) {
@@ -114,8 +116,8 @@ func requireMessage(t *testing.T, want, got message) {
 	}
 }
 
-// open makes a channel at one side, and gives both ends when they are open. If there is no connection yet, that side
-// makes the offer.
+// open creates a channel on one side, and returns both ends when they are open. If there is no connection yet, that
+// side makes the offer.
 func (s *pionSession) open(fromOurs bool, label string, r rtc.Reliability, protocol string) channelPair {
 	s.t.Helper()
 	var p channelPair
@@ -125,7 +127,7 @@ func (s *pionSession) open(fromOurs bool, label string, r rtc.Reliability, proto
 		dc, err := s.ours.CreateDataChannel(label, &rtc.DataChannelInit{Reliability: r, Protocol: protocol})
 		require.NoError(s.t, err)
 		p.ours = watchOurs(dc)
-		p.pion = next(s.t, arrived, "pion is told of our channel %q", label)
+		p.pion = next(s.t, arrived, "pion accepts our channel %q", label)
 	} else {
 		arrived := make(chan *ourChannel, 1)
 		s.ours.OnDataChannel(func(dc *rtc.DataChannel) { arrived <- watchOurs(dc) })
@@ -135,14 +137,14 @@ func (s *pionSession) open(fromOurs bool, label string, r rtc.Reliability, proto
 		if s.pion.LocalDescription() == nil {
 			s.offerFromPion()
 		}
-		p.ours = next(s.t, arrived, "we are told of pion's channel %q", label)
+		p.ours = next(s.t, arrived, "our side accepts pion's channel %q", label)
 	}
 	p.ours.opened.wait(s.t)
 	p.pion.opened.wait(s.t)
 	return p
 }
 
-// connect connects, with one ordered and reliable channel.
+// connect establishes the connection, with one ordered and reliable channel.
 func (s *pionSession) connect(oursOffers bool) channelPair {
 	s.t.Helper()
 	p := s.open(oursOffers, "first", rtc.Reliability{}, "")
@@ -162,13 +164,13 @@ func pionInit(r rtc.Reliability, protocol string) *webrtc.DataChannelInit {
 	return init
 }
 
-// bothWays runs a test with either side offering.
+// bothWays runs a test with each side as the offerer.
 func bothWays(t *testing.T, test func(t *testing.T, oursOffers bool)) {
 	t.Run("we offer", func(t *testing.T) { test(t, true) })
 	t.Run("pion offers", func(t *testing.T) { test(t, false) })
 }
 
-// noise is bytes that no mistake reproduces, the same for one seed.
+// noise returns pseudorandom bytes, the same for equal arguments.
 func noise(seed uint64, size int) []byte {
 	r := rand.New(rand.NewPCG(seed, uint64(size)))
 	b := make([]byte, size)
@@ -185,14 +187,14 @@ func TestPionMessageSizes(t *testing.T) {
 			p.exchange(t, message{data: noise(uint64(i), size)})
 			p.exchange(t, message{text: true, data: []byte(strings.Repeat("z", size))})
 		}
-		// All at once, so that they follow each other in the same packets.
-		p.exchange(t, message{data: nil}, message{text: true, data: nil}, message{data: []byte{0}}, message{text: true, data: []byte("\x00")},
+		// All at once, so that several of them share packets.
+		p.exchange(t, message{data: nil}, message{text: true, data: nil},
+			message{data: []byte{0}}, message{text: true, data: []byte("\x00")},
 			message{data: noise(1, 256<<10)}, message{text: true, data: nil}, message{text: true, data: []byte("käse 🧀")})
 	})
 }
 
-// "If the SDP a=max-message-size attribute contains a maximum message size value … the sending implementation MUST NOT
-// send larger messages" (RFC 8841 section 6): each side takes the other's word.
+// RFC 8841, section 6: neither side sends messages larger than the max-message-size of the other.
 func TestPionMaxMessageSize(t *testing.T) {
 	s := newPionSession(t, pionOptions{
 		ours:   rtc.Configuration{MaxMessageSize: 100_000},
@@ -217,7 +219,7 @@ func TestPionReliability(t *testing.T) {
 		{Unordered: true, Unreliable: true, MaxRetransmits: 65535},
 		{Unordered: true, Unreliable: true, MaxPacketLifeTime: 65535},
 	}
-	// In characters of one to four bytes.
+	// Characters of one to four bytes.
 	const label, protocol = "Kanal №1 – チャンネル 🛰", "протокол/1 ☎"
 	bothWays(t, func(t *testing.T, oursOffers bool) {
 		s := newPionSession(t, pionOptions{})
@@ -236,8 +238,8 @@ func TestPionReliability(t *testing.T) {
 				stream, err := p.ours.Stream()
 				require.NoError(t, err)
 				require.Equal(t, stream, *p.pion.ID())
-				// The loopback interface loses nothing, whatever the channel would allow; one at a time, as they may
-				// overtake each other.
+				// The loopback interface loses no packets, so that messages of unreliable channels arrive, too. They
+				// are sent one at a time, since those of unordered channels may overtake each other.
 				for i := range 5 {
 					p.exchange(t, message{data: noise(uint64(i), 100)})
 					p.exchange(t, message{text: true, data: []byte("text")})
@@ -248,12 +250,12 @@ func TestPionReliability(t *testing.T) {
 	})
 }
 
-// "Negotiated" channels are known to both programs: nothing is sent to open them.
+// Both programs create negotiated channels, and no OPEN messages are sent.
 func TestPionNegotiatedChannel(t *testing.T) {
 	bothWays(t, func(t *testing.T, oursOffers bool) {
 		s := newPionSession(t, pionOptions{})
-		s.ours.OnDataChannel(func(dc *rtc.DataChannel) { t.Errorf("told of channel %q", dc.Label()) })
-		s.pion.OnDataChannel(func(dc *webrtc.DataChannel) { t.Errorf("pion is told of channel %q", dc.Label()) })
+		s.ours.OnDataChannel(func(dc *rtc.DataChannel) { t.Errorf("channel %q was announced to us", dc.Label()) })
+		s.pion.OnDataChannel(func(dc *webrtc.DataChannel) { t.Errorf("channel %q was announced to pion", dc.Label()) })
 		kinds := map[uint16]rtc.Reliability{0: {}, 7: {Unordered: true}, 1000: {Unreliable: true, MaxRetransmits: 1}}
 		var pairs []channelPair
 		for id, kind := range kinds {
@@ -264,7 +266,7 @@ func TestPionNegotiatedChannel(t *testing.T) {
 			pairs = append(pairs, channelPair{pion: watchPion(theirs)})
 		}
 		if !oursOffers {
-			// The program that answers creates its channels when there is an offer: before, they would make one.
+			// The answerer creates its channels after the offer, since creating one before would make it offer.
 			s.offerFromPion()
 			s.connected()
 		}
@@ -289,8 +291,8 @@ func createNegotiated(t *testing.T, s *pionSession, id uint16, r rtc.Reliability
 	return watchOurs(dc)
 }
 
-// Twenty channels, ten from each side, opened at the same moment and all busy at once. Their streams must not collide:
-// "the client … MUST use even, the server odd" numbers (RFC 8832 section 6).
+// Each side opens ten channels at the same time, and all are used at once. RFC 8832, section 6: the streams do not
+// collide, because the DTLS client uses even and the DTLS server odd ones.
 func TestPionManyChannels(t *testing.T) {
 	bothWays(t, func(t *testing.T, oursOffers bool) {
 		s := newPionSession(t, pionOptions{})
@@ -330,8 +332,8 @@ func TestPionManyChannels(t *testing.T) {
 		for i := range messages {
 			for label, p := range pairs {
 				m := message{text: true, data: fmt.Appendf(nil, "%s: %d", label, i)}
-				require.NoError(t, p.ours.say(m))
-				require.NoError(t, p.pion.say(m))
+				require.NoError(t, p.ours.sendMessage(m))
+				require.NoError(t, p.pion.sendMessage(m))
 			}
 		}
 		for label, p := range pairs {
@@ -342,12 +344,12 @@ func TestPionManyChannels(t *testing.T) {
 			}
 		}
 
-		// The largest messages on all channels at once: five times the receive window, and yet none may wait for another
-		// for ever, whichever way the sender mixes them.
+		// The largest messages on all channels at once are five times as large as the receive window. All of them are
+		// received, in whatever order the sender interleaves them.
 		large := message{data: noise(1, 256<<10)}
 		for _, p := range pairs {
-			require.NoError(t, p.ours.say(large))
-			require.NoError(t, p.pion.say(large))
+			require.NoError(t, p.ours.sendMessage(large))
+			require.NoError(t, p.pion.sendMessage(large))
 		}
 		for label, p := range pairs {
 			requireMessage(t, large, next(t, p.ours.messages, "a large message of channel %q at our side", label))

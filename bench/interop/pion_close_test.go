@@ -10,26 +10,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// closeTime is how long the other side may take to notice, on a machine that is busy: messages of a few round trips do it,
-// and not ICE, which gives up after 25 s at the earliest.
+// closeTime is the time in which the other side must detect the end, also on a busy machine. The end is signalled in a
+// few round trips; ICE alone would detect it after 25 s at the earliest.
 const closeTime = 10 * time.Second
 
-// "Closing of a data channel MUST be signaled by resetting the corresponding outgoing streams", and the other side then
-// "MUST reset the corresponding outgoing stream, too" (RFC 8831 section 6.7). All that was sent before arrives.
+// RFC 8831, section 6.7: a side closes a data channel by resetting its outgoing stream, and the other side then resets
+// its own. All messages sent before that arrive.
 func TestPionChannelClose(t *testing.T) {
 	bothWays(t, func(t *testing.T, oursOffers bool) {
 		s := newPionSession(t, pionOptions{})
 		first := s.connect(oursOffers)
-		for _, fromOurs := range []bool{true, false} { // who opens
-			for _, byOurs := range []bool{true, false} { // who closes
+		for _, fromOurs := range []bool{true, false} { // our side opens
+			for _, byOurs := range []bool{true, false} { // our side closes
 				p := s.open(fromOurs, fmt.Sprintf("from ours %v, by ours %v", fromOurs, byOurs), rtc.Reliability{}, "")
 				const messages = 200
 				for i := range messages {
 					m := message{data: noise(uint64(i), 5000)}
 					if byOurs {
-						require.NoError(t, p.ours.say(m))
+						require.NoError(t, p.ours.sendMessage(m))
 					} else {
-						require.NoError(t, p.pion.say(m))
+						require.NoError(t, p.pion.sendMessage(m))
 					}
 				}
 				arriving := p.pion.messages
@@ -40,7 +40,8 @@ func TestPionChannelClose(t *testing.T) {
 					closePionWhenSent(t, p.pion)
 				}
 				for i := range messages {
-					requireMessage(t, message{data: noise(uint64(i), 5000)}, next(t, arriving, "message %d, sent before Close", i))
+					got := next(t, arriving, "message %d, sent before Close", i)
+					requireMessage(t, message{data: noise(uint64(i), 5000)}, got)
 				}
 				p.ours.closed.within(t, closeTime)
 				p.pion.closed.within(t, closeTime)
@@ -52,14 +53,14 @@ func TestPionChannelClose(t *testing.T) {
 	})
 }
 
-// closePionWhenSent closes pion's end once everything is acknowledged: its Close drops what is not.
+// closePionWhenSent closes pion's end when all its messages are acknowledged, because its Close drops the others.
 func closePionWhenSent(t *testing.T, c *pionChannel) {
 	require.Eventually(t, func() bool { return c.BufferedAmount() == 0 }, pionPatience, time.Millisecond)
 	require.NoError(t, c.Close())
 }
 
-// "Streams … are available for reuse after they have been reset" (RFC 8831 section 6.7): channels come and go for longer
-// than there are streams, and messages never end up in a channel of the past.
+// RFC 8831, section 6.7: streams can be reused after a reset. More channels are opened and closed than streams are used,
+// and no message is delivered to an earlier channel.
 func TestPionStreamReuse(t *testing.T) {
 	bothWays(t, func(t *testing.T, oursOffers bool) {
 		s := newPionSession(t, pionOptions{})
@@ -108,7 +109,7 @@ func TestPionConnectionClose(t *testing.T) {
 				p.exchange(t, message{text: true, data: []byte("before the end")})
 				require.NoError(t, row.close(s))
 				for _, end := range []channelPair{p, more} {
-					if row.name != "we close and wait" { // which ends the callbacks
+					if row.name != "we close and wait" { // CloseAndWait ends the callbacks
 						end.ours.closed.within(t, closeTime)
 					}
 					end.pion.closed.within(t, closeTime)
@@ -123,18 +124,19 @@ func TestPionConnectionClose(t *testing.T) {
 	}
 }
 
-// Close sends what is buffered first.
-func TestPionConnectionCloseSendsTheRest(t *testing.T) {
+// Close sends the buffered messages first.
+func TestPionConnectionCloseSendsBufferedMessages(t *testing.T) {
 	bothWays(t, func(t *testing.T, oursOffers bool) {
 		s := newPionSession(t, pionOptions{})
 		p := s.connect(oursOffers)
-		const messages, size = 64, 64 << 10 // 4 MiB, more than the association takes at once
+		const messages, size = 64, 64 << 10 // 4 MiB, more than the association's send buffer
 		for i := range messages {
-			require.NoError(t, p.ours.say(message{data: noise(uint64(i), size)}))
+			require.NoError(t, p.ours.sendMessage(message{data: noise(uint64(i), size)}))
 		}
 		require.NoError(t, s.ours.Close())
 		for i := range messages {
-			requireMessage(t, message{data: noise(uint64(i), size)}, next(t, p.pion.messages, "message %d, sent before Close", i))
+			got := next(t, p.pion.messages, "message %d, sent before Close", i)
+			requireMessage(t, message{data: noise(uint64(i), size)}, got)
 		}
 		s.oursClosed.wait(t)
 		s.pionClosed.wait(t)

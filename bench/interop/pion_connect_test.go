@@ -31,7 +31,8 @@ func TestPionConnects(t *testing.T) {
 				pair, err := s.pion.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
 				require.NoError(t, err)
 				require.Equal(t, local.String(), fmt.Sprintf("%s:%d", pair.Remote.Address, pair.Remote.Port))
-				// The side that offers says actpass, the other active (RFC 8842 section 5.3): its channels get the even streams.
+				// The offerer's a=setup is actpass, the answerer's is active (RFC 8842, section 5.3). So the offerer is
+				// the DTLS server, whose channels have odd streams.
 				stream, err := p.ours.Stream()
 				require.NoError(t, err)
 				require.Equal(t, uint16(1), stream)
@@ -40,7 +41,7 @@ func TestPionConnects(t *testing.T) {
 	}
 }
 
-// Every address of the machine, the candidates of both in their many combinations.
+// Both sides have candidates of all addresses of the machine.
 func TestPionConnectsOnAllAddresses(t *testing.T) {
 	bothWays(t, func(t *testing.T, oursOffers bool) {
 		s := newPionSession(t, pionOptions{allAddresses: true})
@@ -48,7 +49,7 @@ func TestPionConnectsOnAllAddresses(t *testing.T) {
 	})
 }
 
-// "An ICE agent whose peer is lite takes the controlling role" (RFC 8445 section 6.1.1), whoever offers.
+// RFC 8445, section 6.1.1: if pion is lite, our side is controlling, whichever side offers.
 func TestPionLite(t *testing.T) {
 	bothWays(t, func(t *testing.T, oursOffers bool) {
 		s := newPionSession(t, pionOptions{engine: func(e *webrtc.SettingEngine) { e.SetLite(true) }})
@@ -84,7 +85,7 @@ func TestPionCertificates(t *testing.T) {
 	}
 }
 
-// What pion can be told to do differently: our side must follow, or leave it be.
+// Settings of pion that change the protocols: our side supports them, or works without them.
 func TestPionSettings(t *testing.T) {
 	suites := func(ids ...dtls.CipherSuiteID) func(*webrtc.SettingEngine) {
 		return func(e *webrtc.SettingEngine) { e.SetDTLSCipherSuites(ids...) }
@@ -92,7 +93,7 @@ func TestPionSettings(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		engine func(*webrtc.SettingEngine)
-		suite  string // that must be in use, if not empty
+		suite  string // part of the name of the cipher suite in use; empty: any
 	}{
 		{"DTLS client", func(e *webrtc.SettingEngine) { _ = e.SetAnsweringDTLSRole(webrtc.DTLSRoleClient) }, ""},
 		{"DTLS server", func(e *webrtc.SettingEngine) { _ = e.SetAnsweringDTLSRole(webrtc.DTLSRoleServer) }, ""},
@@ -118,13 +119,14 @@ func TestPionSettings(t *testing.T) {
 	}
 }
 
-// Media sections beside the data channels: our side takes none of the media, and the data flows all the same, whether pion asks for
-// media or sends it, at first or later.
+// pion offers media sections of any direction beside the data channels, in the first offer or later. Our side rejects or
+// deactivates them, and the data channels work.
 func TestPionOffersMediaToo(t *testing.T) {
 	kinds := []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo}
 	for _, whole := range []bool{false, true} {
 		for _, direction := range []webrtc.RTPTransceiverDirection{
-			webrtc.RTPTransceiverDirectionRecvonly, webrtc.RTPTransceiverDirectionSendonly, webrtc.RTPTransceiverDirectionSendrecv,
+			webrtc.RTPTransceiverDirectionRecvonly, webrtc.RTPTransceiverDirectionSendonly,
+			webrtc.RTPTransceiverDirectionSendrecv,
 		} {
 			add := func(t *testing.T, s *pionSession) {
 				for _, kind := range kinds {
@@ -143,7 +145,7 @@ func TestPionOffersMediaToo(t *testing.T) {
 				}
 			})
 			if whole {
-				continue // an answer is sent when there are new candidates, which a connection does not need for a track
+				continue // the answer is sent after gathering, which does not happen again for a track
 			}
 			t.Run(fmt.Sprintf("%v later", direction), func(t *testing.T) {
 				bothWays(t, func(t *testing.T, oursOffers bool) {
@@ -167,7 +169,7 @@ func TestPionOffersMediaToo(t *testing.T) {
 	}
 }
 
-// agree does something that makes one side offer, waits until pion has our part of it, and checks its sections.
+// agree calls action, which makes one side offer, waits until pion has our description, and checks its sections.
 func (s *pionSession) agree(action func(), sections string) {
 	s.t.Helper()
 	before := s.negotiations.Load()
@@ -191,7 +193,7 @@ func (s *pionSession) agree(action func(), sections string) {
 	require.Equal(s.t, sections, strings.Join(got, ","))
 }
 
-// A certificate that is not the one of the description is an attack.
+// The connection fails if pion's certificate does not match the fingerprint in its description.
 func TestPionFingerprintMismatch(t *testing.T) {
 	for _, oursOffers := range []bool{true, false} {
 		t.Run(fmt.Sprintf("we offer %v", oursOffers), func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// iceSession is our icenet.Conn and pion's ice.Agent, without anything above them.
+// iceSession has our icenet.Conn and pion's ice.Agent, without DTLS and SCTP.
 type iceSession struct {
 	t    *testing.T
 	ours *icenet.Conn
@@ -74,7 +74,7 @@ func (s *iceSession) signal(lite bool) (pionUfrag, ourUfrag, ourPwd string) {
 			return
 		}
 		if err := s.ours.AddRemoteCandidate(parsed); err != nil {
-			s.t.Errorf("we take pion's candidate: %v", err)
+			s.t.Errorf("add pion's candidate: %v", err)
 		}
 	}))
 	candidates, err := s.ours.Gather(s.t.Context())
@@ -84,14 +84,14 @@ func (s *iceSession) signal(lite bool) (pionUfrag, ourUfrag, ourPwd string) {
 		if err == nil {
 			err = s.pion.AddRemoteCandidate(parsed)
 		}
-		require.NoError(s.t, err, "pion takes our candidate")
+		require.NoError(s.t, err, "add our candidate to pion")
 	}
 	require.NoError(s.t, s.pion.GatherCandidates())
 	ourUfrag, ourPwd = s.ours.LocalCredentials()
 	return ufrag, ourUfrag, ourPwd
 }
 
-// connect connects, pion in the role that controls says.
+// connect starts the checks, and returns pion's end when it is connected.
 func (s *iceSession) connect(pionControls, lite bool) *pionice.Conn {
 	ctx, cancel := context.WithTimeout(s.t.Context(), pionPatience)
 	defer cancel()
@@ -106,7 +106,7 @@ func (s *iceSession) connect(pionControls, lite bool) *pionice.Conn {
 	return conn
 }
 
-// exchange sends datagrams both ways.
+// exchange sends datagrams in both directions.
 func (s *iceSession) exchange(conn *pionice.Conn) {
 	deadline := time.Now().Add(pionPatience)
 	require.NoError(s.t, conn.SetReadDeadline(deadline))
@@ -141,14 +141,15 @@ func TestPionICE(t *testing.T) {
 	}
 }
 
-// "The full agent MUST take the controlling role" (RFC 8445 section 6.1.1): pion, being lite, only answers.
+// RFC 8445, section 6.1.1: "The full agent MUST take the controlling role". pion is lite, and sends no checks.
 func TestPionICELite(t *testing.T) {
-	s := newICESession(t, ice.Config{Controlling: true}, pionice.WithICELite(true), pionice.WithCandidateTypes([]pionice.CandidateType{pionice.CandidateTypeHost}))
+	s := newICESession(t, ice.Config{Controlling: true}, pionice.WithICELite(true),
+		pionice.WithCandidateTypes([]pionice.CandidateType{pionice.CandidateTypeHost}))
 	s.exchange(s.connect(false, true))
 }
 
-// Both sides believe to be in the same role: the tie-breakers decide (RFC 8445 section 7.3.1.1), in either way, so that
-// several rounds see both.
+// RFC 8445, section 7.3.1.1: if both sides have the same role, the tie-breakers decide. They are random; several rounds
+// cover both results.
 func TestPionICERoleConflict(t *testing.T) {
 	for _, controlling := range []bool{true, false} {
 		for round := range 3 {
@@ -160,10 +161,10 @@ func TestPionICERoleConflict(t *testing.T) {
 	}
 }
 
-// Consent (RFC 7675): pion answers our checks while the connection is idle, and we answer its own keep-alives, so that
-// both stay connected for longer than either's timeout.
+// RFC 7675: while the connection is idle, pion answers our consent checks, and our side answers its keepalives. Both stay
+// connected for longer than their timeouts.
 func TestPionICEConsent(t *testing.T) {
-	const timeout = 2500 * time.Millisecond // of both; longer than a busy machine stops for
+	const timeout = 2500 * time.Millisecond // of both sides; longer than the pauses of a busy machine
 	config := ice.Config{Controlling: true, ConsentInterval: 200 * time.Millisecond,
 		DisconnectedTimeout: timeout, ConsentTimeout: timeout}
 	s := newICESession(t, config, pionice.WithKeepaliveInterval(100*time.Millisecond),

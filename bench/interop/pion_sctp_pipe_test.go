@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lossyEnd is one end of a pipe in memory that carries datagrams as badly as its configuration says. It is a
-// net.Conn, as pion wants it.
+// lossyEnd is one end of a pipe in memory that loses, duplicates and reorders datagrams. It is a net.Conn, as pion
+// requires.
 type lossyEnd struct {
 	peer *lossyEnd
 
@@ -27,17 +27,17 @@ type lossyEnd struct {
 
 	mu       sync.Mutex
 	inbox    [][]byte
-	arrived  chan struct{} // closed and renewed with whatever wakes a reader
+	arrived  chan struct{} // closed and replaced to wake readers
 	closed   bool
 	deadline time.Time
 }
 
 var _ net.Conn = (*lossyEnd)(nil)
 
-// lossyNetwork is the probability, for each datagram, of being lost, doubled, and overtaken by what follows within 2 ms.
+// lossyNetwork has the probabilities that a datagram is lost, duplicated, and delayed by 2 ms.
 type lossyNetwork struct{ loss, duplicate, reorder float64 }
 
-// maxInbox is how many datagrams an end holds; more are lost, as in a socket.
+// maxInbox is the number of datagrams that an end buffers. Further ones are lost, as in a socket.
 const maxInbox = 512
 
 func newLossyPipe(seed uint64, network lossyNetwork) (a, b *lossyEnd) {
@@ -77,7 +77,7 @@ func (e *lossyEnd) arrive(datagram []byte) {
 	}
 }
 
-// wake is called with mu held.
+// wake wakes all readers. It is called with mu held.
 func (e *lossyEnd) wake() {
 	close(e.arrived)
 	e.arrived = make(chan struct{})
@@ -133,7 +133,7 @@ func (e *lossyEnd) SetDeadline(t time.Time) error    { return e.SetReadDeadline(
 func (e *lossyEnd) LocalAddr() net.Addr              { return &net.UDPAddr{} }
 func (e *lossyEnd) RemoteAddr() net.Addr             { return &net.UDPAddr{} }
 
-// sctpEnd drives our association over one end of the pipe: the same few lines that any user of the package writes.
+// sctpEnd drives our association over one end of the pipe, like an application of package sctp.
 type sctpEnd struct {
 	t    *testing.T
 	conn *lossyEnd
@@ -142,9 +142,9 @@ type sctpEnd struct {
 	a        *sctp.Association
 	timer    *time.Timer
 	buf      []byte
-	messages []sctp.Message // their data is ours
+	messages []sctp.Message // with copies of the data
 	events   []sctp.Event
-	changed  chan struct{} // closed and renewed with each input
+	changed  chan struct{} // closed and replaced after each input
 	finished sync.WaitGroup
 }
 
@@ -177,7 +177,7 @@ func newSCTPEnd(t *testing.T, conn *lossyEnd, config sctp.Config) *sctpEnd {
 	return e
 }
 
-// input does something to the association, and what it wants done after it.
+// input calls f, and then handles the events and messages, sends the packets, and sets the timer.
 func (e *sctpEnd) input(f func(now time.Time)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -195,9 +195,9 @@ func (e *sctpEnd) input(f func(now time.Time)) {
 		if !ok {
 			break
 		}
-		kept := m
-		kept.Data = bytes.Clone(m.Data)
-		e.messages = append(e.messages, kept)
+		copied := m
+		copied.Data = bytes.Clone(m.Data)
+		e.messages = append(e.messages, copied)
 		e.a.Release(now, &m)
 	}
 	for {
@@ -215,7 +215,7 @@ func (e *sctpEnd) input(f func(now time.Time)) {
 	e.changed = make(chan struct{})
 }
 
-// until waits for something to become true of the association, its events or its messages.
+// until waits until done returns true. It calls done with mu held, after each input.
 func (e *sctpEnd) until(what string, done func() bool) {
 	e.t.Helper()
 	limit := time.After(pionPatience)
@@ -235,7 +235,7 @@ func (e *sctpEnd) until(what string, done func() bool) {
 	}
 }
 
-// streams gives the numbers of streams, outgoing and incoming.
+// streams returns the numbers of outgoing and of incoming streams.
 func (e *sctpEnd) streams() [2]uint16 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -243,7 +243,7 @@ func (e *sctpEnd) streams() [2]uint16 {
 	return [2]uint16{out, in}
 }
 
-// event takes the first event of a kind.
+// event waits for an event of a kind, removes the first one, and returns it.
 func (e *sctpEnd) event(what string, kind sctp.EventKind) (event sctp.Event) {
 	e.t.Helper()
 	e.until(what, func() bool {
@@ -258,7 +258,7 @@ func (e *sctpEnd) event(what string, kind sctp.EventKind) (event sctp.Event) {
 	return event
 }
 
-// next takes the next message.
+// next waits for a message, removes it, and returns it.
 func (e *sctpEnd) next(what string) (m sctp.Message) {
 	e.t.Helper()
 	e.until(what, func() bool {
@@ -271,10 +271,10 @@ func (e *sctpEnd) next(what string) (m sctp.Message) {
 	return m
 }
 
-// send sends a message, when there is room for it.
+// send sends a message. It waits while sendAhead bytes or more are buffered.
 func (e *sctpEnd) send(stream uint16, data []byte, options sctp.SendOptions) {
 	e.t.Helper()
-	e.until("room for a message", func() bool {
+	e.until("space in the send buffer", func() bool {
 		err := sctp.ErrSendBufferFull
 		if e.a.BufferedAmount() < sendAhead {
 			err = e.a.Send(time.Now(), stream, ppidBinary, data, options)
@@ -288,7 +288,7 @@ func (e *sctpEnd) send(stream uint16, data []byte, options sctp.SendOptions) {
 	e.input(func(time.Time) {}) // transmit it
 }
 
-// sendAhead is how much the tests let wait in our association, in bytes.
+// sendAhead is the amount that the tests buffer in our association, in bytes.
 const sendAhead = 512 << 10
 
 const ppidBinary = uint32(pionsctp.PayloadTypeWebRTCBinary)

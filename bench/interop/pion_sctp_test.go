@@ -19,15 +19,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sctpSession is our association and pion's, over a lossy pipe.
+// sctpSession has our association and pion's, connected by a lossy pipe.
 type sctpSession struct {
 	t    *testing.T
 	ours *sctpEnd
 	pion *pionsctp.Association
-	from chan *pionsctp.Stream // opened by our messages
+	from chan *pionsctp.Stream // pion's ends of the streams on which our messages have arrived
 }
 
-// sctpRole says which side sends INIT.
+// sctpRole selects the sides that send INIT.
 type sctpRole string
 
 const (
@@ -36,14 +36,16 @@ const (
 	pionConnect sctpRole = "pion connects"
 )
 
-// mild is what the tests go through that are not about the network: some of everything.
+// mild is the network of tests that are not about losses.
 var mild = lossyNetwork{loss: 0.01, duplicate: 0.01, reorder: 0.02}
 
 func newSCTPSession(t *testing.T, role sctpRole, network lossyNetwork, options ...pionsctp.AssociationOption) *sctpSession {
 	return newConfiguredSCTPSession(t, role, network, sctp.Config{}, options...)
 }
 
-func newConfiguredSCTPSession(t *testing.T, role sctpRole, network lossyNetwork, config sctp.Config, options ...pionsctp.AssociationOption) *sctpSession {
+func newConfiguredSCTPSession(
+	t *testing.T, role sctpRole, network lossyNetwork, config sctp.Config, options ...pionsctp.AssociationOption,
+) *sctpSession {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %#x", seed)
 	ourEnd, theirEnd := newLossyPipe(seed, network)
@@ -96,7 +98,7 @@ func newConfiguredSCTPSession(t *testing.T, role sctpRole, network lossyNetwork,
 	return s
 }
 
-// openPion gives pion's end of a stream, which pion uses first.
+// openPion opens a stream at pion, before any message has arrived on it, and returns pion's end.
 func (s *sctpSession) openPion(id uint16) *pionsctp.Stream {
 	stream, err := s.pion.OpenStream(id, pionsctp.PayloadTypeWebRTCBinary)
 	require.NoError(s.t, err)
@@ -104,7 +106,7 @@ func (s *sctpSession) openPion(id uint16) *pionsctp.Stream {
 	return stream
 }
 
-// acceptPion gives pion's end of a stream that we have sent on.
+// acceptPion waits for a message of ours on a new stream, and returns pion's end of the stream.
 func (s *sctpSession) acceptPion() *pionsctp.Stream {
 	s.t.Helper()
 	stream := next(s.t, s.from, "a new stream at pion")
@@ -151,10 +153,10 @@ func TestPionSCTPHandshake(t *testing.T) {
 	}
 }
 
-// bulkSCTP is how much each side sends in TestPionSCTPBulk.
+// bulkSCTP is the number of bytes that each side sends in TestPionSCTPBulk.
 const bulkSCTP = 8 << 20
 
-// Both sides send all they can at the same time, through a network that does everything wrong.
+// Both sides send as fast as possible at the same time, over networks that lose, duplicate and reorder packets.
 func TestPionSCTPBulk(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -183,7 +185,7 @@ func TestPionSCTPBulk(t *testing.T) {
 						time.Sleep(time.Millisecond)
 					}
 					if _, err := stream.Write(b); err != nil {
-						t.Errorf("pion sends: %v", err)
+						t.Errorf("send from pion: %v", err)
 						break
 					}
 				}
@@ -195,7 +197,7 @@ func TestPionSCTPBulk(t *testing.T) {
 				for range total / size {
 					n, err := stream.Read(buf)
 					if err != nil {
-						t.Errorf("pion receives: %v", err)
+						t.Errorf("receive at pion: %v", err)
 						break
 					}
 					h.Write(buf[:n])
@@ -222,7 +224,7 @@ func TestPionSCTPBulk(t *testing.T) {
 	}
 }
 
-// Two hundred streams, each with its own order, messages of one chunk and of many mixed.
+// Two hundred ordered streams, with messages of one chunk and of several.
 func TestPionSCTPManyStreams(t *testing.T) {
 	for _, interleaving := range []bool{false, true} {
 		t.Run(fmt.Sprintf("interleaving %v", interleaving), func(t *testing.T) {
@@ -257,7 +259,7 @@ func testPionSCTPManyStreams(t *testing.T, option pionsctp.AssociationOption) {
 		for i := range messages {
 			for id, stream := range opened {
 				if _, err := stream.Write(numbered(id, i)); err != nil {
-					t.Errorf("pion sends on stream %d: %v", id, err)
+					t.Errorf("send from pion on stream %d: %v", id, err)
 				}
 			}
 		}
@@ -276,8 +278,7 @@ func testPionSCTPManyStreams(t *testing.T, option pionsctp.AssociationOption) {
 	reading.Wait()
 }
 
-// Partial reliability (RFC 3758): what is given up is skipped and nothing else is; the rest arrives whole, and in order where the
-// stream has one.
+// RFC 3758: abandoned messages are skipped. All others arrive complete, those of an ordered stream in order.
 func TestPionSCTPPartialReliability(t *testing.T) {
 	rexmit, timed := pionsctp.ReliabilityTypeRexmit, pionsctp.ReliabilityTypeTimed
 	for _, row := range []struct {
@@ -296,7 +297,8 @@ func TestPionSCTPPartialReliability(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			for _, interleaving := range []bool{false, true} {
 				t.Run(fmt.Sprintf("interleaving %v", interleaving), func(t *testing.T) {
-					s := newSCTPSession(t, bothConnect, lossyNetwork{loss: 0.05, reorder: 0.02}, pionsctp.WithEnableInterleaving(interleaving))
+					s := newSCTPSession(t, bothConnect, lossyNetwork{loss: 0.05, reorder: 0.02},
+						pionsctp.WithEnableInterleaving(interleaving))
 					const messages, stream, last = 120, 3, "the last message, which is reliable"
 					size := func(i int) int { return []int{100, 3000, 1, 10_000}[i%4] }
 					numbered := func(i int) []byte {
@@ -308,7 +310,7 @@ func TestPionSCTPPartialReliability(t *testing.T) {
 						for b := receive(); string(b) != last; b = receive() {
 							require.GreaterOrEqual(t, len(b), 4)
 							n := binary.BigEndian.Uint32(b)
-							require.False(t, seen[n], "%s: message %d came twice", who, n)
+							require.False(t, seen[n], "%s: message %d is a duplicate", who, n)
 							require.Equal(t, numbered(int(n)), b, "%s: message %d", who, n)
 							if row.ordered && len(numbers) > 0 {
 								require.Greater(t, n, numbers[len(numbers)-1], "%s", who)
@@ -325,7 +327,7 @@ func TestPionSCTPPartialReliability(t *testing.T) {
 							time.Sleep(time.Millisecond)
 						}
 					}
-					s.ours.until("all is acknowledged or given up", func() bool { return s.ours.a.BufferedAmount() == 0 })
+					s.ours.until("all messages are acknowledged or abandoned", func() bool { return s.ours.a.BufferedAmount() == 0 })
 					s.ours.send(stream, []byte(last), sctp.SendOptions{})
 					theirs := s.acceptPion()
 					check("at pion", func() []byte { return readPion(t, theirs) })
@@ -339,18 +341,21 @@ func TestPionSCTPPartialReliability(t *testing.T) {
 						}
 					}
 					require.Eventually(t, func() bool { return s.pion.BufferedAmount() == 0 }, pionPatience, time.Millisecond)
-					// On an unordered stream it stays unordered: pion's FORWARD-TSN skips the next ordered message too.
+					// On an unordered stream the last message is unordered, too, because pion's FORWARD-TSN would skip
+					// an ordered one.
 					theirs.SetReliabilityParams(!row.ordered, pionsctp.ReliabilityTypeReliable, 0)
 					_, err := theirs.Write([]byte(last))
 					require.NoError(t, err)
-					check("at our side", func() []byte { return s.ours.next("pion's messages, up to the reliable one").Data })
+					check("at our side", func() []byte {
+						return s.ours.next("pion's messages, up to the reliable one").Data
+					})
 				})
 			}
 		})
 	}
 }
 
-// A stream that both sides reset (RFC 6525) begins anew: its sequence numbers are 0 again.
+// RFC 6525: after both sides have reset a stream, its sequence numbers are 0 again.
 func TestPionSCTPStreamReset(t *testing.T) {
 	for _, byOurs := range []bool{true, false} {
 		t.Run(fmt.Sprintf("we reset first %v", byOurs), func(t *testing.T) {
@@ -392,7 +397,7 @@ func TestPionSCTPStreamReset(t *testing.T) {
 				s.ours.send(9, []byte("x"), sctp.SendOptions{})
 				again := s.acceptPion()
 				require.Equal(t, "x", string(readPion(t, again)))
-				// And away with it, for the next round.
+				// The stream is reset again for the next round.
 				reset()
 				_, err := again.Read(make([]byte, 10))
 				require.ErrorIs(t, err, io.EOF)
@@ -426,7 +431,7 @@ func TestPionSCTPAbort(t *testing.T) {
 	})
 }
 
-// SHUTDOWN: all that was sent before arrives, on a network that loses some of the farewells too.
+// All messages that were sent before SHUTDOWN arrive, also on a network that loses chunks of the shutdown.
 func TestPionSCTPShutdown(t *testing.T) {
 	for _, network := range []lossyNetwork{{}, mild} {
 		t.Run(fmt.Sprintf("ours, %+v", network), func(t *testing.T) {
@@ -442,7 +447,7 @@ func TestPionSCTPShutdown(t *testing.T) {
 			}
 			require.NoError(t, s.ours.event("the end", sctp.EventClosed).Err)
 			_, err := stream.Read(make([]byte, 10))
-			require.Error(t, err) // that pion has closed its net.Conn
+			require.Error(t, err) // pion has closed its net.Conn
 			require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 		})
 		t.Run(fmt.Sprintf("pion's, %+v", network), func(t *testing.T) {

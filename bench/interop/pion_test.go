@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// pionPatience is how long a test waits for what should happen at once: much longer than a busy machine needs.
+	// pionPatience is the limit of a wait for an event without delay: much longer than a busy machine needs.
 	pionPatience = 20 * time.Second
-	// pionMaxMessageSize is what the pion side accepts: above what we do, as its limit excludes the size itself.
+	// pionMaxMessageSize is larger than our max-message-size, because pion's limit excludes the size itself.
 	pionMaxMessageSize = 1 << 20
 )
 
-// pionSession is a connection between the two implementations, with its signalling.
+// pionSession is a connection between our implementation and pion, with its signalling.
 type pionSession struct {
 	signalling
 	ours    *rtc.PeerConnection
@@ -30,15 +30,15 @@ type pionSession struct {
 	trickle bool
 	forge   bool // falsify the fingerprint in pion's descriptions
 
-	negotiations atomic.Int32 // offers that were answered
+	negotiations atomic.Int32 // the number of answered offers
 
 	oursConnected, oursClosed *milestone
 	pionConnected, pionClosed *milestone
 }
 
-// pionOptions says how to set up a pionSession. The zero value is one address, the loopback one, and the defaults.
+// pionOptions configures a pionSession. The zero value uses the loopback address only, and the defaults.
 type pionOptions struct {
-	whole        bool // descriptions with their candidates, rather than trickle ICE
+	whole        bool // all candidates are in the descriptions
 	allAddresses bool
 	ours         rtc.Configuration
 	pion         webrtc.Configuration
@@ -59,21 +59,21 @@ func newPionSession(t *testing.T, o pionOptions) *pionSession {
 	require.NoError(t, err)
 	s.pion, err = newPionAPI(o).NewPeerConnection(o.pion)
 	require.NoError(t, err)
-	s.wire()
+	s.setCallbacks()
 	var done sync.WaitGroup
 	done.Go(s.signal)
 	t.Cleanup(func() {
-		close(s.ended) // first: a candidate that comes late is no error
+		close(s.ended) // before the connections close, since candidates after that would be errors
 		done.Wait()
 		stats := s.ours.Stats()
 		_ = s.pion.Close()
 		_ = s.ours.CloseAndWait()
-		// Whatever the test was about, neither side may have sent what the other cannot read.
-		require.Zero(t, stats.SCTP.ChecksumErrors, "SCTP checksums that we found wrong")
-		require.Zero(t, stats.SCTP.PacketsInvalid, "SCTP packets that we could not read")
-		require.Zero(t, stats.SCTP.ChunksInvalid, "SCTP chunks that we could not read")
-		require.Zero(t, stats.SCTP.ErrorsReceived, "SCTP errors that the peer reported")
-		require.Zero(t, stats.UnknownDropped, "datagrams of no known protocol")
+		// In all tests, neither side sends packets that the other considers invalid.
+		require.Zero(t, stats.SCTP.ChecksumErrors, "received SCTP packets with wrong checksums")
+		require.Zero(t, stats.SCTP.PacketsInvalid, "received invalid SCTP packets")
+		require.Zero(t, stats.SCTP.ChunksInvalid, "received invalid SCTP chunks")
+		require.Zero(t, stats.SCTP.ErrorsReceived, "received SCTP ERROR chunks")
+		require.Zero(t, stats.UnknownDropped, "received datagrams of an unknown protocol")
 	})
 	return s
 }
@@ -93,8 +93,8 @@ func newPionAPI(o pionOptions) *webrtc.API {
 	return webrtc.NewAPI(webrtc.WithSettingEngine(engine))
 }
 
-// wire sets the callbacks of both sides.
-func (s *pionSession) wire() {
+// setCallbacks sets the callbacks of both sides.
+func (s *pionSession) setCallbacks() {
 	s.ours.OnStateChange(func(state rtc.State) {
 		switch state {
 		case rtc.StateConnected:
@@ -145,7 +145,7 @@ func (s *pionSession) wire() {
 	})
 }
 
-// toPion brings our description to pion, and, if it is an offer, pion's answer back.
+// toPion sets our description at pion, and, if it is an offer, pion's answer at our side.
 func (s *pionSession) toPion(d rtc.SessionDescription) error {
 	if d.Type == rtc.DescriptionAnswer {
 		err := s.pion.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: d.SDP})
@@ -154,7 +154,7 @@ func (s *pionSession) toPion(d rtc.SessionDescription) error {
 	}
 	defer s.negotiations.Add(1)
 	if err := s.pion.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: d.SDP}); err != nil {
-		return fmt.Errorf("pion takes our offer: %w", err)
+		return fmt.Errorf("set our offer at pion: %w", err)
 	}
 	answer, err := s.pion.CreateAnswer(nil)
 	if err != nil {
@@ -163,7 +163,7 @@ func (s *pionSession) toPion(d rtc.SessionDescription) error {
 	return s.fromPion(answer, rtc.DescriptionAnswer)
 }
 
-// offerFromPion makes pion offer. Its data channels must exist by then.
+// offerFromPion makes pion offer. Its first data channel must have been created.
 func (s *pionSession) offerFromPion() {
 	s.do(func() error {
 		offer, err := s.pion.CreateOffer(nil)
@@ -174,7 +174,7 @@ func (s *pionSession) offerFromPion() {
 	})
 }
 
-// fromPion sets pion's description and brings it to our side.
+// fromPion sets pion's description at both sides.
 func (s *pionSession) fromPion(d webrtc.SessionDescription, kind rtc.DescriptionType) error {
 	gathered := webrtc.GatheringCompletePromise(s.pion)
 	if err := s.pion.SetLocalDescription(d); err != nil {
@@ -188,7 +188,7 @@ func (s *pionSession) fromPion(d webrtc.SessionDescription, kind rtc.Description
 		d.SDP = forgeFingerprint(d.SDP)
 	}
 	if err := s.ours.SetRemoteDescription(rtc.SessionDescription{Type: kind, SDP: d.SDP}); err != nil {
-		return fmt.Errorf("we take pion's %v: %w\n%s", kind, err, d.SDP)
+		return fmt.Errorf("set pion's %v: %w\n%s", kind, err, d.SDP)
 	}
 	return nil
 }
@@ -203,14 +203,14 @@ func forgeFingerprint(description string) string {
 	return before + "a=fingerprint:sha-256 " + digit + after[1:]
 }
 
-// connected waits until both sides say so.
+// connected waits until both sides are connected.
 func (s *pionSession) connected() {
 	s.t.Helper()
 	s.oursConnected.wait(s.t)
 	s.pionConnected.wait(s.t)
 }
 
-// milestone is something that happens at most once in a test.
+// milestone is an event that happens at most once in a test.
 type milestone struct {
 	what string
 	once sync.Once
@@ -237,7 +237,7 @@ func (m *milestone) within(t testing.TB, limit time.Duration) {
 	}
 }
 
-// next takes the next value of a channel, and fails with what was expected when there is none in time.
+// next waits for the next value of a Go channel, and fails with the formatted text if there is none in time.
 func next[T any](t testing.TB, c <-chan T, format string, args ...any) (v T) {
 	t.Helper()
 	select {

@@ -18,7 +18,7 @@ func startDante(t *testing.T, method string, environment ...string) (port string
 	requirePeer(t, err)
 	port = freeTCPPort(t)
 	users := ""
-	if os.Getuid() == 0 { // otherwise it stays who it is
+	if os.Getuid() == 0 { // without root it cannot change its user
 		users = "user.privileged: root\nuser.unprivileged: nobody\n"
 	}
 	path := writeProxyFile(t, proxyDirectory(t), "danted.conf", users+`
@@ -45,7 +45,7 @@ func TestProxyDante(t *testing.T) {
 
 	t.Run("IPv4", func(t *testing.T) { testTunnel(t, uri, "127.0.0.1:"+server) })
 	t.Run("name", func(t *testing.T) { testTunnel(t, uri, "localhost:"+server) })
-	t.Run("credentials nobody asks for", func(t *testing.T) {
+	t.Run("credentials that are not required", func(t *testing.T) {
 		testTunnel(t, "socks5://u:p@"+uri[len("socks5://"):], "127.0.0.1:"+server)
 	})
 	t.Run("IPv6", func(t *testing.T) {
@@ -72,11 +72,11 @@ func TestProxyDante(t *testing.T) {
 	}
 	t.Run("HTTP", func(t *testing.T) {
 		_, err := dialThrough(t, "http"+uri[len("socks5"):], "127.0.0.1:"+server)
-		require.Error(t, err) // it closes without a word
+		require.Error(t, err) // dante closes the connection without an answer
 	})
 }
 
-// nssWrapper is what gives dante users of its own: it knows only those of the system otherwise.
+// nssWrapper is a library that replaces the user database, since dante authenticates users of the system.
 const nssWrapper = "libnss_wrapper.so"
 
 func TestProxyDanteWithCredentials(t *testing.T) {

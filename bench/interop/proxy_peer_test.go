@@ -17,19 +17,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Who may use the proxies that want credentials: characters that a URI and Basic have to encode.
+// The credentials for the proxies, with characters that are encoded in a URI and in Basic authentication.
 const (
 	proxyUser     = "rtcuser"
 	proxyPassword = "p@ss: %ü"
-	// The password of proxyUser as crypt(3) has it: SHA-256, 5,000 rounds.
+	// The hash of proxyPassword in the format of crypt(3): SHA-256, 5,000 rounds.
 	proxyPasswordHash = "$5$rtcstack$PcpvDZBOoE0hnnWXiVIDuFIYdZcXErTviejYZuaLEv2"
 )
 
-// proxyGreeting is what the server behind the proxy says first, before it echoes: it may arrive together with the answer of
-// the proxy, and has to be whole.
+// proxyGreeting is sent by the server behind the proxy before it echoes. It may arrive together with the answer of the
+// proxy, and must be complete.
 const proxyGreeting = "220 a server that speaks first\r\n"
 
-// lookSbin is exec.LookPath that also looks where Debian puts daemons, which is not in everybody's PATH.
+// lookSbin is exec.LookPath, and also searches /usr/sbin, where Debian has daemons. PATH may not contain it.
 func lookSbin(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
@@ -37,7 +37,7 @@ func lookSbin(name string) (string, error) {
 	return exec.LookPath("/usr/sbin/" + name)
 }
 
-// proxyDirectory returns a directory that a daemon which gives up root's rights can read and write.
+// proxyDirectory returns a directory that a daemon can read and write after it has changed its user.
 func proxyDirectory(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "proxy")
@@ -63,12 +63,12 @@ func freeTCPPort(t *testing.T) string {
 	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 }
 
-// startProxy runs a proxy until the end of the test and returns when it listens on the port.
+// startProxy runs a proxy until the end of the test. It returns when the proxy listens on the port.
 func startProxy(t *testing.T, command *exec.Cmd, port string) {
 	t.Helper()
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
-	command.WaitDelay = 5 * time.Second // a child of it may have its output open
+	command.WaitDelay = 5 * time.Second // a child process may still have its output open
 	require.NoError(t, command.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- command.Wait() }()
@@ -81,7 +81,7 @@ func startProxy(t *testing.T, command *exec.Cmd, port string) {
 			<-ended
 		}
 		if t.Failed() {
-			t.Logf("%s says:\n%s", command.Path, output.Bytes())
+			t.Logf("output of %s:\n%s", command.Path, output.Bytes())
 		}
 	})
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
@@ -100,7 +100,7 @@ func startProxy(t *testing.T, command *exec.Cmd, port string) {
 	}
 }
 
-// startGreeter runs a server that says proxyGreeting and then echoes, and returns its port.
+// startGreeter runs a server that sends proxyGreeting and then echoes, and returns its port.
 func startGreeter(t *testing.T, host string) (port string, err error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
@@ -130,7 +130,7 @@ func dialThrough(t *testing.T, uri, address string) (net.Conn, error) {
 	return (&proxy.Dialer{Proxy: config}).DialContext(t.Context(), "tcp", address)
 }
 
-// testTunnel sends a megabyte to a greeter and back.
+// testTunnel sends a megabyte to the server of startGreeter, and checks the echo.
 func testTunnel(t *testing.T, uri, address string) {
 	t.Helper()
 	conn, err := dialThrough(t, uri, address)

@@ -2,8 +2,7 @@ package interop_test
 
 import "testing"
 
-// signalling stands between two peers: what each side says to the other is a job, and one goroutine does the jobs in order,
-// as a signalling server would.
+// signalling delivers the signals between two peers. Each signal is a job, and one goroutine runs the jobs in order.
 type signalling struct {
 	t     *testing.T
 	jobs  chan func() error
@@ -14,7 +13,7 @@ func newSignalling(t *testing.T) signalling {
 	return signalling{t: t, jobs: make(chan func() error, 1024), ended: make(chan struct{})}
 }
 
-// do hands over a job.
+// do queues a job, unless the signalling has ended.
 func (s *signalling) do(job func() error) {
 	select {
 	case s.jobs <- job:
@@ -22,6 +21,7 @@ func (s *signalling) do(job func() error) {
 	}
 }
 
+// signal runs the jobs until the signalling ends.
 func (s *signalling) signal() {
 	for {
 		select {

@@ -5,10 +5,11 @@ import (
 	"testing"
 )
 
-// peersVariable is the environment variable that, set to "required", turns a missing peer into a failure.
+// peersVariable is the environment variable with the value "required" if missing peers are failures.
 const peersVariable = "RTC_TEST_PEERS"
 
-// requirePeer ends the test if err says why its peer cannot be had: skipped, or failed where all peers are required.
+// requirePeer ends the test if err, the reason that its peer is missing, is not nil. The test is skipped, or fails if
+// all peers are required.
 func requirePeer(t testing.TB, err error) {
 	t.Helper()
 	switch {

@@ -1,13 +1,14 @@
-// Package relay is a slow, lossy network path between two UDP sockets of one machine, in user space and in real time: what
-// is sent to one of its two addresses comes out of the other one, later, at a limited rate, and sometimes not at all.
+// Package relay implements a network path with a limited rate, delay and loss between two UDP
+// sockets of one machine, in user space and in real time. It forwards the datagrams that arrive at
+// each of its two addresses from the other.
 //
 //	r, err := relay.New(relay.Config{Rate: 100e6, Delay: 25 * time.Millisecond, Loss: 0.01, Queue: 625_000, Seed: 1})
-//	r.Attach(0, a)      // the socket at a is one end …
-//	r.Attach(1, b)      // … and the one at b the other
-//	// a sends to r.Address(1), where it finds b; b sends to r.Address(0).
+//	r.Attach(0, a)      // end 0 is the socket at a
+//	r.Attach(1, b)      // end 1 is the socket at b
+//	// a sends to r.Address(1), which forwards to b; b sends to r.Address(0).
 //
-// It is for comparing implementations that cannot be driven with virtual time; those that can are better off with a
-// simulated network. Its clock is the system's: a busy machine delivers late, up to some milliseconds.
+// It serves to compare implementations that cannot run in virtual time; for others a simulated
+// network is better. A busy machine delivers up to some milliseconds late.
 package relay
 
 import (
@@ -22,25 +23,27 @@ import (
 )
 
 const (
-	// maxDatagram is more than the implementations send; what is larger is not carried, as on a path with that MTU.
+	// maxDatagram is the size of a buffer, in bytes: more than the implementations send. Datagrams
+	// of this size or more are dropped, as on a path with a smaller MTU.
 	maxDatagram = 2048
-	// packetOverhead is the IPv4 and UDP headers, which take their share of the rate.
+	// packetOverhead is the size of the IPv4 and UDP headers, which count for the rate.
 	packetOverhead = 20 + 8
-	// socketBuffer keeps the relay itself from losing datagrams.
+	// socketBuffer is the size of the sockets' buffers, large enough that they lose no datagrams.
 	socketBuffer = 4 << 20
-	// maxWaiting bounds the datagrams under way in one direction, beyond what any sensible Queue and Delay need.
+	// maxWaiting limits the number of datagrams on their way in one direction, to more than any
+	// reasonable Queue and Delay require.
 	maxWaiting = 1 << 16
 )
 
-// Config is a path, the same in both directions.
+// Config configures a path. Both directions are the same.
 type Config struct {
-	Rate  int64         // bits per second, with IPv4 and UDP headers; 0: no limit
-	Delay time.Duration // of each direction: half of the round trip
-	Loss  float64       // the share of datagrams that is lost, at random, 0 to 1
-	Queue int           // bytes that wait at most for their turn; 0: no limit
-	Seed  uint64        // of what is lost
+	Rate  int64         // bits per second, including IPv4 and UDP headers; 0: no limit
+	Delay time.Duration // of each direction: half of the round-trip time
+	Loss  float64       // the probability of the loss of a datagram, 0 to 1
+	Queue int           // the size of the bottleneck's queue in bytes; 0: no limit
+	Seed  uint64        // of the losses
 
-	Listen netip.Addr // of the two sockets; zero: 127.0.0.1
+	Listen netip.Addr // the address of the two sockets; zero: 127.0.0.1
 }
 
 // Stats counts the datagrams of one direction.
@@ -56,11 +59,11 @@ type Relay struct {
 	done chan struct{}
 }
 
-// end is the socket that stands for one of the two, towards the other.
+// end has the relay's socket that replaces one of the two sockets for the other.
 type end struct {
 	conn   *net.UDPConn
-	real   atomic.Pointer[netip.AddrPort] // whom it stands for
-	toward link                           // to the real one
+	real   atomic.Pointer[netip.AddrPort] // the address of the socket that it replaces
+	toward link                           // the direction to that socket
 }
 
 // New opens the two sockets of a path.
@@ -92,15 +95,15 @@ func New(config Config) (*Relay, error) {
 	return r, nil
 }
 
-// Address is where the other side finds end i, 0 or 1.
+// Address returns the address to which the other end sends its datagrams for end i, 0 or 1.
 func (r *Relay) Address(i int) netip.AddrPort {
 	return r.ends[i].conn.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
-// Attach tells where end i really is. Until it is told, what is sent to it is lost.
+// Attach sets the real address of end i. Before that, datagrams for it are dropped.
 func (r *Relay) Attach(i int, real netip.AddrPort) { r.ends[i].real.Store(&real) }
 
-// Stats counts what went to end i.
+// Stats returns the counts of the direction to end i.
 func (r *Relay) Stats(i int) Stats {
 	l := &r.ends[i].toward
 	l.mu.Lock()
@@ -119,27 +122,27 @@ func (r *Relay) Close() {
 	r.wait.Wait()
 }
 
-// packet is a datagram under way.
+// packet is a datagram on its way.
 type packet struct {
 	data []byte
 	due  time.Time
 }
 
-// link is one direction. The reader of one socket puts into it, the writer of the other one takes out of it; as the
-// delay is constant, what comes in first leaves first.
+// link is one direction: a queue from the goroutine that reads one socket to the one that writes to
+// the other. Since the delay is constant, datagrams leave it in order.
 type link struct {
 	config  Config
 	waiting chan packet
 
 	mu     sync.Mutex
 	random *rand.Rand
-	free   time.Time // when the last datagram accepted has left the bottleneck
+	free   time.Time // when the last accepted datagram leaves the bottleneck
 	stats  Stats
 }
 
 var buffers = sync.Pool{New: func() any { return new([maxDatagram]byte) }}
 
-// read takes what is sent to end i by the other side.
+// read receives the datagrams for end i.
 func (r *Relay) read(i int) {
 	for {
 		buf := buffers.Get().(*[maxDatagram]byte)
@@ -148,7 +151,7 @@ func (r *Relay) read(i int) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil || n == maxDatagram:
-			buffers.Put(buf) // an ICMP error of a socket that is gone, or too large
+			buffers.Put(buf) // an ICMP error of a closed socket, or a datagram that is too large
 			continue
 		}
 		if !r.ends[i].toward.put(time.Now(), buf[:n]) {
@@ -157,7 +160,7 @@ func (r *Relay) read(i int) {
 	}
 }
 
-// put decides the fate of a datagram.
+// put queues a datagram, and reports whether it is not lost.
 func (l *link) put(now time.Time, data []byte) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -188,7 +191,8 @@ func (l *link) put(now time.Time, data []byte) bool {
 	}
 }
 
-// write sends what is due to the real end i, from the socket that stands for the other one.
+// write sends due datagrams to the real address of end i, from the socket that replaces the other
+// end.
 func (r *Relay) write(i int) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()

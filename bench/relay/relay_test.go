@@ -26,7 +26,7 @@ func newRelay(t *testing.T, config Config) *Relay {
 	return r
 }
 
-func TestCarriesBothWaysAfterTheDelay(t *testing.T) {
+func TestForwardsBothWaysAfterTheDelay(t *testing.T) {
 	r := newRelay(t, Config{Delay: 20 * time.Millisecond})
 	a, b := attach(t, r, 0), attach(t, r, 1)
 	start := time.Now()
@@ -36,7 +36,7 @@ func TestCarriesBothWaysAfterTheDelay(t *testing.T) {
 	n, from, err := b.ReadFromUDPAddrPort(buf)
 	require.NoError(t, err)
 	require.Equal(t, "there", string(buf[:n]))
-	require.Equal(t, r.Address(0), from, "b finds a where it is told that a is")
+	require.Equal(t, r.Address(0), from, "the source is the address to which b sends its datagrams for a")
 	require.GreaterOrEqual(t, time.Since(start), 20*time.Millisecond)
 	_, err = b.WriteToUDPAddrPort([]byte("and back"), from)
 	require.NoError(t, err)
@@ -64,7 +64,7 @@ func TestRate(t *testing.T) {
 	require.Equal(t, Stats{Delivered: count, Largest: size}, r.Stats(1))
 }
 
-// What a link does with a datagram depends on the time and the seed only.
+// Losses depend on the time and the seed only.
 func TestLossAndQueue(t *testing.T) {
 	now := time.Now()
 	for _, row := range []struct {
@@ -91,7 +91,7 @@ func TestLossAndQueue(t *testing.T) {
 	require.InDelta(t, 200, float64(r.Stats(1).Lost), 60)
 }
 
-func TestRefusesNonsense(t *testing.T) {
+func TestConfigOutOfRange(t *testing.T) {
 	for _, config := range []Config{{Rate: -1}, {Delay: -1}, {Loss: -0.1}, {Loss: 1.1}, {Queue: -1}} {
 		_, err := New(config)
 		require.Error(t, err)

@@ -9,7 +9,10 @@ import (
 )
 
 func TestGetRoundsUpToItsClass(t *testing.T) {
-	for _, c := range []struct{ n, want int }{{0, 64}, {1, 64}, {64, 64}, {65, 128}, {1200, 2048}, {2048, 2048}, {1 << 20, 1 << 20}, {1<<20 + 1, 1<<20 + 1}} {
+	for _, c := range []struct{ n, want int }{
+		{0, 64}, {1, 64}, {64, 64}, {65, 128}, {1200, 2048}, {2048, 2048},
+		{1 << 20, 1 << 20}, {1<<20 + 1, 1<<20 + 1},
+	} {
 		b := bufpool.Get(c.n)
 		require.Equal(t, c.want, cap(b.B), "for %d", c.n)
 		require.Empty(t, b.B)
@@ -17,7 +20,7 @@ func TestGetRoundsUpToItsClass(t *testing.T) {
 	}
 }
 
-func TestGrowKeepsWhatWasThere(t *testing.T) {
+func TestGrowCopiesTheBytes(t *testing.T) {
 	b := bufpool.Get(10)
 	b.B = append(b.B, "0123456789"...)
 	require.Same(t, b, b.Grow(54))

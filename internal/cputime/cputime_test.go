@@ -12,9 +12,9 @@ import (
 func TestProcess(t *testing.T) {
 	before, ok := cputime.Process()
 	if !ok {
-		t.Skip("this system does not tell")
+		t.Skip("the CPU time is unknown on this system")
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; { // some work makes it grow
+	for deadline := time.Now().Add(20 * time.Second); ; { // the loop itself uses CPU time
 		if now, _ := cputime.Process(); now > before {
 			break
 		}

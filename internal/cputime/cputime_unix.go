@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Process returns the CPU time of all threads so far, in user and kernel mode, and whether it is known.
+// Process returns the CPU time of all threads so far, in user and kernel mode; ok is false if it is
+// unknown.
 func Process() (used time.Duration, ok bool) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -1,8 +1,8 @@
-// Package cputime tells how much CPU time the process has used. Tests bound work by it that would otherwise bound time,
-// which depends on what else the machine has to do.
+// Package cputime measures the CPU time of the process. Tests bound it instead of the elapsed time,
+// which depends on other load of the machine.
 //
 //	before, _ := cputime.Process()
 //	work()
-//	after, ok := cputime.Process() // ok: this system tells it
-//	used := after - before         // by all goroutines, the garbage collector's included
+//	after, ok := cputime.Process() // ok is false on systems that do not measure it
+//	used := after - before         // by all goroutines, including the garbage collector's
 package cputime

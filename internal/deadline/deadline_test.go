@@ -36,7 +36,7 @@ func TestDeadline(t *testing.T) {
 		<-waiting
 
 		d.Set(time.Time{})
-		require.False(t, passed(&d), "taken back")
+		require.False(t, passed(&d), "the deadline is removed")
 		d.Set(time.Now().Add(-time.Second))
 		require.True(t, passed(&d), "in the past")
 		d.Set(time.Now().Add(time.Second))

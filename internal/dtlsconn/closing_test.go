@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RFC 5246, section 7.2.1: "Any data received after a closure alert is ignored." Data sent
-// before it arrives, also while the other side is sending, and Closed is called once.
+// RFC 5246, section 7.2.1: "Any data received after a closure alert is ignored." Data sent before
+// it arrives, also while the other side is sending, and Closed is called once.
 func TestCloseWhileDataIsInFlight(t *testing.T) {
 	for _, suite := range lastFlightSuites {
 		for _, clientCloses := range []bool{true, false} {

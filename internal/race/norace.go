@@ -1,9 +1,8 @@
 //go:build !race
 
-// Package race tells whether the race detector is compiled in. Tests that
-// count allocations ask it: under the detector [sync.Pool] drops buffers at
-// random, so a count would say nothing.
+// Package race has a constant that is true if the race detector is compiled in. Tests that count
+// allocations skip the count then, because [sync.Pool] drops objects at random under the detector.
 package race
 
-// Enabled reports whether the race detector is on.
+// Enabled is true if the race detector is compiled in.
 const Enabled = false

@@ -12,7 +12,7 @@ func TestQueueIsFirstInFirstOut(t *testing.T) {
 	require.False(t, ok)
 	require.Nil(t, q.Front())
 	next, want := 0, 0
-	for round := range 100 { // the head moves round the ring while it grows
+	for round := range 100 { // the head moves around the ring while it grows
 		for range round%7 + 3 {
 			q.Push(next)
 			next++
@@ -56,7 +56,7 @@ func TestSteadyLoadDoesNotGrow(t *testing.T) {
 	}
 	require.Equal(t, 8, q.Cap())
 	for _, p := range q.ring {
-		require.Nil(t, p, "what was popped is not kept")
+		require.Nil(t, p, "Pop clears the element in the ring")
 	}
 	q.Trim()
 	require.Equal(t, 8, q.Cap(), "it is not empty")

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// FormatValue writes a number with the digits that mean something.
+// FormatValue returns the decimal form of a number, rounded to about three significant digits.
 func FormatValue(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 1000:
@@ -25,7 +25,7 @@ func FormatValue(v float64) string {
 	}
 }
 
-// FormatRatio writes a multiple; what is next to nothing is not told apart.
+// FormatRatio returns the text of a ratio. Ratios below 0.005 have the same text.
 func FormatRatio(v float64) string {
 	if v > 0 && v < 0.005 {
 		return "< 0.01×"
@@ -33,7 +33,7 @@ func FormatRatio(v float64) string {
 	return FormatValue(v) + "×"
 }
 
-// GroupThousands puts a comma between each three digits.
+// GroupThousands inserts a comma between groups of three digits.
 func GroupThousands(digits string) string {
 	sign := ""
 	if digits[0] == '-' {
@@ -45,7 +45,7 @@ func GroupThousands(digits string) string {
 	return sign + digits
 }
 
-// FormatSize writes a number of bytes.
+// FormatSize returns the text of a number of bytes.
 func FormatSize(n int) string {
 	if n >= 1<<10 && n%(1<<10) == 0 {
 		return strconv.Itoa(n>>10) + " KiB"
@@ -70,7 +70,7 @@ func WriteAligned(w io.Writer, cells [][]string) {
 	}
 }
 
-// Median is that of what is sorted and not empty.
+// Median returns the median of sorted, which must be sorted and not empty.
 func Median(sorted []float64) float64 {
 	n := len(sorted)
 	if n%2 == 1 {

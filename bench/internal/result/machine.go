@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Machine is what the results were measured on.
+// Machine describes the machine of the measurements.
 type Machine struct {
 	Time     string `json:"time"`
 	CPU      string `json:"cpu"`
@@ -17,13 +17,15 @@ type Machine struct {
 	System   string `json:"system"`
 	Kernel   string `json:"kernel,omitempty"`
 	Go       string `json:"go"`
-	Revision string `json:"revision,omitempty"` // of this repository, when the program was built from a commit
-	// The load average of a minute, before and after: what else the machine did shows in the first.
+	Revision string `json:"revision,omitempty"` // of this repository, if the program was built from a commit
+	// The load average of a minute, before and after the measurements. The first shows other load
+	// of the machine.
 	LoadBefore string `json:"loadBefore,omitempty"`
 	LoadAfter  string `json:"loadAfter,omitempty"`
 }
 
-// ThisMachine describes the machine that the program runs on, before it measures.
+// ThisMachine returns the description of the machine that the program runs on. It must be called
+// before the measurements, since it reads the load average.
 func ThisMachine() Machine {
 	m := Machine{
 		Time: time.Now().UTC().Format(time.RFC3339), CPU: runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),
@@ -49,17 +51,17 @@ func ThisMachine() Machine {
 	return m
 }
 
-// LoadAverage is that of the last minute; empty where the system does not tell.
+// LoadAverage returns the load average of the last minute, or an empty string if it is unknown.
 func LoadAverage() string { return firstField("/proc/loadavg") }
 
-// firstField is the first word of a file of the system; empty where there is no such file.
+// firstField returns the first word of a file, or an empty string if it cannot be read.
 func firstField(file string) string {
 	text, _ := os.ReadFile(file)
 	word, _, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
 	return word
 }
 
-// ModuleVersion is the version of a Go module in this program.
+// ModuleVersion returns the version of a Go module in this program.
 func ModuleVersion(path string) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -1,5 +1,6 @@
-// Package result is what the programs of this module report: rows of one metric each, with the
-// median of every contestant, as text and as JSON, and the machine that they were measured on.
+// Package result has the parts of the reports that the programs of this module share: rows of one
+// metric each, with the median of each contestant, as text and as JSON, and the description of the
+// machine.
 package result
 
 import (
@@ -20,7 +21,7 @@ const (
 	QUIC = "quic"
 )
 
-// Better: which values of a metric are.
+// The values of Row.Better.
 const (
 	Higher = "higher"
 	Lower  = "lower"
@@ -32,7 +33,7 @@ type Row struct {
 	Size        int                   `json:"size,omitempty"`      // bytes of a message
 	Processes   int                   `json:"processes,omitempty"` // 2: sender and receiver have one each
 	Connections int                   `json:"connections,omitempty"`
-	InFlight    int                   `json:"inFlight,omitempty"` // messages that a connection has under way
+	InFlight    int                   `json:"inFlight,omitempty"` // messages in flight on each connection
 	Count       int                   `json:"count,omitempty"`    // round trips, connections, pairs
 	Metric      string                `json:"metric"`
 	Better      string                `json:"better"` // "higher" or "lower"
@@ -42,12 +43,13 @@ type Row struct {
 	References  map[string]float64    `json:"references,omitempty"`
 	Ratio       *float64              `json:"ratio,omitempty"` // ours to the best peer's
 	Range       map[string][2]float64 `json:"range"`           // smallest and largest value of each, ours too
-	Rounds      int                   `json:"rounds"`          // the values that the median of ours is of
+	Rounds      int                   `json:"rounds"`          // the number of values of ours
 	Goal        string                `json:"goal,omitempty"`
 	Met         *bool                 `json:"met,omitempty"`
 }
 
-// Compare fills in what follows from the values of each contestant's rounds. It sorts them.
+// Compare sets the medians, the ranges and the ratio from the values of each contestant's rounds,
+// which it sorts.
 func (r *Row) Compare(values map[string][]float64) {
 	r.Peers, r.Range, r.Rounds = map[string]float64{}, map[string][2]float64{}, len(values[Ours])
 	for name, v := range values {
@@ -76,7 +78,7 @@ func (r *Row) Compare(values map[string][]float64) {
 	}
 }
 
-// Best is the best value of the peers that are asked about.
+// Best returns the best value of the peers for whose names of returns true.
 func (r *Row) Best(of func(name string) bool) (best float64, ok bool) {
 	for name, v := range r.Peers {
 		if !of(name) {
@@ -89,7 +91,7 @@ func (r *Row) Best(of func(name string) bool) (best float64, ok bool) {
 	return best, ok
 }
 
-// Value is the median of one contestant.
+// Value returns the median of one contestant.
 func (r Row) Value(name string) (v float64, ok bool) {
 	if name == Ours {
 		return r.Ours, true
@@ -104,7 +106,7 @@ func (r Row) Value(name string) (v float64, ok bool) {
 	return v, ok
 }
 
-// Cell is what a table shows of one contestant: the median and the range.
+// Cell returns one contestant's cell of a table: the median and the range.
 func (r Row) Cell(name string) string {
 	v, ok := r.Value(name)
 	if !ok {
@@ -117,7 +119,7 @@ func (r Row) Cell(name string) string {
 	return text
 }
 
-// RatioText is the ratio as a table shows it.
+// RatioText returns the ratio as a table shows it.
 func (r Row) RatioText() string {
 	if r.Ratio == nil {
 		return "–"
@@ -125,7 +127,7 @@ func (r Row) RatioText() string {
 	return FormatRatio(*r.Ratio)
 }
 
-// Verdict says whether the goal is met; empty without one.
+// Verdict returns "met" or "MISSED", or an empty string if there is no goal.
 func (r Row) Verdict() string {
 	switch {
 	case r.Met == nil:

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// Calls are numbers of system calls that read and write: read, readv, write, writev, but not recvmsg, sendmsg and their
-// like. One that has found nothing to read counts, too.
+// Calls holds the numbers of the system calls read and readv, and of write and writev. Calls of
+// recvmsg, sendmsg and similar ones do not count; reads that found no data do.
 type Calls struct{ Reads, Writes int64 }
 
-// SystemCalls is how many this process has made; not known everywhere.
+// SystemCalls returns the number of system calls of this process so far; ok is false if it is
+// unknown.
 func SystemCalls() (c Calls, ok bool) {
 	f, err := os.Open("/proc/self/io")
 	if err != nil {

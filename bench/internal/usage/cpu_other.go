@@ -4,5 +4,5 @@ package usage
 
 import "time"
 
-// CPUTime is not known here: what is computed from it is 0.
+// CPUTime returns 0, because the CPU time is unknown on this system.
 func CPUTime() time.Duration { return 0 }

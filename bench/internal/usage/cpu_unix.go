@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// CPUTime is what this process has used, in user and kernel mode.
+// CPUTime returns the CPU time of this process so far, in user and kernel mode.
 func CPUTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

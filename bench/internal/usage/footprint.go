@@ -1,4 +1,4 @@
-// Package usage tells what this process uses of the machine.
+// Package usage measures the resources that this process uses.
 package usage
 
 import (
@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// Footprint is what the process holds, in bytes.
+// Footprint is the memory of the process, in bytes, and the number of its goroutines.
 type Footprint struct{ Heap, Stacks, Resident, Goroutines float64 }
 
-// Measure collects the garbage and says what is left.
+// Measure collects the garbage and returns the footprint.
 func Measure() Footprint {
 	for range 3 { // pools are emptied by the second collection, and finalizers have run by the third
 		runtime.GC()
@@ -22,8 +22,8 @@ func Measure() Footprint {
 	return Footprint{float64(m.HeapAlloc), float64(m.StackInuse), residentBytes(), float64(runtime.NumGoroutine())}
 }
 
-// residentBytes is the process's resident memory, where the system tells; it is the only number of these that has a
-// meaning for a library that is not written in Go.
+// residentBytes returns the resident memory of the process, or 0 if it is unknown. It is the only
+// number of a Footprint that includes the memory of a library which is not written in Go.
 func residentBytes() float64 {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"runtime/pprof"
 )
 
-// StartProfile profiles this process, if a file is named, until stop is called.
+// StartProfile writes a CPU profile of this process to a file until stop is called. An empty name
+// is no profile.
 func StartProfile(file string) (stop func(), err error) {
 	if file == "" {
 		return func() {}, nil
