@@ -113,7 +113,9 @@ func (s *Socket) serve(handle func(*link.Inbound)) error {
 		r.split(b)
 		if n := b.batch.Len(); n > 0 {
 			s.readCalls.Add(1)
-			s.received.Add(int64(n))
+			if s.received.Add(int64(n)) >= groAfter && !s.os.noGRO {
+				s.enableGRO()
+			}
 			handle(&b.batch)
 		}
 		readPool.Put(b)

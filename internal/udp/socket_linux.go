@@ -14,7 +14,8 @@ type osSocket struct {
 	inet6 bool // the family of the socket is IPv6
 	batch bool // recvmmsg and sendmmsg are in use
 	gso   atomic.Bool
-	gro   bool
+	gro   atomic.Bool // see enableGRO
+	noGRO bool        // GRO is not to be tried, or not again
 	// gsoRefusals counts runs that the system has rejected as one message and accepted one by one.
 	gsoRefusals atomic.Int32
 	zones       zones
@@ -54,9 +55,21 @@ func (s *Socket) configure(options Options, keepLarger bool) error {
 			_, err := s.os.calls.getsockoptInt(f, unix.SOL_UDP, unix.UDP_SEGMENT)
 			s.os.gso.Store(err == nil)
 		}
-		if !options.NoGRO {
-			s.os.gro = s.os.calls.setsockoptInt(f, unix.SOL_UDP, unix.UDP_GRO, 1) == nil
-		}
+		s.os.noGRO = options.NoGRO
+	})
+}
+
+// groAfter is the number of datagrams after which a socket uses GRO. Setting up a connection takes
+// about 12.
+const groAfter = 32
+
+// enableGRO sets UDP_GRO. The reader does so only when the socket is in use: for the first such
+// socket of a host, the kernel rewrites its own code and interrupts all processors (a static key),
+// which costs more than all other work for a short connection.
+func (s *Socket) enableGRO() {
+	s.os.noGRO = true
+	_ = s.os.raw.Control(func(fd uintptr) {
+		s.os.gro.Store(s.os.calls.setsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_GRO, 1) == nil)
 	})
 }
 
@@ -93,5 +106,5 @@ func (s *Socket) setBuffer(fd, option, force, size int, keepLarger bool) {
 
 func (s *Socket) levels() (batch, gso, gro bool) {
 	batch = s.os.batch
-	return batch, batch && s.os.gso.Load(), batch && s.os.gro
+	return batch, batch && s.os.gso.Load(), batch && s.os.gro.Load()
 }
