@@ -3,6 +3,7 @@ package udp
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rtcstack/rtcstack/internal/link"
 )
@@ -15,6 +16,8 @@ const (
 	// maxUrgentBacklog bounds the bytes of STUN kept in addition. They are sent first: without them
 	// consent would expire.
 	maxUrgentBacklog = 1 << 16
+	// closeDelay bounds the time in which the backlog of a closed socket is sent.
+	closeDelay = 500 * time.Millisecond
 	// lastSTUN is the greatest first byte of a STUN message: RFC 7983, section 7.
 	lastSTUN = 3
 )
@@ -27,6 +30,8 @@ type backlog struct {
 	active  atomic.Bool
 	lanes   [2]lane // STUN, and all others
 	waiters []func()
+	close   func()      // called at the end of the backlog, or by the timer
+	timer   *time.Timer // runs while close is set
 }
 
 // lane is a queue of datagrams.
@@ -62,7 +67,7 @@ func (b *backlog) next() *lane {
 	return nil
 }
 
-// clear ends the backlog. The caller calls the waiters after it has released the mutex.
+// clear ends the backlog. The caller calls the returned functions after it has released the mutex.
 func (b *backlog) clear() (waiters []func()) {
 	for i := range b.lanes {
 		b.lanes[i].out.Reset()
@@ -70,7 +75,22 @@ func (b *backlog) clear() (waiters []func()) {
 	}
 	b.active.Store(false)
 	waiters, b.waiters = b.waiters, nil
+	if b.close != nil && b.timer.Stop() {
+		waiters = append(waiters, b.close)
+	}
 	return waiters
+}
+
+// whenSent calls f once, when the backlog is sent or after closeDelay. It reports false and has no
+// effect if there is no backlog.
+func (b *backlog) whenSent(f func()) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.active.Load() {
+		return false
+	}
+	b.close, b.timer = f, time.AfterFunc(closeDelay, f)
+	return true
 }
 
 // Congested reports whether datagrams are queued because the system has no room.
@@ -104,7 +124,7 @@ func (s *Socket) keep(datagrams []link.Datagram, drain func()) {
 func (s *Socket) drainOneByOne() {
 	b := &s.backlog
 	b.mu.Lock()
-	for l := b.next(); l != nil && !s.closed.Load(); l = b.next() {
+	for l := b.next(); l != nil; l = b.next() {
 		d := l.out.Datagrams()[l.done]
 		b.mu.Unlock()
 		err := s.writeOne(d.Data, d.To)

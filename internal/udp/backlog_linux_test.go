@@ -119,7 +119,22 @@ func TestBacklogIsBounded(t *testing.T) {
 	require.Greater(t, n.Stats().Dropped, before)
 }
 
-// Closing a congested socket drops the backlog, and notifies the waiters.
+// The datagrams that were queued before Close are sent when there is room.
+func TestCloseSendsTheBacklog(t *testing.T) {
+	n := newNarrow(t)
+	served := make(chan error)
+	go func() { served <- n.Serve(func(*link.Inbound) { t.Error("received") }) }()
+	n.send(t, "one", "two")
+	require.NoError(t, n.Close())
+	require.NoError(t, <-served, "Serve does not wait")
+	n.makeRoom(t)
+	require.Equal(t, []string{"one", "two"}, n.in.wait(t, 2))
+	for deadline := time.Now().Add(patience); n.conn.SetDeadline(time.Time{}) == nil; time.Sleep(time.Millisecond) {
+		require.True(t, time.Now().Before(deadline), "the conn is not closed")
+	}
+}
+
+// Without room, Close drops the backlog after a time, and notifies the waiters.
 func TestCloseEndsCongestion(t *testing.T) {
 	n := newNarrow(t)
 	n.send(t, "never")

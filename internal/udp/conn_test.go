@@ -228,7 +228,10 @@ func TestConnOfAnotherKind(t *testing.T) {
 			}
 			require.EqualValues(t, 2, s.Stats().Sent)
 			require.EqualValues(t, 1, s.Stats().Unsent)
+			w.Commit([]byte("last"), want)
+			require.NoError(t, w.Flush(s))
 			require.NoError(t, s.Close())
+			require.Equal(t, "last", <-r.out, "Close does not drop what is queued")
 			w.Commit([]byte("late"), want)
 			err := w.Flush(s)
 			require.ErrorIs(t, err, net.ErrClosed)

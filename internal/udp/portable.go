@@ -33,6 +33,9 @@ func (s *Socket) servePortable(handle func(*link.Inbound)) error {
 			continue
 		}
 		failures = 0
+		if s.closed.Load() {
+			return nil
+		}
 		if !from.IsValid() {
 			continue
 		}

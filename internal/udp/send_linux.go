@@ -3,6 +3,7 @@ package udp
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"unsafe"
@@ -84,6 +85,9 @@ var senderPool = sync.Pool{New: func() any {
 func (s *Socket) send(datagrams []link.Datagram) error {
 	if s.packets != nil {
 		return s.sendPortable(datagrams)
+	}
+	if s.closed.Load() {
+		return fmt.Errorf("udp: send: %w", net.ErrClosed)
 	}
 	s.backlog.mu.Lock()
 	defer s.backlog.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/rtcstack/rtcstack/internal/link"
 )
@@ -112,16 +113,28 @@ func (o Options) complete() Options {
 // LocalAddr returns the bound address, with the port that the system has chosen.
 func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
 
-// Close closes the socket: Serve returns, Send fails, and the datagrams of the backlog are dropped.
+// Close closes the socket: Serve returns and Send fails. Queued datagrams are still sent if the
+// system takes them soon, because they may be the end of a connection. Until then the port remains
+// bound, for closeDelay at most.
 func (s *Socket) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	if s.packets != nil {
-		return s.packets.Close()
+	if s.backlog.whenSent(s.closeConn) {
+		_ = s.packetConn().SetReadDeadline(time.Unix(1, 0)) // ends Serve
+		return nil
 	}
-	return s.conn.Close()
+	return s.packetConn().Close()
 }
+
+func (s *Socket) packetConn() net.PacketConn {
+	if s.packets != nil {
+		return s.packets
+	}
+	return s.conn
+}
+
+func (s *Socket) closeConn() { _ = s.packetConn().Close() }
 
 // Serve reads datagrams and calls handle with each batch of them, until the socket is closed; then
 // it returns nil. A batch and its datagrams are valid during the call; handle may modify their
