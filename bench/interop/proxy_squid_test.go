@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startSquid runs Debian's squid with the further lines of configuration and returns its port.
+// startSquid starts Debian's squid with additional lines of configuration, and returns its port.
 func startSquid(t *testing.T, dir, config string) (port string) {
 	t.Helper()
 	squid, err := lookSbin("squid")

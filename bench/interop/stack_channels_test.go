@@ -13,14 +13,14 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// read waits for a message.
+// read waits for a message and returns it.
 func (s *stackSession) read(dc *rtc.DataChannel) (rtc.Message, error) {
 	ctx, cancel := context.WithTimeout(s.theirs.life, stackPatience)
 	defer cancel()
 	return dc.ReadMessage(ctx)
 }
 
-// write sends a message, and waits if too many do.
+// write sends a message, and waits while the send buffer is full.
 func (s *stackSession) write(dc *rtc.DataChannel, m rtc.Message) error {
 	ctx, cancel := context.WithTimeout(s.theirs.life, stackPatience)
 	defer cancel()
@@ -41,8 +41,8 @@ type stackChannel struct {
 var stackChannels = []stackChannel{
 	{name: "reliable"},
 	{name: "unordered", unordered: true},
-	{name: "never sent again", maxRetransmits: uintPointer(0)},
-	{name: "sent again three times", unordered: true, maxRetransmits: uintPointer(3)},
+	{name: "no retransmission", maxRetransmits: uintPointer(0)},
+	{name: "three retransmissions", unordered: true, maxRetransmits: uintPointer(3)},
 	{name: "for half a second", protocol: "v1.chat", maxPacketLifeTime: uintPointer(500)},
 	{name: "für eine Sekunde 🕐", protocol: "протокол", unordered: true, maxPacketLifeTime: uintPointer(1000)},
 }
@@ -69,7 +69,7 @@ func (c stackChannel) command(label string) command {
 	return options
 }
 
-// testStackChannels opens channels of all kinds from both sides, and sends a message to and fro on each.
+// testStackChannels opens channels of all kinds on each side, and sends a message in each direction on each of them.
 func testStackChannels(t *testing.T, s *stackSession) {
 	for _, c := range stackChannels {
 		label := "ours: " + c.name
@@ -77,14 +77,14 @@ func testStackChannels(t *testing.T, s *stackSession) {
 		stream, err := dc.Stream()
 		require.NoError(t, err)
 		want := stackLine{Event: "channel", Label: label, Protocol: c.protocol, Stream: stream}
-		if !s.stack.blind {
+		if !s.stack.hidesReliability {
 			want.Ordered, want.MaxRetransmits, want.MaxPacketLifeTime = !c.unordered, c.maxRetransmits, c.maxPacketLifeTime
 		}
 		require.Equal(t, want, s.theirs.await("channel", label))
 		s.theirs.await("open", label)
 		s.greet(dc)
 
-		if s.stack.ascii {
+		if s.stack.asciiOnly {
 			c.name, c.protocol = strconv.QuoteToASCII(c.name), strconv.QuoteToASCII(c.protocol)
 		}
 		label = "theirs: " + c.name
@@ -101,7 +101,8 @@ func testStackChannels(t *testing.T, s *stackSession) {
 	}
 }
 
-// testStackEmpty sends empty messages, each of which is one byte that does not count (RFC 8831, section 6.6).
+// testStackEmpty sends empty messages. RFC 8831, section 6.6: an empty message is sent as one zero byte with a PPID of its
+// own, and the receiver ignores the byte.
 func testStackEmpty(t *testing.T, s *stackSession) {
 	for _, text := range []bool{false, true} {
 		require.NoError(t, s.write(s.kept, rtc.Message{IsText: text}))
@@ -122,7 +123,7 @@ func testStackEmpty(t *testing.T, s *stackSession) {
 	}
 }
 
-// greet sends a message each way on a channel that is new.
+// greet sends a message in each direction on a new channel.
 func (s *stackSession) greet(dc *rtc.DataChannel) {
 	s.t.Helper()
 	require.NoError(s.t, dc.SendText("grüß Gott"))
@@ -135,7 +136,7 @@ func (s *stackSession) greet(dc *rtc.DataChannel) {
 	require.Equal(s.t, rtc.Message{Data: []byte("čau 🖐"), IsText: true}, m)
 }
 
-// stackMessages are messages of both kinds and all sizes.
+// stackMessages returns text and binary messages of many sizes, up to the largest one of the stack.
 func stackMessages(k *stack) (messages []rtc.Message) {
 	for i, size := range []int{1, 2, 3, 1000, 1199, 1200, 1201, 16 << 10, 65535, 65536, 65537, 200_000, 256 << 10} {
 		if size > k.maxMessage {
@@ -147,7 +148,7 @@ func stackMessages(k *stack) (messages []rtc.Message) {
 	return messages
 }
 
-// testStackEcho sends messages of all sizes, which the other stack sends back.
+// testStackEcho sends messages of many sizes, which the other stack sends back.
 func testStackEcho(t *testing.T, s *stackSession) {
 	s.theirs.do("mode", command{"label": "kept", "mode": "echo"})
 	var sending sync.WaitGroup
@@ -169,11 +170,11 @@ func testStackEcho(t *testing.T, s *stackSession) {
 	}
 }
 
-// testStackBulk sends much data each way, one after the other.
+// testStackBulk sends much data in one direction, and then in the other.
 func testStackBulk(t *testing.T, s *stackSession) {
 	const (
 		piece = 32 << 10
-		count = 128 // 4 MiB, many times what any stack lets be outstanding
+		count = 128 // 4 MiB, many times the receive window of any stack
 		size  = count * piece
 	)
 	data := pattern(piece, 7)

@@ -9,8 +9,8 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// testStackReopen opens and closes channels, each side doing either, one after the other: both sides see all of it, and the
-// streams serve again.
+// testStackReopen opens and closes one channel after another; each side opens and closes some. Both sides report each
+// event, and the streams are reused.
 func testStackReopen(t *testing.T, s *stackSession) {
 	streams := make(map[uint16]bool) // of the channels that we opened
 	for i := range 20 {
@@ -34,22 +34,22 @@ func testStackReopen(t *testing.T, s *stackSession) {
 		if weClose {
 			require.NoError(t, dc.SendText("the last one"))
 			require.NoError(t, dc.Close())
-			s.theirs.await("message", label) // "Closing a data channel" lets what was sent arrive (RFC 8831, section 6.7)
+			s.theirs.await("message", label) // messages sent before close() arrive
 		} else {
 			s.theirs.do("close", command{"label": label})
 		}
 		s.theirs.await("closed", label)
 		s.reach(closed)
 	}
-	require.Len(t, streams, 1, "each stream is free once both sides have closed its channel")
+	require.Len(t, streams, 1, "a stream is reused when both sides have closed its channel")
 }
 
-// testTheyEnd closes the other stack's connection.
-func testTheyEnd(t *testing.T, s *stackSession) {
+// testStackCloses closes the other stack's connection.
+func testStackCloses(t *testing.T, s *stackSession) {
 	closed := newMilestone("our channel is closed")
 	s.kept.OnClosed(closed.reach)
 	s.theirs.do("end", nil)
-	if s.stack.silent {
+	if s.stack.closesSilently {
 		awaitState(t, s.ours, rtc.StateDisconnected)
 		return
 	}
@@ -57,19 +57,19 @@ func testTheyEnd(t *testing.T, s *stackSession) {
 	s.reach(closed)
 }
 
-// testWeEnd closes our connection.
-func testWeEnd(t *testing.T, s *stackSession) {
+// testWeCloseToStack closes our connection.
+func testWeCloseToStack(t *testing.T, s *stackSession) {
 	require.NoError(t, s.kept.SendText("the last one"))
-	if s.stack.forgets {
+	if s.stack.losesLastMessages {
 		s.theirs.await("message", "kept")
 	}
 	require.NoError(t, s.ours.Close())
 	awaitState(t, s.ours, rtc.StateClosed)
 	require.Zero(t, s.ours.Stats().Undelivered)
-	if !s.stack.forgets {
+	if !s.stack.losesLastMessages {
 		s.theirs.await("message", "kept")
 	}
-	if !s.stack.missesEnd {
+	if !s.stack.missesClose {
 		s.theirs.await("closed", "kept")
 	}
 }

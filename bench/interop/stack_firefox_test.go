@@ -22,14 +22,15 @@ import (
 )
 
 const (
-	// firefoxStart is how long Firefox may take to open its page; two seconds are usual, and a busy machine needs many.
+	// firefoxStart is the limit for Firefox to open its page. It usually takes two seconds, and much longer on a busy
+	// machine.
 	firefoxStart = 3 * time.Minute
-	// firefoxEnd is how long it may take to end.
+	// firefoxEnd is the limit for Firefox to exit after an interrupt.
 	firefoxEnd = 30 * time.Second
 )
 
-// firefoxPreferences are those of a fresh profile. Without them Firefox hides its addresses behind names of multicast DNS,
-// leaves out the loopback addresses, slows the timers of a page that nobody looks at, and talks to its maker.
+// firefoxPreferences are the preferences of the profile. By default Firefox replaces its addresses by mDNS names, does not
+// gather loopback addresses, throttles the timers of background pages, and connects to Mozilla's servers.
 var firefoxPreferences = map[string]any{
 	"media.peerconnection.ice.obfuscate_host_addresses": false,
 	"media.peerconnection.ice.loopback":                 true,
@@ -59,12 +60,12 @@ var firefoxPreferences = map[string]any{
 //go:embed testdata/stack.html testdata/stacks/w3c_peer.js
 var firefoxPages embed.FS
 
-// firefox is a running Firefox, whose one page has all connections.
+// firefox is a running Firefox. One page has all connections.
 type firefox struct {
-	// waiting has the page's WebSocket for the next connection.
+	// waiting holds the page's WebSocket for the next connection.
 	waiting chan *websocket.Conn
-	life    context.Context         // ends with the process; its cause says why
-	lose    context.CancelCauseFunc // ends it
+	life    context.Context         // canceled when the process ends, with the reason as its cause
+	cancel  context.CancelCauseFunc // of life
 }
 
 // startFirefox starts a Firefox for the duration of the test.
@@ -77,7 +78,7 @@ func startFirefox(t *testing.T) *firefox {
 		requirePeer(t, errors.New("no firefox-esr in PATH (the package firefox-esr)"))
 	}
 	f := &firefox{waiting: make(chan *websocket.Conn, 1)}
-	f.life, f.lose = context.WithCancelCause(context.Background())
+	f.life, f.cancel = context.WithCancelCause(context.Background())
 
 	pages, err := fs.Sub(firefoxPages, "testdata")
 	require.NoError(t, err)
@@ -97,35 +98,35 @@ func startFirefox(t *testing.T) *firefox {
 	require.NoError(t, os.WriteFile(filepath.Join(home, "user.js"), []byte(preferences.String()), 0o600))
 	program := exec.Command(path, "--headless", "--no-remote", "--profile", home, server.URL+"/stack.html")
 	program.Env = append(os.Environ(), "HOME="+home, "MOZ_CRASHREPORTER_DISABLE=1")
-	complaints := &complaints{}
-	program.Stdout, program.Stderr = complaints, complaints
+	output := &outputTail{}
+	program.Stdout, program.Stderr = output, output
 	program.WaitDelay = 5 * time.Second
 	require.NoError(t, program.Start())
 	var waiting sync.WaitGroup
-	waiting.Go(func() { f.lose(fmt.Errorf("Firefox has ended: %w", program.Wait())) })
+	waiting.Go(func() { f.cancel(fmt.Errorf("Firefox has ended: %w", program.Wait())) })
 	t.Cleanup(func() {
-		_ = program.Process.Signal(os.Interrupt) // it ends its other processes
-		tooLate := time.AfterFunc(firefoxEnd, func() { _ = program.Process.Kill() })
+		_ = program.Process.Signal(os.Interrupt) // Firefox then ends its other processes
+		killTimer := time.AfterFunc(firefoxEnd, func() { _ = program.Process.Kill() })
 		waiting.Wait()
-		tooLate.Stop()
+		killTimer.Stop()
 		if t.Failed() {
-			t.Logf("Firefox says:\n%s", complaints)
+			t.Logf("output of Firefox:\n%s", output)
 		}
 	})
 	return f
 }
 
-// serve takes a WebSocket of the page.
+// serve accepts a WebSocket of the page.
 func (f *firefox) serve(w http.ResponseWriter, r *http.Request) {
 	c, err := websocket.Accept(w, r, nil)
 	if err != nil {
-		return // and the page's connection does not come
+		return // start then times out
 	}
 	c.SetReadLimit(maxStackLine)
-	f.waiting <- c // the page opens the next one when this one has been taken
+	f.waiting <- c // the page opens the next one when this one is in use
 }
 
-// start makes a connection in the page.
+// start creates a connection in the page.
 func (f *firefox) start(t *testing.T, o stackStart) *stackPeer {
 	t.Helper()
 	var c *websocket.Conn
@@ -134,7 +135,7 @@ func (f *firefox) start(t *testing.T, o stackStart) *stackPeer {
 	case <-f.life.Done():
 		t.Fatal(context.Cause(f.life))
 	case <-time.After(firefoxStart):
-		t.Fatalf("the page does not ask for work after %v", firefoxStart)
+		t.Fatalf("no WebSocket from the page after %v", firefoxStart)
 	}
 	p := newStackPeer(t, func(line []byte) error {
 		return c.Write(f.life, websocket.MessageText, line)
@@ -146,10 +147,10 @@ func (f *firefox) start(t *testing.T, o stackStart) *stackPeer {
 		for {
 			_, line, err := c.Read(f.life)
 			if err != nil {
-				p.lose(fmt.Errorf("the page has ended: %w", err))
+				p.cancel(fmt.Errorf("the WebSocket of the page has ended: %w", err))
 				return
 			}
-			p.hear(line)
+			p.handleLine(line)
 		}
 	})
 	t.Cleanup(func() {
@@ -159,7 +160,7 @@ func (f *firefox) start(t *testing.T, o stackStart) *stackPeer {
 	return p
 }
 
-// TestStackFirefox talks to Firefox, whose ICE agent is nICEr.
+// TestStackFirefox connects to Firefox, whose ICE agent is nICEr.
 func TestStackFirefox(t *testing.T) {
 	t.Parallel()
 	f := startFirefox(t)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// startNode returns the start function of a stack of npm.
+// startNode returns the start function of a stack that is an npm package.
 func startNode(name string) func(t *testing.T, o stackStart) *stackPeer {
 	return func(t *testing.T, o stackStart) *stackPeer {
 		node, err := exec.LookPath("node")
@@ -34,7 +34,7 @@ func requireModule(t *testing.T, module string) {
 	}
 }
 
-// TestStackLibwebrtc talks to libwebrtc without a browser around it.
+// TestStackLibwebrtc connects to libwebrtc, which runs without a browser.
 func TestStackLibwebrtc(t *testing.T) {
 	t.Parallel()
 	requireModule(t, "@roamhq/wrtc")
@@ -45,15 +45,15 @@ func TestStackLibwebrtc(t *testing.T) {
 	})
 }
 
-// TestStackLibdatachannel talks to libdatachannel, whose ICE agent is libjuice.
+// TestStackLibdatachannel connects to libdatachannel, whose ICE agent is libjuice.
 func TestStackLibdatachannel(t *testing.T) {
 	t.Parallel()
 	requireModule(t, "node-datachannel")
 	testStack(t, &stack{
-		blind:      true, // its binding for Node.js has no function for it
-		start:      startNode("libdatachannel"),
-		maxMessage: 256 << 10,
-		restart:    restartRefused,
-		forgets:    true, // the alert of DTLS overtakes what waits for its thread
+		hidesReliability:  true, // its binding for Node.js has no function for it
+		start:             startNode("libdatachannel"),
+		maxMessage:        256 << 10,
+		restart:           restartRefused,
+		losesLastMessages: true, // it handles the DTLS alert before the messages that are queued for its thread
 	})
 }

@@ -14,19 +14,19 @@ import (
 	"github.com/rtcstack/rtcstack/ice"
 )
 
-// The two sides, as the relays number them.
+// The numbers of the two sides in the relays.
 const (
 	ourSide = iota
 	theirSide
 )
 
-// stackPaths is one path of IPv4 and one of IPv6 between the two sides, each through a relay.
+// stackPaths is an IPv4 path and an IPv6 path between the two sides, each through a relay.
 type stackPaths struct {
-	relays   map[bool]*relay.Relay // by Is6 of the addresses
+	relays   map[bool]*relay.Relay // by Is6 of the address
 	attached [2]map[bool]netip.AddrPort
 }
 
-// newStackPaths makes paths with these delays of each direction.
+// newStackPaths returns paths with these one-way delays.
 func newStackPaths(t *testing.T, ipv4, ipv6 time.Duration) *stackPaths {
 	t.Helper()
 	p := &stackPaths{relays: make(map[bool]*relay.Relay)}
@@ -38,15 +38,15 @@ func newStackPaths(t *testing.T, ipv4, ipv6 time.Duration) *stackPaths {
 		delay  time.Duration
 	}{{netip.MustParseAddr("127.0.0.1"), ipv4}, {netip.IPv6Loopback(), ipv6}} {
 		r, err := relay.New(relay.Config{Delay: path.delay, Listen: path.listen})
-		requirePeer(t, err) // a machine without IPv6
+		requirePeer(t, err) // an error if the machine has no IPv6
 		t.Cleanup(r.Close)
 		p.relays[path.listen.Is6()] = r
 	}
 	return p
 }
 
-// rewrite replaces the address of a host candidate by that of the relay which leads to it. It drops all candidates but the
-// first one of each address family.
+// rewrite replaces the address of a host candidate by the address at which the relay receives packets for it. It drops all
+// candidates but the first one of each address family.
 func (p *stackPaths) rewrite(side int, candidate string) (rewritten string, ok bool) {
 	fields := strings.Fields(candidate)
 	if len(fields) < 8 || !strings.EqualFold(fields[2], "udp") || fields[7] != "host" {
@@ -73,9 +73,9 @@ func (p *stackPaths) rewrite(side int, candidate string) (rewritten string, ok b
 	return strings.Join(fields, " "), true
 }
 
-// testStackPaths holds connections that have a path of IPv4 and a faster or slower one of IPv6, with traffic, for longer
-// than ICE needs to complete and to give up the pairs that it does not use. Several stacks nominate each pair that works,
-// one after the other (RFC 5245's aggressive nomination), and send on the last one, the first one, or the best one.
+// testStackPaths keeps connections open that have an IPv4 path and a faster or slower IPv6 path. It sends messages for
+// longer than ICE needs to complete and to release the unused pairs. Several stacks nominate each valid pair, one after the
+// other (the aggressive nomination of RFC 5245), and send on the last one, the first one, or the best one.
 func testStackPaths(t *testing.T, k *stack) {
 	sessions := make(map[string]*stackSession)
 	for _, delays := range []struct{ ipv4, ipv6 time.Duration }{
@@ -97,7 +97,7 @@ func testStackPaths(t *testing.T, k *stack) {
 		}
 		for name, s := range sessions {
 			m, err := s.read(s.kept)
-			require.NoError(t, err, "%s: %s, %v after all connections were open", name, text, time.Since(start))
+			require.NoError(t, err, "%s: %s, %v after all connections had been opened", name, text, time.Since(start))
 			require.Equal(t, text, string(m.Data), name)
 		}
 	}

@@ -18,33 +18,33 @@ import (
 )
 
 const (
-	// stackPatience is how long a test waits for something that the other stack should do at once; a machine that is busy
-	// with other things may take many seconds.
+	// stackPatience is the limit of a wait for an event without delay; a busy machine may take many seconds.
 	stackPatience = time.Minute
-	// stackLife is how long a program may run.
+	// stackLife is the longest time that a program may run.
 	stackLife = 5 * time.Minute
-	// maxStackLine is the longest line of JSON that a program may write.
+	// maxStackLine is the length limit in bytes of a line of JSON that a program writes.
 	maxStackLine = 1 << 20
 )
 
-// A program of testdata/stacks runs one connection of another stack. The test writes commands to it, one JSON object in a
-// line, each with a number and the name of what to do:
+// A program in testdata/stacks runs one connection of another stack. The test writes commands to it, one JSON object a
+// line, each with a number and a name:
 //
-//	{"id":1,"do":"offer","restart":…}                         makes an offer, with new ICE credentials if it says so; the
-//	                                                          answer has "type" and "sdp"
-//	{"id":2,"do":"remote","type":…,"sdp":…}                   sets our description; the answer to an offer has "type" and "sdp"
-//	{"id":3,"do":"candidate","candidate":…,"mid":…}           adds a candidate of ours; empty: there are no more
-//	{"id":4,"do":"open","label":…,"protocol":…,"ordered":…}   creates a channel, with the names that RTCDataChannelInit has
-//	{"id":5,"do":"mode","label":…,"mode":…,"size":…}          chooses what happens to received messages: "report" (the default)
-//	                                                          tells the test of each, "echo" returns each, "count" adds up size bytes
+//	{"id":1,"do":"offer","restart":…}                         creates an offer, with new ICE credentials if restart is true;
+//	                                                          the response has "type" and "sdp"
+//	{"id":2,"do":"remote","type":…,"sdp":…}                   sets our description; the response to an offer has "type" and "sdp"
+//	{"id":3,"do":"candidate","candidate":…,"mid":…}           adds a candidate of ours; empty: end of candidates
+//	{"id":4,"do":"open","label":…,"protocol":…,"ordered":…}   creates a channel, with the members of RTCDataChannelInit
+//	{"id":5,"do":"mode","label":…,"mode":…,"size":…}          selects how received messages are handled: "report" (the default)
+//	                                                          reports each to the test, "echo" sends each back,
+//	                                                          "count" reports one checksum of size bytes
 //	{"id":6,"do":"send","label":…,"text":…}                   sends a text message, or a binary one with "size" and "seed"
 //	{"id":7,"do":"bulk","label":…,"size":…,"seed":…,"count":…} sends that many equal messages
 //	{"id":8,"do":"close","label":…}                           closes a channel
 //	{"id":9,"do":"end"}                                       closes the connection
 //
-// The program answers each command with a line that has its number, and "error" if it failed. A line without a number is an
-// event: "candidate", "state" (of the connection), "channel" (the peer opened one), "open" and "closed" (of a channel),
-// "message", and "counted", which ends the mode "count". Checksums are CRC-32 with the polynomial of IEEE 802.3.
+// The program responds to each command with a line that has the command's number, and "error" if it failed. A line without
+// a number is an event: "candidate", "state" (of the connection), "channel" (the peer opened one), "open" and "closed" (of
+// a channel), "message", and "counted", which ends the mode "count". Checksums are CRC-32 with the polynomial of IEEE 802.3.
 type stackLine struct {
 	ID    int    `json:"id,omitzero"`
 	Error string `json:"error,omitzero"`
@@ -74,27 +74,27 @@ type stackPeer struct {
 	t           *testing.T
 	write       func(line []byte) error
 	onCandidate func(candidate, mid string)
-	life        context.Context         // ends when there are no more lines; its cause says why
-	lose        context.CancelCauseFunc // ends it
+	life        context.Context         // canceled at the end of the program's output, with the reason as its cause
+	cancel      context.CancelCauseFunc // of life
 
 	mu      sync.Mutex
 	number  int
 	answers map[int]stackLine
-	events  []stackLine   // not yet taken
-	changed chan struct{} // closed and renewed with each line
+	events  []stackLine   // not yet awaited
+	changed chan struct{} // closed and replaced at each line
 }
 
 func newStackPeer(t *testing.T, write func(line []byte) error) *stackPeer {
 	p := &stackPeer{t: t, write: write, answers: make(map[int]stackLine), changed: make(chan struct{})}
-	p.life, p.lose = context.WithCancelCause(t.Context())
+	p.life, p.cancel = context.WithCancelCause(t.Context())
 	return p
 }
 
-// hear takes a line of the program.
-func (p *stackPeer) hear(line []byte) {
+// handleLine handles a line of the program's output.
+func (p *stackPeer) handleLine(line []byte) {
 	var l stackLine
 	if err := json.Unmarshal(line, &l); err != nil {
-		p.t.Errorf("the program says %q: %v", line, err)
+		p.t.Errorf("the program printed %q: %v", line, err)
 		return
 	}
 	if l.Event == "candidate" {
@@ -112,7 +112,7 @@ func (p *stackPeer) hear(line []byte) {
 	p.changed = make(chan struct{})
 }
 
-// until waits until done, which is called under the mutex, returns true.
+// until waits until done returns true. It calls done with the mutex held.
 func (p *stackPeer) until(patience time.Duration, done func() bool) error {
 	limit := time.After(patience)
 	for {
@@ -128,13 +128,13 @@ func (p *stackPeer) until(patience time.Duration, done func() bool) error {
 		case <-p.life.Done():
 			return context.Cause(p.life)
 		case <-limit:
-			said, _ := json.Marshal(events)
-			return fmt.Errorf("not within %v; events not taken: %s", patience, said)
+			encoded, _ := json.Marshal(events)
+			return fmt.Errorf("not within %v; events not yet awaited: %s", patience, encoded)
 		}
 	}
 }
 
-// ask gives the program a command and returns its answer. It may be called from any goroutine.
+// ask sends the program a command and returns the response. It may be called from any goroutine.
 func (p *stackPeer) ask(do string, c command) (answer stackLine, err error) {
 	line := command{"do": do}
 	for name, value := range c {
@@ -151,7 +151,7 @@ func (p *stackPeer) ask(do string, c command) (answer stackLine, err error) {
 	}
 	patience := stackPatience
 	if do == "bulk" {
-		patience = stackLife // whoever receives it sees whether it goes on
+		patience = stackLife // the receiver has a time limit for each message
 	}
 	if err = p.write(append(encoded, '\n')); err == nil {
 		err = p.until(patience, func() (ok bool) {
@@ -169,14 +169,14 @@ func (p *stackPeer) ask(do string, c command) (answer stackLine, err error) {
 	return answer, nil
 }
 
-// do is ask for a command that has to succeed.
+// do sends the program a command, which must succeed.
 func (p *stackPeer) do(do string, c command) {
 	p.t.Helper()
 	_, err := p.ask(do, c)
 	require.NoError(p.t, err)
 }
 
-// await takes the first event of a kind that belongs to a channel; label is empty for those of the connection.
+// await waits for an event of a channel, and removes and returns it. The label is empty for an event of the connection.
 func (p *stackPeer) await(event, label string) (l stackLine) {
 	p.t.Helper()
 	return p.awaitWhere(fmt.Sprintf("event %q %q", event, label), func(l stackLine) bool { return l.Event == event && l.Label == label })
@@ -206,15 +206,15 @@ func (p *stackPeer) awaitWhere(what string, match func(stackLine) bool) (l stack
 func startProgram(t *testing.T, onCandidate func(candidate, mid string), name string, args ...string) *stackPeer {
 	t.Helper()
 	program := exec.Command(name, args...)
-	complaints := &complaints{}
-	program.Stderr = complaints
+	stderr := &outputTail{}
+	program.Stderr = stderr
 	program.WaitDelay = 5 * time.Second
 	in, err := program.StdinPipe()
 	require.NoError(t, err)
 	out, err := program.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, program.Start())
-	tooLate := time.AfterFunc(stackLife, func() { _ = program.Process.Kill() })
+	killTimer := time.AfterFunc(stackLife, func() { _ = program.Process.Kill() })
 	var writing sync.Mutex
 	p := newStackPeer(t, func(line []byte) error {
 		writing.Lock()
@@ -228,45 +228,45 @@ func startProgram(t *testing.T, onCandidate func(candidate, mid string), name st
 		lines := bufio.NewScanner(out)
 		lines.Buffer(nil, maxStackLine)
 		for lines.Scan() {
-			p.hear(lines.Bytes())
+			p.handleLine(lines.Bytes())
 		}
 		err := lines.Err()
 		if err == nil {
 			err = io.ErrUnexpectedEOF
 		}
-		p.lose(fmt.Errorf("the program has ended: %w\n%s", err, complaints))
+		p.cancel(fmt.Errorf("the program has ended: %w\n%s", err, stderr))
 	})
 	t.Cleanup(func() {
-		tooLate.Stop()
+		killTimer.Stop()
 		_ = in.Close()
 		_ = program.Process.Kill()
 		reading.Wait()
 		_ = program.Wait()
 		if t.Failed() {
-			t.Logf("the program's standard error:\n%s", complaints)
+			t.Logf("the program's standard error:\n%s", stderr)
 		}
 	})
 	return p
 }
 
-// complaints keeps the end of what a program writes to its standard error.
-type complaints struct {
+// outputTail is an io.Writer that keeps the last maxOutputTail bytes.
+type outputTail struct {
 	mu   sync.Mutex
 	text []byte
 }
 
-const maxComplaints = 16 << 10
+const maxOutputTail = 16 << 10
 
-func (c *complaints) Write(text []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.text = append(c.text, text...)
-	c.text = bytes.Clone(c.text[max(0, len(c.text)-maxComplaints):])
+func (o *outputTail) Write(text []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text = append(o.text, text...)
+	o.text = bytes.Clone(o.text[max(0, len(o.text)-maxOutputTail):])
 	return len(text), nil
 }
 
-func (c *complaints) String() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return string(c.text)
+func (o *outputTail) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return string(o.text)
 }

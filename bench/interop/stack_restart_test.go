@@ -11,29 +11,29 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// stackRestart is what a stack does with an offer that restarts ICE.
+// stackRestart is a stack's response to an offer that restarts ICE.
 type stackRestart int
 
 const (
-	restartTaken   stackRestart = iota // it answers with new credentials
-	restartIgnored                     // it answers with the old ones, which we refuse
-	restartRefused                     // it returns an error
+	restartAccepted stackRestart = iota // an answer with new credentials
+	restartIgnored                      // an answer with the old credentials, which we reject
+	restartRefused                      // an error
 )
 
-// iceUfrag is the user name fragment of a description.
+// iceUfrag returns the ICE username fragment in a description.
 func iceUfrag(description string) string {
 	_, after, _ := strings.Cut(description, "a=ice-ufrag:")
 	ufrag, _, _ := strings.Cut(after, "\r\n")
 	return ufrag
 }
 
-// testStackRestart restarts ICE from our side.
+// testStackRestart restarts ICE by an offer of ours.
 func testStackRestart(t *testing.T, s *stackSession) {
 	s.theirs.do("mode", command{"label": "kept", "mode": "echo"})
 	before, err := s.ours.RemoteDescription()
 	require.NoError(t, err)
 	require.NoError(t, s.ours.RestartICE())
-	if s.stack.restart == restartTaken {
+	if s.stack.restart == restartAccepted {
 		s.untilStable()
 		after, err := s.ours.RemoteDescription()
 		require.NoError(t, err)
@@ -41,7 +41,7 @@ func testStackRestart(t *testing.T, s *stackSession) {
 	} else {
 		s.wantRefusal()
 		if s.o.theyOffer {
-			// Their offer rolls ours back, and is answered; then we offer what is still wanted.
+			// The other stack's offer rolls ours back. We answer it, and then make an offer again.
 			s.do(s.takeOffer)
 			s.wantRefusal()
 		}
@@ -53,7 +53,7 @@ func testStackRestart(t *testing.T, s *stackSession) {
 	s.greet(s.openOurs("after the restart", nil))
 }
 
-// wantRefusal waits until our offer to restart has failed.
+// wantRefusal waits until our offer that restarts ICE has failed.
 func (s *stackSession) wantRefusal() {
 	s.t.Helper()
 	err := next(s.t, s.refused, "the refusal of our offer, or of the answer")
@@ -62,8 +62,8 @@ func (s *stackSession) wantRefusal() {
 	require.Equal(s.t, rtc.SignalingStateHaveLocalOffer, s.ours.SignalingState())
 }
 
-// testTheyRestart restarts ICE from the other stack.
-func testTheyRestart(t *testing.T, s *stackSession) {
+// testRestartByStack restarts ICE by an offer of the other stack.
+func testRestartByStack(t *testing.T, s *stackSession) {
 	s.theirs.do("mode", command{"label": "kept", "mode": "echo"})
 	before, err := s.ours.LocalDescription()
 	require.NoError(t, err)
@@ -87,7 +87,7 @@ func testTheyRestart(t *testing.T, s *stackSession) {
 	s.greet(s.openOurs("after their restart", nil))
 }
 
-// untilStable waits for the answer.
+// untilStable waits until our offer is answered.
 func (s *stackSession) untilStable() {
 	s.t.Helper()
 	for deadline := time.Now().Add(stackPatience); s.ours.SignalingState() != rtc.SignalingStateStable; time.Sleep(time.Millisecond) {
@@ -95,15 +95,15 @@ func (s *stackSession) untilStable() {
 	}
 }
 
-// hold sends messages to and fro for some time, on the first channel, which the other stack echoes.
-func (s *stackSession) hold(long time.Duration) {
+// hold sends messages on the first channel for a duration, and waits for the other stack's echo of each.
+func (s *stackSession) hold(duration time.Duration) {
 	s.t.Helper()
-	for i, start := 0, time.Now(); time.Since(start) < long; i++ {
+	for i, start := 0, time.Now(); time.Since(start) < duration; i++ {
 		text := fmt.Sprintf("message %d", i)
 		require.NoError(s.t, s.kept.SendText(text))
 		m, err := s.read(s.kept)
 		require.NoError(s.t, err, "%s, after %v", text, time.Since(start))
 		require.Equal(s.t, text, string(m.Data))
-		time.Sleep(5 * time.Millisecond) // it need not be much
+		time.Sleep(5 * time.Millisecond) // a moderate rate is enough
 	}
 }

@@ -13,53 +13,55 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// stack is another implementation, and what it can and cannot do.
+// stack is another implementation, with its limitations.
 type stack struct {
-	// start runs the program that has a connection of it, with host candidates of the given addresses. With whole its
-	// descriptions have all candidates, and it tells of none.
+	// start starts the program that runs a connection of the stack. The connection has host candidates of the given
+	// addresses. With whole its descriptions have all candidates, and it does not trickle any.
 	start func(t *testing.T, o stackStart) *stackPeer
 
-	// whole says that the stack wants descriptions with all candidates.
+	// whole is true if the stack needs descriptions with all candidates.
 	whole bool
-	// maxMessage is the largest message in bytes that it can send and receive.
+	// maxMessage is the size in bytes of the largest message that the stack can send and receive.
 	maxMessage int
-	// ascii says that it cannot open channels with labels and protocols outside of ASCII.
-	ascii bool
-	// blind says that the interface of the stack does not tell how reliable the channels are that we opened.
-	blind bool
-	// unreliableIsOrdered says that channels which it opens as unordered and unreliable arrive as ordered.
+	// asciiOnly is true if the stack cannot open channels with labels and protocols that are not ASCII.
+	asciiOnly bool
+	// hidesReliability is true if the stack does not report the reliability of the channels that we opened.
+	hidesReliability bool
+	// unreliableIsOrdered is true if the stack requests an ordered channel instead of an unordered unreliable one.
 	unreliableIsOrdered bool
-	// noEmpty says that it cannot send an empty message.
+	// noEmpty is true if the stack cannot send an empty message.
 	noEmpty bool
-	// emptySwapped says that it takes an empty text message for a binary one, and an empty binary message for text.
+	// emptySwapped is true if the stack reports an empty text message as a binary one, and an empty binary message as text.
 	emptySwapped bool
-	// restart is what it does with an offer of ours that restarts ICE; restarts says that it can make one itself.
-	restart  stackRestart
+	// restart is the stack's response to our offer that restarts ICE.
+	restart stackRestart
+	// restarts is true if the stack can create an offer that restarts ICE.
 	restarts bool
-	// silent says that it ends without a word, missesEnd that its program does not learn of our end.
-	silent    bool
-	missesEnd bool
-	// forgets says that it drops messages that its SCTP has acknowledged and its program has not seen yet, when the peer
-	// closes the connection.
-	forgets bool
+	// closesSilently is true if the stack sends nothing when it closes a connection.
+	closesSilently bool
+	// missesClose is true if the stack's program gets no event when we close the connection.
+	missesClose bool
+	// losesLastMessages is true if the stack, when the peer closes the connection, drops messages that its SCTP has
+	// acknowledged and its program has not received yet.
+	losesLastMessages bool
 }
 
-// stackStart says how to start the program.
+// stackStart has the parameters of stack.start.
 type stackStart struct {
 	addresses   []string
 	whole       bool
 	onCandidate func(candidate, mid string)
 }
 
-// stackOptions says how to set up a stackSession. The zero value is one address, the loopback one.
+// stackOptions are the parameters of a stackSession. By default the only address is the IPv4 loopback address.
 type stackOptions struct {
 	theyOffer bool
 	whole     bool // both sides send descriptions with their candidates, rather than trickle ICE
 	ours      rtc.Configuration
-	paths     *stackPaths // what lies between the two; nil: nothing
+	paths     *stackPaths // between the two sides; nil: a direct path
 }
 
-// stackSession is a connection between ours and another stack, with its signalling.
+// stackSession is a connection between our stack and another one, with its signalling.
 type stackSession struct {
 	signalling
 	stack  *stack
@@ -68,16 +70,16 @@ type stackSession struct {
 	theirs *stackPeer
 
 	accepted chan *rtc.DataChannel
-	pending  map[string]*rtc.DataChannel // accepted and not yet asked for
-	kept     *rtc.DataChannel            // a channel that the side opened which offers
-	agreed   *rtc.DataChannel            // a channel that both sides created, with nothing sent to open it
-	refused  chan error                  // why there was no restart
+	pending  map[string]*rtc.DataChannel // channels that accept has received and not yet returned
+	kept     *rtc.DataChannel            // a channel that the offerer opened
+	agreed   *rtc.DataChannel            // a channel that was negotiated by the test: both sides created it
+	refused  chan error                  // the reasons why an ICE restart failed
 }
 
 // agreedStream is the stream of the channel that both sides create.
 const agreedStream = 100
 
-// newStackSession connects, with two channels that are open on both sides.
+// newStackSession connects the two stacks and opens two channels.
 func newStackSession(t *testing.T, k *stack, o stackOptions) *stackSession {
 	t.Helper()
 	o.whole = o.whole || k.whole
@@ -103,20 +105,20 @@ func newStackSession(t *testing.T, k *stack, o stackOptions) *stackSession {
 	var err error
 	s.ours, err = rtc.NewPeerConnection(o.ours)
 	require.NoError(t, err)
-	s.wire()
+	s.setCallbacks()
 	var done sync.WaitGroup
 	done.Go(s.signal)
 	t.Cleanup(func() {
-		close(s.ended) // first: a candidate that comes late is no error
+		close(s.ended) // first, so that a late candidate is not an error
 		done.Wait()
 		stats := s.ours.Stats()
 		_ = s.ours.CloseAndWait()
-		// Whatever the test was about, we must have understood all that the other stack sent.
-		require.Zero(t, stats.SCTP.ChecksumErrors, "SCTP checksums that we found wrong")
-		require.Zero(t, stats.SCTP.PacketsInvalid, "SCTP packets that we could not read")
-		require.Zero(t, stats.SCTP.ChunksInvalid, "SCTP chunks that we could not read")
+		// In every test all packets of the other stack must have been valid.
+		require.Zero(t, stats.SCTP.ChecksumErrors, "received SCTP packets with a wrong checksum")
+		require.Zero(t, stats.SCTP.PacketsInvalid, "received invalid SCTP packets")
+		require.Zero(t, stats.SCTP.ChunksInvalid, "received invalid SCTP chunks")
 		require.Zero(t, stats.SCTP.ErrorsReceived, "SCTP errors that the peer reported")
-		require.Zero(t, stats.UnknownDropped, "datagrams of no known protocol")
+		require.Zero(t, stats.UnknownDropped, "datagrams of an unknown protocol")
 	})
 	s.theirs.do("open", command{"label": "agreed", "negotiated": true, "stream": agreedStream})
 	if o.theyOffer {
@@ -134,8 +136,8 @@ func newStackSession(t *testing.T, k *stack, o stackOptions) *stackSession {
 	return s
 }
 
-// wire sets the callbacks of our side.
-func (s *stackSession) wire() {
+// setCallbacks sets the callbacks of our side.
+func (s *stackSession) setCallbacks() {
 	s.ours.OnDataChannel(func(dc *rtc.DataChannel) { s.accepted <- dc })
 	if !s.o.whole {
 		s.ours.OnLocalDescription(func(d rtc.SessionDescription) { s.do(func() error { return s.toTheirs(d) }) })
@@ -172,7 +174,7 @@ func (s *stackSession) wire() {
 	})
 }
 
-// toTheirs brings our description to the other stack, and, if it is an offer, the answer back.
+// toTheirs sets our description at the other stack. If it is an offer, toTheirs also sets the answer at our side.
 func (s *stackSession) toTheirs(d rtc.SessionDescription) error {
 	answer, err := s.theirs.ask("remote", command{"type": d.Type.String(), "sdp": s.rewriteSDP(ourSide, d.SDP)})
 	switch {
@@ -181,7 +183,7 @@ func (s *stackSession) toTheirs(d rtc.SessionDescription) error {
 	case err == nil:
 		err = s.fromTheirs(answer)
 	}
-	if err != nil && s.stack.restart != restartTaken && s.ours.State() == rtc.StateConnected {
+	if err != nil && s.stack.restart != restartAccepted && s.ours.State() == rtc.StateConnected {
 		select {
 		case s.refused <- err:
 			return nil
@@ -191,7 +193,7 @@ func (s *stackSession) toTheirs(d rtc.SessionDescription) error {
 	return err
 }
 
-// takeOffer sets an offer of the other stack.
+// takeOffer creates an offer at the other stack and sets it at our side.
 func (s *stackSession) takeOffer() error {
 	offer, err := s.theirs.ask("offer", nil)
 	if err != nil {
@@ -200,14 +202,14 @@ func (s *stackSession) takeOffer() error {
 	return s.fromTheirs(offer)
 }
 
-// fromTheirs sets a description of the other stack.
+// fromTheirs sets a description of the other stack at our side.
 func (s *stackSession) fromTheirs(l stackLine) error {
 	kind := rtc.DescriptionOffer
 	if l.Type == "answer" {
 		kind = rtc.DescriptionAnswer
 	}
 	if err := s.ours.SetRemoteDescription(rtc.SessionDescription{Type: kind, SDP: s.rewriteSDP(theirSide, l.SDP)}); err != nil {
-		return fmt.Errorf("we take their %s: %w\n%s", l.Type, err, l.SDP)
+		return fmt.Errorf("set their %s: %w\n%s", l.Type, err, l.SDP)
 	}
 	return nil
 }
@@ -230,7 +232,8 @@ func (s *stackSession) rewriteSDP(side int, description string) string {
 	return strings.Join(lines, "\r\n")
 }
 
-// rewrite changes a candidate of one side so that the other one sends to what lies between; not ok: it is to be left out.
+// rewrite changes a candidate of one side so that the other side sends to the relay. If ok is false, the candidate is to
+// be omitted.
 func (s *stackSession) rewrite(side int, candidate string) (rewritten string, ok bool) {
 	if s.o.paths == nil || candidate == "" {
 		return candidate, true
@@ -249,7 +252,7 @@ func (s *stackSession) openOurs(label string, init *rtc.DataChannelInit) *rtc.Da
 	return dc
 }
 
-// reach waits for a milestone, as long as the other stack is there.
+// reach waits for a milestone. It fails if the other stack's program ends.
 func (s *stackSession) reach(m *milestone) {
 	s.t.Helper()
 	select {
@@ -261,7 +264,7 @@ func (s *stackSession) reach(m *milestone) {
 	}
 }
 
-// accept waits for a channel that the other side opens.
+// accept waits for a channel that the other side opens, and returns it.
 func (s *stackSession) accept(label string) *rtc.DataChannel {
 	s.t.Helper()
 	limit := time.After(stackPatience)
@@ -280,7 +283,7 @@ func (s *stackSession) accept(label string) *rtc.DataChannel {
 	return dc
 }
 
-// bothRoles runs a test with either side offering: that side controls ICE, and is the server of DTLS.
+// bothRoles runs a test twice, with an offer of each side. The offerer is the ICE controlling agent and the DTLS server.
 func bothRoles(t *testing.T, test func(t *testing.T, theyOffer bool)) {
 	for _, theyOffer := range []bool{false, true} {
 		name := "we offer"

@@ -12,7 +12,7 @@ func testStack(t *testing.T, k *stack) {
 			s.greet(s.agreed)
 			testStackEmpty(t, s)
 			testStackReopen(t, s)
-			testTheyEnd(t, s)
+			testStackCloses(t, s)
 		})
 	})
 	t.Run("messages", func(t *testing.T) {
@@ -21,7 +21,7 @@ func testStack(t *testing.T, k *stack) {
 			s := newStackSession(t, k, stackOptions{theyOffer: theyOffer, whole: true})
 			testStackEcho(t, s)
 			testStackBulk(t, s)
-			testWeEnd(t, s)
+			testWeCloseToStack(t, s)
 		})
 	})
 	t.Run("restart", func(t *testing.T) {
@@ -30,7 +30,7 @@ func testStack(t *testing.T, k *stack) {
 			s := newStackSession(t, k, stackOptions{theyOffer: theyOffer})
 			testStackRestart(t, s)
 			if k.restarts {
-				testTheyRestart(t, s)
+				testRestartByStack(t, s)
 			}
 		})
 	})

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// TestStackWebrtcbin talks to GStreamer's webrtcbin, whose ICE agent is libnice and whose SCTP is usrsctp.
+// TestStackWebrtcbin connects to GStreamer's webrtcbin, which uses libnice for ICE and usrsctp for SCTP.
 func TestStackWebrtcbin(t *testing.T) {
 	t.Parallel()
 	requirePython(t, `import gi; gi.require_version("Gst", "1.0"); gi.require_version("GstWebRTC", "1.0")
@@ -19,13 +19,13 @@ Gst.init(None); assert Gst.ElementFactory.make("nicesrc") and Gst.ElementFactory
 			}
 			return startProgram(t, o.onCandidate, debianPython, append([]string{"testdata/stacks/webrtcbin_peer.py", candidates}, o.addresses...)...)
 		},
-		maxMessage: 64 << 10, // its descriptions do not say how much it takes: then it is this (RFC 8841, section 6.1)
-		noEmpty:    true,     // it gives usrsctp no byte at all to send
-		// Its payload protocol identifiers are 56 for an empty binary message and 57 for an empty text message, which RFC
-		// 8831, section 8, has the other way around.
-		emptySwapped: true,
-		restart:      restartIgnored,
-		silent:       true,
-		missesEnd:    true,
+		maxMessage: 64 << 10, // the default (RFC 8841, section 6.1): its descriptions have no max-message-size
+		noEmpty:    true,     // it does not pass the zero byte to usrsctp
+		// RFC 8831, section 8: the payload protocol identifier of an empty text message is 56, that of an empty binary
+		// message is 57. webrtcbin swaps them.
+		emptySwapped:   true,
+		restart:        restartIgnored,
+		closesSilently: true,
+		missesClose:    true,
 	})
 }

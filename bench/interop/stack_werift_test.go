@@ -4,18 +4,18 @@ import (
 	"testing"
 )
 
-// TestStackWerift talks to werift, a stack in TypeScript.
+// TestStackWerift connects to werift, a stack written in TypeScript.
 func TestStackWerift(t *testing.T) {
 	t.Parallel()
 	requireModule(t, "werift")
 	testStack(t, &stack{
-		// Its channel type of every unreliable channel is that of an ordered one: 0x01 or 0x02, where RFC 8832, section 5.1,
-		// has 0x81 and 0x82 for unordered ones.
+		// RFC 8832, section 5.1: the channel types of unreliable channels are 0x01 and 0x02 if ordered, and 0x81 and 0x82 if
+		// unordered. werift sends 0x01 or 0x02 for all of them.
 		unreliableIsOrdered: true,
-		ascii:               true, // as aiortc, from which it descends
+		asciiOnly:           true, // as aiortc, on which it is based
 		start:               startNode("werift"),
 		maxMessage:          64 << 10,
-		noEmpty:             true, // it sends nothing
+		noEmpty:             true, // it sends no packet
 		restarts:            true,
 	})
 }

@@ -21,13 +21,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The ports of SCTP itself, above the UDP ports: different ones, as both ends have the same address.
+// The SCTP ports. They differ because both ends have the same address.
 const (
 	usrsctpPort = 5000
 	ourSCTPPort = 5001
 )
 
-// buildUsrsctp makes the program of testdata/usrsctp_peer.c, with the C compiler and the library of this machine.
+// buildUsrsctp compiles testdata/usrsctp_peer.c with the installed C compiler and library.
 func buildUsrsctp(t *testing.T) (program string) {
 	t.Helper()
 	compiler, err := exec.LookPath("gcc")
@@ -46,7 +46,7 @@ func buildUsrsctp(t *testing.T) (program string) {
 	return program
 }
 
-// usrsctpMessage is a message that arrived at usrsctp, without its bytes.
+// usrsctpMessage is a message that usrsctp received, without its bytes.
 type usrsctpMessage struct {
 	stream    uint16
 	ppid      uint32
@@ -64,9 +64,9 @@ type usrsctpPeer struct {
 
 	mu       sync.Mutex
 	messages []usrsctpMessage
-	lines    []string // all others
+	lines    []string // other output
 	unsent   int
-	changed  chan struct{} // closed and renewed with each line
+	changed  chan struct{} // closed and replaced at each line
 }
 
 func startUsrsctp(t *testing.T, program string, port, peerPort uint16, mtu int, interleaving bool) *usrsctpPeer {
@@ -86,21 +86,21 @@ func startUsrsctp(t *testing.T, program string, port, peerPort uint16, mtu int, 
 	go func() {
 		defer close(p.ended)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			p.line(lines.Text())
+			p.handleLine(lines.Text())
 		}
 	}()
 	t.Cleanup(p.kill)
 	return p
 }
 
-// kill ends the program as a crash would: its peer is told nothing.
+// kill ends the program as a crash would: it sends nothing to its peer.
 func (p *usrsctpPeer) kill() {
 	_ = p.command.Process.Kill()
 	<-p.ended
 	_ = p.command.Wait()
 }
 
-func (p *usrsctpPeer) line(line string) {
+func (p *usrsctpPeer) handleLine(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -108,12 +108,12 @@ func (p *usrsctpPeer) line(line string) {
 		var m usrsctpMessage
 		var unordered int
 		if _, err := fmt.Sscanf(line, "message %d %d %d %d %x", &m.stream, &m.ppid, &unordered, &m.size, &m.sum); err != nil {
-			p.t.Errorf("usrsctp says %q: %v", line, err)
+			p.t.Errorf("usrsctp_peer printed %q: %v", line, err)
 		}
 		m.unordered = unordered == 1
 		p.messages = append(p.messages, m)
 	case strings.HasPrefix(line, "error "):
-		p.t.Errorf("usrsctp says %q", line)
+		p.t.Errorf("usrsctp_peer printed %q", line)
 	case line == "unsent":
 		p.unsent++
 	default:
@@ -123,8 +123,8 @@ func (p *usrsctpPeer) line(line string) {
 	p.changed = make(chan struct{})
 }
 
-// tell gives the program a line.
-func (p *usrsctpPeer) tell(format string, args ...any) {
+// sendCommand writes a line to the program's standard input.
+func (p *usrsctpPeer) sendCommand(format string, args ...any) {
 	p.t.Helper()
 	_, err := fmt.Fprintf(p.in, format+"\n", args...)
 	require.NoError(p.t, err)
@@ -143,13 +143,13 @@ func (p *usrsctpPeer) until(what string, done func() bool) {
 		select {
 		case <-changed:
 		case <-limit:
-			p.t.Fatalf("usrsctp: not within %v: %s; it said %q", pionPatience, what, lines)
+			p.t.Fatalf("usrsctp: not within %v: %s; it printed %q", pionPatience, what, lines)
 		}
 	}
 }
 
-// hear takes the first line that begins with prefix.
-func (p *usrsctpPeer) hear(prefix string) (line string) {
+// awaitLine waits for a line that begins with prefix, and removes and returns it.
+func (p *usrsctpPeer) awaitLine(prefix string) (line string) {
 	p.t.Helper()
 	p.until(prefix, func() bool {
 		i := slices.IndexFunc(p.lines, func(l string) bool { return strings.HasPrefix(l, prefix) })
@@ -162,7 +162,7 @@ func (p *usrsctpPeer) hear(prefix string) (line string) {
 	return line
 }
 
-// next takes the next message.
+// next waits for the next message, and removes and returns it.
 func (p *usrsctpPeer) next(what string) (m usrsctpMessage) {
 	p.t.Helper()
 	p.until(what, func() bool {
@@ -175,7 +175,7 @@ func (p *usrsctpPeer) next(what string) (m usrsctpMessage) {
 	return m
 }
 
-// usrsctpNoise makes the bytes of a message as the program does.
+// usrsctpNoise returns the bytes of a message. The program computes the same ones.
 func usrsctpNoise(seed uint64, size int) []byte {
 	b := make([]byte, size)
 	x := seed*0x9e3779b97f4a7c15 + 1
@@ -190,56 +190,56 @@ func usrsctpNoise(seed uint64, size int) []byte {
 	return b
 }
 
-// expected is what the program says of a message of ours.
+// expected returns the record of a message of ours that has arrived at the program.
 func expected(stream uint16, unordered bool, data []byte) usrsctpMessage {
 	h := fnv.New64a()
 	h.Write(data)
 	return usrsctpMessage{stream: stream, ppid: ppidBinary, unordered: unordered, size: len(data), sum: h.Sum64()}
 }
 
-// usrsctpRole says which side sends INIT.
+// usrsctpRole selects the sides that send INIT.
 type usrsctpRole string
 
 const (
-	bothCallEachOther usrsctpRole = "both connect"
-	weCall            usrsctpRole = "we connect"
-	usrsctpCalls      usrsctpRole = "usrsctp connects"
+	usrsctpBothConnect usrsctpRole = "both connect"
+	usrsctpAccepts     usrsctpRole = "we connect"
+	usrsctpConnects    usrsctpRole = "usrsctp connects"
 )
 
-// usrsctpOptions says how to set up a usrsctpSession.
+// usrsctpOptions are the parameters of a usrsctpSession.
 type usrsctpOptions struct {
-	role         usrsctpRole // default: bothCallEachOther
+	role         usrsctpRole // default: usrsctpBothConnect
 	network      lossyNetwork
 	interleaving bool
-	mtu          int // of usrsctp's, IP and UDP headers included; default: 1280
+	mtu          int // of usrsctp, including the IP and UDP headers; default: 1280
 	config       sctp.Config
 }
 
-// usrsctpSession is our association and usrsctp's, connected: packets go through a relay that treats them as its
-// network says, and on to usrsctp in UDP.
+// usrsctpSession has our association and usrsctp's, connected by a lossy pipe and a relay. Between the relay and usrsctp
+// the packets are in UDP datagrams.
 type usrsctpSession struct {
-	t       *testing.T
-	program string
-	options usrsctpOptions
-	relay   *net.UDPConn
-	port    uint16        // of usrsctp's
-	called  chan struct{} // gets a value when usrsctp has sent its first packet
-	open    chan struct{} // closed to let what usrsctp sends through
-	ours    *sctpEnd
-	peer    *usrsctpPeer
+	t        *testing.T
+	program  string
+	options  usrsctpOptions
+	relay    *net.UDPConn
+	port     uint16        // usrsctp's UDP port
+	initSent chan struct{} // receives a value when usrsctp has sent its first packet
+	open     chan struct{} // the relay holds usrsctp's packets back until it is closed
+	ours     *sctpEnd
+	peer     *usrsctpPeer
 }
 
 func newUsrsctpSession(t *testing.T, program string, o usrsctpOptions) *usrsctpSession {
 	t.Helper()
 	if o.role == "" {
-		o.role = bothCallEachOther
+		o.role = usrsctpBothConnect
 	}
 	if o.mtu == 0 {
 		o.mtu = 1280
 	}
 	o.config.SourcePort, o.config.DestinationPort = ourSCTPPort, usrsctpPort
 	o.config.DisableInterleaving = !o.interleaving
-	s := &usrsctpSession{t: t, program: program, options: o, called: make(chan struct{}, 1), open: make(chan struct{})}
+	s := &usrsctpSession{t: t, program: program, options: o, initSent: make(chan struct{}, 1), open: make(chan struct{})}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %#x", seed)
 	ourEnd, theirEnd := newLossyPipe(seed, o.network)
@@ -247,23 +247,23 @@ func newUsrsctpSession(t *testing.T, program string, o usrsctpOptions) *usrsctpS
 	s.ours = newSCTPEnd(t, ourEnd, o.config)
 	s.startPeer()
 	switch o.role {
-	case weCall:
+	case usrsctpAccepts:
 		s.ours.input(s.ours.a.Connect)
-	case bothCallEachOther:
-		// The two INITs cross: usrsctp's has left and waits in the relay. (Ours would meet an ABORT if usrsctp had
-		// neither called nor listened.)
-		next(t, s.called, "usrsctp's INIT")
+	case usrsctpBothConnect:
+		// The two INITs cross: the relay holds usrsctp's back. Ours has to wait for it, because usrsctp responds with an
+		// ABORT while it neither connects nor listens.
+		next(t, s.initSent, "usrsctp's INIT")
 		s.ours.input(s.ours.a.Connect)
 	}
 	close(s.open)
 	s.ours.event("we connect", sctp.EventConnected)
-	require.Equal(t, "connected 1024 1024", s.peer.hear("connected"))
+	require.Equal(t, "connected 1024 1024", s.peer.awaitLine("connected"))
 	require.Equal(t, [2]uint16{1024, 1024}, s.ours.streams())
 	return s
 }
 
-// freePort gives a port for usrsctp, which binds it by number. It is below those that systems give to sockets that want any,
-// so that nobody gets it in between.
+// freePort returns a UDP port for usrsctp, which needs a port number at its start. The port is below the ephemeral ports,
+// so that the system does not assign it to another socket in the meantime.
 func freePort(t *testing.T) uint16 {
 	const first, last = 20_000, 32_767
 	for range 100 {
@@ -278,7 +278,7 @@ func freePort(t *testing.T) uint16 {
 	return 0
 }
 
-// startRelay carries packets between the pipe and usrsctp's UDP port.
+// startRelay starts to forward packets between the pipe and usrsctp's UDP port.
 func (s *usrsctpSession) startRelay(end *lossyEnd) {
 	local := net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}
 	s.port = freePort(s.t)
@@ -299,7 +299,7 @@ func (s *usrsctpSession) startRelay(end *lossyEnd) {
 			case <-s.open:
 			default:
 				select {
-				case s.called <- struct{}{}:
+				case s.initSent <- struct{}{}:
 				default:
 				}
 				select {
@@ -308,7 +308,7 @@ func (s *usrsctpSession) startRelay(end *lossyEnd) {
 					return
 				}
 			}
-			if err == nil { // else ICMP: usrsctp is not there
+			if err == nil { // otherwise an ICMP error: usrsctp is not running
 				_, _ = end.Write(buf[:n])
 			}
 		}
@@ -329,21 +329,21 @@ func (s *usrsctpSession) startRelay(end *lossyEnd) {
 	})
 }
 
-// startPeer runs a new usrsctp on the same ports.
+// startPeer starts a new usrsctp on the same ports.
 func (s *usrsctpSession) startPeer() {
 	s.t.Helper()
 	relayPort := uint16(s.relay.LocalAddr().(*net.UDPAddr).Port)
 	s.peer = startUsrsctp(s.t, s.program, s.port, relayPort, s.options.mtu, s.options.interleaving)
-	if s.options.role == weCall {
-		s.peer.tell("listen")
-		s.peer.hear("waiting")
+	if s.options.role == usrsctpAccepts {
+		s.peer.sendCommand("listen")
+		s.peer.awaitLine("waiting")
 	} else {
-		s.peer.tell("connect")
+		s.peer.sendCommand("connect")
 	}
 }
 
-// usrsctpSends tells usrsctp to send count messages of size bytes, usrsctpNoise(seed), usrsctpNoise(seed+1), ...
+// usrsctpSends makes usrsctp send count messages of size bytes, with the seeds seed, seed+1, ...
 func (s *usrsctpSession) usrsctpSends(stream uint16, size, seed, count int) {
 	s.t.Helper()
-	s.peer.tell("send %d %d %d %d - 0", stream, size, seed, count)
+	s.peer.sendCommand("send %d %d %d %d - 0", stream, size, seed, count)
 }

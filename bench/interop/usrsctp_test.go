@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bothKinds runs a test with DATA and with I-DATA chunks.
+// bothKinds runs a test with DATA chunks and with I-DATA chunks.
 func bothKinds(t *testing.T, f func(t *testing.T, interleaving bool)) {
 	for _, interleaving := range []bool{false, true} {
 		t.Run(fmt.Sprintf("interleaving %v", interleaving), func(t *testing.T) { f(t, interleaving) })
@@ -20,7 +20,7 @@ func bothKinds(t *testing.T, f func(t *testing.T, interleaving bool)) {
 
 func TestUsrsctpHandshake(t *testing.T) {
 	program := buildUsrsctp(t)
-	for _, role := range []usrsctpRole{bothCallEachOther, weCall, usrsctpCalls} {
+	for _, role := range []usrsctpRole{usrsctpBothConnect, usrsctpAccepts, usrsctpConnects} {
 		for _, row := range []struct {
 			name    string
 			options usrsctpOptions
@@ -48,7 +48,7 @@ func TestUsrsctpHandshake(t *testing.T) {
 	}
 }
 
-// Both sides send all they can at the same time.
+// Both sides send at the same time, as fast as they can.
 func TestUsrsctpBulk(t *testing.T) {
 	program := buildUsrsctp(t)
 	for _, network := range []struct {
@@ -78,7 +78,7 @@ func TestUsrsctpBulk(t *testing.T) {
 					for i := range count {
 						require.Equal(t, expected(1, false, usrsctpNoise(uint64(i), size)), s.peer.next("our bulk"), "message %d", i)
 					}
-					s.peer.hear("sent")
+					s.peer.awaitLine("sent")
 					s.ours.mu.Lock()
 					stats := s.ours.a.Stats()
 					s.ours.mu.Unlock()
@@ -90,7 +90,7 @@ func TestUsrsctpBulk(t *testing.T) {
 	}
 }
 
-// Two hundred streams, each with its own order, messages of one chunk and of many mixed.
+// Messages of one chunk and of many chunks arrive in order on each of two hundred streams.
 func TestUsrsctpManyStreams(t *testing.T) {
 	program := buildUsrsctp(t)
 	bothKinds(t, func(t *testing.T, interleaving bool) {
@@ -118,7 +118,7 @@ func TestUsrsctpManyStreams(t *testing.T) {
 	})
 }
 
-// Unordered messages all arrive, each once and whole.
+// Each unordered message arrives complete and exactly once.
 func TestUsrsctpUnordered(t *testing.T) {
 	program := buildUsrsctp(t)
 	bothKinds(t, func(t *testing.T, interleaving bool) {
@@ -128,10 +128,10 @@ func TestUsrsctpUnordered(t *testing.T) {
 		atOurs, atTheirs := make(map[usrsctpMessage]int), make(map[usrsctpMessage]int)
 		for i := range count {
 			size := sizes[i%len(sizes)]
-			s.peer.tell("send 3 %d %d 1 u 0", size, i)
+			s.peer.sendCommand("send 3 %d %d 1 u 0", size, i)
 			message := usrsctpNoise(uint64(i), size)
 			s.ours.send(3, message, sctp.SendOptions{Unordered: true})
-			atOurs[expected(3, true, message)]++ // two of one byte may be the same
+			atOurs[expected(3, true, message)]++ // two messages of one byte can be equal
 			atTheirs[expected(3, true, message)]++
 		}
 		for range count {
@@ -148,7 +148,7 @@ func TestUsrsctpUnordered(t *testing.T) {
 	})
 }
 
-// With interleaving (RFC 8260) a small message does not wait for a large one of another stream that was sent before it.
+// With interleaving (RFC 8260) a small message does not wait for a large message that was sent before it on another stream.
 func TestUsrsctpInterleaving(t *testing.T) {
 	program := buildUsrsctp(t)
 	const large = 900_000 // less than the send buffer

@@ -14,7 +14,7 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// closeEvent is the browser's event of that name.
+// closeEvent has the attributes of the browser's CloseEvent.
 type closeEvent struct {
 	Code     uint16 `json:"code"`
 	Reason   string `json:"reason"`
@@ -24,7 +24,7 @@ type closeEvent struct {
 // TestBrowserWebSocket connects Chromium's WebSocket with our servers.
 func TestBrowserWebSocket(t *testing.T) {
 	b := startBrowser(t, false, chromedp.Flag("ignore-certificate-errors", true),
-		chromedp.Flag("disable-back-forward-cache", true)) // in which a page that was left keeps its connections
+		chromedp.Flag("disable-back-forward-cache", true)) // pages in that cache keep their connections
 	script, err := testdata.ReadFile("testdata/websocket.js")
 	require.NoError(t, err)
 	p := b.open(t)
@@ -67,7 +67,7 @@ func testBrowserSocketMessages(t *testing.T, p *page, server socketStack, o sock
 	closeSocket(t, p)
 }
 
-// echoMessages sends all sizes of text and binary messages.
+// echoMessages sends text and binary messages of many sizes and checks that each is echoed.
 func echoMessages(p *page) {
 	p.run(`
 		const messages = [];
@@ -78,7 +78,7 @@ func echoMessages(p *page) {
 		for (let i = 0; i < 20; i++) await socket.echoed(messages.slice(4, 8));`)
 }
 
-// closeSocket closes a connection on which nothing is under way.
+// closeSocket closes a connection that has no messages on their way.
 func closeSocket(t *testing.T, p *page) {
 	t.Helper()
 	require.Equal(t, closeEvent{1000, "", true}, value[closeEvent](p, `socket.ws.close(1000); return socket.closed();`))
@@ -115,7 +115,7 @@ func testBrowserSocketSubprotocol(t *testing.T, p *page, server socketStack, o s
 	closeSocket(t, p)
 }
 
-// While we do not read, the browser buffers, and says so; when we do, the buffer drains.
+// While we do not read, the browser's bufferedAmount is positive. It becomes 0 when we read.
 func testBrowserSocketBufferedAmount(t *testing.T, p *page, server socketStack, o socketOptions) {
 	const messages, size = 32, 1 << 20
 	read, result := make(chan struct{}), make(chan error, 1)
@@ -133,7 +133,7 @@ func testBrowserSocketBufferedAmount(t *testing.T, p *page, server socketStack, 
 			}
 		}
 		result <- nil
-		_, _, _ = s.receive() // the close
+		_, _, _ = s.receive() // the close frame
 	})
 	value[string](p, openSocket, url)
 	buffered := value[int](p, `
@@ -182,10 +182,10 @@ func testServerClosesBrowserSocket(t *testing.T, p *page, server socketStack, o 
 	}
 }
 
-// Without a closing handshake it is not clean.
+// Without a closing handshake the close event has wasClean false.
 func testBrowserLosesSocket(t *testing.T, p *page, server socketStack, o socketOptions) {
 	if server.name == "rtc" {
-		t.Skip("it always closes with a handshake")
+		t.Skip("package rtc always closes with a closing handshake")
 	}
 	url := server.serve(t, o, func(s socket) {
 		_, _, _ = s.receive()
@@ -206,14 +206,14 @@ func testBrowserSocketPings(t *testing.T, p *page, server socketStack, o socketO
 			}
 			result <- err
 		}()
-		_, _, _ = s.receive() // the pong, and the close
+		_, _, _ = s.receive() // the pong, and the close frame
 	})
 	value[string](p, openSocket, url)
 	require.NoError(t, await(t, result, "pong"))
 	closeSocket(t, p)
 }
 
-// A page that is left says so.
+// When the browser leaves a page, it closes the page's connections with code 1001.
 func testBrowserLeavesSocket(t *testing.T, b *browser, script string) {
 	result := make(chan error, 1)
 	url := serveWebsocket(t, socketOptions{}, func(s socket) {
@@ -230,7 +230,7 @@ func testBrowserLeavesSocket(t *testing.T, b *browser, script string) {
 	require.Equal(t, &closedSocket{1001, ""}, await(t, result, "close"))
 }
 
-// The page is another host's than the server, which did not say that it may connect.
+// The page has another origin than the server, and the server does not permit other origins.
 func testBrowserOriginRefused(t *testing.T, p *page) {
 	refused := make(chan error, 1)
 	url := serveHTTP(t, func(w http.ResponseWriter, r *http.Request) {

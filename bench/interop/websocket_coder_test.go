@@ -9,7 +9,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// coderSocket is one of github.com/coder/websocket. Without compression, each piece of a message is a frame.
+// coderSocket is a connection of github.com/coder/websocket. Without compression, each piece of a message is a frame.
 type coderSocket struct{ c *websocket.Conn }
 
 var coderStack = socketStack{name: "coder", connect: connectCoder, serve: serveCoder}

@@ -16,9 +16,9 @@ func closeCases() []conformanceCase {
 		{"7.1.1", func(w *wire) {
 			w.send(text("Hello World!"))
 			w.want(text("Hello World!"))
-			cleanly(w)
+			closeCleanly(w)
 		}},
-		// What follows a close frame is not looked at.
+		// Frames after a close frame are ignored.
 		{"7.1.2", func(w *wire) {
 			w.send(closing(1000, ""), closing(1001, ""))
 			w.wantClose(1000)
@@ -56,7 +56,7 @@ func closeCases() []conformanceCase {
 	}
 }
 
-// Groups 7.7, 7.9 and 7.13: which codes a close frame may have. The answer has the same one.
+// Groups 7.7, 7.9 and 7.13: valid and invalid status codes of a close frame. The response to a valid one has the same code.
 func closeCodeCases() (cases []conformanceCase) {
 	add := func(group int, want func(code uint16) uint16, codes ...uint16) {
 		for i, code := range codes {

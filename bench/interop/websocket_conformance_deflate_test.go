@@ -14,7 +14,7 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// compressibleText gives JSON of a size, some of which repeats.
+// compressibleText returns JSON lines of a size, with repetitions.
 func compressibleText(size int) string {
 	random := rand.New(rand.NewPCG(12, 1))
 	var b bytes.Buffer
@@ -28,17 +28,18 @@ func compressibleText(size int) string {
 	return strings.ToValidUTF8(b.String()[:size], "")
 }
 
-// randomBytes gives what cannot be compressed.
+// randomBytes returns bytes that cannot be compressed.
 func randomBytes(size int) []byte {
 	b := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{12, 2}).Read(b)
 	return b
 }
 
-// deflateAmount is how much a case sends, in octets, where that are between 20 and 1,000 messages.
+// deflateAmount is the number of octets that a case sends, if these are between 20 and 1,000 messages.
 const deflateAmount = 1 << 20
 
-// deflateCases are those of group 12, each with many messages of a size; in the second half of them fragmented.
+// deflateCases returns the cases of group 12. Each sends many messages of one size; in the second half of the cases the
+// messages are fragmented.
 func deflateCases() (cases []conformanceCase) {
 	sizes := []struct{ size, fragments int }{
 		{16, 0}, {64, 0}, {256, 0}, {1 << 10, 0}, {4 << 10, 0}, {8 << 10, 0}, {16 << 10, 0}, {32 << 10, 0}, {64 << 10, 0}, {128 << 10, 0},
@@ -55,11 +56,11 @@ func deflateCases() (cases []conformanceCase) {
 	} {
 		for i, c := range sizes {
 			cases = append(cases, conformanceCase{fmt.Sprintf("%d.%d %s", group+1, i+1, kind.name), func(w *wire) {
-				count := min(max(deflateAmount/c.size, 20), 1000) // the suite has 1,000 of all sizes: it takes its time
+				count := min(max(deflateAmount/c.size, 20), 1000) // the suite sends 1,000 of each size, which takes long
 				if race.Enabled {
-					count = max(count/16, 4) // compressors with the detector in them take ten times as long
+					count = max(count/16, 4) // compression takes ten times as long with the race detector
 				}
-				// Every message is another part of the data.
+				// Each message is a different part of the data.
 				message := func(i int) wireFrame {
 					start := i * 4099 % (len(kind.data) - c.size)
 					piece := kind.data[start : start+c.size]
@@ -70,7 +71,7 @@ func deflateCases() (cases []conformanceCase) {
 				}
 				for i := range count {
 					switch i % 16 {
-					case 7: // what is not compressed does not enter the history
+					case 7: // an uncompressed message does not become part of the LZ77 window
 						w.send(message(i))
 					case 11:
 						w.send(ping("between"))
@@ -109,7 +110,7 @@ func deflateCases() (cases []conformanceCase) {
 	return append(cases, brokenDeflateCases()...)
 }
 
-// brokenDeflateCases are not of the suite: what a peer may do wrong, or in a strange way, once compression was agreed on.
+// brokenDeflateCases returns cases that the suite does not have: invalid and unusual frames once compression is agreed on.
 func brokenDeflateCases() []conformanceCase {
 	greetings := func(w *wire) {
 		hello := text(strings.Repeat("Hello", 100))
@@ -121,10 +122,10 @@ func brokenDeflateCases() []conformanceCase {
 			greetings(w)
 			w.send(w.compressed(text(""), 0)...)
 			w.want(text(""))
-			w.send(opcode(opText, "\x00").reserved(4)) // section 7.2.3.6: an empty stored block, without its lengths
+			w.send(opcode(opText, "\x00").reserved(4)) // RFC 7692, section 7.2.3.6: an empty block without compression
 			w.want(text(""))
 			greetings(w)
-			cleanly(w)
+			closeCleanly(w)
 		}},
 		{"empty fragments", func(w *wire) {
 			f := w.compressed(text(stars(500)), 5)
@@ -143,14 +144,14 @@ func brokenDeflateCases() []conformanceCase {
 				}
 			}
 			w.want(text(stars(500)))
-			cleanly(w)
+			closeCleanly(w)
 		}},
 		{"octet by octet", func(w *wire) {
 			w.chop = 1
 			f := w.compressed(text(compressibleText(300)), 1)
 			w.send(f...)
 			w.want(text(compressibleText(300)))
-			cleanly(w)
+			closeCleanly(w)
 		}},
 		{"RSV1 on a continuation", func(w *wire) {
 			f := w.compressed(text(compressibleText(300)), 20)
@@ -166,12 +167,12 @@ func brokenDeflateCases() []conformanceCase {
 			w.send(w.compressed(text("Hello"), 0)[0].reserved(6))
 			w.wantClose(1002)
 		}},
-		{"no DEFLATE", func(w *wire) {
+		{"invalid DEFLATE", func(w *wire) {
 			w.send(text("\xff\xff\xff\xff").reserved(4))
 			w.wantClose(1007, 1002)
 		}},
 		{"a reference to before the beginning", func(w *wire) {
-			w.send(text("\x02\x05\x00").reserved(4)) // fixed codes, a match first of all
+			w.send(text("\x02\x05\x00").reserved(4)) // a block of fixed Huffman codes that begins with a match
 			w.wantClose(1007, 1002)
 		}},
 		{"text that is not UTF-8", func(w *wire) {
@@ -184,7 +185,7 @@ func brokenDeflateCases() []conformanceCase {
 			w.send(frames[:len(frames)-1]...)
 			w.wantClose(1007)
 		}},
-		{"a bomb", func(w *wire) {
+		{"a decompression bomb", func(w *wire) {
 			f := w.compressed(binaryFrame(make([]byte, webSocketMessage+1)), 0)[0]
 			require.Less(w.t, len(f.payload), webSocketMessage/4)
 			w.send(f)
@@ -194,12 +195,12 @@ func brokenDeflateCases() []conformanceCase {
 			message := binaryFrame(make([]byte, webSocketMessage))
 			w.send(w.compressed(message, 0)...)
 			w.want(message)
-			cleanly(w)
+			closeCleanly(w)
 		}},
 	}
 }
 
-// deflateOffers are those of group 13, and more: what a client offers that leaves a server with the default options one answer.
+// deflateOffers are the offers of group 13, and more. To each of them a server with the default options has one response.
 var deflateOffers = []struct{ offer, answer string }{
 	{"permessage-deflate", "permessage-deflate"},
 	{"permessage-deflate; client_max_window_bits", "permessage-deflate"},
@@ -213,7 +214,7 @@ var deflateOffers = []struct{ offer, answer string }{
 		"permessage-deflate; server_no_context_takeover; server_max_window_bits=9"},
 	{"permessage-deflate; client_no_context_takeover; server_no_context_takeover; server_max_window_bits=9; client_max_window_bits=9",
 		"permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=9; client_max_window_bits=9"},
-	// The first offer that is valid and known counts.
+	// The server accepts the first offer that is valid and known.
 	{"x-webkit-deflate-frame, permessage-deflate; mode=9, permessage-deflate; server_max_window_bits=16, permessage-deflate; server_max_window_bits=12, permessage-deflate",
 		"permessage-deflate; server_max_window_bits=12"},
 	// Declined.
@@ -222,7 +223,8 @@ var deflateOffers = []struct{ offer, answer string }{
 	{"permessage-bzip2", ""},
 }
 
-// deflateAnswers are what a server may answer to a client with these options, or may not: then the client must fail.
+// deflateAnswers are valid and invalid responses of a server to a client with these options. The client must fail on the
+// invalid ones.
 var deflateAnswers = []struct {
 	options websocket.CompressionOptions
 	answer  string
@@ -242,7 +244,7 @@ var deflateAnswers = []struct {
 	{options: websocket.CompressionOptions{ServerMaxWindowBits: 10}, answer: "permessage-deflate; server_max_window_bits=10"},
 	{options: websocket.CompressionOptions{ServerMaxWindowBits: 10}, answer: "permessage-deflate; server_max_window_bits=9"},
 	{options: websocket.CompressionOptions{ServerMaxWindowBits: 10}, answer: "permessage-deflate; server_max_window_bits=11", fails: true},
-	{options: websocket.CompressionOptions{ServerMaxWindowBits: 10}, answer: "permessage-deflate", fails: true}, // ignores it
+	{options: websocket.CompressionOptions{ServerMaxWindowBits: 10}, answer: "permessage-deflate", fails: true}, // unmet request
 	{options: websocket.CompressionOptions{ServerNoContextTakeover: true}, answer: "permessage-deflate", fails: true},
 	{options: websocket.CompressionOptions{ClientMaxWindowBits: 10}, answer: "permessage-deflate"},
 	{options: websocket.CompressionOptions{ClientNoContextTakeover: true}, answer: "permessage-deflate"},
@@ -298,7 +300,8 @@ func (w *wire) beginDeflate(extensions string) {
 	require.NoError(w.t, err)
 }
 
-// runDeflateCases runs the cases with compression as it was agreed on, all of them or some; those without it, if it was not.
+// runDeflateCases runs all or some of the cases with compression. If no compression was agreed on, each case exchanges
+// two messages without it.
 func runDeflateCases(t *testing.T, all bool, connect func(t *testing.T) (w *wire, end func())) {
 	t.Helper()
 	cases := deflateCases()
@@ -311,7 +314,7 @@ func runDeflateCases(t *testing.T, all bool, connect func(t *testing.T) (w *wire
 			if w.deflate == nil {
 				w.send(text("Hello"), text(""))
 				w.want(text("Hello"), text(""))
-				cleanly(w)
+				closeCleanly(w)
 			} else {
 				c.script(w)
 			}

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// stars is what the suite fills messages with.
+// stars returns the content of the suite's messages.
 func stars(n int) string { return strings.Repeat("*", n) }
 
-// cleanly closes a connection on which nothing is left to be said.
-func cleanly(w *wire) {
+// closeCleanly closes the connection and waits for the close frame of the other end.
+func closeCleanly(w *wire) {
 	w.t.Helper()
 	w.send(closing(1000, ""))
 	w.wantClose(1000)
 }
 
-// Group 1: messages of all sizes at which the encoding of the length changes.
+// Group 1: messages of the sizes at which the encoding of the length changes.
 func framingCases() (cases []conformanceCase) {
 	for _, kind := range []struct {
 		group int
@@ -28,21 +28,21 @@ func framingCases() (cases []conformanceCase) {
 				w.chop = c.chop
 				w.send(message)
 				w.want(message)
-				cleanly(w)
+				closeCleanly(w)
 			}})
 		}
 	}
 	return cases
 }
 
-// Group 2: pings, and pongs that nobody asked for.
+// Group 2: pings, and unsolicited pongs.
 func pingCases() []conformanceCase {
 	answered := func(payload string, chop int) func(*wire) {
 		return func(w *wire) {
 			w.chop = chop
 			w.send(ping(payload))
 			w.want(pong(payload))
-			cleanly(w)
+			closeCleanly(w)
 		}
 	}
 	ten := func(chop int) func(*wire) {
@@ -54,7 +54,7 @@ func pingCases() []conformanceCase {
 			for i := range 10 {
 				w.want(pong(fmt.Sprintf("payload-%d", i)))
 			}
-			cleanly(w)
+			closeCleanly(w)
 		}
 	}
 	return []conformanceCase{
@@ -69,23 +69,23 @@ func pingCases() []conformanceCase {
 		{"2.6", answered(strings.Repeat("\xfe", 125), 1)},
 		{"2.7", func(w *wire) {
 			w.send(pong(""))
-			cleanly(w)
+			closeCleanly(w)
 		}},
 		{"2.8", func(w *wire) {
 			w.send(pong("unsolicited pong payload"))
-			cleanly(w)
+			closeCleanly(w)
 		}},
 		{"2.9", func(w *wire) {
 			w.send(pong("unsolicited pong payload"), ping("ping payload"))
 			w.want(pong("ping payload"))
-			cleanly(w)
+			closeCleanly(w)
 		}},
 		{"2.10", ten(0)},
 		{"2.11", ten(1)},
 	}
 }
 
-// Group 3: reserved bits without an extension that gives them a meaning.
+// Group 3: reserved bits without an extension that defines them.
 func reservedCases() []conformanceCase {
 	afterText := func(rsv byte, each bool, chop int) func(*wire) {
 		return func(w *wire) {
@@ -117,7 +117,7 @@ func reservedCases() []conformanceCase {
 	}
 }
 
-// Group 4: opcodes that mean nothing yet.
+// Group 4: reserved opcodes.
 func opcodeCases() (cases []conformanceCase) {
 	for group, first := range []byte{3, 11} {
 		for i := range byte(5) {
@@ -143,10 +143,10 @@ func opcodeCases() (cases []conformanceCase) {
 	return cases
 }
 
-// delivery is how the octets of frames come in.
+// delivery is a way to divide frames into writes.
 type delivery struct {
-	each bool // a frame at a time
-	chop int
+	each bool // one write for each frame
+	chop int  // as in wire
 }
 
 var deliveries = []delivery{{}, {each: true}, {chop: 1}}
@@ -179,14 +179,14 @@ func fragmentationCases() (cases []conformanceCase) {
 		add(3+i, func(w *wire) {
 			d.send(w, both...)
 			w.want(text("fragment1fragment2"))
-			cleanly(w)
+			closeCleanly(w)
 		})
 		add(6+i, func(w *wire) {
 			d.send(w, both[0], ping("ping payload"), both[1])
 			w.want(pong("ping payload"), text("fragment1fragment2"))
-			cleanly(w)
+			closeCleanly(w)
 		})
-		add(9+i, func(w *wire) { // nothing to continue
+		add(9+i, func(w *wire) { // a continuation frame without a message
 			d.send(w, cont("non-continuation payload"), text("Hello, world!"))
 			w.wantClose(1002)
 		})
@@ -206,7 +206,7 @@ func fragmentationCases() (cases []conformanceCase) {
 			w.wantClose(1002)
 		})
 	}
-	add(18, func(w *wire) { // the second frame begins a message, too
+	add(18, func(w *wire) { // the second frame begins a message within the first one
 		w.send(text("fragment1").part(), text("fragment2"))
 		w.wantClose(1002)
 	})
@@ -214,10 +214,10 @@ func fragmentationCases() (cases []conformanceCase) {
 		add(19+i, func(w *wire) {
 			f := fragments(opText, "fragment1", "fragment2", "fragment3", "fragment4", "fragment5")
 			d.send(w, f[0], f[1], ping("pongme 1!"))
-			w.want(pong("pongme 1!")) // although the message is not complete
+			w.want(pong("pongme 1!")) // before the message is complete
 			d.send(w, f[2], f[3], ping("pongme 2!"), f[4])
 			w.want(pong("pongme 2!"), text("fragment1fragment2fragment3fragment4fragment5"))
-			cleanly(w)
+			closeCleanly(w)
 		})
 	}
 	return cases

@@ -20,7 +20,7 @@ func limitCases() (cases []conformanceCase) {
 				message := opcode(kind.op, strings.Repeat(kind.fill, size))
 				send(w, message)
 				w.want(message)
-				cleanly(w)
+				closeCleanly(w)
 			}
 		}
 		for i, size := range []int{64 * kib, 256 * kib, mib, 4 * mib, 8 * mib, 16 * mib} {
@@ -47,11 +47,11 @@ func limitCases() (cases []conformanceCase) {
 				for range 1000 {
 					w.want(message)
 				}
-				cleanly(w)
+				closeCleanly(w)
 			})
 		}
 	}
-	add("9.9", func(w *wire) { // one octet more than allowed, which the header says before the payload comes
+	add("9.9", func(w *wire) { // one octet above the limit: the header is refused before the payload arrives
 		whole := w.append(nil, binaryFrame(make([]byte, webSocketMessage+1)))
 		w.sendBytes(whole[:len(whole)-webSocketMessage-1])
 		w.wantClose(1009)
@@ -60,7 +60,7 @@ func limitCases() (cases []conformanceCase) {
 		message := text(stars(65536))
 		w.send(fragmented(opText, message.payload, 1300)...)
 		w.want(message)
-		cleanly(w)
+		closeCleanly(w)
 	})
 	return cases
 }

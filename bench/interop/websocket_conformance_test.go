@@ -9,14 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// conformanceCase is a case of the test suite that implementations of RFC 6455 are usually held against, by its number there: what
-// one end does by hand, while the other one sends back the messages that it gets. The expectations are the strict ones.
+// conformanceCase is a case of the Autobahn test suite for RFC 6455, with its number there. The script is one end of the
+// connection; the other end echoes the messages that it receives. Only the suite's strict result passes.
 type conformanceCase struct {
 	id     string
 	script func(w *wire)
 }
 
-// conformanceCases are those without extensions.
+// conformanceCases returns the cases without extensions.
 func conformanceCases() (cases []conformanceCase) {
 	for _, group := range [][]conformanceCase{
 		framingCases(), pingCases(), reservedCases(), opcodeCases(), fragmentationCases(), utf8Cases(),
@@ -54,7 +54,8 @@ func TestWebSocketConformance(t *testing.T) {
 	}
 }
 
-// acceptEchoClient makes one of our clients connect to a wire; ended waits until it has noticed the end.
+// acceptEchoClient connects one of our clients to a wire. The function ended waits until the client has returned, and
+// returns its error.
 func acceptEchoClient(t *testing.T, run echoClient, o socketOptions, answer func(offer string) string) (w *wire, ended func() error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -72,7 +73,7 @@ func acceptEchoClient(t *testing.T, run echoClient, o socketOptions, answer func
 			require.NoError(t, ctx.Err())
 			return err
 		case <-time.After(2 * webSocketPatience):
-			require.FailNow(t, "the client goes on")
+			require.FailNow(t, "the client has not returned")
 			return nil
 		}
 	}

@@ -13,7 +13,7 @@ const (
 	manyScript = "Hello-\xc2\xb5@\xc3\x9f\xc3\xb6\xc3\xa4\xc3\xbc\xc3\xa0\xc3\xa1-UTF-8!!"
 )
 
-// Group 6: text is UTF-8, and what cannot become UTF-8 is refused at once, not only at the end of its message.
+// Group 6: text must be valid UTF-8. An invalid octet is refused at once, before the end of its message.
 func utf8Cases() (cases []conformanceCase) {
 	add := func(id string, script func(w *wire)) {
 		cases = append(cases, conformanceCase{"6." + id, script})
@@ -26,17 +26,17 @@ func utf8Cases() (cases []conformanceCase) {
 			}
 			w.sendEach(frames...)
 			w.want(text(all))
-			cleanly(w)
+			closeCleanly(w)
 		}
 	}
-	// refused sends no more than what makes it wrong: there is nothing else to wait for.
+	// refused sends frames up to an invalid octet. The other end must close without waiting for the rest.
 	refused := func(frames ...wireFrame) func(*wire) {
 		return func(w *wire) {
 			w.sendEach(frames...)
 			w.wantClose(1007)
 		}
 	}
-	// refusedWithin sends only the beginning of a frame's payload.
+	// refusedWithin sends the beginning of a frame's payload, up to an invalid octet.
 	refusedWithin := func(pieces ...string) func(*wire) {
 		return func(w *wire) {
 			whole := w.append(nil, text(strings.Join(pieces, "")+"never sent"))
@@ -92,7 +92,8 @@ func utf8Cases() (cases []conformanceCase) {
 	return cases
 }
 
-// firstBadOctet says how many octets of s it takes to know that it is not UTF-8, whatever follows; 0 if it takes the end.
+// firstBadOctet returns the length of the shortest prefix of s that no following octets can make valid UTF-8. It returns 0
+// if s is incomplete rather than invalid.
 func firstBadOctet(s string) int {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
@@ -127,7 +128,7 @@ func utf8Sequences() map[int][]string {
 	for n := 1; n <= len(greek); n++ {
 		prefixes = append(prefixes, greek[:n])
 	}
-	var planes []string // the two last code points of each plane, which are no characters but are UTF-8
+	var planes []string // the last two code points of each plane, which are noncharacters but valid UTF-8
 	for plane := rune(0); plane <= 16; plane++ {
 		planes = append(planes, string(plane<<16|0xfffe), string(plane<<16|0xffff))
 	}

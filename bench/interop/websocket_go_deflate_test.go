@@ -8,25 +8,25 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// What a server may have agreed to.
+// Responses of a server to an offer of permessage-deflate.
 const (
 	agreedDeflate        = "permessage-deflate"
 	agreedNoTakeover     = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-	agreedNoTakeoverBack = "permessage-deflate; client_no_context_takeover; server_no_context_takeover" // the other way round
-	agreedNot            = ""
-	// refusesAgreement: the server does not keep to what it was offered, and our client does not connect: "a server MUST
-	// [include] the server_max_window_bits extension parameter […] with the same or smaller value".
-	refusesAgreement = "!"
+	agreedNoTakeoverBack = "permessage-deflate; client_no_context_takeover; server_no_context_takeover" // in reverse order
+	notAgreed            = ""
+	// invalidAgreement: the server's response does not match the offer, and our client fails. RFC 7692, section 7.1.2.1: a
+	// server that accepts an offer with server_max_window_bits responds with the same or a smaller value.
+	invalidAgreement = "!"
 )
 
-// compressionCases are options for both sides, as far as theirs has them, and what the server agrees to.
+// compressionCases are options of both sides, as far as the other implementation has them, and the server's responses.
 var compressionCases = []struct {
 	name    string
 	options websocket.CompressionOptions
-	agreed  map[string]string // by the name of theirs, with an arrow from the client to the server
+	agreed  map[string]string // by the name of the other implementation, with an arrow from client to server
 }{
 	{"full", websocket.CompressionOptions{}, map[string]string{
-		"→gorilla": agreedNoTakeover, "gorilla→": agreedNoTakeover, // it can do nothing else
+		"→gorilla": agreedNoTakeover, "gorilla→": agreedNoTakeover, // the only mode of gorilla
 		"→coder": agreedDeflate, "coder→": agreedDeflate,
 		"→gws": "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12", "gws→": agreedDeflate,
 	}},
@@ -48,20 +48,20 @@ var compressionCases = []struct {
 		"gws→": "permessage-deflate; client_no_context_takeover",
 	}},
 	{"window of the server", websocket.CompressionOptions{ServerMaxWindowBits: 9}, map[string]string{
-		"→gorilla": refusesAgreement, "gorilla→": agreedNoTakeover + "; server_max_window_bits=9",
-		"→coder": agreedNot, "coder→": agreedDeflate + "; server_max_window_bits=9",
+		"→gorilla": invalidAgreement, "gorilla→": agreedNoTakeover + "; server_max_window_bits=9",
+		"→coder": notAgreed, "coder→": agreedDeflate + "; server_max_window_bits=9",
 		"→gws": "permessage-deflate; server_max_window_bits=9; client_max_window_bits=12",
 		"gws→": "permessage-deflate; server_max_window_bits=9",
 	}},
 	{"window of the client", websocket.CompressionOptions{ClientMaxWindowBits: 10}, map[string]string{
-		"→gorilla": agreedNoTakeover, "gorilla→": agreedNot, // it does not offer to keep to a window
-		"→coder": agreedDeflate, "coder→": agreedNot,
+		"→gorilla": agreedNoTakeover, "gorilla→": notAgreed, // gorilla does not offer client_max_window_bits
+		"→coder": agreedDeflate, "coder→": notAgreed,
 		"→gws": "permessage-deflate; server_max_window_bits=12; client_max_window_bits=10",
 		"gws→": "permessage-deflate; client_max_window_bits=10",
 	}},
 	{"least windows", websocket.CompressionOptions{ServerMaxWindowBits: 8, ClientMaxWindowBits: 8}, map[string]string{
-		"→gorilla": refusesAgreement, "gorilla→": agreedNot,
-		"→coder": agreedNot, "coder→": agreedNot,
+		"→gorilla": invalidAgreement, "gorilla→": notAgreed,
+		"→coder": notAgreed, "coder→": notAgreed,
 		"→gws": "permessage-deflate; server_max_window_bits=8; client_max_window_bits=8",
 		"gws→": "permessage-deflate; server_max_window_bits=8; client_max_window_bits=8",
 	}},
@@ -79,7 +79,7 @@ func TestWebSocketCompression(t *testing.T) {
 				require.True(t, ok, key)
 				o := socketOptions{compression: &c.options}
 				p, err := connectPair(t, client, server, o, o)
-				if want == refusesAgreement {
+				if want == invalidAgreement {
 					require.ErrorIs(t, err, websocket.ErrBadHandshake)
 					return
 				}
@@ -93,9 +93,9 @@ func TestWebSocketCompression(t *testing.T) {
 					}
 				}
 				p.exchange(t, messages)
-				if want == agreedNot {
+				if want == notAgreed {
 					require.Greater(t, p.tap.count(), sent)
-				} else { // of the words, a third or less is left
+				} else { // the texts are compressed to a third or less
 					require.Less(t, p.tap.count(), sent-words*2/3)
 				}
 			})

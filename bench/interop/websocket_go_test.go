@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// theirStacks are the implementations of others.
+// theirStacks are the other implementations in Go.
 var theirStacks = []socketStack{gorillaStack, coderStack, gwsStack}
 
-// withEachStack runs a test for each of ours with each of theirs, in both roles.
+// withEachStack runs a test with each pair of one of our implementations and another one, in both roles.
 func withEachStack(t *testing.T, test func(t *testing.T, client, server socketStack, ourClient bool)) {
 	for _, theirs := range theirStacks {
 		for _, ours := range ourStacks {
@@ -26,7 +26,8 @@ func withEachStack(t *testing.T, test func(t *testing.T, client, server socketSt
 	}
 }
 
-// messagesOfAllSizes are at the borders of the encoding of lengths, and large; whole and in pieces.
+// messagesOfAllSizes returns messages of the sizes at which the encoding of the length changes, and large messages, each
+// whole and in pieces.
 func messagesOfAllSizes() (messages []testMessage) {
 	for _, size := range []int{0, 1, 2, 124, 125, 126, 127, 128, 1000, 1024, 4095, 4096, 4097, 65535, 65536, 65537, 100000, 1 << 20} {
 		words := []byte(compressibleText(size))
@@ -54,7 +55,7 @@ func TestWebSocketMessages(t *testing.T) {
 	})
 }
 
-// The server's choice is the first of its own that the client offers.
+// The server selects the first of its subprotocols that the client offers.
 func TestWebSocketSubprotocols(t *testing.T) {
 	withEachStack(t, func(t *testing.T, client, server socketStack, _ bool) {
 		p, err := connectPair(t, client, server, socketOptions{subprotocols: []string{"mqtt", "v2.chat", "v1.chat"}},
@@ -73,7 +74,7 @@ func TestWebSocketPings(t *testing.T) {
 			receivers.Go(func() {
 				isText, _, err := s.receive()
 				if err == nil {
-					t.Errorf("a message, text: %v, although none was sent", isText)
+					t.Errorf("received a message that was not sent, text: %v", isText)
 				}
 			})
 		}
@@ -105,10 +106,10 @@ func TestWebSocketClose(t *testing.T) {
 					switch closer.(type) {
 					case *gwsSocket, rtcSocket:
 						if c.code == 1005 {
-							t.Skip("it does not send a close frame without a code")
+							t.Skip("this implementation does not send a close frame without a code")
 						}
 					}
-					said := make(chan struct{})
+					closeSent := make(chan struct{})
 					var ends sync.WaitGroup
 					ends.Go(func() {
 						_, _, err := other.receive()
@@ -119,19 +120,19 @@ func TestWebSocketClose(t *testing.T) {
 						case *closed != c:
 							t.Errorf("the other end: %v, want %v", closed, &c)
 						}
-						other.drop() // it is the program that closes the stream, with some
+						other.drop() // some implementations leave it to the program to close the stream
 					})
-					if _, isCoder := closer.(coderSocket); !isCoder { // whose Close receives by itself
+					if _, isCoder := closer.(coderSocket); !isCoder { // coder's Close itself receives the close frame
 						ends.Go(func() {
 							if _, _, err := closer.receive(); err == nil {
-								t.Error("a message after closing")
+								t.Error("received a message after the close")
 							}
-							<-said
+							<-closeSent
 							closer.drop()
 						})
 					}
 					err := closer.close(c.code, c.reason)
-					close(said)
+					close(closeSent)
 					ends.Wait()
 					require.NoError(t, err)
 				})
@@ -178,7 +179,7 @@ func TestWebSocketManyConnections(t *testing.T) {
 	})
 }
 
-// dialTCP is the dialer of a test that does not look at the connection.
+// dialTCP is the dialer of a test that does not inspect the connection.
 func dialTCP(ctx context.Context, network, address string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, address)
 }

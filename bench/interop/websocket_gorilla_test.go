@@ -11,10 +11,10 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// gorillaSocket is one of github.com/gorilla/websocket. A message that is sent by a writer has frames of gorillaBuffer.
+// gorillaSocket is a connection of github.com/gorilla/websocket. sendPieces sends frames of gorillaBuffer octets.
 type gorillaSocket struct {
 	c     *websocket.Conn
-	mu    *sync.Mutex // of what writes
+	mu    *sync.Mutex // held by writers of messages
 	pongs chan string
 }
 
@@ -93,7 +93,7 @@ func (s gorillaSocket) ping() error {
 	return awaitPong(s.pongs, "gorilla")
 }
 
-// awaitPong waits for a pong with the payload.
+// awaitPong waits for a pong. It returns an error if its payload is not want.
 func awaitPong(pongs <-chan string, want string) error {
 	select {
 	case got := <-pongs:

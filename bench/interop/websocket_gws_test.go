@@ -13,14 +13,14 @@ import (
 	"github.com/lxzan/gws"
 )
 
-// gwsSocket is one of github.com/lxzan/gws, which calls back what it receives.
+// gwsSocket is a connection of github.com/lxzan/gws, which passes received messages to callbacks.
 type gwsSocket struct {
 	gws.BuiltinEventHandler
 	c        *gws.Conn
 	messages chan testMessage
 	pongs    chan string
-	dropped  chan struct{} // closed when nobody receives any more
-	ended    chan struct{} // closed after err was set
+	dropped  chan struct{} // closed when no more messages will be received
+	ended    chan struct{} // closed when err has been set
 	err      error
 }
 
@@ -46,7 +46,7 @@ func newGWSSocket() *gwsSocket {
 	}
 }
 
-// gwsDialer is gws's idea of a dialer.
+// gwsDialer is a gws.Dialer that calls a dialFunc.
 type gwsDialer struct {
 	ctx  context.Context
 	dial dialFunc
@@ -63,7 +63,7 @@ func connectGWS(ctx context.Context, url string, o socketOptions, dial dialFunc)
 		WriteMaxPayloadSize: webSocketMessage, RequestHeader: http.Header{}, HandshakeTimeout: webSocketPatience,
 		NewDialer: func() (gws.Dialer, error) { return gwsDialer{ctx, dial}, nil },
 	}
-	if len(o.subprotocols) > 0 { // in one line: it looks at the first one only
+	if len(o.subprotocols) > 0 { // in one line, because gws reads the first line only
 		option.RequestHeader.Set("Sec-WebSocket-Protocol", strings.Join(o.subprotocols, ", "))
 	}
 	c, _, err := gws.NewClient(s, option)
@@ -75,7 +75,8 @@ func connectGWS(ctx context.Context, url string, o socketOptions, dial dialFunc)
 	return s, nil
 }
 
-// gwsHandlers gives each connection of a server its own socket: an upgrader has one handler for all.
+// gwsHandlers passes the events of a server's connections to their sockets: an upgrader has one handler for all
+// connections.
 type gwsHandlers struct{}
 
 func (gwsHandlers) of(c *gws.Conn) *gwsSocket {

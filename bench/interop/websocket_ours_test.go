@@ -18,28 +18,28 @@ import (
 )
 
 const (
-	// webSocketPatience is how long a step may take that should take a moment: the machine may be busy.
+	// webSocketPatience is the limit of a wait for an event without delay: much longer than a busy machine needs.
 	webSocketPatience = 60 * time.Second
 	// webSocketMessage is the largest message of the tests.
 	webSocketMessage = 16 << 20
 )
 
-// socketOptions are what the tests vary, for any implementation that can.
+// socketOptions are the options that the tests vary, if an implementation has them.
 type socketOptions struct {
 	subprotocols []string
 	compression  *websocket.CompressionOptions // nil: none
 	pingInterval time.Duration                 // of package rtc; 0: a default
-	secure       bool                          // servers of ours: with TLS, by a certificate that nobody trusts
+	secure       bool                          // our servers only: TLS, with a self-signed certificate
 }
 
-// echoServer starts a server that sends back what it gets, for the duration of the test, and returns its URL. What it
-// cannot get is not an error of the test: many of them break the protocol.
+// echoServer starts a server that echoes messages for the duration of the test, and returns its URL. An error of a
+// connection does not fail the test, because many tests violate the protocol.
 type echoServer func(t *testing.T, o socketOptions) (url string)
 
-// echoClient connects to a server, sends back what it gets, and returns how the connection has ended.
+// echoClient connects to a server, echoes messages, and returns the error that ended the connection.
 type echoClient func(ctx context.Context, url string, o socketOptions) error
 
-// Ours, by the packages under test.
+// Our servers and clients, by the packages under test.
 var (
 	ourEchoServers = map[string]echoServer{"websocket": websocketEchoServer, "rtc": rtcEchoServer}
 	ourEchoClients = map[string]echoClient{"websocket": websocketEchoClient, "rtc": rtcEchoClient}
@@ -52,7 +52,7 @@ func serveHTTP(t *testing.T, handler http.HandlerFunc) (url string) {
 	return serveHTTPWith(t, handler, (*httptest.Server).Start)
 }
 
-// serveHTTPWith is serveHTTP for a server that is started with TLS, or without.
+// serveHTTPWith is serveHTTP with a function that starts the server, with or without TLS.
 func serveHTTPWith(t *testing.T, handler http.HandlerFunc, start func(*httptest.Server)) (url string) {
 	t.Helper()
 	var handlers sync.WaitGroup
@@ -64,7 +64,7 @@ func serveHTTPWith(t *testing.T, handler http.HandlerFunc, start func(*httptest.
 	start(server)
 	t.Cleanup(func() {
 		server.Close()
-		handlers.Wait() // Close does not know of hijacked connections
+		handlers.Wait() // Close does not wait for hijacked connections
 	})
 	return "ws" + strings.TrimPrefix(server.URL, "http")
 }
@@ -113,7 +113,7 @@ func websocketEchoClient(ctx context.Context, url string, o socketOptions) error
 	return echoConn(ctx, c)
 }
 
-// echoConn sends back what it gets until the connection ends.
+// echoConn echoes messages until the connection ends.
 func echoConn(ctx context.Context, c *websocket.Conn) error {
 	defer c.CloseNow()
 	var buf []byte
@@ -188,7 +188,7 @@ func rtcEchoClient(ctx context.Context, url string, o socketOptions) error {
 	return errors.Join(ws.CloseAndWait(), failure)
 }
 
-// echoWebSocket sends back what it gets. While the peer does not read, it does not either.
+// echoWebSocket echoes messages. While the peer does not read, neither does echoWebSocket.
 func echoWebSocket(ws *rtc.WebSocket) {
 	ws.OnMessage(func(m rtc.Message) { _ = ws.WriteMessage(context.Background(), m) })
 }

@@ -18,10 +18,10 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// pythonPeer is the program of the peers that are written in Python.
+// pythonPeer is the path of the WebSocket server and client in Python.
 const pythonPeer = "testdata/websocket_peer.py"
 
-// findPython gives the path of a Python that has the library websockets, Debian's python3-websockets.
+// findPython returns the path of a Python interpreter that has the library websockets, Debian's python3-websockets.
 func findPython(t *testing.T) string {
 	t.Helper()
 	err := errors.New("no python3 in PATH")
@@ -40,10 +40,10 @@ func findPython(t *testing.T) string {
 	return ""
 }
 
-// pythonCompression are the settings of the library, and what they come to with ours.
+// pythonCompression are settings of the library and of our side, and whether the two agree on compression.
 var pythonCompression = []struct {
 	name   string
-	python any // parameters of its factory of the extension, nil: none
+	python any // parameters of the library's extension factory; nil: no compression
 	ours   *websocket.CompressionOptions
 	agreed bool
 }{
@@ -83,7 +83,7 @@ func TestWebSocketPythonClient(t *testing.T) {
 	})
 }
 
-// echoOrClose sends back what it gets, but closes the connection with the code and reason of a message that says so.
+// echoOrClose echoes messages. On a text message "close CODE REASON" it closes the connection with the code and reason.
 func echoOrClose(s socket) {
 	defer s.drop()
 	for {
@@ -97,7 +97,7 @@ func echoOrClose(s socket) {
 			if _, err := fmt.Sscan(number, &code); err != nil || s.close(code, reason) != nil {
 				return
 			}
-			continue // package rtc does not wait for the answer
+			continue // package rtc does not wait for the peer's close frame
 		}
 		if s.send(isText, message) != nil {
 			return
@@ -173,8 +173,8 @@ func testPythonServer(t *testing.T, connect func(t *testing.T, path string) sock
 func startPythonServer(t *testing.T, python, options string) (url string) {
 	t.Helper()
 	command := exec.Command(python, pythonPeer, "server", options)
-	var complaints bytes.Buffer
-	command.Stderr = &complaints
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
 	command.WaitDelay = 5 * time.Second
 	stdin, err := command.StdinPipe()
 	require.NoError(t, err)
@@ -182,15 +182,15 @@ func startPythonServer(t *testing.T, python, options string) (url string) {
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
-		stdin.Close() // it ends then
-		giveUp := time.AfterFunc(webSocketPatience, func() { _ = command.Process.Kill() })
-		defer giveUp.Stop()
-		if err := command.Wait(); err != nil || complaints.Len() > 0 {
-			t.Errorf("the server: %v\n%s", err, complaints.Bytes())
+		stdin.Close() // the program exits at the end of its input
+		killTimer := time.AfterFunc(webSocketPatience, func() { _ = command.Process.Kill() })
+		defer killTimer.Stop()
+		if err := command.Wait(); err != nil || stderr.Len() > 0 {
+			t.Errorf("the server: %v\n%s", err, stderr.Bytes())
 		}
 	})
-	giveUp := time.AfterFunc(webSocketPatience, func() { _ = command.Process.Kill() })
-	defer giveUp.Stop()
+	killTimer := time.AfterFunc(webSocketPatience, func() { _ = command.Process.Kill() })
+	defer killTimer.Stop()
 	port, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
 	return "ws://127.0.0.1:" + strings.TrimSpace(port)

@@ -15,21 +15,22 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// socket is an open connection, of whatever implementation. One goroutine receives, another one sends.
+// socket is an open connection of one of the implementations. One goroutine receives, another one sends.
 type socket interface {
 	send(isText bool, message []byte) error
-	// sendPieces sends a message in several frames, if the implementation is able to. Not all let a program say which.
+	// sendPieces sends a message in several frames if the implementation supports that. Not all of them let the program
+	// choose the frames.
 	sendPieces(isText bool, pieces ...[]byte) error
-	// receive gets the next message; *closedSocket when the peer has closed the connection.
+	// receive returns the next message. The error is a *closedSocket if the peer has closed the connection.
 	receive() (isText bool, message []byte, err error)
-	// ping sends a ping and waits for its pong, which somebody has to receive.
+	// ping sends a ping and waits for its pong. Another goroutine has to call receive.
 	ping() error
-	close(code uint16, reason string) error // code 1005: a close frame without one
+	close(code uint16, reason string) error // code 1005: a close frame without a code
 	subprotocol() string
-	drop() // the connection, if it is still there
+	drop() // closes the connection without a closing handshake if it is still open
 }
 
-// closedSocket is how a connection has ended.
+// closedSocket has the code and reason of the peer's close frame.
 type closedSocket struct {
 	code   uint16
 	reason string
@@ -37,12 +38,12 @@ type closedSocket struct {
 
 func (e *closedSocket) Error() string { return fmt.Sprintf("closed: %d %q", e.code, e.reason) }
 
-// socketStack is an implementation.
+// socketStack is a WebSocket implementation.
 type socketStack struct {
 	name string
-	// connect opens a connection by way of the dialer.
+	// connect opens a connection with the dialer.
 	connect func(ctx context.Context, url string, o socketOptions, dial dialFunc) (socket, error)
-	// serve starts a server for the duration of the test, which runs a goroutine of handle with each client.
+	// serve starts a server for the duration of the test. The server calls handle in a new goroutine for each client.
 	serve func(t *testing.T, o socketOptions, handle func(socket)) (url string)
 }
 
@@ -53,13 +54,13 @@ var ourStacks = []socketStack{
 	{name: "rtc", connect: connectRTC, serve: serveRTC},
 }
 
-// tappedConn counts what is received, and keeps the head of the response to the opening handshake.
+// tappedConn keeps the head of the server's opening handshake and counts the octets received after it.
 type tappedConn struct {
 	net.Conn
 	mu        sync.Mutex
 	head      []byte
 	headEnded bool
-	received  int // behind the head
+	received  int // after the head
 }
 
 var endOfHead = []byte("\r\n\r\n")
@@ -86,7 +87,7 @@ func (c *tappedConn) count() int {
 	return c.received
 }
 
-// extensions gives what the server has agreed to.
+// extensions returns the extensions in the server's opening handshake.
 func (c *tappedConn) extensions() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,16 +99,16 @@ func (c *tappedConn) extensions() string {
 	return ""
 }
 
-// socketPair are the two ends of a connection.
+// socketPair has the two ends of a connection.
 type socketPair struct {
 	client, server socket
 	tap            *tappedConn // of the client
 }
 
-// errNoServer is for a client that was connected to nobody.
-var errNoServer = errors.New("connected, but the server does not know")
+// errNoServer is the error if a client is connected and the server has accepted no connection.
+var errNoServer = errors.New("the client is connected, but the server has not accepted a connection")
 
-// connectPair opens a connection, for the duration of the test.
+// connectPair opens a connection for the duration of the test.
 func connectPair(t *testing.T, client, server socketStack, clientOptions, serverOptions socketOptions) (socketPair, error) {
 	t.Helper()
 	accepted, done := make(chan socket, 1), make(chan struct{})
@@ -142,7 +143,7 @@ func connectPair(t *testing.T, client, server socketStack, clientOptions, server
 	}
 }
 
-// websocketSocket is one of package websocket.
+// websocketSocket is a connection of package websocket.
 type websocketSocket struct{ c *websocket.Conn }
 
 func connectWebsocket(ctx context.Context, url string, o socketOptions, dial dialFunc) (socket, error) {
@@ -199,7 +200,7 @@ func (s websocketSocket) close(code uint16, reason string) error {
 func (s websocketSocket) subprotocol() string { return s.c.Protocol() }
 func (s websocketSocket) drop()               { _ = s.c.CloseNow() }
 
-// rtcSocket is one of package rtc.
+// rtcSocket is a connection of package rtc.
 type rtcSocket struct{ ws *rtc.WebSocket }
 
 func connectRTC(ctx context.Context, url string, o socketOptions, dial dialFunc) (socket, error) {
@@ -215,7 +216,7 @@ func connectRTC(ctx context.Context, url string, o socketOptions, dial dialFunc)
 	ws.OnError(func(err error) {
 		select {
 		case result <- err:
-		default: // after it was open
+		default: // an error after the connection was open
 		}
 	})
 	select {
@@ -262,10 +263,10 @@ func (s rtcSocket) close(code uint16, reason string) error {
 func (s rtcSocket) subprotocol() string { return s.ws.Protocol() }
 func (s rtcSocket) drop()               { _ = s.ws.CloseAndWait() }
 
-// errNoPing is for implementations that send pings only by themselves.
-var errNoPing = errors.New("no pings by the program")
+// errNoPing is the error of an implementation that has no function to send a ping.
+var errNoPing = errors.New("the implementation has no function to send a ping")
 
-// exchange sends messages both ways at once, some in pieces, and checks what arrives.
+// exchange sends messages in both directions at once, some in pieces, and checks the received ones.
 func (p socketPair) exchange(t *testing.T, messages []testMessage) {
 	t.Helper()
 	var ends sync.WaitGroup
@@ -315,7 +316,7 @@ func receiveAll(t *testing.T, s socket, messages []testMessage) bool {
 	return true
 }
 
-// testMessage is a message to send, in pieces unless their number is 0.
+// testMessage is a message, sent in a number of pieces if that is not 0.
 type testMessage struct {
 	isText bool
 	data   []byte

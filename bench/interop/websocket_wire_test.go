@@ -21,8 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The opcodes of RFC 6455, section 11.8. This end of the wire is written from the RFC alone and shares no code with the
-// package under test: a mistake made on both ends would not be seen.
+// The opcodes of RFC 6455, section 11.8. This file follows the RFC alone and shares no code with the package under test,
+// because the tests could not detect a mistake in shared code.
 const (
 	opContinuation = 0
 	opText         = 1
@@ -32,7 +32,7 @@ const (
 	opPong         = 10
 )
 
-// wireFrame is a frame as it is sent, right or wrong.
+// wireFrame is a valid or invalid frame.
 type wireFrame struct {
 	op      byte
 	more    bool // FIN is 0
@@ -40,10 +40,10 @@ type wireFrame struct {
 	payload []byte
 }
 
-// part makes it a frame that is not the last of its message.
+// part returns the frame with FIN 0: it is not the last one of its message.
 func (f wireFrame) part() wireFrame { f.more = true; return f }
 
-// reserved sets its reserved bits.
+// reserved returns the frame with these reserved bits.
 func (f wireFrame) reserved(rsv byte) wireFrame { f.rsv = rsv; return f }
 
 func text(s string) wireFrame            { return wireFrame{op: opText, payload: []byte(s)} }
@@ -53,12 +53,12 @@ func ping(s string) wireFrame            { return wireFrame{op: opPing, payload:
 func pong(s string) wireFrame            { return wireFrame{op: opPong, payload: []byte(s)} }
 func opcode(op byte, s string) wireFrame { return wireFrame{op: op, payload: []byte(s)} }
 
-// closing is a close frame.
+// closing returns a close frame.
 func closing(code uint16, reason string) wireFrame {
 	return wireFrame{op: opClose, payload: append(binary.BigEndian.AppendUint16(nil, code), reason...)}
 }
 
-// fragments are the frames of a message.
+// fragments returns the frames of a message whose payloads are the pieces.
 func fragments(op byte, pieces ...string) (frames []wireFrame) {
 	for i, piece := range pieces {
 		frames = append(frames, wireFrame{op: op, more: i < len(pieces)-1, payload: []byte(piece)})
@@ -67,7 +67,7 @@ func fragments(op byte, pieces ...string) (frames []wireFrame) {
 	return frames
 }
 
-// fragmented cuts a message in frames of a size.
+// fragmented returns the frames of a message that is split into payloads of a size.
 func fragmented(op byte, payload []byte, size int) (frames []wireFrame) {
 	for {
 		n := min(size, len(payload))
@@ -78,22 +78,22 @@ func fragmented(op byte, payload []byte, size int) (frames []wireFrame) {
 	}
 }
 
-// octets cuts a text into frames of one octet.
+// octets returns the frames of a text message, each with one octet.
 func octets(s string) []wireFrame { return fragmented(opText, []byte(s), 1) }
 
-// wire is the end of a connection whose frames a test writes itself.
+// wire is an end of a connection at which the test itself writes the frames.
 type wire struct {
 	t       testing.TB
 	conn    net.Conn
 	in      *bufio.Reader
 	client  bool
-	chop    int // how many bytes are written at a time; 0: all at once
+	chop    int // the number of bytes in a write; 0: all
 	out     chan []byte
-	written chan struct{} // closed when nothing will be written any more
+	written chan struct{} // closed after the last write
 	deflate *wireDeflate  // nil: no compression was agreed on
 }
 
-// begin starts a wire whose opening handshake is over.
+// begin starts the goroutine that writes to the connection.
 func (w *wire) begin() {
 	require.NoError(w.t, w.conn.SetDeadline(time.Now().Add(webSocketPatience)))
 	w.out, w.written = make(chan []byte, 1<<14), make(chan struct{})
@@ -101,7 +101,7 @@ func (w *wire) begin() {
 		defer close(w.written)
 		var err error
 		for b := range w.out {
-			if err == nil { // later: the other end has closed, which the reading side sees, too
+			if err == nil { // otherwise the other end has closed the connection, which the reader detects too
 				_, err = w.conn.Write(b)
 			}
 		}
@@ -115,8 +115,8 @@ func (w *wire) end() {
 	<-w.written
 }
 
-// dialWire connects to a server and does the client's opening handshake, with an offer of extensions. It returns the ones
-// that were agreed on.
+// dialWire connects to a server and performs the client's opening handshake, with an offer of extensions. It returns the
+// agreed ones.
 func dialWire(t testing.TB, url, offer string) (w *wire, extensions string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(url, "ws://"), "/"))
@@ -137,7 +137,8 @@ func dialWire(t testing.TB, url, offer string) (w *wire, extensions string) {
 	return w, response.Header.Get("Sec-WebSocket-Extensions")
 }
 
-// acceptWire takes a client's connection and does the server's opening handshake, with the answer to its offer of extensions.
+// acceptWire accepts a client's connection and performs the server's opening handshake. The function answer returns the
+// response to an offer of extensions.
 func acceptWire(t testing.TB, listener net.Listener, answer func(offer string) string) *wire {
 	t.Helper()
 	require.NoError(t, listener.(*net.TCPListener).SetDeadline(time.Now().Add(webSocketPatience)))
@@ -156,13 +157,13 @@ func acceptWire(t testing.TB, listener net.Listener, answer func(offer string) s
 	return w
 }
 
-// acceptValue is the proof that a server has understood: section 4.2.2, step 5.4.
+// acceptValue returns the value of Sec-WebSocket-Accept: RFC 6455, section 4.2.2, step 5.4.
 func acceptValue(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// send sends frames, all in one piece unless w.chop is set. It does not wait for the other end to read.
+// send sends frames in one write unless w.chop is set. It does not wait for the other end to read.
 func (w *wire) send(frames ...wireFrame) {
 	var b []byte
 	for _, f := range frames {
@@ -171,7 +172,7 @@ func (w *wire) send(frames ...wireFrame) {
 	w.sendBytes(b)
 }
 
-// sendEach sends frames, each in a piece of its own.
+// sendEach sends frames, each in its own write.
 func (w *wire) sendEach(frames ...wireFrame) {
 	for _, f := range frames {
 		w.sendBytes(w.append(nil, f))
@@ -186,7 +187,7 @@ func (w *wire) sendBytes(b []byte) {
 	w.out <- b
 }
 
-// append appends a frame: section 5.2.
+// append appends a frame: RFC 6455, section 5.2.
 func (w *wire) append(b []byte, f wireFrame) []byte {
 	first := f.op | f.rsv<<4
 	if !f.more {
@@ -216,7 +217,7 @@ func (w *wire) append(b []byte, f wireFrame) []byte {
 	return b
 }
 
-// maskOctets masks or unmasks a whole payload: section 5.3.
+// maskOctets masks or unmasks a complete payload: RFC 6455, section 5.3.
 func maskOctets(payload, key []byte) {
 	keys := bytes.Repeat(key, 1<<10)
 	for len(payload) > 0 {
@@ -224,7 +225,7 @@ func maskOctets(payload, key []byte) {
 	}
 }
 
-// receive gets a frame, and checks all that has to be right whatever it says.
+// receive reads a frame and checks the rules that apply to every frame.
 func (w *wire) receive() (f wireFrame, err error) {
 	var head [2]byte
 	if _, err = io.ReadFull(w.in, head[:]); err != nil {
@@ -232,7 +233,7 @@ func (w *wire) receive() (f wireFrame, err error) {
 	}
 	f.op, f.more, f.rsv = head[0]&15, head[0]&0x80 == 0, head[0]>>4&7
 	if masked := head[1]&0x80 != 0; masked == w.client {
-		return f, fmt.Errorf("masked is %v: section 5.1", masked)
+		return f, fmt.Errorf("masked is %v: RFC 6455, section 5.1", masked)
 	}
 	size, least := uint64(head[1]&127), uint64(0)
 	switch size {
@@ -250,10 +251,10 @@ func (w *wire) receive() (f wireFrame, err error) {
 		size, least = binary.BigEndian.Uint64(b[:]), 1<<16
 	}
 	if size < least || size > 2*webSocketMessage {
-		return f, fmt.Errorf("a length of %d, not encoded in the fewest octets or too large", size)
+		return f, fmt.Errorf("length %d is not in the shortest encoding, or too large", size)
 	}
 	if f.op >= opClose && (f.more || size > 125) {
-		return f, fmt.Errorf("control frame of %d octets, fragmented: %v: section 5.5", size, f.more)
+		return f, fmt.Errorf("control frame of %d octets, fragmented: %v: RFC 6455, section 5.5", size, f.more)
 	}
 	if f.rsv != 0 && (w.deflate == nil || f.rsv != 4 || f.op >= opClose || f.op == opContinuation) {
 		return f, fmt.Errorf("reserved bits %b on opcode %d", f.rsv, f.op)
@@ -274,7 +275,7 @@ func (w *wire) receive() (f wireFrame, err error) {
 	return f, nil
 }
 
-// next gets the next message, its fragments put together, or control frame.
+// next returns the next control frame or message, with its fragments joined.
 func (w *wire) next() (wireFrame, error) {
 	var message wireFrame
 	for begun := false; ; begun = true {
@@ -284,7 +285,7 @@ func (w *wire) next() (wireFrame, error) {
 		}
 		if f.op >= opClose {
 			if begun {
-				return f, fmt.Errorf("opcode %d between fragments, which nothing has asked for", f.op)
+				return f, fmt.Errorf("unexpected control frame with opcode %d between fragments", f.op)
 			}
 			return f, nil
 		}
@@ -308,7 +309,7 @@ func (w *wire) next() (wireFrame, error) {
 	}
 }
 
-// want gets messages or control frames, and checks that they are these.
+// want receives messages or control frames and compares them with the given ones.
 func (w *wire) want(frames ...wireFrame) {
 	w.t.Helper()
 	for i, want := range frames {
@@ -328,7 +329,8 @@ func brief(b []byte) string {
 	return string(b)
 }
 
-// wantClose gets a close frame with one of the codes, and the end of the connection. Code 0 is a close frame without one.
+// wantClose expects a close frame with one of the codes, and the end of the connection. Code 0: a close frame without a
+// code.
 func (w *wire) wantClose(codes ...uint16) {
 	w.t.Helper()
 	f, err := w.next()
@@ -343,9 +345,9 @@ func (w *wire) wantClose(codes ...uint16) {
 	w.wantEnd()
 }
 
-// wantEnd expects no more frames, and the other end to close: a server does so first, a client after the server has
-// (section 7.1.1). It may have waited for this end for long enough, on a busy machine: then what was still under way to it makes
-// it reset the connection.
+// wantEnd expects that the other end closes the connection without more frames. RFC 6455, section 7.1.1: the server closes
+// first. On a busy machine the other end can time out before it has received all octets of this end; then it resets the
+// connection.
 func (w *wire) wantEnd() {
 	w.t.Helper()
 	if !w.client {

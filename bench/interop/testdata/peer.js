@@ -1,12 +1,12 @@
-// What the page offers to the scripts of a test: Peer, an RTCPeerConnection that signals by itself, and Channel, a data
-// channel whose events can be awaited. Nothing waits for ever: within() gives each promise a deadline.
+// The page provides two classes for the scripts of a test: Peer, an RTCPeerConnection with signalling, and Channel, a data
+// channel whose events can be awaited. Each wait has a deadline, which within() sets.
 'use strict';
 
-// patience is how long a script waits for what should come at once, in milliseconds. It is less than the time that the
-// test gives the script, so that the message says what did not come.
+// patience is the limit in milliseconds of a wait for an event without delay. It is shorter than the test's limit for a
+// script, so that the error names the missing event.
 const patience = 15000;
 
-// within gives what the promise gives, or fails after a time and says what did not come.
+// within returns the value of the promise. It fails after a time with an error that names the missing event.
 async function within(promise, what, time = patience) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -19,7 +19,7 @@ async function within(promise, what, time = patience) {
   }
 }
 
-// A Slot is a promise with its resolve function outside.
+// A Slot is a promise with its resolve function.
 class Slot {
   constructor() {
     this.promise = new Promise((resolve) => { this.resolve = resolve; });
@@ -30,8 +30,8 @@ class Channel {
   constructor(dc) {
     this.dc = dc;
     dc.binaryType = 'arraybuffer';
-    this.events = [];       // of every kind but message
-    this.onMessage = null;  // takes messages from the queue, if set
+    this.events = [];       // of every kind except message
+    this.onMessage = null;  // if set, it is called with each message, and nothing is queued
     this.queue = [];
     this.waiting = [];
     const slots = {};
@@ -42,7 +42,7 @@ class Channel {
         slots[kind].resolve(performance.now());
       });
     }
-    // A channel from ondatachannel may be open before anyone can listen.
+    // A channel from ondatachannel can already be open before the listeners are added.
     if (dc.readyState === 'open') slots.open.resolve(performance.now());
     this.slots = slots;
     dc.addEventListener('message', ({data}) => this.#take(data));
@@ -58,10 +58,10 @@ class Channel {
 
   opened() { return within(this.slots.open.promise, `open event of ${this.label}`); }
 
-  // closed gives the time of the close event.
+  // closed returns the time of the close event.
   closed(time) { return within(this.slots.close.promise, `close event of ${this.label}`, time); }
 
-  // next gives the next message: a string or an ArrayBuffer.
+  // next returns the next message: a string or an ArrayBuffer.
   next() {
     if (this.queue.length > 0) return Promise.resolve(this.queue.shift());
     return within(new Promise((resolve) => this.waiting.push(resolve)), `message on ${this.label}`);
@@ -69,13 +69,13 @@ class Channel {
 
   send(data) { this.dc.send(data); }
 
-  // echo sends back what comes, from now on.
+  // echo sends back the queued messages and all later ones.
   echo() {
     this.onMessage = (data) => this.dc.send(data);
     for (const data of this.queue.splice(0)) this.onMessage(data);
   }
 
-  // sendAll sends the pieces, with at most 1 MiB waiting in the browser.
+  // sendAll sends the pieces, with about 1 MiB buffered in the browser at most.
   async sendAll(pieces) {
     const high = 1 << 20;
     this.dc.bufferedAmountLowThreshold = high / 2;
@@ -89,7 +89,7 @@ class Channel {
     }
   }
 
-  // properties are what the two sides have to agree on.
+  // properties returns the properties that must be equal on both sides.
   properties() {
     const {label, protocol, ordered, maxRetransmits, maxPacketLifeTime, negotiated, id} = this.dc;
     return {label, protocol, ordered, maxRetransmits, maxPacketLifeTime, negotiated, id};
@@ -97,21 +97,21 @@ class Channel {
 }
 
 class Peer {
-  // send brings a signal, {description} or {candidate}, to the other side. Without trickle there are no candidates, and
-  // a description is sent when it has them all.
+  // send delivers a signal, {description} or {candidate}, to the other side. Without trickle ICE, candidates are not sent,
+  // and a description is sent when it has all candidates.
   constructor(send, {withoutTrickle = false, certificates, bundlePolicy} = {}) {
     this.pc = new RTCPeerConnection({certificates, bundlePolicy});
     this.sendSignal = send;
     this.trickle = !withoutTrickle;
-    this.states = [];        // of the connection, as they came
-    this.candidates = [];    // local ones, as sent
+    this.states = [];        // all connection states, in order
+    this.candidates = [];    // the local ones
     this.channels = new Map();
     this.expected = new Map();
     this.inbox = Promise.resolve();
-    this.failure = null;     // what went wrong in signalling
-    this.ignoring = false;   // the candidates of an offer that was ignored
-    this.ignored = 0;        // offers
-    this.negotiations = 0;   // offers that were answered
+    this.failure = null;     // an error in signalling
+    this.ignoring = false;   // true after an ignored offer, whose candidates are ignored too
+    this.ignored = 0;        // the number of ignored offers
+    this.negotiations = 0;   // the number of answered offers
 
     this.pc.addEventListener('negotiationneeded', () => this.#enqueue(async () => {
       if (this.pc.signalingState === 'stable') await this.#describe();
@@ -139,7 +139,7 @@ class Peer {
     return this.expected.get(label);
   }
 
-  // enqueue does something after everything that was enqueued before: signalling is one thing after the other.
+  // enqueue runs an action after all earlier ones have completed: signalling is sequential.
   #enqueue(action) {
     this.inbox = this.inbox.then(action).catch((e) => {
       this.failure = e;
@@ -147,7 +147,7 @@ class Peer {
     });
   }
 
-  // describe makes the description that fits the state, and sends it.
+  // describe sets the local description, an offer or an answer depending on the signaling state, and sends it.
   async #describe() {
     await this.pc.setLocalDescription();
     if (!this.trickle) await this.gathered();
@@ -162,8 +162,8 @@ class Peer {
     }), 'end of gathering');
   }
 
-  // signal takes what the other side sent. When both offer at once this side insists on its offer, and ignores the
-  // other's: it is the impolite peer of the W3C's perfect negotiation example.
+  // signal handles a signal of the other side. If both sides make an offer at once, this side ignores the other's: it is
+  // the impolite peer of the perfect negotiation example in the W3C specification.
   signal({description, candidate}) {
     this.#enqueue(async () => {
       if (description) {
@@ -180,14 +180,14 @@ class Peer {
     });
   }
 
-  // open makes a channel; it does not wait until it is open.
+  // open creates a channel; it does not wait until the channel is open.
   open(label, init) {
     const c = new Channel(this.pc.createDataChannel(label, init));
     this.channels.set(label, c);
     return c;
   }
 
-  // accepted waits for a channel that the other side opens, and until it is open.
+  // accepted waits until a channel of the other side is open, and returns it.
   async accepted(label) {
     const c = await within(this.#expect(label).promise, `channel ${label} from the other side`);
     await c.opened();
@@ -196,7 +196,7 @@ class Peer {
 
   channel(label) { return this.channels.get(label); }
 
-  // reached waits for a state of the connection, also one that is over.
+  // reached waits until the connection has been in a state. It returns at once if it was in the state before.
   async reached(state) {
     if (this.failure) throw this.failure;
     await within(new Promise((resolve) => {
@@ -208,7 +208,7 @@ class Peer {
     return performance.now();
   }
 
-  // negotiated waits until offer and answer have been exchanged so many times.
+  // negotiated waits until a number of offers have been answered.
   async negotiated(times) {
     const late = performance.now() + patience;
     while (this.negotiations < times || this.pc.signalingState !== 'stable') {
@@ -218,7 +218,7 @@ class Peer {
     }
   }
 
-  // sections gives those of the other side's description in short, such as 'audio inactive,application'.
+  // sections returns a summary of the media sections in the remote description, such as 'audio inactive,application'.
   sections() {
     return this.pc.remoteDescription.sdp.split(/^m=/m).slice(1).map((section) => {
       const kind = section.split(' ')[0];
@@ -227,13 +227,13 @@ class Peer {
     }).join();
   }
 
-  // stats gives the statistics of one kind.
+  // stats returns the statistics of one type.
   async stats(type) {
     return [...(await this.pc.getStats()).values()].filter((s) => s.type === type);
   }
 }
 
-// connectToTest makes a peer that signals to the connection of the test that is behind the given address.
+// connectToTest returns a peer that exchanges signals with the test's connection at the given URL.
 async function connectToTest(address, {rsa, ...options}) {
   if (rsa) {
     options.certificates = [await RTCPeerConnection.generateCertificate({
@@ -255,7 +255,7 @@ async function connectToTest(address, {rsa, ...options}) {
   return peer;
 }
 
-// track gives a track of silence or of a picture.
+// track returns an audio track of silence, or a video track of a still picture.
 function track(kind) {
   if (kind === 'audio') return new AudioContext().createMediaStreamDestination().stream.getAudioTracks()[0];
   const canvas = document.createElement('canvas');
@@ -263,32 +263,32 @@ function track(kind) {
   return canvas.captureStream(10).getVideoTracks()[0];
 }
 
-// connectTwo makes two peers that signal to each other.
+// connectTwo returns two peers that exchange signals with each other.
 function connectTwo(options) {
   const a = new Peer((message) => b.signal(message), options);
   const b = new Peer((message) => a.signal(message), options);
   return [a, b];
 }
 
-// pattern gives size bytes that depend on the seed; the test has the same function.
+// pattern returns size bytes that depend on the seed; the test has the same function.
 function pattern(size, seed) {
   const bytes = new Uint8Array(size);
   for (let i = 0; i < size; i++) bytes[i] = (i * 31 + (i >> 8) + seed) & 255;
   return bytes;
 }
 
-// bytes gives a received message as bytes, whatever it is.
+// bytes returns the bytes of a received text or binary message.
 function bytes(data) {
   return typeof data === 'string' ? new TextEncoder().encode(data) : new Uint8Array(data);
 }
 
-// sha256 gives the digest in hexadecimal.
+// sha256 returns the digest in hexadecimal.
 async function sha256(data) {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', data));
   return [...digest].map((b) => b.toString(16).padStart(2, '0')).join('');
 }
 
-// randomPieces gives pieces of random bytes that are size bytes together.
+// randomPieces returns pieces of random bytes, size bytes in total.
 function randomPieces(size, pieceSize) {
   const pieces = [];
   for (let left = size; left > 0; left -= pieceSize) {
@@ -297,7 +297,7 @@ function randomPieces(size, pieceSize) {
   return pieces;
 }
 
-// joined gives the bytes of the pieces one after the other.
+// joined returns the concatenation of the pieces.
 async function joined(pieces) {
   return new Blob(pieces).arrayBuffer();
 }

@@ -1,6 +1,6 @@
 /*
- * An SCTP endpoint made of usrsctp, which speaks SCTP over UDP (RFC 6951) on the loopback address and is told by lines
- * on its standard input what to do. It says by lines on its standard output what happens:
+ * An SCTP endpoint that runs usrsctp over UDP (RFC 6951) on the loopback address. It reads commands from its standard
+ * input and writes events to its standard output, one a line. The second column has the response to a command:
  *
  *	usrsctp_peer UDP-PORT PEER-UDP-PORT MTU INTERLEAVING
  *
@@ -8,19 +8,20 @@
  *	send STREAM SIZE SEED COUNT MODE VALUE   sent
  *	reset in|out STREAM                      -
  *	add OUT-STREAMS IN-STREAMS | renumber    -
- *	flush                                    flushed, when all that was sent is acknowledged
+ *	flush                                    flushed, when all messages sent are acknowledged
  *	abort REASON | shutdown | quit           -
  *
  *	connected OUT-STREAMS IN-STREAMS
  *	message STREAM PPID UNORDERED SIZE FNV64
- *	unsent                                   a message was given up
+ *	unsent                                   a message was abandoned
  *	reset in|out|denied|failed STREAM
  *	streams OUT IN | streams refused
  *	renumbered | renumbering refused
  *	closed gracefully | closed by ABORT CAUSE-CODE REASON | closed without ABORT
  *	error WHAT
  *
- * MODE has letters: u for unordered, r for at most VALUE retransmissions, t for a lifetime of VALUE milliseconds; or is -.
+ * MODE consists of the letters u (unordered), r (at most VALUE retransmissions) and t (a lifetime of VALUE milliseconds),
+ * or is -.
  * The COUNT messages have the seeds SEED, SEED+1, ...
  */
 #include <arpa/inet.h>
@@ -33,7 +34,7 @@
 #include <unistd.h>
 #include <usrsctp.h>
 
-/* Of usrsctp's netinet/sctp.h, which is not installed. */
+/* Defined in usrsctp's netinet/sctp.h, which is not installed. */
 #ifndef SCTP_INTERLEAVING_SUPPORTED
 #define SCTP_INTERLEAVING_SUPPORTED 0x00001206
 #endif
@@ -43,7 +44,7 @@ enum {
 	peer_sctp_port = 5001,
 	ppid_binary = 53,
 	streams = 1024,
-	max_streams = 4096, /* with those added later */
+	max_streams = 4096, /* including the ones added later */
 	buffer_size = 4 << 20,
 	read_size = 256 << 10,
 	max_message = 4 << 20,
@@ -68,12 +69,12 @@ static void must(int ok, const char *what)
 	}
 }
 
-/* The socket of the association. Who reads it has seen "connected", which is said after it is set. */
+/* The socket of the association. It is set before "connected" is printed, and read after that only. */
 static struct socket *volatile association;
 static struct socket *bound;
 
-/* An incomplete message: usrsctp gives large ones out in parts. With interleaving, parts of messages of several streams
-   alternate. */
+/* An incomplete message: usrsctp delivers large messages in parts. With interleaving, parts of messages of several
+   streams alternate. */
 struct partial {
 	uint8_t *data;
 	size_t size;
@@ -89,7 +90,7 @@ static uint64_t fnv64(const uint8_t *p, size_t n)
 	return h;
 }
 
-/* The bytes of a message, from xorshift64*, as the test makes them. */
+/* Fills a message with the output of xorshift64*. The test computes the same bytes. */
 static void fill(uint8_t *p, size_t n, uint64_t seed)
 {
 	uint64_t x = seed * 0x9e3779b97f4a7c15 + 1;
@@ -136,7 +137,7 @@ static void configure(struct socket *s, unsigned mtu, int interleaving)
 	must(usrsctp_setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0, "SO_SNDBUF");
 }
 
-/* The peer's side of the end: sac_info is its ABORT chunk. */
+/* Prints the reason in the peer's ABORT chunk, which is in sac_info. */
 static void say_abort(const struct sctp_assoc_change *c)
 {
 	const uint8_t *chunk = c->sac_info;
@@ -183,7 +184,7 @@ static void notification(const union sctp_notification *n)
 		break;
 	}
 	case SCTP_PARTIAL_DELIVERY_EVENT: {
-		/* The rest of a message that was given out in part will not come. */
+		/* The rest of a message that was delivered in part will not arrive. */
 		unsigned id = n->sn_pdapi_event.pdapi_stream;
 		if (id < max_streams) {
 			partials[id][0].size = partials[id][1].size = 0;
@@ -339,7 +340,7 @@ static void do_renumber(void)
 {
 	sctp_assoc_t id = SCTP_ALL_ASSOC;
 	int result;
-	/* It refuses while something is not acknowledged. */
+	/* usrsctp returns EBUSY while data is outstanding. */
 	while ((result = usrsctp_setsockopt(association, IPPROTO_SCTP, SCTP_RESET_ASSOC, &id, sizeof id)) != 0 && errno == EBUSY) {
 		usleep(1000);
 	}

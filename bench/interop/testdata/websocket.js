@@ -1,4 +1,4 @@
-// A WebSocket of the page whose events can be awaited. It needs peer.js.
+// Socket is a WebSocket whose events can be awaited. It needs peer.js.
 globalThis.Socket = class {
   constructor(url, protocols) {
     this.ws = new WebSocket(url, protocols);
@@ -28,14 +28,14 @@ globalThis.Socket = class {
     return within(new Promise((resolve) => this.waiting.push(resolve)), 'message');
   }
 
-  // echoed sends messages, all at once, and checks that they come back.
+  // echoed sends all messages at once, and checks that each is echoed.
   async echoed(messages) {
     for (const message of messages) this.ws.send(message);
     for (const [i, message] of messages.entries()) {
       const got = await this.next();
       if (typeof got !== typeof message) throw new Error(`message ${i}: ${typeof got}, sent ${typeof message}`);
       if (typeof got === 'string' ? got !== message : !same(new Uint8Array(got), new Uint8Array(message))) {
-        throw new Error(`message ${i} is another one: ${got.length ?? got.byteLength}, sent ${message.length ?? message.byteLength}`);
+        throw new Error(`message ${i} has another content: ${got.length ?? got.byteLength}, sent ${message.length ?? message.byteLength}`);
       }
     }
   }
@@ -52,7 +52,8 @@ globalThis.same = (a, b) => a.length === b.length && a.every((octet, i) => octet
 
 globalThis.randomBinary = (size) => joined(randomPieces(size, Math.min(size, 65536) || 1));
 
-// randomText gives a text of size UTF-16 code units, of characters of 1 to 4 octets, in lines some of which repeat.
+// randomText returns a text of size UTF-16 code units. Its characters have 1 to 4 octets in UTF-8, and some of its lines
+// repeat.
 globalThis.randomText = (size) => {
   const lines = Array.from({length: 50}, (_, i) => `${i}: ${Math.random()} äöü ☺ 🙂 ${'x'.repeat(i)}\n`);
   let text = '';

@@ -1,9 +1,10 @@
-"""The WebSocket peers of the tests, by the library websockets.
+"""A WebSocket server and a client of the library websockets.
 
     websocket_peer.py server OPTIONS        listens on a free port of 127.0.0.1, prints it, and serves until its input ends
-    websocket_peer.py client OPTIONS URL    connects to a server of the test, tries everything, and fails if something is wrong
+    websocket_peer.py client OPTIONS URL    connects to a server of the test, and exits with an error if a check fails
 
-OPTIONS is JSON: compression is null or has the parameters of permessage-deflate, by the names of the library.
+OPTIONS is JSON: compression is null or has the parameters of permessage-deflate, with the library's names; agreed is
+whether the client must have agreed on compression.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ SIZES = [0, 1, 125, 126, 127, 65535, 65536, 65537, 300000]
 
 
 def pieces(message):
-    """Cuts a message in frames, some of them empty."""
+    """pieces splits a message into the payloads of its frames, some of them empty."""
     step = max(len(message) // 7, 1)
     yield message[:0]
     for i in range(0, len(message), step):
@@ -35,7 +36,7 @@ async def pieces_in_time(message):
 
 
 async def serve_one(ws):
-    """What a client gets depends on the path."""
+    """serve_one handles one client. The path is the command."""
     command, *arguments = ws.path.strip("/").split("/")
     try:
         if command == "echo":
@@ -51,7 +52,7 @@ async def serve_one(ws):
             await ws.wait_closed()
         elif command == "close":  # by the server
             await ws.close(int(arguments[0]), arguments[1] if len(arguments) > 1 else "")
-        elif command == "closed":  # by the client, of whom the next one is told
+        elif command == "closed":  # by the client; the next client requests "last" for its code and reason
             await ws.wait_closed()
             closed.put_nowait([ws.close_code, ws.close_reason])
         elif command == "last":
@@ -93,7 +94,7 @@ async def client(options, url):
             assert await ws.recv() == message, size
             await ws.send(pieces_in_time(message))
             assert await ws.recv() == message, size
-    # Many at once: what is echoed waits until it is read.
+    # Many messages at once: the echoes are not read at first.
     messages = [str(i) * (i % 50) for i in range(1000)]
 
     async def send_all():
@@ -116,10 +117,10 @@ async def client(options, url):
             raise AssertionError(f"{code}: not closed, but {message}")
         except ConnectionClosed as e:
             assert e.rcvd is not None and (e.rcvd.code, e.rcvd.reason) == (code, reason), e
-            assert e.rcvd_then_sent, "who closed first"
+            assert e.rcvd_then_sent, "the client sent its close frame first"
         await asyncio.wait_for(ws.wait_closed(), 30)
 
-    # What is not UTF-8 is refused.
+    # A text message that is not valid UTF-8 closes the connection.
     ws = await connect(url, options)
     ws.transport.write(b"\x81\x82\x00\x00\x00\x00\xc3\x28")
     try:

@@ -13,7 +13,7 @@ from stack_program import HIGH, Receiver, content, pattern, tell
 
 class Peer:
     def __init__(self, addresses):
-        # aioice leaves out the loopback addresses, which are those that every machine has.
+        # By default aioice gathers no loopback addresses, which are the only ones that every machine has.
         aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: addresses
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.channels = {}
@@ -51,7 +51,7 @@ class Peer:
 
     async def candidate(self, command):
         if not command["candidate"]:
-            return  # aiortc 1.4 has no way to say that there are no more
+            return  # aiortc 1.4 has no end-of-candidates indication
         candidate = candidate_from_sdp(command["candidate"].removeprefix("candidate:"))
         candidate.sdpMid = command["mid"]
         await self.pc.addIceCandidate(candidate)
@@ -73,7 +73,7 @@ class Peer:
         self.channels[command["label"]].send(content(command))
 
     async def bulk(self, command):
-        """bulk sends many messages, and answers when the last one has been given to the channel."""
+        """bulk sends many messages, and returns when the last one has been passed to the channel."""
         channel = self.channels[command["label"]]
         channel.bufferedAmountLowThreshold = HIGH // 2
         low = asyncio.Event()

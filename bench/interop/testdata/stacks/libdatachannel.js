@@ -1,4 +1,4 @@
-// libdatachannel with its own interface, driven by the test as w3c_peer.js says.
+// libdatachannel, through its own interface. The commands and events are those of w3c_peer.js.
 'use strict';
 const {PeerConnection} = require('node-datachannel');
 const {Receiver, high, pattern, sleep} = require('./w3c_peer.js');
@@ -7,20 +7,20 @@ class LibdatachannelPeer {
   constructor({addresses, whole, tell}) {
     this.pc = new PeerConnection('peer', {
       iceServers: [], disableAutoNegotiation: true,
-      // It binds to one address or to all, but leaves out the loopback ones then.
+      // It binds to one address or to all addresses. With all, it gathers no loopback addresses.
       bindAddress: addresses.length === 1 ? addresses[0] : undefined,
     });
     this.whole = whole;
     this.tell = tell;
     this.channels = new Map();
-    this.described = []; // who waits for a description
+    this.described = []; // resolve functions of the calls that wait for a description
     this.pc.onLocalDescription((sdp, type) => this.described.shift()({sdp, type}));
     this.pc.onLocalCandidate((candidate, mid) => {
       if (!whole) tell({event: 'candidate', candidate: candidate.replace(/^a=/, ''), mid});
     });
     this.pc.onStateChange((state) => tell({event: 'state', state}));
     this.pc.onDataChannel((dc) => {
-      // Its binding for Node.js does not tell how reliable a channel is.
+      // Its binding for Node.js does not report the reliability of a channel.
       tell({event: 'channel', label: dc.getLabel(), protocol: dc.getProtocol(), stream: dc.getId()});
       this.watch(dc);
     });

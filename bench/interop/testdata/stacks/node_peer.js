@@ -1,4 +1,4 @@
-// A stack of npm, driven by the test: node node_peer.js STACK (trickle|whole) ADDRESS…
+// A stack that is an npm package: node node_peer.js STACK (trickle|whole) ADDRESS…
 'use strict';
 const readline = require('node:readline');
 const {Peer, handle} = require('./w3c_peer.js');
@@ -8,7 +8,7 @@ function tell(message) { process.stdout.write(JSON.stringify(message) + '\n'); }
 const makers = {
   werift: ({addresses, whole}) => {
     const {RTCPeerConnection} = require('werift');
-    // It leaves out the loopback addresses by itself.
+    // By default it gathers no loopback addresses.
     const configuration = {iceServers: [], iceAdditionalHostAddresses: addresses, iceUseIpv6: addresses.length > 1};
     return new Peer({RTCPeerConnection, configuration, whole, tell});
   },

@@ -1,12 +1,12 @@
-"""What the programs of the stacks that are driven from Python have in common: commands come as lines of JSON on standard
-input, answers and events leave as lines of JSON on standard output. stack_peer_test.go describes them."""
+"""The common part of the programs that run a stack from Python. They read commands as lines of JSON from standard input, and
+write responses and events as lines of JSON to standard output. stack_peer_test.go describes the format."""
 
 import json
 import sys
 import threading
 import zlib
 
-HIGH = 1 << 20  # bytes that may wait in a channel
+HIGH = 1 << 20  # limit in bytes of a channel's buffered amount
 WRITING = threading.Lock()
 
 # The pattern of the test's messages repeats after 64 KiB: byte i is i*31 + i/256 + seed, modulo 256.
@@ -21,7 +21,7 @@ def pattern(size, seed):
 
 
 def tell(**what):
-    """tell writes an answer or an event."""
+    """tell writes a response or an event."""
     line = json.dumps(what) + "\n"
     with WRITING:
         sys.stdout.write(line)
@@ -29,8 +29,8 @@ def tell(**what):
 
 
 class Receiver:
-    """Receiver does with the messages of one channel what the test wants: "report" tells the test of each, "echo" sends
-    each back as it came, "count" adds up a given number of bytes and reports their checksum."""
+    """Receiver handles the received messages of one channel in a mode: "report" reports each to the test, "echo" sends each
+    back, "count" reports one checksum of a given number of bytes."""
 
     def __init__(self, label, send):
         self.label = label
@@ -59,7 +59,7 @@ class Receiver:
 
 
 def content(command):
-    """content returns the message that a command says to send."""
+    """content returns the message of the command "send"."""
     if "text" in command:
         return command["text"]
     return pattern(command["size"], command["seed"])

@@ -1,8 +1,8 @@
-// A stack with the interface of the W3C, driven by the test: in Node.js and in a browser's page. Commands come as objects,
-// and answers and events leave as objects; stack_peer_test.go describes them.
+// A stack with the interface of the W3C specification, in Node.js or in a browser's page. Commands, responses and events are
+// objects; stack_peer_test.go describes them.
 'use strict';
 
-// high is how many bytes may wait in a channel.
+// high is the limit in bytes of a channel's buffered amount.
 const high = 1 << 20;
 
 const crcTable = Uint32Array.from({length: 256}, (_, n) => {
@@ -17,7 +17,7 @@ function crc32(bytes, sum) {
   return ~sum >>> 0;
 }
 
-// pattern gives size bytes that depend on the seed; the test has the same function.
+// pattern returns size bytes that depend on the seed; the test has the same function.
 function pattern(size, seed) {
   const bytes = new Uint8Array(size);
   for (let i = 0; i < size; i++) bytes[i] = (i * 31 + (i >> 8) + seed) & 255;
@@ -26,7 +26,7 @@ function pattern(size, seed) {
 
 function sleep(milliseconds) { return new Promise((resolve) => setTimeout(resolve, milliseconds)); }
 
-// Receiver does with the messages of one channel what the test wants.
+// Receiver handles the received messages of one channel in the mode that the test has set.
 class Receiver {
   constructor(label, send, tell) {
     Object.assign(this, {label, send, tell, mode: 'report', left: 0, sum: 0});
@@ -51,7 +51,7 @@ class Receiver {
   }
 }
 
-// handle carries out a command and tells of the result.
+// handle executes a command and sends the response.
 async function handle(peer, command, tell) {
   try {
     tell({id: command.id, ...(await peer[command.do](command))});
@@ -61,8 +61,8 @@ async function handle(peer, command, tell) {
 }
 
 class Peer {
-  // With whole, descriptions have all candidates, and no candidate is told on its own.
-  // unset is what the stack calls the reliability of a channel that has none, beside null.
+  // With whole, descriptions have all candidates, and there are no candidate events.
+  // unset is the stack's value, besides null, of a maxRetransmits or maxPacketLifeTime that is not set.
   constructor({RTCPeerConnection, configuration, whole, tell, unset = null}) {
     this.pc = new RTCPeerConnection(configuration);
     this.whole = whole;

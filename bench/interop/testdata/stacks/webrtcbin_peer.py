@@ -30,7 +30,7 @@ class Peer:
         self.bin = Gst.ElementFactory.make("webrtcbin")
         self.bin.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
         self.pipeline.add(self.bin)
-        # webrtcbin's own reference is floating: Python takes it, and would free the agent with its last one.
+        # webrtcbin's own reference is floating. Python takes ownership of it, and would free the agent with its last one.
         self.agent = self.bin.get_property("ice-agent")
         for address in addresses:
             if not self.agent.emit("add-local-ip-address", address):
@@ -78,13 +78,13 @@ class Peer:
             opened()
 
     def ask(self, signal, *args, field=None):
-        """ask emits a signal that answers through a promise, and returns a field of the answer."""
+        """ask emits a signal that replies through a promise, and returns a field of the reply."""
         promise = Gst.Promise.new()
         self.bin.emit(signal, *args, promise)
         if promise.wait() != Gst.PromiseResult.REPLIED:
             raise RuntimeError(f"{signal} was not answered")
         reply = promise.get_reply()
-        self.replies.append((promise, reply))  # they own what is in them
+        self.replies.append((promise, reply))  # they own the values in them
         if reply is not None and reply.has_field("error"):
             raise RuntimeError(f"{signal}: {reply.get_value('error')}")
         return reply.get_value(field) if field else None
