@@ -53,14 +53,14 @@ func measureInChild(t task) (metrics, error) {
 	if err != nil {
 		return nil, err
 	}
-	command.WaitDelay = time.Second // a receiver's process may hold the pipes after its sender was killed
-	var out, complaints bytes.Buffer
-	command.Stdout, command.Stderr = &out, &complaints
+	command.WaitDelay = time.Second // the receiver's process may keep the pipes open after a kill
+	var out, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &out, &stderr
 	if err := command.Run(); err != nil {
 		if ctx.Err() != nil {
 			err = errTimedOut
 		}
-		return nil, errors.Join(err, errors.New(lastLines(complaints.String(), 10)))
+		return nil, errors.Join(err, errors.New(lastLines(stderr.String(), 10)))
 	}
 	var m metrics
 	if err := json.Unmarshal(out.Bytes(), &m); err != nil {
@@ -111,7 +111,7 @@ func runTask(argument, text string, result *os.File) error {
 	return json.NewEncoder(result).Encode(m)
 }
 
-// profileName returns the file of one measurement's profile, which a later round replaces.
+// profileName returns the file name of a measurement's CPU profile. A later round overwrites the file.
 func profileName(directory string, t task) string {
 	if directory == "" {
 		return ""
@@ -126,7 +126,7 @@ func profileName(directory string, t task) string {
 	return fmt.Sprintf("%s%c%s.pprof", directory, os.PathSeparator, name)
 }
 
-// remoteProfile returns the file of the receiver's profile, given that of the sender's.
+// remoteProfile returns the file name of the receiver's profile for that of the sender.
 func remoteProfile(sender string) string {
 	return strings.Replace(sender, "-sender.pprof", "-receiver.pprof", 1)
 }

@@ -6,19 +6,19 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// contestant is a library under measurement. All contestants connect over the loopback address, by
-// the same signalling, and run the same workloads, each in a process of its own, so that they share
-// neither heap nor garbage collector.
+// contestant is a library under measurement. All contestants connect over the loopback address with
+// the same signalling, and run the same workloads, each in its own process, so that they do not
+// share the heap and the garbage collector.
 //
-// A library takes part if its file adds it to contestants in an init function. One that needs cgo,
-// for example, has a build tag.
+// A library takes part if its file adds it to contestants in an init function. The file of a library
+// that needs cgo, for example, has a build tag.
 type contestant interface {
 	// name identifies it in results and flags.
 	name() string
 	// version and settings are shown with the results.
 	version() string
 	settings() string
-	// environment is added to that of its processes.
+	// environment returns additional environment variables of its processes.
 	environment() []string
 	newPeer(peerOptions) (peer, error)
 }
@@ -28,21 +28,21 @@ type contestant interface {
 type peerOptions struct {
 	maxMessage int                   // the largest message received, in bytes
 	signal     func(signal)          // delivers a signal to the other side; does not block
-	opened     func(channel)         // a channel is open: one opened here, or by the other side
-	message    func(channel, []byte) // a message was received; it is valid during the call only
+	opened     func(channel)         // a channel of either side is open
+	message    func(channel, []byte) // receives a message, which is valid during the call only
 }
 
 // peer is one end of a connection.
 type peer interface {
 	// open creates a data channel, and the offer for it.
 	open(channelOptions) error
-	// accept processes a signal of the other side. Calls are not concurrent, and in the order of
-	// the signals.
+	// accept processes a signal of the other side. It is called sequentially, in the order of the
+	// signals.
 	accept(signal) error
 	close() error
 }
 
-// channelOptions are those of a data channel; the zero value is ordered and reliable.
+// channelOptions are the options of a data channel; the zero value is ordered and reliable.
 type channelOptions struct {
 	unordered         bool
 	noRetransmissions bool

@@ -8,8 +8,9 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// oursMTU makes our largest datagram as large as pion's, 1,225 bytes of UDP payload, so that costs
-// for a packet and numbers of packets are comparable. A configured MTU disables path MTU discovery.
+// oursMTU makes our largest datagram as large as pion's, 1,225 bytes of UDP payload, so that the
+// numbers of packets and the cost of a packet are comparable. A configured MTU disables path MTU
+// discovery.
 const oursMTU = 1284
 
 type ours struct{}
@@ -74,7 +75,7 @@ func (p *oursPeer) close() error { return p.CloseAndWait() }
 
 type oursChannel struct{ dc *rtc.DataChannel }
 
-// write relies on WriteMessage, which waits at the same amount.
+// write calls WriteMessage, which waits above the same buffered amount.
 func (c oursChannel) write(data []byte) error {
 	return c.dc.WriteMessage(context.Background(), rtc.Message{Data: data})
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// pionSocketBuffer is the buffer of the tuned sockets, in bytes, in each direction; the default
-// loses datagrams of bursts.
+// pionSocketBuffer is the size in bytes of each buffer of the tuned sockets. The default buffer loses
+// datagrams of bursts.
 const pionSocketBuffer = 4 << 20
 
 // pion is github.com/pion/webrtc, with its defaults or with the best known settings for these
@@ -50,7 +50,7 @@ func (c pion) environment() []string {
 	return []string{fmt.Sprintf("GOGC=%d", c.gogc)}
 }
 
-// pionShared is shared by the connections of a process.
+// pionShared holds the settings that the connections of a process share.
 type pionShared struct {
 	api           *webrtc.API
 	configuration webrtc.Configuration
@@ -75,7 +75,7 @@ func (c pion) makeShared(maxMessage int) (pionShared, error) {
 	engine.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	engine.SetIPFilter(func(ip net.IP) bool { return ip.IsLoopback() })
-	if maxMessage >= 1<<16 { // its limit excludes the size itself
+	if maxMessage >= 1<<16 { // pion refuses messages of exactly the limit
 		engine.SetSCTPMaxMessageSize(uint32(2 * maxMessage))
 	}
 	if c.tuned {
@@ -124,7 +124,7 @@ func (c pion) newPeer(o peerOptions) (peer, error) {
 	}
 	p := &pionPeer{PeerConnection: pc, options: o, detach: c.tuned}
 	pc.OnICECandidate(func(c *webrtc.ICECandidate) {
-		if c == nil { // there are no more
+		if c == nil { // end of candidates
 			return
 		}
 		init := c.ToJSON()
@@ -140,7 +140,7 @@ type pionPeer struct {
 	*webrtc.PeerConnection
 	options peerOptions
 	detach  bool
-	order   sync.Mutex // no candidate is signalled before the description that it belongs to
+	order   sync.Mutex // orders the signals: the description comes before its candidates
 }
 
 func (p *pionPeer) open(o channelOptions) error {
@@ -218,7 +218,7 @@ func (p *pionPeer) adopt(dc *webrtc.DataChannel) {
 	})
 }
 
-// read reads the messages of a detached channel, with a buffer for the largest.
+// read reads the messages of a detached channel. Its buffer holds the largest message.
 func (p *pionPeer) read(c *pionChannel) {
 	buf := make([]byte, p.options.maxMessage)
 	for {

@@ -19,7 +19,7 @@ const quicDatagram = 1225
 var overQUIC = byteStream{
 	label:  result.QUIC,
 	module: "github.com/quic-go/quic-go",
-	about: fmt.Sprintf("one stream, a message a Write; datagrams of %d bytes without path MTU discovery, otherwise defaults",
+	about: fmt.Sprintf("one stream, one Write for each message; datagrams of %d bytes without path MTU discovery, otherwise defaults",
 		quicDatagram),
 	variables: []string{"QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING=true"},
 	listen: func(config *tls.Config) (string, func() (io.ReadWriter, error), func() error, error) {

@@ -10,7 +10,7 @@ import (
 // tlsOverTCP is a TLS 1.3 connection of crypto/tls over TCP.
 var tlsOverTCP = byteStream{
 	label: result.TLS,
-	about: "TLS 1.3 over TCP by crypto/tls, a message a Write; the kernel makes the segments",
+	about: "TLS 1.3 over TCP by crypto/tls, one Write for each message; the kernel creates the segments",
 	listen: func(config *tls.Config) (string, func() (io.ReadWriter, error), func() error, error) {
 		listener, err := tls.Listen("tcp4", "127.0.0.1:0", config)
 		if err != nil {

@@ -18,8 +18,8 @@ var charts = template.Must(template.New("charts").Parse(chartTemplate))
 // The geometry of a chart, in the pixels of its view box.
 const (
 	chartWidth  = 560
-	nameWidth   = 148 // of the names, left of the bars
-	valueWidth  = 150 // of the values, right of the longest bar
+	nameWidth   = 148 // the names are to the left of the bars
+	valueWidth  = 150 // the values are to the right of the longest bar
 	barHeight   = 15
 	barPitch    = 20
 	groupHeader = 22
@@ -65,7 +65,7 @@ type bar struct {
 	Name, Value      string
 	Ours             bool
 	Y, Middle        int
-	Width, Low, High float64 // Low and High: the ends of the whisker
+	Width, Low, High float64 // Low and High are the ends of the whisker
 	TextAt           float64
 	Spread           bool
 }

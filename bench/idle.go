@@ -10,7 +10,7 @@ import (
 // after it has connected.
 func measureIdle(c contestant, t task) (metrics, error) {
 	s := newSession(c, 0)
-	warm, err := s.connect(pairOptions{}) // memory that all connections share does not count
+	warm, err := s.connect(pairOptions{}) // allocates the memory that all connections share
 	if err != nil {
 		return nil, err
 	}

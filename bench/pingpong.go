@@ -7,11 +7,11 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/usage"
 )
 
-// warmUpTrips is the number of round trips before those that are measured.
+// warmUpTrips is the number of round trips before the measured ones.
 const warmUpTrips = 500
 
-// measurePingPong is W2: one message at a time goes there and back. Each side answers within its
-// callback, so that the time includes no other goroutine of the program.
+// measurePingPong is W2: one message at a time makes a round trip. Each side sends within its message
+// callback, so that the time does not include a switch to another goroutine of the program.
 func measurePingPong(c contestant, t task) (metrics, error) {
 	s := newSession(c, t.Size)
 	trips := make([]time.Duration, 0, warmUpTrips+t.Count)

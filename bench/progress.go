@@ -14,7 +14,7 @@ type progress struct {
 	done, total int
 }
 
-// terminalProgress returns a progress on the standard error, if that is a terminal.
+// terminalProgress returns a progress that writes to standard error if that is a terminal.
 func terminalProgress() *progress {
 	p := &progress{start: time.Now()}
 	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
@@ -23,7 +23,7 @@ func terminalProgress() *progress {
 	return p
 }
 
-// step shows a measurement that begins, in place of the one before.
+// step shows the measurement that begins, and overwrites the previous one.
 func (p *progress) step(what string) {
 	if p.out != nil {
 		left := "?"
@@ -35,7 +35,7 @@ func (p *progress) step(what string) {
 	p.done++
 }
 
-// end removes the line.
+// end erases the line.
 func (p *progress) end() {
 	if p.out != nil {
 		fmt.Fprint(p.out, "\r\x1b[K")

@@ -13,17 +13,17 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/usage"
 )
 
-// If sender and receiver have a process each, the receiver's process exchanges JSON with the
+// If sender and receiver run in separate processes, the receiver's process exchanges JSON with the
 // sender's over its standard input and output: signals in both directions, and samples on request.
 
 // note is one message between the two processes.
 type note struct {
 	Signal *signal `json:"signal,omitempty"`
-	Sample *sample `json:"sample,omitempty"` // to the receiver: a request
+	Sample *sample `json:"sample,omitempty"` // in the direction of the receiver a request
 	Error  string  `json:"error,omitempty"`
 }
 
-// notes writes to the other process. It may be used by several goroutines.
+// notes writes notes to the other process. Several goroutines may use it.
 type notes struct {
 	mu sync.Mutex
 	e  *json.Encoder
@@ -35,7 +35,7 @@ func (n *notes) write(v note) error {
 	return n.e.Encode(v)
 }
 
-// remote is the receiver's process in the sender's.
+// remote controls the receiver's process from the sender's process.
 type remote struct {
 	session *session
 	command *exec.Cmd
@@ -45,7 +45,7 @@ type remote struct {
 	samples chan sample
 }
 
-// startRemote starts the process of the receiver, for the same task.
+// startRemote starts the receiver's process for the same task.
 func startRemote(s *session, t task) (*remote, error) {
 	r := &remote{session: s, samples: make(chan sample, 1)}
 	t.CPUProfile = remoteProfile(t.CPUProfile)
@@ -106,7 +106,7 @@ func (r *remote) connect(o channelOptions) (channel, error) {
 	return r.end.channel, nil
 }
 
-// sample requests a sample of the receiver.
+// sample requests a sample from the receiver's process and returns it.
 func (r *remote) sample() (sample, error) {
 	if err := r.notes.write(note{Sample: &sample{}}); err != nil {
 		return sample{}, err
@@ -117,7 +117,7 @@ func (r *remote) sample() (sample, error) {
 	case err := <-r.session.failed:
 		return sample{}, err
 	case <-time.After(patience):
-		return sample{}, fmt.Errorf("no answer of the receiver's process after %v", patience)
+		return sample{}, fmt.Errorf("no response from the receiver's process after %v", patience)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/result"
 )
 
-// rows evaluates the results. Tasks without a result of ours have no row.
+// rows evaluates the results. A task has no row if our library has no result for it.
 func (r *results) rows() []result.Row {
 	var rows []result.Row
 	for _, s := range r.series {
@@ -38,7 +38,7 @@ func (s *series) row(m metric, ours metrics) (result.Row, bool) {
 	return r, ok
 }
 
-// report is a whole run, in the form that is written as JSON.
+// report has the results of a complete run, in the form of the JSON output.
 type report struct {
 	Machine     result.Machine    `json:"machine"`
 	Quick       bool              `json:"quick"`

@@ -14,14 +14,14 @@ type plan struct {
 	contestants []contestant
 	quick       bool
 	rounds      int    // 0: the number of the workload
-	profiles    string // a directory for CPU profiles of ours; empty: none
+	profiles    string // a directory for CPU profiles of our library; empty: none
 }
 
 // series holds the results of all contestants for one task.
 type series struct {
 	workload *workload
 	task     task
-	samples  map[string][]metrics // by contestant, a value for each round
+	samples  map[string][]metrics // by contestant, one element for each round
 }
 
 // results are the results of a run.
@@ -38,7 +38,7 @@ type failure struct {
 }
 
 // run measures the plan. The contestants take turns, so that a round measures all of them under
-// nearly the same conditions, and each round begins with another one.
+// nearly the same conditions. Each round begins with a different contestant.
 func (p plan) run(show *progress) *results {
 	r := &results{}
 	for _, w := range p.workloads {
@@ -65,8 +65,8 @@ func (p plan) run(show *progress) *results {
 	return r
 }
 
-// contestantsOf returns the contestants that take part in a workload: without byte streams, except
-// where they serve as a reference, and without those that would be measured twice.
+// contestantsOf returns the contestants that take part in a workload. It omits byte streams unless
+// they are a reference of the workload, and contestants that would be measured twice.
 func (p plan) contestantsOf(w *workload) []contestant {
 	return slices.DeleteFunc(slices.Clone(p.contestants), func(c contestant) bool {
 		if _, ok := c.(byteStream); ok {

@@ -9,7 +9,7 @@ import (
 	"github.com/rtcstack/rtcstack/bench/relay"
 )
 
-// patience is the timeout of steps that take no time of their own.
+// patience is the time limit of steps that normally take no time.
 const patience = 20 * time.Second
 
 // session is one measurement in a process: the contestant, the signalling, and the first error.
@@ -26,7 +26,7 @@ func newSession(c contestant, maxMessage int) *session {
 	return s
 }
 
-// fail ends the measurement, with the first error.
+// fail ends the measurement with an error. Only the first error is kept.
 func (s *session) fail(err error) {
 	select {
 	case s.failed <- err:
@@ -38,7 +38,7 @@ func (s *session) fail(err error) {
 type end struct {
 	peer
 	opened  chan channel
-	channel channel // after ready
+	channel channel // set by ready
 }
 
 // newEnd creates one side. message may be nil.
@@ -61,7 +61,7 @@ func (s *session) newEnd(send func(signal), message func(channel, []byte)) (*end
 	return e, err
 }
 
-// ready waits for the channel.
+// ready waits until the channel is open.
 func (s *session) ready(e *end) error {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -88,11 +88,11 @@ func (s *session) sleep(d time.Duration) error {
 // pairOptions configure a connection with both ends in this process.
 type pairOptions struct {
 	channel    channelOptions
-	path       *relay.Relay // between them; nil: directly
+	path       *relay.Relay // between the two ends; nil: a direct path
 	fromA, toA func(channel, []byte)
 }
 
-// pair is a connection with both ends in this process; a opens the channel.
+// pair is a connection with both ends in this process. The end a opens the channel.
 type pair struct {
 	a, b   *end
 	closed atomic.Bool
@@ -102,12 +102,12 @@ type pair struct {
 // messages that a receives, fromA with those that b receives.
 func (s *session) connect(o pairOptions) (*pair, error) {
 	p := &pair{}
-	bring := func(i int, to **end) func(signal) {
+	deliver := func(i int, to **end) func(signal) {
 		return func(sig signal) {
 			s.signalling.jobs <- func() (err error) {
 				defer func() {
 					if p.closed.Load() {
-						err = nil // a candidate that arrives after the end
+						err = nil // a candidate that arrives after close is not an error
 					}
 				}()
 				if o.path != nil {
@@ -121,10 +121,10 @@ func (s *session) connect(o pairOptions) (*pair, error) {
 		}
 	}
 	var err error
-	if p.a, err = s.newEnd(bring(0, &p.b), o.toA); err != nil {
+	if p.a, err = s.newEnd(deliver(0, &p.b), o.toA); err != nil {
 		return nil, err
 	}
-	if p.b, err = s.newEnd(bring(1, &p.a), o.fromA); err != nil {
+	if p.b, err = s.newEnd(deliver(1, &p.a), o.fromA); err != nil {
 		return nil, err
 	}
 	if err := p.a.open(o.channel); err != nil {

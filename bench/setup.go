@@ -7,9 +7,9 @@ import (
 	"github.com/rtcstack/rtcstack/bench/internal/usage"
 )
 
-// measureSetup is W3: connections are created, opened and closed, one after the other. The time of
-// a connection is from the creation of its two ends until the channel is open on both; the CPU time
-// includes closing.
+// measureSetup is W3: connections are created, opened and closed, one after the other. The setup time
+// lasts from the creation of the two ends until the channel is open on both; the CPU time includes
+// closing.
 func measureSetup(c contestant, t task) (metrics, error) {
 	s := newSession(c, 0)
 	stop, err := usage.StartProfile(t.CPUProfile)
@@ -30,7 +30,7 @@ func measureSetup(c contestant, t task) (metrics, error) {
 			return nil, err
 		}
 		if i == 0 {
-			before = usage.CPUTime() // the first one fills caches and is not counted
+			before = usage.CPUTime() // the first connection fills caches and is not counted
 			continue
 		}
 		opened = append(opened, open.Sub(start))

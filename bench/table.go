@@ -32,7 +32,7 @@ type section struct {
 	Rows            []result.Row
 }
 
-// sections splits the rows by workload and number of processes.
+// sections groups the rows by workload and number of processes.
 func (r report) sections() []section {
 	var all []section
 	for i, v := range r.Rows {

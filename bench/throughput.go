@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// leastReceived is the least amount received in a measurement on the loopback interface, in
-	// bytes: many times the amount that may be in flight when it begins.
+	// leastReceived is the amount in bytes that a measurement on the loopback interface receives at
+	// least: many times the amount in flight at its beginning.
 	leastReceived = 8 << 20
-	// patienceForBytes is the time after which a measurement ends with less.
+	// patienceForBytes is the time after which a measurement ends although it received less.
 	patienceForBytes = 3 * time.Second
 )
 
@@ -34,7 +34,7 @@ func (s sample) since(o sample) sample {
 	return sample{s.Messages - o.Messages, s.Bytes - o.Bytes, s.CPU - o.CPU, s.Mallocs - o.Mallocs}
 }
 
-// receiver checks and counts messages. Each has its number in the first 8 bytes.
+// receiver checks and counts messages. The first 8 bytes of a message are its number.
 type receiver struct {
 	session         *session
 	size            int
@@ -58,14 +58,14 @@ func (r *receiver) message(_ channel, data []byte) {
 	r.bytes.Add(uint64(len(data)))
 }
 
-// sample returns the counts, and the resource usage of the process.
+// sample returns the counts and the resource usage of the process.
 func (r *receiver) sample() sample {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return sample{r.messages.Load(), r.bytes.Load(), usage.CPUTime(), m.Mallocs}
 }
 
-// sender sends numbered messages without end, with at most highWater bytes buffered.
+// sender sends numbered messages until the connection is closed, with about highWater bytes buffered.
 type sender struct{ sent atomic.Uint64 }
 
 func (s *sender) run(session *session, c channel, size int) {
@@ -104,7 +104,7 @@ func measureThroughput(c contestant, t task) (metrics, error) {
 		if from, err = far.connect(options); err != nil {
 			return nil, err
 		}
-		own := &receiver{} // counts nothing; samples the usage of this process
+		own := &receiver{} // receives nothing; its sample has the resource usage of this process
 		sampleAll = func() (sample, error) {
 			theirs, err := far.sample()
 			return theirs.add(own.sample()), err
@@ -135,9 +135,9 @@ func measureThroughput(c contestant, t task) (metrics, error) {
 	}
 	start, sentBefore := time.Now(), out.sent.Load()
 	var did sample
-	// A sender that waits for a timeout may send nothing during a short measurement, and messages
-	// received before may be delivered at once afterwards. So the measurement continues, within
-	// limits, until that does not matter.
+	// A sender that waits for a timeout may send nothing during a short measurement, and then a burst
+	// of messages that were received before the measurement may be delivered during it. The measurement
+	// therefore continues, within limits, until such effects are small.
 	for {
 		if err := s.sleep(t.Duration); err != nil {
 			return nil, err

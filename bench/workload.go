@@ -42,21 +42,21 @@ type task struct {
 	Contestant string        `json:"contestant"`
 	Workload   string        `json:"workload"`
 	Size       int           `json:"size,omitempty"`      // bytes of a message
-	Processes  int           `json:"processes,omitempty"` // 2: sender and receiver have one each
+	Processes  int           `json:"processes,omitempty"` // 2: sender and receiver run in separate processes
 	Unreliable bool          `json:"unreliable,omitempty"`
 	Path       *pathTask     `json:"path,omitempty"`
 	Count      int           `json:"count,omitempty"` // round trips, connections, pairs
 	WarmUp     time.Duration `json:"warmUp,omitempty"`
 	Duration   time.Duration `json:"duration,omitempty"`
 	Least      uint64        `json:"least,omitempty"`      // bytes; the measurement continues until they are received
-	CPUProfile string        `json:"cpuProfile,omitempty"` // a file for it
+	CPUProfile string        `json:"cpuProfile,omitempty"` // file name; empty: none
 }
 
 // pathTask is the network path of W6.
 type pathTask struct {
 	Rate  int64         `json:"rate"` // bit/s
 	RTT   time.Duration `json:"rtt"`
-	Loss  float64       `json:"loss"` // each way
+	Loss  float64       `json:"loss"` // in each direction
 	Queue int           `json:"queue"`
 }
 
@@ -72,7 +72,7 @@ var longPath = pathTask{Rate: 100e6, RTT: 50 * time.Millisecond, Loss: 0.01, Que
 type metric struct {
 	name   string
 	better string
-	goal   *goal // nil: for information
+	goal   *goal // nil: no goal
 }
 
 // workload is a kind of measurement, with its metrics and goals.
@@ -85,10 +85,10 @@ type workload struct {
 	tasks func(quick bool) []task
 	// rounds returns the number of measurements of each contestant.
 	rounds func(quick bool) int
-	// settled is true where garbage collection plays no part: contestants that differ by that only
-	// are not repeated.
+	// settled is true if garbage collection does not affect the results. Contestants that differ in
+	// their GOGC only are then measured once.
 	settled bool
-	// streams is true where byte streams take part as well.
+	// streams is true if byte streams take part too.
 	streams bool
 }
 
@@ -99,10 +99,10 @@ var (
 	brief = timing{200 * time.Millisecond, 450 * time.Millisecond}
 )
 
-// timing is the time of sending before and during the measurement.
+// timing has the times of sending before and during the measurement.
 type timing struct{ warmUp, duration time.Duration }
 
-// pick returns the value for the full or the quick form.
+// pick returns the value of the full or the quick form.
 func pick[T any](quick bool, fullForm, quickForm T) T {
 	if quick {
 		return quickForm
@@ -153,7 +153,7 @@ var workloads = []workload{
 		tasks: func(quick bool) []task { return []task{{Size: 100, Count: pick(quick, 20_000, 4000)}} },
 	},
 	{
-		id: "W3", title: "connections made, opened and closed in turn, loopback",
+		id: "W3", title: "connections created, opened and closed one after the other, loopback",
 		measure: measureSetup,
 		rounds:  func(quick bool) int { return pick(quick, 3, 2) },
 		metrics: func(task) []metric {
