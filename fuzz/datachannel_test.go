@@ -24,18 +24,18 @@ import (
 )
 
 const (
-	// channelPatience bounds every wait for the other side; a busy machine may take seconds.
+	// channelPatience is the limit of a wait for the other side; a busy machine may take seconds.
 	channelPatience = 30 * time.Second
-	// channelSteps bounds the steps of a script.
+	// channelSteps is the maximum number of steps of a script.
 	channelSteps = 100
-	// channelStreams is how many streams a script uses; the test uses channelLast afterwards, of
-	// the parity of a DTLS client.
+	// channelStreams is the number of streams that a script uses. The test uses channelLast after
+	// the script; it is even, as the streams of the DTLS client.
 	channelStreams = 12
 	channelLast    = 1000
 )
 
-// channelPeer is a peer of a PeerConnection that knows nothing of data channels: it sends on
-// streams whatever it is told to.
+// channelPeer is a peer of a PeerConnection without data channels: it sends arbitrary messages on
+// SCTP streams.
 type channelPeer struct {
 	conn *icenet.Conn
 	dtls *dtlsconn.Conn
@@ -47,8 +47,8 @@ type channelPeer struct {
 	sctp  *sctp.Association
 	timer *time.Timer
 	up    chan struct{} // closed when the association is connected
-	idle  chan struct{} // closed when nothing is outstanding; nil: nobody waits
-	ended error         // why the association is over
+	idle  chan struct{} // closed when no data is outstanding; nil: no waiter
+	ended error         // the reason for the end of the association
 	last  chan []byte   // messages on stream channelLast
 }
 
@@ -56,8 +56,8 @@ var channelCertificate = sync.OnceValues(func() (tls.Certificate, error) {
 	return certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 })
 
-// newChannelPeer connects a peer to pc, where create makes the first data channel and with it the
-// offer.
+// newChannelPeer connects a peer to pc. The function create creates the first data channel of pc,
+// and thereby the offer.
 func newChannelPeer(t *testing.T, pc *rtc.PeerConnection, create func()) *channelPeer {
 	ctx, cancel := context.WithTimeout(t.Context(), channelPatience)
 	defer cancel()
@@ -139,7 +139,7 @@ func (p *channelPeer) receive() {
 	}
 }
 
-// do calls f, then handles the messages and events that the association has, and sends its packets.
+// do calls f, then handles the messages and events of the association, and sends its packets.
 func (p *channelPeer) do(f func(now time.Time)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,7 +159,7 @@ func (p *channelPeer) do(f func(now time.Time)) {
 			case sctp.EventConnected:
 				close(p.up)
 			case sctp.EventClosed:
-				p.ended = fmt.Errorf("the association is over: %v", e.Err)
+				p.ended = fmt.Errorf("the association has ended: %v", e.Err)
 			}
 		} else if packet, ok := p.sctp.Transmit(now, nil); ok {
 			if record, err := p.dtls.Seal(nil, packet); err == nil {
@@ -178,7 +178,7 @@ func (p *channelPeer) do(f func(now time.Time)) {
 	}
 }
 
-// transmitDTLS sends what the DTLS association has queued.
+// transmitDTLS sends the queued datagrams of the DTLS association.
 func (p *channelPeer) transmitDTLS() {
 	p.sending.Lock()
 	defer p.sending.Unlock()
@@ -187,14 +187,14 @@ func (p *channelPeer) transmitDTLS() {
 	}
 }
 
-// settle waits until all that was sent is acknowledged.
+// settle waits until all sent messages are acknowledged.
 func (p *channelPeer) settle(t *testing.T) {
 	idle := make(chan struct{})
 	p.do(func(time.Time) { p.idle = idle })
 	select {
 	case <-idle:
 	case <-time.After(channelPatience):
-		t.Fatal("what was sent is not acknowledged")
+		t.Fatal("the sent messages are not acknowledged")
 	}
 }
 
@@ -207,25 +207,25 @@ func (p *channelPeer) close() {
 	p.dtls.Wait()
 }
 
-// The steps of a script; the step's stream is in the low bits of the byte after it.
+// The steps of a script. The byte after a step selects the stream or the channel.
 const (
-	channelSend   = iota // a message of 1 to 15 bytes that follow, with a PPID of channelPPIDs
-	channelOpen          // a valid OPEN with the options that follow
-	channelReset         // the peer resets its side of the stream
-	channelAsk           // the peer asks for a reset of the other side
-	channelSettle        // the peer waits until all is acknowledged
-	channelCreate        // the program makes a channel, on that stream if it is odd
+	channelSend   = iota // the peer sends the next 1 to 15 bytes, with a PPID of channelPPIDs
+	channelOpen          // the peer sends a valid OPEN with the options in the next byte
+	channelReset         // the peer resets its outgoing stream
+	channelAsk           // the peer requests a reset of its incoming stream
+	channelSettle        // the peer waits until all messages are acknowledged
+	channelCreate        // the program creates a channel, on the selected stream if that is odd
 	channelClose         // the program closes a channel
 	channelWrite         // the program sends on a channel
-	channelMute          // the program reads a channel no more
+	channelMute          // the program removes OnMessage of a channel
 	channelKinds
 )
 
 var channelPPIDs = [...]uint32{dcep.PPIDDCEP, dcep.PPIDString, dcep.PPIDBinary, dcep.PPIDBinaryEmpty, dcep.PPIDStringEmpty,
 	dcep.PPIDBinaryPartial, dcep.PPIDStringPartial, 0, 55, 0xffffffff}
 
-// channelProgram is the program above the PeerConnection: it reads all channels and holds their
-// callbacks to their word.
+// channelProgram is the application of the PeerConnection. It reads all channels and checks the
+// order of their callbacks.
 type channelProgram struct {
 	mu       sync.Mutex
 	channels []*rtc.DataChannel
@@ -237,7 +237,7 @@ func (g *channelProgram) add(dc *rtc.DataChannel) {
 	defer g.mu.Unlock()
 	g.channels = append(g.channels, dc)
 	opened, closed := false, false
-	// The callbacks of a connection run one at a time.
+	// The callbacks of a connection do not run concurrently.
 	check := func(right bool, what string) {
 		if !right {
 			g.mu.Lock()
@@ -262,12 +262,12 @@ func (g *channelProgram) pick(n byte) *rtc.DataChannel {
 	return g.channels[int(n)%len(g.channels)]
 }
 
-// FuzzDataChannels lets a peer send and reset on streams what it likes, while the program makes,
-// closes and uses channels: the connection survives, keeps the order of callbacks, and the next
-// channel of the peer works.
+// FuzzDataChannels makes a peer send arbitrary messages and reset streams, while the program
+// creates, closes and uses channels. The connection must remain open, its callbacks must come in
+// the right order, and the next channel of the peer must work.
 func FuzzDataChannels(f *testing.F) {
 	f.Add([]byte{channelOpen, 2, 0, channelSend, 2, 2, 3, 'a', 'b', 'c', channelReset, 2, channelSettle})
-	// A stream's second life, with and without the answer to the end of the first.
+	// A stream is reused, before and after the channel on it is closed on both sides.
 	f.Add([]byte{channelOpen, 2, 0, channelReset, 2, channelOpen, 2, 1, channelSend, 2, 1, 1, 'x', channelSettle, channelClose, 1, channelOpen, 2, 2})
 	f.Add([]byte{channelCreate, 5, channelSend, 5, 0, 1, 2, channelSettle, channelClose, 1, channelSettle, channelCreate, 5, channelWrite, 2})
 	f.Add([]byte{channelOpen, 4, 0x80, channelOpen, 4, 0x02, channelSend, 6, 2, 9, channelOpen, 6, 0, channelMute, 1, channelSend, 4, 1, 5})

@@ -8,7 +8,7 @@ import (
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
 
-// A parsed message is written back unchanged, except for bytes that followed it.
+// FuzzDCEPOpen checks that a parsed message is written back unchanged, without the bytes after it.
 func FuzzDCEPOpen(f *testing.F) {
 	for _, o := range []dcep.Open{{}, {ChannelType: dcep.PartialReliableTimedUnordered, Priority: 256, ReliabilityParameter: 3000, Label: "chat", Protocol: "json"},
 		{ChannelType: dcep.PartialReliableRexmit, ReliabilityParameter: 0xffffffff, Label: "\x00ü"}} {
@@ -33,7 +33,7 @@ func FuzzDCEPOpen(f *testing.F) {
 			return
 		}
 		if !dcep.IsOpen(b) || dcep.IsAck(b) {
-			t.Fatalf("%x is not what it was parsed as", b)
+			t.Fatalf("%x was parsed as an OPEN, but IsOpen is %v and IsAck is %v", b, dcep.IsOpen(b), dcep.IsAck(b))
 		}
 		written, err := o.Append(nil)
 		if err != nil || !bytes.HasPrefix(b, written) {

@@ -13,7 +13,7 @@ import (
 
 const deflateLimit = 1 << 20
 
-// inflateInPieces decompresses a message that comes in pieces of so many bytes.
+// inflateInPieces decompresses a message in pieces of at most piece bytes.
 func inflateInPieces(d *deflate.Decompressor, message []byte, piece int) ([]byte, error) {
 	var out []byte
 	var err error
@@ -27,8 +27,8 @@ func inflateInPieces(d *deflate.Decompressor, message []byte, piece int) ([]byte
 	return out, d.Finish()
 }
 
-// FuzzDecompress decompresses any bytes. The result must not depend on the sizes of the pieces, and
-// must be that of the standard library if that accepts the bytes.
+// FuzzDecompress decompresses arbitrary bytes. The result must not depend on the sizes of the
+// pieces, and must be that of the standard library if that accepts the bytes.
 func FuzzDecompress(f *testing.F) {
 	f.Add(byte(15), []byte("\xf2\x48\xcd\xc9\xc9\x07\x00"), []byte("\xf2\x00\x11\x00\x00"))
 	f.Add(byte(8), []byte("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), []byte("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"))
@@ -56,12 +56,12 @@ func FuzzDecompress(f *testing.F) {
 			}
 		}
 		if max(len(first1), len(second1)) > deflateLimit {
-			t.Fatal("more than the limit")
+			t.Fatal("decompressed more than the limit")
 		}
 		if err1 != nil || len(first) == 0 {
 			return
 		}
-		// The standard library ends at a final block, where a message may go on.
+		// The standard library stops at a final block; a message may continue after it.
 		stream := io.MultiReader(bytes.NewReader(first), strings.NewReader("\x00\x00\xff\xff"))
 		reference, err := io.ReadAll(flate.NewReader(stream))
 		if !bytes.HasPrefix(first1, reference) || errors.Is(err, io.ErrUnexpectedEOF) && !bytes.Equal(first1, reference) {
@@ -70,8 +70,8 @@ func FuzzDecompress(f *testing.F) {
 	})
 }
 
-// FuzzCompress compresses two messages with a window of any size, in two parts each, and gets them
-// back.
+// FuzzCompress compresses messages with a window of any size, each in two parts. Decompressing must
+// return the same messages.
 func FuzzCompress(f *testing.F) {
 	f.Add(byte(15), uint16(3), []byte("Hello"), []byte("Hello"))
 	f.Add(byte(8), uint16(700), bytes.Repeat([]byte("0123456789"), 200), bytes.Repeat([]byte("9876543210"), 99))

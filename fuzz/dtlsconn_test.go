@@ -11,10 +11,9 @@ import (
 	"github.com/rtcstack/rtcstack/internal/dtlsconn"
 )
 
-// dtlsPair is one established association, shared by all runs: whatever arrives must leave it
-// usable.
+// dtlsPair is one established association, which all runs share: no datagram may make it unusable.
 type dtlsPair struct {
-	mu             sync.Mutex // of the owner
+	mu             sync.Mutex // held for calls of Receive and Seal
 	client, server *dtlsconn.Conn
 }
 
@@ -25,7 +24,7 @@ var newDTLSPair = sync.OnceValues(func() (*dtlsPair, error) {
 	}
 	p := new(dtlsPair)
 	handshaked := make(chan error, 2)
-	// carry returns a Ready that brings the datagrams of one to the other.
+	// carry returns a Ready function that delivers the datagrams of one conn to the other.
 	carry := func(from, to **dtlsconn.Conn) func() {
 		queue := make(chan []byte, 64)
 		go func() {
@@ -65,8 +64,8 @@ var newDTLSPair = sync.OnceValues(func() (*dtlsPair, error) {
 	return p, nil
 })
 
-// FuzzDTLSReceive puts a datagram in front of an authentic one: nothing of the first may be
-// delivered, all of the second must.
+// FuzzDTLSReceive receives an arbitrary datagram and then an authentic one. Only the second one may
+// be delivered.
 func FuzzDTLSReceive(f *testing.F) {
 	header := func(contentType, epoch byte, length byte, rest ...byte) []byte {
 		return append([]byte{contentType, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 9, 0, length}, rest...)
@@ -97,14 +96,14 @@ func FuzzDTLSReceive(f *testing.F) {
 	})
 }
 
-// FuzzDTLSHandshake has a server that waits for a ClientHello receive a datagram. Its answers stay
-// in the queue.
+// FuzzDTLSHandshake makes a server that waits for a ClientHello receive a datagram. The server's
+// responses stay in its queue.
 func FuzzDTLSHandshake(f *testing.F) {
 	own, err := certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 	if err != nil {
 		f.Fatal(err)
 	}
-	// The first flight of a client of our own.
+	// The first flight of our own client is a seed.
 	ready := make(chan struct{}, 1)
 	client, err := dtlsconn.New(dtlsconn.Config{Client: true, Certificate: own, Ready: func() {
 		select {
@@ -134,7 +133,7 @@ func FuzzDTLSHandshake(f *testing.F) {
 		server.Receive(datagram, nil)
 		server.Close()
 		if err := <-handshaked; err == nil {
-			t.Fatal("a handshake without a peer")
+			t.Fatal("the handshake succeeded without a peer")
 		}
 		server.Wait()
 	})
@@ -144,7 +143,7 @@ func FuzzLoadCertificate(f *testing.F) {
 	f.Add("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----")
 	f.Add("-----BEGIN", "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,80502E3B4B7E7B7B56AFAE5551F6C8A3\n\n95qW\n-----END EC PRIVATE KEY-----")
 	f.Fuzz(func(t *testing.T, text, key string) {
-		// The prefix keeps the input from being the name of a file.
+		// With the prefix, the input cannot be a file name.
 		_, _ = certificate.Load("-----BEGIN"+text, "-----BEGIN"+key, "secret")
 	})
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/rtcstack/rtcstack/stun"
 )
 
-// FuzzICECandidate parses arbitrary candidate lines. An accepted one can be formatted and parsed
-// again, and fits one line.
+// FuzzICECandidate parses arbitrary candidate lines. An accepted candidate must be formatted as one
+// line, which must be accepted again.
 func FuzzICECandidate(f *testing.F) {
 	for _, s := range []string{
 		"candidate:1 1 udp 2130706431 203.0.113.141 8998 typ host",
@@ -43,7 +43,7 @@ func FuzzICECandidate(f *testing.F) {
 		if (c.Transport == ice.TransportTCP) != (c.TCPType != 0) || c.Addr.Addr().Zone() != "" {
 			t.Fatalf("%q became %+v", s, c)
 		}
-		// A description may contain it.
+		// A description may contain an accepted candidate.
 		d := sdp.Description{Media: []sdp.MediaDescription{{
 			Kind: sdp.KindAudio, Rejected: true, Candidates: []string{strings.TrimPrefix(strings.TrimSpace(s), "a=")},
 		}}}
@@ -52,7 +52,7 @@ func FuzzICECandidate(f *testing.F) {
 		}
 		text := c.String()
 		if strings.ContainsAny(text, "\r\n") {
-			t.Fatalf("%q became %q: more than a line", s, text)
+			t.Fatalf("%q became %q: more than one line", s, text)
 		}
 		again, err := ice.ParseCandidate(text)
 		if err != nil {
@@ -64,7 +64,7 @@ func FuzzICECandidate(f *testing.F) {
 	})
 }
 
-// iceSeed builds inputs for FuzzICEAgent: each step is an operation, an argument, and for packets a
+// iceSeed builds inputs for FuzzICEAgent. Each step is an operation, an argument, and for packets a
 // length and the bytes.
 type iceSeed []byte
 
@@ -92,7 +92,7 @@ const (
 
 const iceUfrag, icePwd, iceRemoteUfrag, iceRemotePwd = "user", "passwordpasswordpassword", "peer", "drowssapdrowssapdrowssap"
 
-// iceCheck returns a genuine check of the peer.
+// iceCheck returns a valid connectivity check of the peer.
 func iceCheck(controlling, useCandidate bool) []byte {
 	b := stun.NewBuilder(nil, stun.NewType(stun.MethodBinding, stun.ClassRequest), stun.TransactionID{})
 	b.AddString(stun.AttributeUsername, iceUfrag+":"+iceRemoteUfrag)
@@ -110,9 +110,9 @@ func iceCheck(controlling, useCandidate bool) []byte {
 	return b.Bytes()
 }
 
-// FuzzICEAgent drives an agent with arbitrary datagrams, candidates, answers to its requests and
-// times. The agent must not panic and must not send without end, and once drained its Deadline must
-// be in the future.
+// FuzzICEAgent passes arbitrary datagrams, candidates, responses to its requests and times to an
+// agent. The agent must not panic, must not send without end, and its Deadline must be in the
+// future when it has nothing to send.
 func FuzzICEAgent(f *testing.F) {
 	start := iceSeed{}.step(iceAddLocal, 0).step(iceSetRemote, 0).step(iceAddRemote, 1)
 	f.Add(true, []byte(start.step(iceAnswer, 0).step(iceAnswer, 0).step(iceComplete, 0).step(iceAdvance, 60).step(iceAnswer, 0)))
@@ -120,7 +120,7 @@ func FuzzICEAgent(f *testing.F) {
 	f.Add(false, []byte(iceSeed{}.step(iceAddLocal, 0).packet(2, iceCheck(false, false)).step(iceSetRemote, 0).step(iceAdvance, 9)))
 	f.Add(true, []byte(start.packet(1, iceCheck(true, false)).step(iceAnswer, 1).step(iceAnswer, 2).step(iceAdvance, 200)))
 	f.Add(true, []byte(iceSeed{}.step(iceAddLocal, 0).step(iceAddLocal, 1).step(iceAnswer, 3).step(iceComplete, 0).step(iceAdvance, 100)))
-	// An answer to a consent check on a pair that is lost.
+	// A response to a consent check on a pair that has been lost.
 	f.Add(false, []byte("C0A\xb4B\x9a002x2000"))
 
 	f.Fuzz(func(t *testing.T, controlling bool, script []byte) {
@@ -155,7 +155,7 @@ func FuzzICEAgent(f *testing.F) {
 				}
 				m, err := stun.Parse(b)
 				if err != nil {
-					t.Fatalf("sent what is not STUN: %v", err)
+					t.Fatalf("sent a packet that is not STUN: %v", err)
 				}
 				if m.Type().Class() == stun.ClassRequest {
 					requests = append(requests, sent{path, m.TransactionID()})
@@ -183,7 +183,7 @@ func FuzzICEAgent(f *testing.F) {
 				}
 			}
 			if _, ok := agent.Selected(); ok != hasPath && agent.State() != ice.StateClosed {
-				t.Fatalf("the agent has a path: %v; it has said %v", ok, hasPath)
+				t.Fatalf("the agent has a path: %v; according to its events: %v", ok, hasPath)
 			}
 			agent.Stats()
 		}
@@ -232,7 +232,7 @@ func FuzzICEAgent(f *testing.F) {
 					agent.SetLocalComplete(now)
 				}
 				agent.SetRemoteComplete(now)
-			case iceAnswer: // to the last request: success, role conflict, or a wrong key
+			case iceAnswer: // a response to the last request: success, role conflict, or a wrong key
 				if len(requests) == 0 {
 					continue
 				}

@@ -9,17 +9,17 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// jsepEnd is a machine and its owner: automatic, impolite (it ignores an offer that meets its own),
-// or manual.
+// jsepEnd is a state machine and its owner. An impolite owner ignores an offer that collides with
+// its own; a manual owner does not create descriptions by itself.
 type jsepEnd struct {
 	*jsep.Machine
 	impolite, manual bool
-	out              []jsep.Description // in order, to the other side
-	transport        *jsep.Transport    // the last
+	out              []jsep.Description // in flight to the other side, in order
+	transport        *jsep.Transport    // the latest one
 	associations     int
 }
 
-// newJSEPEnd returns an end whose credentials are numbered.
+// newJSEPEnd returns an end with numbered credentials.
 func newJSEPEnd(t *testing.T, name string, session uint64) *jsepEnd {
 	fingerprint, err := sdp.NewFingerprint(sdp.SHA256, []byte(name))
 	if err != nil {
@@ -37,7 +37,7 @@ func newJSEPEnd(t *testing.T, name string, session uint64) *jsepEnd {
 	})}
 }
 
-// visible is everything that a machine shows, which an error must not change.
+// visible returns the results of all getters, which an error must not change.
 func (e *jsepEnd) visible() string {
 	local, _ := e.Local()
 	remote, _ := e.Remote()
@@ -50,14 +50,15 @@ func (e *jsepEnd) visible() string {
 		offer, answer, credentials, begun, complete)
 }
 
-// check reports an error that is not of the documented classes, or has changed something.
+// check fails if an error is not of exactly one documented class, or if the call that returned it
+// has changed the state.
 func (e *jsepEnd) check(t *testing.T, before string, err error) {
 	t.Helper()
 	if errors.Is(err, jsep.ErrInvalid) == errors.Is(err, jsep.ErrState) {
-		t.Fatalf("an error of both classes or none: %v", err)
+		t.Fatalf("the error has both classes or none: %v", err)
 	}
 	if after := e.visible(); after != before {
-		t.Fatalf("%v has changed\n%s\nto\n%s", err, before, after)
+		t.Fatalf("the call that returned %q has changed\n%s\nto\n%s", err, before, after)
 	}
 }
 
@@ -108,7 +109,7 @@ func (e *jsepEnd) receive(t *testing.T, d jsep.Description) error {
 	}
 	parsed, err := jsep.Parse(d.SDP, nil)
 	if err != nil {
-		t.Fatalf("a machine's own description: %v\n%s", err, d.SDP)
+		t.Fatalf("the description of a machine cannot be parsed: %v\n%s", err, d.SDP)
 	}
 	before := e.visible()
 	out, err := e.SetRemote(d.Type, parsed)
@@ -120,7 +121,8 @@ func (e *jsepEnd) receive(t *testing.T, d jsep.Description) error {
 	return e.react(t)
 }
 
-// jsepDisagreement returns what two ends at rest disagree on, "" for nothing.
+// jsepDisagreement describes a difference between two ends after a negotiation. It returns "" if
+// they agree.
 func jsepDisagreement(a, b *jsepEnd) string {
 	switch p, q := a.transport, b.transport; {
 	case a.State() != jsep.Stable || b.State() != jsep.Stable:
@@ -140,9 +142,9 @@ func jsepDisagreement(a, b *jsepEnd) string {
 	return ""
 }
 
-// FuzzJSEP drives two machines through operations and deliveries in any order that two ordered
-// channels permit. Ends that negotiate by themselves agree in the end, without an error. Others
-// meet errors that change nothing.
+// FuzzJSEP runs operations of two machines, and deliveries over two ordered channels, in an
+// arbitrary order. Automatic ends must agree at the end, without an error. The errors of manual
+// ends must not change their state.
 func FuzzJSEP(f *testing.F) {
 	for mode := range byte(3) {
 		f.Add(mode, []byte{0, 2, 4, 5, 8, 9})
@@ -176,12 +178,12 @@ func FuzzJSEP(f *testing.F) {
 			case 2:
 				if e.State() == jsep.Stable {
 					if refused := e.setLocal(t, jsep.Offer); refused != nil && !errors.Is(refused, jsep.ErrState) {
-						err = refused // there is nothing to describe
+						err = refused // ErrState: there is nothing to offer
 					}
 				}
 			case 3:
 				if len(e.out) > 0 && !automatic {
-					err = ends[1-side].receive(t, e.out[0]) // it comes once more
+					err = ends[1-side].receive(t, e.out[0]) // a duplicate
 				}
 			case 4:
 				if len(e.out) > 0 {
@@ -206,7 +208,7 @@ func FuzzJSEP(f *testing.F) {
 				t.Fatal(err)
 			}
 			if n > most {
-				t.Fatal("endless negotiation")
+				t.Fatal("the negotiation does not end")
 			}
 		}
 		if problem := jsepDisagreement(ends[0], ends[1]); problem != "" && automatic {
@@ -215,8 +217,8 @@ func FuzzJSEP(f *testing.F) {
 	})
 }
 
-// FuzzJSEPRemote gives a machine arbitrary descriptions, as offer or as answer. An offer that it
-// accepts can be answered, and the answer is one that another machine can read.
+// FuzzJSEPRemote sets arbitrary descriptions, as offer or as answer. The machine must be able to
+// answer an offer that it accepts, and the answer must be parsed without an error.
 func FuzzJSEPRemote(f *testing.F) {
 	const head = "v=0\r\no=- 7 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"
 	const transport = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\na=fingerprint:sha-1 " +
@@ -255,17 +257,17 @@ func FuzzJSEPRemote(f *testing.F) {
 				if use, _, err := e.AddRemoteCandidate(candidate, mid); err != nil {
 					e.check(t, before, err)
 				} else if use == jsep.CandidateIgnored && e.visible() != before {
-					t.Fatal("a candidate that is ignored has changed something")
+					t.Fatal("an ignored candidate has changed the state")
 				}
 				if e.State() != jsep.HaveRemoteOffer {
 					continue
 				}
 				made, err := e.CreateAnswer()
 				if err != nil {
-					t.Fatalf("an offer that was accepted cannot be answered: %v\n%s", err, text)
+					t.Fatalf("an accepted offer cannot be answered: %v\n%s", err, text)
 				}
 				if err := e.setLocal(t, jsep.Answer); err != nil {
-					t.Fatalf("an answer that was made cannot be set: %v\n%s", err, text)
+					t.Fatalf("the created answer cannot be set: %v\n%s", err, text)
 				}
 				if _, err := jsep.Parse(made.SDP, nil); err != nil {
 					t.Fatalf("the answer to\n%s\nis\n%s: %v", text, made.SDP, err)

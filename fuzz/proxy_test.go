@@ -10,8 +10,8 @@ import (
 	"github.com/rtcstack/rtcstack/proxy"
 )
 
-// FuzzProxyParse reads any text as the URI of a proxy. Whatever parses has to name the same proxy
-// when written again.
+// FuzzProxyParse parses arbitrary text as the URI of a proxy. An accepted URI must denote the same
+// proxy when it is formatted and parsed again.
 func FuzzProxyParse(f *testing.F) {
 	for _, seed := range []string{
 		"proxy", "http:proxy:1", "http://u:p%40@proxy", "socks5://[::1]:1080", "socks5:a%3Ab:c@192.0.2.1", "[fe80::1%25eth0]", "u:p@", "http://[", "a:b:c",
@@ -32,14 +32,14 @@ func FuzzProxyParse(f *testing.F) {
 		}
 		again.Username, again.Password = config.Username, config.Password
 		if *again != *config {
-			t.Fatalf("%q is %+v, and then %+v", uri, config, again)
+			t.Fatalf("%q was parsed as %+v, and then as %+v", uri, config, again)
 		}
 	})
 }
 
-// proxyConn is a connection to a proxy that sends a fixed answer, whatever it receives.
+// proxyConn is a connection to a proxy that sends a fixed response and ignores its input.
 type proxyConn struct {
-	net.Conn // nil: nothing else is called
+	net.Conn // nil: no other method is called
 	answer   []byte
 	chunk    int
 	closed   bool
@@ -57,8 +57,8 @@ func (c *proxyConn) Read(b []byte) (int, error) {
 func (c *proxyConn) Write(b []byte) (int, error) { return len(b), nil }
 func (c *proxyConn) Close() error                { c.closed = true; return nil }
 
-// FuzzProxyAnswer lets a proxy answer with any bytes. The same bytes must come to the same end,
-// whatever pieces they arrive in, with the same bytes left for the tunnel.
+// FuzzProxyAnswer makes a proxy respond with arbitrary bytes. The result, and the bytes that are
+// left for the tunnel, must not depend on the pieces in which the bytes arrive.
 func FuzzProxyAnswer(f *testing.F) {
 	f.Add(false, false, []byte("HTTP/1.1 200 OK\r\nVia: x\r\n\r\ntunnel"))
 	f.Add(false, true, []byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 407\nProxy-Authenticate: Basic realm=x\n\n"))
@@ -85,7 +85,7 @@ func FuzzProxyAnswer(f *testing.F) {
 			got, err := dialer.DialContext(t.Context(), "tcp", "example.org:443")
 			if err == nil {
 				if got != conn || conn.closed {
-					t.Fatal("not the connection that was opened")
+					t.Fatal("the result is not the connection to the proxy, or it is closed")
 				}
 				return string(conn.answer), 0, 0, true
 			}

@@ -11,23 +11,23 @@ import (
 )
 
 // sctpAfterlife is the maximum time for which the side that has sent the last packet of a shutdown
-// answers a peer that did not get it.
+// responds to a peer that did not receive that packet.
 const sctpAfterlife = 20 * time.Second
 
-// sctpSide is one association and its packets on the way to the other.
+// sctpSide is one association, with its packets that are in flight.
 type sctpSide struct {
 	*sctp.Association
 	t       *testing.T
-	out     [][]byte // on their way to the other side
-	tag     []byte   // that the other side writes into its packets
-	hold    bool     // messages stay unread
+	out     [][]byte // packets in flight to the other side
+	tag     []byte   // the verification tag in the other side's packets
+	hold    bool     // messages are not read
 	lent    []sctp.Message
 	ended   bool
 	mtu     int
 	packets int
 }
 
-// sctpPair is two associations and a clock.
+// sctpPair has two associations and a clock.
 type sctpPair struct {
 	now  time.Time
 	side [2]*sctpSide
@@ -52,14 +52,14 @@ func newSCTPPair(t *testing.T, seed uint64, options byte) *sctpPair {
 	return p
 }
 
-// drain takes all output, as an owner does after each call.
+// drain reads all events, messages and packets, as an owner does after each call.
 func (s *sctpSide) drain(now time.Time) {
 	for {
 		e, ok := s.Event()
 		if !ok {
 			break
 		}
-		if s.ended && e.Kind != sctp.EventStreamReset { // which is in order with unread messages
+		if s.ended && e.Kind != sctp.EventStreamReset { // which waits until earlier messages are read
 			s.t.Fatalf("event %+v after the end", e)
 		}
 		s.ended = s.ended || e.Kind == sctp.EventClosed
@@ -70,7 +70,7 @@ func (s *sctpSide) drain(now time.Time) {
 			break
 		}
 		if len(m.Data) == 0 || len(m.Data) > 20_000 {
-			s.t.Fatalf("a message of %d bytes", len(m.Data))
+			s.t.Fatalf("received a message of %d bytes", len(m.Data))
 		}
 		if s.lent = append(s.lent, m); len(s.lent) > 3 {
 			s.Release(now, &s.lent[0])
@@ -83,27 +83,28 @@ func (s *sctpSide) drain(now time.Time) {
 			break
 		}
 		if n > 5000 {
-			s.t.Fatal("there is always something more to send")
+			s.t.Fatal("Transmit returns packets without end")
 		}
 		if len(packet) < 16 || len(packet) > s.mtu || len(packet)%4 != 0 {
-			s.t.Fatalf("a packet of %d bytes", len(packet))
+			s.t.Fatalf("sent a packet of %d bytes", len(packet))
 		}
 		s.out = append(s.out, packet)
 		s.packets++
 	}
 	if len(s.out) > 500 {
-		s.out = s.out[len(s.out)-500:] // the rest was lost
+		s.out = s.out[len(s.out)-500:] // older packets are lost
 	}
 	stats := s.Stats()
 	if stats.Buffered < 0 || stats.InFlight < 0 || stats.Held < 0 || stats.CongestionWindow <= 0 || stats.RTO <= 0 {
 		s.t.Fatalf("%+v", stats)
 	}
 	if s.State() == sctp.StateClosed && s.ended && (stats.Buffered != 0 || stats.InFlight != 0 || s.Deadline().After(now.Add(sctpAfterlife))) {
-		s.t.Fatalf("held after the end, until %v: %+v", s.Deadline(), stats)
+		s.t.Fatalf("the closed association still has data or a deadline, %v: %+v", s.Deadline(), stats)
 	}
 }
 
-// deliver delivers packet i on the way to the other side; keep leaves it there to arrive again.
+// deliver delivers the in-flight packet i to the other side. With keep the packet stays in flight
+// and can arrive again.
 func (p *sctpPair) deliver(from int, i int, keep bool) {
 	s, to := p.side[from], p.side[1-from]
 	if len(s.out) == 0 {
@@ -130,7 +131,7 @@ func fixSCTPChecksum(packet []byte) {
 	binary.LittleEndian.PutUint32(packet[8:], crc32.Checksum(packet, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// wait lets time pass, from deadline to deadline.
+// wait advances the clock by d, and stops at each deadline on the way.
 func (p *sctpPair) wait(t *testing.T, d time.Duration) {
 	end := p.now.Add(d)
 	for n := 0; ; n++ {
@@ -141,7 +142,7 @@ func (p *sctpPair) wait(t *testing.T, d time.Duration) {
 			}
 		}
 		if n > 20_000 {
-			t.Fatal("a deadline that never passes")
+			t.Fatal("Advance does not change a deadline that has passed")
 		}
 		if next.After(p.now) {
 			p.now = next
@@ -156,25 +157,25 @@ func (p *sctpPair) wait(t *testing.T, d time.Duration) {
 	}
 }
 
-// run interprets the bytes of the fuzzer as a story of two associations and a network that loses,
-// repeats, reorders, damages and invents packets.
-func (p *sctpPair) run(t *testing.T, story []byte) {
+// run interprets the bytes of the fuzzer as a script for two associations and a network that loses,
+// duplicates, reorders, corrupts and forges packets.
+func (p *sctpPair) run(t *testing.T, script []byte) {
 	take := func() byte {
-		if len(story) == 0 {
+		if len(script) == 0 {
 			return 0
 		}
-		b := story[0]
-		story = story[1:]
+		b := script[0]
+		script = script[1:]
 		return b
 	}
-	for steps := 0; len(story) > 0 && steps < 2000; steps++ {
+	for steps := 0; len(script) > 0 && steps < 2000; steps++ {
 		op := take()
 		at := int(op & 1)
 		s := p.side[at]
 		switch op >> 1 % 16 {
 		case 0:
 			s.Connect(p.now)
-		case 1, 2: // all that is on its way
+		case 1, 2: // deliver all packets in flight
 			for n := len(s.out); n > 0; n-- {
 				p.deliver(at, 0, false)
 			}
@@ -182,26 +183,26 @@ func (p *sctpPair) run(t *testing.T, story []byte) {
 			p.deliver(at, int(take()), false)
 		case 4:
 			p.deliver(at, int(take()), true)
-		case 5: // lost
+		case 5: // lose a packet
 			if len(s.out) > 0 {
 				s.out = s.out[1:]
 			}
-		case 6: // damaged, but for tag and checksum
+		case 6: // corrupt a packet, with a correct tag and checksum
 			if len(s.out) > 0 {
 				packet := append([]byte(nil), s.out[0]...)
 				packet[12+int(take())%(len(packet)-12)] ^= take()
 				fixSCTPChecksum(packet)
 				p.give(p.side[1-at], packet)
 			}
-		case 7, 8: // invented: the chunks are the fuzzer's
-			n := min(int(take()), len(story))
+		case 7, 8: // forge a packet with chunks from the script
+			n := min(int(take()), len(script))
 			packet := append([]byte{0x13, 0x88, 0x13, 0x88}, append(append([]byte(nil), s.tag...), 0, 0, 0, 0)...)
 			if len(s.tag) == 0 || take()&15 == 15 {
 				packet = make([]byte, 12)
 				copy(packet, []byte{0x13, 0x88, 0x13, 0x88})
 			}
-			packet = append(packet, story[:min(n, len(story))]...)
-			story = story[min(n, len(story)):]
+			packet = append(packet, script[:min(n, len(script))]...)
+			script = script[min(n, len(script)):]
 			fixSCTPChecksum(packet)
 			s.Receive(p.now, packet)
 		case 9:
@@ -228,7 +229,7 @@ func (p *sctpPair) run(t *testing.T, story []byte) {
 	}
 }
 
-// finish simulates a perfect network until both sides are idle or have ended.
+// finish simulates a network without losses until both sides are idle or have ended.
 func (p *sctpPair) finish(t *testing.T) {
 	for _, s := range p.side {
 		s.hold = false
@@ -246,19 +247,19 @@ func (p *sctpPair) finish(t *testing.T) {
 		s.Abort(p.now, "")
 		s.drain(p.now)
 		if s.State() != sctp.StateClosed || !s.ended {
-			t.Fatal("not over after Abort")
+			t.Fatal("the association is not closed after Abort")
 		}
 		if at := s.Deadline(); !at.IsZero() {
 			s.Advance(at)
 			s.drain(at)
 			if !s.Deadline().IsZero() {
-				t.Fatalf("still something to do at %v after the end", s.Deadline().Sub(at))
+				t.Fatalf("the closed association has another deadline %v later", s.Deadline().Sub(at))
 			}
 		}
 	}
 }
 
-// sctpSeeds are stories: connect, deliver to and fro, send, and then the subject of each.
+// sctpSeeds returns scripts, most of which connect first.
 func sctpSeeds() [][]byte {
 	connect := []byte{0, 1, 2, 3, 2, 3, 2, 3, 2, 3}
 	with := func(more ...byte) []byte { return append(append([]byte(nil), connect...), more...) }
@@ -266,7 +267,7 @@ func sctpSeeds() [][]byte {
 	return [][]byte{
 		connect,
 		{0, 2, 3, 2, 3},         // one side connects
-		{0, 5 << 1, 10 << 1, 9}, // INIT lost
+		{0, 5 << 1, 10 << 1, 9}, // the INIT is lost
 		with(11<<1, 0, 5, 100, 100, 2, 3, 2, 3),
 		with(11<<1, 3, 5, 100, 100, 5<<1, 9<<1, 200, 2, 3, 9<<1, 200, 2, 3, 2, 3),
 		with(11<<1, 0, 5, 200, 250, 12<<1, 1, 6, 10, 10, 3<<1, 2, 4<<1, 0, 4<<1, 0, 3<<1, 1, 3, 9<<1, 50, 2, 3),
@@ -292,26 +293,26 @@ func sctpSeeds() [][]byte {
 }
 
 func FuzzSCTP(f *testing.F) {
-	for i, story := range sctpSeeds() {
-		f.Add(uint64(i), byte(0), story)
-		f.Add(uint64(i), byte(1), story)
-		f.Add(uint64(i), byte(0xfe-i), story)
+	for i, script := range sctpSeeds() {
+		f.Add(uint64(i), byte(0), script)
+		f.Add(uint64(i), byte(1), script)
+		f.Add(uint64(i), byte(0xfe-i), script)
 	}
-	f.Fuzz(func(t *testing.T, seed uint64, options byte, story []byte) {
+	f.Fuzz(func(t *testing.T, seed uint64, options byte, script []byte) {
 		p := newSCTPPair(t, seed, options)
-		p.run(t, story)
+		p.run(t, script)
 		p.finish(t)
 	})
 }
 
-// A network that only loses, repeats and reorders packets must not end an association, nor lose a
-// reliable message.
+// FuzzSCTPDelivery checks that an association does not end or lose reliable messages on a network
+// that only loses, duplicates and reorders packets.
 func FuzzSCTPDelivery(f *testing.F) {
 	for i := range 8 {
 		f.Add(uint64(i), byte(i*37), []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 255, 128, 64})
 	}
 	f.Add(uint64(9), byte(0x80), []byte("the quick brown fox jumps over the lazy dog, and again and again and again"))
-	f.Fuzz(func(t *testing.T, seed uint64, options byte, story []byte) {
+	f.Fuzz(func(t *testing.T, seed uint64, options byte, script []byte) {
 		p := newSCTPPair(t, seed, options&^2)
 		for _, s := range p.side {
 			s.Connect(p.now)
@@ -322,11 +323,11 @@ func FuzzSCTPDelivery(f *testing.F) {
 			s := p.side[1]
 			for m, ok := s.ReadMessage(); ok; m, ok = s.ReadMessage() {
 				if int(binary.BigEndian.Uint32(m.Data)) != got {
-					t.Fatalf("message %d came in place of %d", binary.BigEndian.Uint32(m.Data), got)
+					t.Fatalf("received message %d, want %d", binary.BigEndian.Uint32(m.Data), got)
 				}
 				for i, b := range m.Data[4:] {
 					if b != byte(got+i) {
-						t.Fatalf("message %d is damaged", got)
+						t.Fatalf("message %d has wrong content", got)
 					}
 				}
 				got++
@@ -346,8 +347,8 @@ func FuzzSCTPDelivery(f *testing.F) {
 			}
 			p.side[0].drain(p.now)
 		}
-		story = story[:min(len(story), 300)]
-		for _, b := range story {
+		script = script[:min(len(script), 300)]
+		for _, b := range script {
 			switch at := int(b & 1); b >> 1 & 7 {
 			case 0, 1:
 				send(int(b>>4) * 150)
@@ -370,7 +371,7 @@ func FuzzSCTPDelivery(f *testing.F) {
 		}
 		for n := 0; got < sent || p.side[0].BufferedAmount() > 0; n++ {
 			if n > 10_000 || p.side[0].ended || p.side[1].ended {
-				t.Fatalf("%d of %d messages came: %v %v", got, sent, p.side[0].State(), p.side[1].State())
+				t.Fatalf("%d of %d messages arrived: %v %v", got, sent, p.side[0].State(), p.side[1].State())
 			}
 			for at, s := range p.side {
 				for n := len(s.out); n > 0; n-- {

@@ -32,7 +32,7 @@ var sdpSeeds = []string{
 		"a=ice-ufrag:rBIAAW1gbWA=_1\na=ice-pwd:AbCdEfGhIjKlMnOpQrS-tUvW_x#=\na=fingerprint:sha-1 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13\n",
 }
 
-// wantSyntaxError fails unless err is nil or names a line of text.
+// wantSyntaxError fails unless err is nil or an error that names a line of text.
 func wantSyntaxError(t *testing.T, text string, err error) {
 	t.Helper()
 	var syntax *sdp.SyntaxError
@@ -57,7 +57,7 @@ func FuzzSDPSession(f *testing.F) {
 		again, err := sdp.Parse(written)
 		if err != nil {
 			if errors.Is(err, sdp.ErrLimit) {
-				return // the required lines made it too long
+				return // with the required lines the session exceeds the limit
 			}
 			t.Fatalf("%q, written as %q: %v", text, written, err)
 		}
@@ -86,7 +86,7 @@ func FuzzSDPSession(f *testing.F) {
 			return
 		}
 		if !reflect.DeepEqual(s, strictly) {
-			t.Fatalf("%q: %+v, strictly %+v", text, s, strictly)
+			t.Fatalf("%q: %+v, with strict parsing %+v", text, s, strictly)
 		}
 		if _, err := strict.Parse(written); err != nil && !errors.Is(err, sdp.ErrLimit) {
 			t.Fatalf("%q, written as %q: %v", text, written, err)
@@ -94,8 +94,8 @@ func FuzzSDPSession(f *testing.F) {
 	})
 }
 
-// FuzzSDPDescription checks that a description, written and parsed again, is the same, and that
-// none of its methods fails.
+// FuzzSDPDescription checks that a description, written and parsed again, is the same, and that its
+// methods return valid results.
 func FuzzSDPDescription(f *testing.F) {
 	for _, seed := range sdpSeeds {
 		f.Add(seed)
@@ -195,8 +195,8 @@ func checkSDPCodecs(t *testing.T, text string, d *sdp.Description) {
 	}
 }
 
-// FuzzSDPValidate checks that a description that Validate accepts can be written and parsed again,
-// whatever values a program has set.
+// FuzzSDPValidate sets fields of a description to arbitrary values, and checks that it can be
+// written and parsed again if Validate accepts it.
 func FuzzSDPValidate(f *testing.F) {
 	for _, seed := range sdpSeeds {
 		f.Add(seed, "sendonly", "", uint16(0), byte(3))

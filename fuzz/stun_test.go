@@ -50,8 +50,8 @@ func stunSeeds() [][]byte {
 	return append(seeds, nil, []byte("\x00\x01\x00\x04\x21\x12\xa4\x42............\x80\x22\xff\xff"))
 }
 
-// FuzzSTUNParse parses arbitrary bytes. If they are a message, views stay within the packet,
-// nothing writes to the packet, and a builder can make the same message again.
+// FuzzSTUNParse parses arbitrary bytes. If they are a message, its getters must neither panic nor
+// write to the packet, and a builder must be able to build the same message again.
 func FuzzSTUNParse(f *testing.F) {
 	for _, seed := range stunSeeds() {
 		f.Add(seed)
@@ -67,17 +67,17 @@ func FuzzSTUNParse(f *testing.F) {
 			return
 		}
 		if !stun.Is(packet) {
-			t.Fatal("Parse takes what Is does not")
+			t.Fatal("Parse accepts a packet for which Is returns false")
 		}
 		if n, ok := stun.Size(packet); !ok || n != len(packet) {
-			t.Fatalf("Size says %d, %v of a message of %d bytes", n, ok, len(packet))
+			t.Fatalf("Size returns %d, %v for a message of %d bytes", n, ok, len(packet))
 		}
 		useSTUNGetters(m)
 		verified := m.CheckIntegrity(key) == nil
 		_ = m.CheckIntegritySHA256Truncated(key, 0)
 		fingerprinted := m.CheckFingerprint() == nil
 		if !bytes.Equal(before, packet) {
-			t.Fatal("the packet was written to")
+			t.Fatal("a getter has changed the packet")
 		}
 		rebuildSTUN(t, m, key, verified, fingerprinted)
 	})
@@ -112,8 +112,8 @@ func useSTUNGetters(m stun.Message) {
 }
 
 // rebuildSTUN builds a message with the attributes of m, which must have the same values when
-// parsed. Integrity and fingerprint are computed anew if they were correct, since the padding that
-// they cover may differ, and left out otherwise.
+// parsed. A correct integrity or fingerprint is computed again, because the padding that it covers
+// may differ; an incorrect one is omitted.
 func rebuildSTUN(t *testing.T, m stun.Message, key *stun.Key, verified, fingerprinted bool) {
 	type attribute struct {
 		typ   stun.AttributeType
@@ -138,14 +138,14 @@ func rebuildSTUN(t *testing.T, m stun.Message, key *stun.Key, verified, fingerpr
 		}
 	}
 	if b.Err() != nil {
-		t.Fatalf("cannot build again what was parsed: %v", b.Err())
+		t.Fatalf("cannot build the parsed message again: %v", b.Err())
 	}
 	again, err := stun.Parse(b.Bytes())
 	if err != nil {
-		t.Fatalf("cannot parse what was built: %v", err)
+		t.Fatalf("cannot parse the built message: %v", err)
 	}
 	if again.Type() != m.Type() || again.TransactionID() != m.TransactionID() {
-		t.Fatal("another header")
+		t.Fatal("the header differs")
 	}
 	for typ, value := range again.Attributes() {
 		switch typ {
@@ -169,8 +169,9 @@ func rebuildSTUN(t *testing.T, m stun.Message, key *stun.Key, verified, fingerpr
 	}
 }
 
-// FuzzSTUNTransaction drives a transaction with any schedule and any delays: it always ends, sends
-// at most the allowed number of requests, and its deadline is never in the past.
+// FuzzSTUNTransaction runs a transaction with an arbitrary schedule and arbitrary delays. It must
+// end, must send at most the permitted number of requests, and its deadline must not be in the
+// past.
 func FuzzSTUNTransaction(f *testing.F) {
 	f.Add(int64(500), uint8(7), uint8(16), false, []byte{0, 0, 0})
 	f.Add(int64(1), uint8(255), uint8(1), false, []byte{255, 1})
@@ -183,7 +184,7 @@ func FuzzSTUNTransaction(f *testing.F) {
 		})
 		for steps := 0; x.State() == stun.TransactionWaiting; steps++ {
 			if steps > 300 {
-				t.Fatal("does not end")
+				t.Fatal("the transaction does not end")
 			}
 			x.Advance(now)
 			if x.Transmit(now); x.Transmit(now) {
@@ -210,7 +211,7 @@ func FuzzSTUNTransaction(f *testing.F) {
 			t.Fatalf("%d requests", x.Requests())
 		}
 		if !x.Deadline().IsZero() {
-			t.Fatal("a deadline after the end")
+			t.Fatal("the transaction has ended and has a deadline")
 		}
 	})
 }

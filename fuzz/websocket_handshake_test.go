@@ -20,8 +20,8 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// handshakeStream is a stream whose other side sends in, or the result of reply for the first bytes
-// written, and then closes.
+// handshakeStream is a stream whose peer sends the bytes of in and closes. If in is nil, the peer
+// sends the result of reply for the first bytes written.
 type handshakeStream struct {
 	in    io.Reader
 	reply func(request []byte) string
@@ -47,14 +47,14 @@ func (s *handshakeStream) SetWriteDeadline(time.Time) error { return nil }
 const websocketRequest = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 
-// websocketAccept is the answer to a key. RFC 6455, section 4.2.2
+// websocketAccept returns the value of Sec-WebSocket-Accept for a key: RFC 6455, section 4.2.2.
 func websocketAccept(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// A server answers every request that it can read with a response. net/http parses every accepted
-// request, with the same result.
+// FuzzWebSocketRequest checks that a server responds to every complete request, and that net/http
+// parses every accepted request with the same result.
 func FuzzWebSocketRequest(f *testing.F) {
 	for _, seed := range []string{
 		"",
@@ -96,7 +96,7 @@ func FuzzWebSocketRequest(f *testing.F) {
 		if err != nil {
 			var refusal *websocket.HandshakeError
 			if !errors.As(err, &refusal) || response.StatusCode != refusal.Status || refusal.Status < 400 {
-				t.Fatalf("%q: %v, answered with %s", input, err, response.Status)
+				t.Fatalf("%q: %v, but the response is %s", input, err, response.Status)
 			}
 			return
 		}
@@ -106,12 +106,12 @@ func FuzzWebSocketRequest(f *testing.F) {
 			t.Fatalf("%q: %+v", input, response)
 		}
 		request := input
-		for strings.HasPrefix(request, "\r\n") { // net/http does not skip them
+		for strings.HasPrefix(request, "\r\n") { // net/http does not skip empty lines
 			request = request[2:]
 		}
 		other, err := http.ReadRequest(bufio.NewReader(strings.NewReader(request)))
 		if err != nil {
-			t.Fatalf("%q is accepted, but: %v", input, err)
+			t.Fatalf("%q is accepted, but not by net/http: %v", input, err)
 		}
 		own := r.Header.Clone()
 		own.Del("Host")
@@ -121,7 +121,7 @@ func FuzzWebSocketRequest(f *testing.F) {
 	})
 }
 
-// sameHeader compares two headers, except for the fields that net/http removes.
+// sameHeader reports whether two headers are equal, except for the fields that net/http removes.
 func sameHeader(a, b http.Header) bool {
 	a, b = a.Clone(), b.Clone()
 	for _, h := range []http.Header{a, b} {
@@ -132,8 +132,8 @@ func sameHeader(a, b http.Header) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// A client accepts only a response that is one for net/http as well, is an answer to its request,
-// and agrees to nothing that was not offered.
+// FuzzWebSocketResponse checks that a client accepts a response only if net/http accepts it too, if
+// it matches the request, and if it selects only offered subprotocols.
 func FuzzWebSocketResponse(f *testing.F) {
 	const accepted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n"
 	for _, seed := range []string{
@@ -152,7 +152,7 @@ func FuzzWebSocketResponse(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, input string) {
-		var sent string // the response, as the client gets it
+		var sent string // the response with the correct Sec-WebSocket-Accept
 		stream := &handshakeStream{reply: func(request []byte) string {
 			r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(request)))
 			if err != nil {
@@ -182,7 +182,7 @@ func FuzzWebSocketResponse(f *testing.F) {
 		for {
 			response, err := http.ReadResponse(reader, nil)
 			if err != nil {
-				t.Fatalf("%q is accepted, but: %v", input, err)
+				t.Fatalf("%q is accepted, but not by net/http: %v", input, err)
 			}
 			if response.StatusCode == http.StatusSwitchingProtocols {
 				return
@@ -194,9 +194,9 @@ func FuzzWebSocketResponse(f *testing.F) {
 	})
 }
 
-// Whatever extensions a client offers: the server agrees to permessage-deflate or to nothing, to
-// windows no larger than it is configured to, and to client_max_window_bits only where the client
-// knows it.
+// FuzzWebSocketExtensions checks the responses to arbitrary offers of extensions: the server
+// accepts permessage-deflate or no extension, its windows are at most as large as configured, and
+// it uses client_max_window_bits only if the client has offered it.
 func FuzzWebSocketExtensions(f *testing.F) {
 	for _, seed := range []string{
 		"permessage-deflate",
@@ -235,7 +235,7 @@ func FuzzWebSocketExtensions(f *testing.F) {
 		}
 		name, parameters, _ := strings.Cut(answer, "; ")
 		if name != "permessage-deflate" || !strings.Contains(offer, name) {
-			t.Fatalf("%q was answered by %q", offer, answer)
+			t.Fatalf("the response to %q is %q", offer, answer)
 		}
 		for parameter := range strings.SplitSeq(parameters, "; ") {
 			name, value, hasValue := strings.Cut(parameter, "=")
@@ -248,10 +248,10 @@ func FuzzWebSocketExtensions(f *testing.F) {
 			}
 			bits, err := strconv.Atoi(value)
 			if err != nil || bits < 8 || bits > 15 || limit != 0 && bits > int(limit) {
-				t.Fatalf("%q was answered by %q, with limits of %d and %d", offer, answer, serverBits, clientBits)
+				t.Fatalf("the response to %q is %q, with limits of %d and %d", offer, answer, serverBits, clientBits)
 			}
 			if name == "client_max_window_bits" && !strings.Contains(offer, name) {
-				t.Fatalf("%q was answered by %q", offer, answer)
+				t.Fatalf("the response to %q is %q", offer, answer)
 			}
 		}
 	})

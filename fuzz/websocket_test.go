@@ -20,8 +20,8 @@ func webSocketConfig(flags byte) websocket.Config {
 	return cfg
 }
 
-// webSocketEvents returns the events of a receiver for a stream in pieces of the given sizes, which
-// are repeated.
+// webSocketEvents returns the events of a receiver for a stream that arrives in pieces. Their sizes
+// repeat after the last one.
 func webSocketEvents(t *testing.T, cfg websocket.Config, stream, sizes []byte, direct bool) (events string) {
 	r := websocket.NewReceiver(cfg)
 	var message []byte
@@ -45,7 +45,7 @@ func webSocketEvents(t *testing.T, cfg websocket.Config, stream, sizes []byte, d
 			}
 			piece = piece[n:]
 			if len(message) > maxWebSocketMessage {
-				t.Fatalf("a message of %d bytes", len(message))
+				t.Fatalf("received a message of %d bytes", len(message))
 			}
 			if err != nil {
 				var protocol *websocket.ProtocolError
@@ -57,7 +57,7 @@ func webSocketEvents(t *testing.T, cfg websocket.Config, stream, sizes []byte, d
 			switch event {
 			case websocket.EventMessage:
 				if r.MessageType() == websocket.MessageText && !utf8.Valid(message) {
-					t.Fatalf("text %q", message)
+					t.Fatalf("received a text message that is not UTF-8: %q", message)
 				}
 				events += fmt.Sprintf("%v %x\n", r.MessageType(), message)
 				message = message[:0]
@@ -71,7 +71,7 @@ func webSocketEvents(t *testing.T, cfg websocket.Config, stream, sizes []byte, d
 	return events
 }
 
-// A stream means the same however it is cut into pieces.
+// FuzzWebSocketReceiver checks that the events do not depend on the sizes of the pieces.
 func FuzzWebSocketReceiver(f *testing.F) {
 	for flags := range byte(8) {
 		cfg := webSocketConfig(flags)
@@ -101,7 +101,8 @@ func FuzzWebSocketReceiver(f *testing.F) {
 	})
 }
 
-// The peer's receiver receives every message that a sender sends, at once or in fragments.
+// FuzzWebSocketSender checks that the peer's receiver receives every message of a sender, whether
+// it is sent in one frame or in fragments.
 func FuzzWebSocketSender(f *testing.F) {
 	f.Add(byte(0), []byte("Hello"), []byte{1, 0})
 	f.Add(byte(3), bytes.Repeat([]byte("compressible "), 50), []byte{100, 3})
