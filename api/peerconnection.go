@@ -116,7 +116,7 @@ func (pc *PeerConnection) afterInput() {
 // with every packet.
 func (pc *PeerConnection) setTimer() {
 	if pc.ended {
-		return // the closed association may have a deadline left, but DTLS has told the peer already
+		return // the closed association may have a deadline, but close_notify replaces its packets
 	}
 	at := deadline.Earlier(pc.ending.by, pc.quiet.at)
 	at = deadline.Earlier(at, deadline.Earlier(pc.transport.deadline(), pc.channels.deadline()))
