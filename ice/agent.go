@@ -81,7 +81,7 @@ func NewAgent(config Config) (*Agent, error) {
 // have changed it: RFC 8445, section 7.3.1.1.
 func (a *Agent) Controlling() bool { return a.controlling }
 
-// SetControlling sets the agent's role, for an owner that learns it after NewAgent.
+// SetControlling sets the agent's role, if the owner determines it after NewAgent.
 func (a *Agent) SetControlling(now time.Time, controlling bool) {
 	if controlling != a.controlling {
 		a.setRole(controlling)

@@ -16,8 +16,8 @@ import (
 // (RFC 9260, section 3.2), but some do not: werift throws an exception that ends its process, and
 // pion drops the packet. PAD could be restricted to peers that list it in their Supported
 // Extensions (RFC 5061, section 4.2.7), but RFC 4820 is older than that parameter, and no
-// implementation lists it: neither usrsctp (Firefox, libdatachannel), which knows PAD, nor dcsctp
-// (Chromium), pion, aiortc and werift.
+// implementation lists it: neither usrsctp (Firefox, libdatachannel), which supports PAD, nor
+// dcsctp (Chromium), pion, aiortc and werift.
 //
 // One large HEARTBEAT would not work, either. Its answer is as large, and a peer does not send
 // packets above its own MTU: dcsctp drops the answer, usrsctp keeps it in its queue for ever. So

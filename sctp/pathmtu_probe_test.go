@@ -68,7 +68,7 @@ func TestOnlyChunksThatThePeerKnows(t *testing.T) {
 	forwardTSN := rawParam(0xc000)
 	for name, peer := range map[string]struct {
 		params []byte
-		used   []chunkType // of what it knows
+		used   []chunkType // of the types that it supports
 	}{
 		"nothing":           {nil, nil},
 		"partial":           {forwardTSN, []chunkType{chunkForwardTSN}},

@@ -299,7 +299,7 @@ func (a *Association) finishRequest(err error) {
 			if err == nil {
 				delete(a.send.streams, id) // its next message is the first
 			} else {
-				a.send.stream(id).resetting = false // it goes on as it was
+				a.send.stream(id).resetting = false // the stream is not affected
 			}
 			a.events.Push(Event{Kind: EventStreamResetComplete, Stream: id, Err: err})
 		}

@@ -178,7 +178,7 @@ func TestResetDropsTheRunsOfItsStream(t *testing.T) {
 		charge := r.charged / 10
 		r.resetStream(3, 1000)
 		require.Equal(t, 8*charge, r.charged)
-		r.resetStream(4, 40) // its second run was sent later than the reset says
+		r.resetStream(4, 40) // its second run was sent after the reset
 		require.Equal(t, 7*charge, r.charged)
 		for i := range uint32(5) {
 			require.Empty(t, r.add(header(10*i+6, uint16(i), 0, flagEnd|flagUnordered), []byte("c")))

@@ -54,8 +54,8 @@ func (w *receiveWindow) released(t instant, n int, rtt *rttState) {
 func (a *Association) ReceiveWindow() int { return a.window.limit }
 
 // GrowReceiveWindow raises the receive window to size bytes, at most [Config.MaxReceiveWindow]. The
-// window grows by itself when the reader keeps up. An owner may raise it earlier if it knows that
-// unread data holds up data that would be read at once.
+// window grows by itself when the reader keeps up. The owner may raise it earlier if unread data
+// blocks data that would be read at once.
 func (a *Association) GrowReceiveWindow(size int) {
 	a.window.limit = max(a.window.limit, min(size, a.window.max))
 }

@@ -166,7 +166,7 @@ func TestServerAcceptsDeflate(t *testing.T) {
 		answer, ok := acceptDeflate(offers, checkedCompression(t, test.options))
 		if ok {
 			got = strings.TrimPrefix(strings.TrimPrefix(answer.String(), permessageDeflate), "; ")
-			// Whatever a server of ours says, a client of ours can read.
+			// The client of this package can parse every answer of its server.
 			again, ok := parseExtensions([]string{answer.String()})
 			require.True(t, ok)
 			parsed, ok := parseDeflateParameters(again[0])

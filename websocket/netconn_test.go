@@ -100,8 +100,8 @@ func TestNetConnAbnormalEnds(t *testing.T) {
 	})
 }
 
-// A Write waits while enough is pending, and no longer than its deadline. One that was late
-// has written nothing: it can be repeated, and the stream goes on as if it had not been.
+// A Write waits while enough is pending, and no longer than its deadline. If the deadline has
+// passed, no part of its message is sent, and it can be repeated.
 func TestNetConnWriteDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()

@@ -49,7 +49,7 @@ type endpoint struct {
 	data       chan []byte
 	closed     chan error
 
-	draining sync.Mutex // keeps the order of what Transmit returns
+	draining sync.Mutex // keeps the order of the datagrams of Transmit
 
 	wireMu sync.Mutex
 	send   func(datagram []byte) // called with each outgoing datagram
