@@ -34,8 +34,8 @@ const (
 	channelLast    = 1000
 )
 
-// channelPeer is a peer of a PeerConnection that knows nothing of data channels: it sends on
-// streams whatever it is told to.
+// channelPeer is a peer of a PeerConnection that does not implement data channels: it sends the
+// fuzzer's messages on any streams.
 type channelPeer struct {
 	conn *icenet.Conn
 	dtls *dtlsconn.Conn

@@ -11,8 +11,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/dtlsconn"
 )
 
-// dtlsPair is one established association, shared by all runs: whatever arrives must leave it
-// usable.
+// dtlsPair is one established association, shared by all runs. It must remain usable after any
+// input.
 type dtlsPair struct {
 	mu             sync.Mutex // of the owner
 	client, server *dtlsconn.Conn
@@ -25,7 +25,7 @@ var newDTLSPair = sync.OnceValues(func() (*dtlsPair, error) {
 	}
 	p := new(dtlsPair)
 	handshaked := make(chan error, 2)
-	// carry returns a Ready that brings the datagrams of one to the other.
+	// carry returns a Ready that delivers the datagrams of one to the other.
 	carry := func(from, to **dtlsconn.Conn) func() {
 		queue := make(chan []byte, 64)
 		go func() {

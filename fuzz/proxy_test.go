@@ -10,8 +10,8 @@ import (
 	"github.com/rtcstack/rtcstack/proxy"
 )
 
-// FuzzProxyParse reads any text as the URI of a proxy. Whatever parses has to name the same proxy
-// when written again.
+// FuzzProxyParse parses any text as the URI of a proxy. If it is valid, the written form must
+// describe the same proxy.
 func FuzzProxyParse(f *testing.F) {
 	for _, seed := range []string{
 		"proxy", "http:proxy:1", "http://u:p%40@proxy", "socks5://[::1]:1080", "socks5:a%3Ab:c@192.0.2.1", "[fe80::1%25eth0]", "u:p@", "http://[", "a:b:c",
@@ -37,7 +37,7 @@ func FuzzProxyParse(f *testing.F) {
 	})
 }
 
-// proxyConn is a connection to a proxy that sends a fixed answer, whatever it receives.
+// proxyConn is a connection to a proxy that sends a fixed answer to every input.
 type proxyConn struct {
 	net.Conn // nil: nothing else is called
 	answer   []byte

@@ -196,7 +196,7 @@ func checkSDPCodecs(t *testing.T, text string, d *sdp.Description) {
 }
 
 // FuzzSDPValidate checks that a description that Validate accepts can be written and parsed again,
-// whatever values a program has set.
+// with any values that a program has set.
 func FuzzSDPValidate(f *testing.F) {
 	for _, seed := range sdpSeeds {
 		f.Add(seed, "sendonly", "", uint16(0), byte(3))

@@ -194,9 +194,8 @@ func FuzzWebSocketResponse(f *testing.F) {
 	})
 }
 
-// Whatever extensions a client offers: the server agrees to permessage-deflate or to nothing, to
-// windows no larger than it is configured to, and to client_max_window_bits only where the client
-// knows it.
+// With any offer of a client, the server agrees to permessage-deflate or to no extension, to
+// windows no larger than configured, and to client_max_window_bits only if the client supports it.
 func FuzzWebSocketExtensions(f *testing.F) {
 	for _, seed := range []string{
 		"permessage-deflate",

@@ -103,7 +103,7 @@ func (a *Agent) setRole(controlling bool) {
 
 // SetLocalComplete states that the owner has added all bases for now. EventGatheringComplete
 // follows when every STUN server has answered or timed out. Candidates of bases added later are
-// reported all the same.
+// reported nevertheless.
 func (a *Agent) SetLocalComplete(now time.Time) {
 	if a.closed() {
 		return

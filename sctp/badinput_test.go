@@ -162,7 +162,7 @@ func (s *script) survives() {
 	require.Zero(s.t, s.a.Stats().InFlight)
 }
 
-// Whatever the lengths are, nothing panics, and an association ends only by an ABORT or a violation
+// Chunks with any lengths cause no panic, and an association ends only by an ABORT or a violation
 // that requires one.
 func TestMalformedChunks(t *testing.T) {
 	for _, c := range badInputs {

@@ -197,7 +197,7 @@ func (a *Association) appendMTUProbe(t instant, dst []byte) []byte {
 	return dst
 }
 
-// mtuProbeTimeout: the probe was lost, for whatever reason.
+// mtuProbeTimeout handles the loss of a probe.
 func (a *Association) mtuProbeTimeout(t instant) {
 	m := &a.mtu
 	if !m.waiting {

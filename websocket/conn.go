@@ -106,7 +106,7 @@ type Conn struct {
 	localClose  bool        // the program closed the connection
 	peerClose   *CloseError // the peer's close frame, once received
 	readersLeft int         // the number of reads that have ended since closing began
-	verdict     error       // the reason that the peer's last frame determines, whatever fails later
+	verdict     error       // the reason in the peer's last frame, which precedes later failures
 	err         error       // the reason that the connection is over; the stream is then closed
 
 	pings pinger

@@ -207,7 +207,7 @@ func TestPingsAreAnswered(t *testing.T) {
 		s.sends(0x80, "b")
 		require.Equal(t, result{"ab", nil, true}, read.now())
 
-		// Also those that come with a message, before it is handed out.
+		// Also those that arrive with a message, before it is returned.
 		s.out <- append(append(frame(!s.conn.client, 0x89, "1"), frame(!s.conn.client, 0x89, "2")...), frame(!s.conn.client, 0x82, "")...)
 		require.Equal(t, result{"", nil, true}, s.reads(background()).now())
 		s.wants("\x8a\x011\x8a\x012")

@@ -262,7 +262,7 @@ func TestClientChecksTheAnswer(t *testing.T) {
 	}
 }
 
-// Whatever either side of ours is configured to, the two agree on the same.
+// With any options on both sides, client and server agree on the same parameters.
 func TestDeflateRoundTrip(t *testing.T) {
 	var all []CompressionOptions
 	for flags := range 4 {

@@ -179,8 +179,8 @@ func TestNetConnWriteDeadlineIsForWrites(t *testing.T) {
 	})
 }
 
-// Close ends waiting calls at once and returns at once, whatever the peer does and whatever
-// deadlines are set.
+// Close ends waiting calls at once and returns at once, with any behaviour of the peer and any
+// deadlines.
 func TestNetConnCloseEndsWhatWaits(t *testing.T) {
 	for name, deadline := range map[string]time.Duration{"no deadline": 0, "a deadline": time.Hour} {
 		for _, client := range []bool{false, true} {

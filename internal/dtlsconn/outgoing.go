@@ -132,8 +132,8 @@ func (q *outgoing) shrink() {
 func (c *Conn) Transmit(dst []byte) ([]byte, bool) { return c.out.transmit(dst) }
 
 // handshakeOutput queues a datagram of pion/dtls, which calls it from its goroutines, with locks of
-// its own held, or from within Write and Close of the Conn. Ready gets a goroutine, so that the
-// owner's lock is not taken under those.
+// its own held, or from within Write and Close of the Conn. Ready is called in another goroutine,
+// so that the owner's lock is not taken with those held.
 func (c *Conn) handshakeOutput(datagram []byte) {
 	c.out.add(datagram)
 	if c.calls.Load() > 0 {

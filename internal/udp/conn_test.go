@@ -241,7 +241,7 @@ func TestConnOfAnotherKind(t *testing.T) {
 	}
 }
 
-// Datagrams of a sender without a usable address are dropped, because no one could answer them.
+// Datagrams of a sender without a usable address are dropped, because they cannot be answered.
 func TestSenderWithoutAnAddress(t *testing.T) {
 	r := &relay{addr: textAddr("somewhere"), in: make(chan string, 9), closed: make(chan struct{}), peer: textAddr("nobody")}
 	s := newOver(t, r, Options{})
