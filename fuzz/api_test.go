@@ -43,8 +43,8 @@ func FuzzConfigurationURIs(f *testing.F) {
 	})
 }
 
-// FuzzSignalling gives a connection descriptions, candidates and types in any order: what it
-// refuses it refuses with a classed error, it never panics, and it can always be closed.
+// FuzzSignalling passes descriptions, candidates and types to a connection in any order. Every
+// error must have a class, the connection must not panic, and it can always be closed.
 func FuzzSignalling(f *testing.F) {
 	const transport = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\na=fingerprint:sha-256 "
 	fingerprint := strings.TrimSuffix(strings.Repeat("AB:", 32), ":") + "\r\n"
@@ -65,7 +65,7 @@ func FuzzSignalling(f *testing.F) {
 			classed(t, err)
 		}
 		classed(t, pc.SetRemoteDescription(rtc.SessionDescription{Type: rtc.DescriptionType(remote % 6), SDP: sdp}))
-		// A fuzzer must not look names up, nor send to where it likes.
+		// A fuzzer must neither resolve names nor send to arbitrary addresses.
 		if !strings.Contains(sdp, "candidate:") && (!strings.Contains(candidate, "candidate:") || strings.Contains(candidate, " 127.0.0.1 9 ")) {
 			classed(t, pc.AddRemoteCandidate(rtc.Candidate{Candidate: candidate, Mid: "0"}))
 		}
@@ -75,7 +75,7 @@ func FuzzSignalling(f *testing.F) {
 		d, err := pc.RemoteDescription()
 		classed(t, err)
 		if err == nil {
-			// What was accepted is accepted again.
+			// An accepted description is accepted again.
 			other, err := rtc.NewPeerConnection(rtc.Configuration{BindAddress: "127.0.0.1", DisableAutoNegotiation: true})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, other.CloseAndWait()) }()

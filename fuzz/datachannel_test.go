@@ -28,8 +28,8 @@ const (
 	channelPatience = 30 * time.Second
 	// channelSteps bounds the steps of a script.
 	channelSteps = 100
-	// channelStreams is how many streams a script uses; the test uses channelLast afterwards, of
-	// the parity of a DTLS client.
+	// channelStreams is the number of streams that a script uses; the test uses channelLast
+	// afterwards, which has the parity of a DTLS client.
 	channelStreams = 12
 	channelLast    = 1000
 )
@@ -47,8 +47,8 @@ type channelPeer struct {
 	sctp  *sctp.Association
 	timer *time.Timer
 	up    chan struct{} // closed when the association is connected
-	idle  chan struct{} // closed when nothing is outstanding; nil: nobody waits
-	ended error         // why the association is over
+	idle  chan struct{} // closed when nothing is outstanding; nil: no goroutine waits
+	ended error         // the reason that the association is over
 	last  chan []byte   // messages on stream channelLast
 }
 
@@ -56,7 +56,7 @@ var channelCertificate = sync.OnceValues(func() (tls.Certificate, error) {
 	return certificate.Generate(certificate.ECDSA, time.Now(), rand.Reader)
 })
 
-// newChannelPeer connects a peer to pc, where create makes the first data channel and with it the
+// newChannelPeer connects a peer to pc, on which create creates the first data channel, and so the
 // offer.
 func newChannelPeer(t *testing.T, pc *rtc.PeerConnection, create func()) *channelPeer {
 	ctx, cancel := context.WithTimeout(t.Context(), channelPatience)
@@ -178,7 +178,7 @@ func (p *channelPeer) do(f func(now time.Time)) {
 	}
 }
 
-// transmitDTLS sends what the DTLS association has queued.
+// transmitDTLS sends the datagrams that the DTLS association has queued.
 func (p *channelPeer) transmitDTLS() {
 	p.sending.Lock()
 	defer p.sending.Unlock()
@@ -187,7 +187,7 @@ func (p *channelPeer) transmitDTLS() {
 	}
 }
 
-// settle waits until all that was sent is acknowledged.
+// settle waits until all sent data is acknowledged.
 func (p *channelPeer) settle(t *testing.T) {
 	idle := make(chan struct{})
 	p.do(func(time.Time) { p.idle = idle })
@@ -212,20 +212,20 @@ const (
 	channelSend   = iota // a message of 1 to 15 bytes that follow, with a PPID of channelPPIDs
 	channelOpen          // a valid OPEN with the options that follow
 	channelReset         // the peer resets its side of the stream
-	channelAsk           // the peer asks for a reset of the other side
+	channelAsk           // the peer requests a reset of the other side
 	channelSettle        // the peer waits until all is acknowledged
-	channelCreate        // the program makes a channel, on that stream if it is odd
+	channelCreate        // the program creates a channel, on that stream if it is odd
 	channelClose         // the program closes a channel
 	channelWrite         // the program sends on a channel
-	channelMute          // the program reads a channel no more
+	channelMute          // the program stops reading a channel
 	channelKinds
 )
 
 var channelPPIDs = [...]uint32{dcep.PPIDDCEP, dcep.PPIDString, dcep.PPIDBinary, dcep.PPIDBinaryEmpty, dcep.PPIDStringEmpty,
 	dcep.PPIDBinaryPartial, dcep.PPIDStringPartial, 0, 55, 0xffffffff}
 
-// channelProgram is the program above the PeerConnection: it reads all channels and holds their
-// callbacks to their word.
+// channelProgram is the program above the PeerConnection: it reads all channels and checks the
+// order of their callbacks.
 type channelProgram struct {
 	mu       sync.Mutex
 	channels []*rtc.DataChannel
@@ -262,9 +262,9 @@ func (g *channelProgram) pick(n byte) *rtc.DataChannel {
 	return g.channels[int(n)%len(g.channels)]
 }
 
-// FuzzDataChannels lets a peer send and reset on streams what it likes, while the program makes,
-// closes and uses channels: the connection survives, keeps the order of callbacks, and the next
-// channel of the peer works.
+// FuzzDataChannels runs a peer that sends arbitrary messages and resets on streams, while the
+// program creates, closes and uses channels: the connection remains usable, keeps the order of
+// callbacks, and the next channel of the peer works.
 func FuzzDataChannels(f *testing.F) {
 	f.Add([]byte{channelOpen, 2, 0, channelSend, 2, 2, 3, 'a', 'b', 'c', channelReset, 2, channelSettle})
 	// A stream's second life, with and without the answer to the end of the first.

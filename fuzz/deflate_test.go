@@ -13,7 +13,7 @@ import (
 
 const deflateLimit = 1 << 20
 
-// inflateInPieces decompresses a message that comes in pieces of so many bytes.
+// inflateInPieces decompresses a message that arrives in pieces of a given size.
 func inflateInPieces(d *deflate.Decompressor, message []byte, piece int) ([]byte, error) {
 	var out []byte
 	var err error
@@ -61,7 +61,7 @@ func FuzzDecompress(f *testing.F) {
 		if err1 != nil || len(first) == 0 {
 			return
 		}
-		// The standard library ends at a final block, where a message may go on.
+		// The standard library ends at a final block, after which a message may continue.
 		stream := io.MultiReader(bytes.NewReader(first), strings.NewReader("\x00\x00\xff\xff"))
 		reference, err := io.ReadAll(flate.NewReader(stream))
 		if !bytes.HasPrefix(first1, reference) || errors.Is(err, io.ErrUnexpectedEOF) && !bytes.Equal(first1, reference) {
@@ -70,8 +70,8 @@ func FuzzDecompress(f *testing.F) {
 	})
 }
 
-// FuzzCompress compresses two messages with a window of any size, in two parts each, and gets them
-// back.
+// FuzzCompress compresses two messages with a window of any size, in two parts each. Decompression
+// must return the same messages.
 func FuzzCompress(f *testing.F) {
 	f.Add(byte(15), uint16(3), []byte("Hello"), []byte("Hello"))
 	f.Add(byte(8), uint16(700), bytes.Repeat([]byte("0123456789"), 200), bytes.Repeat([]byte("9876543210"), 99))

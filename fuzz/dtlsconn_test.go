@@ -65,8 +65,8 @@ var newDTLSPair = sync.OnceValues(func() (*dtlsPair, error) {
 	return p, nil
 })
 
-// FuzzDTLSReceive puts a datagram in front of an authentic one: nothing of the first may be
-// delivered, all of the second must.
+// FuzzDTLSReceive passes a datagram before an authentic one: no data of the first may be delivered,
+// all of the second must.
 func FuzzDTLSReceive(f *testing.F) {
 	header := func(contentType, epoch byte, length byte, rest ...byte) []byte {
 		return append([]byte{contentType, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 9, 0, length}, rest...)

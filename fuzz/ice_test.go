@@ -110,9 +110,9 @@ func iceCheck(controlling, useCandidate bool) []byte {
 	return b.Bytes()
 }
 
-// FuzzICEAgent drives an agent with arbitrary datagrams, candidates, answers to its requests and
-// times. The agent must not panic and must not send without end, and once drained its Deadline must
-// be in the future.
+// FuzzICEAgent tests an agent with arbitrary datagrams, candidates, answers to its requests and
+// times. The agent must not panic and must not send without end, and after its last packet its
+// Deadline must be in the future.
 func FuzzICEAgent(f *testing.F) {
 	start := iceSeed{}.step(iceAddLocal, 0).step(iceSetRemote, 0).step(iceAddRemote, 1)
 	f.Add(true, []byte(start.step(iceAnswer, 0).step(iceAnswer, 0).step(iceComplete, 0).step(iceAdvance, 60).step(iceAnswer, 0)))

@@ -9,8 +9,8 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// jsepEnd is a machine and its owner: automatic, impolite (it ignores an offer that meets its own),
-// or manual.
+// jsepEnd is a machine and its owner: automatic, impolite (it ignores an offer that crosses its
+// own), or manual.
 type jsepEnd struct {
 	*jsep.Machine
 	impolite, manual bool
@@ -37,7 +37,7 @@ func newJSEPEnd(t *testing.T, name string, session uint64) *jsepEnd {
 	})}
 }
 
-// visible is everything that a machine shows, which an error must not change.
+// visible is the visible state of a machine, which an error must not change.
 func (e *jsepEnd) visible() string {
 	local, _ := e.Local()
 	remote, _ := e.Remote()
@@ -50,7 +50,7 @@ func (e *jsepEnd) visible() string {
 		offer, answer, credentials, begun, complete)
 }
 
-// check reports an error that is not of the documented classes, or has changed something.
+// check fails for an error that is not of the documented classes, or has changed the machine.
 func (e *jsepEnd) check(t *testing.T, before string, err error) {
 	t.Helper()
 	if errors.Is(err, jsep.ErrInvalid) == errors.Is(err, jsep.ErrState) {
@@ -120,7 +120,7 @@ func (e *jsepEnd) receive(t *testing.T, d jsep.Description) error {
 	return e.react(t)
 }
 
-// jsepDisagreement returns what two ends at rest disagree on, "" for nothing.
+// jsepDisagreement returns the first difference between two ends at rest, "" for none.
 func jsepDisagreement(a, b *jsepEnd) string {
 	switch p, q := a.transport, b.transport; {
 	case a.State() != jsep.Stable || b.State() != jsep.Stable:
@@ -140,9 +140,9 @@ func jsepDisagreement(a, b *jsepEnd) string {
 	return ""
 }
 
-// FuzzJSEP drives two machines through operations and deliveries in any order that two ordered
-// channels permit. Ends that negotiate by themselves agree in the end, without an error. Others
-// meet errors that change nothing.
+// FuzzJSEP tests two machines with operations and deliveries in any order that two ordered channels
+// permit. Ends that negotiate automatically finally agree, without an error. For others, an error
+// has no effect.
 func FuzzJSEP(f *testing.F) {
 	for mode := range byte(3) {
 		f.Add(mode, []byte{0, 2, 4, 5, 8, 9})
@@ -181,7 +181,7 @@ func FuzzJSEP(f *testing.F) {
 				}
 			case 3:
 				if len(e.out) > 0 && !automatic {
-					err = ends[1-side].receive(t, e.out[0]) // it comes once more
+					err = ends[1-side].receive(t, e.out[0]) // it is delivered once more
 				}
 			case 4:
 				if len(e.out) > 0 {
@@ -215,8 +215,8 @@ func FuzzJSEP(f *testing.F) {
 	})
 }
 
-// FuzzJSEPRemote gives a machine arbitrary descriptions, as offer or as answer. An offer that it
-// accepts can be answered, and the answer is one that another machine can read.
+// FuzzJSEPRemote passes arbitrary descriptions to a machine, as offer or as answer. An accepted
+// offer can be answered, and another machine can parse the answer.
 func FuzzJSEPRemote(f *testing.F) {
 	const head = "v=0\r\no=- 7 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"
 	const transport = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\na=fingerprint:sha-1 " +

@@ -57,8 +57,8 @@ func (c *proxyConn) Read(b []byte) (int, error) {
 func (c *proxyConn) Write(b []byte) (int, error) { return len(b), nil }
 func (c *proxyConn) Close() error                { c.closed = true; return nil }
 
-// FuzzProxyAnswer lets a proxy answer with any bytes. The same bytes must come to the same end,
-// whatever pieces they arrive in, with the same bytes left for the tunnel.
+// FuzzProxyAnswer tests a proxy that answers with any bytes. The result, and the bytes left for the
+// tunnel, must not depend on the sizes of the pieces in which they arrive.
 func FuzzProxyAnswer(f *testing.F) {
 	f.Add(false, false, []byte("HTTP/1.1 200 OK\r\nVia: x\r\n\r\ntunnel"))
 	f.Add(false, true, []byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 407\nProxy-Authenticate: Basic realm=x\n\n"))

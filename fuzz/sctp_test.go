@@ -11,14 +11,14 @@ import (
 )
 
 // sctpAfterlife is the maximum time for which the side that has sent the last packet of a shutdown
-// answers a peer that did not get it.
+// answers a peer that did not receive it.
 const sctpAfterlife = 20 * time.Second
 
-// sctpSide is one association and its packets on the way to the other.
+// sctpSide is one association and its packets in flight to the other.
 type sctpSide struct {
 	*sctp.Association
 	t       *testing.T
-	out     [][]byte // on their way to the other side
+	out     [][]byte // in flight to the other side
 	tag     []byte   // that the other side writes into its packets
 	hold    bool     // messages stay unread
 	lent    []sctp.Message
@@ -27,7 +27,7 @@ type sctpSide struct {
 	packets int
 }
 
-// sctpPair is two associations and a clock.
+// sctpPair consists of two associations and a clock.
 type sctpPair struct {
 	now  time.Time
 	side [2]*sctpSide
@@ -103,7 +103,7 @@ func (s *sctpSide) drain(now time.Time) {
 	}
 }
 
-// deliver delivers packet i on the way to the other side; keep leaves it there to arrive again.
+// deliver delivers packet i to the other side. With keep, the packet can be delivered again.
 func (p *sctpPair) deliver(from int, i int, keep bool) {
 	s, to := p.side[from], p.side[1-from]
 	if len(s.out) == 0 {
@@ -130,7 +130,7 @@ func fixSCTPChecksum(packet []byte) {
 	binary.LittleEndian.PutUint32(packet[8:], crc32.Checksum(packet, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// wait lets time pass, from deadline to deadline.
+// wait advances the time, from deadline to deadline.
 func (p *sctpPair) wait(t *testing.T, d time.Duration) {
 	end := p.now.Add(d)
 	for n := 0; ; n++ {
@@ -156,8 +156,8 @@ func (p *sctpPair) wait(t *testing.T, d time.Duration) {
 	}
 }
 
-// run interprets the bytes of the fuzzer as a story of two associations and a network that loses,
-// repeats, reorders, damages and invents packets.
+// run interprets the bytes of the fuzzer as a script of two associations and a network that loses,
+// repeats, reorders, damages and forges packets.
 func (p *sctpPair) run(t *testing.T, story []byte) {
 	take := func() byte {
 		if len(story) == 0 {
@@ -174,7 +174,7 @@ func (p *sctpPair) run(t *testing.T, story []byte) {
 		switch op >> 1 % 16 {
 		case 0:
 			s.Connect(p.now)
-		case 1, 2: // all that is on its way
+		case 1, 2: // all packets in flight
 			for n := len(s.out); n > 0; n-- {
 				p.deliver(at, 0, false)
 			}
@@ -193,7 +193,7 @@ func (p *sctpPair) run(t *testing.T, story []byte) {
 				fixSCTPChecksum(packet)
 				p.give(p.side[1-at], packet)
 			}
-		case 7, 8: // invented: the chunks are the fuzzer's
+		case 7, 8: // forged: the chunks are the fuzzer's
 			n := min(int(take()), len(story))
 			packet := append([]byte{0x13, 0x88, 0x13, 0x88}, append(append([]byte(nil), s.tag...), 0, 0, 0, 0)...)
 			if len(s.tag) == 0 || take()&15 == 15 {
@@ -258,7 +258,7 @@ func (p *sctpPair) finish(t *testing.T) {
 	}
 }
 
-// sctpSeeds are stories: connect, deliver to and fro, send, and then the subject of each.
+// sctpSeeds are scripts: connect, deliver in both directions, send, and then the subject of each.
 func sctpSeeds() [][]byte {
 	connect := []byte{0, 1, 2, 3, 2, 3, 2, 3, 2, 3}
 	with := func(more ...byte) []byte { return append(append([]byte(nil), connect...), more...) }

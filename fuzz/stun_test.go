@@ -113,7 +113,7 @@ func useSTUNGetters(m stun.Message) {
 
 // rebuildSTUN builds a message with the attributes of m, which must have the same values when
 // parsed. Integrity and fingerprint are computed anew if they were correct, since the padding that
-// they cover may differ, and left out otherwise.
+// they cover may differ, and omitted otherwise.
 func rebuildSTUN(t *testing.T, m stun.Message, key *stun.Key, verified, fingerprinted bool) {
 	type attribute struct {
 		typ   stun.AttributeType
@@ -169,7 +169,7 @@ func rebuildSTUN(t *testing.T, m stun.Message, key *stun.Key, verified, fingerpr
 	}
 }
 
-// FuzzSTUNTransaction drives a transaction with any schedule and any delays: it always ends, sends
+// FuzzSTUNTransaction tests a transaction with any schedule and any delays: it always ends, sends
 // at most the allowed number of requests, and its deadline is never in the past.
 func FuzzSTUNTransaction(f *testing.F) {
 	f.Add(int64(500), uint8(7), uint8(16), false, []byte{0, 0, 0})

@@ -53,7 +53,7 @@ func websocketAccept(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// A server answers every request that it can read with a response. net/http parses every accepted
+// A server answers every request that it can parse with a response. net/http parses every accepted
 // request, with the same result.
 func FuzzWebSocketRequest(f *testing.F) {
 	for _, seed := range []string{
@@ -132,8 +132,8 @@ func sameHeader(a, b http.Header) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// A client accepts only a response that is one for net/http as well, is an answer to its request,
-// and agrees to nothing that was not offered.
+// A client accepts only a response that net/http accepts as well, that answers its request, and that
+// contains only offered extensions.
 func FuzzWebSocketResponse(f *testing.F) {
 	const accepted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n"
 	for _, seed := range []string{
@@ -152,7 +152,7 @@ func FuzzWebSocketResponse(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, input string) {
-		var sent string // the response, as the client gets it
+		var sent string // the response, as the client receives it
 		stream := &handshakeStream{reply: func(request []byte) string {
 			r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(request)))
 			if err != nil {

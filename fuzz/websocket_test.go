@@ -71,7 +71,7 @@ func webSocketEvents(t *testing.T, cfg websocket.Config, stream, sizes []byte, d
 	return events
 }
 
-// A stream means the same however it is cut into pieces.
+// The events of a stream do not depend on the pieces in which it arrives.
 func FuzzWebSocketReceiver(f *testing.F) {
 	for flags := range byte(8) {
 		cfg := webSocketConfig(flags)

@@ -12,8 +12,8 @@ import (
 // Config holds the settings of an [Association]. The zero value works: 0 means the default in every
 // field. A negative value is an error, unless the comment of the field defines it.
 //
-// Sizes are in bytes. "Initial…" is where a value begins, "Min…" and "Max…" bound it, "Enable…"
-// switches on what is off by default, and "Disable…" switches off what is on.
+// Sizes are in bytes. "Initial…" is the first value, "Min…" and "Max…" bound it, "Enable…" enables
+// a feature that is disabled by default, and "Disable…" disables one that is enabled.
 type Config struct {
 	// SourcePort and DestinationPort are the SCTP port numbers. Default: DefaultPort.
 	SourcePort, DestinationPort uint16

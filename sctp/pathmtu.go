@@ -307,8 +307,8 @@ func (a *Association) blackHole() {
 
 // PathChanged informs the association that its packets take another path from now on, such as after
 // ICE has selected another pair of addresses: the size of packets is determined anew, up to maxMTU
-// bytes; zero keeps the maximum, and less than Config.MTU counts as that. What the path before has
-// lost is retransmitted as after PathRestored.
+// bytes; zero keeps the maximum, and less than Config.MTU counts as that. Data that the previous
+// path has lost is retransmitted as after PathRestored.
 func (a *Association) PathChanged(now time.Time, maxMTU int) {
 	a.PathRestored(now)
 	m := &a.mtu

@@ -215,7 +215,7 @@ func TestNetConnCloseEndsWhatWaits(t *testing.T) {
 					for range 3 {
 						require.ErrorIs(t, <-ended, net.ErrClosed)
 					}
-					synctest.Wait() // the closing handshake goes on
+					synctest.Wait() // the closing handshake continues
 					_, err := n.Read(make([]byte, 1))
 					require.ErrorIs(t, err, net.ErrClosed)
 					_, err = n.Write(make([]byte, 1))

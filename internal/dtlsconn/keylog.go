@@ -21,7 +21,7 @@ const (
 type keyLog struct {
 	mu           sync.Mutex
 	complete     bool // the fields below are set
-	closed       bool // what is written is ignored
+	closed       bool // further lines are ignored
 	clientRandom [randomSize]byte
 	master       [masterSize]byte
 }

@@ -86,7 +86,7 @@ func newEndpoint(t testing.TB, client bool, adjust func(*Config)) *endpoint {
 	return e
 }
 
-// drain sends what is queued.
+// drain sends the queued datagrams.
 func (e *endpoint) drain() {
 	e.draining.Lock()
 	defer e.draining.Unlock()
