@@ -68,7 +68,7 @@ type callbackQueue struct {
 	full    bool // overloaded has reported true, and room is to be called
 	target  eventTarget
 	batch   []received // the messages being delivered, for reuse
-	room    func()     // is called, with the mutex held, when few events wait again
+	room    func()     // called, with the mutex held, when few events wait again
 	changed sync.Cond  // a function of the program has returned, or the dispatcher has ended
 }
 
@@ -144,8 +144,8 @@ func (q *callbackQueue) dispatch() {
 	}
 }
 
-// overloaded reports whether so many events wait that the peer must not cause more. If it reports
-// true, room is called later.
+// overloaded reports whether too many events wait, so that no more messages of the peer must be
+// read. If it reports true, room is called later.
 func (q *callbackQueue) overloaded() bool {
 	q.full = q.full || q.events.Len() >= maxQueuedEvents
 	return q.full
@@ -203,7 +203,7 @@ func (q *callbackQueue) cancelAll(target eventTarget) {
 	}
 }
 
-// stop drops all events, and ignores further ones. A function that is running goes on.
+// stop drops all events, and ignores further ones. A function that is running is not interrupted.
 func (q *callbackQueue) stop() {
 	q.stopped = true
 	q.events.Clear()

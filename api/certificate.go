@@ -24,10 +24,10 @@ func certificateFor(s settings) (tls.Certificate, sdp.Fingerprint, error) {
 	return own, fingerprint, nil
 }
 
-// loadOrGenerate loads the configured certificate or generates one. An ECDSA certificate takes a
-// tenth of a millisecond and is generated for each connection, so that two connections of one
-// program cannot be recognized by it. An RSA key takes a hundred milliseconds and more: there is
-// one for the process.
+// loadOrGenerate loads the configured certificate or generates one. Generating an ECDSA certificate
+// takes a tenth of a millisecond. Each connection has its own, so that it does not show that two
+// connections belong to one program. Generating an RSA key takes a hundred milliseconds and more:
+// all connections of the process share one.
 func loadOrGenerate(s settings) (tls.Certificate, error) {
 	if s.CertificatePEMFile != "" {
 		own, err := certificate.Load(s.CertificatePEMFile, s.KeyPEMFile, s.KeyPEMPass)

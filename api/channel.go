@@ -125,7 +125,7 @@ type channelOwner interface {
 	released(messages []received)
 	maxMessageSize() int
 	// reconsider is called when the program has begun to read the channel, and when it may have
-	// stopped for good, so that the receive queue may be of no use any more.
+	// stopped permanently, so that the receive queue may not be needed any more.
 	reconsider()
 }
 
@@ -165,7 +165,7 @@ type channel struct {
 	readers, writers waiters
 
 	ending error // the reason that the channel closes or has closed; nil: the peer closed it
-	lost   error // the reason that messages cannot be sent or received for now
+	lost   error // the reason that messages cannot currently be sent or received
 }
 
 func (c *channel) setup(owner channelOwner, queue *callbackQueue) {
@@ -227,8 +227,8 @@ func (c *channel) setBuffered(amount int) {
 	}
 }
 
-// low queues OnBufferedAmountLow, once however often the amount falls to the threshold before it is
-// called: a function that is slower than the network must not make the queue grow.
+// low queues OnBufferedAmountLow, but only once before the function is called: if the function is
+// slower than the network, the queue must not grow.
 func (c *channel) low() {
 	switch {
 	case c.onLow == nil:
@@ -245,7 +245,7 @@ func (c *channel) wake() {
 	c.writers.wake()
 }
 
-// silence ends all callbacks, and waits for a running one unless it is called from inside that.
+// silence ends all callbacks, and waits for a running one unless silence is called from inside it.
 func (c *channel) silence() {
 	c.silent = true
 	c.revoke()

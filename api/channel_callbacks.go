@@ -231,7 +231,7 @@ func (c *channel) deliverMessages(q *callbackQueue) {
 	q.batch, c.batch = batch, batch
 	c.claim.Store(0)
 	q.enter(c.owner, eventMessages)
-	// The messages are released however the program's function ends, even by runtime.Goexit.
+	// The messages are released even if the program's function ends by runtime.Goexit.
 	done := 0
 	defer func() {
 		c.owner.lock()

@@ -49,8 +49,8 @@ func (t *channelTable) takeRest() {
 	}
 }
 
-// replaced ends all channels of an association that is replaced by another one, for that reason.
-// Channels that wait for an association wait for the next one.
+// replaced ends all channels of an association that is replaced by another one. Channels that wait
+// for an association wait for the next one.
 func (t *channelTable) replaced(reason error) {
 	for _, dc := range t.byStream {
 		if !slices.Contains(t.waiting, dc) {
@@ -80,7 +80,7 @@ func (t *channelTable) end(err, reason error) {
 	t.waiting, t.blocked = nil, nil
 }
 
-// beginClosing closes the channels for the program. They still send their buffered messages.
+// beginClosing makes the channels reject further messages. They still send their buffered messages.
 func (t *channelTable) beginClosing() {
 	for _, dc := range t.byStream {
 		if dc.state == channelOpen {
@@ -126,7 +126,7 @@ func (t *channelTable) setPathLost(lost bool) {
 	}
 }
 
-// advance handles what is due.
+// advance processes expired timers.
 func (t *channelTable) advance() {
 	if t.transport.sctp == nil {
 		return
@@ -139,7 +139,7 @@ func (t *channelTable) advance() {
 
 // deadline returns the time when advance must be called next; zero: never.
 func (t *channelTable) deadline() time.Time {
-	return deadline.Earlier(deadline.Earlier(t.earlyAt, t.expireAt), t.unread.lookAt)
+	return deadline.Earlier(deadline.Earlier(t.earlyAt, t.expireAt), t.unread.examineAt)
 }
 
 // trim releases the memory of empty queues.
@@ -161,7 +161,7 @@ func (t *channelTable) onMessage(m sctp.Message) {
 		// The association accepts the size of the largest control message.
 		t.transport.sctp.Release(t.now, &m)
 		t.transport.sctp.Abort(t.now, "message is larger than allowed")
-	case dc == nil || dc.peerReset: // it is for the next channel on the stream
+	case dc == nil || dc.peerReset: // the message is for the next channel on the stream
 		t.onEarly(m)
 	case dc.previous.isStale(t.now):
 		t.transport.sctp.Release(t.now, &m)

@@ -13,8 +13,8 @@ type closeState struct {
 	linger   *lingering // while closing, until ended
 	by       time.Time  // the end of the wait for the peer
 	shutdown bool       // the shutdown of the association has begun
-	patient  bool       // Shutdown was called: closeTimeout does not apply
-	reason   error      // the reason that the peer's end of the connection was not in order
+	noLimit  bool       // Shutdown was called: closeTimeout does not apply
+	reason   error      // why the peer has not closed the connection in order; nil: it has
 	cause    error      // after the end: its reason; nil: the peer has closed the connection in order
 	done     chan struct{}
 }
@@ -31,10 +31,10 @@ type lingering struct {
 // established, the buffered messages are sent first. Then both sides are closed, and OnStateChange
 // is called with StateClosed.
 //
-// Close gives up the peer if that acknowledges nothing for 3 seconds, if it does not read, so that
-// its receive window is closed for 10 seconds, and after 2 minutes in any case. After the end
-// Stats().Undelivered is the number of bytes that the peer has not acknowledged, 0 if it has
-// everything; see also Shutdown.
+// Close stops waiting for the peer if that acknowledges nothing for 3 seconds, if its receive
+// window is closed for 10 seconds because its program does not read, and after 2 minutes in any
+// case. After the end Stats().Undelivered is the number of bytes that the peer has not
+// acknowledged, 0 if it has everything; see also Shutdown.
 func (pc *PeerConnection) Close() error {
 	if pc.isZero() {
 		return nil
@@ -47,10 +47,10 @@ func (pc *PeerConnection) Close() error {
 
 // CloseAndWait closes the connection at once: it drops the buffered messages and notifies the peer.
 // When it returns, no callback of the connection or its channels is running or will run, except the
-// one that it is called from, and all sockets and goroutines have ended. Stats().Undelivered is the
-// number of bytes that were dropped. To send the buffered messages first, call Shutdown before it.
-// Two callbacks of two connections that close each other by CloseAndWait wait for each other for
-// ever.
+// one that it is called from, all sockets are closed and all goroutines have ended.
+// Stats().Undelivered is the number of bytes that were dropped. To send the buffered messages
+// first, call Shutdown before it. If callbacks of two connections call CloseAndWait of each other's
+// connection, both block for ever.
 func (pc *PeerConnection) CloseAndWait() error {
 	if pc.isZero() {
 		return nil
@@ -75,7 +75,7 @@ func (pc *PeerConnection) CloseAndWait() error {
 
 // Shutdown closes the connection like Close, and returns when it is closed. It returns nil if the
 // peer has acknowledged all bytes that were sent, otherwise an [*UndeliveredError] with the number
-// of the others, which is Stats().Undelivered. It gives up the peer as Close does, but not after 2
+// of the others, which is Stats().Undelivered. The limits are those of Close, except for the 2
 // minutes: as long as the peer acknowledges data, ctx is the limit. If ctx ends first, Shutdown
 // closes the connection at once and drops the buffered messages, and the error also matches ctx.Err
 // and context.Cause(ctx). All errors are ErrFailure.
@@ -89,7 +89,7 @@ func (pc *PeerConnection) Shutdown(ctx context.Context) error {
 		return errZero
 	}
 	pc.lock()
-	pc.ending.patient = true
+	pc.ending.noLimit = true
 	pc.beginClosing()
 	pc.unlock()
 	var late error // of ctx
@@ -135,7 +135,8 @@ func (pc *PeerConnection) unsent() int {
 }
 
 // continueClosing updates the limit of the wait for the peer, and begins the shutdown of the
-// association when all messages are passed to it. It reports whether it began it.
+// association when all messages are passed to it. It reports whether the shutdown has begun with
+// this call.
 func (pc *PeerConnection) continueClosing() bool {
 	e, tune := &pc.ending, pc.tuning
 	l := e.linger
@@ -147,7 +148,7 @@ func (pc *PeerConnection) continueClosing() bool {
 		l.open = pc.now
 	}
 	e.by = deadline.Earlier(l.acked.Add(tune.closeLinger), l.open.Add(tune.closeStall))
-	if !e.patient {
+	if !e.noLimit {
 		e.by = deadline.Earlier(e.by, l.began.Add(tune.closeTimeout))
 	}
 	if e.shutdown || pc.channels.sending() {
@@ -213,7 +214,7 @@ func (pc *PeerConnection) closed() {
 // that the peer sent have arrived.
 func (pc *PeerConnection) closedByPeer(inOrder bool, cause error) {
 	if !inOrder {
-		pc.ending.reason = cutByPeer(cause)
+		pc.ending.reason = abortedByPeer(cause)
 	}
 	pc.finish(StateClosed, nil)
 }

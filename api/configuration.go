@@ -85,8 +85,8 @@ type Configuration struct {
 	MaxMessageSize int
 	// ConnectTimeout is the time after which the state becomes failed if the peer is unreachable.
 	// It counts from the remote description, and again from each remote candidate; the DTLS
-	// handshake after it has the same time. A program whose user carries the descriptions needs
-	// more than the default. 0 or less: DefaultConnectTimeout.
+	// handshake after it has the same time. If a user delivers the descriptions by hand, more time
+	// than the default is necessary. 0 or less: DefaultConnectTimeout.
 	ConnectTimeout time.Duration
 	// SCTP are the settings of the data channels of this connection, such as the congestion
 	// control. nil: those of SetSCTPSettings.

@@ -32,7 +32,7 @@ type Reliability struct {
 // the peer (RFC 8832).
 type DataChannelInit struct {
 	Reliability Reliability
-	// Protocol is the subprotocol, of the program's choice: at most 65535 bytes of UTF-8.
+	// Protocol is the subprotocol, which the program chooses: at most 65535 bytes of UTF-8.
 	Protocol string
 	// Negotiated is set if both programs create the channel, with the same stream. The channel is
 	// not announced to the peer then.
@@ -60,12 +60,12 @@ type DataChannel struct {
 	suspended   bool  // our reset for the earlier channel is not answered: nothing can be sent
 	resetting   bool  // our side of closing has begun
 	peerReset   bool  // the peer's side is complete
-	removed     bool  // it has no stream any more
+	removed     bool  // the channel has no stream any more
 	isRetained  bool  // its messages are not in the receive window: unread.go
 	failure     error // the reason for closing, unless a side closed the channel
 	nameBytes   int   // counted in channelTable.nameBytes
 	charged     int   // bytes in the receive window
-	retained    int   // bytes out of it
+	retained    int   // bytes that were copied out of the window
 	lastRead    time.Time
 	outbox      ring.Queue[outMessage]
 	parts       *parts       // of a message in the deprecated form with several
@@ -308,8 +308,8 @@ func (dc *DataChannel) reset() {
 		dc.state = channelClosing
 		dc.wake()
 	}
-	// A channel closes by a request of its own. While that of the earlier channel is not answered,
-	// it waits for resume.
+	// Each channel requests its own reset. While the reset of the earlier channel is not answered,
+	// the channel waits for resume.
 	if dc.resetting || dc.suspended {
 		return
 	}

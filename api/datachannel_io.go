@@ -191,7 +191,7 @@ func (dc *DataChannel) receive(m sctp.Message) {
 		return
 	default:
 		dc.table.log.Debug("message of an unknown kind dropped", "ppid", m.PPID)
-		dc.give(&r)
+		dc.free(&r)
 		return
 	}
 	if dc.parts != nil {
@@ -199,7 +199,7 @@ func (dc *DataChannel) receive(m sctp.Message) {
 		r = received{Message: Message{Data: dc.parts.data, IsText: r.IsText}, source: dc.parts.first}
 		dc.parts = nil
 		if len(r.Data) > dc.table.settings.MaxMessageSize {
-			dc.give(&r)
+			dc.free(&r)
 			return
 		}
 	}
@@ -207,9 +207,9 @@ func (dc *DataChannel) receive(m sctp.Message) {
 	dc.table.counters.messages.received(len(r.Data))
 	switch {
 	case dc.unreadable(), dc.failure != nil: // after a failure they are for another channel
-		dc.give(&r)
+		dc.free(&r)
 		return
-	case dc.state >= channelClosing && dc.onMessage == nil && !dc.late(&r):
+	case dc.state >= channelClosing && dc.onMessage == nil && !dc.retainLate(&r):
 		return
 	}
 	dc.arrived(r)
@@ -233,7 +233,7 @@ func (dc *DataChannel) receivePart(m *sctp.Message) {
 	case first:
 	case room == 0: // further parts are dropped
 		r := received{source: *m}
-		dc.give(&r)
+		dc.free(&r)
 	default:
 		dc.table.transport.sctp.Absorb(&p.first, m)
 	}
@@ -251,6 +251,6 @@ func (dc *DataChannel) dropParts() {
 		return
 	}
 	r := received{source: dc.parts.first}
-	dc.give(&r)
+	dc.free(&r)
 	dc.parts = nil
 }

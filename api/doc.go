@@ -27,11 +27,11 @@
 //
 // # Messages
 //
-// Send copies the message and never blocks. BufferedAmount and OnBufferedAmountLow tell a program
-// when to go on; WriteMessage waits. A received message is in the buffer that SCTP has assembled it
-// in, and counts in its receive window until the program has taken it: a program that does not read
-// slows its peer down and loses no message. Receive, ReceiveInto, ReadMessage, ReadMessageInto and
-// NetConn are alternatives to OnMessage.
+// Send copies the message and never blocks. BufferedAmount and OnBufferedAmountLow report when a
+// program can send more; WriteMessage waits. A received message remains in the buffer in which SCTP
+// has reassembled it, and counts in the receive window until the program has taken it: a program
+// that does not read slows its peer down and loses no message. Receive, ReceiveInto, ReadMessage,
+// ReadMessageInto and NetConn are alternatives to OnMessage.
 //
 // # WebSockets
 //

@@ -112,10 +112,10 @@ func wrapError(class, cause error, format string, args ...any) error {
 	return &classError{class: class, text: fmt.Sprintf(format, args...), cause: cause}
 }
 
-// UndeliveredError is the error of a Shutdown after which the peer has not acknowledged everything.
-// It matches ErrFailure and, if a context ended the call, the errors of that context.
+// UndeliveredError is the error of a Shutdown if the peer has not acknowledged all data. It matches
+// ErrFailure and, if a context ended the call, the errors of that context.
 type UndeliveredError struct {
-	Bytes int // that the peer has not acknowledged
+	Bytes int // the number of bytes that the peer has not acknowledged
 	cause error
 }
 
@@ -130,7 +130,7 @@ func (e *UndeliveredError) Error() string {
 // Is reports whether target is ErrFailure.
 func (e *UndeliveredError) Is(target error) bool { return target == ErrFailure }
 
-// Unwrap returns the error of the context that ended the call, nil if none did.
+// Unwrap returns the error of the context that ended the call; nil: no context ended it.
 func (e *UndeliveredError) Unwrap() error { return e.cause }
 
 // contextError returns the error of a call that ctx has ended. It wraps ctx.Err and, if that is
@@ -143,7 +143,7 @@ func contextError(ctx context.Context, doing string) error {
 	return wrapError(ErrFailure, err, "%s", doing)
 }
 
-// causedError is the error of a context that has ended for a cause that the program gave.
+// causedError is the error of a context that was cancelled with a cause.
 type causedError struct{ err, cause error }
 
 func (e *causedError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
@@ -157,11 +157,12 @@ var (
 	// errClosedByPeer: the peer closed the channel or the connection in order, and all its messages
 	// have been read.
 	errClosedByPeer = &classError{class: ErrFailure, text: "closed by the peer", alike: []error{io.EOF}}
-	// errUnread is errClosedByPeer for a writer: the peer would not read its messages.
+	// errUnread is the error of a writer in the state of errClosedByPeer: the peer would not read
+	// its messages.
 	errUnread = &classError{class: ErrFailure, text: "closed by the peer", alike: []error{net.ErrClosed, io.ErrClosedPipe}}
-	// errCutByPeer: the peer ended the connection without a shutdown of SCTP. Some of its messages
-	// may be missing.
-	errCutByPeer = &classError{class: ErrFailure, text: "the peer ended the connection at once",
+	// errAbortedByPeer: the peer ended the connection without a shutdown of SCTP. Some of its
+	// messages may be missing.
+	errAbortedByPeer = &classError{class: ErrFailure, text: "the peer ended the connection at once",
 		alike: []error{io.EOF, io.ErrUnexpectedEOF}}
 )
 
@@ -169,18 +170,18 @@ var (
 var errZero = &classError{class: ErrFailure, text: "closed: not made by this package",
 	alike: []error{net.ErrClosed, io.ErrClosedPipe}}
 
-// cutByPeer returns errCutByPeer with the reason that the peer gave, if it gave one.
-func cutByPeer(cause error) error {
+// abortedByPeer returns errAbortedByPeer with the reason that the peer has sent; nil: none.
+func abortedByPeer(cause error) error {
 	if cause == nil {
-		return errCutByPeer
+		return errAbortedByPeer
 	}
-	e := *errCutByPeer
+	e := *errAbortedByPeer
 	e.cause = cause
 	return &e
 }
 
-// readError returns the reason that no message will be read from the channel any more, or for now;
-// nil if there is none.
+// readError returns the reason that no message can currently be read from the channel, or none any
+// more; nil if there is none.
 func (c *channel) readError() error {
 	switch {
 	case c.state != channelClosed:
@@ -193,8 +194,8 @@ func (c *channel) readError() error {
 	return c.ending
 }
 
-// writeError returns the reason that messages cannot be sent any more, or for now; nil if there is
-// none.
+// writeError returns the reason that messages cannot currently be sent, or not any more; nil if
+// there is none.
 func (c *channel) writeError() error {
 	switch {
 	case c.state < channelClosing:

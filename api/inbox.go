@@ -16,15 +16,15 @@ type received struct {
 }
 
 // maxEmptyInbox is the capacity, in messages, of the largest queue whose memory is retained when it
-// becomes empty under load. It is far above the number of messages that wait for a reader that
-// keeps up, so that the memory is not allocated again for each burst.
+// becomes empty under load. A reader as fast as the sender never has so many messages waiting, so
+// that the memory is not allocated again for each burst.
 const maxEmptyInbox = 16384
 
 // inbox is the queue of received messages of a channel.
 type inbox struct {
 	queue  ring.Queue[received]
 	bytes  int         // of the messages' data
-	filled bool        // it went from empty to one message, and OnAvailable is not called yet
+	filled bool        // it is no longer empty, and OnAvailable is not called yet
 	one    [1]received // the message that Receive removes, for reuse
 }
 

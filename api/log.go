@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// The two levels of the C API beside the four of slog.
+// The two levels of the C API in addition to the four of slog.
 const (
 	// LevelFatal is above slog.LevelError.
 	LevelFatal slog.Level = 12
@@ -20,7 +20,7 @@ var (
 )
 
 // SetLogger sets the logger of the objects that are created from now on and whose configuration has
-// none; nil, the initial state, turns logging off. Every line carries the number of its object in
+// none; nil, the initial state, turns logging off. Every line contains the number of its object in
 // the process: of a PeerConnection in the attribute "pc", of a WebSocket in "ws", of a
 // WebSocketServer in "wsserver". SetLogger may be called at any time, from any goroutine.
 func SetLogger(l *slog.Logger) { logger.Store(l) }

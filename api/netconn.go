@@ -68,7 +68,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 		n.c.owner.unlock()
 		switch {
 		case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-			return 0, io.EOF // itself, as an io.Reader has to
+			return 0, io.EOF // not wrapped, as io.Reader requires
 		case err != nil:
 			return 0, err
 		}
@@ -76,7 +76,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 	}
 }
 
-// passOn wakes the next waiter, because the wake-up that this one has consumed may be for another.
+// passOn wakes the next waiter, because this one may have consumed a wake-up for another one.
 func (n *netConn) passOn(w *waiters) {
 	if n.c.isZero() {
 		return
@@ -86,8 +86,8 @@ func (n *netConn) passOn(w *waiters) {
 	n.c.owner.unlock()
 }
 
-// readSome moves bytes of the first message that is not empty to p. The rest of the message stays
-// the first.
+// readSome moves bytes of the first message that is not empty to p. The rest of the message remains
+// at the front of the queue.
 func (c *channel) readSome(p []byte) int {
 	for c.pending() {
 		m := c.inbox.front()

@@ -7,7 +7,7 @@ import (
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 )
 
-// outMessage is a message that the transport has not taken yet.
+// outMessage is a message that is not passed to the transport yet.
 type outMessage struct {
 	data   *bufpool.Buffer
 	ppid   uint32    // of a data channel

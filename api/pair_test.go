@@ -100,7 +100,7 @@ func receive[T any](t testing.TB, c <-chan T, what string) T {
 	}
 }
 
-// eventually waits for a condition that other goroutines bring about.
+// eventually waits until other goroutines have made a condition true.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {

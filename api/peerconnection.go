@@ -14,8 +14,8 @@ import (
 // Callbacks are called one at a time, in the order of the events, those of the connection and of
 // all its channels in one sequence, never with a lock held and never from inside the function that
 // caused them. Setting one to nil waits until a running callback of that kind has returned, unless
-// it is called from inside that. A callback that is set late is called with what it has missed and
-// still matters, as documented with the function that sets it.
+// it is called from inside that. A callback that is set late is called with the missed events that
+// still matter, as documented with the function that sets it.
 type PeerConnection struct {
 	// A connection has four parts: offer and answer, the transport, the data channels and the
 	// tracks. They receive their inputs and the time from the connection, with its one mutex held,
@@ -116,7 +116,7 @@ func (pc *PeerConnection) afterInput() {
 // with every packet.
 func (pc *PeerConnection) setTimer() {
 	if pc.ended {
-		return // the closed association may have a deadline left, but DTLS has told the peer already
+		return // the closed association may have a deadline, but close_notify replaces its packets
 	}
 	at := deadline.Earlier(pc.ending.by, pc.quiet.at)
 	at = deadline.Earlier(at, deadline.Earlier(pc.transport.deadline(), pc.channels.deadline()))

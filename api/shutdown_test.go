@@ -35,7 +35,8 @@ func TestShutdownDeliversEverything(t *testing.T) {
 	})
 }
 
-// Shutdown gives up an unreachable peer as Close does, and the error contains the number of bytes.
+// Shutdown stops waiting for an unreachable peer as Close does, and the error contains the number
+// of bytes.
 func TestShutdownReportsWhatIsNotAcknowledged(t *testing.T) {
 	inWorld(t, 2, 20*time.Millisecond, 0, Configuration{}, Configuration{}, func(t *testing.T, w *world) {
 		a, _ := w.connect("x", nil)

@@ -12,7 +12,7 @@ import (
 //	{"candidate":"candidate:1 1 udp …","sdpMid":"0"}
 //
 // A page sends JSON.stringify(pc.localDescription) and JSON.stringify(event.candidate). Decoding
-// also accepts the form of the examples of the W3C API, {"description":{…}} and {"candidate":{…}},
+// also accepts the form in the examples of the W3C API, {"description":{…}} and {"candidate":{…}},
 // and ignores unknown members. Browsers report the end of the candidates as a candidate of null:
 // {"candidate":null} is decoded as an empty Candidate, which means the same, and null as the zero
 // Signal.

@@ -12,8 +12,8 @@ import (
 type State int
 
 // The states of a PeerConnection. From StateDisconnected the connection may return to
-// StateConnected; from StateFailed it does only by RestartICE, if it failed because no path was
-// left. StateClosed is final.
+// StateConnected; from StateFailed it returns only by RestartICE, and only if it failed because no
+// path was left. StateClosed is final.
 const (
 	StateNew State = iota
 	StateConnecting

@@ -8,7 +8,7 @@ import (
 	"github.com/rtcstack/rtcstack/sctp"
 )
 
-// counters are the counters that no layer below has.
+// counters holds the counters that the layers below do not have.
 type counters struct {
 	datagramsSent, datagramsReceived uint64
 	bytesSent, bytesReceived         uint64

@@ -31,7 +31,7 @@ type channelTable struct {
 	*core
 	transport *transport
 	owner     eventTarget // of the events of channels that the peer opens: the connection
-	lost      error       // the reason that nothing can be sent or received for now
+	lost      error       // the reason that nothing can currently be sent or received
 
 	maxStream   int
 	byStream    map[uint16]*DataChannel
@@ -42,8 +42,8 @@ type channelTable struct {
 	nameBytes   int            // of labels and protocols, see maxNameBytes
 
 	earlyBytes int
-	earlyAt    time.Time // the end of the time of the first early messages; zero: there are none
-	expireAt   time.Time // the end of the first buffered message's lifetime, or later; zero: none
+	earlyAt    time.Time // when the first early messages expire; zero: there are none
+	expireAt   time.Time // when the first buffered message expires, or later; zero: none
 
 	unread unreadState
 }
@@ -58,7 +58,7 @@ type streamState struct {
 	resetting bool      // our reset is not answered: nothing can be sent on the stream
 	again     bool      // the stream was refused while it was being reset: it is reset once more
 	peerOpen  bool      // the channel has ended here, and the peer has not reset its side
-	ended     time.Time // the time of that end
+	ended     time.Time // when it ended
 	early     earlyMessages
 }
 
@@ -99,16 +99,15 @@ func (t *channelTable) stream(stream uint16) *streamState {
 	return l
 }
 
-// settle deletes the state of a stream that is as if never used.
+// settle deletes the state of a stream if it is the same as that of an unused stream.
 func (t *channelTable) settle(stream uint16, l *streamState) {
 	if l.idle() {
 		delete(t.streams, stream)
 	}
 }
 
-// assign gives a channel the first free stream. If none is free, it takes the one that has waited
-// longest for a peer that does not reset its side. It reports false if there is none of these
-// either.
+// assign assigns the first free stream to a channel. If none is free, it assigns the stream that
+// has waited longest for the peer's reset. It reports false if there is none of these either.
 func (t *channelTable) assign(dc *DataChannel, client bool, now time.Time) bool {
 	oldest, since := -1, now.Add(-streamReuseDelay)
 	for id := firstStream(client); id <= t.maxStream; id += 2 {
@@ -131,7 +130,7 @@ func (t *channelTable) assign(dc *DataChannel, client bool, now time.Time) bool 
 	return true
 }
 
-// take gives a channel a stream.
+// take assigns a stream to a channel.
 func (t *channelTable) take(dc *DataChannel, stream uint16) {
 	dc.stream = int32(stream)
 	t.byStream[stream] = dc
@@ -179,8 +178,8 @@ func (t *channelTable) remove(dc *DataChannel) {
 	t.blocked = slices.DeleteFunc(t.blocked, isIt)
 }
 
-// releaseName returns a channel's share of maxNameBytes, if the channel is removed and does not
-// wait for OnDataChannel.
+// releaseName subtracts the names of a channel from nameBytes, if the channel is removed and does
+// not wait for OnDataChannel.
 func (t *channelTable) releaseName(dc *DataChannel) {
 	if dc.removed && !dc.held {
 		t.nameBytes -= dc.nameBytes
@@ -218,7 +217,7 @@ func (t *channelTable) onStreamReset(stream uint16) {
 		l.peerOpen = false
 		t.settle(stream, l)
 		if earlier {
-			return // it is the end of the earlier channel
+			return // the reset is that of the earlier channel
 		}
 	}
 	switch {
@@ -274,7 +273,7 @@ func (t *channelTable) onEarly(m sctp.Message) {
 		t.transport.sctp.Release(t.now, &m)
 		return
 	}
-	if l.early.reset { // they were for a channel that the peer has closed and this side never had
+	if l.early.reset { // the earlier ones were for a channel that the peer has closed
 		t.endEarly(m.Stream, l)
 	}
 	if t.earlyBytes += m.Charge(); t.earlyBytes > maxEarlyBytes {

@@ -26,7 +26,7 @@ const (
 	maxEarlyDatagrams = 8
 )
 
-// RFC 7983, section 7: the first byte of a datagram tells the protocols apart.
+// RFC 7983, section 7: the first byte of a datagram determines its protocol.
 const (
 	firstDTLS = 20
 	lastDTLS  = 63
@@ -187,7 +187,7 @@ func (t *transport) addRemoteCandidate(c ice.Candidate) {
 	}
 }
 
-// remoteComplete tells the agent that the peer has no more candidates.
+// remoteComplete informs the agent that the peer has no more candidates.
 func (t *transport) remoteComplete() {
 	t.completeAt = time.Time{}
 	t.ice.Agent().SetRemoteComplete(t.now)

@@ -8,7 +8,7 @@ import (
 )
 
 // Messages that the program has not read count in the receive window of the association, which all
-// channels share. So that no channel blocks the others for ever:
+// channels share. Three rules prevent a channel from blocking the others for ever:
 //
 //   - messages that can no longer be read are dropped;
 //   - unread messages of a closed channel are copied out of the window and retained, within a bound
@@ -24,18 +24,18 @@ const (
 	// small messages do not use much more memory than is counted.
 	messageOverhead = 128
 	channelOverhead = 1024
-	// readerPatience is how long after the last read a closed channel counts as being read.
+	// readerPatience is the time after the last read during which a closed channel counts as being
+	// read. readerPause is the same for an open channel, in the decision whether the window grows.
 	readerPatience = 10 * time.Second
-	// readerPause is the same for an open channel, in the decision whether the window grows.
-	readerPause = time.Second
+	readerPause    = time.Second
 	// unreadShare is the fraction of the receive window, 1/unreadShare, that channels which are not
 	// read may fill before the window grows. The rest must have room for messages that arrive
 	// interleaved, on many streams at once.
 	unreadShare = 4
-	// growInterval is the shortest time between two of these decisions, which examine all channels.
+	// growInterval is the minimum time between two such decisions, which examine all channels.
 	growInterval = 10 * time.Millisecond
-	// maxLateMessages and maxLateBytes bound the messages that arrive after the program has closed
-	// their channel, of one channel. Further ones are dropped.
+	// maxLateMessages and maxLateBytes bound, for one channel, the messages that arrive after the
+	// program has closed it. Further ones are dropped.
 	maxLateMessages = 1024
 	maxLateBytes    = 1 << 20
 )
@@ -44,8 +44,8 @@ const (
 // connection.
 type unreadState struct {
 	charged   int            // bytes that count in the receive window
-	looked    time.Time      // the last time that growWindow examined the channels
-	lookAt    time.Time      // the next time; zero: there is no need
+	examined  time.Time      // the last time that growWindow examined the channels
+	examineAt time.Time      // the next time; zero: there is no need
 	retaining []*DataChannel // closed, with messages out of the window
 	retained  int            // bytes of these
 	pending   []*DataChannel // closed, with messages still in the window: there was no room
@@ -53,7 +53,7 @@ type unreadState struct {
 
 var errDropped = failuref("unread messages of the closed channel were dropped: there were too many")
 
-// charge accounts for a message that is in the receive window, discharge for one that is no longer.
+// charge adds a message to the bytes in the receive window; discharge subtracts it.
 func (dc *DataChannel) charge(n int) {
 	dc.charged += n
 	dc.table.unread.charged += n
@@ -69,15 +69,15 @@ func (dc *DataChannel) discharge(n int) {
 // it while others are read. If none is read, the window stays, which slows the peer down.
 func (t *channelTable) growWindow() {
 	u := &t.unread
-	u.lookAt = time.Time{}
+	u.examineAt = time.Time{}
 	if t.ended || u.charged == 0 || unreadShare*u.charged < t.transport.sctp.ReceiveWindow() {
 		return
 	}
-	if next := u.looked.Add(growInterval); t.now.Before(next) {
-		u.lookAt = next
+	if next := u.examined.Add(growInterval); t.now.Before(next) {
+		u.examineAt = next
 		return
 	}
-	u.looked = t.now
+	u.examined = t.now
 	stalled, alive := 0, false
 	for _, dc := range t.byStream {
 		if dc.isRead() {
@@ -97,7 +97,7 @@ func (dc *DataChannel) isRead() bool {
 }
 
 // reconsider is called when the program has begun to read the channel, and when it may have stopped
-// for good. It drops or retains the channel's messages accordingly.
+// permanently. It drops or retains the channel's messages accordingly.
 func (dc *DataChannel) reconsider() {
 	dc.table.growWindow()
 	switch {
@@ -109,8 +109,8 @@ func (dc *DataChannel) reconsider() {
 	}
 }
 
-// retain copies the messages of a closed channel out of the receive window. If there is no room,
-// they stay in it.
+// retain copies the messages of a closed channel out of the receive window. If there is no room
+// outside, they remain in the window.
 func (t *channelTable) retain(dc *DataChannel) {
 	u := &t.unread
 	if !t.makeRoom(dc, channelOverhead+dc.inbox.bytes+messageOverhead*dc.inbox.len()) {
@@ -176,12 +176,12 @@ func (dc *DataChannel) dropUnread() {
 	dc.endOfReading = errDropped
 }
 
-// late decides about a message that arrives after the channel was closed here. It reports whether
+// retainLate handles a message that arrives after the channel was closed here. It reports whether
 // the message is retained; otherwise it is dropped.
-func (dc *DataChannel) late(r *received) bool {
+func (dc *DataChannel) retainLate(r *received) bool {
 	size := channelOverhead + dc.inbox.bytes + len(r.Data) + messageOverhead*(dc.inbox.len()+1)
 	if dc.inbox.len() >= maxLateMessages || dc.inbox.bytes >= maxLateBytes || !dc.table.makeRoom(dc, size) {
-		dc.give(r)
+		dc.free(r)
 		return false
 	}
 	dc.detach(r)
@@ -189,8 +189,9 @@ func (dc *DataChannel) late(r *received) bool {
 	return true
 }
 
-// give returns a message's buffer to the association, which opens the receive window by as much.
-func (dc *DataChannel) give(m *received) {
+// free returns a message's buffer to the association, which enlarges the receive window by the same
+// amount.
+func (dc *DataChannel) free(m *received) {
 	if m.source.Data != nil {
 		dc.discharge(m.source.Charge())
 		dc.table.transport.sctp.Release(dc.table.now, &m.source)
@@ -204,7 +205,7 @@ func (dc *DataChannel) detach(m *received) {
 		return
 	}
 	detached := received{Message: Message{Data: append([]byte(nil), m.Data...), IsText: m.IsText}}
-	dc.give(m)
+	dc.free(m)
 	*m = detached
 }
 
@@ -212,7 +213,7 @@ func (dc *DataChannel) detach(m *received) {
 func (dc *DataChannel) released(messages []received) {
 	dc.lastRead = dc.table.now
 	for i := range messages {
-		dc.give(&messages[i])
+		dc.free(&messages[i])
 	}
 	if dc.isRetained {
 		dc.account()

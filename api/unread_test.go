@@ -42,9 +42,9 @@ func alive(t *testing.T, dc *DataChannel, within time.Duration) {
 	require.NoError(t, err)
 }
 
-// Unread messages of channels that are gone do not remain in the receive window, in whatever way
-// the program ends the channels. More data than the largest window is sent, and the connection
-// still works.
+// Unread messages of closed channels do not remain in the receive window, with any way in which the
+// program closes the channels. More data than the largest window is sent, and the connection still
+// works.
 func TestClosedChannelsReleaseTheReceiveWindow(t *testing.T) {
 	const rounds, size, window = 12, 512 << 10, 2 << 20
 	require.Greater(t, rounds*size, 2*window)

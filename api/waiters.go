@@ -2,15 +2,15 @@ package rtc
 
 import "sync/atomic"
 
-// waiters are the goroutines that wait for a condition, which the owner's mutex guards. wake wakes
-// one of them; that one checks the condition, and wakes the next. To wake all of them by closing a
-// channel would take a new channel for every wait.
+// waiters represents the goroutines that wait for a condition, which the owner's mutex guards. wake
+// wakes one of them; that one checks the condition, and wakes the next. Waking all of them by
+// closing a channel would require a new channel for every wait.
 type waiters struct {
 	n      atomic.Int32
 	tokens chan struct{} // holds one token; nil before the first wait
 }
 
-// join announces a wait. It is called with the mutex held, wait after it without.
+// join begins a wait. It is called with the mutex held, and wait after it without the mutex.
 func (w *waiters) join() {
 	if w.tokens == nil {
 		w.tokens = make(chan struct{}, 1)

@@ -54,7 +54,7 @@ type WebSocket struct {
 	lastTaken    time.Time // the last time that the program took one, other than in a callback; zero: never
 	draining     bool      // the peer has closed, and the connection waits before it answers
 	lastProgress time.Time // the time of the peer's close, or the last time since that a message was handled
-	closedByPeer bool      // the time for the program has passed, and it has not closed: the reason is the peer's
+	closedByPeer bool      // the program has not closed in time: the close status is that of the peer
 
 	// Closing: websocket_close.go.
 	closeCode    websocket.StatusCode // of our close frame

@@ -15,7 +15,7 @@ import (
 //
 // The cause of a failure is inspected with errors.As: a *net.OpError (a closed port, a timeout), a
 // *proxy.Error, a *tls.CertificateVerificationError, a *websocket.HandshakeError of a server that
-// refuses or does not speak WebSocket.
+// rejects the handshake or does not support WebSocket.
 func NewWebSocket(url string, configuration *WebSocketConfiguration) (*WebSocket, error) {
 	return openWebSocket(url, configuration, webSocketTuning{})
 }

@@ -69,9 +69,9 @@ func (ws *WebSocket) goAway(grace time.Duration) {
 const closeAndWaitTimeout = 100 * time.Millisecond
 
 // CloseAndWait closes the WebSocket like Close. When it returns, no callback of it is running or
-// will run, except the one that it is called from. It also waits for at most a tenth of a second
-// until the connection is closed, so that the buffered messages have usually been sent if the
-// program exits next; after that the closing handshake goes on in the background.
+// will run, except the one that it is called from. It also waits until the connection is closed,
+// for at most a tenth of a second, so that the buffered messages have usually been sent if the
+// program exits next. After that the closing handshake continues in the background.
 func (ws *WebSocket) CloseAndWait() error {
 	if ws.ended == nil {
 		return nil // the zero WebSocket is closed

@@ -90,11 +90,11 @@ type WebSocketServerConfiguration struct {
 	// DefaultMaxMessageSize.
 	MaxMessageSize int
 
-	// Protocols are the subprotocols that the server speaks, in order of preference.
+	// Protocols are the subprotocols that the server supports, in order of preference.
 	Protocols []string
 	// OriginPatterns are the hosts, besides the server's own, whose pages may connect, such as
 	// "*.example.com" or, with a scheme, "https://example.com"; see websocket.AcceptOptions. Other
-	// pages are refused by a 403 that names the origin and the host. A pattern that can match no
+	// pages are refused by a 403 that contains the origin and the host. A pattern that can match no
 	// origin is an ErrInvalid. Empty: THE PAGES OF ALL HOSTS MAY CONNECT, and the program must not
 	// trust a client because of a cookie (RFC 6455, section 10.2).
 	OriginPatterns []string

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// maxPendingMessages and maxPendingBytes are the number of messages and their size from which
-	// on a WebSocket whose program does not receive them stops reading. TCP has buffers of its own;
-	// the inbox keeps the program busy while they are refilled.
+	// maxPendingMessages and maxPendingBytes are the number of pending messages and their size from
+	// which on a WebSocket stops reading. TCP has buffers of its own; while these are refilled, the
+	// program reads from the inbox.
 	maxPendingMessages = 1024
 	maxPendingBytes    = 1 << 20
 	// minReadBuffer is the size of the first buffer for a message, in bytes, and maxSizeHint that
@@ -63,7 +63,7 @@ func (ws *WebSocket) flush() {
 }
 
 // write is the goroutine that writes. It exists only while there is something to write: writing to
-// TCP can block, and Send must not. Messages sent in the meantime leave together.
+// TCP can block, and Send must not. Messages buffered in the meantime are written together.
 func (ws *WebSocket) write() {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -141,7 +141,7 @@ func readMessage(conn *websocket.Conn, sizeHint int) (websocket.MessageType, *bu
 	typ, message, err := conn.ReadInto(context.Background(), b.B)
 	switch {
 	case err != nil:
-	case len(message) > cap(b.B): // it is in memory of its own; readLarge reads the next one
+	case len(message) > cap(b.B): // it has a new buffer; readLarge reads the next message
 		b.Free()
 		b = bufpool.Get(len(message))
 		b.B = append(b.B, message...)

@@ -4,8 +4,8 @@ import "time"
 
 // webSocketReadGrace is the time for which, after the peer has closed, the answer waits for a
 // program that uses Receive, ReadMessage or NetConn and has taken a message, or leaves one pending.
-// Whether the program is going to answer is unknown. It is much longer than preparing an answer
-// takes, and an acceptable delay for the end of an idle connection.
+// Whether the program is going to answer is unknown. The time is much longer than necessary to
+// prepare an answer, and an acceptable delay for the end of an idle connection.
 const webSocketReadGrace = 500 * time.Millisecond
 
 // drain is called by the connection after the peer has closed, has broken the protocol or has ended

@@ -204,9 +204,9 @@ func (s *WebSocketServer) Close() error {
 // Shutdown stops listening like Close, closes all WebSockets that the server has accepted with the
 // status code 1001 (going away), and waits until they are closed. Those that are already closing
 // keep their status code, and those that are not open after two seconds do not open. If ctx ends
-// first, it returns an error that matches ctx.Err() and context.Cause(ctx) and says how many are
-// not closed yet; these go on closing as after Close. Shutdown must not be called from a callback
-// of the server or of one of its WebSockets.
+// first, it returns an error that matches ctx.Err() and context.Cause(ctx) and contains the number
+// of those not closed yet, whose closing continues as after Close. Shutdown must not be called from
+// a callback of the server or of one of its WebSockets.
 func (s *WebSocketServer) Shutdown(ctx context.Context) error {
 	s.stop()
 	s.mu.Lock()

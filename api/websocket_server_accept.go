@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// maxUnfinishedHandshakes is the largest number of clients of one server that have a TCP
-	// connection and are not open yet: more than arrive during a handshake, and little enough
-	// memory (about 20 KiB each, with TLS). Further clients wait in the queue of the system.
+	// maxUnfinishedHandshakes is the maximum number of clients of one server that have a TCP
+	// connection and are not open yet. It is more than arrive during a handshake, and their memory
+	// is acceptable (about 20 KiB each, with TLS). Further clients wait in the queue of the system.
 	maxUnfinishedHandshakes = 1024
 	// unfinishedGrace is the time during which a connecting client is not disconnected in favour of
 	// others. If there are too many, the one that has been connecting longest, and for longer than

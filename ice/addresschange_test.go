@@ -107,8 +107,8 @@ func TestPeerThatHasNotMovedIsNotFollowed(t *testing.T) {
 	}
 }
 
-// Whichever side's NAT changes its mapping, data takes the new address within two round trips of
-// the next check from it.
+// If the NAT of either side changes its mapping, data is sent to the new address within two round
+// trips of the next check from it.
 func TestRebindingIsFollowed(t *testing.T) {
 	netsim.Seeds(t, 60, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed)

@@ -81,7 +81,7 @@ func NewAgent(config Config) (*Agent, error) {
 // have changed it: RFC 8445, section 7.3.1.1.
 func (a *Agent) Controlling() bool { return a.controlling }
 
-// SetControlling sets the agent's role, for an owner that learns it after NewAgent.
+// SetControlling sets the agent's role, if the owner determines it after NewAgent.
 func (a *Agent) SetControlling(now time.Time, controlling bool) {
 	if controlling != a.controlling {
 		a.setRole(controlling)
@@ -103,7 +103,7 @@ func (a *Agent) setRole(controlling bool) {
 
 // SetLocalComplete states that the owner has added all bases for now. EventGatheringComplete
 // follows when every STUN server has answered or timed out. Candidates of bases added later are
-// reported all the same.
+// reported nevertheless.
 func (a *Agent) SetLocalComplete(now time.Time) {
 	if a.closed() {
 		return

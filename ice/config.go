@@ -41,9 +41,9 @@ const (
 	DefaultDisconnectedTimeout = 5 * time.Second
 	// DefaultUnusedTimeout is the time for which a base other than that of the selected pair is
 	// kept, counted from the nomination and from the peer's last check or data there. RFC 8445,
-	// section 8.3.1, asks for three seconds at least. But a peer that has selected another pair
-	// than this agent asks for consent on it; a peer that has not done so for 30 seconds may not
-	// send there any more: RFC 7675, section 5.1.
+	// section 8.3.1, requires three seconds at least. But a peer that has selected another pair
+	// than this agent requests consent on it. RFC 7675, section 5.1: a peer that has not done so
+	// for 30 seconds must not send there any more.
 	DefaultUnusedTimeout = 30 * time.Second
 	// DefaultPatience is the minimum time from SetRemote or the last new candidate to failure.
 	// After its last own check the agent still waits for checks of the peer, which may reveal a
@@ -115,10 +115,10 @@ type Config struct {
 	UnusedTimeout       time.Duration
 	Patience            time.Duration
 
-	// Rand is a cryptographic source of random bytes. NewAgent reads a seed of 32 bytes. The agent's
-	// credentials, transaction identifiers and tie-breaker come from a ChaCha8 generator with that
-	// seed, so that agents with equal seeds and inputs behave equally. With nil, they come from
-	// crypto/rand.
+	// Rand is a cryptographic source of random bytes. NewAgent reads a seed of 32 bytes. The
+	// agent's credentials, transaction identifiers and tie-breaker come from a ChaCha8 generator
+	// with that seed, so that agents with equal seeds and inputs behave equally. With nil, they
+	// come from crypto/rand.
 	Rand io.Reader
 	// Logger receives state changes at Info and single checks at Debug. nil disables logging.
 	Logger *slog.Logger

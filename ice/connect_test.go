@@ -10,8 +10,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// patientGathering leaves the STUN servers the time of a whole transaction: without its reflexive
-// candidate, an agent may be unreachable.
+// patientGathering is the time of a whole STUN transaction: without its reflexive candidate, an
+// agent may be unreachable.
 const patientGathering = 40 * time.Second
 
 // TestAgentsConnect connects two agents behind random NATs over random bad networks, with random

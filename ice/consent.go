@@ -49,8 +49,8 @@ func (g *generation) startConsent(now time.Time, p *candidatePair) {
 }
 
 // hasFreshConsent reports whether the valid pair p may be selected without another check. An answer
-// gives consent for ConsentTimeout; the second half of it is reserved for the next answer to
-// arrive. Neither data nor USE-CANDIDATE of the peer gives consent: RFC 7675, section 5.1.
+// is consent for ConsentTimeout; the second half of it is reserved for the next answer to arrive.
+// RFC 7675, section 5.1: neither data nor USE-CANDIDATE of the peer is consent.
 func (g *generation) hasFreshConsent(now time.Time, p *candidatePair) bool {
 	return p.state == pairSucceeded && now.Sub(p.confirmed) < g.agent.config.ConsentTimeout/2
 }

@@ -44,8 +44,8 @@
 //
 // [EventSelectedPair] names the path for application data, which may change at any time. When
 // consent has expired or the base is gone, and no other valid pair has fresh consent,
-// [EventPathLost] follows. Without a path, the owner may send nothing but the packets of
-// [Agent.Transmit], whatever the layers above want to send.
+// [EventPathLost] follows. Without a path, the owner may send only the packets of [Agent.Transmit],
+// and no packets of the layers above.
 //
 // The agent does not look at application data. [Agent.Permits] reports whether a received datagram
 // comes from an address that the peer has proven to have.

@@ -37,8 +37,8 @@ func newOwner(config ice.Config) *owner {
 	return &owner{agent, conn, base}
 }
 
-// signal tells the peer the credentials, and each candidate that is known, over whatever channel
-// the program has.
+// signal passes the credentials and the known candidates to the peer. A program uses its signalling
+// channel for that.
 func (o *owner) signal(peer *owner) {
 	ufrag, pwd := o.agent.LocalCredentials()
 	if err := peer.agent.SetRemote(time.Now(), ice.RemoteParameters{Ufrag: ufrag, Pwd: pwd}); err != nil {

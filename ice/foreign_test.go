@@ -284,8 +284,8 @@ func (o *owner) Receive(now time.Time, local, remote netip.AddrPort, packet []by
 // sendData sends data on the selected pair, for ever.
 func (o *owner) sendData() {
 	if pair, ok := o.Selected(); ok {
-		// RFC 7675, section 5.1: consent expires after 30 seconds, whatever has made the agent
-		// select the pair.
+		// RFC 7675, section 5.1: consent expires after 30 seconds, independent of the reason for
+		// which the agent has selected the pair.
 		// Require is slower than the rest of the test.
 		if since := o.sim.Now().Sub(o.Agent.current.selected.confirmed); since >= DefaultConsentTimeout {
 			o.t.Fatalf("consent was confirmed %v ago", since)

@@ -14,9 +14,9 @@ import (
 
 // An attacker knows all addresses, forges the source of its packets, sees and answers the packets
 // of the agent, and repeats genuine checks of the peer from any address. It cannot compute
-// MESSAGE-INTEGRITY. Whatever it does, and whatever the peer does meanwhile, the agent selects only
-// pairs on which the peer itself has answered, and sends packets to the attacker only in proportion
-// to the repeated checks.
+// MESSAGE-INTEGRITY. With any actions of the attacker and the peer, the agent selects only pairs on
+// which the peer itself has answered, and sends packets to the attacker only in proportion to the
+// repeated checks.
 func TestForgeriesSelectNothing(t *testing.T) {
 	attacker, neighbour := netip.MustParseAddrPort("203.0.113.66:666"), netip.AddrPortFrom(remote1.Addr(), remote1.Port()+1)
 	locals := []netip.AddrPort{local1, local2}

@@ -74,7 +74,7 @@ func (g *generation) end() {
 	g.checkList, g.remotes = checkList{}, nil
 }
 
-// deselect leaves the generation without a pair for data.
+// deselect clears the selected pair of the generation.
 func (g *generation) deselect() {
 	if g.selected != nil {
 		g.agent.lastSelected = g.selected

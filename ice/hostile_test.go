@@ -66,8 +66,8 @@ func (h *hostile) wantBounded() {
 	require.LessOrEqual(h.t, h.a.responses.Cap(), maxResponses)
 }
 
-// Whatever a peer sends, an agent stays within its limits, sends only responses and at the rate of
-// its pacer, and takes a time for each packet that does not depend on their number.
+// With any packets of the peer, an agent stays within its limits, sends only responses and at the
+// rate of its pacer, and needs a time for each packet that does not depend on their number.
 func TestHostilePeerIsBounded(t *testing.T) {
 	for _, bases := range []int{1, maxLocalAddresses} {
 		h := newHostile(t, bases)

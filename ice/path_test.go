@@ -81,8 +81,8 @@ func TestPathReturns(t *testing.T) {
 	require.Equal(t, []State{StateChecking, StateConnected, StateCompleted, StateDisconnected, StateConnected, StateCompleted}, w.a.states)
 }
 
-// A NAT that drops its mappings gives the host a new address. The checks from there bring the
-// agents together again, whichever of them is behind the NAT and whatever its kind.
+// After a NAT has dropped its mappings, the host has a new address. The checks from there restore
+// the connection, with a NAT of any kind on either side.
 func TestNATForgets(t *testing.T) {
 	netsim.Seeds(t, 40, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed)

@@ -278,7 +278,7 @@ func (g *generation) receiveCheckResponse(now time.Time, p *candidatePair, c *ch
 	g.agent.stats.ResponsesReceived++
 	symmetric := b == p.base && remote == p.remote.Addr
 	if c == nil {
-		// Only a success response gives consent: RFC 7675, section 5.1.
+		// RFC 7675, section 5.1: only a success response is consent.
 		if symmetric && m.Type().Class() == stun.ClassSuccess {
 			g.receiveConsent(now, m)
 		}

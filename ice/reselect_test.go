@@ -53,8 +53,8 @@ var choices = map[string]func(r *rand.Rand) func([]*foreignPair) *foreignPair{
 }
 
 // Peers select a pair by their own rules, nominate it, or all pairs, and close their other sockets.
-// Whatever the order of the delays of the paths, the agent sends where they receive, receives all
-// that they send, and frees the sockets that are unused.
+// With any order of the delays of the paths, the agent sends where they receive, receives all their
+// data, and frees the unused sockets.
 func TestControlledAgentIsWhereItsPeerIs(t *testing.T) {
 	names := make([]string, 0, len(choices))
 	for name := range choices {

@@ -167,7 +167,7 @@ func TestRestartOfADyingPath(t *testing.T) {
 	s.wantEvents(EventSelectedPair{pair}, EventState{StateConnected})
 }
 
-// A restart leaves StateFailed. Before it, nothing is sent or accepted, and bases may be added and
+// A restart ends StateFailed. In that state nothing is sent or accepted, and bases may be added and
 // removed.
 func TestRestartAfterFailure(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)

@@ -256,8 +256,8 @@ func (s *script) dropEvents() {
 	}
 }
 
-// nominate brings a new controlling agent, with local1 and the peer at remote1, to a nominated
-// pair.
+// nominate runs a new controlling agent, with local1 and the peer at remote1, until a pair is
+// nominated.
 func (s *script) nominate() {
 	s.t.Helper()
 	s.setRemote()

@@ -55,7 +55,7 @@ func (s State) String() string {
 // an agent does not reuse it.
 type BaseID uint32
 
-// Path is the way of a packet: through a base of the agent, from or to an address of the peer.
+// Path is the path of a packet: through a base of the agent, from or to an address of the peer.
 // Paths are comparable.
 type Path struct {
 	Base BaseID

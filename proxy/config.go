@@ -9,7 +9,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/authority"
 )
 
-// Protocol is the protocol that a proxy speaks.
+// Protocol is the protocol of a proxy.
 type Protocol uint8
 
 // The protocols.

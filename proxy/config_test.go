@@ -27,7 +27,7 @@ func TestParse(t *testing.T) {
 		"u:@proxy":                          {Host: "proxy", Port: 3128, Username: "u"},
 		"socks5:u%3Aser:p%40ss%3a%25@[::1]": {Protocol: SOCKS5, Host: "::1", Port: 1080, Username: "u:ser", Password: "p@ss:%"},
 		"http:u+v:a b@proxy":                {Host: "proxy", Port: 3128, Username: "u+v", Password: "a b"},
-		// As they stand in the environment.
+		// As in environment variables.
 		"http://proxy:8080/":     {Host: "proxy", Port: 8080},
 		"proxy:8080/":            {Host: "proxy", Port: 8080},
 		"proxy/":                 {Host: "proxy", Port: 3128},

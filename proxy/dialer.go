@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// DefaultTimeout bounds a call of DialContext unless the Dialer says otherwise: a proxy has to
-// resolve the name of the target and to try its addresses, and SYNs may be lost on both
-// connections.
+// DefaultTimeout bounds a call of DialContext if Dialer.Timeout is 0: a proxy has to resolve the
+// name of the target and to try its addresses, and SYNs may be lost on both connections.
 const DefaultTimeout = 30 * time.Second
 
 // Dialer opens connections through a proxy. It may be used by any number of goroutines at once, as
@@ -37,7 +36,7 @@ func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(context.Background(), network, address)
 }
 
-// DialContext asks the proxy for a connection to address, a "host:port" as for [net.Dial]. The
+// DialContext requests a connection to address from the proxy, a "host:port" as for [net.Dial]. The
 // network is "tcp", "tcp4" or "tcp6"; the last two exclude IP addresses of the other family. The
 // proxy resolves host names, to addresses of any family.
 //

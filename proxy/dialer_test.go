@@ -219,7 +219,7 @@ func TestChainOfProxies(t *testing.T) {
 	const askOuter = "\x05\x01\x00\x03\x05outer\x0c\x38"
 	require.NoError(t, dial(turn{offerNone, chooseNone}, turn{askOuter, succeeded}, turn{plainRequest, "HTTP/1.1 200 OK\r\n\r\n"}))
 
-	// Which of the two refused can be told from the error.
+	// The error shows which of the two proxies has refused.
 	var e, cause *Error
 	require.ErrorAs(t, dial(turn{offerNone, chooseNone}, turn{askOuter, succeeded}, turn{plainRequest, "HTTP/1.1 502 No\r\n\r\n"}), &e)
 	require.Equal(t, 502, e.Status)

@@ -9,21 +9,21 @@ import (
 
 // The errors of a Dialer, for errors.Is.
 var (
-	// ErrInvalidProxy says that a URI or a Config does not describe a proxy.
+	// ErrInvalidProxy reports that a URI or a Config does not describe a proxy.
 	ErrInvalidProxy = errors.New("proxy: not a valid proxy")
-	// ErrInvalidTarget says that the network is not TCP, or that the host or the port of the
+	// ErrInvalidTarget reports that the network is not TCP, or that the host or the port of the
 	// address is malformed.
 	ErrInvalidTarget = errors.New("proxy: not a valid target")
-	// ErrAuthenticationRequired says that the proxy requires credentials and there are none, or
+	// ErrAuthenticationRequired reports that the proxy requires credentials and there are none, or
 	// none of a kind that it accepts: status 407 without credentials, or the SOCKS5 method X'FF'.
 	ErrAuthenticationRequired = errors.New("proxy: authentication required")
-	// ErrAuthenticationFailed says that the proxy does not accept the credentials: status 407 with
-	// credentials, or a failure of the negotiation of RFC 1929.
+	// ErrAuthenticationFailed reports that the proxy does not accept the credentials: status 407
+	// with credentials, or a failure of the negotiation of RFC 1929.
 	ErrAuthenticationFailed = errors.New("proxy: authentication failed")
-	// ErrRefused says that the proxy will not or could not connect to the target. See Status and
+	// ErrRefused reports that the proxy will not or could not connect to the target. See Status and
 	// Reply of the [Error].
 	ErrRefused = errors.New("proxy: refused")
-	// ErrProtocol says that the answer is not one of the proxy protocol, or exceeds a limit.
+	// ErrProtocol reports that the answer is not one of the proxy protocol, or exceeds a limit.
 	ErrProtocol = errors.New("proxy: not the answer of a proxy")
 )
 

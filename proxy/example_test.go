@@ -11,7 +11,7 @@ import (
 	"github.com/rtcstack/rtcstack/proxy"
 )
 
-// connectProxy is the smallest HTTP proxy that knows CONNECT.
+// connectProxy is a minimal HTTP proxy that supports CONNECT.
 func connectProxy(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect {
 		http.Error(w, "CONNECT only", http.StatusMethodNotAllowed)

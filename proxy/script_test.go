@@ -67,7 +67,7 @@ func play(t *testing.T, c Config, address string, turns ...turn) (unread string,
 		if e == nil { // the bytes after a refusal are not read
 			require.Equal(t, unread, s.unread, "in chunks of %d", chunk)
 		}
-		if e != nil && err != nil && errors.Is(e, ErrProtocol) && errors.Is(err, ErrProtocol) { // which may say more where more had come
+		if e != nil && err != nil && errors.Is(e, ErrProtocol) && errors.Is(err, ErrProtocol) { // a later error may contain more details
 			continue
 		}
 		require.Equal(t, err, e, "in chunks of %d", chunk)

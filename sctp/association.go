@@ -357,7 +357,7 @@ func (a *Association) close(err error) {
 }
 
 // Abort ends the association at once. The next Transmit returns the packet with the ABORT chunk,
-// which tells the peer reason (at most 256 bytes of it). EventClosed follows with an *AbortError.
+// which contains reason (at most 256 bytes of it). EventClosed follows with an *AbortError.
 // Abort has no effect on an association that has ended.
 func (a *Association) Abort(now time.Time, reason string) {
 	t := a.clock(now)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// supportsIData are the parameters of a peer that interleaves (RFC 8260), too.
+// supportsIData are the parameters of a peer that also supports interleaving (RFC 8260).
 var supportsIData = append(rawParam(0xc000), rawParam(0x8008, byte(130), byte(192), byte(64), byte(194))...)
 
 // iData builds an I-DATA chunk; last is the PPID of a first fragment, otherwise the FSN.
@@ -162,7 +162,7 @@ func (s *script) survives() {
 	require.Zero(s.t, s.a.Stats().InFlight)
 }
 
-// Whatever the lengths are, nothing panics, and an association ends only by an ABORT or a violation
+// Chunks with any lengths cause no panic, and an association ends only by an ABORT or a violation
 // that requires one.
 func TestMalformedChunks(t *testing.T) {
 	for _, c := range badInputs {

@@ -102,7 +102,7 @@ const (
 	// bbrDefaultCwndGain is 2 in the draft. With a queue of one bandwidth-delay product that leaves
 	// no room between the data of two BBR flows and the end of the queue, and a NewReno or CUBIC
 	// flow beside it gets a quarter of the rate. At 1.5 it gets a third, and a single flow is as
-	// fast: extra_acked provides for acknowledgements that come in bursts.
+	// fast: extra_acked accounts for acknowledgements that arrive in bursts.
 	bbrDefaultCwndGain  = 1.5
 	bbrProbeUpCwndGain  = 2.25
 	bbrProbeRTTCwndGain = 0.5
@@ -137,7 +137,7 @@ func (c *bbr) setMTU(mtu int) { c.mtu = mtu }
 func (c *bbr) window() int { return c.cwnd }
 
 // pacingRate returns the rate in bytes per second. Before the first measurement the initial window
-// leaves within the round trip of the handshake.
+// is sent within the round trip of the handshake.
 func (c *bbr) pacingRate(srtt time.Duration) float64 {
 	if c.pacing == 0 && srtt > 0 { // BBRInitPacingRate
 		c.pacing = bbrStartupPacingGain * float64(c.initialCwnd) / srtt.Seconds()

@@ -60,7 +60,7 @@ func TestStreamStats(t *testing.T) {
 	require.Equal(t, 2, s.a.Undelivered())
 }
 
-// A message that is abandoned leaves the buffered amount and is not acknowledged.
+// An abandoned message does not count in the buffered amount, and is not acknowledged.
 func TestAbandonedIsNotAcknowledged(t *testing.T) {
 	s := established(t, Config{HeartbeatInterval: -1})
 	require.NoError(t, s.a.SetBufferedAmountLowThreshold(1, 0))

@@ -10,10 +10,10 @@ import (
 )
 
 // Config holds the settings of an [Association]. The zero value works: 0 means the default in every
-// field. A negative value is an error, except where a field's comment gives it a meaning.
+// field. A negative value is an error, unless the comment of the field defines it.
 //
-// Sizes are in bytes. "Initial…" is where a value begins, "Min…" and "Max…" bound it, "Enable…"
-// switches on what is off by default, and "Disable…" switches off what is on.
+// Sizes are in bytes. "Initial…" is the first value, "Min…" and "Max…" bound it, "Enable…" enables
+// a feature that is disabled by default, and "Disable…" disables one that is enabled.
 type Config struct {
 	// SourcePort and DestinationPort are the SCTP port numbers. Default: DefaultPort.
 	SourcePort, DestinationPort uint16
@@ -84,8 +84,8 @@ type Config struct {
 	// Scheduler selects the stream to send from when several have something to send.
 	Scheduler Scheduler
 
-	// EnableZeroChecksum leaves the CRC32c out if the peer agrees (RFC 9653). It must be set only
-	// if the packets travel inside DTLS, which protects them better.
+	// EnableZeroChecksum omits the CRC32c if the peer agrees (RFC 9653). It must be set only if the
+	// packets are inside DTLS, which protects them better.
 	EnableZeroChecksum bool
 
 	// CongestionControl is the algorithm. Default: CongestionBBR.

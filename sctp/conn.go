@@ -72,8 +72,8 @@ type pendingReset struct {
 }
 
 // ErrRestarted is returned once by [Conn.Receive] after the peer has restarted the association (RFC
-// 9260, section 5.2.4, action A). Unacknowledged messages are lost, and all streams are
-// in their initial state. The Conn goes on.
+// 9260, section 5.2.4, action A). Unacknowledged messages are lost, and all streams are in their
+// initial state. The Conn remains usable.
 var ErrRestarted = errors.New("sctp: the peer has restarted the association")
 
 // StreamResetError is returned by [Conn.Receive] in place of a message: the peer has reset its
@@ -259,7 +259,7 @@ func (c *Conn) Release(m *Message) {
 }
 
 // ResetStream resets the outgoing stream id when everything sent on it is acknowledged (RFC 6525),
-// and blocks until the peer has confirmed that or ctx ends; the reset goes on then. Errors are
+// and blocks until the peer has confirmed that or ctx ends; the reset then continues. Errors are
 // those of [Association.ResetStream], ErrResetDenied and ErrRestarted.
 func (c *Conn) ResetStream(ctx context.Context, id uint16) error {
 	c.mu.Lock()
@@ -306,11 +306,11 @@ func (c *Conn) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Shutdown ends the association gracefully: what both sides have sent is delivered first. It blocks
-// until that is done or ctx ends; the shutdown goes on then. The error matches [ErrClosed] and the
-// reason if the association has ended in another way.
+// Shutdown ends the association gracefully: the messages of both sides are delivered first. It
+// blocks until that is done or ctx ends; the shutdown then continues. The error matches [ErrClosed]
+// and the reason if the association has ended in another way.
 //
-// For 4 to 20 s after it the side that has sent the last packet stays ready to repeat it; then it
+// For 4 to 20 s after it the side that has sent the last packet can repeat it; then it
 // closes the transport. [Conn.Close] ends that time early, which is harmless: see
 // [Association.Shutdown].
 func (c *Conn) Shutdown(ctx context.Context) error {
@@ -331,7 +331,7 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// Abort ends the association at once and tells the peer, with reason (at most 256 bytes of it).
+// Abort ends the association at once and notifies the peer, with reason (at most 256 bytes of it).
 // Unacknowledged messages are lost.
 func (c *Conn) Abort(reason string) {
 	c.mu.Lock()

@@ -57,8 +57,8 @@ func (c *Conn) timeout() {
 }
 
 // update processes the results of the last call of the association: events, messages, packets to
-// send, and the next deadline. The lock is not held while a packet is written. A goroutine that
-// finds another one writing leaves its packets to that one.
+// send, and the next deadline. The lock is not held while a packet is written. If another goroutine
+// is writing, that one also writes the new packets.
 func (c *Conn) update() {
 	for {
 		for e, ok := c.a.nextEvent(); ok; e, ok = c.a.nextEvent() {
@@ -82,7 +82,7 @@ func (c *Conn) update() {
 	}
 	c.setTimer()
 	if c.closed && !c.writing && c.a.Deadline().IsZero() {
-		c.stop() // nobody needs an answer any more
+		c.stop() // the peer needs no answer any more
 	}
 }
 

@@ -208,7 +208,7 @@ func TestConnBothConnect(t *testing.T) {
 	})
 }
 
-// A reader that does not read makes Send block, and Send goes on when the reader does.
+// Send blocks while the reader of the peer does not read, and continues when it does.
 func TestConnBackPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ta, tb := testPipe(1, 0, 0)
@@ -287,7 +287,7 @@ func TestConnContexts(t *testing.T) {
 		require.NoError(t, a.Send(t.Context(), 1, 51, make([]byte, 200_000), SendOptions{}))
 		want(t, a.Flush(canceled(t)))
 		want(t, a.ResetStream(canceled(t), 1))
-		want(t, a.ResetStream(canceled(t), 1)) // it goes on
+		want(t, a.ResetStream(canceled(t), 1)) // the reset continues
 		want(t, a.Shutdown(canceled(t)))
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -436,7 +436,7 @@ func TestConnAbort(t *testing.T) {
 	})
 }
 
-// The peer's resets come in order with the messages.
+// The peer's resets are reported in order with the messages.
 func TestConnResetStream(t *testing.T) {
 	inBubble(t, func(t *testing.T, a, b *Conn) {
 		for _, text := range []string{"old", "new"} {
@@ -469,7 +469,7 @@ func TestConnResetStream(t *testing.T) {
 	})
 }
 
-// The peer restarts on the same path: Receive reports that, and the Conn goes on.
+// The peer restarts on the same path: Receive reports that, and the Conn remains usable.
 func TestConnRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ta, tb := testPipe(1, 0, 0)
@@ -496,8 +496,8 @@ func TestConnRestart(t *testing.T) {
 	})
 }
 
-// The last packet of a shutdown is lost. It is repeated when the other side asks again; if that is
-// lost, too, both sides end without an error. Both close by themselves.
+// The last packet of a shutdown is lost. It is repeated when the other side repeats its packet; if
+// that is lost, too, both sides end without an error. Both close by themselves.
 func TestConnLastPacketLost(t *testing.T) {
 	for _, losses := range []int32{1, 100} {
 		synctest.Test(t, func(t *testing.T) {
@@ -557,7 +557,7 @@ func TestConnSlowWrite(t *testing.T) {
 		slow.slow.Store(true)
 		go func() { require.NoError(t, a.Send(t.Context(), 1, 51, []byte("first"), SendOptions{})) }()
 		<-slow.begun
-		require.NoError(t, a.Send(t.Context(), 1, 51, []byte("second"), SendOptions{})) // leaves with the first
+		require.NoError(t, a.Send(t.Context(), 1, 51, []byte("second"), SendOptions{})) // is sent with the first
 		require.EqualValues(t, 2, a.Stats().MessagesSent)
 		slow.slow.Store(false)
 		close(slow.proceed)
@@ -572,7 +572,7 @@ func TestConnSlowWrite(t *testing.T) {
 	})
 }
 
-// Do gives access to the association.
+// Do permits access to the association.
 func TestConnDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		added := make(chan error, 2)

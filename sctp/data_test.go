@@ -286,7 +286,7 @@ func TestMoreGapsThanFit(t *testing.T) {
 		require.LessOrEqual(t, len(raw[0]), 500)
 	}
 	for range 10 {
-		s.receive(data(2001, 0, 0, "UBE", "x")) // asks for a SACK
+		s.receive(data(2001, 0, 0, "UBE", "x")) // requests a SACK
 		lines, _ := s.take()
 		require.Len(t, lines, 1)
 		blocks := strings.Fields(strings.TrimSuffix(lines[0], " dup 2001"))[2:]
@@ -417,7 +417,8 @@ func TestFragmentsThatDisagree(t *testing.T) {
 	}
 }
 
-// An SSN that was delivered, with a new TSN: no implementation sends that. The stream goes on.
+// An SSN that was delivered, with a new TSN: no implementation sends that. The stream is not
+// affected.
 func TestOldSSN(t *testing.T) {
 	s := established(t, Config{})
 	for i := range uint32(5) {

@@ -23,10 +23,10 @@
 //	return conn.Shutdown(ctx)
 //
 // An [Association] is the protocol alone, as a state machine without I/O. It opens no socket,
-// starts no goroutine and reads no clock: packets and the time go in; packets, messages and events
-// come out. The same code runs a connection and, with a seeded source of randomness and a simulated
-// clock, hours of a bad network in a second, identically each time. It is not safe for concurrent
-// use.
+// starts no goroutine and reads no clock: its inputs are packets and the time, its outputs packets,
+// messages and events. The same code runs a connection and, with a seeded source of randomness and
+// a simulated clock, hours on a bad network in a second, identically each time. It is not safe for
+// concurrent use.
 //
 // # Driving an association
 //
@@ -72,7 +72,7 @@
 //
 // The loop ends when the closed association has no deadline any more. On one side of a graceful
 // shutdown that is some seconds after EventClosed; meanwhile the association answers a peer that
-// has lost the last packet and asks again. If the program ends earlier, such a peer closes by
+// has lost the last packet and repeats its own. If the program ends earlier, such a peer closes by
 // itself, without an error; see [Association.Shutdown].
 //
 // An owner that receives packets in batches calls Receive for each of them and takes the output
@@ -120,8 +120,8 @@
 // [Config.MaxMessageSize]; the bytes that wait to be read or completed by
 // [Config.MaxReceiveWindow]; the answers that wait to be sent; the chunks and gaps examined for
 // each packet. A malformed packet is counted in [Stats] and dropped; it ends the association only
-// where the RFC requires that. The cookie of the handshake is authenticated, and an INIT leaves no
-// state behind.
+// where the RFC requires that. The cookie of the handshake is authenticated, and an INIT creates no
+// state.
 //
 // # Choosing the congestion control
 //

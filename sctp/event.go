@@ -21,7 +21,7 @@ const (
 	EventStreamReset
 	// EventStreamResetComplete: the outgoing stream Stream of this side is reset and may be used
 	// anew, after ResetStream or because the peer asked for it. Err matches ErrResetDenied if the
-	// peer refused: the stream goes on as it was.
+	// peer refused: the stream is not affected.
 	EventStreamResetComplete
 	// EventWritable: Send failed with ErrSendBufferFull before, and there is room for it now.
 	EventWritable
@@ -65,15 +65,15 @@ func (k EventKind) String() string {
 }
 
 // Event reports a change to the owner of an association. Each is returned once, in order. Stream
-// and Err are set where the comment of the kind says so.
+// and Err are set only for the kinds whose comments mention them.
 type Event struct {
 	Kind   EventKind
 	Stream uint16
 	Err    error
 }
 
-// Event returns the next event, if there is one. Resets of the peer's streams come in order with
-// the messages that ReadMessage returns.
+// Event returns the next event, if there is one. Resets of the peer's streams are in order with the
+// messages that ReadMessage returns.
 func (a *Association) Event() (Event, bool) {
 	if e, ok := a.nextEvent(); ok {
 		return e, true

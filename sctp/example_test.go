@@ -98,8 +98,8 @@ func ExampleConn() {
 	// close: <nil>
 }
 
-// Two associations that hand each other their packets in memory. Time is an argument: here a round
-// trip takes 20 ms, and the example no time at all.
+// Two associations exchange packets in memory. Time is an argument: a round trip takes 20 ms of
+// simulated time, and the example no real time.
 func ExampleAssociation() {
 	now := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 	a, err := sctp.New(sctp.Config{})
@@ -111,7 +111,7 @@ func ExampleAssociation() {
 		panic(err)
 	}
 
-	// move hands all that one association wants to send to the other.
+	// move passes all packets of one association to the other.
 	move := func(from, to *sctp.Association) {
 		for {
 			packet, ok := from.Transmit(now, nil)

@@ -43,7 +43,7 @@ func TestLifetimeBeganBeforeSend(t *testing.T) {
 			require.EqualValues(t, 1, s.a.Stats().MessagesAbandoned)
 			s.wait(rtt)
 			s.receive(sack(1000))
-			s.want() // it never had a number, and nobody waits for it
+			s.want() // it has no TSN, so that the peer does not wait for it
 			s.wantAlive()
 		})
 	}
@@ -90,7 +90,7 @@ func TestLifetimeEndsWhileLost(t *testing.T) {
 		s.waitDeadline() // the ends of the lifetimes come before the timer
 	}
 	require.EqualValues(t, 4, s.a.Stats().MessagesAbandoned)
-	s.want() // the timer speaks for them
+	s.want() // their loss is detected by the timer
 	require.Equal(t, 2, s.a.out.flight.n)
 	s.untilSent()
 	s.want("FORWARD-TSN 1005 s0:0 s1:0 s2:0 s3:0 s4:0 s5:0")

@@ -96,8 +96,8 @@ func (a *Association) advancePeerAck(t instant) {
 	}
 	switch {
 	case a.loss.errors > 0:
-		// A peer that does not answer gets the next one when the retransmission timer expires. One
-		// for each message that expires until then would name all outstanding chunks each time.
+		// If the peer does not answer, the next one is sent when the retransmission timer expires.
+		// One for each message that expires until then would list all outstanding chunks each time.
 	case advanced, f.lastNewCum == cum: // it confirms the last one, and there is more
 		f.send = true
 	default:

@@ -72,7 +72,7 @@ func (a *Association) heartbeatTimeout(t instant) {
 }
 
 // Trim frees the memory that traffic needs and an idle association does not. Every heartbeat does
-// so; an owner that knows earlier that traffic has ended may call it at any time.
+// so; the owner may call it earlier, at any time, when traffic has ended.
 func (a *Association) Trim() {
 	a.out.shrink()
 	if len(a.send.schedule.heap) == 0 {

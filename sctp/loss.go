@@ -23,7 +23,7 @@ type lossState struct {
 
 	recovering bool
 	recovery   uint32 // the highest TSN outstanding when the episode began
-	timedOut   bool   // the episode began with a timeout: slow start goes on in it
+	timedOut   bool   // the episode began with a timeout: slow start continues in it
 	// The number of chunks marked lost in the episode, the lowest of their TSNs, and how many were
 	// not lost: if none was, the episode is undone.
 	marked, spurious int
@@ -455,10 +455,10 @@ func (a *Association) probeSentNow(t instant, resent bool) {
 	a.timers[timerT3] = t + a.rtt.rto
 }
 
-// PathRestored informs the association that packets pass again after an interruption, which the owner
-// knows from another layer: ICE's consent checks are answered, say. Retransmissions that have backed
-// off meanwhile, for up to RTO.Max, are due at once, and those that were lost do not count towards
-// Association.Max.Retrans.
+// PathRestored informs the association that packets pass again after an interruption, which another
+// layer has detected, for example because ICE's consent checks are answered. Retransmissions that
+// have backed off meanwhile, for up to RTO.Max, are due at once, and those that were lost do not
+// count towards Association.Max.Retrans.
 func (a *Association) PathRestored(now time.Time) {
 	t := a.clock(now)
 	if a.over {

@@ -18,8 +18,8 @@ func newNewReno(mtu, initial int) *newReno {
 }
 
 func (c *newReno) acked(s *ackSample) {
-	// RFC 9260, section 7.2.1: cwnd grows only if it is fully used, and not in Fast Recovery. An
-	// application that sends little learns nothing about the path.
+	// RFC 9260, section 7.2.1: cwnd grows only if it is fully used, and not in Fast Recovery. The
+	// traffic of an application that sends little does not show the capacity of the path.
 	if s.inRecovery || !s.windowLimited {
 		return
 	}

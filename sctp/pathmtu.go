@@ -16,8 +16,8 @@ import (
 // (RFC 9260, section 3.2), but some do not: werift throws an exception that ends its process, and
 // pion drops the packet. PAD could be restricted to peers that list it in their Supported
 // Extensions (RFC 5061, section 4.2.7), but RFC 4820 is older than that parameter, and no
-// implementation lists it: neither usrsctp (Firefox, libdatachannel), which knows PAD, nor dcsctp
-// (Chromium), pion, aiortc and werift.
+// implementation lists it: neither usrsctp (Firefox, libdatachannel), which supports PAD, nor
+// dcsctp (Chromium), pion, aiortc and werift.
 //
 // One large HEARTBEAT would not work, either. Its answer is as large, and a peer does not send
 // packets above its own MTU: dcsctp drops the answer, usrsctp keeps it in its queue for ever. So
@@ -197,7 +197,7 @@ func (a *Association) appendMTUProbe(t instant, dst []byte) []byte {
 	return dst
 }
 
-// mtuProbeTimeout: the probe was lost, for whatever reason.
+// mtuProbeTimeout handles the loss of a probe.
 func (a *Association) mtuProbeTimeout(t instant) {
 	m := &a.mtu
 	if !m.waiting {
@@ -307,8 +307,8 @@ func (a *Association) blackHole() {
 
 // PathChanged informs the association that its packets take another path from now on, such as after
 // ICE has selected another pair of addresses: the size of packets is determined anew, up to maxMTU
-// bytes; zero keeps the maximum, and less than Config.MTU counts as that. What the path before has
-// lost is retransmitted as after PathRestored.
+// bytes; zero keeps the maximum, and less than Config.MTU counts as that. Data that the previous
+// path has lost is retransmitted as after PathRestored.
 func (a *Association) PathChanged(now time.Time, maxMTU int) {
 	a.PathRestored(now)
 	m := &a.mtu

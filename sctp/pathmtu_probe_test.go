@@ -62,13 +62,13 @@ func chunksOf(packet []byte) (types []chunkType) {
 
 // RFC 9260, section 3.2: the highest bits of a chunk's type determine how a receiver treats an
 // unknown chunk. Some peers ignore these bits: one ends its process at the first chunk that it does
-// not know. So a peer gets only the chunks of RFC 9260 and those of its Supported Extensions,
-// whatever the association does; and the path MTU is found nevertheless.
+// not know. So an association always sends only the chunks of RFC 9260 and those of the peer's
+// Supported Extensions. The path MTU is found nevertheless.
 func TestOnlyChunksThatThePeerKnows(t *testing.T) {
 	forwardTSN := rawParam(0xc000)
 	for name, peer := range map[string]struct {
 		params []byte
-		used   []chunkType // of what it knows
+		used   []chunkType // of the types that it supports
 	}{
 		"nothing":           {nil, nil},
 		"partial":           {forwardTSN, []chunkType{chunkForwardTSN}},

@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// memoryPipe is two associations that hand each other their packets in memory,
-// in batches as a socket would.
+// memoryPipe is two associations that exchange packets in memory, in batches like a socket.
 type memoryPipe struct {
 	a, b *Association
 	now  time.Time

@@ -14,8 +14,8 @@ type Message struct {
 	Stream    uint16
 	PPID      uint32 // payload protocol identifier, opaque to SCTP
 	Unordered bool   // it was sent unordered, and may have overtaken others
-	// Data is never empty, and at most Config.MaxMessageSize bytes. It belongs to the reader, who
-	// may change it, until Release.
+	// Data is never empty, and at most Config.MaxMessageSize bytes. Until Release it belongs to the
+	// reader, which may change it.
 	Data []byte
 
 	buf    *bufpool.Buffer

@@ -645,7 +645,7 @@ func TestShutdownWithAssociationReset(t *testing.T) {
 	require.Contains(t, fmt.Sprint(lines), "response #2001 result 2")
 }
 
-// A peer without RFC 6525 gets no request.
+// No request is sent to a peer without RFC 6525.
 func TestReconfigWithoutPeer(t *testing.T) {
 	s := newScript(t, Config{})
 	require.ErrorIs(t, s.a.RequestStreamReset(s.now), ErrNotConnected)

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A reset leaves nothing behind: messages that wait for an abandoned one are delivered, and
-// incomplete ones dropped.
+// A reset clears the stream: messages that wait for an abandoned one are delivered, and incomplete
+// ones dropped.
 func TestResetLeavesNothing(t *testing.T) {
 	s := established(t, Config{})
 	// The FORWARD-TSN does not name the stream, as it should.

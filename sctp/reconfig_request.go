@@ -48,8 +48,8 @@ func (a *Association) progressReconfig() {
 
 // takeAcknowledged moves streams whose data is acknowledged from toReset to requested, and reports
 // whether there are any. The peer may have requested a reset of all streams, and each SACK leads
-// here, so that some of them are examined each time, in turn. None is forgotten: a stream with
-// unacknowledged data brings another SACK.
+// here, so that some of them are examined each time, in turn. None is missed: a stream with
+// unacknowledged data causes another SACK.
 func (a *Association) takeAcknowledged() bool {
 	r := &a.reset
 	n := min(len(r.toReset), maxStreamsExamined)
@@ -299,7 +299,7 @@ func (a *Association) finishRequest(err error) {
 			if err == nil {
 				delete(a.send.streams, id) // its next message is the first
 			} else {
-				a.send.stream(id).resetting = false // it goes on as it was
+				a.send.stream(id).resetting = false // the stream is not affected
 			}
 			a.events.Push(Event{Kind: EventStreamResetComplete, Stream: id, Err: err})
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
-// During an interruption the retransmission timeout backs off. An owner that knows that packets pass
-// again need not wait for up to RTO.Max.
+// During an interruption the retransmission timeout backs off. PathRestored makes retransmissions
+// due at once, instead of after up to RTO.Max.
 func TestPathRestored(t *testing.T) {
 	for _, informed := range []bool{false, true} {
 		link := netsim.LinkConfig{Delay: 20 * time.Millisecond}

@@ -61,8 +61,8 @@ func TestStaleSACK(t *testing.T) {
 	s.want()
 }
 
-// SACKs for TSNs that were never sent, or with impossible blocks, are ignored as a whole, and the
-// association goes on.
+// SACKs for TSNs that were never sent, or with impossible blocks, are ignored as a whole, and do
+// not end the association.
 func TestImpossibleSACKs(t *testing.T) {
 	header := func(cum uint32, gaps, dups uint16, rest ...any) []byte {
 		return rawChunk(3, 0, cum, uint32(77), gaps, dups, fields(rest...))

@@ -5,7 +5,7 @@ import "fmt"
 // Scheduler selects the stream whose message is sent next when several wait: RFC 8260, section 3.
 //
 // With interleaving (RFC 8260) it selects anew for each chunk, so that a large message on one
-// stream does not hold up a small one on another. Without it, it selects for each message, because
+// stream does not block a small one on another. Without it, it selects for each message, because
 // the fragments of a message must not be separated.
 type Scheduler uint8
 
@@ -19,7 +19,7 @@ const (
 	// SchedulerRoundRobin (SCTP_SS_RR) serves the streams in turn.
 	SchedulerRoundRobin
 	// SchedulerRoundRobinPacket (SCTP_SS_RR_PKT) serves the streams in turn, a packet each: chunks
-	// of different streams are not bundled, so that a lost packet holds up one stream only.
+	// of different streams are not bundled, so that a lost packet delays only one stream.
 	SchedulerRoundRobinPacket
 	// SchedulerPriority (SCTP_SS_PRIO) serves the stream of the highest priority, and streams of
 	// the same priority in turn.
@@ -87,7 +87,7 @@ func (q *schedule) rekey(s *outStream, size int) {
 		if q.kind == SchedulerFair || weight == 0 {
 			weight = 1
 		}
-		// A stream gets no credit for the time that it was idle.
+		// A stream has no advantage from the time that it was idle.
 		s.key = max(s.key, q.clock) + uint64(size)*weightScale/weight
 	}
 }

@@ -68,7 +68,7 @@ func TestSchedulers(t *testing.T) {
 		{SchedulerRoundRobin, false, []uint16{1, 2, 3, 1, 2, 1, 2, 1}},
 		// and without interleaving, whole messages.
 		{SchedulerRoundRobin, true, []uint16{1, 1, 1, 2, 2, 2, 2, 3, 1}},
-		// Fair: the streams get the same bandwidth. The small message on 3 is sent before the
+		// Fair: the streams have the same bandwidth. The small message on 3 is sent before the
 		// second chunks of the others.
 		{SchedulerFair, false, []uint16{1, 2, 3, 1, 2, 1, 2, 1}},
 	} {
@@ -84,7 +84,7 @@ func TestSchedulers(t *testing.T) {
 	}
 }
 
-// RFC 8260, section 1: a large message does not hold up a small one on another stream.
+// RFC 8260, section 1: a large message does not block a small one on another stream.
 func TestSmallMessageOvertakesLargeOne(t *testing.T) {
 	position := func(noIDATA bool) int {
 		got := order(t, Config{DisableInterleaving: noIDATA}, []queued{{1, 256 << 10}, {2, 50}}, nil).streams
@@ -145,7 +145,7 @@ func TestRoundRobinPacketScheduler(t *testing.T) {
 	require.NotEqual(t, in[0], in[1])
 }
 
-// A peer with a small window gets no more incomplete messages at a time than it can hold.
+// A peer with a small window is sent no more incomplete messages at a time than fit into it.
 func TestInterleavingIsBounded(t *testing.T) {
 	var messages []queued
 	for i := range 50 {

@@ -74,7 +74,7 @@ func newScript(t testing.TB, cfg Config) *script {
 		cfg.CongestionControl = CongestionNewReno // its numbers are the RFC's
 	}
 	if cfg.Scheduler == SchedulerDefault {
-		cfg.Scheduler = SchedulerFirstCome // what is sent first comes out first
+		cfg.Scheduler = SchedulerFirstCome // messages are sent in the order of Send
 	}
 	return &script{t: t, a: mustNew(cfg), now: time.Unix(1_700_000_000, 0)}
 }

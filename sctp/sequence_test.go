@@ -12,8 +12,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/cputime"
 )
 
-// RFC 6525, section 5.2.2: a stream is in its initial state after a reset. The reader gets the
-// reset between the last message before it and the first one after it, however late it reads.
+// RFC 6525, section 5.2.2: a stream is in its initial state after a reset. The reset is returned
+// between the last message before it and the first one after it, even if they are read late.
 func TestMessagesAndResetsAreOneSequence(t *testing.T) {
 	s := established(t, Config{})
 	s.receive(data(2000, 1, 0, "BE", "a"), data(2001, 2, 0, "BE", "other"))
@@ -178,7 +178,7 @@ func TestResetDropsTheRunsOfItsStream(t *testing.T) {
 		charge := r.charged / 10
 		r.resetStream(3, 1000)
 		require.Equal(t, 8*charge, r.charged)
-		r.resetStream(4, 40) // its second run was sent later than the reset says
+		r.resetStream(4, 40) // its second run was sent after the reset
 		require.Equal(t, 7*charge, r.charged)
 		for i := range uint32(5) {
 			require.Empty(t, r.add(header(10*i+6, uint16(i), 0, flagEnd|flagUnordered), []byte("c")))

@@ -47,7 +47,7 @@ const shutdownGuard = 60 * time.Second
 // One side sends the last packet of a shutdown, SHUTDOWN COMPLETE, and cannot know whether it has
 // arrived. On that side [Association.Deadline] stays set for 4 to 20 s after EventClosed, four
 // retransmission timeouts of at least 1 s, and the owner should keep calling Receive and Transmit
-// until then: the association answers a peer that repeats its SHUTDOWN ACK. A peer that gets no
+// until then: the association answers a peer that repeats its SHUTDOWN ACK. A peer without an
 // answer ends after the same time, without an error, because by then both sides have acknowledged
 // everything.
 func (a *Association) Shutdown(now time.Time) {

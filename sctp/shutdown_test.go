@@ -305,8 +305,8 @@ func TestSilenceAfterShutdownAck(t *testing.T) {
 	s.wantEvents("closed")
 }
 
-// Whichever packets of the shutdown are lost, both sides soon end without an error, as long as
-// their owners keep the associations until the deadline; if one does not, the other still does.
+// With any packets of the shutdown lost, both sides soon end without an error, as long as their
+// owners keep the associations until the deadline; if one does not, the other still does.
 func TestShutdownUnderLoss(t *testing.T) {
 	const packets = 4 // of each side, that may be lost
 	for _, c := range []struct {

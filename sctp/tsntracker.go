@@ -38,7 +38,7 @@ func (r *tsnTracker) init(peerInitialTSN uint32) {
 
 func (r *tsnTracker) release() { r.above.words, r.dups = nil, nil }
 
-// skipTo sets the cumulative TSN and forgets all others.
+// skipTo sets the cumulative TSN and removes all others.
 func (r *tsnTracker) skipTo(tsn uint32) {
 	r.above.clear(r.cum+1, r.high)
 	r.cum, r.high, r.blocks, r.dups = tsn, tsn, 0, r.dups[:0]
@@ -123,7 +123,7 @@ func (r *tsnTracker) duplicate(tsn uint32) {
 }
 
 // scheduleSack determines, after a packet, when it is acknowledged: at once if a TSN is missing,
-// else after the second packet or SACKDelay (RFC 9260, section 6.2). Where packets come in batches,
+// else after the second packet or SACKDelay (RFC 9260, section 6.2). If packets arrive in batches,
 // the owner transmits after the batch, and one SACK acknowledges all of it.
 func (a *Association) scheduleSack(t instant) {
 	r := &a.recv
@@ -143,10 +143,10 @@ func (a *Association) scheduleSack(t instant) {
 }
 
 // appendBlocks appends the gap ack blocks of the next SACK, of which at most n fit, and returns
-// their number. A burst that overflows a queue leaves thousands of gaps. If only the lowest blocks
-// were named, the sender would not learn of the data above them, and could repair the gaps only one
-// SACK in a round trip. So half of the room is for the lowest blocks, and the other half goes round
-// the rest, from SACK to SACK.
+// their number. A burst that overflows a queue causes thousands of gaps. With only the lowest
+// blocks, the sender would not be informed of the data above them, and could repair only the gaps
+// of one SACK in a round trip. So half of the room is for the lowest blocks, and the other half
+// rotates through the rest, from SACK to SACK.
 func (r *tsnTracker) appendBlocks(dst []byte, n int) ([]byte, int) {
 	low := n / 2
 	if r.blocks <= n {

@@ -171,8 +171,8 @@ func tsnOrders() map[string][]uint32 {
 	return orders
 }
 
-// The work for a TSN depends neither on the order of arrival nor on the number missing; a SACK
-// costs what it names, and a step for each 64 TSNs in between.
+// The work for a TSN depends neither on the order of arrival nor on the number missing. The work
+// for a SACK is a step for each block in it, and one for each 64 TSNs in between.
 func TestTSNTrackerWork(t *testing.T) {
 	const (
 		fits    = (DefaultMTU - commonHeaderSize - sackHeaderSize) / 4

@@ -3,9 +3,9 @@ package sctp
 import "time"
 
 // receiveWindow determines the advertised receive window. It grows when the reader keeps up, so
-// that a path of any bandwidth and delay can be filled, or when nothing of the data held can be
-// read yet. It stays when the reader does not keep up: the data that a stalled reader accumulates
-// is bounded by what it once read in a round trip.
+// that a path of any bandwidth and delay can be filled, or when none of the buffered data can be
+// read yet. It does not grow when the reader does not keep up: the data that a stalled reader
+// accumulates is bounded by the most that it has read in a round trip.
 type receiveWindow struct {
 	limit int // bytes
 	max   int
@@ -54,8 +54,8 @@ func (w *receiveWindow) released(t instant, n int, rtt *rttState) {
 func (a *Association) ReceiveWindow() int { return a.window.limit }
 
 // GrowReceiveWindow raises the receive window to size bytes, at most [Config.MaxReceiveWindow]. The
-// window grows by itself when the reader keeps up. An owner may raise it earlier if it knows that
-// unread data holds up data that would be read at once.
+// window grows by itself when the reader keeps up. The owner may raise it earlier if unread data
+// blocks data that would be read at once.
 func (a *Association) GrowReceiveWindow(size int) {
 	a.window.limit = max(a.window.limit, min(size, a.window.max))
 }

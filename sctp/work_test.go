@@ -69,7 +69,7 @@ func sentBy(t *testing.T, n int, params []byte, message func(i int) (stream uint
 	return f
 }
 
-// transmit takes all packets, whatever the pacer.
+// transmit takes all packets, independent of the pacer.
 func (f *flood) transmit() {
 	var out [2048]byte
 	for {
@@ -104,9 +104,9 @@ func expiring(streams int, unordered bool) func(int) (uint16, string, SendOption
 
 const firstExpiry = 20 * time.Second
 
-// The work of n packets of a peer is n times that of one, whatever state n of them have left
-// behind. Gap ack blocks, FORWARD-TSNs, re-configuration and the order of TSNs and SSNs let a peer
-// create lists, on either side.
+// The work of n packets of a peer is n times that of one, with any state that n packets can create.
+// Gap ack blocks, FORWARD-TSNs, re-configuration and the order of TSNs and SSNs let a peer create
+// lists, on either side.
 func TestWorkIsLinear(t *testing.T) {
 	highest := func(f *flood) uint32 { return f.s.a.out.next - 1 }
 	for name, c := range map[string]struct {
@@ -274,7 +274,7 @@ func givenUp(streams int, params []byte, unordered bool) func(t *testing.T, n in
 }
 
 // The set of TSNs acknowledged by gap ack blocks has each chunk that they acknowledged, and no TSN
-// beyond the outstanding ones, whatever the peer names, takes back and acknowledges.
+// beyond the outstanding ones, with any sequence of SACKs from the peer.
 func TestGapAckedModel(t *testing.T) {
 	netsim.Seeds(t, 50, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))

@@ -57,7 +57,7 @@ func TestTaggedSection(t *testing.T) {
 }
 
 // RFC 3264, section 6: an answer repeats the attributes of the offer that it understands. Formats
-// without their mapping would be of no use.
+// without their mapping would be useless.
 func TestInactive(t *testing.T) {
 	d := mustParse(t, chromeVideo)
 	transport := Transport{ICEUfrag: "abcd", ICEPwd: "H9gnSA7N/gydRr6CruQSOayu", Fingerprints: []Fingerprint{testFingerprint(t)}, Setup: SetupActive}

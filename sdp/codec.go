@@ -50,8 +50,8 @@ func (c Codec) Retransmits() (payloadType uint8, ok bool) {
 	return parsePayloadType(apt)
 }
 
-// uses returns the payload types without which the format is of no use: the one that it
-// retransmits, or those that it carries as redundant audio (RFC 2198, section 5: "a=fmtp:121 0/5").
+// uses returns the payload types that the format depends on: the one that it retransmits, or those
+// that it carries as redundant audio (RFC 2198, section 5: "a=fmtp:121 0/5").
 func (c Codec) uses() (set payloadTypes) {
 	if apt, ok := c.Retransmits(); ok {
 		set[apt] = true

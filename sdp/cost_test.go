@@ -86,7 +86,7 @@ func TestValidateTakesLinearTime(t *testing.T) {
 }
 
 // Parsing, validating and writing a description takes four times as long for four times as many
-// lines, of whatever type. An algorithm of quadratic time takes sixteen times as long.
+// lines of any type. An algorithm of quadratic time takes sixteen times as long.
 func TestLinearTime(t *testing.T) {
 	const head, section = "v=0\no=- 1 2 IN IP4 127.0.0.1\ns=-\nt=0 0\n", "m=audio 9 RTP/AVP 0\n"
 	repeat := func(line string) func(int) string {

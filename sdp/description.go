@@ -36,7 +36,7 @@ const (
 // A Description is a session description in the terms of WebRTC (RFC 8829).
 //
 // Its own fields are those of the session part, before the first section. An offer is a literal;
-// fields with zero values are not written, unless their comments say otherwise:
+// fields with zero values are not written, unless their comments define otherwise:
 //
 //	offer := sdp.Description{
 //		SessionID:      id,

@@ -176,8 +176,8 @@ func TestSpacesAtLineEnds(t *testing.T) {
 	require.Equal(t, []any{false, true, DirectionInactive, true}, []any{m.Rejected, m.BundleOnly, m.Direction, m.EndOfCandidates})
 }
 
-// An RTP section without a format cannot be used. It is written as rejected, not with a format that
-// nobody has chosen.
+// An RTP section without a format cannot be used. It is written as rejected, instead of with an
+// arbitrary format.
 func TestSectionWithoutFormats(t *testing.T) {
 	for _, m := range []MediaDescription{
 		{Kind: KindVideo, Mid: "v"}, {Kind: KindVideo, Mid: "v", Port: 5000}, {Kind: KindAudio, Mid: "v", BundleOnly: true},

@@ -338,7 +338,7 @@ func (d *Description) validateSize() (reason string) {
 	if size.bytes <= MaxSize && size.lines <= MaxLines && size.attributes <= MaxAttributes {
 		return ""
 	}
-	// It may be too large: writing it gives the exact numbers.
+	// It may be too large: the exact sizes are those of the encoded description.
 	text := d.Append(nil)
 	switch {
 	case len(text) > MaxSize:

@@ -16,7 +16,7 @@ import (
 type Credentials struct {
 	Username string
 	Password string
-	// LongTerm selects the long-term mechanism, in which the server asks for authentication by the
+	// LongTerm selects the long-term mechanism, in which the server requests authentication by the
 	// error response 401 (Unauthenticated) with a realm and a nonce: TURN, and STUN servers for
 	// registered users. Otherwise it is the short-term one, in which both sides have agreed on the
 	// credential before: ICE.
@@ -89,8 +89,8 @@ func (c *Credentials) addLongTerm(b *Builder) {
 // Receive checks a response to a request that AddTo has authenticated.
 //
 // An error that matches [ErrIntegrityMismatch] means that the response is not authentic and must be
-// discarded as if it had not been received. If retry is true, the server asks for authentication,
-// or for a new nonce: the request is to be sent again, in a new transaction, after AddTo. Otherwise
+// discarded as if it had not been received. If retry is true, the server requests authentication or
+// a new nonce: the request is to be sent again, in a new transaction, after AddTo. Otherwise
 // the response is the result, and authentic, except for two responses of the long-term mechanism
 // that cannot be: a response before the first challenge, and a final error response 401
 // (Unauthenticated) or 438 (Stale Nonce), whose challenge cannot be met, because the user name or

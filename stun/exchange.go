@@ -16,7 +16,7 @@ import (
 type Request struct {
 	Method Method // 0: MethodBinding
 	// Add appends the attributes of the method. It is called once for each transaction: again if
-	// the server asks for authentication. nil: there are none.
+	// the server requests authentication. nil: there are none.
 	Add func(b *Builder)
 	// Known reports whether the caller understands a comprehension-required attribute of a success
 	// response that RFC 8489 does not define. nil: there are none.
@@ -37,8 +37,8 @@ const maxTransactions = 3
 // RFC 8489, section 6.1 keeps messages below the path MTU.
 const maxDatagram = 2048
 
-// ErrNoResponse is returned by [Exchange] if no response has come in the time that the [Timing] of
-// the request allows.
+// ErrNoResponse is returned by [Exchange] if no response has arrived in the time that the [Timing]
+// of the request allows.
 var ErrNoResponse = errors.New("stun: no response")
 
 // ErrUnknownAttribute is returned by [Exchange] if a success response has a comprehension-required
@@ -148,7 +148,7 @@ func (r *Request) build(id TransactionID) ([]byte, error) {
 }
 
 // transact carries out one transaction and returns the response that ends it. retry reports whether
-// the response asks for the request to be sent again with credentials.
+// the request is to be sent again with credentials.
 func (r *Request) transact(ctx context.Context, conn Conn) (response Message, retry bool, err error) {
 	source := r.Rand
 	if source == nil {

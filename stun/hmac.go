@@ -12,14 +12,14 @@ import (
 const hmacBlock = 64
 
 // hmacState is a key of an HMAC (RFC 2104, section 2), as the states of the hash function after the
-// first block of the inner hash, K XOR ipad, and of the outer one, K XOR opad. An HMAC of crypto/hmac
-// holds two hashes besides; these are in a pool here, because an ICE agent has two keys for as long as
-// it exists, and uses them once in a few seconds.
+// first block of the inner hash, K XOR ipad, and of the outer one, K XOR opad. An HMAC of
+// crypto/hmac holds two hashes besides; these are in a pool here, because an ICE agent has two keys
+// for as long as it exists, and uses them once in a few seconds.
 type hmacState struct {
 	inner, outer []byte
 }
 
-// resumableHash is what the hash functions of the standard library are.
+// resumableHash has the methods of the hash functions of the standard library.
 type resumableHash interface {
 	hash.Hash
 	encoding.BinaryMarshaler

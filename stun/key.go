@@ -9,9 +9,9 @@ import (
 	"io"
 )
 
-// Key is the key of the integrity attributes, together with what is computed of it once, so that
-// making and checking an attribute does not allocate. Only the first use of each of the two hash
-// functions does. A Key is for one goroutine at a time.
+// Key is the key of the integrity attributes, together with values that are computed from it once,
+// so that making and checking an attribute does not allocate, except for the first use of each of
+// the two hash functions. A Key is for one goroutine at a time.
 type Key struct {
 	key          []byte
 	sha1, sha256 *hmacState // nil until first used

@@ -12,8 +12,8 @@ import (
 // AcceptOptions are the options of Accept and Handshake. Each zero field is its default. The
 // options are read during the call only.
 type AcceptOptions struct {
-	// Protocols are the subprotocols that the server speaks, in order of preference. The first one
-	// that the client offers is agreed on; if there is none in common, the connection has no
+	// Protocols are the subprotocols that the server supports, in order of preference. The first
+	// one that the client offers is agreed on; if there is none in common, the connection has no
 	// subprotocol.
 	Protocols []string
 
@@ -22,7 +22,7 @@ type AcceptOptions struct {
 	// "https://example.com:8443". If there is no port, it is that of the scheme; case and a final
 	// slash are ignored. A pattern that can match no origin, for example one with a path, is an
 	// ErrInvalidOption. Without this check, any page that a user visits could connect in the user's
-	// name. Clients that send no Origin are not browsers, and are accepted. A refusal names the
+	// name. Clients that send no Origin are not browsers, and are accepted. A refusal contains the
 	// origin.
 	//
 	// RFC 6455, section 10.2.
@@ -59,9 +59,9 @@ type AcceptOptions struct {
 	// CloseTimeout is the time that Conn.Close waits for the peer. 0 is DefaultCloseTimeout; if it
 	// is negative, Close does not wait.
 	CloseTimeout time.Duration
-	// NoDelay makes every Write, and every pong, leave at once. Otherwise, while more messages have
-	// already been received, those between two Reads are held for up to 16 ms; see Conn,
-	// "Coalescing". WriteBuffered is not affected.
+	// NoDelay makes Write send its message, and Read every pong, at once. Otherwise, while more
+	// messages have already been received, those between two Reads are held for up to 16 ms; see
+	// Conn, "Coalescing". WriteBuffered is not affected.
 	NoDelay bool
 	// BeforeClose, if not nil, is called with the error that Read is going to return, after the
 	// peer has sent its close frame (a *CloseError), has broken the protocol (a *ProtocolError) or
@@ -137,7 +137,7 @@ func (o *checkedAcceptOptions) config(a *acceptance, early []byte) connConfig {
 // The status is 405, 426 or 400 if the request is not one for a WebSocket of version 13, 403 for
 // its origin, the choice of CheckRequest, or 500 or 501 if the options are invalid
 // (ErrInvalidOption) or w cannot be hijacked (http.ErrNotSupported). After success w and r must not
-// be used any more; the handler may return or go on.
+// be used any more; the handler may return or continue.
 //
 // Shutdown of the http.Server neither closes the connection nor waits for it: see the example.
 //

@@ -58,7 +58,7 @@ func serveHTTP(t *testing.T, l net.Listener, handler http.HandlerFunc) *http.Ser
 	return server
 }
 
-// upgradeRequest is the example's request as net/http hands it to a handler.
+// upgradeRequest returns the example's request as net/http passes it to a handler.
 func upgradeRequest() *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "http://server.example.com/chat?room=1", nil)
 	r.Header = http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Key": {exampleKey}, "Sec-Websocket-Version": {"13"}}

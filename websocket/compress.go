@@ -31,7 +31,7 @@ func (o *CompressionOptions) params() *compressionParams {
 	}
 }
 
-// windowBits returns the window size, in bits, that an option asks for.
+// windowBits returns the window size, in bits, for the value of an option.
 func windowBits(option int) int { return cmp.Or(option, deflate.MaxWindowBits) }
 
 // Compressors and decompressors are pooled by window size. Without context takeover a connection

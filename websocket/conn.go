@@ -69,9 +69,9 @@ type connConfig struct {
 //
 // # Coalescing
 //
-// Messages leave in as few system calls as possible without waiting. A Write that finds no other
-// Write in progress goes to the socket at once, in the goroutine of the caller; messages written
-// meanwhile by other goroutines are collected, and leave together right after it.
+// Messages are sent with as few system calls as possible without waiting. If no other Write is in
+// progress, a Write writes to the socket at once, in the goroutine of the caller; messages written
+// meanwhile by other goroutines are collected, and sent together right after it.
 //
 // If the next message has already been received completely, a Write between two Reads is held back
 // until Read has no more messages and goes to the socket. So a program that answers many requests
@@ -106,7 +106,7 @@ type Conn struct {
 	localClose  bool        // the program closed the connection
 	peerClose   *CloseError // the peer's close frame, once received
 	readersLeft int         // the number of reads that have ended since closing began
-	verdict     error       // the reason that the peer's last frame determines, whatever fails later
+	verdict     error       // the reason in the peer's last frame, which precedes later failures
 	err         error       // the reason that the connection is over; the stream is then closed
 
 	pings pinger

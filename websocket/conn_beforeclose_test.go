@@ -122,7 +122,8 @@ func (noDeadlines) SetDeadline(time.Time) error      { return nil }
 func (noDeadlines) SetReadDeadline(time.Time) error  { return nil }
 func (noDeadlines) SetWriteDeadline(time.Time) error { return nil }
 
-// A peer that does not read holds up the end no longer, whatever the stream makes of deadlines.
+// A peer that does not read delays the end only for a bounded time, even if the stream ignores
+// deadlines.
 func TestTheEndDoesNotDependOnDeadlines(t *testing.T) {
 	for name, end := range map[string]string{"close frame": "\x88\x00", "protocol error": "\x83\x00"} {
 		t.Run(name, func(t *testing.T) {

@@ -131,8 +131,9 @@ func (c *Conn) leaveRead() {
 	}
 }
 
-// CloseNow closes the stream without a closing handshake. The peer and all other calls of this Conn
-// get an error. It returns nil, or the reason that the connection was already over.
+// CloseNow closes the stream without a closing handshake. All other calls of this Conn, and those
+// of the peer, return an error. CloseNow returns nil, or the reason that the connection was already
+// over.
 func (c *Conn) CloseNow() error {
 	if err := c.end(ErrClosed); err != ErrClosed {
 		return err

@@ -26,8 +26,8 @@ func cancelled() context.Context {
 	return ctx
 }
 
-// A context that has ended ends every call at once, also where nothing had to be waited for, and
-// leaves the connection as it was.
+// A context that has ended ends every call at once, even one that need not wait, and does not
+// affect the connection.
 func TestContextsThatHaveEnded(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		c, ended := s.conn, cancelled()

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// With NoDelay an answer leaves at once although another request waits already, as do pongs and
-// the messages of a NetConn. WriteBuffered still waits.
+// With NoDelay an answer is sent at once even if another request has been received, and so are
+// pongs and the messages of a NetConn. WriteBuffered still waits.
 func TestNoDelay(t *testing.T) {
 	for _, noDelay := range []bool{false, true} {
 		inScript(t, connConfig{noDelay: noDelay}, func(t *testing.T, s *script) {
@@ -45,8 +45,8 @@ func TestNoDelay(t *testing.T) {
 	}
 }
 
-// An answer is held back for 1 ms if the program does something else in between. For one that keeps
-// coming back in time it may be 16 ms, until it does not.
+// An answer is held back for 1 ms if the program has not returned to Read in time before. The time
+// grows up to 16 ms as long as the program returns in time.
 func TestHowLongAnswersAreHeld(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		requests := append(frame(!s.conn.client, 0x82, "q"), frame(!s.conn.client, 0x82, "q")...)

@@ -24,8 +24,8 @@ func (s *script) streams() io.Reader {
 	return r
 }
 
-// A program may take its time between two parts of a message: nobody waits for the peer then, whose
-// pongs are not read.
+// A program may pause between two parts of a message. Pings do not count as unanswered during the
+// pause, in which the peer's pongs are not read.
 func TestKeepAliveBetweenTheReadsOfAMessage(t *testing.T) {
 	inScript(t, connConfig{pingInterval: second, maxOutstandingPings: 1}, func(t *testing.T, s *script) {
 		r := s.streams()
@@ -37,7 +37,7 @@ func TestKeepAliveBetweenTheReadsOfAMessage(t *testing.T) {
 	})
 }
 
-// A ping that came with a part of a message is answered before the program goes on with that.
+// A ping that arrived with a part of a message is answered before that part is returned.
 func TestPingsWithinAMessageAreAnsweredSoon(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		client := !s.conn.client
@@ -90,7 +90,7 @@ func TestCloseWhileWaitingForAMessage(t *testing.T) {
 }
 
 // "[…] an endpoint MAY delay sending a Close frame until its current message is sent": this one
-// does not, and the message is lost; the closing handshake goes on.
+// does not, and the message is lost; the closing handshake continues.
 //
 // RFC 6455, section 5.5.1.
 func TestCloseWithinAMessageThatIsWritten(t *testing.T) {

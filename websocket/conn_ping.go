@@ -12,8 +12,8 @@ import (
 
 // The defaults of PingInterval and MaxOutstandingPings.
 const (
-	// DefaultPingInterval is the interval of pings unless the options say otherwise: less than the
-	// time after which NATs and HTTP proxies forget a silent connection, which is often 30 to 60 s.
+	// DefaultPingInterval is the interval of pings if PingInterval is 0: less than the time after
+	// which NATs and HTTP proxies drop the state of an idle connection, which is often 30 to 60 s.
 	DefaultPingInterval = 10 * time.Second
 	// DefaultPingTimeout is the time that a peer may leave pings unanswered if PingInterval is set
 	// and MaxOutstandingPings is not: enough for a short loss of the network.
@@ -24,8 +24,8 @@ const (
 	minOutstandingPings = 2
 )
 
-// pingSettings returns the interval and the limit that the options PingInterval and
-// MaxOutstandingPings ask for.
+// pingSettings returns the interval and the limit for the options PingInterval and
+// MaxOutstandingPings.
 func pingSettings(interval time.Duration, maxOutstanding int) (time.Duration, int) {
 	if interval > 0 && maxOutstanding == 0 {
 		n := (DefaultPingTimeout + interval - 1) / interval

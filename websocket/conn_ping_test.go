@@ -23,7 +23,7 @@ func TestKeepAlive(t *testing.T) {
 		s.wants("\x89\x08\x00\x00\x00\x00\x00\x00\x00\x01")
 		time.Sleep(second)
 		s.wants("\x89\x08\x00\x00\x00\x00\x00\x00\x00\x02")
-		s.sends(0x8a, "\x00\x00\x00\x00\x00\x00\x00\x02") // stands for the first, too
+		s.sends(0x8a, "\x00\x00\x00\x00\x00\x00\x00\x02") // also answers the first
 		s.sends(0x8a, "unsolicited")
 		s.sends(0x8a, "\x00\x00\x00\x00\x00\x00\x00\x09")
 
@@ -78,7 +78,7 @@ func TestPing(t *testing.T) {
 	})
 }
 
-// A context that ends between messages leaves the connection usable; in the middle of one it does
+// If a context ends between messages, the connection remains usable; if it ends within one, it does
 // not.
 func TestReadContext(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
@@ -115,8 +115,8 @@ func TestReadContext(t *testing.T) {
 	})
 }
 
-// Cancelling a waiting writer leaves the connection usable; cancelling one that is writing closes
-// it.
+// If a waiting writer is cancelled, the connection remains usable; if one that is writing is
+// cancelled, it is closed.
 func TestWriteContext(t *testing.T) {
 	inScript(t, connConfig{}, func(t *testing.T, s *script) {
 		w, err := s.conn.Writer(background(), MessageText)

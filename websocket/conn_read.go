@@ -35,11 +35,11 @@ const (
 	shrinkAfter = 16
 
 	// minDirect is the least number of missing bytes of a message that are read directly into the
-	// message's own buffer. With fewer, a read into the read buffer may get the next message, too.
+	// message's own buffer. With fewer, a read into the read buffer may also read the next message.
 	minDirect = 8 << 10
 
 	// minGrow is the least growth of a message's buffer. The buffer grows to at most twice the
-	// bytes received, whatever length was announced.
+	// bytes received, independent of the announced length.
 	minGrow = 4 << 10
 )
 

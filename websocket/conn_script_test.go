@@ -207,7 +207,7 @@ func TestPingsAreAnswered(t *testing.T) {
 		s.sends(0x80, "b")
 		require.Equal(t, result{"ab", nil, true}, read.now())
 
-		// Also those that come with a message, before it is handed out.
+		// Also those that arrive with a message, before it is returned.
 		s.out <- append(append(frame(!s.conn.client, 0x89, "1"), frame(!s.conn.client, 0x89, "2")...), frame(!s.conn.client, 0x82, "")...)
 		require.Equal(t, result{"", nil, true}, s.reads(background()).now())
 		s.wants("\x8a\x011\x8a\x012")
@@ -301,9 +301,8 @@ func TestCloseWhileReading(t *testing.T) {
 	})
 }
 
-// A Read that begins when Close already has does so as well: whoever reads in a loop takes
-// ErrClosed for the end of the closing handshake, and may close the stream in front of the peer's
-// answer.
+// So does a Read that begins after Close has begun: a program that reads in a loop considers
+// ErrClosed the end of the closing handshake, and might close the stream before the peer's answer.
 func TestReadWhileClosing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stream, peer := net.Pipe()
@@ -392,7 +391,8 @@ func TestCloseNow(t *testing.T) {
 	})
 }
 
-// "_Fail the WebSocket Connection_": with a close frame that says why.
+// RFC 6455, section 7.1.7: "_Fail the WebSocket Connection_", with a close frame that contains the
+// reason.
 func TestThePeerBreaksTheProtocol(t *testing.T) {
 	for _, c := range []struct {
 		b0      byte

@@ -288,7 +288,7 @@ func TestAnswersCoalesce(t *testing.T) {
 		answer()
 		s.wants("")
 		require.Zero(t, counting.writes)
-		answer() // nothing more is there: it leaves at once, with the others
+		answer() // no further message is received: it is sent at once, with the others
 		s.wants("\x82\x01a\x82\x01a\x82\x01a")
 		require.Equal(t, 1, counting.writes)
 

@@ -106,8 +106,8 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	return c.write(ctx, typ, p, false)
 }
 
-// WriteBuffered is Write for one of many messages in a row: it leaves the message in a buffer, if
-// there is room, until Flush or Write is called, for at most 16 ms.
+// WriteBuffered is Write for one of many messages in a row: if there is room, the message remains
+// in a buffer until Flush or Write is called, for at most 16 ms.
 func (c *Conn) WriteBuffered(ctx context.Context, typ MessageType, p []byte) error {
 	return c.write(ctx, typ, p, true)
 }
@@ -229,8 +229,7 @@ func (c *Conn) writeError() error {
 	return ErrClosed
 }
 
-// leave starts a flush when a goroutine that was counted on to write the pending frames gives up
-// waiting.
+// leave starts a flush if a goroutine that was to write the pending frames has ended its wait.
 func (c *Conn) leave() {
 	if o := &c.out; !o.busy && o.pending != nil && !o.held.Load() {
 		o.busy = true
@@ -309,7 +308,7 @@ func (c *Conn) writeOut(ctx context.Context) error {
 }
 
 // writeAll writes until nothing is pending, and clears busy, which the caller has set. After the
-// given number of rounds it starts a goroutine to go on; to a waiting writer it hands over at once.
+// given number of rounds it starts a goroutine to continue; a waiting writer takes over at once.
 // The context and the error are those of the first round.
 func (c *Conn) writeAll(ctx context.Context, rounds int) (err error) {
 	o := &c.out
@@ -379,7 +378,7 @@ func (c *Conn) writeWith(ctx context.Context, p []byte) error {
 }
 
 // wrote is called after this goroutine has written a large message with the given error, which it
-// returns. It hands over to waiting writers, or writes the pending frames.
+// returns. It lets waiting writers take over, or writes the pending frames.
 func (c *Conn) wrote(err error) error {
 	if o := &c.out; o.takers == 0 && o.pending != nil {
 		c.writeAll(context.Background(), maxRounds)

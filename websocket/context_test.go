@@ -21,8 +21,8 @@ func TestWatchIsReleasedWhileItInterrupts(t *testing.T) {
 	require.ErrorIs(t, w.end(ctx), context.Canceled)
 }
 
-// The same with a connection, as programs do when they stop: in whatever order things happen, both
-// calls return.
+// The same with a connection, as programs do when they stop: both calls return with any order of
+// the events.
 func TestContextEndsAsTheConnectionDoes(t *testing.T) {
 	for range 50 {
 		inScript(t, connConfig{}, func(t *testing.T, s *script) {

@@ -56,9 +56,9 @@ type DialOptions struct {
 	// CloseTimeout is the time that Conn.Close waits for the peer. 0 is DefaultCloseTimeout; if it
 	// is negative, Close does not wait.
 	CloseTimeout time.Duration
-	// NoDelay makes every Write, and every pong, leave at once. Otherwise, while more messages have
-	// already been received, those between two Reads are held for up to 16 ms; see Conn,
-	// "Coalescing". WriteBuffered is not affected.
+	// NoDelay makes Write send its message, and Read every pong, at once. Otherwise, while more
+	// messages have already been received, those between two Reads are held for up to 16 ms; see
+	// Conn, "Coalescing". WriteBuffered is not affected.
 	NoDelay bool
 	// BeforeClose, if not nil, is called with the error that Read is going to return, after the
 	// peer has sent its close frame (a *CloseError), has broken the protocol (a *ProtocolError) or
@@ -92,8 +92,8 @@ func (o *DialOptions) Validate() error {
 // anything is sent; the error of DialContext (for example a *net.OpError, with syscall.ECONNREFUSED
 // for a closed port, or the error of a proxy); the error of crypto/tls (for example a
 // *tls.CertificateVerificationError); a *HandshakeError, which matches ErrBadHandshake, if the
-// server refuses or does not speak WebSocket; ErrHandshakeTimeout; and, after the end of ctx, both
-// ctx.Err() and context.Cause(ctx).
+// server refuses or does not support WebSocket; ErrHandshakeTimeout; and, after the end of ctx,
+// both ctx.Err() and context.Cause(ctx).
 func Dial(ctx context.Context, url string, opts *DialOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &DialOptions{}

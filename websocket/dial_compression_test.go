@@ -11,8 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Both sides use the same parameters, those agreed on: messages arrive whatever each side is
-// configured to do.
+// Both sides use the negotiated parameters: messages arrive with any options of each side.
 func TestCompressionIsUsedAsAgreed(t *testing.T) {
 	configurations := []*CompressionOptions{
 		nil,

@@ -21,8 +21,8 @@ import (
 // wsURL is the address of a test server as a WebSocket URL.
 func wsURL(s *httptest.Server) string { return "ws" + strings.TrimPrefix(s.URL, "http") }
 
-// newTestServer starts a server that says Hello, in the subprotocol "greeting" if it is asked for
-// that.
+// newTestServer starts a server that sends Hello, in the subprotocol "greeting" if the client
+// offers it.
 func newTestServer(t *testing.T, start func(*httptest.Server)) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

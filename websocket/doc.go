@@ -26,7 +26,7 @@
 // # Connections
 //
 // A [Conn] has no goroutine. It answers pings and the peer's close frame while the program reads.
-// Several goroutines may write at the same time, and their messages leave in one system call.
+// Several goroutines may write at the same time, and one system call sends their messages.
 // ReadInto and Write do not allocate. See the documentation of Conn for contexts and coalescing.
 //
 // The error of Read is the reason that a connection has ended:
@@ -40,8 +40,8 @@
 //   - Any other error is that of the stream.
 //
 // Connections are pinged at intervals (PingInterval of [DialOptions] and [AcceptOptions]), so that
-// NATs and proxies do not forget them; setting the interval also detects a dead peer. For a message
-// to many connections, see [PreparedMessage].
+// NATs and proxies do not drop their state; setting the interval also detects a dead peer. For a
+// message to many connections, see [PreparedMessage].
 //
 // # The framing core
 //

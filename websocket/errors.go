@@ -12,21 +12,23 @@ import (
 
 // The errors of a Conn. Its methods wrap them with the operation that failed.
 var (
-	// ErrClosed says that this side has closed the connection: by Close or CloseNow, or because a
-	// context ended within a frame. It also matches net.ErrClosed.
+	// ErrClosed reports that this side has closed the connection: by Close or CloseNow, or because
+	// a context ended within a frame. It also matches net.ErrClosed.
 	ErrClosed = fmt.Errorf("websocket: %w", net.ErrClosed)
-	// ErrMessageTooBig says that a message is larger than the limit. The connection fails with
+	// ErrMessageTooBig reports that a message is larger than the limit. The connection fails with
 	// StatusMessageTooBig.
 	ErrMessageTooBig = errors.New("websocket: message too big")
-	// ErrPingTimeout says that the peer left more pings unanswered than MaxOutstandingPings allows.
+	// ErrPingTimeout reports that the peer left more pings unanswered than MaxOutstandingPings
+	// allows.
 	ErrPingTimeout = errors.New("websocket: pings unanswered")
-	// ErrCloseTimeout says that the peer did not answer the close frame in time.
+	// ErrCloseTimeout reports that the peer did not answer the close frame in time.
 	ErrCloseTimeout = errors.New("websocket: close unanswered")
-	// ErrStatus says that a status code must not be sent, see StatusCode.MayBeSent.
+	// ErrStatus reports that a status code must not be sent, see StatusCode.MayBeSent.
 	ErrStatus = errors.New("websocket: status code may not be sent")
-	// ErrMessageType says that a message type is neither text nor binary.
+	// ErrMessageType reports that a message type is neither text nor binary.
 	ErrMessageType = errors.New("websocket: invalid message type")
-	// ErrUnexpectedMessageType says that the peer of a NetConn has sent the other type of message.
+	// ErrUnexpectedMessageType reports that the peer of a NetConn has sent the other type of
+	// message.
 	ErrUnexpectedMessageType = errors.New("websocket: unexpected message type")
 )
 
@@ -93,7 +95,7 @@ func (e *opError) Error() string { return errorPrefix + e.op + ": " + unprefixed
 func (e *opError) Unwrap() error { return e.err }
 
 // CloseError is the error of Read after the peer has closed the connection by a close frame. Like
-// io.EOF it does not mean that something was lost, unless Code says so.
+// io.EOF it does not mean that data was lost, except for codes that report a failure.
 type CloseError struct {
 	Code   StatusCode // StatusNoStatusReceived when the close frame had none
 	Reason string     // at most MaxCloseReason bytes of UTF-8, usually empty

@@ -22,7 +22,7 @@ func TestProtocolErrorText(t *testing.T) {
 	}
 }
 
-// Every error says the name of the package once, whatever it wraps.
+// The text of every error contains the name of the package once, even if it wraps another error.
 func TestErrorsHaveOnePrefix(t *testing.T) {
 	sentinels := []error{
 		ErrClosed, ErrMessageTooBig, ErrPingTimeout, ErrCloseTimeout, ErrStatus, ErrMessageType, ErrUnexpectedMessageType,

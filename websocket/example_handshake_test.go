@@ -34,7 +34,7 @@ func ExampleDial() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(w, r, nil)
 		if err != nil {
-			return // the client knows already
+			return // Accept has sent an error response
 		}
 		echo(context.Background(), c)
 	}))

@@ -63,8 +63,8 @@ func (r *room) remove(c *websocket.Conn) {
 	r.open.Done()
 }
 
-// broadcast frames the message once for all connections. A room with slow clients gives each a
-// goroutine and a queue instead, as a Write waits for its client.
+// broadcast frames the message once for all connections. With slow clients, each needs a goroutine
+// and a queue, because a Write waits for its client.
 func (r *room) broadcast(ctx context.Context, typ websocket.MessageType, message []byte) {
 	m := websocket.NewPreparedMessage(typ, message)
 	r.mu.Lock()

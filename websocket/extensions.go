@@ -179,7 +179,7 @@ const anyWindowBits = -1
 // RFC 7692, section 7.1.
 func parseDeflateParameters(e extension) (p deflateParameters, ok bool) {
 	for _, parameter := range e.parameters {
-		// Parameter names are compared exactly: no specification says that case is ignored, and all
+		// Parameter names are compared exactly: no specification permits to ignore case, and all
 		// examples are in lower case.
 		switch parameter.name {
 		case serverNoContextTakeover:

@@ -166,7 +166,7 @@ func TestServerAcceptsDeflate(t *testing.T) {
 		answer, ok := acceptDeflate(offers, checkedCompression(t, test.options))
 		if ok {
 			got = strings.TrimPrefix(strings.TrimPrefix(answer.String(), permessageDeflate), "; ")
-			// Whatever a server of ours says, a client of ours can read.
+			// The client of this package can parse every answer of its server.
 			again, ok := parseExtensions([]string{answer.String()})
 			require.True(t, ok)
 			parsed, ok := parseDeflateParameters(again[0])
@@ -262,7 +262,7 @@ func TestClientChecksTheAnswer(t *testing.T) {
 	}
 }
 
-// Whatever either side of ours is configured to, the two agree on the same.
+// With any options on both sides, client and server agree on the same parameters.
 func TestDeflateRoundTrip(t *testing.T) {
 	var all []CompressionOptions
 	for flags := range 4 {

@@ -41,13 +41,14 @@ const (
 )
 
 var (
-	// ErrInvalidURL says that the URL given to Dial or ParseURL is not an absolute WebSocket URL.
+	// ErrInvalidURL reports that the URL given to Dial or ParseURL is not an absolute WebSocket
+	// URL.
 	ErrInvalidURL = errors.New("websocket: invalid URL")
-	// ErrInvalidOption says that an option is out of range or contradicts the handshake.
+	// ErrInvalidOption reports that an option is out of range or contradicts the handshake.
 	ErrInvalidOption = errors.New("websocket: invalid option")
 	// ErrBadHandshake matches every *HandshakeError.
 	ErrBadHandshake = errors.New("websocket: bad handshake")
-	// ErrHandshakeTimeout says that the connection was not open in time: TCPConnectionTimeout or
+	// ErrHandshakeTimeout reports that the connection was not open in time: TCPConnectionTimeout or
 	// ConnectionTimeout has passed. It is a net.Error whose Timeout is true, wrapped with the step
 	// that took too long and with context.DeadlineExceeded.
 	ErrHandshakeTimeout error = handshakeTimeout{}

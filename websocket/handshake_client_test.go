@@ -42,7 +42,7 @@ func TestClientRequest(t *testing.T) {
 		want := strings.Replace(test.want, "…", "Upgrade: websocket\r\nConnection: Upgrade\r\n"+
 			"Sec-WebSocket-Key: "+exampleKey+"\r\nSec-WebSocket-Version: 13\r\n", 1)
 		require.Equal(t, want, got)
-		// Whatever our client asks for, our server understands.
+		// The server of this package accepts every request of its client.
 		_, _, refusal := parseRequest([]byte(got))
 		require.Nil(t, refusal)
 	}
@@ -127,8 +127,8 @@ func TestClientRefusesResponse(t *testing.T) {
 		status   int
 		says     string
 	}{
-		// RFC 6455, section 4.1: "If the status code received from the server is not 101, the client
-		// handles the response per HTTP [RFC2616] procedures."
+		// RFC 6455, section 4.1: "If the status code received from the server is not 101, the
+		// client handles the response per HTTP [RFC2616] procedures."
 		{"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnope", 404, "bad handshake: 404 Not Found"},
 		{"HTTP/1.0 200 OK\r\n\r\n<html>", 200, "200 OK"},
 		{"HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\n\r\n", 302, "302 Found"},

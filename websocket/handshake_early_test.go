@@ -39,7 +39,7 @@ func TestServerKeepsEarlyBytes(t *testing.T) {
 	}
 }
 
-// A server may talk as soon as it has answered, in the same segment.
+// A server may send messages directly after its response, in the same segment.
 func TestClientKeepsEarlyBytes(t *testing.T) {
 	for _, reader := range []func(io.Reader) io.Reader{
 		func(r io.Reader) io.Reader { return r },

@@ -24,7 +24,7 @@ func TestHeadReader(t *testing.T) {
 		head, err = r.next()
 		require.NoError(t, err, name)
 		require.Equal(t, second, string(head))
-		// Whatever else has been read is there, and nothing was read twice.
+		// The bytes read beyond the heads are kept, and no byte was read twice.
 		remaining, err := io.ReadAll(r.stream)
 		require.NoError(t, err)
 		require.Equal(t, rest, string(r.early())+string(remaining), name)

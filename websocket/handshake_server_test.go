@@ -220,7 +220,7 @@ func TestServerCheckRequest(t *testing.T) {
 	require.ErrorIs(t, err, ErrBadHandshake)
 }
 
-// A client that goes away gets no response, and its going is no bad handshake.
+// A client that disconnects is sent no response, and the error does not match ErrBadHandshake.
 func TestServerStreamError(t *testing.T) {
 	for request, want := range map[string]error{
 		"":                    io.ErrUnexpectedEOF,

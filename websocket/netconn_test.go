@@ -100,8 +100,8 @@ func TestNetConnAbnormalEnds(t *testing.T) {
 	})
 }
 
-// A Write waits while enough is pending, and no longer than its deadline. One that was late
-// has written nothing: it can be repeated, and the stream goes on as if it had not been.
+// A Write waits while enough is pending, and no longer than its deadline. If the deadline has
+// passed, no part of its message is sent, and it can be repeated.
 func TestNetConnWriteDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := net.Pipe()
@@ -179,8 +179,8 @@ func TestNetConnWriteDeadlineIsForWrites(t *testing.T) {
 	})
 }
 
-// Close ends waiting calls at once and returns at once, whatever the peer does and whatever
-// deadlines are set.
+// Close ends waiting calls at once and returns at once, with any behaviour of the peer and any
+// deadlines.
 func TestNetConnCloseEndsWhatWaits(t *testing.T) {
 	for name, deadline := range map[string]time.Duration{"no deadline": 0, "a deadline": time.Hour} {
 		for _, client := range []bool{false, true} {
@@ -215,7 +215,7 @@ func TestNetConnCloseEndsWhatWaits(t *testing.T) {
 					for range 3 {
 						require.ErrorIs(t, <-ended, net.ErrClosed)
 					}
-					synctest.Wait() // the closing handshake goes on
+					synctest.Wait() // the closing handshake continues
 					_, err := n.Read(make([]byte, 1))
 					require.ErrorIs(t, err, net.ErrClosed)
 					_, err = n.Write(make([]byte, 1))

@@ -94,7 +94,7 @@ func (s *Sender) appendPrepared(dst []byte, f *preparedFrame) []byte {
 }
 
 // beforePrepared resets the compressor: the distances of later matches would be wrong, because the
-// window of the peer gets the message, and that of the compressor does not.
+// window of the peer contains the message, and that of the compressor does not.
 func (s *Sender) beforePrepared(f *preparedFrame) {
 	if f.compressed {
 		s.deflate.release()

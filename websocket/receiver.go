@@ -103,7 +103,7 @@ func (r *Receiver) init(client bool, maxMessageSize int, compression *compressio
 	}
 }
 
-// messageLimit returns the limit, in bytes, that an option MaxMessageSize asks for.
+// messageLimit returns the limit, in bytes, for the value of an option MaxMessageSize.
 func messageLimit(option int) int {
 	if option < 0 {
 		return math.MaxInt

@@ -220,7 +220,7 @@ func TestReceiverChecksCloseCodes(t *testing.T) {
 	}
 }
 
-// A receiver fails at the first byte that cannot be, while the frame goes on.
+// A receiver fails at the first invalid byte, before the end of the frame.
 func TestReceiverFailsFastOnText(t *testing.T) {
 	for _, bad := range []string{"\x80", "\xc0", "\xc1", "\xe0\x9f", "\xed\xa0", "\xf0\x8f", "\xf4\x90", "\xf5", "\xff", "\xe2\x82a", "\xc3\xc3"} {
 		payload := "κόσμε" + bad

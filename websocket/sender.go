@@ -30,7 +30,7 @@ type Sender struct {
 // NewSender returns a sender for the first frame after the opening handshake.
 //
 // A client takes its masking keys from random, which must not be predictable: otherwise a web page
-// could choose the bytes on the wire so that a proxy takes them for something else (RFC 6455,
+// could choose the bytes on the wire so that a proxy interprets them as another protocol (RFC 6455,
 // section 10.3). If random is nil, the generator of the Go runtime is used, ChaCha8 seeded by the
 // operating system.
 func NewSender(cfg Config, random func() uint32) *Sender {

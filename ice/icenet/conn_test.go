@@ -266,7 +266,7 @@ func TestConnDoesNotSendWhatLooksLikeSTUN(t *testing.T) {
 	}
 }
 
-// Close ends every wait, whether the peer is alive or not and whatever the deadlines.
+// Close ends every wait, with and without a live peer, and with any deadlines.
 func TestConnCloseEndsWaiting(t *testing.T) {
 	for _, deadline := range []time.Time{{}, time.Now().Add(time.Hour)} {
 		stuck := &stuckPackets{PacketConn: must(net.ListenPacket("udp", "127.0.0.1:0")), closed: make(chan bool)}

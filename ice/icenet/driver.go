@@ -34,8 +34,8 @@ type DriverConfig struct {
 	Servers []Server
 
 	// Lock and Unlock are the owner's mutex. The owner holds it when it calls methods of the Driver
-	// other than Wait. The Driver takes it for its own inputs to the agent. Unlock performs what
-	// follows every input: it takes the events, transmits, and sets the timer.
+	// other than Wait. The Driver takes it for its own inputs to the agent. Unlock also performs
+	// the work after every input: it takes the events, transmits, and sets the timer.
 	Lock, Unlock func()
 	// Receive handles the packets that have arrived on a base. The reader of the base calls it
 	// without the mutex. The packets are valid during the call.

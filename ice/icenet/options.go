@@ -25,7 +25,7 @@ var (
 	// after the path was lost.
 	ErrNotConnected = errors.New("icenet: not connected")
 	// ErrFailed is returned in ice.StateFailed: the agent has found no path, or has lost it.
-	// [Conn.Restart] leaves that state.
+	// [Conn.Restart] ends that state.
 	ErrFailed = errors.New("icenet: connection failed")
 	// ErrLooksLikeSTUN is returned by [Conn.Write] for a datagram that the peer would take for a
 	// connectivity check: stun.Is. It has 20 bytes or more, with the magic cookie of STUN in its

@@ -38,8 +38,8 @@ const (
 	// reused certificate identifies its user.
 	validity = 30 * 24 * time.Hour
 
-	// subjectName is the common name of subject and issuer. All certificates have the same, so that
-	// it identifies nobody.
+	// subjectName is the common name of subject and issuer. All certificates have the same one, so
+	// that it does not identify the user.
 	subjectName = "WebRTC"
 )
 
@@ -68,9 +68,9 @@ func Generate(kind Kind, now time.Time, random io.Reader) (tls.Certificate, erro
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-// selfSign returns the certificate of a key in DER, with the content that x509.CreateCertificate
-// would give it, in a third of the time: x509 verifies each signature that it has made, and encodes
-// by reflection.
+// selfSign returns the certificate of a key in DER, with the same content as that of
+// x509.CreateCertificate, in a third of the time: x509 verifies each signature that it has made,
+// and encodes by reflection.
 //
 // RFC 5280, section 4.1: a Certificate is a TBSCertificate, the algorithm of its signature, and the
 // signature.
@@ -127,7 +127,7 @@ func marshalTBS(public crypto.PublicKey, algorithm signatureAlgorithm, now time.
 // newSerialNumber returns a random serial number.
 //
 // RFC 5280, section 4.1.2.2: a serial number is positive and has at most 20 octets. The two highest
-// bits are fixed, so that the number is positive and of the same length always.
+// bits are fixed, so that the number is positive and its length is always the same.
 func newSerialNumber(random io.Reader) (serial [16]byte, err error) {
 	if _, err := io.ReadFull(random, serial[:]); err != nil {
 		return serial, fmt.Errorf("generate a serial number: %w", err)

@@ -54,7 +54,7 @@ func TestGenerate(t *testing.T) {
 
 func fixture(name string) string { return filepath.Join("testdata", name) }
 
-// OpenSSL 3.0 wrote the files: one key in each form that it knows, with the password "secret".
+// OpenSSL 3.0 wrote the files: one key in each format that it supports, with the password "secret".
 func TestLoad(t *testing.T) {
 	encrypted, err := filepath.Glob(fixture("enc-*.pem"))
 	require.NoError(t, err)

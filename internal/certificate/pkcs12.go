@@ -34,7 +34,7 @@ func pbeSHA3DES(parameters []byte, password string) (block cipher.Block, iv []by
 	return block, pkcs12Derive(password, p.Salt, p.Iterations, pkcs12IV, des.BlockSize), err
 }
 
-// pkcs12Derive derives n bytes with SHA-1 (RFC 7292, appendix B.2, from which the names are).
+// pkcs12Derive derives n bytes with SHA-1. The names are those of RFC 7292, appendix B.2.
 func pkcs12Derive(password string, salt []byte, iterations int, id byte, n int) []byte {
 	const v = sha1.BlockSize
 	d := make([]byte, v)

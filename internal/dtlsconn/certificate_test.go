@@ -11,8 +11,8 @@ import (
 
 func fixture(name string) string { return filepath.Join("..", "certificate", "testdata", name) }
 
-// A certificate and key that OpenSSL has written, in each form that it knows, serve for a
-// handshake.
+// A handshake succeeds with a certificate and key that OpenSSL has written, in each format that it
+// supports.
 func TestLoadedCertificates(t *testing.T) {
 	encrypted, err := filepath.Glob(fixture("enc-*.pem"))
 	require.NoError(t, err)

@@ -49,7 +49,7 @@ func TestCloseWhileDataIsInFlight(t *testing.T) {
 						}
 					}
 				})
-				// The callback Data must not block because nobody reads the flood.
+				// The callback Data must not block while the flood is not read.
 				drained := make(chan struct{})
 				go func() {
 					for range closer.data {

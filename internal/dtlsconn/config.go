@@ -18,10 +18,10 @@ const (
 	minMTU = 256
 
 	// DefaultRetransmitInterval is the first retransmission timeout of a flight; it doubles after
-	// every retransmission. RFC 6347, section 4.2.4.1 recommends 1 s, for paths about which nothing
-	// is known. ICE has measured this path, a flight has a few kilobytes, and users wait for the
-	// handshake, so a lost flight should delay it by a fifth of a second. An owner that knows the
-	// round-trip time from ICE passes twice that, but not less than 50 ms, where browsers start.
+	// every retransmission. RFC 6347, section 4.2.4.1, recommends 1 s, for unknown paths. ICE has
+	// measured this path, a flight has a few kilobytes, and users wait for the handshake, so a lost
+	// flight should delay it by a fifth of a second. An owner with a round-trip time from ICE
+	// passes twice that, but not less than 50 ms, with which browsers start.
 	DefaultRetransmitInterval = 200 * time.Millisecond
 
 	// DefaultHandshakeTimeout limits the whole handshake: to seven doublings of the retransmission

@@ -76,7 +76,7 @@
 // # Left out
 //
 // DTLS 1.3 (RFC 9147), of which pion/dtls v3.1 has messages and no handshake: a peer that offers it
-// as well gets DTLS 1.2, a peer that requires it fails. Session resumption, renegotiation,
+// as well uses DTLS 1.2, a peer that requires it fails. Session resumption, renegotiation,
 // connection IDs (RFC 9146) and pre-shared keys, which WebRTC does not use: they are neither
 // offered nor accepted. Verification of certificate chains: the signalled fingerprint authenticates
 // the certificate.

@@ -30,7 +30,7 @@ func TestIdleConnIsSmall(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	const pairs = 30
-	establishQuietly(t, 2) // allocates whatever all associations share
+	establishQuietly(t, 2) // allocates the memory that all associations share
 	goroutines, before := runtime.NumGoroutine(), heapInUse()
 	conns := establishQuietly(t, pairs)
 	wantGoroutines(t, goroutines)

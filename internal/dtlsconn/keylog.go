@@ -21,7 +21,7 @@ const (
 type keyLog struct {
 	mu           sync.Mutex
 	complete     bool // the fields below are set
-	closed       bool // what is written is ignored
+	closed       bool // further lines are ignored
 	clientRandom [randomSize]byte
 	master       [masterSize]byte
 }
@@ -53,7 +53,7 @@ func (l *keyLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// take returns the client's random and the master secret, and forgets them. It reports false if
+// take returns the client's random and the master secret, and erases them. It reports false if
 // there are none. Later lines are ignored.
 func (l *keyLog) take() (clientRandom [randomSize]byte, master [masterSize]byte, ok bool) {
 	l.mu.Lock()
@@ -64,7 +64,7 @@ func (l *keyLog) take() (clientRandom [randomSize]byte, master [masterSize]byte,
 	return clientRandom, master, ok
 }
 
-// discard forgets the secret of a handshake that is not needed, or has failed.
+// discard erases the secret of a handshake that is not needed, or has failed.
 func (l *keyLog) discard() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -6,9 +6,9 @@ package dtlsconn
 // own, and the server must answer with its last flight.
 //
 // The answer is triggered by the Finished in the client's flight, which is authentic and not a
-// replay, so that nobody else can cause it. The plaintext records of the client's flight are
-// ignored. The repeated Finished is sealed anew with the sealer's next sequence number: RFC 6347,
-// section 4.1 requires a new number for a retransmission.
+// replay, so that only the peer can cause it. The plaintext records of the client's flight are
+// ignored. The repeated Finished is encrypted again with the next sequence number: RFC 6347,
+// section 4.1, requires a new number for a retransmission.
 type lastFlight struct {
 	finished []byte // plaintext of the handshake message; nil in a client
 	next     uint64 // the next sequence number of epochHandshake

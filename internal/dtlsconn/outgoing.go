@@ -9,7 +9,7 @@ import (
 
 // Limits of the queue of outgoing datagrams. A flight of the handshake has some four datagrams of
 // 1,200 bytes, or some twenty of the smallest MTU with a large certificate; the queue holds several
-// flights of an owner who has no path yet. Beyond a limit the oldest datagrams are dropped: the
+// flights of an owner that has no path yet. Beyond a limit the oldest datagrams are dropped: the
 // newest flight is the one to send, and nothing follows an alert.
 const (
 	maxQueuedDatagrams = 64
@@ -81,8 +81,9 @@ func (q *outgoing) transmit(dst []byte) ([]byte, bool) {
 	return append(dst, q.pop()...), true
 }
 
-// announce calls start, which starts a goroutine for Ready, unless the owner knows already that the
-// queue is not empty. The goroutine is started under mu, so that after silence returns none is.
+// announce calls start, which starts a goroutine for Ready, unless the owner has been notified
+// already that the queue is not empty. The goroutine is started under mu, so that none is started
+// after silence has returned.
 func (q *outgoing) announce(start func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -125,13 +126,14 @@ func (q *outgoing) shrink() {
 //     sends it before it calls Transmit.
 //
 // It may be called from any goroutine, also with the owner's lock held, and does not wait for a
-// callback. An owner that calls it from several goroutines has to keep the order of what it takes.
+// callback. An owner that calls it from several goroutines must send the datagrams in the same
+// order.
 // It does not allocate if dst has room, Config.MTU bytes for datagrams of the handshake.
 func (c *Conn) Transmit(dst []byte) ([]byte, bool) { return c.out.transmit(dst) }
 
 // handshakeOutput queues a datagram of pion/dtls, which calls it from its goroutines, with locks of
-// its own held, or from within Write and Close of the Conn. Ready gets a goroutine, so that the
-// owner's lock is not taken under those.
+// its own held, or from within Write and Close of the Conn. Ready is called in another goroutine,
+// so that the owner's lock is not taken with those held.
 func (c *Conn) handshakeOutput(datagram []byte) {
 	c.out.add(datagram)
 	if c.calls.Load() > 0 {

@@ -166,7 +166,7 @@ func newLockedOwner(t *testing.T, client bool, suite dtls.CipherSuiteID) *locked
 	return o
 }
 
-// flush sends what is queued. It is called with mu held.
+// flush sends the queued datagrams. It is called with mu held.
 func (o *lockedOwner) flush() {
 	for datagram, ok := o.conn.Transmit(nil); ok; datagram, ok = o.conn.Transmit(nil) {
 		o.send(datagram)

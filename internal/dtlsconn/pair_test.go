@@ -49,7 +49,7 @@ type endpoint struct {
 	data       chan []byte
 	closed     chan error
 
-	draining sync.Mutex // keeps the order of what Transmit returns
+	draining sync.Mutex // keeps the order of the datagrams of Transmit
 
 	wireMu sync.Mutex
 	send   func(datagram []byte) // called with each outgoing datagram
@@ -86,7 +86,7 @@ func newEndpoint(t testing.TB, client bool, adjust func(*Config)) *endpoint {
 	return e
 }
 
-// drain sends what is queued.
+// drain sends the queued datagrams.
 func (e *endpoint) drain() {
 	e.draining.Lock()
 	defer e.draining.Unlock()

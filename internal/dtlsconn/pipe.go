@@ -9,7 +9,7 @@ import (
 )
 
 // Limits of the datagrams that wait until pion/dtls reads them. It reads faster than a peer sends
-// flights; more than a few flights are a flood, and the peer retransmits what is dropped here.
+// flights; more than a few flights are a flood, and the peer retransmits dropped datagrams.
 const (
 	maxPipeDatagrams = 256
 	maxPipeBytes     = 256 << 10

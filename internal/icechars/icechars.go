@@ -1,10 +1,10 @@
-// Package icechars checks the words of ICE that session descriptions carry: user name fragments,
-// passwords, foundations and options (RFC 8839).
+// Package icechars checks the characters of the ICE tokens in session descriptions: user name
+// fragments, passwords, foundations and options (RFC 8839).
 package icechars
 
 import "strings"
 
-// Lengths of the words in characters.
+// Lengths of the tokens in characters.
 const (
 	MinUfrag      = 4   // RFC 8839, section 5.4
 	MaxUfrag      = 256 // RFC 8839, section 5.4
@@ -14,11 +14,11 @@ const (
 )
 
 // Valid reports whether s has min to max characters, all of them ice-char: letters, digits, '+' or
-// '/' (RFC 8839, section 5.1). It is the check for words to be sent.
+// '/' (RFC 8839, section 5.1). It is the check for tokens to be sent.
 func Valid(s string, min, max int) bool { return within(s, min, max, "+/") }
 
-// Accepted is Valid for words that a peer has sent. Servers that encode in another base64 alphabet
-// also send '=', '_' and '-', and others '#', which browsers accept.
+// Accepted is like Valid, for tokens that a peer has sent. Servers that encode in another base64
+// alphabet also send '=', '_' and '-', and others send '#'. Browsers accept these.
 func Accepted(s string, min, max int) bool { return within(s, min, max, "+/=_-#") }
 
 const (

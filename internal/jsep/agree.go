@@ -6,11 +6,11 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// A link is the state that the transports have last received.
+// A link is the state that was last passed to the transports.
 type link struct {
 	local, remote Credentials
 	fingerprints  []sdp.Fingerprint // of the peer
-	tlsID         string            // of the peer; "" if it has shown none
+	tlsID         string            // of the peer; "" if its descriptions have none
 	client        bool
 	sctpPort      uint16 // 0 if it is closed
 	provisional   bool   // no final answer has confirmed it
@@ -24,7 +24,7 @@ var (
 )
 
 // identifies reports whether a description of the peer continues the DTLS association: the set of
-// its fingerprints is the same (RFC 8842, section 5.1), and a=tls-id is, where the peer shows it.
+// its fingerprints is the same (RFC 8842, section 5.1), and so is a=tls-id if it has one.
 func (l *link) identifies(t sdp.Transport) bool {
 	if l.tlsID != "" && t.TLSID != "" && l.tlsID != t.TLSID {
 		return false
@@ -42,9 +42,9 @@ func includes(all, some []sdp.Fingerprint) bool {
 	return true
 }
 
-// agree applies the pending offer and its answer, if they have a transport. offered says that the
-// offer is the local one. A provisional answer starts the transports of a new connection, but
-// changes nothing in one that was agreed: until the final answer, the offer can be rolled back.
+// agree applies the pending offer and its answer, if they have a transport. offered is set if the
+// offer is the local one. A provisional answer starts the transports of a new connection, but does
+// not affect one that was agreed: until the final answer, the offer can be rolled back.
 func (tx *transition) agree(offered bool) error {
 	answer := tx.pendingLocal
 	if offered {
@@ -107,7 +107,7 @@ func (tx *transition) agree(offered bool) error {
 	return nil
 }
 
-// settle notes which credentials both sides have in use after a final answer.
+// settle records the credentials that both sides have in use after a final answer.
 func (tx *transition) settle(old, next *link, offered bool) {
 	if tx.next != nil && tx.next.Credentials == next.local {
 		tx.local, tx.next = tx.next, nil
@@ -149,7 +149,7 @@ func (tx *transition) controls(offered bool, remote *sdp.Description) bool {
 	return offered
 }
 
-// role returns whether this side is the DTLS client.
+// role reports whether this side is the DTLS client.
 func (tx *transition) role(own *sdp.MediaDescription, theirs sdp.Transport, offered, fresh bool) (client bool, err error) {
 	ours := tx.pendingLocal.TransportOf(own).Setup
 	offer, answer := ours, theirs.Setup
@@ -157,7 +157,7 @@ func (tx *transition) role(own *sdp.MediaDescription, theirs sdp.Transport, offe
 		offer, answer = answer, ours
 	}
 	if offered && !fresh && answer == sdp.SetupUnspecified {
-		return tx.link.client, nil // an answer without a=setup changes nothing
+		return tx.link.client, nil // an answer without a=setup keeps the role
 	}
 	answererIsClient, err := sdp.AnswererIsClient(offer, answer)
 	if err != nil {
@@ -168,8 +168,9 @@ func (tx *transition) role(own *sdp.MediaDescription, theirs sdp.Transport, offe
 	case fresh || client == tx.link.client:
 		return client, nil
 	case offered:
-		// RFC 8842, section 5.3, forbids the answerer to change the role of an association that goes on.
-		// Firefox answers every later offer with "active" all the same, and keeps its association.
+		// RFC 8842, section 5.3, forbids the answerer to change the role of an existing
+		// association. Firefox nevertheless answers every later offer with "active", and keeps its
+		// association.
 		return tx.link.client, nil
 	}
 	return false, errRole

@@ -51,7 +51,7 @@ func TestNewIdentity(t *testing.T) {
 	}
 }
 
-// A peer that ceases to show a=tls-id continues the association.
+// A peer whose later descriptions have no a=tls-id continues the association.
 func TestTLSIDThatIsMissing(t *testing.T) {
 	s := newScript(t)
 	p := other
@@ -65,7 +65,7 @@ func TestTLSIDThatIsMissing(t *testing.T) {
 	s.refused(Offer, p.String(), ErrInvalid, "the DTLS identity changes")
 }
 
-// RFC 8842, section 5.3: a role once taken stays, as long as the association does.
+// RFC 8842, section 5.3: the role does not change as long as the association exists.
 func TestRoleStays(t *testing.T) {
 	s := answering(t) // as the client
 	for i, restart := range []string{"", "new1", "new2", "new2"} {
@@ -84,7 +84,7 @@ func TestRoleStays(t *testing.T) {
 	require.True(t, s.out.Transport.Client)
 }
 
-// Firefox answers every offer with "active", also where it is the DTLS server and goes on to be that.
+// Firefox answers every offer with "active", even if it is the DTLS server and remains it.
 func TestAnswerWithTheOtherRole(t *testing.T) {
 	s := answering(t) // as the client
 	s.WantRestart()
@@ -161,7 +161,7 @@ func TestAnswerOfAnotherPeerThanTheProvisionalOne(t *testing.T) {
 		require.Equal(t, y.credentials(), second.Remote)
 	}
 
-	// The same peer, with other candidates or none: it goes on.
+	// The same peer, with other candidates or none: the association continues.
 	s := newScript(t)
 	s.WantData()
 	s.local(Offer)
@@ -263,7 +263,7 @@ func TestRejectedData(t *testing.T) {
 	require.False(t, s.out.Rejected)
 }
 
-// RFC 8445, section 6.1.1: the full implementation controls, whoever has offered.
+// RFC 8445, section 6.1.1: the full implementation controls, even if the lite one has offered.
 func TestLite(t *testing.T) {
 	for _, c := range []struct{ ours, theirs, offered, controls bool }{
 		{false, true, false, true}, {false, true, true, true}, {true, false, true, false}, {true, true, true, true},

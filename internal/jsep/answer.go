@@ -2,9 +2,9 @@ package jsep
 
 import "github.com/rtcstack/rtcstack/sdp"
 
-// answer makes the answer to an offer. The data section is accepted, and with it the media that is
-// bundled with it, as inactive sections: browsers fail if a section of a BUNDLE group is rejected.
-// All else is rejected in its place (RFC 8829, section 5.3.1). The errors match ErrInvalid.
+// answer returns the answer to an offer. It accepts the data section, and as inactive sections the
+// media that is bundled with it: browsers fail if a section of a BUNDLE group is rejected. All
+// other sections are rejected (RFC 8829, section 5.3.1). The errors match ErrInvalid.
 func (tx *transition) answer(offer *sdp.Description) (*sdp.Description, error) {
 	d := tx.description()
 	taken := transportSection(offer)
@@ -45,8 +45,8 @@ func (tx *transition) answer(offer *sdp.Description) (*sdp.Description, error) {
 	return d, nil
 }
 
-// answerSetup chooses the DTLS role in an answer. RFC 8842, section 5.3: a role once taken stays,
-// as long as the DTLS association does.
+// answerSetup chooses the DTLS role in an answer. RFC 8842, section 5.3: the role does not change
+// as long as the DTLS association exists.
 func (tx *transition) answerSetup(offer *sdp.Description, m *sdp.MediaDescription) (sdp.Setup, error) {
 	theirs := offer.TransportOf(m)
 	setup, err := sdp.AnswerSetup(theirs.Setup)

@@ -11,9 +11,8 @@ import (
 
 func bundleLine(mids string) string { return "a=group:BUNDLE " + mids + "\r\n" }
 
-// Media that is bundled with the data channels is answered as inactive, so that they have a
-// transport together: browsers fail when it is rejected. Other media is rejected in its place (RFC
-// 8829, section 5.3.1).
+// Media that is bundled with the data channels is answered as inactive, so that it shares their
+// transport: browsers fail if it is rejected. Other media is rejected (RFC 8829, section 5.3.1).
 func TestAnswerToMedia(t *testing.T) {
 	audio, video, data := other.audio("a"), other.video("v"), other.data("d")
 	rejected := func(section string) string {
@@ -34,7 +33,7 @@ func TestAnswerToMedia(t *testing.T) {
 		{"rejected in the offer", bundleLine("v d") + rejected(audio) + video + data, "BUNDLE v d; audio a rejected; video v inactive; application d"},
 		{"rejected, but in the group", bundleLine("a d") + rejected(audio) + data, "BUNDLE d; audio a rejected; application d"},
 		{"a section without format", bundleLine("a d") + strings.Replace(audio, " 111 0\r", "\r", 1) + data, "BUNDLE d; audio a rejected; application d"},
-		// RFC 9143, section 6: port zero with bundle-only is no rejection.
+		// RFC 9143, section 6: port zero with bundle-only is not a rejection.
 		{"bundle-only", bundleLine("d a") + data + rejected(audio) + "a=bundle-only\r\n", "BUNDLE d a; application d; audio a inactive"},
 		{"a mid that is not there", bundleLine("gone a d") + audio + data, "BUNDLE a d; audio a inactive; application d"},
 		{"no mids", strings.ReplaceAll(audio+data, "a=mid:", "a=x:"), "audio  rejected; application "},
@@ -68,8 +67,8 @@ func TestAnswerToMedia(t *testing.T) {
 	}
 }
 
-// After an answer with inactive media, either side may offer again: the sections stay in their
-// order, and so does the group. RFC 8829, section 5.2.2.
+// RFC 8829, section 5.2.2: after an answer with inactive media, either side may offer again, with
+// the sections and the group in the same order.
 func TestSubsequentOffersWithMedia(t *testing.T) {
 	s := newScript(t)
 	p := other

@@ -9,23 +9,23 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// maxRemoteCandidates bounds the candidates that are added to a remote description. Two dozen are
-// many; the ICE agent has bounds of its own.
+// maxRemoteCandidates bounds the candidates that are added to a remote description. Peers rarely
+// have more than two dozen; the ICE agent has bounds of its own.
 const maxRemoteCandidates = 64
 
 // CandidateUse is the action of the owner for a remote candidate.
 type CandidateUse uint8
 
 const (
-	// CandidateIgnored is no candidate of the transport and generation that are described.
+	// CandidateIgnored: the candidate is not of the described transport and generation.
 	CandidateIgnored CandidateUse = iota
-	// CandidateKept is one of a generation that is not agreed yet. It comes again in
+	// CandidateKept: the candidate is of a generation that is not agreed yet. It will be in
 	// [Transport.RemoteCandidates].
 	CandidateKept
-	// CandidateReady is to be given to ICE now.
+	// CandidateReady: the candidate is to be passed to ICE now.
 	CandidateReady
-	// CandidatesComplete says that all candidates of the generation in use are known, for ICE to
-	// know now.
+	// CandidatesComplete: all candidates of the generation in use are known, which is to be
+	// reported to ICE now.
 	CandidatesComplete
 )
 
@@ -75,7 +75,7 @@ func (m *Machine) AddRemoteCandidate(text, mid string) (CandidateUse, ice.Candid
 	return CandidateReady, candidate, nil
 }
 
-// record replaces the remote description by one that has the candidate, or says that all are known.
+// record replaces the remote description by one with the candidate, or with a=end-of-candidates.
 func (s *state) record(remote *described, section *sdp.MediaDescription, text string, end bool) {
 	candidates, complete := remote.CandidatesOf(section)
 	if !end {
@@ -103,8 +103,8 @@ func sameTransport(d *sdp.Description, section *sdp.MediaDescription, mid string
 	return m != nil && (m.ICEUfrag == "" || m.ICEUfrag == d.TransportOf(section).ICEUfrag)
 }
 
-// sameGeneration reports whether a candidate is of the ICE generation with the ufrag, if it says
-// so.
+// sameGeneration reports whether a candidate is of the ICE generation with the ufrag, or has no
+// ufrag.
 func sameGeneration(c ice.Candidate, ufrag string) bool {
 	for _, e := range c.Extensions {
 		if e.Key == "ufrag" {

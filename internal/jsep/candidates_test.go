@@ -45,7 +45,7 @@ func TestRemoteCandidates(t *testing.T) {
 		"": "0", firstCandidate: "unknown",
 		// RFC 8839, section 5.1: candidates of an unknown kind are to be ignored.
 		"candidate:6 1 SCTP 1 127.0.0.1 9 typ host": "0", "candidate:6 1 UDP 1 127.0.0.1 9 typ future": "0",
-		// RFC 8838, section 9: so are those of another generation.
+		// RFC 8838, section 9: candidates of another generation are ignored, too.
 		firstCandidate + " ufrag other": "0",
 	} {
 		require.Equal(t, CandidateIgnored, s.add(text, mid), text)
@@ -83,9 +83,8 @@ func TestRemoteCandidatesAreBounded(t *testing.T) {
 	require.Equal(t, CandidateReady, s.add("candidate:999 1 UDP 5 127.0.0.1 4001 typ host", ""))
 }
 
-// RFC 9143, section 7.1.3: candidates are of the category TRANSPORT. They count for the whole
-// group, whichever of its sections they are sent for, unless that section has a transport of its
-// own.
+// RFC 9143, section 7.1.3: candidates are of the category TRANSPORT. Those of any section apply to
+// the whole group, unless the section has a transport of its own.
 func TestRemoteCandidatesOfABundle(t *testing.T) {
 	audio, data := other.audio("a"), other.data("d")
 	another := other.with("", "more", "").video("v")

@@ -1,10 +1,10 @@
 // Package jsep implements offer and answer (RFC 8829, RFC 3264) as a pure state machine.
 //
-// A [Machine] knows the session descriptions of one connection: the current and the pending ones,
-// the sections in them, their BUNDLE group, the ICE credentials and the DTLS identities. It knows
-// no transport, no clock and no lock. An input either applies as a whole or returns an error and
-// changes nothing. The decisions of an input are values in its [Outcome], which the owner carries
-// out in the order of the fields:
+// A [Machine] holds the session descriptions of one connection: the current and the pending ones,
+// the sections in them, their BUNDLE group, the ICE credentials and the DTLS identities. It uses no
+// transport, no clock and no lock. An input either applies as a whole or returns an error and has
+// no effect. The decisions of an input are values in its [Outcome], which the owner carries out in
+// the order of the fields:
 //
 //	m := jsep.New(config)
 //	m.WantData()
@@ -13,25 +13,25 @@
 //	d, err := jsep.Parse(text, nil)
 //	out, err = m.SetRemote(jsep.Answer, d)                // out.Transport starts ICE, DTLS and SCTP
 //
-// The machine negotiates one transport, that of the data channels. Media sections are declined, or
-// answered as inactive where they are bundled with the data channels.
+// The machine negotiates one transport, that of the data channels. Media sections are answered as
+// inactive if they are bundled with the data channels, and rejected otherwise.
 //
 // # Offers that cross
 //
-// An offer that arrives in have-local-offer wins: the local one is rolled back. Where both sides
-// act like that, two answers cross, and each belongs to an offer that is void at its receiver (a
+// An offer that arrives in have-local-offer is applied: the local one is rolled back. If both sides
+// do that, two answers cross, and each belongs to an offer that its receiver has rolled back (a
 // stray answer). An owner that is the impolite side of perfect negotiation ignores the peer's offer
-// instead: it does not call SetRemote. Both ways end in agreement by these rules:
+// instead: it does not call SetRemote. In both cases the sides reach agreement by these rules:
 //
 //   - New credentials in a local offer that was rolled back for one of the peer are used for the
 //     next description that needs new ones. The peer may have accepted that offer. A rollback by
 //     the owner discards them.
-//   - An answer, also a stray one, shows the credentials that its writer has in use. An offer
+//   - An answer, also a stray one, shows the credentials that its sender has in use. An offer
 //     restarts ICE if its credentials are not those, or not those agreed here.
-//   - A wish for a restart ends only when the local credentials in use have changed.
-//   - A stray answer with credentials that were never seen is itself a wish for a restart.
-//   - An answer that can be one to the pending offer is taken for that. If it was to an offer
-//     before, the right one follows, as a stray answer, and shows whether the credentials match.
+//   - A requested restart remains requested until the local credentials in use have changed.
+//   - A stray answer with credentials that were never seen requests a restart.
+//   - An answer that fits the pending offer is applied to it. If it belonged to an earlier offer,
+//     the right one follows as a stray answer, and shows whether the credentials match.
 //
 // A stray answer is recognized by a type that does not fit the state or contents that do not fit
 // the pending offer, and by the session version of its o= line. It is expected only after a local

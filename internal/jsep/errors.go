@@ -6,8 +6,8 @@ import (
 )
 
 var (
-	// ErrInvalid matches the errors for descriptions, candidates and credentials that cannot be
-	// right, in whatever state.
+	// ErrInvalid matches the errors for descriptions, candidates and credentials that are invalid
+	// in every state.
 	ErrInvalid = errors.New("jsep: invalid description")
 	// ErrState matches the errors for inputs that do not fit the state of the machine, the
 	// InvalidStateError of the W3C API: an answer without an offer, nothing to describe,
@@ -15,7 +15,8 @@ var (
 	ErrState = errors.New("jsep: invalid state")
 )
 
-// An Error is every error of a [Machine] and of [Parse]. It matches Kind and Err with errors.Is.
+// Error is the type of all errors of a [Machine] and of [Parse]. It matches Kind and Err with
+// errors.Is.
 type Error struct {
 	Kind error  // ErrInvalid or ErrState
 	Text string // the reason, without the name of the operation; empty if Err is the reason

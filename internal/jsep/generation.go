@@ -55,8 +55,8 @@ type LocalInit struct {
 	Ufrag, Pwd string
 }
 
-// choose replaces the credentials of a generation by those of the owner's choice. That is possible
-// until a description with others was set.
+// choose replaces the credentials of a generation by those that the owner has chosen. That is
+// possible until a description with others was set.
 func (init LocalInit) choose(g **generation) error {
 	if init == (LocalInit{}) {
 		return nil
@@ -78,8 +78,8 @@ func (init LocalInit) choose(g **generation) error {
 	return nil
 }
 
-// gather marks the generation of the local description that was just made as shown, and asks for
-// its candidates if it was not before.
+// gather marks the generation of the new local description as shown, and requests its candidates if
+// it was not shown before.
 func (tx *transition) gather(d *described) {
 	m := transportSection(d.Description)
 	if m == nil {
@@ -95,8 +95,8 @@ func (tx *transition) gather(d *described) {
 	tx.out.Gather = &Gather{shown.Credentials, tx.link == nil && d.typ == Offer && !tx.config.ICELite}
 }
 
-// Gathered returns the local ICE generation that the local description shows, or that the first one
-// will: whether its candidates are being gathered, and whether all were found.
+// Gathered returns the local ICE generation in the local description, or that for the first one. It
+// also reports whether gathering of its candidates has begun, and whether it is complete.
 func (m *Machine) Gathered() (c Credentials, begun, complete bool) {
 	g := m.s.local
 	if d := m.s.lastLocal(); d != nil && m.s.next != nil && m.s.next.isIn(d.Description) {

@@ -2,9 +2,9 @@ package jsep
 
 import "github.com/rtcstack/rtcstack/sdp"
 
-// SetLocal makes a local description and sets it; it is in [Outcome.Announce]. Auto is an answer
-// while one is due, else an offer. In have-local-offer another offer changes nothing: RFC 8829,
-// section 5.5 permits it, but the peer may be about to answer the first one. Later wishes are
+// SetLocal creates a local description and sets it; it is in [Outcome.Announce]. Auto is an answer
+// while one is due, else an offer. In have-local-offer another offer has no effect: RFC 8829,
+// section 5.5, permits it, but the peer may be about to answer the first one. Later requests are
 // offered after the answer, when [Machine.NegotiationNeeded] still reports them.
 //
 // Rollback abandons the pending descriptions, local and remote, and always succeeds. The errors
@@ -83,7 +83,7 @@ func (tx *transition) announce(d *described) {
 	tx.out.Announce = &text
 }
 
-// CreateOffer returns the offer that SetLocal would set in the stable state, and changes nothing.
+// CreateOffer returns the offer that SetLocal would set in the stable state, without setting it.
 // The error matches [ErrState] if there is nothing to describe.
 func (m *Machine) CreateOffer() (Description, error) {
 	tx := m.begin()
@@ -93,7 +93,7 @@ func (m *Machine) CreateOffer() (Description, error) {
 	return tx.text(&described{Offer, tx.offer()}), nil
 }
 
-// CreateAnswer returns the answer that SetLocal would set, and changes nothing. The error matches
+// CreateAnswer returns the answer that SetLocal would set, without setting it. The error matches
 // [ErrState] if no answer is due.
 func (m *Machine) CreateAnswer() (Description, error) {
 	tx := m.begin()
@@ -107,7 +107,7 @@ func (m *Machine) CreateAnswer() (Description, error) {
 	return tx.text(&described{Answer, answer}), nil
 }
 
-// offered returns the generation that an offer shows: the next one if a restart is wished for.
+// offered returns the generation for an offer: the next one if a restart is requested.
 func (s *state) offered() **generation {
 	if s.wantRestart {
 		return &s.next
@@ -115,7 +115,7 @@ func (s *state) offered() **generation {
 	return &s.local
 }
 
-// answered returns the generation that the answer to an offer shows. RFC 8839, section 4.4.2.1: "it
+// answered returns the generation for the answer to an offer. RFC 8839, section 4.4.2.1: "it
 // MUST change the SDP ice-pwd and ice-ufrag attribute values" in the answer to an offer that
 // restarts ICE.
 func (s *state) answered(offer *sdp.Description) **generation {

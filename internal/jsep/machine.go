@@ -4,7 +4,7 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// A Config has the contents of the descriptions of a Machine. It must not change later.
+// A Config holds the contents of the descriptions of a Machine. It must not change later.
 type Config struct {
 	// SessionID is that of the o= line: 63 random bits (RFC 8829, section 5.2.1). It also decides
 	// the roles when two answers cross, so it must not be that of the peer.
@@ -34,7 +34,7 @@ type Machine struct {
 // modified, so that a copy of the struct is a copy of the state.
 type state struct {
 	signaling State
-	// version is that of the last local description. A rollback does not take it back. RFC 8829,
+	// version is that of the last local description. A rollback does not decrease it. RFC 8829,
 	// section 5.2.2: "in the case where the current version is N, an offer is created and applied
 	// with version N+1, and then that offer is rolled back so that the current version is again N,
 	// the next generated offer will still have version N+2."
@@ -44,7 +44,7 @@ type state struct {
 	currentRemote, pendingRemote *described
 
 	wantData    bool // there is a data channel
-	wantRestart bool // an ICE restart is wished for
+	wantRestart bool // an ICE restart is requested
 
 	local *generation // in use, or to be used first
 	next  *generation // for the next description that needs new credentials, or nil
@@ -61,8 +61,8 @@ type state struct {
 	voided bool
 	// answerRefused is set if an answer to the pending local offer was refused.
 	answerRefused bool
-	// strays is how many local offers were rolled back for remote ones, without an answer. It may
-	// still come.
+	// strays is the number of local offers that were rolled back for remote ones before their
+	// answers, which may still arrive.
 	strays int
 	// revealed is the credentials in a stray answer that arrived while the pending remote offer
 	// waits for its answer.
@@ -87,19 +87,19 @@ func New(config Config) *Machine {
 	return m
 }
 
-// WantData says that there is a data channel: offers have a data section from now on.
+// WantData makes all further offers have a data section, because there is a data channel.
 func (m *Machine) WantData() { m.s.wantData = true }
 
-// WantRestart asks for an ICE restart. The wish stays, through rollbacks too, until the local
-// credentials in use have changed, by an offer of this side or by the answer to one of the peer;
-// further wishes until then are the same one. Without transports it has no effect.
+// WantRestart requests an ICE restart. The request remains, even after rollbacks, until the local
+// credentials in use have changed, by an offer of this side or by the answer to one of the peer.
+// Calls until then, and calls without transports, have no effect.
 func (m *Machine) WantRestart() {
 	if m.s.link != nil {
-		m.s.wishRestart(&m.config)
+		m.s.requestRestart(&m.config)
 	}
 }
 
-func (s *state) wishRestart(config *Config) {
+func (s *state) requestRestart(config *Config) {
 	s.wantRestart = true
 	s.prepareNext(config)
 }
@@ -107,8 +107,8 @@ func (s *state) wishRestart(config *Config) {
 // State returns the state of the exchange.
 func (m *Machine) State() State { return m.s.signaling }
 
-// NegotiationNeeded reports whether there is a wish that no local description shows yet: a data
-// section or an ICE restart. In the stable state, that is the time for an offer.
+// NegotiationNeeded reports whether a data section or an ICE restart is requested that no local
+// description contains yet. In the stable state, an offer is then needed.
 func (m *Machine) NegotiationNeeded() bool {
 	s := &m.s
 	if s.wantRestart && !(s.pendingLocal != nil && s.next != nil && s.next.isIn(s.pendingLocal.Description)) {
@@ -224,16 +224,16 @@ func (tx *transition) rollback() {
 	}
 }
 
-// yield rolls back for an offer of the peer. The peer may have accepted the local one before it
-// knew: new credentials in it are kept, for the next description that needs some.
-func (tx *transition) yield() {
+// rollbackForRemote rolls back for an offer of the peer. The peer may already have accepted the
+// local one: new credentials in it are retained, for the next description that needs new ones.
+func (tx *transition) rollbackForRemote() {
 	if d := tx.pendingLocal; d != nil && tx.next != nil && tx.next.isIn(d.Description) {
 		tx.out.Withdrawn = &tx.next.Credentials
 	}
 	tx.withdraw()
 }
 
-// withdraw abandons the pending descriptions.
+// withdraw abandons the pending descriptions, and keeps the generations.
 func (tx *transition) withdraw() {
 	tx.answerRefused = false
 	tx.voided = tx.voided || tx.pendingLocal != nil && tx.pendingLocal.typ == Offer

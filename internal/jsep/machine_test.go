@@ -29,10 +29,10 @@ func TestOfferAndAnswer(t *testing.T) {
 	require.False(t, s.NegotiationNeeded())
 	require.Equal(t, "0", s.Mid())
 	require.Contains(t, text, "o=- 1000 1 ")
-	// RFC 8842, section 5.2: the offerer says that it can take either role.
+	// RFC 8842, section 5.2: the offerer offers both roles.
 	require.Contains(t, text, "a=setup:actpass")
 
-	// Another offer changes nothing: the first one is set already.
+	// Another offer has no effect: the first one is set already.
 	before := s.snapshot()
 	require.Empty(t, s.local(Offer))
 	require.Zero(t, s.out)
@@ -174,7 +174,7 @@ func TestRollback(t *testing.T) {
 				if discards {
 					require.Equal(t, &shown, out.Discarded)
 				}
-				require.True(t, s.NegotiationNeeded(), "what was wished for is still")
+				require.True(t, s.NegotiationNeeded(), "the requests remain")
 				again := s.local(Offer)
 				if connected {
 					require.NotEqual(t, ufragIn(t, local.SDP), ufragIn(t, again))

@@ -14,8 +14,8 @@ func (s *state) checkOffer() error {
 	return statef("nothing to describe: there is no data channel")
 }
 
-// offer makes an offer: the sections that were agreed before stay in their order (RFC 8829, section
-// 5.2.2).
+// offer returns an offer. The sections that were agreed before remain in their order (RFC 8829,
+// section 5.2.2).
 func (tx *transition) offer() *sdp.Description {
 	d := tx.description()
 	t := tx.transport(*tx.offered(), sdp.SetupActpass)
@@ -62,7 +62,7 @@ func freeMid(d *sdp.Description) string {
 }
 
 // bundle groups all sections that are not rejected, those of the previous group first and in its
-// order. The first one has the transport (RFC 9143, section 7.2.1), and it must stay the first as
+// order. The first one has the transport (RFC 9143, section 7.2.1), and it must remain the first as
 // long as it is in the group.
 func bundle(d *sdp.Description, previous *sdp.Group) {
 	left := make(map[string]bool, len(d.Media))

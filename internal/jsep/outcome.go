@@ -2,16 +2,16 @@ package jsep
 
 import "github.com/rtcstack/rtcstack/sdp"
 
-// An Outcome is the decisions of an input. The owner carries the fields out in their order; the
+// An Outcome holds the decisions of an input. The owner carries the fields out in their order; the
 // zero value means that there is nothing to do.
 type Outcome struct {
 	// StateChanged is set when [Machine.State] differs from that before the input.
 	StateChanged bool
 	// Announce is the local description to be signalled, with the candidates known so far.
 	Announce *Description
-	// Withdrawn is a local ICE generation that was offered, and whose offer was rolled back for one
-	// of the peer. Its candidates stay, and it must keep answering checks: the peer may have
-	// accepted the offer, and the next description that needs new credentials has these.
+	// Withdrawn is a local ICE generation whose offer was rolled back for one of the peer. Its
+	// candidates remain valid, and it must continue to answer checks: the peer may have accepted
+	// the offer, and the next description that needs new credentials has these.
 	Withdrawn *Credentials
 	// Discarded is a local ICE generation that no description will have any more, because the owner
 	// has rolled back.
@@ -19,7 +19,7 @@ type Outcome struct {
 	// Gather is the local ICE generation to gather candidates for. It is set once for each
 	// generation, when a local description shows it for the first time.
 	Gather *Gather
-	// Transport is set by each agreement on a data section, also if nothing changes for the
+	// Transport is set by each agreement on a data section, even if it does not affect the
 	// transports, and by a provisional answer on a connection without an agreement.
 	Transport *Transport
 	// Ended is set when the peer's final answer, or its offer that was answered, rejects the data
@@ -34,16 +34,16 @@ type Outcome struct {
 	Stray bool
 }
 
-// Credentials are the ICE credentials of one side, which name one of its generations (RFC 8839,
+// Credentials are the ICE credentials of one side, which identify one of its generations (RFC 8839,
 // section 5.4).
 type Credentials struct {
 	Ufrag, Pwd string
 }
 
-// A Gather asks for the candidates of a local ICE generation.
+// A Gather requests the candidates of a local ICE generation.
 type Gather struct {
 	Credentials
-	// Controlling is the ICE role until a Transport says otherwise. The peer's checks may arrive
+	// Controlling is the ICE role until a Transport has another one. The peer's checks may arrive
 	// before its answer.
 	Controlling bool
 }
@@ -58,37 +58,37 @@ type Description struct {
 type Transport struct {
 	// Local and Remote are the ICE credentials of the generation that both sides use from now on.
 	Local, Remote Credentials
-	// RemoteLite says that the peer is an ICE-lite implementation.
+	// RemoteLite is set if the peer is an ICE-lite implementation.
 	RemoteLite bool
-	// Restart says that an ICE session on a connection that has one is replaced: Local, Remote or
-	// both are not those of the Transport before. Local alone is the same when another peer gives
+	// Restart is set if an ICE session on a connection that has one is replaced: Local, Remote or
+	// both are not those of the previous Transport. Only Local is the same if another peer sends
 	// the final answer after a provisional one: the same local credentials then begin a second
 	// session.
 	Restart bool
 	// Controlling is the ICE role to begin with; meaningful for the first Transport and for one
 	// with NewAssociation. The offerer controls (RFC 8445, section 6.1.1), and the full
-	// implementation against a lite one. Where both sides answered, the session ids decide.
+	// implementation against a lite one. If both sides answered, the session ids decide.
 	Controlling bool
 	// RemoteCandidates are the candidates of the peer known so far, as in a=candidate lines without
-	// "a=". Those that were handed out before may be among them. The slice is read-only.
+	// "a=". Candidates that were returned before may be among them. The slice is read-only.
 	RemoteCandidates []string
-	// RemoteCandidatesComplete says that no others will follow.
+	// RemoteCandidatesComplete is set if no others will follow.
 	RemoteCandidatesComplete bool
 
-	// NewAssociation says that a DTLS association, and an SCTP association in it, begins: the
+	// NewAssociation is set if a DTLS association, and an SCTP association in it, begins: the
 	// first, or another because the peer has another identity (RFC 8842, section 5; RFC 8841,
 	// section 9.3). An earlier one is to be closed.
 	NewAssociation bool
-	// Client says that this side is the DTLS client. It changes only with NewAssociation.
+	// Client is set if this side is the DTLS client. It changes only with NewAssociation.
 	Client bool
 	// Fingerprints are those of the peer's certificate. The slice is read-only.
 	Fingerprints []sdp.Fingerprint
 
-	// NewSCTP says that the DTLS association stays and the SCTP association in it is replaced,
+	// NewSCTP is set if the DTLS association continues and the SCTP association in it is replaced,
 	// because the peer has another SCTP port (RFC 8841, section 9.3). It is not set with
 	// NewAssociation.
 	NewSCTP bool
-	// SCTPClosed says that the peer has no SCTP association (a=sctp-port:0, RFC 8841, section 5.2).
+	// SCTPClosed is set if the peer has no SCTP association (a=sctp-port:0; RFC 8841, section 5.2).
 	SCTPClosed bool
 	// SCTPPort is the SCTP port of the peer.
 	SCTPPort uint16
@@ -96,7 +96,6 @@ type Transport struct {
 	// math.MaxUint64 for any. It may change with every agreement.
 	RemoteMaxMessageSize uint64
 
-	// Provisional says that the answer is a provisional one: a later answer may come from another
-	// peer.
+	// Provisional is set if the answer is a provisional one: another peer may send a later answer.
 	Provisional bool
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// Parse reads a description of the peer, for [Machine.SetRemote]. It drops the dispensable parts
-// that would be errors: candidates that are malformed or of an unknown kind, and the mids in groups
-// that no section has or that, in BUNDLE, are of rejected sections. For each candidate that it
-// drops, it calls dropped with the reason, if dropped is not nil. The errors match [ErrInvalid].
+// Parse parses a description of the peer, for [Machine.SetRemote]. It drops optional parts that
+// would be errors: candidates that are malformed or of an unknown kind, and the mids in groups that
+// no section has or that, in BUNDLE, are of rejected sections. For each candidate that it drops, it
+// calls dropped with the reason, if dropped is not nil. The errors match [ErrInvalid].
 func Parse(text string, dropped func(error)) (*sdp.Description, error) {
 	d, err := sdp.ParseDescription(text)
 	if err != nil {
@@ -57,18 +57,18 @@ func transportSection(d *sdp.Description) *sdp.MediaDescription {
 
 // SetRemote sets a description of the peer, which [Parse] has returned and which belongs to the
 // machine from then on, unless there is an error. Auto is an answer while one is due, else an
-// offer. For Rollback, d is ignored; it does the same as with [Machine.SetLocal].
+// offer. For Rollback, d is ignored; the effect is that of Rollback in [Machine.SetLocal].
 //
-// An offer in have-local-offer wins: the local offer is rolled back. An offer in have-remote-offer
-// replaces the one before. An answer to a local offer that was rolled back is ignored, with
-// [Outcome.Stray].
+// An offer in have-local-offer is applied, and the local offer is rolled back. An offer in
+// have-remote-offer replaces the previous one. An answer to a local offer that was rolled back is
+// ignored, with [Outcome.Stray].
 //
 // The errors match [ErrState] for a type that does not fit the state, and [ErrInvalid] for a
 // description that cannot be used.
 func (m *Machine) SetRemote(t Type, d *sdp.Description) (Outcome, error) {
 	tx := m.begin()
 	err := tx.setRemote(t, d)
-	// The only thing that an error leaves behind: the peer owes no answer to this offer any more.
+	// This is the only effect of an error: no further answer to this offer is expected.
 	m.s.answerRefused = m.s.answerRefused || err != nil && tx.refused
 	return m.end(tx, err)
 }
@@ -112,7 +112,8 @@ func (tx *transition) setRemote(t Type, d *sdp.Description) error {
 	return err
 }
 
-// isOwn reports whether a description is one of this side, which a program has handed back to it.
+// isOwn reports whether a description is one of this side, which the program has passed back by
+// mistake.
 func (s *state) isOwn(d *sdp.Description) bool {
 	return s.local.isIn(d) || s.next != nil && s.next.isIn(d)
 }
@@ -121,7 +122,7 @@ func (tx *transition) setRemoteOffer(d *sdp.Description) error {
 	if tx.signaling == HaveLocalOffer && !tx.answerRefused {
 		tx.strays++
 	}
-	tx.yield()
+	tx.rollbackForRemote()
 	if m := transportSection(d); m != nil && tx.link != nil {
 		// RFC 8829, section 5.8.3: with another DTLS identity, "the remote description MUST be part
 		// of an ICE restart, together with new ufrag and password values."
@@ -142,7 +143,7 @@ func (tx *transition) setRemoteOffer(d *sdp.Description) error {
 }
 
 // restarts reports whether an offer of the peer restarts ICE: its credentials are not those that
-// the peer has in use, or not those that the transports here were told (RFC 8839, section
+// the peer has in use, or not those that were passed to the transports here (RFC 8839, section
 // 4.4.1.1.1).
 func (s *state) restarts(offer *sdp.Description) bool {
 	m := transportSection(offer)
@@ -200,9 +201,9 @@ func checkSections(offer, answer *sdp.Description) error {
 }
 
 // checkRestart checks that an answer changes the ICE credentials if the offer has. The reverse is
-// no error: RFC 8829, section 5.11 knows answers that indicate a restart, and the credentials in an
-// answer are those that its writer has in use from then on. But while an answer to an offer that
-// was rolled back may still come, it is taken for that one.
+// not an error: RFC 8829, section 5.11, has answers that indicate a restart, and the credentials in
+// an answer are those that its sender has in use from then on. But while an answer to an offer that
+// was rolled back may still arrive, such an answer is considered to be that one.
 func (tx *transition) checkRestart(offer, answer *sdp.Description) error {
 	own, m := transportSection(offer), transportSection(answer)
 	if own == nil || m == nil || tx.link == nil || tx.link.provisional {

@@ -12,7 +12,7 @@ func TestRestartOffer(t *testing.T) {
 	s := newScript(t)
 	s.WantData()
 	s.WantRestart()
-	require.Equal(t, "m001", ufragIn(t, s.local(Offer)), "before there are transports the wish has no effect")
+	require.Equal(t, "m001", ufragIn(t, s.local(Offer)), "before there are transports a request has no effect")
 	s.remote(Answer, other.with("active", "", "").String())
 
 	s.WantRestart()
@@ -34,7 +34,7 @@ func TestRestartOffer(t *testing.T) {
 	require.Equal(t, "m002", s.out.Transport.Local.Ufrag)
 	require.Equal(t, "new1", s.out.Transport.Remote.Ufrag)
 	require.False(t, s.out.Transport.NewAssociation)
-	require.False(t, s.NegotiationNeeded(), "the wish is fulfilled once")
+	require.False(t, s.NegotiationNeeded(), "one request causes one restart")
 	require.Equal(t, "m002", ufragIn(t, s.local(Offer)))
 }
 
@@ -43,20 +43,20 @@ func TestRestartOffer(t *testing.T) {
 func TestRestartAnswer(t *testing.T) {
 	s := answering(t)
 	s.WantRestart()
-	// A restart that is wished for does not change the answer to another offer.
+	// A requested restart does not change the answer to another offer.
 	s.remote(Offer, other.with("", "", "2").String())
 	require.Equal(t, "m001", ufragIn(t, s.local(Answer)))
 	require.False(t, s.out.Transport.Restart)
 	require.True(t, s.NegotiationNeeded())
-	// The answer to an offer that restarts fulfils it.
+	// The answer to an offer that restarts ICE also performs the requested restart.
 	s.remote(Offer, other.with("", "new1", "3").String())
 	require.Equal(t, "m002", ufragIn(t, s.local(Answer)))
 	require.True(t, s.out.Transport.Restart)
 	require.False(t, s.NegotiationNeeded())
 }
 
-// An answer that changes the credentials without need has them in use: the session begins with
-// those.
+// If an answer changes the credentials unnecessarily, the peer uses the new ones, and so does the
+// next ICE session.
 func TestAnswerThatRestarts(t *testing.T) {
 	s := offering(t)
 	s.local(Offer)
@@ -66,7 +66,7 @@ func TestAnswerThatRestarts(t *testing.T) {
 	require.Equal(t, "new1", s.out.Transport.Remote.Ufrag)
 }
 
-// glare is a connected machine that has rolled its own restart back for an offer of the peer.
+// glare returns a connected machine that has rolled its own restart back for an offer of the peer.
 func glare(t *testing.T, offer peer) *script {
 	s := offering(t)
 	s.WantRestart()
@@ -104,8 +104,8 @@ func TestRollbackAfterAnOfferThatWasRolledBack(t *testing.T) {
 	s.refused(Answer, own, ErrInvalid, "it is this connection's own")
 }
 
-// An answer to an offer that was rolled back is ignored, and shows which credentials the peer has
-// in use.
+// An answer to an offer that was rolled back is ignored, except that it shows the credentials that
+// the peer has in use.
 func TestStrayAnswers(t *testing.T) {
 	for _, c := range []struct {
 		name, offer, stray string
@@ -147,7 +147,8 @@ func TestStrayAnswers(t *testing.T) {
 	s.refused(Answer, other.with("active", "", "2").String(), ErrState, "answer in state stable")
 }
 
-// An answer that cannot be to the pending offer is to the one before, if that was rolled back.
+// An answer that does not fit the pending offer belongs to the previous one, if that was rolled
+// back.
 func TestStrayAnswerToAnEarlierOffer(t *testing.T) {
 	s := glare(t, other.with("", "", "2"))
 	s.local(Answer)
@@ -161,7 +162,8 @@ func TestStrayAnswerToAnEarlierOffer(t *testing.T) {
 	s.want(Stable)
 }
 
-// An offer whose answer was refused gets no other one, also if it is rolled back.
+// After an answer to an offer was refused, no other one is expected, even if the offer is rolled
+// back.
 func TestRefusedAnswerIsNoStrayLater(t *testing.T) {
 	s := answering(t)
 	s.WantRestart()
@@ -174,8 +176,8 @@ func TestRefusedAnswerIsNoStrayLater(t *testing.T) {
 	s.want(HaveLocalOffer)
 }
 
-// Some peers give all their descriptions the same version: then other credentials show that it is
-// new.
+// Some peers use the same version in all their descriptions. A stray answer is then recognized as
+// new by its credentials.
 func TestStrayAnswersOfTheSameVersion(t *testing.T) {
 	s := glare(t, other.with("", "new1", ""))
 	s.local(Answer)
@@ -185,7 +187,7 @@ func TestStrayAnswersOfTheSameVersion(t *testing.T) {
 	require.True(t, s.NegotiationNeeded())
 }
 
-// The second answer to a local offer, where the first was one to an offer before.
+// The second answer to a local offer, if the first belonged to an earlier offer.
 func TestStrayAnswerThatWasTakenForAnother(t *testing.T) {
 	s := glare(t, other.with("", "new1", "2"))
 	s.local(Answer)
@@ -199,7 +201,7 @@ func TestStrayAnswerThatWasTakenForAnother(t *testing.T) {
 	require.True(t, s.NegotiationNeeded())
 }
 
-// Whether an offer restarts ICE is the view of the peer, which a stray answer has shown.
+// An offer restarts ICE if the peer considers its credentials new, which a stray answer shows.
 func TestRestartInTheViewOfThePeer(t *testing.T) {
 	for _, ufrag := range []string{
 		"new1", // agreed here, and new for the peer, which had rolled it back
@@ -244,7 +246,7 @@ func TestFirstOffersThatCross(t *testing.T) {
 		require.Equal(t, !client, s.out.Transport.Controlling)
 		require.Equal(t, "m001", s.out.Transport.Local.Ufrag)
 
-		// A role that the peer demands is taken all the same.
+		// A role that the peer requires is accepted nevertheless.
 		s = newScript(t)
 		s.WantData()
 		s.local(Offer)

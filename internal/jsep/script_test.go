@@ -9,7 +9,7 @@ import (
 	"github.com/rtcstack/rtcstack/sdp"
 )
 
-// script drives one machine, with a peer that is made of text.
+// script tests one machine with a peer whose descriptions are text.
 type script struct {
 	testing.TB
 	*Machine
@@ -45,7 +45,7 @@ func (s *script) parse(text string) *sdp.Description {
 	return d
 }
 
-// refused checks that a remote description is an error, and that it changes nothing.
+// refused checks that a remote description is an error, and that it has no effect.
 func (s *script) refused(t Type, text string, kind error, reason string) {
 	s.Helper()
 	before := s.snapshot()
@@ -56,7 +56,7 @@ func (s *script) refused(t Type, text string, kind error, reason string) {
 	require.Equal(s, before, s.snapshot())
 }
 
-// refusedLocal is refused for a local description.
+// refusedLocal does the same for a local description.
 func (s *script) refusedLocal(t Type, init LocalInit, kind error, reason string) {
 	s.Helper()
 	before := s.snapshot()
@@ -84,10 +84,10 @@ type peer struct {
 	candidates  string
 }
 
-// other is the peer as it is at first.
+// other is the initial state of the peer.
 var other = peer{session: "2000", version: "1", ufrag: "peer", setup: "actpass", fingerprint: "peer", sctp: "a=sctp-port:5000\r\n"}
 
-// with returns the peer with another setup, ufrag or version; "" leaves one as it is.
+// with returns the peer with another setup, ufrag or version; "" keeps the current one.
 func (p peer) with(setup, ufrag, version string) peer {
 	for _, f := range []struct {
 		field *string
@@ -128,7 +128,7 @@ func (p peer) video(mid string) string {
 	return "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:" + mid + "\r\n" + p.transport() + "a=recvonly\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\n"
 }
 
-// String is a description with a data section alone.
+// String returns a description with only a data section.
 func (p peer) String() string { return p.head("a=group:BUNDLE 0\r\n") + p.data("0") }
 
 func (p peer) credentials() Credentials {
@@ -144,7 +144,7 @@ func ufragIn(t testing.TB, text string) string {
 	return ufrag
 }
 
-// offering is a machine whose offer the peer has answered.
+// offering returns a machine whose offer the peer has answered.
 func offering(t testing.TB) *script {
 	s := newScript(t)
 	s.WantData()
@@ -153,7 +153,7 @@ func offering(t testing.TB) *script {
 	return s
 }
 
-// answering is a machine that has answered the peer's offer.
+// answering returns a machine that has answered the peer's offer.
 func answering(t testing.TB) *script {
 	s := newScript(t)
 	s.remote(Offer, other.String())

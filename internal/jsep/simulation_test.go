@@ -12,13 +12,13 @@ import (
 	"github.com/rtcstack/rtcstack/internal/race"
 )
 
-// An operation of the simulation. It reports false if it cannot be done in a world.
+// operation is an operation of the simulation. It reports false if it is not possible in a world.
 type operation struct {
 	name string
 	do   func(w *world) bool
 }
 
-// operations returns those of both sides that the names list.
+// operations returns the operations with these names, for both sides.
 func operations(names string) (list []operation) {
 	for _, name := range strings.Fields(names) {
 		for i := range 2 {
@@ -74,17 +74,18 @@ func operations(names string) (list []operation) {
 type simulation struct {
 	t          *testing.T
 	operations []operation
-	strict     bool // there are no errors, and agreement needs no help
+	strict     bool // errors are not permitted, and the sides must agree without further operations
 	checked    map[string]bool
 	failures   int
 }
 
-// maxMessages bounds the messages after which two endpoints that are left alone must be at rest.
+// maxMessages bounds the number of messages after which two endpoints must be at rest if there are
+// no further operations.
 const maxMessages = 40
 
-// explore goes through all worlds that up to length operations lead to, breadth first, and takes
-// each of those that behave alike once. It returns how many these are, and how many sequences of
-// operations lead to them.
+// explore visits, breadth first, all worlds that up to length operations lead to, and visits worlds
+// with the same behaviour only once. It returns their number, and the number of sequences of
+// operations that lead to them.
 func (s *simulation) explore(start *world, length int) (states int, sequences uint64) {
 	type node struct {
 		w          *world
@@ -135,7 +136,7 @@ func (s *simulation) explore(start *world, length int) (states int, sequences ui
 	return len(nodes), sequences
 }
 
-// check lets the world come to rest in two orders of delivery, and compares the two sides.
+// check delivers all messages of the world, in two orders, and compares the two sides.
 func (s *simulation) check(start *world, path []string) {
 	for first := range 2 {
 		w := start.clone()
@@ -163,8 +164,8 @@ func (s *simulation) check(start *world, path []string) {
 	}
 }
 
-// settle compares the two sides of a world at rest. Where errors are permitted, programs first do
-// what they do after an error: they roll back, and negotiate once more.
+// settle compares the two sides of a world at rest. If errors are permitted, the programs first
+// handle them: they roll back, and negotiate once more.
 func (s *simulation) settle(w *world, messages int) (problem string) {
 	if messages == maxMessages {
 		return "endless negotiation"
@@ -177,7 +178,7 @@ func (s *simulation) settle(w *world, messages int) (problem string) {
 			// RFC 8829, section 5.6: "If the type is not correct for the current state, processing
 			// MUST stop and an error MUST be returned."
 			case errors.Is(err, ErrState):
-			// An answer to an offer that was rolled back, or that comes twice, is refused as an
+			// An answer to an offer that was rolled back, or a repeated answer, is refused as an
 			// answer to the next one. RFC 8839, section 4.4.2.1: "it MUST change the SDP ice-pwd
 			// and ice-ufrag attribute values."
 			case strings.Contains(err.Error(), "the offer restarts ICE, and the answer does not"):
@@ -226,8 +227,8 @@ func (s *simulation) settle(w *world, messages int) (problem string) {
 
 func TestMain(m *testing.M) { netsim.Main(m) }
 
-// TestEveryInterleaving drives two machines through every sequence of operations, with every order
-// of delivery that two ordered signalling channels permit. Afterwards they agree.
+// TestEveryInterleaving tests two machines with every sequence of operations, in every order of
+// delivery that two ordered signalling channels permit. Afterwards they agree.
 func TestEveryInterleaving(t *testing.T) {
 	for _, c := range []struct {
 		name       string

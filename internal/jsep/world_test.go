@@ -41,23 +41,23 @@ func numbered(name string, drawn *int) func() (string, string) {
 	}
 }
 
-// message is a description on its way to the other side.
+// message is a description that is being delivered to the other side.
 type message struct {
 	typ Type
 	d   *sdp.Description
 }
 
-// policy is how an endpoint uses its machine.
+// policy is the way in which an endpoint uses its machine.
 type policy int
 
 const (
 	automatic policy = iota // answers every offer, and offers when negotiation is needed
-	polite                  // the same: an offer that meets a local one wins
+	polite                  // the same: an offer of the peer replaces a local one
 	impolite                // the same, but ignores an offer unless it is stable
 	manual                  // acts only by operations
 )
 
-// endpoint is a machine with the knowledge of its owner.
+// endpoint is a machine with the state of its owner.
 type endpoint struct {
 	*Machine
 	policy       policy
@@ -69,7 +69,7 @@ type endpoint struct {
 	errors       []error    // of deliveries
 }
 
-// world is two endpoints and the ordered signalling channels between them.
+// world consists of two endpoints and the ordered signalling channels between them.
 type world struct {
 	ends [2]*endpoint
 }
@@ -99,7 +99,7 @@ func (w *world) clone() *world {
 	return c
 }
 
-// take records the actions of an owner.
+// take applies an Outcome like an owner, and records its effects.
 func (e *endpoint) take(out Outcome) {
 	if out.Announce != nil {
 		// The description itself is sent: machines do not modify published descriptions.
@@ -141,8 +141,8 @@ func (e *endpoint) react() error {
 	return nil
 }
 
-// receive sets a remote description. An error of the machine has changed nothing, except that the
-// machine remembers a refused answer.
+// receive sets a remote description. An error of the machine must have had no effect, except that
+// the machine records a refused answer.
 func (e *endpoint) receive(m message) error {
 	if e.policy == impolite && m.typ == Offer && e.State() != Stable {
 		return nil
@@ -160,7 +160,7 @@ func (e *endpoint) receive(m message) error {
 	return e.react()
 }
 
-// deliver brings the next description of one side to the other.
+// deliver delivers the next description of one side to the other.
 func (w *world) deliver(from int) error {
 	e := w.ends[from]
 	m := e.out[0]
@@ -168,7 +168,7 @@ func (w *world) deliver(from int) error {
 	return w.ends[1-from].receive(m)
 }
 
-// snapshot is everything that a machine knows, in words.
+// snapshot returns the whole state of a machine as text.
 func (m *Machine) snapshot() string {
 	var b strings.Builder
 	s := &m.s
@@ -192,7 +192,7 @@ func (m *Machine) snapshot() string {
 	return b.String()
 }
 
-// namer names values of which only equality matters.
+// namer assigns names to values of which only the equality matters.
 type namer struct {
 	names []Credentials
 	b     []byte
@@ -235,7 +235,7 @@ func (n *namer) description(t Type, d *sdp.Description) {
 	}
 }
 
-// key is the same for worlds that behave alike.
+// key returns a text that is the same for worlds with the same behaviour.
 func (w *world) key() string {
 	n := &namer{b: make([]byte, 0, 128)}
 	for i, e := range w.ends {
@@ -310,7 +310,7 @@ func (w *world) disagreement() string {
 	return ""
 }
 
-// outline is a description in short: "BUNDLE a b; audio a inactive; application b".
+// outline returns a short form of a description: "BUNDLE a b; audio a inactive; application b".
 func outline(d *sdp.Description) string {
 	var parts []string
 	for _, g := range d.Groups {
@@ -330,7 +330,7 @@ func outline(d *sdp.Description) string {
 	return strings.Join(parts, "; ")
 }
 
-// connect makes an agreement between two endpoints that have none.
+// connect negotiates a first agreement between two endpoints.
 func (w *world) connect(t testing.TB) {
 	t.Helper()
 	w.ends[0].WantData()

@@ -1,24 +1,24 @@
 package link
 
-// Batch collects packets for any paths, over one link or several. It may be lent to many
-// connections in turn and then flushed once. The zero value is ready. After Flush it holds no
+// Batch collects packets for any paths, over one link or several. Many connections may add packets
+// to it in turn before it is flushed once. The zero value is ready. After Flush it holds no
 // buffers, only references to its last links.
 type Batch struct {
 	parts []part // usually one; parts in use need not come first
 	err   error  // of a flush by Commit
-	// retired has the buffers of a part that another link has taken over. The packet of the present
-	// Commit may be in them, if it was reserved for the first link and is for the second.
+	// retired holds the buffers of a part that was reassigned to another link. The packet that is
+	// passed to Commit may be in them, if it was reserved for the first link and is for the second.
 	retired Outbound
 }
 
-// part is the packets for one link.
+// part holds the packets for one link.
 type part struct {
 	link Link
 	out  Outbound
 }
 
-// maxParts is the number of links with packets in a batch. For another link, those of the first are
-// sent.
+// maxParts is the maximum number of links with packets in a batch. A packet for a further link
+// causes the packets of the first part to be sent.
 const maxParts = 8
 
 // part returns the packets for a link.
@@ -87,8 +87,8 @@ func (b *Batch) Len() (n int) {
 	return n
 }
 
-// Flush sends the packets of each link in the order of their Commit, and empties the batch also in
-// case of an error. It does not block. The error is the first one of a link.
+// Flush sends the packets of each link in the order of their Commit, and empties the batch even if
+// there is an error. It does not block. It returns the first error of a link.
 func (b *Batch) Flush() error {
 	b.retired.Reset()
 	for i := range b.parts {

@@ -135,9 +135,9 @@ func TestBatchOfSeveralLinks(t *testing.T) {
 	require.Len(t, wires[0].sent, 3)
 }
 
-// A packet may be reserved for one link and committed for another, which the caller learns only
-// from the packet. Its buffer is not freed before it is copied, however room is made for the other
-// link.
+// A packet may be reserved for one link and committed for another, because its destination is known
+// only when the packet is built. Its buffer is not freed before it is copied, however room is made
+// for the other link.
 func TestBatchCommitsForAnotherLink(t *testing.T) {
 	for _, full := range []bool{false, true} {
 		var b Batch
@@ -183,7 +183,7 @@ func overwriteFreeBuffers() {
 	}
 }
 
-// The error of a link whose packets Commit has sent to make room is that of the next Flush.
+// If Commit sends the packets of a link to make room and fails, the next Flush returns the error.
 func TestBatchReportsErrorsOfCommit(t *testing.T) {
 	var b Batch
 	broken := errors.New("broken")
@@ -236,7 +236,7 @@ func TestBatchAsksForFlush(t *testing.T) {
 
 func TestBatchDoesNotAllocate(t *testing.T) {
 	if race.Enabled {
-		t.Skip("the race detector makes pools drop buffers")
+		t.Skip("sync.Pool drops buffers at random under the race detector")
 	}
 	w, r := &countingWire{}, &countingWire{}
 	r.headroom = 4

@@ -2,7 +2,7 @@ package link
 
 import "net/netip"
 
-// Inbound is the packets of one read. It is valid during the call that it is passed to.
+// Inbound holds the packets of one read. It is valid during the call that it is passed to.
 type Inbound struct {
 	packets []received
 }

@@ -7,10 +7,10 @@
 // headroom in front of each packet, and a destination that may differ from the peer.
 //
 // Packets to send are written into a [Batch], each behind the headroom of its path, and framed in
-// place. A batch may hold packets of many connections, for many peers and over several links, and
-// leaves in as few system calls as the links need. Sending never blocks: a link without room keeps
-// a bounded number of bytes, drops the rest, connectivity checks last, and reports that it is
-// congested.
+// place. A batch may hold packets of many connections, for many peers and over several links. Flush
+// sends it with as few system calls as the links need. Sending never blocks: a link without room
+// queues a bounded number of bytes, drops the rest, connectivity checks last, and reports that it
+// is congested.
 package link
 
 import (
@@ -52,16 +52,15 @@ type Link interface {
 	// Serve calls handle with the packets that arrive, and returns nil after Close. Another error
 	// means that no more packets will arrive.
 	Serve(handle func(*Inbound)) error
-	// Send sends the packets without blocking. Packets that do not fit are kept for later, within
-	// limits, or dropped. The error is that of packets that could not be sent, or wraps
-	// net.ErrClosed.
+	// Send sends the packets without blocking. Packets that do not fit are queued, within limits,
+	// or dropped. The error is that of packets that could not be sent, or wraps net.ErrClosed.
 	Send(*Outbound) error
-	// Congested reports whether packets are being kept for later.
+	// Congested reports whether packets are queued.
 	Congested() bool
 	// NotifyClear arranges for one call of f, on another goroutine, when the link is no longer
 	// congested. It reports false and has no effect if the link is not congested.
 	NotifyClear(f func()) bool
-	// Close closes the link: Serve returns, and the packets that are kept are dropped.
+	// Close closes the link: Serve returns. A link may still send queued packets for a short time.
 	Close() error
 }
 

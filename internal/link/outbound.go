@@ -11,9 +11,9 @@ const (
 	// chunkSize is the size of the buffers for packets. A GSO message is at most as large.
 	chunkSize = 1 << 16
 
-	// MaxOutbound is the number of bytes in an Outbound at which Commit asks for a Flush. With four
-	// full GSO messages, the cost of the system call is negligible, and the buffer still fits into
-	// a second-level cache.
+	// MaxOutbound is the number of bytes in an Outbound at which Commit reports that it is full.
+	// With four full GSO messages, the cost of the system call is negligible, and the buffer still
+	// fits into a second-level cache.
 	MaxOutbound = 4 * chunkSize
 )
 
@@ -116,8 +116,8 @@ func (w *Outbound) Datagrams() []Datagram {
 	return w.b.datagrams
 }
 
-// Flush sends the packets over l in the order of their Commit, and empties the batch also in case
-// of an error. The error is that of l.
+// Flush sends the packets over l in the order of their Commit, and empties the batch even if there
+// is an error. The error is that of l.
 func (w *Outbound) Flush(l Link) error {
 	if w.Len() == 0 {
 		w.Reset()

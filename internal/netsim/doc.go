@@ -24,7 +24,7 @@
 //	n.Attach(agent, netsim.Interface{Addr: netip.MustParseAddr("192.168.1.2"), Behind: home})
 //	n.Attach(server, netsim.Interface{Addr: netip.MustParseAddr("198.51.100.1")})
 //
-// A core must not keep the packet that it is given in Receive. The simulation overwrites the bytes
+// A core must not keep the packet that is passed to Receive. The simulation overwrites the bytes
 // when the call returns, so that a core that keeps them fails in every run.
 //
 // The simulation is not safe for concurrent use: everything happens on the goroutine that calls

@@ -116,7 +116,7 @@ func TestReorder(t *testing.T) {
 		case 3500 * time.Microsecond:
 			late++
 		default:
-			t.Fatal("a packet is neither on time nor held back")
+			t.Fatal("a packet is neither on time nor reordered")
 		}
 	}
 	require.Equal(t, stats.Reordered, late)

@@ -51,7 +51,8 @@ func (b Behavior) reduce(ap netip.AddrPort) netip.AddrPort {
 	return ap
 }
 
-// NATConfig describes a NAT. See [FullCone] and its siblings for the usual ones.
+// NATConfig describes a NAT. [FullCone], [RestrictedCone], [PortRestrictedCone] and [Symmetric]
+// return the usual ones.
 type NATConfig struct {
 	External  netip.Addr // its address on the outer segment
 	Mapping   Behavior   // which packets of an internal endpoint have the same external endpoint

@@ -171,7 +171,7 @@ func TestMappingLifetime(t *testing.T) {
 	require.NotEqual(t, mapped, h.server.from(t))
 }
 
-func TestFilterForgetsAlone(t *testing.T) {
+func TestPermissionExpiresBeforeItsMapping(t *testing.T) {
 	config := PortRestrictedCone(natAddr)
 	config.Lifetime = 30 * time.Second
 	h := newHome(1, config)

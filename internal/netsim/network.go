@@ -41,7 +41,7 @@ func (n *Network) discard(p *packet, why string) {
 type segment struct {
 	network *Network
 	name    string
-	nat     *NAT // the way out; nil on the public segment
+	nat     *NAT // towards the next segment; nil on the public segment
 	members map[netip.Addr]sink
 }
 

@@ -26,8 +26,8 @@ type Host interface {
 	Advance(now time.Time)
 	// Deadline returns the time of the next call of Advance; zero: never.
 	Deadline() time.Time
-	// Transmit appends the next outgoing packet to dst and names the path it takes. It is called
-	// until it returns false.
+	// Transmit appends the next outgoing packet to dst and returns its source and destination. It
+	// is called until it returns false.
 	Transmit(now time.Time, dst []byte) (packet []byte, local, remote netip.AddrPort, ok bool)
 }
 

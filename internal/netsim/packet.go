@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// packetSize is the capacity of a new packet. A larger packet has its capacity increased for good.
+// packetSize is the capacity of a new packet. It grows for a larger packet and does not shrink.
 const packetSize = 2048
 
 // A packet is a datagram in flight. Packets, with their buffers, come from the free list of the

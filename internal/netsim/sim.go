@@ -40,7 +40,7 @@ var epoch = time.Unix(1_700_000_000, 0).UTC()
 type Sim struct {
 	seed    uint64
 	rng     *rand.Rand
-	streams uint64 // random streams handed out so far
+	streams uint64 // random streams created so far
 
 	now   int64     // nanoseconds since epoch
 	clock time.Time // the same as a time
@@ -89,7 +89,7 @@ func (s *Sim) RandReader() io.Reader { return &randReader{rng: s.stream()} }
 type randReader struct {
 	rng  *rand.Rand
 	word [8]byte
-	left int // bytes of word not handed out yet: its last ones
+	left int // unread bytes, at the end of word
 }
 
 func (r *randReader) Read(b []byte) (int, error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/rtcstack/rtcstack/internal/link"
 )
 
-// narrow is a socket whose system has room when the test says so.
+// narrow is a socket whose sendmmsg returns EAGAIN until the test sets room.
 type narrow struct {
 	*Socket
 	to   *Socket
@@ -55,8 +55,8 @@ func (n *narrow) makeRoom(t *testing.T) {
 	}))
 }
 
-// A socket without room in the system queues datagrams and reports congestion. STUN is sent first
-// when there is room, and the rest in order.
+// A socket without room in the system queues datagrams and reports congestion. When there is room,
+// it sends STUN first, and the rest in order.
 func TestSendNeverWaits(t *testing.T) {
 	n := newNarrow(t)
 	require.False(t, n.Congested())
@@ -144,7 +144,7 @@ func TestCloseEndsCongestion(t *testing.T) {
 	select {
 	case <-clear:
 	case <-time.After(patience):
-		t.Fatal("not told")
+		t.Fatal("the function passed to NotifyClear is not called")
 	}
 	require.False(t, n.Congested())
 	var w link.Outbound

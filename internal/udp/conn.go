@@ -33,10 +33,10 @@ var (
 )
 
 // New wraps an existing conn: inherited, specially bound, or not a kernel socket. The Socket owns
-// it from then on: no one else may read from it or set deadlines, and Close closes it. If there is
-// an error, the conn stays the caller's.
+// it from then on: the caller must not read from it or set deadlines, and Close closes it. If there
+// is an error, the caller still owns the conn.
 //
-// A *net.UDPConn is used in batches, like the conn of Listen, and may speak both IPv4 and IPv6. It
+// A *net.UDPConn is used in batches, like the conn of Listen, and may use both IPv4 and IPv6. It
 // must not be connected. Unless Options has sizes for its buffers, they only become larger. Any
 // other conn is read and written one datagram a call; its addresses must be *net.UDPAddr, or text
 // that netip.ParseAddrPort reads.

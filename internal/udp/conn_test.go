@@ -68,7 +68,7 @@ func wantEcho(t *testing.T, client *Socket, to netip.AddrPort) {
 	}
 }
 
-// A conn of the program has all features of a socket of Listen.
+// A conn that the program has created has all features of a socket of Listen.
 func TestConnOfTheProgram(t *testing.T) {
 	for _, level := range levels {
 		for _, c := range []struct{ network, addr string }{
@@ -101,8 +101,8 @@ func TestConnOfTheProgram(t *testing.T) {
 	}
 }
 
-// A conn that is bound to all addresses of both families speaks both, and its peers never have
-// IPv4-mapped addresses.
+// A conn that is bound to all addresses of both families can be used with both, and its peers never
+// have IPv4-mapped addresses.
 func TestConnOfBothFamilies(t *testing.T) {
 	for _, level := range levels {
 		t.Run(level.name, func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestConnThatCannotBeUsed(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
-// The program's buffers become larger and never smaller, unless Options has sizes.
+// New may enlarge the buffers of the program's conn. It reduces them only to sizes in Options.
 func TestBuffersOfAConnOfTheProgram(t *testing.T) {
 	conn := listenUDP(t, "udp4", "127.0.0.1:0")
 	large := newOver(t, conn, Options{ReadBuffer: DefaultBuffer * 2, WriteBuffer: DefaultBuffer * 2})
@@ -170,7 +170,7 @@ func (r *relay) ReadFrom(b []byte) (int, net.Addr, error) {
 	case p := <-r.in:
 		return copy(b, p), r.peer, nil
 	case <-r.closed:
-		// Not net.ErrClosed, which is that of package net.
+		// A conn outside package net need not return net.ErrClosed.
 		return 0, nil, errors.New("relay: closed")
 	}
 }
@@ -220,7 +220,7 @@ func TestConnOfAnotherKind(t *testing.T) {
 			w.Commit([]byte("three"), want)
 			w.Commit([]byte("refused"), netip.MustParseAddrPort("192.0.2.8:77"))
 			w.Commit([]byte("four"), want)
-			require.NoError(t, w.Flush(s)) // such a conn is written to in the background
+			require.NoError(t, w.Flush(s)) // a goroutine writes to such a conn
 			require.Equal(t, "three", <-r.out)
 			require.Equal(t, "four", <-r.out)
 			for deadline := time.Now().Add(patience); s.Congested() && time.Now().Before(deadline); {
@@ -236,21 +236,21 @@ func TestConnOfAnotherKind(t *testing.T) {
 			err := w.Flush(s)
 			require.ErrorIs(t, err, net.ErrClosed)
 			var sendError *SendError
-			require.False(t, errors.As(err, &sendError), "a closed socket is no destination's fault")
+			require.False(t, errors.As(err, &sendError), "the error is not that of a destination")
 		}
 	}
 }
 
-// Datagrams of a sender without a usable address are dropped, because no one could answer them.
+// Datagrams of a sender without a usable address are dropped, because they cannot be answered.
 func TestSenderWithoutAnAddress(t *testing.T) {
 	r := &relay{addr: textAddr("somewhere"), in: make(chan string, 9), closed: make(chan struct{}), peer: textAddr("nobody")}
 	s := newOver(t, r, Options{})
 	require.False(t, s.LocalAddr().IsValid())
-	r.in <- "unheard"
+	r.in <- "dropped"
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		require.NoError(t, s.Serve(func(*link.Inbound) { t.Error("heard") }))
+		require.NoError(t, s.Serve(func(*link.Inbound) { t.Error("received") }))
 	}()
 	for deadline := time.Now().Add(patience); len(r.in) > 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)

@@ -94,7 +94,7 @@ func TestKernelsWithoutTheOptions(t *testing.T) {
 			stats := from.Stats()
 			require.True(t, stats.Batch)
 			if tt.gso && !stats.GSO {
-				t.Skip("this kernel does not have it either")
+				t.Skip("this kernel has no UDP_SEGMENT")
 			}
 			require.Equal(t, tt.gso, stats.GSO)
 			require.False(t, to.Stats().GRO, "not before the socket is in use")
@@ -159,7 +159,7 @@ func TestSystemWithoutBatches(t *testing.T) {
 
 // After errors of a read (of an ICMP message, or for lack of memory) and interruptions, no datagram
 // is lost.
-func TestReadErrorsOfTheMoment(t *testing.T) {
+func TestTemporaryReadErrors(t *testing.T) {
 	needBatches(t)
 	errors := []unix.Errno{unix.EINTR, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENOMEM, unix.EINTR, unix.ENOBUFS}
 	system := systemCalls
@@ -181,7 +181,7 @@ func TestReadErrorsOfTheMoment(t *testing.T) {
 	for i, p := range in.wait(t, 20) {
 		require.Equal(t, string(numbered(i, 500+i)), p)
 	}
-	require.Empty(t, errors, "each has been met")
+	require.Empty(t, errors, "each error has occurred")
 }
 
 // A socket whose reads all fail ends Serve with the error, instead of a busy loop.

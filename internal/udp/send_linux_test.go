@@ -292,7 +292,7 @@ func TestSockaddr(t *testing.T) {
 			ap := netip.MustParseAddrPort(s)
 			if ap.Addr().Zone() == "lo" {
 				if _, err := net.InterfaceByName("lo"); err != nil {
-					t.Skip("the system does not say which interfaces it has:", err)
+					t.Skip("the system does not list its interfaces:", err)
 				}
 			}
 			var a sockaddr

@@ -15,8 +15,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/link"
 )
 
-// levels are the ways to call the system, from the plainest to the best. A system without one uses
-// the previous one.
+// levels are the ways to call the system, from the simplest to the fastest. On a system without
+// one, the socket uses the previous one.
 var levels = []struct {
 	name    string
 	options Options
@@ -107,7 +107,7 @@ func (in *inbox) wait(t testing.TB, n int) []string {
 			return got
 		}
 		if time.Now().After(deadline) {
-			require.Failf(t, "datagrams missing", "%d of %d have come", len(got), n)
+			require.Failf(t, "datagrams missing", "received %d of %d", len(got), n)
 		}
 	}
 }
@@ -243,7 +243,7 @@ func TestSendErrorsAreTheDestinations(t *testing.T) {
 				good++
 			}
 			w.Commit(numbered(0, 100), otherFamily)
-			w.Commit(numbered(0, 65508+20), to.LocalAddr()) // larger than UDP can be
+			w.Commit(numbered(0, 65508+20), to.LocalAddr()) // larger than the maximum of UDP
 			w.Commit(numbered(0, 100), netip.AddrPort{})
 			bad += 3
 		}
@@ -298,7 +298,7 @@ func TestClose(t *testing.T) {
 		s := listen(t, addr, options)
 		ended := make(chan error, 1)
 		go func() { ended <- s.Serve(func(*link.Inbound) {}) }()
-		time.Sleep(5 * time.Millisecond) // most likely it waits by now; either way it must return
+		time.Sleep(5 * time.Millisecond) // Serve most likely waits by now; it must return in any case
 		require.NoError(t, s.Close())
 		select {
 		case err := <-ended:
@@ -408,7 +408,7 @@ func TestIdleSocketsHoldNoBuffers(t *testing.T) {
 	perSocket := (heap() - before) / sockets
 	for deadline := time.Now().Add(patience); perSocket >= limit && !race.Enabled; perSocket = (heap() - before) / sockets {
 		require.True(t, time.Now().Before(deadline), "%d bytes per socket", perSocket)
-		time.Sleep(time.Millisecond) // readers go back to waiting
+		time.Sleep(time.Millisecond) // the readers return their buffers and wait
 	}
 	t.Logf("%d bytes per socket that is served and has a writer", perSocket)
 	runtime.KeepAlive(writers)

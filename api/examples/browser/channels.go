@@ -13,8 +13,8 @@ import (
 // The data channels, all of which the page opens.
 const (
 	chatChannel  = "chat"  // text, for the room
-	pingChannel  = "ping"  // is echoed; unordered and without retransmission, so that it measures the network
-	bulkChannel  = "bulk"  // bytes in both directions, as fast as they go
+	pingChannel  = "ping"  // echoed; unordered and without retransmission, so that it measures the network
+	bulkChannel  = "bulk"  // bytes in both directions, as fast as possible
 	statsChannel = "stats" // reports of this side
 )
 
@@ -24,14 +24,14 @@ const (
 	maxBulkMessage = 256 << 10
 	// maxChatText is the longest text in the chat, in bytes.
 	maxChatText = 1000
-	// maxUnread is the buffered amount, in bytes, above which a page that does not read misses
-	// messages.
+	// maxUnread is the buffered amount, in bytes, above which chat messages and reports to a page
+	// that does not read are dropped.
 	maxUnread = 64 << 10
 	// reportInterval is the time between two reports to the page about this side of the connection.
 	reportInterval = 200 * time.Millisecond
 )
 
-// accept is the callback for a data channel of the page. Callbacks set here miss nothing.
+// accept is the callback for a data channel of the page. Callbacks that it sets miss no event.
 func (v *visitor) accept(ctx context.Context, dc *rtc.DataChannel) {
 	switch dc.Label() {
 	case chatChannel:
@@ -50,7 +50,7 @@ func (v *visitor) accept(ctx context.Context, dc *rtc.DataChannel) {
 // serveBulk counts the bytes received, and sends messages of the size that the page has last
 // requested in a text message; 0: none.
 func (v *visitor) serveBulk(ctx context.Context, dc *rtc.DataChannel) {
-	stop := func() {} // the callbacks of a connection run one at a time: nothing guards this
+	stop := func() {} // needs no mutex: the callbacks of a connection run one at a time
 	dc.OnMessage(func(m rtc.Message) {
 		if !m.IsText {
 			v.received.Add(uint64(len(m.Data)))
@@ -78,8 +78,8 @@ func (v *visitor) serveBulk(ctx context.Context, dc *rtc.DataChannel) {
 	dc.OnClosed(func() { stop() })
 }
 
-// send sends messages until ctx is done or the channel is closed. WriteMessage waits while the page
-// has not taken enough of those before: this is all the flow control that a program needs.
+// send sends messages until ctx is done or the channel is closed. WriteMessage waits while too many
+// earlier messages are not sent yet: a program needs no other flow control.
 func send(ctx context.Context, dc *rtc.DataChannel, size int) {
 	message := rtc.Message{Data: make([]byte, size)}
 	for {
@@ -103,8 +103,8 @@ type report struct {
 	CongestionWindow  int     `json:"congestionWindow"` // bytes
 	MTU               int     `json:"mtu"`              // bytes of the largest SCTP packet
 	Packets           uint64  `json:"packets"`          // UDP datagrams in both directions
-	Chunks            uint64  `json:"chunks"`           // of SCTP that carried data to the page, those sent again included
-	Retransmissions   uint64  `json:"retransmissions"`  // those sent again
+	Chunks            uint64  `json:"chunks"`           // DATA chunks sent to the page, retransmissions included
+	Retransmissions   uint64  `json:"retransmissions"`  // of DATA chunks
 	Pages             int     `json:"pages"`            // that are connected
 }
 
@@ -113,7 +113,7 @@ type candidate struct {
 	Type string `json:"type"`
 }
 
-// report reports until ctx is done or the channel is closed.
+// report sends reports until ctx is done or the channel is closed.
 func (v *visitor) report(ctx context.Context, dc *rtc.DataChannel) {
 	start := time.Now()
 	ticker := time.NewTicker(reportInterval)
@@ -121,9 +121,9 @@ func (v *visitor) report(ctx context.Context, dc *rtc.DataChannel) {
 	for !dc.IsClosed() {
 		message, err := json.Marshal(v.snapshot(time.Since(start)))
 		if err != nil {
-			panic(err) // there is nothing in it that JSON does not have
+			panic(err) // a report can always be encoded
 		}
-		if dc.BufferedAmount() < maxUnread { // a page that does not read misses some
+		if dc.BufferedAmount() < maxUnread { // otherwise the report is dropped
 			_ = dc.SendText(string(message))
 		}
 		select {
@@ -153,12 +153,12 @@ func (v *visitor) snapshot(at time.Duration) report {
 	}
 }
 
-// serveChat brings the channel into the room.
+// serveChat adds the channel to the room.
 func (v *visitor) serveChat(dc *rtc.DataChannel) {
 	v.room.join(v, dc)
 	dc.OnMessage(func(m rtc.Message) {
 		if m.IsText && len(m.Data) > 0 && len(m.Data) <= maxChatText && utf8.Valid(m.Data) {
-			v.room.say(v, string(m.Data))
+			v.room.post(v, string(m.Data))
 		}
 	})
 }

@@ -1,21 +1,21 @@
-// Browser serves a web page that connects with this program, first by a WebSocket, and then, after
-// descriptions and candidates are exchanged over that, by data channels. The page shows their
-// throughput in both directions, round-trip times, the steps of the connection, and a chat.
+// Browser serves a web page that connects to this program: first by a WebSocket, over which the two
+// exchange descriptions and candidates, and then by data channels. The page shows their throughput
+// in both directions, round-trip times, the steps of the connection, and a chat.
 //
 //	browser [-addr HOST:PORT]
 //
-// The traffic begins when the page's button is pressed. On a path without any loss some of it is
-// sent again all the same, one or two chunks in a hundred: Chromium's socket has a receive buffer
-// of 64 KiB, 57 packets on Linux, and while the browser is busy the system drops further packets.
-// BBR, the default congestion control, slows down when more than 2 % is lost. CUBIC, which slows
-// down at each loss, has less than 0.1 % sent again on such a path and is as fast.
+// A button of the page starts the traffic. Even on a path without loss, one or two chunks in a
+// hundred are retransmitted: Chromium's socket has a receive buffer of 64 KiB, 57 packets on Linux,
+// and while the browser is busy the system drops further packets. BBR, the default congestion
+// control, slows down when more than 2 % is lost. CUBIC slows down at each loss. On such a path it
+// retransmits less than 0.1 % and is as fast.
 //
 // It listens on localhost:8080 by default; with -addr :8080 other machines of the network can open
 // the page, too.
 //
-// It is meant to be read: server.go accepts the WebSocket, visitor.go is the connection with one
-// page, channels.go is this side of each data channel, room.go the chat. The page's side is
-// page/connection.js.
+// As an example to read: server.go accepts the WebSocket, visitor.go has the connection to one
+// page, channels.go this side of each data channel, room.go the chat, and page/connection.js the
+// connection in the page.
 package main
 
 import (
@@ -33,17 +33,17 @@ import (
 )
 
 func main() {
-	// The first Ctrl-C says goodbye to the pages, the second kills.
+	// The first Ctrl-C closes the connections to the pages, the second kills the program.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// headerTimeout is how long a client may take to send the header of a request.
+// headerTimeout is the time within which a client must send the header of a request.
 const headerTimeout = 10 * time.Second
 
-// run is the program but for the process around it: the arguments, the streams, and the exit
-// status.
+// run is the main function with the arguments, the streams, and the exit status as parameters and
+// result.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status int) {
 	flags := flag.NewFlagSet("browser", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 
 	s := newServer(ctx)
 	web := &http.Server{Handler: s.handler(), ReadHeaderTimeout: headerTimeout}
-	// A WebSocket is not net/http's any more once it is accepted: Shutdown does not wait for it.
+	// Shutdown of net/http does not wait for WebSockets.
 	stopped := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(stopped)
@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	return 0
 }
 
-// urls returns the addresses of the page, the one for this machine first.
+// urls returns the URLs of the page, the one for this machine first.
 func urls(listening net.Addr) []string {
 	addr, ok := listening.(*net.TCPAddr)
 	if !ok {

@@ -27,7 +27,7 @@ func get(t *testing.T, url string) (*http.Response, string) {
 	return response, string(body)
 }
 
-// The page needs nothing but what the program serves, and browsers take it for what it is.
+// The page uses only files that the program serves, with the media types that browsers require.
 func TestFiles(t *testing.T) {
 	p := start(t)
 	response, html := get(t, p.url)
@@ -59,25 +59,25 @@ func TestThroughput(t *testing.T) {
 	g := start(t).open(t)
 	bulk, stats := g.channel(bulkChannel), g.channel(statsChannel)
 
-	// To the page, in messages of the size that it asks for.
+	// To the page, in messages of the size that the page requests.
 	for _, size := range []int{1000, maxBulkMessage} {
 		require.NoError(t, bulk.SendText(strconv.Itoa(size)))
-		for len(next(t, bulk).Data) != size { // those before are on their way
+		for len(next(t, bulk).Data) != size { // skip the messages sent before the request
 		}
 		for range 20 {
 			require.Len(t, next(t, bulk).Data, size)
 		}
 	}
 	require.NoError(t, bulk.SendText("0"))
-	bulk.OnMessage(func(rtc.Message) {}) // what is on its way; left unread it would hold up the other channels
+	bulk.OnMessage(func(rtc.Message) {}) // unread messages could block the other channels
 
-	// To the program, which says what it got.
+	// To the program, which reports the received bytes.
 	const messages, size = 20, 100_000
 	for range messages {
 		require.NoError(t, bulk.Send(make([]byte, size)))
 	}
 	var r report
-	eventually(t, "report of what was received", func() bool {
+	eventually(t, "report of the received bytes", func() bool {
 		require.NoError(t, json.Unmarshal(next(t, stats).Data, &r))
 		return r.Received >= messages*size
 	})
@@ -101,7 +101,7 @@ func TestPing(t *testing.T) {
 	require.Equal(t, rtc.Message{Data: []byte("12345678")}, next(t, dc))
 }
 
-// What a page may not ask for closes the channel, and nothing else.
+// An invalid request of the page closes only the channel.
 func TestChannelsRefused(t *testing.T) {
 	g := start(t).open(t)
 	for _, size := range []string{"-1", strconv.Itoa(maxBulkMessage + 1), "much", ""} {
@@ -109,7 +109,7 @@ func TestChannelsRefused(t *testing.T) {
 		require.NoError(t, dc.SendText(size))
 		eventually(t, "closed because of "+size, dc.IsClosed)
 	}
-	eventually(t, "closed because nobody knows it", g.channel("unknown").IsClosed)
+	eventually(t, "closed because the label is unknown", g.channel("unknown").IsClosed)
 	require.Equal(t, rtc.StateConnected, g.pc.State())
 }
 
@@ -134,7 +134,7 @@ func TestChat(t *testing.T) {
 	require.Contains(t, nextLine(t, b).Text, "packets in")
 	require.Equal(t, "stats", nextLine(t, a).Text)
 
-	// What is not text, is none, or too much of it, nobody hears.
+	// Binary, empty and too long messages are not forwarded.
 	require.NoError(t, a.Send([]byte("bytes")))
 	require.NoError(t, a.SendText(""))
 	require.NoError(t, a.SendText(strings.Repeat("x", maxChatText+1)))
@@ -142,12 +142,12 @@ func TestChat(t *testing.T) {
 	require.Contains(t, nextLine(t, a).Text, "Here it is ")
 	require.Equal(t, line{From: aliceName, Text: "time"}, nextLine(t, b))
 
-	// A page that is closed leaves the room.
+	// A page that is closed is removed from the room.
 	require.NoError(t, bob.ws.Close(websocket.StatusGoingAway, ""))
 	require.Equal(t, line{Text: bobName + " has left."}, nextLine(t, a))
 }
 
-// A page that only closes its connection has gone, too.
+// The program closes the WebSocket of a page that closes only its peer connection.
 func TestPageCloses(t *testing.T) {
 	p := start(t)
 	g := p.open(t)
@@ -179,7 +179,7 @@ func TestSignalsRefused(t *testing.T) {
 	require.Equal(t, websocket.StatusMessageTooBig, ending(t, ws, make([]byte, maxSignal+1)))
 }
 
-// A page of somebody else does not connect.
+// A page of another origin cannot connect.
 func TestOrigin(t *testing.T) {
 	p := start(t)
 	_, err := p.dial(t, &websocket.DialOptions{Header: http.Header{"Origin": {"https://example.com"}}})
@@ -202,12 +202,12 @@ func TestTooManyPages(t *testing.T) {
 	ws, err := p.dial(t, nil)
 	require.NoError(t, err)
 	require.Equal(t, websocket.StatusTryAgainLater, ending(t, ws, []byte("{}")))
-	// There is a place again when somebody has gone.
+	// Another page can connect after one has disconnected.
 	require.NoError(t, all[0].Close(websocket.StatusNormalClosure, ""))
-	eventually(t, "a place", func() bool {
+	eventually(t, "another page is accepted", func() bool {
 		ws, err := p.dial(t, nil)
 		require.NoError(t, err)
-		return ending(t, ws, []byte("{")) == websocket.StatusPolicyViolation // it was heard
+		return ending(t, ws, []byte("{")) == websocket.StatusPolicyViolation // the program has read the signal
 	})
 }
 

@@ -18,17 +18,17 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// patience is how long a test waits for what should come at once; a busy machine may take seconds.
+// patience bounds the wait for events that are due at once. A busy machine may take seconds.
 const patience = 30 * time.Second
 
-// program is the program, running.
+// program is a running instance of the program.
 type program struct {
 	url    string // of the page
 	stop   context.CancelFunc
 	status <-chan int
 }
 
-// start runs the program until the end of the test, or until it is stopped.
+// start runs the program until the end of the test, or until stop is called.
 func start(t *testing.T) *program {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -66,24 +66,24 @@ func (p *program) dial(t *testing.T, opts *websocket.DialOptions) (*websocket.Co
 	return ws, err
 }
 
-// ending gives the code with which the program closes a WebSocket, having got a message.
+// ending returns the status code with which the program closes a WebSocket after a message.
 func ending(t *testing.T, ws *websocket.Conn, message []byte) websocket.StatusCode {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	_ = ws.Write(ctx, websocket.MessageText, message) // which may come too late
+	_ = ws.Write(ctx, websocket.MessageText, message) // the WebSocket may be closed already
 	_, _, err := ws.Read(ctx)
 	require.Error(t, err)
 	require.NoError(t, ctx.Err(), "the WebSocket stays open")
 	return websocket.CloseStatus(err)
 }
 
-// page does what the page does, in Go.
+// page implements the page in Go.
 type page struct {
 	t   *testing.T
 	ws  *websocket.Conn
 	pc  *rtc.PeerConnection
-	err chan error // why the WebSocket has ended
+	err chan error // the error that ended the WebSocket
 }
 
 // open opens a page.
@@ -120,7 +120,7 @@ func (g *page) say(s rtc.Signal) {
 	if err != nil {
 		g.t.Errorf("signal: %v", err)
 	}
-	_ = g.ws.Write(context.Background(), websocket.MessageText, message) // a page that is closing says nothing any more
+	_ = g.ws.Write(context.Background(), websocket.MessageText, message) // the WebSocket may be closing
 }
 
 // channel opens a channel, and waits until it is open.
@@ -134,7 +134,7 @@ func (g *page) channel(label string) *rtc.DataChannel {
 	return dc
 }
 
-// chat opens the channel of the chat, and takes the greeting.
+// chat opens the channel of the chat, and receives the greeting.
 func (g *page) chat() (dc *rtc.DataChannel, name string) {
 	g.t.Helper()
 	dc = g.channel(chatChannel)
@@ -145,7 +145,7 @@ func (g *page) chat() (dc *rtc.DataChannel, name string) {
 	return dc, greeting.You
 }
 
-// receive takes a value that is expected soon.
+// receive receives a value that is expected soon.
 func receive[T any](t *testing.T, c <-chan T, what string) (v T) {
 	t.Helper()
 	select {

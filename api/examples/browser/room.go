@@ -13,12 +13,12 @@ import (
 // programName is the name of the program in the chat.
 const programName = "Go program"
 
-// room is the chat of all pages. Sending in it under its mutex is safe: no callback runs under one
-// of a connection's.
+// room is the chat of all pages. It sends with its mutex held, which is safe: connections call no
+// callback with their mutex held.
 type room struct {
 	mu       sync.Mutex
 	visitors map[*visitor]bool
-	last     int // number of the last one that came
+	last     int // number of the last visitor
 }
 
 // enter adds a visitor and names it. It reports false if the room is full.
@@ -40,7 +40,7 @@ func (r *room) leave(v *visitor) {
 	defer r.mu.Unlock()
 	delete(r.visitors, v)
 	if v.chat != nil {
-		r.tell(line{Text: v.name + " has left."}, v)
+		r.broadcast(line{Text: v.name + " has left."}, v)
 	}
 }
 
@@ -52,9 +52,9 @@ func (r *room) size() int {
 
 // line is one message of the chat, as it is sent to the pages.
 type line struct {
-	From string `json:"from,omitempty"` // empty: nobody says it, it happened
+	From string `json:"from,omitempty"` // empty: the line reports an event
 	Text string `json:"text"`
-	You  string `json:"you,omitempty"` // tells a page its own name
+	You  string `json:"you,omitempty"` // the name of the page that receives the line
 }
 
 // join adds a visitor to the chat.
@@ -64,35 +64,36 @@ func (r *room) join(v *visitor, dc *rtc.DataChannel) {
 	first := v.chat == nil
 	v.chat = dc
 	text := fmt.Sprintf("Hello! You are %s. Whatever you write, I answer; other pages open on me hear you, too.", v.name)
-	v.hears(line{From: programName, Text: text, You: v.name})
+	v.sendLine(line{From: programName, Text: text, You: v.name})
 	if first {
-		r.tell(line{Text: v.name + " has come."}, v)
+		r.broadcast(line{Text: v.name + " has come."}, v)
 	}
 }
 
-// say sends a visitor's text to all others, and the answer of the program to the visitor.
-func (r *room) say(v *visitor, text string) {
+// post sends a visitor's text to all others, and the answer of the program to the visitor.
+func (r *room) post(v *visitor, text string) {
 	answer := v.answer(text)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tell(line{From: v.name, Text: text}, v)
-	v.hears(line{From: programName, Text: answer})
+	r.broadcast(line{From: v.name, Text: text}, v)
+	v.sendLine(line{From: programName, Text: answer})
 }
 
-// tell sends a line to all visitors but one.
-func (r *room) tell(l line, except *visitor) {
+// broadcast sends a line to all visitors but one.
+func (r *room) broadcast(l line, except *visitor) {
 	for v := range r.visitors {
 		if v != except && v.chat != nil {
-			v.hears(l)
+			v.sendLine(l)
 		}
 	}
 }
 
-// hears sends a line to the visitor's page, unless that does not read. The room's mutex is held.
-func (v *visitor) hears(l line) {
+// sendLine sends a line to the visitor's page, unless the page does not read. The room's mutex is
+// held.
+func (v *visitor) sendLine(l line) {
 	message, err := json.Marshal(l)
 	if err == nil && v.chat.BufferedAmount() < maxUnread {
-		_ = v.chat.SendText(string(message)) // a page that is about to go hears nothing
+		_ = v.chat.SendText(string(message)) // fails if the channel is closing
 	}
 }
 

@@ -18,18 +18,18 @@ import (
 var files embed.FS
 
 const (
-	// maxVisitors is how many pages may be connected at a time.
+	// maxVisitors is the maximum number of pages connected at a time.
 	maxVisitors = 64
 	// maxSignal is the largest message on the WebSocket, in bytes; a description with all its
 	// candidates has a few thousand.
 	maxSignal = 64 << 10
-	// pingInterval and maxOutstandingPings detect a page that is gone without a close, such as a
-	// telephone out of reach.
+	// pingInterval and maxOutstandingPings detect a page that has disappeared without a close, such
+	// as a telephone out of range.
 	pingInterval        = 10 * time.Second
 	maxOutstandingPings = 2
 )
 
-// server serves the page, and one visit for each page that is open.
+// server serves the page, and one WebSocket for each page that is open.
 type server struct {
 	ctx    context.Context // of all visits
 	room   room
@@ -41,11 +41,11 @@ func newServer(ctx context.Context) *server {
 }
 
 func (s *server) handler() http.Handler {
-	// Systems differ in the media type of .js, and browsers run a module with this one only.
+	// Systems differ in the media type of .js, and browsers run a module only with this one.
 	_ = mime.AddExtensionType(".js", "text/javascript; charset=utf-8")
 	page, err := fs.Sub(files, "page")
 	if err != nil {
-		panic(err) // the path is not one, whatever has been embedded
+		panic(err) // the path is invalid
 	}
 	pages := http.FileServerFS(page)
 	mux := http.NewServeMux()
@@ -53,14 +53,14 @@ func (s *server) handler() http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:")
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-cache") // what is embedded changes with the program, and has no date
+		h.Set("Cache-Control", "no-cache") // embedded files change with the program, and have no date
 		pages.ServeHTTP(w, r)
 	})
 	mux.HandleFunc("GET /signal", s.visit)
 	return mux
 }
 
-// visit is the handler of the WebSocket: it returns when the page has gone.
+// visit is the handler of the WebSocket. It returns when the page has disconnected.
 func (s *server) visit(w http.ResponseWriter, r *http.Request) {
 	s.visits.Add(1)
 	defer s.visits.Done()
@@ -72,11 +72,11 @@ func (s *server) visit(w http.ResponseWriter, r *http.Request) {
 		PingInterval:        pingInterval,
 		MaxOutstandingPings: maxOutstandingPings,
 	})
-	if err != nil { // of which the client has been told
+	if err != nil { // Accept has sent an error response
 		s.room.leave(v)
 		return
 	}
-	if !entered { // a page can show why only if its WebSocket is open
+	if !entered { // a page can show the reason only if its WebSocket was open
 		_ = ws.Close(websocket.StatusTryAgainLater, "too many pages are open")
 		return
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/rtcstack/rtcstack/websocket"
 )
 
-// visitor is the connection with one page.
+// visitor is the connection to one page.
 type visitor struct {
 	name string // in the chat
 	room *room
@@ -30,8 +30,8 @@ var (
 	errClosed = errors.New("the page has closed the connection")
 )
 
-// serve connects with the page and returns when either of them has gone, with the reason, or ctx is
-// done.
+// serve connects to the page. It returns the reason when the WebSocket or the peer connection has
+// ended, or when ctx is done.
 func (v *visitor) serve(ctx context.Context) error {
 	pc, err := rtc.NewPeerConnection(rtc.Configuration{})
 	if err != nil {
@@ -40,13 +40,13 @@ func (v *visitor) serve(ctx context.Context) error {
 	v.pc = pc
 	ctx, end := context.WithCancelCause(ctx)
 	defer func() {
-		end(nil) // no callback waits for anything now
+		end(nil) // ends calls in which callbacks wait
 		_ = pc.CloseAndWait()
 		v.busy.Wait()
 	}()
 
-	// The page offers, this side answers: SetRemoteDescription makes the answer.
-	pc.OnSignal(func(s rtc.Signal) { v.say(ctx, s) })
+	// The page offers, and this side answers: SetRemoteDescription creates the answer.
+	pc.OnSignal(func(s rtc.Signal) { v.sendSignal(ctx, s) })
 	pc.OnStateChange(func(s rtc.State) {
 		switch s {
 		case rtc.StateFailed:
@@ -63,7 +63,7 @@ func (v *visitor) serve(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		if err == nil {
-			err = v.hear(message)
+			err = v.receiveSignal(message)
 		}
 		if err != nil {
 			return err
@@ -71,24 +71,24 @@ func (v *visitor) serve(ctx context.Context) error {
 	}
 }
 
-// say sends a signal to the page. It is called by callbacks only, so one at a time and in order.
-func (v *visitor) say(ctx context.Context, s rtc.Signal) {
+// sendSignal sends a signal to the page. Only callbacks call it, so one at a time and in order.
+func (v *visitor) sendSignal(ctx context.Context, s rtc.Signal) {
 	message, err := json.Marshal(s)
 	if err == nil {
 		err = v.ws.Write(ctx, websocket.MessageText, message)
 	}
-	_ = err // the reader of the WebSocket finds out what is wrong with it
+	_ = err // the reader of the WebSocket also receives its error
 }
 
-// hear handles a signal of the page.
-func (v *visitor) hear(message []byte) error {
+// receiveSignal handles a signal of the page.
+func (v *visitor) receiveSignal(message []byte) error {
 	var s rtc.Signal
 	if err := json.Unmarshal(message, &s); err != nil {
 		return fmt.Errorf("signal: %w", err)
 	}
 	err := v.pc.ReceiveSignal(s)
 	if s.Candidate != nil {
-		return nil // one that cannot be used leaves the others
+		return nil // the other candidates may be usable
 	}
 	return err
 }

@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	// maxPeers is how many WebSockets there may be at a time, in all rooms.
+	// maxPeers is the maximum number of WebSockets in all rooms.
 	maxPeers = 10_000
-	// maxWaiting is the number of messages, and maxWaitingBytes their size, that wait for a peer
-	// that has not joined yet: enough for a description and its candidates.
+	// maxWaiting and maxWaitingBytes bound the number and the size of the messages that wait for a
+	// peer that has not joined yet: enough for a description and its candidates.
 	maxWaiting      = 64
 	maxWaitingBytes = 256 << 10
-	// maxBuffered is how many bytes wait for a peer that does not read.
+	// maxBuffered is the maximum number of bytes that wait for a peer that does not read.
 	maxBuffered = 1 << 20
 )
 
-// lobby has the rooms.
+// lobby contains all rooms.
 type lobby struct {
 	mu    sync.Mutex
 	rooms map[string]*room
@@ -37,7 +37,7 @@ func newLobby() *lobby {
 	return &lobby{rooms: make(map[string]*room), peers: make(map[*rtc.WebSocket]*room)}
 }
 
-// arrived is the callback of the server: the client has connected, its path is not known yet.
+// arrived is the callback of the server. The client has connected; its path is not known yet.
 func (l *lobby) arrived(ws *rtc.WebSocket) {
 	l.mu.Lock()
 	full := len(l.peers) >= maxPeers
@@ -54,7 +54,7 @@ func (l *lobby) arrived(ws *rtc.WebSocket) {
 	ws.OnClosed(func() { l.leave(ws) })
 }
 
-// join brings a peer into the room that its path names.
+// join adds a peer to the room whose name is its path.
 func (l *lobby) join(ws *rtc.WebSocket) {
 	name, err := ws.Path()
 	if err != nil {
@@ -85,7 +85,7 @@ func (l *lobby) relay(from *rtc.WebSocket, m rtc.Message) {
 	defer l.mu.Unlock()
 	r := l.peers[from]
 	if r == nil {
-		return // it was refused
+		return // its WebSocket was rejected
 	}
 	for _, to := range r.peers {
 		if to != from {

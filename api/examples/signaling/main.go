@@ -4,8 +4,8 @@
 //
 // A peer joins a room by opening a WebSocket whose path is the room's name, ws://host:8000/room.
 // Its messages are forwarded unchanged to the other peer in the room, and wait for it if it has not
-// joined yet. A third peer is refused. The server neither reads nor stores messages. Everybody who
-// knows the name of a room can join it, so that a name should be hard to guess.
+// joined yet. A third peer is rejected. The server neither parses nor stores messages. Any client
+// that knows the name of a room can join it, so that a name should be hard to guess.
 //
 // "transfer send -signal ws://host:8000/room FILE" and "transfer receive -signal
 // ws://host:8000/room DIR" use it. Their messages are rtc.Signals in JSON, the format of browsers,
@@ -32,11 +32,11 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// maxMessage is the largest message that is relayed, in bytes: a description with all its
-// candidates is a few thousand.
+// maxMessage is the size of the largest message that is forwarded, in bytes. A description with all
+// its candidates has a few thousand.
 const maxMessage = 64 << 10
 
-// connectionTimeout is how long a client may take to open its WebSocket.
+// connectionTimeout is the time within which a client must open its WebSocket.
 const connectionTimeout = 10 * time.Second
 
 const usage = `Signaling is a server that brings two peers together: what one of them says in
@@ -46,11 +46,12 @@ transfer send -signal ws://host:8000/room FILE.
 Flags:
 `
 
-// run is the program but for the process around it.
+// run is the main function with the arguments, the streams, and the exit status as parameters and
+// result.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status int) {
 	flags := flag.NewFlagSet("signaling", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.Usage = func() {} // a mistake is said in one line
+	flags.Usage = func() {} // an error is printed in one line
 	configuration := rtc.WebSocketServerConfiguration{MaxMessageSize: maxMessage, ConnectionTimeout: connectionTimeout}
 	port := flags.Uint("port", 8000, "the TCP `port` to listen on; 0: a free one")
 	flags.StringVar(&configuration.BindAddress, "bind", "", "the only `address` to listen on (default all)")

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is how long a test waits for what should come at once; a busy machine may take seconds.
+// patience bounds the wait for events that are due at once. A busy machine may take seconds.
 const patience = 20 * time.Second
 
-// start runs the program, and gives its URL.
+// start runs the program, and returns its URL.
 func start(t *testing.T) (url string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -97,7 +97,7 @@ func TestTwoPeersMeet(t *testing.T) {
 
 	require.NoError(t, a.Close())
 	wantToBeClosed(t, b, websocket.StatusNormalClosure)
-	// Who comes now begins anew.
+	// The next peers begin a new room.
 	c, d := join(t, url+"/room"), join(t, url+"/room")
 	say(t, c, "hello")
 	wantToHear(t, d, "hello")

@@ -12,13 +12,13 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// console is the terminal, or the streams in its place.
+// console is the terminal, or the streams that replace it.
 type console struct {
 	out   io.Writer
 	live  bool // out is a terminal, on which a line can be drawn again
 	quiet bool
 	in    io.Reader
-	lines chan string // the lines that are typed or pasted; nil before the first ask, closed at the end of input
+	lines chan string // the lines of the input; nil before the first ask, closed at the end of the input
 }
 
 func newConsole(in io.Reader, out io.Writer, quiet bool) *console {
@@ -39,7 +39,7 @@ func (c *console) printf(format string, args ...any) { fmt.Fprintf(c.out, format
 func (c *console) reportSent(r result)     { c.report("sent    ", r) }
 func (c *console) reportReceived(r result) { c.report("received", r) }
 
-// report prints a result, if it got that far.
+// report prints a result, unless it is empty.
 func (c *console) report(what string, r result) {
 	if r.elapsed > 0 {
 		c.printf("%s  %v\n", what, r)
@@ -50,8 +50,7 @@ func (c *console) report(what string, r result) {
 // 4096.
 const maxInputLine = 1 << 20
 
-// read sends the lines of the input to c.lines. It can be interrupted only by the end of the
-// program.
+// read sends the lines of the input to c.lines. Only the end of the program can interrupt it.
 func (c *console) read(in io.Reader) {
 	defer close(c.lines)
 	scanner := bufio.NewScanner(in)
@@ -61,7 +60,7 @@ func (c *console) read(in io.Reader) {
 	}
 }
 
-// ask waits until a description has been pasted that use accepts, and prints the error for any
+// ask waits until the user has pasted a description that use accepts, and prints the error for any
 // other.
 func (c *console) ask(ctx context.Context, decode func(text string) (rtc.SessionDescription, error), use func(rtc.SessionDescription) error) error {
 	if c.lines == nil {
@@ -86,7 +85,7 @@ func (c *console) ask(ctx context.Context, decode func(text string) (rtc.Session
 		line = strings.Map(visible, line)
 		switch {
 		case beginning(line) >= 0:
-			text = line[beginning(line):] // perhaps a second try
+			text = line[beginning(line):] // the user may have pasted the line again
 		case line == "" && text != "":
 			text = ""
 			c.printf("Forgotten. Paste the line:\n")

@@ -14,29 +14,29 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// A description travels as a line of letters, digits, '-' and '_', so that a double click selects
-// it and nothing changes it on its way:
+// A description is encoded as a line of letters, digits, '-' and '_', so that a double click
+// selects it and no program on the way changes it:
 //
 //	offer1-<base64url of: length (2 bytes), CRC-32 (4 bytes), compressed SDP>
 //
 // The length is that of all the bytes; it distinguishes a line of which a part is missing from a
-// damaged one. The checksum of an answer covers the offer, too, so that an answer to another offer
-// is detected here, and not by a connection that is never established.
+// damaged one. The checksum of an answer also covers the offer, so that an answer to another offer
+// is detected here, instead of by a connection that is never established.
 const (
 	offerPrefix  = "offer1-"
 	answerPrefix = "answer1-"
 	lineOverhead = 2 + 4
 
-	// maxLine is where a line is broken. A terminal takes no more than 1024 bytes of a line on
-	// macOS and the BSDs and 4096 on Linux, and does not report how much it has dropped. Only a
-	// machine with many addresses needs that.
+	// maxLine is the length at which a line is broken. A terminal accepts at most 1024 bytes of a
+	// line on macOS and the BSDs and 4096 on Linux, and does not report how much it has dropped.
+	// Only the description of a machine with many addresses is longer.
 	maxLine = 1000
 	// maxSDP bounds the size of a decompressed description, in bytes.
 	maxSDP = 64 << 10
 )
 
-// dictionary has the text that descriptions have in common, about two thirds of each. A change of
-// it is a change of the format, and of the number in the prefixes.
+// dictionary contains the text that descriptions have in common, about two thirds of each. A change
+// of the dictionary changes the format, and requires another number in the prefixes.
 const dictionary = "a=candidate:3 1 udp 1694498815 a=candidate:2 1 udp 2126512127 fd00:: typ srflx raddr rport " +
 	"v=0\r\no=- 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n" +
 	"m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n" +
@@ -46,12 +46,12 @@ const dictionary = "a=candidate:3 1 udp 1694498815 a=candidate:2 1 udp 212651212
 
 var errNothingPasted = errors.New("the input ended before the other side's line was pasted")
 
-// incompleteError is a line of which a part is missing: it has so many characters of so many.
+// incompleteError is the error for a line of which a part is missing.
 type incompleteError struct{ has, needs int }
 
 func (e incompleteError) Error() string { return fmt.Sprintf("%d of %d characters", e.has, e.needs) }
 
-// encodeLine writes a description as a line. offer is the SDP that an answer answers.
+// encodeLine encodes a description as a line. offer is the SDP that an answer belongs to.
 func encodeLine(d rtc.SessionDescription, offer string) (string, error) {
 	var packed bytes.Buffer
 	packed.Write(make([]byte, lineOverhead))
@@ -90,12 +90,12 @@ func wrap(line string) string {
 	return strings.Join(append(lines, line), "\n")
 }
 
-// beginning finds where in a piece of text a line begins; -1 where none does.
+// beginning returns the index at which a line begins in a text; -1: there is none.
 func beginning(text string) int {
 	return max(strings.Index(text, offerPrefix), strings.Index(text, answerPrefix))
 }
 
-// decodeOffer reads a line that "transfer send" has written.
+// decodeOffer decodes a line of "transfer send".
 func decodeOffer(line string) (rtc.SessionDescription, error) {
 	body, ok := strings.CutPrefix(line, offerPrefix)
 	switch {
@@ -108,7 +108,7 @@ func decodeOffer(line string) (rtc.SessionDescription, error) {
 	return rtc.SessionDescription{Type: rtc.DescriptionOffer, SDP: sdp}, err
 }
 
-// decodeAnswer reads a line that "transfer receive" has written, in answer to an offer.
+// decodeAnswer decodes a line of "transfer receive" that answers an offer.
 func decodeAnswer(line, offer string) (rtc.SessionDescription, error) {
 	body, ok := strings.CutPrefix(line, answerPrefix)
 	switch {
@@ -123,12 +123,12 @@ func decodeAnswer(line, offer string) (rtc.SessionDescription, error) {
 
 // decodeBody decodes the part of a line after the prefix.
 func decodeBody(body string, prefix int, offer string) (sdp string, err error) {
-	// Of the characters that are not a whole byte yet, none counts.
+	// Characters at the end that do not form a whole group are ignored.
 	b, err := base64.RawURLEncoding.DecodeString(body[:len(body)-len(body)%4])
 	if err != nil {
 		return "", errors.New("it has characters that do not belong there")
 	}
-	needs := 4 // characters, to know the length
+	needs := 4 // characters that contain the length
 	if len(b) >= 2 {
 		needs = base64.RawURLEncoding.EncodedLen(max(int(binary.BigEndian.Uint16(b)), lineOverhead))
 	}

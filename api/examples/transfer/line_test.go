@@ -29,7 +29,7 @@ func encode(t *testing.T, d rtc.SessionDescription, offer string) string {
 func TestLineHoldsADescription(t *testing.T) {
 	offer := rtc.SessionDescription{Type: rtc.DescriptionOffer, SDP: typicalSDP}
 	line := encode(t, offer, "")
-	require.Regexp(t, `^offer1-[A-Za-z0-9_-]+$`, line, "nothing that a chat program or a terminal changes")
+	require.Regexp(t, `^offer1-[A-Za-z0-9_-]+$`, line, "no character that a chat program or a terminal changes")
 	require.Less(t, len(line), 350, "a few lines on a terminal")
 	decoded, err := decodeOffer(line)
 	require.NoError(t, err)
@@ -43,8 +43,8 @@ func TestLineHoldsADescription(t *testing.T) {
 	require.Equal(t, answer, decoded)
 }
 
-// A machine with many addresses has a long description. A terminal cuts a line of more than 1024 or 4096 bytes off without a
-// word, so it is several lines.
+// A machine with many addresses has a long description. A terminal truncates a line of more than
+// 1024 or 4096 bytes silently, so the description is several lines.
 func TestLongDescriptionIsSeveralLines(t *testing.T) {
 	sdp := typicalSDP
 	for i := range 60 {
@@ -76,8 +76,8 @@ func randomText(n int) string {
 	return string(text)
 }
 
-// A line of which something is missing, or that has been changed, or that is another one, is told apart from a good
-// one, and from each other: a person has to know what to do.
+// A line of which a part is missing, a changed line and a line of another kind each have their own
+// error, so that the user knows the remedy.
 func TestGarbledLineIsRefused(t *testing.T) {
 	offer := encode(t, rtc.SessionDescription{Type: rtc.DescriptionOffer, SDP: typicalSDP}, "")
 	answer := encode(t, rtc.SessionDescription{Type: rtc.DescriptionAnswer, SDP: typicalSDP}, typicalSDP)
@@ -106,7 +106,7 @@ func TestGarbledLineIsRefused(t *testing.T) {
 	require.Equal(t, incompleteError{has: 100, needs: len(offer)}, err)
 }
 
-// Whichever one character is mistaken for another, the line is not taken.
+// A line with any one character changed is rejected.
 func TestEveryChangedCharacterIsNoticed(t *testing.T) {
 	offer := encode(t, rtc.SessionDescription{Type: rtc.DescriptionOffer, SDP: typicalSDP}, "")
 	for i := len(offerPrefix); i < len(offer); i++ {
@@ -115,7 +115,7 @@ func TestEveryChangedCharacterIsNoticed(t *testing.T) {
 			other = 'x'
 		}
 		d, err := decodeOffer(offer[:i] + string(other) + offer[i+1:])
-		if err == nil { // bits that are in no byte: at the end only
+		if err == nil { // only the unused bits at the end may change
 			require.Equal(t, len(offer)-1, i)
 			require.Equal(t, typicalSDP, d.SDP)
 		}

@@ -22,7 +22,7 @@ func runLocal(ctx context.Context, o options, c *console) error {
 }
 
 func transferLocally(ctx context.Context, file *source, o options, c *console) error {
-	// A failure of one side ends the other one, and is the error of the program.
+	// A failure of one side ends the other side, and is the error of the program.
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	sender, err := newPeer(ctx, rtc.Configuration{})
@@ -43,13 +43,13 @@ func transferLocally(ctx context.Context, file *source, o options, c *console) e
 	receiver.signalOver(b)
 
 	start := time.Now()
-	outgoing, err := sender.CreateDataChannel(channelLabel, nil) // makes the offer
+	outgoing, err := sender.CreateDataChannel(channelLabel, nil) // creates the offer
 	if err != nil {
 		return err
 	}
 	c.printf("%s (%s) from one peer to another in this process\n", file.name, formatSize(file.size))
 
-	// The sender works in a goroutine of its own, the receiver here.
+	// The sender runs in a goroutine of its own, the receiver in this one.
 	var sent result
 	sending := make(chan struct{})
 	go func() {
@@ -70,7 +70,7 @@ func transferLocally(ctx context.Context, file *source, o options, c *console) e
 		return err
 	}
 	if sent.sum != received.sum {
-		return errDiffers // both sides have compared already; this is what the program promises
+		return errDiffers // both sides have compared already; this check is the purpose of the program
 	}
 	c.printf("The SHA-256 is the same on both sides.\n")
 	return nil
@@ -87,12 +87,12 @@ func receiveLocally(p *peer, c *console, start time.Time) (result, error) {
 	return r.run(p.ctx, dc)
 }
 
-// signalOver sends the connection's signals to the other end of a stream, and applies those that
-// arrive from there, until the stream ends. The stream may be anything that reaches the other side,
-// such as a WebSocket; here it is a pipe.
+// signalOver sends the connection's signals over a stream, and applies those that arrive, until the
+// stream ends. The stream may be any connection to the other side, such as a WebSocket; for a local
+// transfer it is a pipe.
 func (p *peer) signalOver(stream net.Conn) {
-	// Callbacks are called one at a time, so the signals do not mix. A stream that has been closed
-	// is no error: there is a connection then, or none is needed any more.
+	// Callbacks are called one at a time, so that the signals are not interleaved. The error of a
+	// closed stream is ignored: the connection is established, or no longer needed.
 	encoder := json.NewEncoder(stream)
 	p.OnSignal(func(s rtc.Signal) { _ = encoder.Encode(s) })
 	go func() {

@@ -1,22 +1,22 @@
 // Transfer sends a file from one peer to another over an encrypted data channel.
 //
-// Without a command it makes both peers in one process, as a trial of the library and a measurement
-// of the machine:
+// Without a command it runs both peers in one process, to try the library and to measure the
+// machine:
 //
 //	transfer [-file FILE | -size SIZE]
 //
-// Between two terminals or machines it is started once on each side, and the signalling is a person
-// who copies one line each way:
+// Between two terminals or machines it is started once on each side, and the user copies one line
+// in each direction for the signalling:
 //
 //	transfer send FILE
 //	transfer receive DIR
 //
 // With -signal ws://host:8000/room on both sides nothing has to be copied: a signalling server,
-// "signaling" beside this program, carries the signals.
+// "signaling" in the directory next to this one, delivers the signals.
 //
-// It is meant to be read, too: local.go, remote.go and signal.go show the three ways to signal,
-// peer.go the beginning and the end of a connection, send.go and receive.go the use of a data
-// channel with back-pressure in both directions.
+// As an example to read: local.go, remote.go and signal.go show the three ways to signal, peer.go
+// the beginning and the end of a connection, send.go and receive.go the use of a data channel with
+// back-pressure in both directions.
 package main
 
 import (
@@ -40,7 +40,8 @@ const (
 )
 
 func main() {
-	// The first Ctrl-C closes the connection, so that the other side hears of it; the second kills.
+	// The first Ctrl-C closes the connection, which notifies the other side; the second kills the
+	// program.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
@@ -64,14 +65,14 @@ type options struct {
 	size  int64 // of generated data; -1: a file is sent
 	chunk int64
 	stun  string
-	// signal is the URL of a room of a signalling server; empty: a person carries the descriptions
+	// signal is the URL of a room of a signalling server; empty: the user copies the descriptions.
 	signal string
 	quiet  bool
-	rest   []string // what is not a flag
+	rest   []string // the arguments that are not flags
 }
 
-// run is the program but for the process around it: the arguments, the streams, and the exit
-// status.
+// run is the main function with the arguments, the streams, and the exit status as parameters and
+// result.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	command, args := splitCommand(args)
 	o, err := parseFlags(command, args, stdout)
@@ -104,12 +105,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return statusFailed
 }
 
-// usageError is a command line that cannot be right.
+// usageError is the error for an invalid command line.
 type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
-// splitCommand takes the command off the arguments; there is none in the local mode.
+// splitCommand separates the command from the arguments; there is none in the local mode.
 func splitCommand(args []string) (command string, rest []string) {
 	if len(args) > 0 && isCommand(args[0]) {
 		return args[0], args[1:]
@@ -119,7 +120,7 @@ func splitCommand(args []string) (command string, rest []string) {
 
 func isCommand(arg string) bool { return arg == "send" || arg == "receive" }
 
-// flagsOf makes the flags of a command, which set o.
+// flagsOf returns the flags of a command, which set o.
 func flagsOf(command string, o *options) *flag.FlagSet {
 	flags := flag.NewFlagSet("transfer", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -154,11 +155,12 @@ func printHelp(out io.Writer, command string) {
 	}
 }
 
-// parseFlags reads the arguments of a command. Help goes to out, and is flag.ErrHelp.
+// parseFlags parses the arguments of a command. For help, it prints to out and returns
+// flag.ErrHelp.
 func parseFlags(command string, args []string, out io.Writer) (options, error) {
 	o := options{size: -1, chunk: defaultChunk}
 	flags := flagsOf(command, &o)
-	for { // Flags may stand behind FILE and DIR, too.
+	for { // Flags may also follow FILE and DIR.
 		switch err := flags.Parse(args); {
 		case errors.Is(err, flag.ErrHelp):
 			printHelp(out, command)

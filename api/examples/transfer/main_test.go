@@ -26,7 +26,7 @@ func program(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	return status, out.String(), errors.String()
 }
 
-// tempFile makes a file of generated data, whose size is no multiple of anything.
+// tempFile creates a file of generated data.
 func tempFile(t *testing.T, size int64) (path, sum string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "file.bin")
@@ -67,10 +67,10 @@ func TestLocalTransferOfGeneratedData(t *testing.T) {
 	status, out, errors := program(t, "-size", "1MiB")
 	require.Equal(t, statusOK, status, errors)
 	require.Equal(t, 2, strings.Count(out, " 1048576 bytes in "), out)
-	require.Equal(t, 2, strings.Count(out, "SHA-256 "+sum), "data generated is always the same\n"+out)
+	require.Equal(t, 2, strings.Count(out, "SHA-256 "+sum), "generated data is always the same\n"+out)
 }
 
-// Without arguments the program sends itself, whatever its size; here that is the test's executable.
+// Without arguments the program sends its own executable, here that of the test.
 func TestLocalTransferOfTheProgramItself(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestInterruptedTransferEnds(t *testing.T) {
 	require.Equal(t, "transfer: interrupted\n", errors.String())
 }
 
-// watched is a source that calls reached when so many bytes have been read.
+// watched is a source that calls reached when a number of bytes has been read.
 type watched struct {
 	io.Reader
 	read    atomic.Int64
@@ -106,8 +106,8 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// An interruption ends a transfer at once: hardly more than the blocks that were read in advance is read after it,
-// however fast the machine and however much there is to send.
+// An interruption ends a transfer at once: after it, hardly more than the blocks in advance are
+// read, independent of the speed of the machine and the size of the file.
 func TestInterruptionIsNoticedAtOnce(t *testing.T) {
 	const before = 4 << 20
 	for _, size := range []int64{before + 1<<20, 100 << 40} {
@@ -121,7 +121,8 @@ func TestInterruptionIsNoticedAtOnce(t *testing.T) {
 	}
 }
 
-// A file that becomes shorter while it is sent is an error on both sides, and neither waits for the other.
+// A file that becomes shorter while it is sent is an error on both sides, and neither waits for the
+// other.
 func TestFileThatBecomesShorter(t *testing.T) {
 	file := generate(1000)
 	file.size = 1001
@@ -160,11 +161,11 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 	}
 }
 
-// The help names each flag that the forms of the program take; that of one form only its own.
+// The help lists the flags of all commands; that of one command lists only its own.
 func TestHelp(t *testing.T) {
 	for _, c := range []struct {
 		args  []string
-		flags map[string][]string // by the form
+		flags map[string][]string // by command
 	}{
 		{[]string{"-h"}, map[string][]string{
 			"transfer":         {"-chunk", "-file", "-quiet", "-size"},
@@ -191,7 +192,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// Only a terminal gets a bar that is drawn again.
+// Only on a terminal, the progress bar is redrawn.
 func TestFileIsNoTerminal(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	require.NoError(t, err)

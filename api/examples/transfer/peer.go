@@ -10,26 +10,25 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// partingTime bounds the end of a connection, until the other side has acknowledged all data and
-// the close.
-const partingTime = 5 * time.Second
+// shutdownTimeout bounds the time until the other side has acknowledged all data and the close.
+const shutdownTimeout = 5 * time.Second
 
 var (
-	errNoPath = errors.New("the other side was not reached in time")
-	errLost   = errors.New("the connection was lost")
-	errParted = errors.New("the other side closed the connection before the transfer was complete")
+	errNoPath       = errors.New("the other side was not reached in time")
+	errLost         = errors.New("the connection was lost")
+	errClosedByPeer = errors.New("the other side closed the connection before the transfer was complete")
 )
 
-// peer is a connection, and a context that ends when the connection is of no use any more. All
+// peer is a connection, and a context that ends when the connection cannot be used any more. All
 // waits for the other side end with it.
 type peer struct {
 	*rtc.PeerConnection
 	ctx     context.Context
-	fail    context.CancelCauseFunc // ends the context, and says why
-	reached atomic.Bool             // the other side has been reached, once at least
+	fail    context.CancelCauseFunc // ends the context, with a cause
+	reached atomic.Bool             // the connection was established at least once
 }
 
-// newPeer makes a connection. It must be ended by part or leave.
+// newPeer returns a new connection. It must be ended by finish or leave.
 func newPeer(ctx context.Context, configuration rtc.Configuration) (*peer, error) {
 	pc, err := rtc.NewPeerConnection(configuration)
 	if err != nil {
@@ -48,13 +47,13 @@ func newPeer(ctx context.Context, configuration rtc.Configuration) (*peer, error
 				p.fail(errNoPath)
 			}
 		case rtc.StateClosed:
-			p.fail(errParted)
+			p.fail(errClosedByPeer)
 		}
 	})
 	return p, nil
 }
 
-// waitFor receives a value from a callback, or returns the cause of the context's end.
+// waitFor receives a value from a callback. If ctx ends first, it returns the cause.
 func waitFor[T any](ctx context.Context, c <-chan T) (T, error) {
 	select {
 	case v := <-c:
@@ -65,9 +64,9 @@ func waitFor[T any](ctx context.Context, c <-chan T) (T, error) {
 	}
 }
 
-// part closes the connection after all data has arrived.
-func (p *peer) part() {
-	ctx, cancel := context.WithTimeout(context.Background(), partingTime)
+// finish closes the connection after all data has arrived.
+func (p *peer) finish() {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	_ = p.Shutdown(ctx)
 	p.leave()
@@ -75,11 +74,11 @@ func (p *peer) part() {
 
 // leave closes the connection at once.
 func (p *peer) leave() {
-	p.fail(errParted)
+	p.fail(errClosedByPeer)
 	_ = p.CloseAndWait()
 }
 
-// path says between which addresses the connection is, and how each was found.
+// path returns the addresses of the selected pair and the types of its candidates.
 func (p *peer) path() string {
 	s := p.Stats()
 	return fmt.Sprintf("%v (%v) to %v (%v)", s.Local.Addr, s.Local.Type, s.Remote.Addr, s.Remote.Type)

@@ -8,13 +8,14 @@ import (
 )
 
 const (
-	// redrawInterval is how often a progress bar moves.
+	// redrawInterval is the time between two updates of a progress bar.
 	redrawInterval = 100 * time.Millisecond
-	// lineInterval is how often a line is printed where there is no terminal to draw a bar on.
+	// lineInterval is the time between two lines if the output is not a terminal.
 	lineInterval = time.Second
-	// barWidth makes a line of 79 characters at most, which fits every terminal.
+	// barWidth results in a line of at most 79 characters, which fits every terminal.
 	barWidth = 26
-	// rateMemory is the share of the rate before in the rate shown: it shows about the last second.
+	// rateMemory is the weight of the previous rate in the smoothed one, which then covers about
+	// the last second.
 	rateMemory = 0.9
 )
 
@@ -31,7 +32,7 @@ type progress struct {
 	running sync.WaitGroup
 }
 
-// startProgress begins to show the progress that look returns, as soon as it returns a total.
+// startProgress shows the progress that look returns, from the time on that the total is known.
 func (c *console) startProgress(look func() (moved, total int64)) *progress {
 	p := &progress{c: c, look: look, done: make(chan struct{})}
 	if !c.quiet {
@@ -40,7 +41,7 @@ func (c *console) startProgress(look func() (moved, total int64)) *progress {
 	return p
 }
 
-// stop shows the final state. It returns when the console is free.
+// stop shows the final state. When it returns, progress no longer uses the console.
 func (p *progress) stop() {
 	close(p.done)
 	p.running.Wait()
@@ -67,7 +68,7 @@ func (p *progress) run() {
 	}
 }
 
-// show prints the state, over the one before where that is possible.
+// show prints the state. On a terminal it overwrites the previous one.
 func (p *progress) show(now time.Time) {
 	moved, total := p.look()
 	if total < 0 {
@@ -83,11 +84,11 @@ func (p *progress) show(now time.Time) {
 		return
 	}
 	line = fmt.Sprintf("%s %s", bar(moved, total), line)
-	p.c.printf("\r%-*s", p.width, line) // spaces over what is left of a longer one
+	p.c.printf("\r%-*s", p.width, line) // spaces overwrite the rest of a longer line
 	p.width = len(line)
 }
 
-// measure brings the rate up to date.
+// measure updates the rate.
 func (p *progress) measure(moved int64, now time.Time) {
 	elapsed := now.Sub(p.lastAt).Seconds()
 	if elapsed <= 0 {
@@ -118,7 +119,7 @@ func bar(moved, total int64) string {
 func describe(moved, total int64, rate float64) string {
 	percent := 100
 	if total > 0 {
-		percent = int(float64(moved) / float64(total) * 100) // rounded down: 100 is all of it
+		percent = int(float64(moved) / float64(total) * 100) // rounded down: 100 means complete
 	}
 	line := fmt.Sprintf("%3d %%  %s of %s", percent, formatSize(moved), formatSize(total))
 	if rate > 0 {

@@ -22,7 +22,7 @@ func TestBar(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	require.Equal(t, "  0 %  0 B of 1.00 MB", describe(0, 1e6, 0))
 	require.Equal(t, " 25 %  250 MB of 1.00 GB  100 MB/s  8 s left", describe(250e6, 1e9, 100e6))
-	require.Equal(t, " 99 %  999 MB of 1.00 GB  1.00 MB/s  1 s left", describe(999e6+1, 1e9, 1e6), "100 % is all of it")
+	require.Equal(t, " 99 %  999 MB of 1.00 GB  1.00 MB/s  1 s left", describe(999e6+1, 1e9, 1e6), "100 % means complete")
 	require.Equal(t, "100 %  1.00 GB of 1.00 GB  100 MB/s", describe(1e9, 1e9, 100e6))
 	require.Equal(t, "100 %  0 B of 0 B", describe(0, 0, 0))
 	for d, want := range map[time.Duration]string{
@@ -33,8 +33,8 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// On a terminal the bar is drawn again over itself, and no line is longer than the terminal is wide or leaves anything
-// of the one before.
+// On a terminal the bar is redrawn over itself. No line is longer than the terminal is wide, and
+// each overwrites the whole previous one.
 func TestBarIsDrawnOverItself(t *testing.T) {
 	var out bytes.Buffer
 	moved := int64(0)
@@ -50,13 +50,13 @@ func TestBarIsDrawnOverItself(t *testing.T) {
 	for i, line := range drawn {
 		require.LessOrEqual(t, utf8.RuneCountInString(line), 79, line)
 		if i > 0 {
-			require.GreaterOrEqual(t, len(line), len(strings.TrimRight(drawn[i-1], " ")), "the end of the line before is left")
+			require.GreaterOrEqual(t, len(line), len(strings.TrimRight(drawn[i-1], " ")), "the end of the previous line is visible")
 		}
 	}
 	require.True(t, strings.HasPrefix(drawn[5], "["+strings.Repeat("=", barWidth)+"] 100 %"), drawn[5])
 }
 
-// Elsewhere there are whole lines.
+// If the output is not a terminal, progress prints whole lines.
 func TestProgressInAFileIsLines(t *testing.T) {
 	var out bytes.Buffer
 	total := int64(-1)

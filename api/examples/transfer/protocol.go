@@ -20,9 +20,9 @@ import (
 //	{"sha256":"6b86…"}                      →                                       trailer
 //	                                        ←  {"bytes":1437226410,"sha256":"6b86…"}  receipt
 //
-// The receiver may send its receipt, with an error, at any time before. Each side compares the two
-// hashes for itself. The receiver has saved the file when it sends the receipt; the sender has
-// nothing more to do and closes.
+// The receiver may send its receipt, with an error, at any earlier time. Each side compares the two
+// hashes itself. The receiver has saved the file when it sends the receipt; the sender then closes
+// the connection.
 const channelLabel = "transfer"
 
 const (
@@ -49,7 +49,7 @@ type receipt struct {
 	Error  string `json:"error,omitempty"`
 }
 
-// digest is a SHA-256, in hexadecimal where it is text.
+// digest is a SHA-256. Its text form is hexadecimal.
 type digest [sha256.Size]byte
 
 func (d digest) String() string               { return hex.EncodeToString(d[:]) }
@@ -70,13 +70,13 @@ type result struct {
 	sum     digest
 }
 
-// String is two lines, neither of which a terminal of 80 columns has to break.
+// String returns two lines of less than 80 columns.
 func (r result) String() string {
 	seconds := max(r.elapsed.Seconds(), 1e-9)
 	return fmt.Sprintf("%d bytes in %.3f s, %.1f MB/s\n  SHA-256 %v", r.bytes, seconds, float64(r.bytes)/1e6/seconds, r.sum)
 }
 
-// errDiffers is the failure that all the hashing is there to detect.
+// errDiffers reports that the hashes of the two sides differ.
 var errDiffers = errors.New("the SHA-256 differs: the file did not arrive as it was sent")
 
 // sendJSON sends one message of the protocol.

@@ -13,34 +13,33 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// destination is where a received file goes. Either keep or drop ends it; drop after keep does
-// nothing.
+// destination stores a received file. Either keep or drop ends it; drop after keep has no effect.
 type destination interface {
 	io.Writer
 	keep() error
 	drop()
 }
 
-// nowhere is the destination of a measurement.
+// nowhere is the destination of a measurement. It discards the data.
 type nowhere struct{}
 
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 func (nowhere) keep() error                 { return nil }
 func (nowhere) drop()                       {}
 
-// reception is a file that comes in. Its state belongs to the callback of the channel; done hands
-// it over.
+// reception is a file that is being received. Until a value is sent to done, only the callback of
+// the channel uses its state.
 type reception struct {
-	accept func(header) (destination, error) // is called with the header, decides where the file goes
-	got    atomic.Int64                      // bytes so far
+	accept func(header) (destination, error) // called with the header, returns the destination
+	got    atomic.Int64                      // bytes received
 	total  atomic.Int64                      // bytes announced; negative before the header
 
 	header  header
-	started time.Time // zero until the header has come
+	started time.Time // when the header arrived; zero before
 	hash    hash.Hash
 	to      destination
 	result  result
-	done    chan error // the end: nil, or why there is no file
+	done    chan error // the result: nil, or the reason that the file is not complete
 	ended   bool
 }
 
@@ -57,7 +56,7 @@ func (r *reception) progress() (moved, total int64) { return r.got.Load(), r.tot
 func (r *reception) run(ctx context.Context, dc *rtc.DataChannel) (result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	dc.OnClosed(func() { cancel(errParted) })
+	dc.OnClosed(func() { cancel(errClosedByPeer) })
 	dc.OnMessage(r.onMessage)
 	var err error
 	select {
@@ -65,7 +64,7 @@ func (r *reception) run(ctx context.Context, dc *rtc.DataChannel) (result, error
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
-	dc.OnMessage(nil) // returns when no call runs any more: the state is ours now
+	dc.OnMessage(nil) // waits until no call is running, so that the state can be used here
 	defer r.to.drop()
 	if err == nil {
 		err = r.to.keep()
@@ -74,7 +73,7 @@ func (r *reception) run(ctx context.Context, dc *rtc.DataChannel) (result, error
 	if err != nil {
 		answer.Error = err.Error()
 		if errors.Is(err, errDiffers) {
-			answer.Error = "" // the sender sees for itself
+			answer.Error = "" // the sender compares the hashes itself
 		}
 	}
 	if e := sendJSON(dc.SendText, answer); err == nil && e != nil {
@@ -83,8 +82,8 @@ func (r *reception) run(ctx context.Context, dc *rtc.DataChannel) (result, error
 	return r.result, err
 }
 
-// onMessage takes one message. It is not called again before it returns, so a slow disk makes the
-// messages wait in the connection, and then the sender: nothing here has to care.
+// onMessage handles one message. It is not called again before it returns. With a slow disk,
+// messages therefore wait in the connection, which slows the sender down without any further code.
 func (r *reception) onMessage(m rtc.Message) {
 	if r.ended {
 		return

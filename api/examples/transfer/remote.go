@@ -11,7 +11,7 @@ import (
 func (o options) configuration() rtc.Configuration {
 	configuration := rtc.Configuration{}
 	if o.signal == "" {
-		configuration.ConnectTimeout = 15 * time.Minute // a person carries the lines, and may take a while
+		configuration.ConnectTimeout = 15 * time.Minute // users need time to copy the lines
 	}
 	if o.stun != "" {
 		configuration.ICEServers = []string{o.stun}
@@ -19,8 +19,7 @@ func (o options) configuration() rtc.Configuration {
 	return configuration
 }
 
-// runSend sends a file to a receiver, to which a person or a signalling server carries the
-// descriptions.
+// runSend sends a file to a receiver. The user or a signalling server delivers the descriptions.
 func runSend(ctx context.Context, o options, c *console) error {
 	file, err := openFile(o.rest[0])
 	if err != nil {
@@ -31,9 +30,9 @@ func runSend(ctx context.Context, o options, c *console) error {
 	if err != nil {
 		return err
 	}
-	defer p.leave() // with the receipt, all is said
+	defer p.leave() // nothing is sent after the receipt
 	if o.signal != "" {
-		server, err := p.meet(o.signal)
+		server, err := p.joinRoom(o.signal)
 		if err != nil {
 			return err
 		}
@@ -60,8 +59,8 @@ func runSend(ctx context.Context, o options, c *console) error {
 	c.printf("connected: %s\n", p.path())
 
 	bar := c.startProgress(func() (moved, total int64) {
-		// The bytes that the other side has. The header and the trailer, some hundred bytes, are
-		// included.
+		// The bytes that the other side has received, including the header and the trailer of some
+		// hundred bytes.
 		return min(int64(dc.BytesAcknowledged()), file.size), file.size
 	})
 	sent, got, err := send(p.ctx, dc, file, int(o.chunk))
@@ -73,7 +72,7 @@ func runSend(ctx context.Context, o options, c *console) error {
 	return err
 }
 
-// offerByHand prints the offer, for a person to carry, and asks for the answer.
+// offerByHand prints the offer for the user to copy, and asks for the answer.
 func (p *peer) offerByHand(o options, c *console, file *source) error {
 	offer, err := p.describe(o, c)
 	if err != nil {
@@ -94,7 +93,7 @@ func (p *peer) offerByHand(o options, c *console, file *source) error {
 	return nil
 }
 
-// runReceive receives a file from a sender, to which a person or a signalling server carries the
+// runReceive receives a file from a sender. The user or a signalling server delivers the
 // descriptions.
 func runReceive(ctx context.Context, o options, c *console) error {
 	dir, err := os.OpenRoot(o.rest[0])
@@ -106,13 +105,13 @@ func runReceive(ctx context.Context, o options, c *console) error {
 	if err != nil {
 		return err
 	}
-	defer p.part() // the receipt has to arrive
+	defer p.finish() // the receipt has to arrive
 
 	if o.signal == "" {
 		err = p.answerByHand(o, c)
 	} else {
 		var server *rtc.WebSocket
-		if server, err = p.meet(o.signal); err == nil {
+		if server, err = p.joinRoom(o.signal); err == nil {
 			defer server.CloseAndWait()
 			c.printf("waiting for the other side, at %s …\n", o.signal)
 		}
@@ -132,7 +131,7 @@ func runReceive(ctx context.Context, o options, c *console) error {
 		if saved, err = save(dir, h.Name); err != nil {
 			return nil, err
 		}
-		c.printf("receiving %q (%s)\n", h.Name, formatSize(h.Size)) // quoted: it may hold anything
+		c.printf("receiving %q (%s)\n", h.Name, formatSize(h.Size)) // quoted: it may contain any character
 		return saved, nil
 	})
 	bar := c.startProgress(r.progress)
@@ -145,13 +144,13 @@ func runReceive(ctx context.Context, o options, c *console) error {
 	return err
 }
 
-// answerByHand asks for the offer, and prints the answer for a person to carry.
+// answerByHand asks for the offer, and prints the answer for the user to copy.
 func (p *peer) answerByHand(o options, c *console) error {
 	c.printf("1. On the other side, run \"transfer send FILE\", and paste here the line that it prints:\n")
 	var offer rtc.SessionDescription
 	err := c.ask(p.ctx, decodeOffer, func(d rtc.SessionDescription) error {
 		offer = d
-		return p.SetRemoteDescription(d) // makes the answer
+		return p.SetRemoteDescription(d) // creates the answer
 	})
 	if err != nil {
 		return err
@@ -188,7 +187,7 @@ func (p *peer) accept() (*rtc.DataChannel, error) {
 		select {
 		case incoming <- dc:
 		default:
-			_ = dc.Close() // one is enough
+			_ = dc.Close() // only one is used
 		}
 	})
 	return waitFor(p.ctx, incoming)

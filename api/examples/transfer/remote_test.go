@@ -15,15 +15,15 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// patience is how long a test waits for what should come at once; a busy machine may take seconds.
+// patience bounds the wait for events that are due at once. A busy machine may take seconds.
 const patience = 20 * time.Second
 
-// terminal is the program in another terminal, and the person before it.
+// terminal is an instance of the program in its own terminal, with a simulated user.
 type terminal struct {
 	t      *testing.T
 	name   string
 	keys   *io.PipeWriter
-	lines  chan string // what it prints, errors as well
+	lines  chan string // the output, including errors
 	status chan int
 	all    []string
 }
@@ -54,7 +54,7 @@ func (p *terminal) paste(line string) {
 	require.NoError(p.t, err)
 }
 
-// wait reads what the program prints until there is a line with that text.
+// wait reads the output until there is a line with that text.
 func (p *terminal) wait(text string) string {
 	p.t.Helper()
 	for timeout := time.After(patience); ; {
@@ -116,7 +116,7 @@ func TestSendAndReceive(t *testing.T) {
 	require.True(t, files["file (1).bin"] == string(want))
 }
 
-// What cannot be used is said to be so, and the person can try again: nothing is lost but the paste.
+// For an unusable line, the program prints an error, and the user can paste another one.
 func TestGarbledPaste(t *testing.T) {
 	path, _ := tempFile(t, 1000)
 	sender := start(t.Context(), t, "send", path)
@@ -133,11 +133,11 @@ func TestGarbledPaste(t *testing.T) {
 	receiver.wait("it is damaged")
 	receiver.paste(offer[:100]) // the first part
 	receiver.wait("100 of ")
-	receiver.paste("") // is to be forgotten
+	receiver.paste("") // ends the first attempt
 	receiver.wait("Forgotten")
 	receiver.paste(offer[:100])
 	receiver.wait("100 of ")
-	receiver.paste(" Bob: > " + offer[:50] + "\u200b") // from its beginning again, with what a chat program does
+	receiver.paste(" Bob: > " + offer[:50] + "\u200b") // from the beginning again, with additions of a chat program
 	receiver.wait("50 of ")
 	receiver.paste(offer[50:80] + " ")
 	receiver.paste("\t" + offer[80:])
@@ -160,7 +160,7 @@ func TestInputThatEnds(t *testing.T) {
 	}
 }
 
-// strange is a peer of the program that is made here, and does what the program does not.
+// strange returns a peer that the test controls, so that it can violate the protocol.
 func strange(t *testing.T) *peer {
 	p, err := newPeer(t.Context(), rtc.Configuration{})
 	require.NoError(t, err)
@@ -182,7 +182,7 @@ func (p *peer) call(t *testing.T, receiver *terminal) *rtc.DataChannel {
 	return dc
 }
 
-// A receiver tells the sender why it ends, ends with status 1, and leaves nothing behind.
+// A receiver that fails sends the reason to the sender, ends with status 1, and removes its files.
 func TestReceiverRefuses(t *testing.T) {
 	text := func(s string) rtc.Message { return rtc.Message{Data: []byte(s), IsText: true} }
 	data := func(s string) rtc.Message { return rtc.Message{Data: []byte(s)} }
@@ -191,7 +191,7 @@ func TestReceiverRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		messages []rtc.Message
-		want     string // in what the program says
+		want     string // in the output
 		told     string // in the receipt
 	}{
 		{"another hash", []rtc.Message{text(`{"name":"x","size":3}`), data("abd"), text(`{"sha256":"` + sumOfABC + `"}`)},
@@ -224,7 +224,7 @@ func TestReceiverRefuses(t *testing.T) {
 	}
 }
 
-// A receiver whose sender goes away does not wait for ever, and keeps nothing of half a file.
+// A receiver whose sender disconnects does not wait for ever, and removes the incomplete file.
 func TestSenderGoesAway(t *testing.T) {
 	dir := t.TempDir()
 	receiver := start(t.Context(), t, "receive", dir)
@@ -239,7 +239,7 @@ func TestSenderGoesAway(t *testing.T) {
 	require.Empty(t, content(t, dir))
 }
 
-// Neither does one that is interrupted.
+// An interrupted receiver also removes the incomplete file.
 func TestInterruptedReceiver(t *testing.T) {
 	dir := t.TempDir()
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -251,12 +251,12 @@ func TestInterruptedReceiver(t *testing.T) {
 	interrupt()
 	m, err := dc.ReadMessage(t.Context())
 	require.NoError(t, err)
-	require.Contains(t, string(m.Data), "context canceled", "the sender is told")
+	require.Contains(t, string(m.Data), "context canceled", "the receipt contains the error")
 	require.Equal(t, statusFailed, receiver.end())
 	require.Empty(t, content(t, dir))
 }
 
-// A sender believes no receiver that has another hash or less bytes, or that says nothing it understands.
+// A sender fails if the receipt has another hash or less bytes, or is malformed.
 func TestSenderChecksTheReceipt(t *testing.T) {
 	path, sum := tempFile(t, 5000)
 	for _, c := range []struct{ name, receipt, want string }{

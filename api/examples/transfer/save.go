@@ -13,23 +13,24 @@ import (
 )
 
 const (
-	// maxName is how long a name may be in bytes; file systems allow 255, and a number and ".part"
-	// are added.
+	// maxName is the maximum length of a name in bytes. File systems allow 255; a number and
+	// ".part" are added.
 	maxName = 200
-	// maxCopies is how many files of the same name there may be.
+	// maxCopies is the maximum number of files of the same name.
 	maxCopies = 1000
 )
 
-// savedFile is the destination that is a file. Until it is complete its name ends in ".part".
+// savedFile is a destination that writes a file. Until the file is complete its name ends in
+// ".part".
 type savedFile struct {
 	*os.File
-	dir  *os.Root // nothing that the sender says can lead out of it
-	part string   // the name now
-	name string   // the name at the end; a number is added where there is such a file
+	dir  *os.Root // no name from the sender can lead out of it
+	part string   // the current name
+	name string   // the name at the end; a number is added if the file exists
 	kept bool
 }
 
-// save begins a file of that name in a directory. The name comes from the other side.
+// save creates a file in a directory. The name is that from the other side.
 func save(dir *os.Root, name string) (*savedFile, error) {
 	s := &savedFile{dir: dir, name: safeName(name)}
 	var err error
@@ -38,7 +39,7 @@ func save(dir *os.Root, name string) (*savedFile, error) {
 }
 
 // keep renames the file to its name. An existing file is never overwritten, not even one that is
-// created meanwhile: the name is taken with an empty file first, which is then replaced.
+// created meanwhile: keep first reserves the name with an empty file, which it then replaces.
 func (s *savedFile) keep() error {
 	if err := s.Close(); err != nil {
 		return err
@@ -63,10 +64,10 @@ func (s *savedFile) drop() {
 	}
 }
 
-// path is where the file is.
+// path returns the path of the file.
 func (s *savedFile) path() string { return filepath.Join(s.dir.Name(), s.name) }
 
-// createNew makes a file that does not exist yet: name, or "name (1)", and so on.
+// createNew creates a file that does not exist yet: name, or "name (1)", and so on.
 func createNew(dir *os.Root, name string) (*os.File, string, error) {
 	for n := range maxCopies {
 		numbered := name
@@ -82,7 +83,7 @@ func createNew(dir *os.Root, name string) (*os.File, string, error) {
 	return nil, "", fmt.Errorf("%s exists %d times", name, maxCopies)
 }
 
-// safeName turns the other side's name of the file into one that is harmless on every system: no
+// safeName converts the other side's name of the file into one that is safe on every system: no
 // path, not hidden, no control characters, no name that is special on Windows.
 func safeName(name string) string {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
@@ -105,7 +106,7 @@ func safeName(name string) string {
 	return shorten(name)
 }
 
-// shorten cuts a name that is too long, before its extension.
+// shorten shortens a name that is too long, and keeps its extension.
 func shorten(name string) string {
 	if len(name) <= maxName {
 		return name

@@ -27,7 +27,7 @@ func TestSafeName(t *testing.T) {
 		"a:b*c?.txt":                      "a_b_c_.txt",
 		"dots...":                         "dots",
 		"space ":                          "space",
-		"\u202egpj.exe":                   "_gpj.exe", // text direction marks make a name look like another
+		"\u202egpj.exe":                   "_gpj.exe", // text direction marks can disguise a name
 		strings.Repeat("x", 5000):         strings.Repeat("x", maxName),
 		strings.Repeat("ö", 150) + ".txt": strings.Repeat("ö", 98) + ".txt",
 	} {
@@ -36,7 +36,7 @@ func TestSafeName(t *testing.T) {
 	}
 }
 
-// content gives the files of a directory and what is in them.
+// content returns the contents of the files in a directory.
 func content(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -64,9 +64,9 @@ func TestSavedFileHasItsNameWhenItIsComplete(t *testing.T) {
 	require.Equal(t, map[string]string{"a.txt": "one"}, content(t, path))
 	require.Equal(t, filepath.Join(path, "a.txt"), s.path())
 	s.drop()
-	require.Equal(t, map[string]string{"a.txt": "one"}, content(t, path), "what is kept stays")
+	require.Equal(t, map[string]string{"a.txt": "one"}, content(t, path), "drop after keep has no effect")
 
-	// A file of the same name is not overwritten, nor are two that come at the same time.
+	// A file of the same name is not overwritten, even if two are received at the same time.
 	second, err := save(dir, "a.txt")
 	require.NoError(t, err)
 	third, err := save(dir, "a.txt")
@@ -85,7 +85,7 @@ func TestSavedFileHasItsNameWhenItIsComplete(t *testing.T) {
 	require.Len(t, content(t, path), 3)
 }
 
-// A link in the directory that leads out of it is not followed.
+// A symbolic link that leads out of the directory is not followed.
 func TestNothingLeavesTheDirectory(t *testing.T) {
 	path, outside := t.TempDir(), t.TempDir()
 	if err := os.Symlink(filepath.Join(outside, "target"), filepath.Join(path, "a.txt")); err != nil {

@@ -12,13 +12,12 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// blocksAhead is how many blocks are read and hashed before their turn to be sent. Reading in
-// advance lets the hash be computed while the connection works; a few blocks are enough to even out
-// both.
+// blocksAhead is the number of blocks that are read and hashed in advance, in parallel with the
+// sending. A few blocks are enough to compensate for variations of both.
 const blocksAhead = 4
 
-// send sends a file on a channel, which may still be opening, and waits for the receipt. The result
-// is this side's, the receipt has that of the other one.
+// send sends a file on a channel, which may still be opening, and waits for the receipt. It returns
+// the result of this side and the receipt of the other one.
 func send(ctx context.Context, dc *rtc.DataChannel, file *source, chunk int) (result, receipt, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -35,21 +34,20 @@ func send(ctx context.Context, dc *rtc.DataChannel, file *source, chunk int) (re
 		}
 		select {
 		case receipts <- r:
-		default: // one is enough
+		default: // only one is used
 		}
 	})
-	dc.OnClosed(func() { cancel(errParted) })
+	dc.OnClosed(func() { cancel(errClosedByPeer) })
 
-	// WriteMessage waits while the channel has enough to send. That is all there is to
-	// back-pressure: a slow network or receiver makes it wait, and the file is read no faster than
-	// it goes out.
+	// WriteMessage waits while the channel has enough to send. No other back-pressure is needed: it
+	// waits for a slow network or receiver, so that the file is read no faster than it is sent.
 	write := func(m rtc.Message) error {
 		err := dc.WriteMessage(ctx, m)
 		if errors.Is(err, net.ErrClosed) {
-			<-ctx.Done() // until the callbacks have seen what the other side said before
+			<-ctx.Done() // the callbacks handle the receipt that may have arrived before
 		}
 		if ctx.Err() != nil {
-			return context.Cause(ctx) // says more than that the channel is closed
+			return context.Cause(ctx) // more specific than net.ErrClosed
 		}
 		return err
 	}
@@ -94,8 +92,8 @@ func compare(sent result, r receipt) error {
 	return nil
 }
 
-// blocks is a file on its way from the disk to the channel: a goroutine fills empty ones and hashes
-// them.
+// blocks holds the blocks of a file between the disk and the channel: a goroutine fills empty
+// blocks and hashes them.
 type blocks struct {
 	full  chan block
 	empty chan []byte
@@ -104,7 +102,7 @@ type blocks struct {
 
 type block struct {
 	data []byte
-	err  error // instead of data: reading failed, and there are no more blocks
+	err  error // if not nil: reading failed, there is no data, and no block follows
 }
 
 func readAhead(ctx context.Context, file *source, size int) *blocks {

@@ -19,8 +19,8 @@ import (
 	rtc "github.com/rtcstack/rtcstack/api"
 )
 
-// newRoom is a signalling server with one room: what one of two WebSockets says, the other one hears, and what is said
-// before it is there waits.
+// newRoom starts a signalling server with one room. It forwards the messages of each of two
+// WebSockets to the other one, and queues those that arrive before the other one is open.
 func newRoom(t *testing.T) (url string) {
 	type message struct {
 		from *rtc.WebSocket
@@ -72,7 +72,7 @@ func newRoom(t *testing.T) (url string) {
 	return fmt.Sprintf("ws://%s/room", server.Addr())
 }
 
-// With a signalling server nobody has to paste, whoever comes first.
+// With a signalling server nothing has to be pasted, and either side may be started first.
 func TestSendAndReceiveBySignalling(t *testing.T) {
 	for _, first := range []string{"send", "receive"} {
 		t.Run(first+" first", func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestSendAndReceiveBySignalling(t *testing.T) {
 	}
 }
 
-// Only a program whose server has let it in waits for the other side.
+// The program waits for the other side only after the server has accepted its WebSocket.
 func TestSignallingThatFails(t *testing.T) {
 	path, _ := tempFile(t, 10)
 	for url, want := range map[string]string{
@@ -117,7 +117,8 @@ func TestSignallingThatFails(t *testing.T) {
 	}
 }
 
-// A server that takes a connection and says nothing has not been reached. Ctrl-C ends that, too.
+// The program does not count a server as reached that accepts a TCP connection and sends nothing.
+// Ctrl-C ends the wait.
 func TestSignallingServerThatIsSilent(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -135,14 +136,15 @@ func TestSignallingServerThatIsSilent(t *testing.T) {
 	require.NotContains(t, strings.Join(receiver.all, "\n"), "waiting")
 }
 
-// Whoever is interrupted ends, however much there is to send, and the other side with it, which says why.
+// Interrupting one side ends both, even if there is much to send, and the other side prints the
+// reason.
 func TestInterruptionOfOneSide(t *testing.T) {
-	for who, said := range map[string]string{"send": errParted.Error(), "receive": "the receiver: "} {
+	for who, said := range map[string]string{"send": errClosedByPeer.Error(), "receive": "the receiver: "} {
 		t.Run(who, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "large")
 			require.NoError(t, os.WriteFile(path, nil, 0o600))
 			if err := os.Truncate(path, 1<<40); err != nil {
-				t.Skip("the file system has no files with holes:", err)
+				t.Skip("the file system has no sparse files:", err)
 			}
 			dir := t.TempDir()
 			url := newRoom(t)

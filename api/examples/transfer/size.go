@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// sizeUnits are the units of a size on the command line; the longest that fits counts.
+// sizeUnits are the units of a size on the command line; the longest matching one is used.
 var sizeUnits = []struct {
 	suffix string
 	factor float64
@@ -45,7 +45,7 @@ func formatSize(n int64) string {
 		return strconv.FormatInt(n, 10) + " B"
 	}
 	value, units := float64(n), " kMGTPE"
-	// Up to the next unit where %.3g would round to 1000 and write it with an exponent.
+	// Use the next unit if %.3g would round to 1000 and print an exponent.
 	for ; value >= 999.5; value /= 1000 {
 		units = units[1:]
 	}

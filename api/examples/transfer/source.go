@@ -17,7 +17,7 @@ type source struct {
 	io.Closer
 }
 
-// openSource opens the file that the options name.
+// openSource opens the file of the options.
 func openSource(o options) (*source, error) {
 	switch {
 	case o.size >= 0:
@@ -48,8 +48,8 @@ func openFile(path string) (*source, error) {
 	return &source{name: filepath.Base(path), size: info.Size(), Reader: f, Closer: f}, nil
 }
 
-// generate makes a source of data that costs almost nothing to make, so that a measurement measures
-// the transfer.
+// generate returns a source of data whose generation takes almost no time, so that a measurement
+// measures the transfer.
 func generate(size int64) *source {
 	g := &generator{}
 	rand.NewChaCha8([32]byte{}).Read(g.block[:])
@@ -61,12 +61,12 @@ func generate(size int64) *source {
 	}
 }
 
-// generator is an endless reader: one block of random bytes again and again, but with a number at
-// its start, so that a block that is lost, repeated or out of place changes the hash.
+// generator is an endless reader. It repeats one block of random bytes with a number at its start,
+// so that a block that is lost, repeated or out of order changes the hash.
 type generator struct {
 	block  [64 << 10]byte
 	number uint64
-	offset int // of what is read next
+	offset int // of the next byte to read
 }
 
 func (g *generator) Read(p []byte) (int, error) {

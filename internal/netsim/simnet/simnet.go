@@ -44,7 +44,7 @@ type World struct {
 
 	began time.Time
 	held  bool       // the packets of the hosts are withheld from the simulation
-	mu    sync.Mutex // guards the simulation and everything on its way to it
+	mu    sync.Mutex // guards the simulation, the hosts and their links
 	hosts []*Host
 	names map[string][]netip.Addr
 	wake  chan struct{}
@@ -238,8 +238,8 @@ func (h *Host) Addresses(bind netip.Addr, _ bool) ([]netip.Addr, error) {
 	}), nil
 }
 
-// Listen opens a link. Its port is the next free one from first on, or from that of the last Listen
-// on.
+// Listen opens a link. Its port is the next free one from first on; if first is 0, from the port
+// after the last one on.
 func (h *Host) Listen(addr netip.Addr, first, _ uint16) (link.Link, error) {
 	h.world.mu.Lock()
 	defer h.world.mu.Unlock()

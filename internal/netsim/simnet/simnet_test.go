@@ -192,7 +192,7 @@ func TestDetach(t *testing.T) {
 			_, err = a.Listen(addrA, 0, 0)
 			require.ErrorContains(t, err, "no such address")
 
-			a.Attach(lan(addrA)) // it is back: so is the link, unless it has ended
+			a.Attach(lan(addrA)) // the link can be used again unless it has ended
 			require.NoError(t, send(lb, la.LocalAddr(), "again"))
 			time.Sleep(2 * delay)
 			if withError {
@@ -208,8 +208,8 @@ func TestDetach(t *testing.T) {
 	}
 }
 
-// Packets that were sent before Close still leave, also those of several links, and packets that
-// have arrived are not delivered after it.
+// Packets that were sent before Close are still delivered, also those of several links. Packets
+// that have arrived are not delivered after Close.
 func TestPacketsOfClosedLinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := New(1)
@@ -234,8 +234,8 @@ func TestPacketsOfClosedLinks(t *testing.T) {
 	})
 }
 
-// A host assigns ports from the first of the range on, and restricts its addresses as it is asked
-// to.
+// A host assigns ports from the first of the range on. Addresses returns the addresses that bind
+// allows.
 func TestPortsAndAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := New(1)

@@ -1,10 +1,10 @@
-// A Chart draws lines over the time that has passed, on a canvas: the newest values at the right.
+// A Chart draws lines over the recent time on a canvas, with the newest values at the right.
 
 const fontStack = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif';
 
 export class Chart {
-  // colors are names of CSS custom properties, one for each line. span is the time that is shown, in milliseconds. With
-  // ticks there are numbers, which format makes text of; it is told which is the topmost.
+  // colors are names of CSS custom properties, one for each line. span is the time shown, in milliseconds. ticks is the
+  // number of labelled lines; format returns a label for a value, and its second argument is true for the topmost one.
   constructor(canvas, {colors, span, ticks = 0, format = String, smallestTop}) {
     Object.assign(this, {canvas, colors, span, ticks, format, smallestTop});
     this.points = [];  // {at, values}
@@ -13,7 +13,7 @@ export class Chart {
 
   add(at, values) {
     this.points.push({at, values});
-    // One point more than what is shown, for the line that comes in from the left.
+    // One point more than is visible, for the line that enters at the left edge.
     while (this.points.length > 2 && this.points[1].at < at - this.span) this.points.shift();
   }
 
@@ -94,8 +94,8 @@ export class Chart {
     g.restore();
   }
 
-  // #scale chooses the top, so that it does not jump about, and gives the distance of the ticks: 1, 2 or 5 times a
-  // power of ten.
+  // #scale sets the top to a multiple of the distance between ticks, so that it changes rarely, and returns that
+  // distance: 1, 2, 2.5 or 5 times a power of ten.
   #scale() {
     let largest = this.smallestTop;
     for (const {values} of this.points) largest = Math.max(largest, ...values);
@@ -111,8 +111,8 @@ export class Chart {
   }
 }
 
-// resolve gives the colour of a custom property as a canvas takes it: light-dark() is resolved in the properties of
-// elements only, such as color.
+// resolve returns the colour of a custom property in a form that a canvas accepts: browsers resolve light-dark() only in
+// properties of elements, such as color.
 const probes = new Map();
 function resolve(name) {
   let probe = probes.get(name);

@@ -1,6 +1,6 @@
-// Chat shows what is said and sends what is written. The channel changes with each connection.
+// Chat shows the received messages and sends the user's. The channel changes with each connection.
 
-// maxLines is how many lines are kept.
+// maxLines is the number of lines that remain visible.
 const maxLines = 200;
 
 export class Chat {
@@ -10,16 +10,16 @@ export class Chat {
     this.form.addEventListener('submit', (event) => {
       event.preventDefault();
       const input = this.form.elements.text;
-      this.#say(input.value.trim());
+      this.#send(input.value.trim());
       input.value = '';
     });
     for (const hint of document.querySelectorAll('.hints button')) {
-      hint.addEventListener('click', () => this.#say(hint.textContent));
+      hint.addEventListener('click', () => this.#send(hint.textContent));
     }
     this.attach(null);
   }
 
-  // attach makes a channel the one that is talked over; null: none.
+  // attach sets the channel to use; null: none.
   attach(channel) {
     this.channel = channel;
     const button = this.form.querySelector('button');
@@ -32,13 +32,13 @@ export class Chat {
     });
   }
 
-  #say(text) {
+  #send(text) {
     if (!text || this.channel?.readyState !== 'open') return;
     this.channel.send(text);
     this.show(text, this.name, true);
   }
 
-  // event tells what happened, but not the same again and again.
+  // event shows an event, unless the last line is the same.
   event(text) {
     if (this.lines.lastChild?.textContent !== text) this.show(text);
   }

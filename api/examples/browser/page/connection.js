@@ -1,12 +1,12 @@
-// A Connection is one life of the connection with the program: the WebSocket to signal over, the RTCPeerConnection, and
-// four data channels.
+// A Connection is one connection to the program: the WebSocket for signalling, the RTCPeerConnection, and four data
+// channels.
 
-// closingTime is for how long a reason is waited for, in milliseconds.
+// closingTime is the time to wait for the reason of a close, in milliseconds.
 const closingTime = 200;
 
 export class Connection {
-  // onStep is called with the name of each step when it is done, and the milliseconds since the beginning; onOpen once when
-  // all are; onEnd once, with the reason, when the connection has ended or was not to be had.
+  // onStep is called after each step, with its name and the milliseconds since the beginning. onOpen is called once, after
+  // all steps. onEnd is called once, with the reason, when the connection has ended or could not be established.
   constructor({onStep, onOpen, onEnd}) {
     this.begun = performance.now();
     this.reached = new Set();
@@ -14,19 +14,19 @@ export class Connection {
 
     const pc = this.pc = new RTCPeerConnection();
     this.chat = pc.createDataChannel('chat');
-    // What is late is of no use here.
+    // A late ping would not be a measurement of the network.
     this.ping = pc.createDataChannel('ping', {ordered: false, maxRetransmits: 0});
     this.bulk = pc.createDataChannel('bulk');
     this.stats = pc.createDataChannel('stats');
     this.channels = [this.chat, this.ping, this.bulk, this.stats];
     for (const channel of this.channels) {
       channel.binaryType = 'arraybuffer';
-      channel.addEventListener('open', () => this.#look());
-      // The WebSocket may be about to say why.
+      channel.addEventListener('open', () => this.#updateSteps());
+      // The close frame of the WebSocket may be about to arrive with the reason.
       channel.addEventListener('close', () => setTimeout(() => this.end('the connection was closed'), closingTime));
     }
     for (const event of ['signalingstatechange', 'iceconnectionstatechange', 'connectionstatechange']) {
-      pc.addEventListener(event, () => this.#look());
+      pc.addEventListener(event, () => this.#updateSteps());
     }
 
     const url = new URL('signal', location.href);
@@ -37,15 +37,15 @@ export class Connection {
       this.#offer().catch((error) => this.end(error.message));
     });
     ws.addEventListener('message', ({data}) => {
-      this.#hear(JSON.parse(data)).catch((error) => this.end(error.message));
+      this.#receiveSignal(JSON.parse(data)).catch((error) => this.end(error.message));
     });
     ws.addEventListener('close', ({reason}) => this.end(reason || 'the program is not there'));
-    pc.addEventListener('icecandidate', ({candidate}) => candidate && this.#say(candidate));
-    // Further offers, should the browser need any.
+    pc.addEventListener('icecandidate', ({candidate}) => candidate && this.#sendSignal(candidate));
+    // Further offers, if the browser needs any.
     pc.addEventListener('negotiationneeded', () => this.reached.has('websocket') && this.#offer());
   }
 
-  #say(signal) {
+  #sendSignal(signal) {
     if (this.ws.readyState === WebSocket.OPEN) this.ws.send(JSON.stringify(signal));
   }
 
@@ -53,31 +53,31 @@ export class Connection {
     const {pc} = this;
     if (pc.signalingState !== 'stable') return;
     await pc.setLocalDescription();
-    this.#say(pc.localDescription);
+    this.#sendSignal(pc.localDescription);
     // These two exist from the first description on.
-    pc.sctp?.addEventListener('statechange', () => this.#look());
-    pc.sctp?.transport.addEventListener('statechange', () => this.#look());
+    pc.sctp?.addEventListener('statechange', () => this.#updateSteps());
+    pc.sctp?.transport.addEventListener('statechange', () => this.#updateSteps());
   }
 
   // A signal is a description, {type, sdp}, or a candidate, {candidate, sdpMid}.
-  async #hear(signal) {
+  async #receiveSignal(signal) {
     const {pc} = this;
     if (signal.type) {
-      // Where two offers cross, that of the page counts; the program takes its own back.
+      // If two offers cross, that of the page is used; the program rolls its own back.
       if (signal.type === 'offer' && pc.signalingState !== 'stable') return;
       await pc.setRemoteDescription(signal);
       if (signal.type === 'offer') {
         await pc.setLocalDescription();
-        this.#say(pc.localDescription);
+        this.#sendSignal(pc.localDescription);
       }
     } else {
       await pc.addIceCandidate(signal);
     }
   }
 
-  // #look finds out which steps are done: some browsers have no events for some of them, but the later ones imply the
-  // earlier.
-  #look() {
+  // #updateSteps determines the steps that are done. Some browsers have no events for some steps, but later steps imply
+  // earlier ones.
+  #updateSteps() {
     const {pc} = this;
     if (pc.connectionState === 'failed') return this.end('no pair of addresses works');
     const open = this.channels.every((channel) => channel.readyState === 'open');
@@ -100,7 +100,7 @@ export class Connection {
     this.callbacks.onStep(name, performance.now() - this.begun);
   }
 
-  // fingerprint gives the beginning of the hash of the program's certificate.
+  // fingerprint returns the hash algorithm and the hash of the program's certificate.
   fingerprint() {
     return /^a=fingerprint:(\S+) (\S+)/m.exec(this.pc.remoteDescription?.sdp)?.slice(1) ?? [];
   }

@@ -1,6 +1,6 @@
-// Load keeps the bulk channel busy in the directions that are wanted, and knows what has passed.
+// Load keeps the bulk channel busy in the selected directions, and counts the received bytes.
 
-// highWater is how much may wait in the browser to be sent, in bytes; below lowWater it is filled up again.
+// highWater is the maximum buffered amount of the channel, in bytes; at lowWater it is filled up again.
 const highWater = 1 << 20;
 const lowWater = 1 << 18;
 
@@ -14,7 +14,7 @@ export class Load {
     channel.addEventListener('message', ({data}) => { this.received += data.byteLength; });
   }
 
-  // set says how large the messages in each direction are to be; 0: there are none.
+  // set sets the size of the messages in each direction; 0: no messages.
   set({down, up}) {
     if (this.channel.readyState !== 'open') return;
     if (this.asked !== down) this.channel.send(String(this.asked = down));

@@ -1,4 +1,4 @@
-// What the page shows. The connection is in connection.js.
+// The user interface of the page. The connection is in connection.js.
 
 import {Chart} from './chart.js';
 import {Chat} from './chat.js';
@@ -6,10 +6,10 @@ import {Connection} from './connection.js';
 import {Load} from './load.js';
 
 const span = 30000;         // of the charts, in milliseconds
-const interval = 200;       // between two looks at the counters
+const interval = 200;       // between two readings of the counters
 const pingInterval = 200;
-const settling = 1000;      // after the load has ended, until a round trip is taken for an idle one
-const periods = {idle: 3000, loaded: 1000};  // over which round trips are looked at
+const settling = 1000;      // after the end of the traffic, until a round trip counts as idle
+const periods = {idle: 3000, loaded: 1000};  // of the medians of round trips
 const maxRetryDelay = 8000;
 
 const $ = (selector) => document.querySelector(selector);
@@ -28,11 +28,11 @@ const form = $('#load');
 const run = $('#run');
 
 let connection, load, upload, rateOf, echoes, idleTime, loadedTime, retryDelay = 500;
-let running = false;        // there is traffic, as far as the page is asked to make some
-let busy = false;           // there is some in fact
-let busyUntil = -Infinity;  // when it ended last
+let running = false;        // the user has started the traffic
+let busy = false;           // there is traffic
+let busyUntil = -Infinity;  // when the traffic last ended
 
-// connect begins a connection; when that ends the next one is tried after a while.
+// connect begins a connection. When that ends, onEnd schedules the next one.
 function connect() {
   document.body.dataset.state = 'connecting';
   show('status', 'Connecting');
@@ -56,7 +56,7 @@ function onStep(name, after) {
   const li = $(`#step-${name}`);
   li.className = 'done';
   li.querySelector('time').textContent = `${after.toFixed(after < 9.95 ? 1 : 0)} ms`;
-  // The next one is whichever is not done; they are not always in the order of the line.
+  // The next step is the first that is not done; the steps do not always end in order.
   for (const other of document.querySelectorAll('#steps .current')) other.className = '';
   const next = $('#steps li:not(.done)');
   if (next) next.className = 'current';
@@ -76,7 +76,7 @@ function onOpen() {
 
 function onEnd(reason) {
   document.body.dataset.state = 'lost';
-  setRunning(false);  // the next connection begins as quietly as the first
+  setRunning(false);  // the next connection begins without traffic, like the first
   run.disabled = true;
   const wait = retryDelay;
   retryDelay = Math.min(2 * retryDelay, maxRetryDelay);
@@ -95,7 +95,7 @@ function setRunning(on) {
   adjust();
 }
 
-// adjust makes the load what the form says; a page that nobody sees makes none.
+// adjust sets the load to that of the form; a hidden page has none.
 function adjust() {
   const size = Number(form.elements.size.value);
   const wanted = (name) => running && form.elements[name].checked && !document.hidden ? size : 0;
@@ -109,8 +109,8 @@ run.addEventListener('click', () => setRunning(!running));
 form.addEventListener('change', adjust);
 document.addEventListener('visibilitychange', adjust);
 
-// A Rate makes bytes a second of a counter that is read now and then. It looks back over a second, which is short enough
-// to be live and long enough to be read.
+// A Rate computes bytes per second from readings of a counter, over the last second: short enough to be current, and
+// long enough to be readable.
 class Rate {
   constructor() { this.readings = []; }
 
@@ -127,7 +127,7 @@ class Rate {
   }
 }
 
-// onReport handles what the program reports of its side: what it has received is what counts as sent by the page.
+// onReport handles a report of the program. The bytes that the program has received count as sent by the page.
 function onReport(report) {
   upload = {at: performance.now(), total: report.received};
   rateOf.up.read(report.at * 1000, report.received);
@@ -142,7 +142,7 @@ function onReport(report) {
   show('pages', report.pages === 1 ? '1 page open' : `${report.pages} pages open`);
 }
 
-// resent says how much was sent again; a share of little would say little.
+// resent returns the share of retransmitted chunks, or their number if there are too few for a meaningful share.
 function resent({chunks, retransmissions}) {
   if (retransmissions === 0) return 'nothing';
   if (chunks < 1000) return `${retransmissions} of ${chunks} chunks`;
@@ -161,8 +161,8 @@ function showEnd(id, {addr, type}) {
   element.replaceChildren(small, addr);
 }
 
-// onEcho takes note of a round trip. It counts as idle if there was no traffic at its beginning, nor shortly before, whose
-// queues it would have waited in.
+// onEcho records a round trip. It counts as idle if there was no traffic at its beginning or shortly before, in whose
+// queues it would have waited.
 function onEcho(sentAt, loaded) {
   const at = performance.now();
   const time = at - sentAt;
@@ -170,7 +170,7 @@ function onEcho(sentAt, loaded) {
   else if (!busy && sentAt - busyUntil > settling) echoes.idle.push({at, time});
 }
 
-// median gives the median time of a sample of echoes, in milliseconds; null: there are none.
+// median returns the median time of a sample of echoes, in milliseconds; null: there are none.
 function median(sample) {
   const sorted = sample.map(({time}) => time).sort((a, b) => a - b);
   return sorted.length ? sorted[sorted.length >> 1] : null;
@@ -184,7 +184,7 @@ setInterval(() => {
   const now = performance.now();
   rateOf.down.read(now, load.received);
   const down = rateOf.down.value;
-  // A program that reports nothing gets nothing, as far as anybody knows.
+  // Without recent reports the rate is unknown, and shown as 0.
   const up = upload && now - upload.at < 2000 ? rateOf.up.value : 0;
   showRate('down', down, load.received);
   showRate('up', up, upload?.total ?? 0);
@@ -192,7 +192,7 @@ setInterval(() => {
 
   for (const [kind, period] of Object.entries(periods)) echoes[kind] = echoes[kind].filter(({at}) => at > now - period);
   const [idle, loaded] = [median(echoes.idle), median(echoes.loaded)];
-  // Each number stays as it was last measured.
+  // Without new measurements the last ones remain.
   idleTime = idle ?? idleTime;
   loadedTime = loaded ?? loadedTime;
   showTime('rtt', idleTime);
@@ -213,7 +213,7 @@ function showRate(id, rate, total) {
   show(`${id}-total`, `${bytes(total)} in all`);
 }
 
-// digits gives three of them, more or less.
+// digits formats a number with about three digits.
 function digits(n) {
   return n.toFixed(n < 9.995 ? 2 : n < 99.95 ? 1 : 0);
 }
