@@ -57,6 +57,10 @@ func (t *channelTable) replaced(reason error) {
 			dc.end(reason, reason)
 		}
 	}
+	for _, l := range t.streams {
+		t.dropEarly(l)
+	}
+	t.detachAll()
 	clear(t.streams)
 	clear(t.byStream)
 	t.blocked = nil
@@ -66,7 +70,7 @@ func (t *channelTable) replaced(reason error) {
 		}
 	}
 	t.maxStream = maxStreams - 1
-	t.earlyBytes, t.earlyAt, t.expireAt = 0, time.Time{}, time.Time{}
+	t.earlyAt, t.expireAt = time.Time{}, time.Time{}
 }
 
 // end closes all channels, because the connection has ended, with an error or for another reason.
@@ -148,6 +152,7 @@ func (t *channelTable) trim() {
 		dc.inbox.trim()
 		dc.outbox.Trim()
 	}
+	t.trimClosed()
 }
 
 // onMessage handles a message of the peer.

@@ -64,12 +64,13 @@ type DataChannel struct {
 	isRetained  bool  // its messages are not in the receive window: unread.go
 	failure     error // the reason for closing, unless a side closed the channel
 	nameBytes   int   // counted in channelTable.nameBytes
-	charged     int   // bytes in the receive window
-	retained    int   // bytes that were copied out of the window
+	charged     int   // bytes in the receive window of source
+	retained    int   // bytes of messages that are not in the window
 	lastRead    time.Time
 	outbox      ring.Queue[outMessage]
-	parts       *parts       // of a message in the deprecated form with several
-	previous    *streamState // after the earlier channel on the stream, if there is one
+	source      *sctp.Association // that the charged messages belong to; nil: there are none
+	parts       *parts            // of a message in the deprecated form with several
+	previous    *streamState      // after the earlier channel on the stream, if there is one
 	counters    MessageStats
 	acks        acknowledgement // acknowledged.go
 }
@@ -287,6 +288,7 @@ func (dc *DataChannel) closed(err error) {
 	dc.channel.closed(err)
 	dc.dropParts()
 	dc.reconsider()
+	dc.table.addClosed(dc)
 }
 
 // announce is called after OnDataChannel has been called with the channel.

@@ -43,18 +43,21 @@ const (
 // unreadState accounts for messages that the program has not read, over all channels of a
 // connection.
 type unreadState struct {
-	charged   int            // bytes that count in the receive window
+	charged   int            // bytes that count in the receive window of the association
 	examined  time.Time      // the last time that growWindow examined the channels
 	examineAt time.Time      // the next time; zero: there is no need
 	retaining []*DataChannel // closed, with messages out of the window
 	retained  int            // bytes of these
 	pending   []*DataChannel // closed, with messages still in the window: there was no room
+	closed    []*DataChannel // all closed ones with messages in the window, and some without
 }
 
 var errDropped = failuref("unread messages of the closed channel were dropped: there were too many")
 
-// charge adds a message to the bytes in the receive window; discharge subtracts it.
+// charge adds a message to the bytes in the receive window of the current association; discharge
+// subtracts it from those of its own association.
 func (dc *DataChannel) charge(n int) {
+	dc.source = dc.table.transport.sctp
 	dc.charged += n
 	dc.table.unread.charged += n
 	dc.table.growWindow()
@@ -62,7 +65,9 @@ func (dc *DataChannel) charge(n int) {
 
 func (dc *DataChannel) discharge(n int) {
 	dc.charged -= n
-	dc.table.unread.charged -= n
+	if dc.source == dc.table.transport.sctp {
+		dc.table.unread.charged -= n
+	}
 }
 
 // growWindow grows the receive window if channels that are not read fill more than their share of
@@ -152,6 +157,45 @@ func (t *channelTable) retainPending() {
 	}
 }
 
+// addClosed adds a closed channel to those that may have messages in the receive window.
+func (t *channelTable) addClosed(dc *DataChannel) {
+	u := &t.unread
+	if dc.charged == 0 || t.ended {
+		return
+	}
+	if len(u.closed) == cap(u.closed) {
+		t.trimClosed()
+		u.closed = slices.Grow(u.closed, len(u.closed)+1) // each search makes room for as many again
+	}
+	u.closed = append(u.closed, dc)
+}
+
+// trimClosed removes the closed channels whose messages have all left the receive window.
+func (t *channelTable) trimClosed() {
+	u := &t.unread
+	u.closed = slices.DeleteFunc(u.closed, func(dc *DataChannel) bool { return dc.charged == 0 })
+	if len(u.closed) == 0 {
+		u.closed = nil
+	}
+}
+
+// detachAll is called when the association is replaced and all channels have closed. Their messages
+// keep their buffers and count as retained: the window of the next association does not bound them.
+func (t *channelTable) detachAll() {
+	u := &t.unread
+	for _, dc := range u.closed {
+		switch {
+		case dc.inbox.len() == 0 || dc.isRetained:
+		case t.makeRoom(dc, channelOverhead+dc.inbox.bytes+messageOverhead*dc.inbox.len()):
+			dc.isRetained = true
+			dc.account()
+		default:
+			dc.dropUnread()
+		}
+	}
+	u.charged, u.closed, u.pending, u.examineAt = 0, nil, nil, time.Time{}
+}
+
 // account updates the sums of retained bytes after a change of the channel's inbox.
 func (dc *DataChannel) account() {
 	u := &dc.table.unread
@@ -189,12 +233,15 @@ func (dc *DataChannel) retainLate(r *received) bool {
 	return true
 }
 
-// free returns a message's buffer to the association, which enlarges the receive window by the same
+// free returns a message's buffer to its association, which enlarges the receive window by the same
 // amount.
 func (dc *DataChannel) free(m *received) {
 	if m.source.Data != nil {
 		dc.discharge(m.source.Charge())
-		dc.table.transport.sctp.Release(dc.table.now, &m.source)
+		dc.source.Release(dc.table.now, &m.source)
+		if dc.charged == 0 {
+			dc.source = nil
+		}
 	}
 	*m = received{}
 }
