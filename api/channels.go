@@ -55,6 +55,8 @@ func (t *channelTable) replaced(reason error) {
 	for _, dc := range t.byStream {
 		if !slices.Contains(t.waiting, dc) {
 			dc.end(reason, reason)
+			dc.removed = true
+			t.releaseName(dc)
 		}
 	}
 	for _, l := range t.streams {

@@ -2,6 +2,7 @@ package rtc
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -164,5 +165,28 @@ func TestEarlyMessagesOfReplacedAssociations(t *testing.T) {
 		r.next(t)
 		r.wantWindow(t)
 		require.Zero(t, r.b.channels.earlyBytes)
+	})
+}
+
+// The names of the channels of a replaced association do not count any more, so that the channels
+// of each peer are accepted.
+func TestNamesOfReplacedAssociationsDoNotCount(t *testing.T) {
+	inReplacements(t, func(t *testing.T, r *replacements) {
+		var labels []string
+		for range 30 {
+			labels = append(labels, strings.Repeat("x", 60000))
+		}
+		require.Greater(t, 3*30*60000, maxNameBytes)
+		for range 4 {
+			r.next(t, labels...)
+			pause(10 * time.Second)
+			require.Equal(t, len(labels), len(r.accepted))
+			for range labels {
+				require.True(t, (<-r.accepted).IsOpen())
+			}
+			require.Equal(t, 30*60000, r.b.channels.nameBytes)
+		}
+		r.next(t)
+		require.Zero(t, r.b.channels.nameBytes)
 	})
 }
