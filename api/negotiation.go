@@ -204,8 +204,8 @@ func (pc *PeerConnection) applyTransport(n *jsep.Transport) error {
 	if t.sctp != nil && (n.NewAssociation || n.NewSCTP) {
 		pc.log.Info("the peer has begun a new association")
 		pc.channels.takeRest()
-		pc.counters.undelivered += pc.unsent()
-		pc.channels.replaced(errReplaced)
+		pc.counters.undelivered += t.unacknowledged()
+		pc.channels.replaced(errReplaced) // counts the buffered messages
 	}
 	if err := t.apply(n); err != nil {
 		return err

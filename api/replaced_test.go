@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/netsim"
 )
 
 // agreeOn makes an offer of one connection and the answer of the other one.
@@ -188,5 +190,31 @@ func TestNamesOfReplacedAssociationsDoNotCount(t *testing.T) {
 		}
 		r.next(t)
 		require.Zero(t, r.b.channels.nameBytes)
+	})
+}
+
+// The bytes that a replaced association has not delivered count once.
+func TestUndeliveredBytesOfReplacedAssociationsCountOnce(t *testing.T) {
+	inReplacements(t, func(t *testing.T, r *replacements) {
+		x := r.next(t, "x")[0]
+		y := receive(t, r.accepted, "channel")
+		wantTraffic(t, x, y)
+		pause(time.Second)
+		up := r.hosts[1].Attachment(0).Up
+		r.net.Do(func() { up.SetConfig(netsim.LinkConfig{Loss: 1}) })
+		sent := 0
+		for range 100 {
+			require.NoError(t, y.Send(make([]byte, 60000)))
+			sent += 60000
+		}
+		require.Positive(t, y.BufferedAmount())
+		require.Equal(t, sent, r.b.Stats().Undelivered)
+		r.net.Do(func() { up.SetConfig(hostLink) })
+		r.next(t)
+		require.Equal(t, sent, r.b.Stats().Undelivered)
+		var undelivered *UndeliveredError
+		require.ErrorAs(t, r.b.Shutdown(context.Background()), &undelivered)
+		require.Equal(t, sent, undelivered.Bytes)
+		require.Equal(t, sent, r.b.Stats().Undelivered)
 	})
 }
