@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/ice/icenet"
 	"github.com/rtcstack/rtcstack/internal/link"
 	"github.com/rtcstack/rtcstack/internal/netsim"
 	"github.com/rtcstack/rtcstack/internal/netsim/simnet"
@@ -60,8 +61,14 @@ func (n *network) connection(c Configuration) *PeerConnection {
 // connectionOn creates a connection on a host. It is closed when the test ends.
 func (n *network) connectionOn(h *simnet.Host, c Configuration, tune tuning) *PeerConnection {
 	n.t.Helper()
+	return n.connectionOver(h, c, tune)
+}
+
+// connectionOver is connectionOn with any network.
+func (n *network) connectionOver(over icenet.Network, c Configuration, tune tuning) *PeerConnection {
+	n.t.Helper()
 	tune = tune.withDefaults()
-	tune.network = h
+	tune.network = over
 	tune.ice.Rand = n.Sim.RandReader()
 	pc, err := newPeerConnection(c, &tune)
 	require.NoError(n.t, err)

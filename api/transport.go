@@ -21,6 +21,9 @@ const (
 	// 5288), rounded up for cipher suites with padding.
 	dtlsOverhead = 48
 	gcmOverhead  = 37
+	// relayOverhead is the largest overhead of a link: a Send indication (RFC 8656, section 10.1)
+	// with the address of an IPv6 peer, and padding.
+	relayOverhead = 20 + 24 + 4 + 3
 	// maxEarlyDatagrams limits the DTLS datagrams that are kept until the answer is known. A
 	// fragmented ClientHello has three.
 	maxEarlyDatagrams = 8
@@ -267,8 +270,8 @@ func (t *transport) pathChanged(pair ice.Pair) {
 	case t.sctp == nil:
 	case last == pair.Path: // the pair has changed, for example because of another mapping in a NAT
 		t.sctp.PathRestored(t.now)
-	case last != ice.Path{}:
-		t.sctp.PathChanged(t.now, t.maxSCTPMTU())
+	default:
+		t.sctp.PathChanged(t.now, t.sctpMTU(t.overhead), t.maxSCTPMTU(t.overhead))
 	}
 	t.startHandshake()
 }

@@ -19,11 +19,12 @@ func (t *transport) startDTLS() error {
 		Client:      t.client,
 		Certificate: t.identity.certificate,
 		VerifyPeer:  t.verifier(),
-		MTU:         t.settings.MTU - t.overhead,
-		Ready:       t.sendDTLS,
-		Handshaked:  func(err error) { t.reportDTLS(n, dtlsEvent{err: err}) },
-		Data:        func(plaintext []byte) { t.receiveLate(n, plaintext) },
-		Closed:      func(err error) { t.reportDTLS(n, dtlsEvent{closed: true, err: err}) },
+		// The library does not change it later, when there is a path, or another one.
+		MTU:        t.settings.MTU - link.IPUDPHeaders - relayOverhead,
+		Ready:      t.sendDTLS,
+		Handshaked: func(err error) { t.reportDTLS(n, dtlsEvent{err: err}) },
+		Data:       func(plaintext []byte) { t.receiveLate(n, plaintext) },
+		Closed:     func(err error) { t.reportDTLS(n, dtlsEvent{closed: true, err: err}) },
 		// The client repeats its first flight until the peer has this side's description.
 		HandshakeTimeout: t.settings.ConnectTimeout,
 		CipherSuites:     t.tuning.cipherSuites,
@@ -131,7 +132,7 @@ func (t *transport) transmitSCTP(path *link.Path) {
 	// The packet is written into the batch itself, after the record's header, and encrypted in
 	// place.
 	headroom := t.dtls.Headroom()
-	size := t.maxSCTPMTU() + t.dtls.Overhead()
+	size := t.maxSCTPMTU(link.IPUDPHeaders) + t.dtls.Overhead() // for chunks of the path before, too
 	for !t.congested(path) {
 		record := t.batch.Reserve(path, size)
 		packet, ok := t.sctp.Transmit(t.now, record[:headroom])
@@ -166,18 +167,17 @@ func (t *transport) transmitSlowly(path *link.Path) {
 	t.transmitDTLS(path)
 }
 
-// sctpMTU returns the initial limit of the size of SCTP packets, in bytes. It fits every path: a
-// few bytes of headroom, if the path needs them, are part of dtlsOverhead.
-func (t *transport) sctpMTU() int {
-	return max(t.settings.MTU-link.IPUDPHeaders-dtlsOverhead, sctp.MinMTU)
+// sctpMTU returns the size of SCTP packets in bytes at first, on a path with the given overhead.
+func (t *transport) sctpMTU(overhead int) int {
+	return max(t.settings.MTU-overhead-dtlsOverhead, sctp.MinMTU)
 }
 
 // maxSCTPMTU returns the largest size that path MTU discovery tries. It is sctpMTU if the program
 // has set the MTU. A size that is too large does no harm: the probe is lost, and a smaller one
 // follows.
-func (t *transport) maxSCTPMTU() int {
+func (t *transport) maxSCTPMTU(overhead int) int {
 	if t.settings.maxMTU == t.settings.MTU {
-		return t.sctpMTU()
+		return t.sctpMTU(overhead)
 	}
-	return t.settings.maxMTU - t.overhead - gcmOverhead
+	return t.settings.maxMTU - overhead - gcmOverhead
 }

@@ -3,6 +3,8 @@ package rtc
 import (
 	"cmp"
 
+	"github.com/rtcstack/rtcstack/ice"
+	"github.com/rtcstack/rtcstack/internal/link"
 	"github.com/rtcstack/rtcstack/sctp"
 	"github.com/rtcstack/rtcstack/sctp/dcep"
 	"github.com/rtcstack/rtcstack/sdp"
@@ -15,10 +17,11 @@ const maxStreams = 1024
 // handshake: packets of the peer may arrive before this side knows that the handshake is complete.
 func (t *transport) startSCTP(remotePort uint16) error {
 	config := sctp.Config{
-		SourcePort:          sdp.DefaultSCTPPort,
-		DestinationPort:     remotePort,
-		MTU:                 t.sctpMTU(),
-		MaxMTU:              t.maxSCTPMTU(),
+		SourcePort:      sdp.DefaultSCTPPort,
+		DestinationPort: remotePort,
+		// No path has room for more.
+		MTU:                 t.sctpMTU(link.IPUDPHeaders),
+		MaxMTU:              t.maxSCTPMTU(link.IPUDPHeaders),
 		MaxMessageSize:      min(max(t.settings.MaxMessageSize, dcep.MaxMessageSize), sctp.MaxBuffer),
 		MaxStreams:          maxStreams,
 		DisableInterleaving: t.tuning.noInterleaving,
@@ -34,6 +37,9 @@ func (t *transport) startSCTP(remotePort uint16) error {
 		return err
 	}
 	t.sctp, t.up = association, false
+	if t.path != (ice.Path{}) {
+		t.sctp.PathChanged(t.now, t.sctpMTU(t.overhead), t.maxSCTPMTU(t.overhead))
+	}
 	if t.established {
 		t.sctp.Connect(t.now)
 	}

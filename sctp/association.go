@@ -86,6 +86,7 @@ func New(cfg Config) (*Association, error) {
 	cfg = cfg.withDefaults()
 	a := &Association{cfg: cfg}
 	a.hand.init(a)
+	a.mtu.base, a.mtu.max = cfg.MTU, cfg.MaxMTU
 	a.resetTransmission()
 	a.recv.init(0)
 	a.reasm.init(a)
@@ -100,7 +101,7 @@ func (a *Association) resetTransmission() {
 	a.out.init(a.hand.myInitialTSN)
 	a.rtt.init(&a.cfg)
 	a.loss.init()
-	a.mtu.init(&a.cfg)
+	a.mtu.init()
 	a.cc = a.newCongestionControl()
 	a.pace = pacer{}
 	a.reset.init(a.hand.myInitialTSN)

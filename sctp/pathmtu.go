@@ -97,9 +97,10 @@ const (
 	maxProbeChunk = chunkHeaderSize + maxHeartbeatEcho
 )
 
-// init is called with each new congestion control, which is initialized with current.
-func (m *pathMTU) init(c *Config) {
-	*m = pathMTU{current: c.MTU, base: c.MTU, max: c.MaxMTU}
+// init is called with each new congestion control, which is initialized with current. base and max
+// are those of the path.
+func (m *pathMTU) init() {
+	*m = pathMTU{current: m.base, base: m.base, max: m.max}
 	m.ceiling = m.max + 1
 }
 
@@ -306,19 +307,27 @@ func (a *Association) blackHole() {
 }
 
 // PathChanged informs the association that its packets take another path from now on, such as after
-// ICE has selected another pair of addresses: the size of packets is determined anew, up to maxMTU
-// bytes; zero keeps the maximum, and less than Config.MTU counts as that. Data that the previous
-// path has lost is retransmitted as after PathRestored.
-func (a *Association) PathChanged(now time.Time, maxMTU int) {
+// ICE has selected the first or another pair of addresses: the size of packets is determined anew,
+// from mtu up to maxMTU bytes. Zero keeps the respective size of the path before; the sizes are at
+// most those of Config. A chunk that was sent before may be larger than the new size, and so is its
+// retransmission. Data that the previous path has lost is retransmitted as after PathRestored.
+func (a *Association) PathChanged(now time.Time, mtu, maxMTU int) {
 	a.PathRestored(now)
 	m := &a.mtu
-	if a.over || a.cfg.MaxMTU <= a.cfg.MTU {
+	if a.over {
+		return
+	}
+	if mtu > 0 {
+		m.base = min(max(mtu&^3, MinMTU), a.cfg.MTU)
+	}
+	a.setMTU(m.base)
+	if a.cfg.MaxMTU == 0 {
 		return
 	}
 	if maxMTU > 0 {
-		m.max = min(max(maxMTU&^3, m.base), a.cfg.MaxMTU)
+		m.max = min(maxMTU&^3, a.cfg.MaxMTU)
 	}
-	a.setMTU(m.base)
+	m.max = max(m.max, m.base)
 	a.timers[timerMTU] = 0
 	m.known, m.ceiling, m.raiseAt = 0, m.max+1, 0
 	m.enterBase()

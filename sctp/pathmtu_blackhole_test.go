@@ -188,11 +188,11 @@ func TestSACKsKeepToTheBaseSize(t *testing.T) {
 // RFC 8899, section 3: a change of the path is handled.
 func TestPathChanged(t *testing.T) {
 	s := found(t, Config{})
-	s.a.PathChanged(s.now, 0)
+	s.a.PathChanged(s.now, 0, 0)
 	s.wantMTU(baseMTU, mtuBase)
 	require.Equal(t, []int{baseMTU}, s.bulk())
 	require.NotZero(t, s.a.timers[timerMTU])
-	s.a.PathChanged(s.now, 0)
+	s.a.PathChanged(s.now, 0, 0)
 	require.Zero(t, s.a.timers[timerMTU])
 	// The answer to that probe may have been the other path's.
 	s.answer()
@@ -205,6 +205,70 @@ func TestPathChanged(t *testing.T) {
 	require.Zero(t, s.a.Stats().MTUBlackHoles)
 
 	s.a.Abort(s.now, "")
-	s.a.PathChanged(s.now, 0)
+	s.a.PathChanged(s.now, 0, 0)
 	require.True(t, s.a.Deadline().IsZero())
+}
+
+// The next path has room for fewer bytes than the first one. Packets become smaller at once, and
+// discovery stays below the new maximum. A chunk that is larger is sent again, alone in its packet.
+// Back on a path like the first one, the sizes are those of Config.
+func TestPathChangedToSmallerMTU(t *testing.T) {
+	const smallest, largest = baseMTU - 100, baseMTU + 100
+	s := found(t, Config{})
+	s.send(0, strings.Repeat("x", 3000))
+	s.take()
+	s.a.PathChanged(s.now, smallest+3, largest+3) // rounded down
+	s.wantMTU(smallest, mtuBase)
+	for s.a.Stats().Timeouts == 0 {
+		s.waitDeadline()
+	}
+	largestSent := 0
+	_, packets := s.take()
+	for _, p := range packets {
+		largestSent = max(largestSent, len(p))
+	}
+	require.Equal(t, baseMTU, largestSent)
+	s.receive(sack(s.a.out.next - 1))
+	require.Zero(t, s.a.BufferedAmount())
+
+	s.take()
+	s.send(0, strings.Repeat("x", 6000))
+	_, packets = s.take()
+	for _, p := range packets {
+		require.LessOrEqual(t, len(p), smallest)
+	}
+	s.receive(sack(s.a.out.next - 1))
+	for range 3 {
+		s.bulk()
+		s.answer()
+	}
+	s.wantMTU(largest, mtuSearchComplete)
+
+	s.a.PathChanged(s.now, 0, 0)
+	s.wantMTU(smallest, mtuBase)
+	s.a.PathChanged(s.now, MaxMTU, MaxMTU)
+	s.wantMTU(baseMTU, mtuBase)
+	for range 3 {
+		s.bulk()
+		s.answer()
+	}
+	s.wantMTU(mostMTU, mtuSearchComplete)
+}
+
+// The path of an association without discovery, or before it is established, may also have room for
+// fewer bytes than Config.MTU.
+func TestPathChangedWithoutDiscovery(t *testing.T) {
+	s := &mtuScript{script: established(t, Config{MTU: baseMTU, HeartbeatInterval: -1})}
+	s.a.PathChanged(s.now, baseMTU-100, mostMTU)
+	s.wantMTU(baseMTU-100, mtuDisabled)
+	require.Empty(t, s.bulk())
+	s.a.PathChanged(s.now, 1, 0)
+	s.wantMTU(MinMTU, mtuDisabled)
+
+	a, err := New(Config{MTU: baseMTU, MaxMTU: mostMTU})
+	require.NoError(t, err)
+	a.PathChanged(s.now, baseMTU-100, mostMTU-100)
+	a.resetTransmission() // as a restart of the association does
+	require.Equal(t, baseMTU-100, a.mtu.current)
+	require.Equal(t, mostMTU-100, a.mtu.max)
 }

@@ -139,7 +139,7 @@ func TestAdversarialPathMTU(t *testing.T) {
 				ab.MTU = base + r.IntN(1500)
 				p.path.AB.SetConfig(ab)
 				if r.IntN(4) == 0 {
-					p.a.PathChanged(p.Now(), 0)
+					p.a.PathChanged(p.Now(), 0, 0)
 				}
 			})
 		}

@@ -181,7 +181,7 @@ func TestPathMTUIdle(t *testing.T) {
 		for range 5 {
 			require.Empty(t, s.bulk())
 		}
-		s.a.PathChanged(s.now, 0)
+		s.a.PathChanged(s.now, 0, 0)
 		require.Empty(t, s.bulk())
 		s.wantMTU(baseMTU, mtuDisabled)
 	}
