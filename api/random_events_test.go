@@ -2,9 +2,12 @@ package rtc
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -25,6 +28,7 @@ type randomRun struct {
 	nats  [2]*netsim.NAT
 
 	mu        sync.Mutex
+	hooks     map[*PeerConnection]func() // called once, in the next callback
 	channels  []*direction
 	hostCount byte // the last byte of the addresses assigned so far
 }
@@ -110,6 +114,7 @@ func stunReply(dst []byte, _, remote netip.AddrPort, packet []byte) []byte {
 func (s *randomRun) watch(name string, pc *PeerConnection) {
 	state, iceState := StateNew, ICEStateNew
 	pc.OnStateChange(func(next State) {
+		defer s.called(pc)
 		legal := map[State][]State{
 			StateNew:          {StateConnecting, StateClosed},
 			StateConnecting:   {StateConnected, StateDisconnected, StateFailed, StateClosed},
@@ -117,7 +122,7 @@ func (s *randomRun) watch(name string, pc *PeerConnection) {
 			StateDisconnected: {StateConnecting, StateConnected, StateFailed, StateClosed},
 			StateFailed:       {StateConnecting, StateConnected, StateClosed},
 		}
-		if !contains(legal[state], next) {
+		if !slices.Contains(legal[state], next) {
 			s.t.Errorf("%s: from %v to %v", name, state, next)
 		}
 		state = next
@@ -131,27 +136,74 @@ func (s *randomRun) watch(name string, pc *PeerConnection) {
 			ICEStateDisconnected: {ICEStateChecking, ICEStateConnected, ICEStateFailed, ICEStateClosed},
 			ICEStateFailed:       {ICEStateChecking, ICEStateConnected, ICEStateClosed},
 		}
-		if !contains(legal[iceState], next) {
+		if !slices.Contains(legal[iceState], next) {
 			s.t.Errorf("%s: ICE from %v to %v", name, iceState, next)
 		}
 		iceState = next
 	})
-}
-
-func contains[T comparable](all []T, one T) bool {
-	for _, v := range all {
-		if v == one {
-			return true
+	signalingState, gatheringState := SignalingStateStable, GatheringStateNew
+	pc.OnSignalingStateChange(func(next SignalingState) {
+		legal := map[SignalingState][]SignalingState{
+			SignalingStateStable: {SignalingStateHaveLocalOffer, SignalingStateHaveRemoteOffer},
+			// A remote offer replaces a local one.
+			SignalingStateHaveLocalOffer:     {SignalingStateStable, SignalingStateHaveRemotePranswer, SignalingStateHaveRemoteOffer},
+			SignalingStateHaveRemoteOffer:    {SignalingStateStable, SignalingStateHaveLocalPranswer},
+			SignalingStateHaveLocalPranswer:  {SignalingStateStable},
+			SignalingStateHaveRemotePranswer: {SignalingStateStable},
 		}
-	}
-	return false
+		if !slices.Contains(legal[signalingState], next) {
+			s.t.Errorf("%s: signalling from %v to %v", name, signalingState, next)
+		}
+		signalingState = next
+	})
+	pc.OnGatheringStateChange(func(next GatheringState) {
+		legal := map[GatheringState]GatheringState{
+			GatheringStateNew:        GatheringStateInProgress,
+			GatheringStateInProgress: GatheringStateComplete,
+			GatheringStateComplete:   GatheringStateInProgress,
+		}
+		if legal[gatheringState] != next {
+			s.t.Errorf("%s: gathering from %v to %v", name, gatheringState, next)
+		}
+		gatheringState = next
+	})
 }
 
-// open creates a data channel and records both of its directions.
+// inNextCallback arranges for one call of f, in the next callback of a connection.
+func (s *randomRun) inNextCallback(pc *PeerConnection, f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hooks == nil {
+		s.hooks = make(map[*PeerConnection]func())
+	}
+	s.hooks[pc] = f
+}
+
+// takeHook returns the function that was passed to inNextCallback and has not been called; nil: there
+// is none.
+func (s *randomRun) takeHook(pc *PeerConnection) func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.hooks[pc]
+	delete(s.hooks, pc)
+	return f
+}
+
+// called is called by the callbacks of a connection.
+func (s *randomRun) called(pc *PeerConnection) {
+	if f := s.takeHook(pc); f != nil {
+		f()
+	}
+}
+
+// open creates a data channel, unless the connection is closed, and records both of its directions.
 func (s *randomRun) open(from, to *PeerConnection, n int) {
 	r := allReliabilities[n%len(allReliabilities)]
 	name := fmt.Sprintf("%d", n)
 	dc, err := from.CreateDataChannel(name, &DataChannelInit{Reliability: r})
+	if errors.Is(err, net.ErrClosed) {
+		return
+	}
 	require.NoError(s.t, err)
 	there := &direction{name: name + " there", reliability: r, from: dc}
 	back := &direction{name: name + " back", reliability: r}
@@ -177,9 +229,17 @@ func (s *randomRun) accept(dc *DataChannel) {
 
 // receive records the events at the receiving end of a direction.
 func (s *randomRun) receive(dc *DataChannel, c *direction) {
-	dc.OnOpen(func() { c.opened++ })
-	dc.OnClosed(func() { c.closed++ })
+	pc := dc.table.owner.(*PeerConnection)
+	dc.OnOpen(func() {
+		c.opened++
+		s.called(pc)
+	})
+	dc.OnClosed(func() {
+		c.closed++
+		s.called(pc)
+	})
 	dc.OnMessage(func(m Message) {
+		defer s.called(pc)
 		if c.closed > 0 || c.opened == 0 {
 			c.late++
 		}
@@ -289,8 +349,23 @@ func (s *randomRun) reconnect() {
 // on others at most once, and on ordered channels in order.
 func (s *randomRun) check() {
 	for _, c := range s.channels {
-		if c.opened != 1 || c.late != 0 {
-			s.t.Errorf("channel %s: opened %d times, %d messages before OnOpen or after OnClosed", c.name, c.opened, c.late)
+		if c.opened != 1 {
+			s.t.Errorf("channel %s: opened %d times", c.name, c.opened)
+		}
+		if !c.reliability.Unreliable && len(c.got) != int(c.sent) {
+			s.t.Errorf("channel %s: %d of %d messages arrived", c.name, len(c.got), c.sent)
+		}
+	}
+	s.checkOrder()
+}
+
+// checkOrder compares the messages sent and received on channels that may have ended. Each message
+// arrives at most once, on ordered channels in order, and on those that are reliable, too, no message
+// is missing before one that has arrived.
+func (s *randomRun) checkOrder() {
+	for _, c := range s.channels {
+		if c.late != 0 {
+			s.t.Errorf("channel %s: %d messages before OnOpen or after OnClosed", c.name, c.late)
 		}
 		seen := make(map[uint32]bool)
 		last := uint32(0)
@@ -303,9 +378,37 @@ func (s *randomRun) check() {
 			}
 			seen[n], last = true, n
 		}
-		if !c.reliability.Unreliable && len(c.got) != int(c.sent) {
-			s.t.Errorf("channel %s: %d of %d messages arrived", c.name, len(c.got), c.sent)
+		if c.reliability == (Reliability{}) && int(last) != len(c.got) {
+			s.t.Errorf("channel %s: %d messages up to %d arrived", c.name, len(c.got), last)
 		}
+	}
+}
+
+// begin sets the callbacks of both sides, and opens a channel of each kind.
+func (s *randomRun) begin() {
+	s.watch("a", s.a)
+	s.watch("b", s.b)
+	s.b.OnDataChannel(s.accept)
+	for i := range allReliabilities {
+		s.open(s.a, s.b, i)
+	}
+}
+
+// storm sends messages for some time, while random events happen with at most the given pause.
+func (s *randomRun) storm(length, pause time.Duration, event func()) {
+	r := s.net.rng
+	random := func(d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
+	s.until = time.Now().Add(length)
+	next := time.Now().Add(random(pause))
+	for time.Now().Before(s.until) {
+		for range r.IntN(4) {
+			s.send(s.channels[r.IntN(len(s.channels))], r.IntN(3000))
+		}
+		if time.Now().After(next) {
+			event()
+			next = time.Now().Add(random(pause))
+		}
+		time.Sleep(random(100 * time.Millisecond))
 	}
 }
 
@@ -316,25 +419,9 @@ func TestRandomEvents(t *testing.T) {
 	netsim.Seeds(t, 40, func(t *testing.T, seed uint64) {
 		n++
 		inRandomNetwork(t, seed, func(s *randomRun) {
-			s.watch("a", s.a)
-			s.watch("b", s.b)
-			s.b.OnDataChannel(s.accept)
-			for i := range allReliabilities {
-				s.open(s.a, s.b, i)
-			}
+			s.begin()
 			s.await(time.Minute, "connected", func() bool { return s.a.State() == StateConnected && s.b.State() == StateConnected })
-			s.until = time.Now().Add(time.Duration(5+s.net.rng.IntN(60)) * time.Second)
-			next := time.Now().Add(time.Duration(s.net.rng.IntN(5000)) * time.Millisecond)
-			for time.Now().Before(s.until) {
-				for range s.net.rng.IntN(4) {
-					s.send(s.channels[s.net.rng.IntN(len(s.channels))], s.net.rng.IntN(3000))
-				}
-				if time.Now().After(next) {
-					s.randomEvent()
-					next = time.Now().Add(time.Duration(s.net.rng.IntN(8000)) * time.Millisecond)
-				}
-				time.Sleep(time.Duration(s.net.rng.IntN(100)) * time.Millisecond)
-			}
+			s.storm(time.Duration(5+s.net.rng.IntN(60))*time.Second, 8*time.Second, s.randomEvent)
 			s.reconnect()
 			for _, c := range s.channels {
 				s.send(c, 100)

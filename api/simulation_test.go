@@ -182,7 +182,7 @@ func (w *wire) close() {
 }
 
 // carry delivers the descriptions and candidates of one connection to the other.
-func (w *wire) carry(t *testing.T, from, to *PeerConnection) {
+func (w *wire) carry(t testing.TB, from, to *PeerConnection) {
 	from.OnLocalDescription(func(d SessionDescription) {
 		w.send(func() {
 			if err := to.SetRemoteDescription(d); err != nil {
