@@ -19,10 +19,10 @@ type Agent struct {
 	config Config
 	random randomSource
 
-	controlling  bool
-	state        State
-	pathReported bool // EventSelectedPair was reported, and no EventPathLost since
-	idle         bool // Transmit has nothing until another method is called
+	controlling bool
+	state       State
+	reported    reportedPair
+	idle        bool // Transmit has nothing until another method is called
 
 	tieBreaker uint64
 
@@ -108,7 +108,10 @@ func (a *Agent) SetLocalComplete(now time.Time) {
 	if a.closed() {
 		return
 	}
-	a.latest().basesComplete = true
+	a.current.basesComplete = true
+	if a.next != nil {
+		a.next.basesComplete = true
+	}
 	a.update(now)
 }
 

@@ -156,9 +156,19 @@ func (a *Agent) advanceGathering(now time.Time) {
 			outstanding = outstanding || !g.done
 		}
 	}
-	if g := a.latest(); g.basesComplete && !outstanding && !g.endOfCandidates {
+	if a.next != nil {
+		a.current.gatheringDone() // the queries are for the next one
+	}
+	if !outstanding {
+		a.latest().gatheringDone()
+	}
+}
+
+// gatheringDone reports the end of gathering for the generation, once, if it has all bases.
+func (g *generation) gatheringDone() {
+	if g.basesComplete && !g.endOfCandidates {
 		g.endOfCandidates = true
-		a.addEvent(EventGatheringComplete{g.localUfrag})
+		g.agent.addEvent(EventGatheringComplete{g.localUfrag})
 	}
 }
 

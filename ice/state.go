@@ -92,7 +92,8 @@ type EventLocalCandidate struct {
 }
 
 // EventGatheringComplete reports that no more candidates will follow for the local credentials with
-// the Ufrag, unless a base is added. The owner signals end-of-candidates: RFC 8838, section 13.
+// the Ufrag, unless a base is added. After a Restart it is also reported for the credentials before
+// it, if it was not yet. The owner signals end-of-candidates: RFC 8838, section 13.
 type EventGatheringComplete struct{ Ufrag string }
 
 // EventSelectedPair reports the pair for application data from now on: the first valid pair, a
