@@ -57,7 +57,7 @@ func (pc *PeerConnection) drainICE() (any bool) {
 			return any
 		}
 		any = true
-		switch e := e.(type) {
+		switch e.Kind {
 		case ice.EventState:
 			pc.onICEStateChanged(e.State)
 		case ice.EventLocalCandidate:
@@ -74,7 +74,7 @@ func (pc *PeerConnection) drainICE() (any bool) {
 
 // onLocalCandidate passes a candidate to the program. It adds the ufrag, so that the peer can tell
 // to which generation a late candidate belongs (RFC 8838, section 9).
-func (pc *PeerConnection) onLocalCandidate(e ice.EventLocalCandidate) {
+func (pc *PeerConnection) onLocalCandidate(e ice.Event) {
 	c := e.Candidate
 	c.Extensions = append(slices.Clip(c.Extensions), ice.Extension{Key: "ufrag", Value: e.Ufrag})
 	text := c.String()

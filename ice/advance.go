@@ -120,9 +120,9 @@ func (a *Agent) reportPath() {
 	case now == a.reported:
 		return
 	case now.pair == nil:
-		a.addEvent(EventPathLost{})
+		a.addEvent(Event{Kind: EventPathLost})
 	default:
-		a.addEvent(EventSelectedPair{now.pair.pair()})
+		a.addEvent(Event{Kind: EventSelectedPair, Pair: now.pair.pair()})
 	}
 	a.reported = now
 }

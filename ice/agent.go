@@ -193,7 +193,7 @@ func (a *Agent) Permits(path Path) bool {
 // Event returns the next event in chronological order. It reports false if there is none.
 func (a *Agent) Event() (Event, bool) {
 	if len(a.events) == 0 {
-		return nil, false
+		return Event{}, false
 	}
 	e := a.events[0]
 	a.events = a.events[1:]
@@ -214,7 +214,7 @@ func (a *Agent) setState(s State) {
 		a.config.Logger.Info("ice: state", "from", a.state.String(), "to", s.String())
 	}
 	a.state = s
-	a.addEvent(EventState{s})
+	a.addEvent(Event{Kind: EventState, State: s})
 }
 
 // debug logs at slog.LevelDebug.

@@ -125,7 +125,7 @@ func (a *Agent) addReflexive(b *base, server, mapped netip.AddrPort) bool {
 				return false
 			}
 			r.ufrag = ufrag
-			a.addEvent(EventLocalCandidate{r.Candidate, ufrag})
+			a.addEvent(Event{Kind: EventLocalCandidate, Candidate: r.Candidate, Ufrag: ufrag})
 			return true
 		}
 	}
@@ -138,7 +138,7 @@ func (a *Agent) addReflexive(b *base, server, mapped netip.AddrPort) bool {
 		Related:    b.host.Addr,
 	}
 	b.reflexive = append(b.reflexive, reflexive{c, ufrag})
-	a.addEvent(EventLocalCandidate{c, ufrag})
+	a.addEvent(Event{Kind: EventLocalCandidate, Candidate: c, Ufrag: ufrag})
 	return true
 }
 
@@ -168,7 +168,7 @@ func (a *Agent) advanceGathering(now time.Time) {
 func (g *generation) gatheringDone() {
 	if g.basesComplete && !g.endOfCandidates {
 		g.endOfCandidates = true
-		g.agent.addEvent(EventGatheringComplete{g.localUfrag})
+		g.agent.addEvent(Event{Kind: EventGatheringComplete, Ufrag: g.localUfrag})
 	}
 }
 

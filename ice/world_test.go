@@ -165,7 +165,7 @@ func (p *peer) drain() {
 			p.checkPath()
 			return
 		}
-		switch e := e.(type) {
+		switch e.Kind {
 		case EventState:
 			p.states = append(p.states, e.State)
 		case EventSelectedPair:
@@ -177,7 +177,7 @@ func (p *peer) drain() {
 		if p.other == nil { // a lite agent, which takes no candidates
 			continue
 		}
-		switch e := e.(type) {
+		switch e.Kind {
 		case EventLocalCandidate:
 			e.Candidate.Extensions = []Extension{{"ufrag", e.Ufrag}}
 			line := e.Candidate.String()
