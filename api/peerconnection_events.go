@@ -114,6 +114,7 @@ func (pc *PeerConnection) onICEStateChanged(s ice.State) {
 			pc.setState(StateDisconnected)
 		}
 	case ice.StateFailed:
+		pc.negotiation.machine.ICEFailed()
 		if pc.closing {
 			pc.finish(StateClosed, nil)
 		} else {

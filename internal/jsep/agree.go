@@ -14,6 +14,7 @@ type link struct {
 	client        bool
 	sctpPort      uint16 // 0 if it is closed
 	provisional   bool   // no final answer has confirmed it
+	failed        bool   // its ICE session has failed
 }
 
 var (
@@ -21,6 +22,8 @@ var (
 		Text: "the DTLS role changes, and the DTLS identity does not"}
 	errIdentity = &Error{Kind: ErrInvalid,
 		Text: "the DTLS identity changes, and the ICE credentials do not"}
+	errFailed = &Error{Kind: ErrState,
+		Text: "the ICE credentials change, and ICE has failed: only an offer that restarts ICE can be answered so"}
 )
 
 // identifies reports whether a description of the peer continues the DTLS association: the set of
@@ -88,6 +91,14 @@ func (tx *transition) agree(offered bool) error {
 	t.RemoteCandidates, t.RemoteCandidatesComplete = remote.CandidatesOf(m)
 	if t.NewAssociation && old != nil && next.remote == old.remote {
 		return errIdentity
+	}
+	if old != nil && old.failed && next.local == old.local {
+		// A peer that was started again answers with new credentials, even if the offer has not
+		// restarted ICE. Local credentials whose session has failed cannot be used with them.
+		if next.remote != old.remote {
+			return errFailed
+		}
+		next.failed = true
 	}
 	if !t.NewAssociation {
 		t.NewSCTP = next.sctpPort != 0 && next.sctpPort != old.sctpPort

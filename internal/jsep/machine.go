@@ -99,6 +99,18 @@ func (m *Machine) WantRestart() {
 	}
 }
 
+// ICEFailed records that the ICE session of the last Transport has failed. Only new local
+// credentials begin another one: until then, an answer with other credentials of the peer is an
+// error that matches ErrState. ICEFailed has no effect without transports.
+func (m *Machine) ICEFailed() {
+	if m.s.link == nil {
+		return
+	}
+	failed := *m.s.link
+	failed.failed = true
+	m.s.link = &failed
+}
+
 func (s *state) requestRestart(config *Config) {
 	s.wantRestart = true
 	s.prepareNext(config)

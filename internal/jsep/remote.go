@@ -63,8 +63,8 @@ func transportSection(d *sdp.Description) *sdp.MediaDescription {
 // have-remote-offer replaces the previous one. An answer to a local offer that was rolled back is
 // ignored, with [Outcome.Stray].
 //
-// The errors match [ErrState] for a type that does not fit the state, and [ErrInvalid] for a
-// description that cannot be used.
+// The errors match [ErrState] for a type that does not fit the state, and for an answer of another
+// ICE session after [Machine.ICEFailed]; and [ErrInvalid] for a description that cannot be used.
 func (m *Machine) SetRemote(t Type, d *sdp.Description) (Outcome, error) {
 	tx := m.begin()
 	err := tx.setRemote(t, d)

@@ -256,3 +256,46 @@ func TestFirstOffersThatCross(t *testing.T) {
 		require.False(t, s.out.Transport.Client)
 	}
 }
+
+// Local credentials whose ICE session has failed cannot be combined with new ones of the peer.
+func TestAnswerAfterICEHasFailed(t *testing.T) {
+	s := newScript(t)
+	s.ICEFailed() // there are no transports
+	require.Nil(t, s.s.link)
+	s = offering(t)
+	s.ICEFailed()
+	anew := other.with("active", "anew", "2")
+	anew.fingerprint = "anew"
+	for _, changed := range []peer{other.with("active", "anew", "2"), anew} {
+		s.local(Offer)
+		s.refused(Answer, changed.String(), ErrState, "ICE has failed")
+		s.local(Rollback)
+	}
+	// The same credentials change nothing, nor does an offer of the same peer.
+	s.local(Offer)
+	s.remote(Answer, other.with("active", "", "2").String())
+	require.False(t, s.out.Transport.Restart)
+	s.remote(Offer, other.with("", "", "3").String())
+	s.local(Answer)
+	s.local(Offer)
+	s.refused(Answer, anew.String(), ErrState, "ICE has failed")
+	s.local(Rollback)
+
+	s.WantRestart()
+	s.local(Offer)
+	s.remote(Answer, anew.String())
+	require.True(t, s.out.Transport.Restart && s.out.Transport.NewAssociation)
+	// The new session has not failed.
+	s.local(Offer)
+	s.remote(Answer, other.with("active", "third", "5").String())
+	require.True(t, s.out.Transport.Restart)
+
+	// An offer with new credentials begins a new session.
+	s.ICEFailed()
+	s.remote(Offer, anew.with("actpass", "fourth", "6").String())
+	s.local(Answer)
+	require.True(t, s.out.Transport.Restart)
+	s.local(Offer)
+	s.remote(Answer, other.with("active", "fifth", "7").String())
+	require.True(t, s.out.Transport.Restart)
+}
