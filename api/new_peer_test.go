@@ -26,11 +26,17 @@ func recordEnding(dc *DataChannel) *channelEnd {
 // wantReplaced checks that the channel has closed because its association was replaced.
 func (e *channelEnd) wantReplaced(t *testing.T) {
 	t.Helper()
-	require.Equal(t, []string{errReplaced.Error(), "closed"}, e.all())
+	e.want(t, errReplaced)
+}
+
+// want checks that the channel has closed for a reason.
+func (e *channelEnd) want(t *testing.T, reason error) {
+	t.Helper()
+	require.Equal(t, []string{reason.Error(), "closed"}, e.all())
 	require.True(t, e.dc.IsClosed())
-	require.ErrorIs(t, e.dc.SendText("late"), errReplaced)
+	require.ErrorIs(t, e.dc.SendText("late"), reason)
 	_, err := e.dc.ReadMessage(t.Context())
-	require.ErrorIs(t, err, errReplaced)
+	require.ErrorIs(t, err, reason)
 	require.ErrorIs(t, err, ErrFailure)
 }
 

@@ -57,6 +57,7 @@ type transport struct {
 	early        [][]byte       // datagrams that arrived while dtls was nil
 
 	sctp               *sctp.Association
+	sctpClosed         bool // the peer has no association: sctp is not connected
 	up                 bool // the association accepts messages
 	remoteMessageLimit uint64
 
@@ -253,7 +254,9 @@ func (t *transport) receiveOffPath(path ice.Path, datagram []byte) {
 
 // receivePlaintext handles the content of a DTLS record: an SCTP packet.
 func (t *transport) receivePlaintext(plaintext []byte) {
-	t.sctp.Receive(t.now, plaintext)
+	if !t.sctpClosed {
+		t.sctp.Receive(t.now, plaintext)
+	}
 }
 
 // pathChanged handles the selection of a pair. The DTLS handshake starts with the first one.
@@ -272,6 +275,9 @@ func (t *transport) pathChanged(pair ice.Pair) {
 	}
 	t.startHandshake()
 }
+
+// ready reports whether all layers that offer and answer have agreed on are established.
+func (t *transport) ready() bool { return t.up || t.sctpClosed && t.established }
 
 // pathRestored is called when the peer answers again after silence.
 func (t *transport) pathRestored() {

@@ -12,7 +12,7 @@ type link struct {
 	fingerprints  []sdp.Fingerprint // of the peer
 	tlsID         string            // of the peer; "" if its descriptions have none
 	client        bool
-	sctpPort      uint16 // 0 if it is closed
+	sctpPort      uint16 // of the peer; 0 if it has no association
 	provisional   bool   // no final answer has confirmed it
 	failed        bool   // its ICE session has failed
 }
@@ -84,7 +84,6 @@ func (tx *transition) agree(offered bool) error {
 		NewAssociation:       old == nil || !old.identifies(theirs),
 		Fingerprints:         theirs.Fingerprints,
 		SCTPPort:             next.sctpPort,
-		SCTPClosed:           m.SCTPClosed,
 		RemoteMaxMessageSize: m.MessageLimit(),
 		Provisional:          !final,
 	}
@@ -101,7 +100,7 @@ func (tx *transition) agree(offered bool) error {
 		next.failed = true
 	}
 	if !t.NewAssociation {
-		t.NewSCTP = next.sctpPort != 0 && next.sctpPort != old.sctpPort
+		t.NewSCTP = next.sctpPort != old.sctpPort
 		if next.tlsID == "" {
 			next.tlsID = old.tlsID
 		}

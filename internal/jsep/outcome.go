@@ -75,22 +75,21 @@ type Transport struct {
 	// RemoteCandidatesComplete is set if no others will follow.
 	RemoteCandidatesComplete bool
 
-	// NewAssociation is set if a DTLS association, and an SCTP association in it, begins: the
-	// first, or another because the peer has another identity (RFC 8842, section 5; RFC 8841,
-	// section 9.3). An earlier one is to be closed.
+	// NewAssociation is set if a DTLS association begins, and an SCTP association in it unless
+	// SCTPPort is 0: the first, or another because the peer has another identity (RFC 8842, section
+	// 5; RFC 8841, section 9.3). An earlier one is to be closed.
 	NewAssociation bool
 	// Client is set if this side is the DTLS client. It changes only with NewAssociation.
 	Client bool
 	// Fingerprints are those of the peer's certificate. The slice is read-only.
 	Fingerprints []sdp.Fingerprint
 
-	// NewSCTP is set if the DTLS association continues and the SCTP association in it is replaced,
-	// because the peer has another SCTP port (RFC 8841, section 9.3). It is not set with
-	// NewAssociation.
+	// NewSCTP is set if the DTLS association continues and SCTPPort has changed (RFC 8841, section
+	// 9.3). The SCTP association, if there is one, is to be closed, and another one begins unless
+	// SCTPPort is 0. NewSCTP is not set with NewAssociation.
 	NewSCTP bool
-	// SCTPClosed is set if the peer has no SCTP association (a=sctp-port:0; RFC 8841, section 5.2).
-	SCTPClosed bool
-	// SCTPPort is the SCTP port of the peer.
+	// SCTPPort is the SCTP port of the peer; 0 if the peer has no SCTP association (a=sctp-port:0;
+	// RFC 8841, section 5.2).
 	SCTPPort uint16
 	// RemoteMaxMessageSize is the size in bytes of the largest message that the peer accepts;
 	// math.MaxUint64 for any. It may change with every agreement.
