@@ -59,7 +59,8 @@ type state struct {
 	// voided is set if a local offer was rolled back since the last agreement. The peer may be
 	// answering it, while this side answers an offer of the peer.
 	voided bool
-	// answerRefused is set if an answer to the pending local offer was refused.
+	// answerRefused is set if a final answer to the pending local offer was refused. It has no effect
+	// but that of the offer's rollback on strays.
 	answerRefused bool
 	// strays is the number of local offers that were rolled back for remote ones before their
 	// answers, which may still arrive.

@@ -68,7 +68,7 @@ func transportSection(d *sdp.Description) *sdp.MediaDescription {
 func (m *Machine) SetRemote(t Type, d *sdp.Description) (Outcome, error) {
 	tx := m.begin()
 	err := tx.setRemote(t, d)
-	// This is the only effect of an error: no further answer to this offer is expected.
+	// This is the only memory of an error: no further answer to this offer is expected.
 	m.s.answerRefused = m.s.answerRefused || err != nil && tx.refused
 	return m.end(tx, err)
 }

@@ -176,6 +176,50 @@ func TestRefusedAnswerIsNoStrayLater(t *testing.T) {
 	s.want(HaveLocalOffer)
 }
 
+// The refused answer has no effect on the result of any input, and none on the state after it except
+// on the number of stray answers that are expected after a rollback for an offer of the peer.
+func TestRefusedAnswerHasNoOtherEffect(t *testing.T) {
+	answer, offer := other.with("active", "new1", "3").String(), other.with("", "new1", "3").String()
+	for name, input := range map[string]func(s *script) (Outcome, error){
+		"nothing":             func(s *script) (Outcome, error) { return Outcome{}, nil },
+		"answer":              func(s *script) (Outcome, error) { return s.SetRemote(Answer, s.parse(answer)) },
+		"provisional answer":  func(s *script) (Outcome, error) { return s.SetRemote(Pranswer, s.parse(answer)) },
+		"answer of this side": func(s *script) (Outcome, error) { return s.SetLocal(Answer, LocalInit{}) },
+		"same answer": func(s *script) (Outcome, error) {
+			return s.SetRemote(Answer, s.parse(other.with("active", "", "2").String()))
+		},
+		"offer":                func(s *script) (Outcome, error) { return s.SetRemote(Offer, s.parse(offer)) },
+		"offer of this side":   func(s *script) (Outcome, error) { return s.SetLocal(Offer, LocalInit{}) },
+		"rollback":             func(s *script) (Outcome, error) { return s.SetLocal(Rollback, LocalInit{}) },
+		"rollback of the peer": func(s *script) (Outcome, error) { return s.SetRemote(Rollback, nil) },
+		"restart":              func(s *script) (Outcome, error) { s.WantRestart(); return Outcome{}, nil },
+		"failure":              func(s *script) (Outcome, error) { s.ICEFailed(); return Outcome{}, nil },
+	} {
+		var outs [2]Outcome
+		var errs [2]error
+		var snapshots [2]string
+		for i := range 2 {
+			s := answering(t)
+			s.WantRestart()
+			s.local(Offer)
+			if i == 1 {
+				s.refused(Answer, other.with("active", "", "2").String(), ErrInvalid, "the offer restarts ICE, and the answer does not")
+				require.True(t, s.s.answerRefused)
+			}
+			outs[i], errs[i] = input(s)
+			require.Equal(t, i == 0 && name == "offer", s.s.strays == 1)
+			s.s.strays = 0
+			snapshots[i] = s.snapshot()
+			if errs[i] == nil && s.State() != HaveLocalOffer && s.State() != HaveRemotePranswer {
+				require.False(t, s.s.answerRefused, name)
+			}
+		}
+		require.Equal(t, outs[0], outs[1], name)
+		require.Equal(t, errs[0], errs[1], name)
+		require.Equal(t, snapshots[0], snapshots[1], name)
+	}
+}
+
 // Some peers use the same version in all their descriptions. A stray answer is then recognized as
 // new by its credentials.
 func TestStrayAnswersOfTheSameVersion(t *testing.T) {

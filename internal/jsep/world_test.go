@@ -141,8 +141,8 @@ func (e *endpoint) react() error {
 	return nil
 }
 
-// receive sets a remote description. An error of the machine must have had no effect, except that
-// the machine records a refused answer.
+// receive sets a remote description. An error of the machine must have changed nothing, but the
+// machine remembers that a final answer was refused.
 func (e *endpoint) receive(m message) error {
 	if e.policy == impolite && m.typ == Offer && e.State() != Stable {
 		return nil
@@ -150,7 +150,10 @@ func (e *endpoint) receive(m message) error {
 	before := e.s
 	out, err := e.SetRemote(m.typ, m.d)
 	if err != nil {
-		if before.answerRefused = before.answerRefused || e.s.answerRefused; e.s != before {
+		if before.signaling.awaiting() && m.typ == Answer {
+			before.answerRefused = true
+		}
+		if e.s != before {
 			panic("an error has changed the machine: " + err.Error())
 		}
 		e.errors = append(e.errors, err)
