@@ -40,7 +40,6 @@ type transport struct {
 	identity identity
 
 	ice        *icenet.Driver
-	gathering  string    // the ufrag of the generation that candidates were last gathered for
 	path       ice.Path  // the path of data, or the last one
 	overhead   int       // the overhead of that path in bytes
 	completeAt time.Time // when the peer is assumed to have no more candidates; zero: it is not
@@ -124,7 +123,6 @@ func (t *transport) gather(g jsep.Gather) error {
 	if !t.agreed {
 		t.ice.Agent().SetControlling(t.now, g.Controlling)
 	}
-	t.gathering = g.Ufrag
 	t.ice.Gather()
 	return nil
 }

@@ -85,7 +85,6 @@ func (tx *transition) agree(offered bool) error {
 		Fingerprints:         theirs.Fingerprints,
 		SCTPPort:             next.sctpPort,
 		RemoteMaxMessageSize: m.MessageLimit(),
-		Provisional:          !final,
 	}
 	t.RemoteCandidates, t.RemoteCandidatesComplete = remote.CandidatesOf(m)
 	if t.NewAssociation && old != nil && next.remote == old.remote {

@@ -158,7 +158,8 @@ func TestAnswerOfAnotherPeerThanTheProvisionalOne(t *testing.T) {
 		s.local(Offer)
 		s.remote(Pranswer, x.String())
 		first := s.out.Transport
-		require.True(t, first.NewAssociation && first.Provisional && !first.Client && !first.Restart)
+		require.True(t, first.NewAssociation && !first.Client && !first.Restart)
+		require.True(t, s.s.link.provisional)
 		s.want(HaveRemotePranswer)
 
 		// "If a DTLS connection needs to be torn down but the answer does not indicate an ICE
@@ -169,7 +170,7 @@ func TestAnswerOfAnotherPeerThanTheProvisionalOne(t *testing.T) {
 		s.remote(typ, y.String())
 		second := s.out.Transport
 		require.True(t, second.NewAssociation && second.Restart && second.Client)
-		require.Equal(t, typ == Pranswer, second.Provisional)
+		require.Equal(t, typ == Pranswer, s.s.link.provisional)
 		require.Equal(t, first.Local, second.Local)
 		require.Equal(t, y.credentials(), second.Remote)
 	}
@@ -180,7 +181,7 @@ func TestAnswerOfAnotherPeerThanTheProvisionalOne(t *testing.T) {
 	s.local(Offer)
 	s.remote(Pranswer, x.String())
 	s.remote(Answer, x.String())
-	require.False(t, s.out.Transport.NewAssociation || s.out.Transport.Restart || s.out.Transport.Provisional)
+	require.False(t, s.out.Transport.NewAssociation || s.out.Transport.Restart || s.s.link.provisional)
 
 	// "If an ICE restart is performed without a change in tls-id or fingerprint, then the same DTLS
 	// connection is continued over the new ICE channel."
@@ -201,7 +202,7 @@ func TestProvisionalAnswers(t *testing.T) {
 	text := s.local(Pranswer)
 	s.want(HaveLocalPranswer)
 	require.NotNil(t, s.out.Transport)
-	require.True(t, s.out.Transport.Provisional)
+	require.True(t, s.s.link.provisional)
 	require.NotNil(t, s.out.Gather)
 	final := s.local(Answer)
 	require.Nil(t, s.out.Gather)

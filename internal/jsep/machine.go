@@ -151,25 +151,6 @@ func (m *Machine) Remote() (Description, bool) {
 	return Description{d.typ, d.String()}, true
 }
 
-// CurrentLocal and CurrentRemote return the descriptions of the last agreement, as Local and Remote
-// do.
-func (m *Machine) CurrentLocal() (Description, bool) {
-	if m.s.currentLocal == nil {
-		return Description{}, false
-	}
-	return m.s.text(m.s.currentLocal), true
-}
-
-// CurrentRemote returns the remote description of the last agreement. It reports false if there is
-// none.
-func (m *Machine) CurrentRemote() (Description, bool) {
-	d := m.s.currentRemote
-	if d == nil {
-		return Description{}, false
-	}
-	return Description{d.typ, d.String()}, true
-}
-
 // RemoteMaxMessageSize returns the size in bytes of the largest message that the peer accepts by
 // the remote description that was set last: 65536 without one (RFC 8841, section 6.1),
 // math.MaxUint64 for any size.
@@ -237,16 +218,9 @@ func (tx *transition) rollback() {
 	}
 }
 
-// rollbackForRemote rolls back for an offer of the peer. The peer may already have accepted the
-// local one: new credentials in it are retained, for the next description that needs new ones.
-func (tx *transition) rollbackForRemote() {
-	if d := tx.pendingLocal; d != nil && tx.next != nil && tx.next.isIn(d.Description) {
-		tx.out.Withdrawn = &tx.next.Credentials
-	}
-	tx.withdraw()
-}
-
-// withdraw abandons the pending descriptions, and keeps the generations.
+// withdraw abandons the pending descriptions, and keeps the generations. It is the rollback for an
+// offer of the peer, which may already have accepted the local one: new credentials in that are for
+// the next description that needs new ones.
 func (tx *transition) withdraw() {
 	tx.answerRefused = false
 	tx.voided = tx.voided || tx.pendingLocal != nil && tx.pendingLocal.typ == Offer

@@ -9,12 +9,9 @@ type Outcome struct {
 	StateChanged bool
 	// Announce is the local description to be signalled, with the candidates known so far.
 	Announce *Description
-	// Withdrawn is a local ICE generation whose offer was rolled back for one of the peer. Its
-	// candidates remain valid, and it must continue to answer checks: the peer may have accepted
-	// the offer, and the next description that needs new credentials has these.
-	Withdrawn *Credentials
 	// Discarded is a local ICE generation that no description will have any more, because the owner
-	// has rolled back.
+	// has rolled back. A generation whose offer was rolled back for one of the peer is not discarded:
+	// its candidates remain valid, and it must continue to answer checks.
 	Discarded *Credentials
 	// Gather is the local ICE generation to gather candidates for. It is set once for each
 	// generation, when a local description shows it for the first time.
@@ -29,9 +26,6 @@ type Outcome struct {
 	// Rejected is set when the peer's final answer rejects the data section that was offered; with
 	// Ended, if there were transports.
 	Rejected bool
-	// Stray is set when the description was an answer to a local offer that was rolled back. It was
-	// ignored, except for the credentials in it; see [Machine.NegotiationNeeded].
-	Stray bool
 }
 
 // Credentials are the ICE credentials of one side, which identify one of its generations (RFC 8839,
@@ -94,7 +88,4 @@ type Transport struct {
 	// RemoteMaxMessageSize is the size in bytes of the largest message that the peer accepts;
 	// math.MaxUint64 for any. It may change with every agreement.
 	RemoteMaxMessageSize uint64
-
-	// Provisional is set if the answer is a provisional one: another peer may send a later answer.
-	Provisional bool
 }

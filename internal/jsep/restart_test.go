@@ -72,7 +72,7 @@ func glare(t *testing.T, offer peer) *script {
 	s.WantRestart()
 	require.Equal(t, "m002", ufragIn(t, s.local(Offer)))
 	s.remote(Offer, offer.String())
-	require.Equal(t, "m002", s.out.Withdrawn.Ufrag)
+	require.Equal(t, "m002", s.s.next.Ufrag)
 	require.Nil(t, s.out.Discarded)
 	s.want(HaveRemoteOffer)
 	return s
@@ -124,8 +124,7 @@ func TestStrayAnswers(t *testing.T) {
 			}
 			s.refused(Pranswer, stray, ErrState, "pranswer in state")
 			state, remote := s.State(), s.s.lastRemote()
-			s.remote(Answer, stray)
-			require.True(t, s.out.Stray)
+			s.stray(stray)
 			require.Equal(t, state, s.State())
 			require.Equal(t, remote, s.s.lastRemote())
 			s.refused(Answer, stray, ErrState, "answer in state")
@@ -153,12 +152,10 @@ func TestStrayAnswerToAnEarlierOffer(t *testing.T) {
 	s := glare(t, other.with("", "", "2"))
 	s.local(Answer)
 	s.local(Offer) // the restart again
-	s.remote(Answer, other.with("active", "", "3").String())
-	require.True(t, s.out.Stray)
+	s.stray(other.with("active", "", "3").String())
 	s.want(HaveLocalOffer)
 	s.refused(Answer, other.with("active", "", "4").String(), ErrInvalid, "the offer restarts ICE, and the answer does not")
 	s.remote(Answer, other.with("active", "new1", "5").String())
-	require.False(t, s.out.Stray)
 	s.want(Stable)
 }
 
@@ -226,8 +223,7 @@ func TestStrayAnswersOfTheSameVersion(t *testing.T) {
 	s := glare(t, other.with("", "new1", ""))
 	s.local(Answer)
 	s.refused(Answer, other.with("active", "new1", "").String(), ErrState, "answer in state stable")
-	s.remote(Answer, other.with("active", "new2", "").String())
-	require.True(t, s.out.Stray)
+	s.stray(other.with("active", "new2", "").String())
 	require.True(t, s.NegotiationNeeded())
 }
 
@@ -237,11 +233,9 @@ func TestStrayAnswerThatWasTakenForAnother(t *testing.T) {
 	s.local(Answer)
 	s.local(Offer)
 	s.remote(Answer, other.with("active", "", "3").String()) // the peer had rolled its restart back
-	require.False(t, s.out.Stray)
 	require.Equal(t, "peer", s.out.Transport.Remote.Ufrag)
 	require.False(t, s.NegotiationNeeded())
-	s.remote(Answer, other.with("active", "new1", "4").String())
-	require.True(t, s.out.Stray)
+	s.stray(other.with("active", "new1", "4").String())
 	require.True(t, s.NegotiationNeeded())
 }
 
@@ -254,8 +248,7 @@ func TestRestartInTheViewOfThePeer(t *testing.T) {
 	} {
 		s := glare(t, other.with("", "new1", "2"))
 		require.Equal(t, "m002", ufragIn(t, s.local(Answer)))
-		s.remote(Answer, other.with("active", "", "3").String())
-		require.True(t, s.out.Stray)
+		s.stray(other.with("active", "", "3").String())
 		s.remote(Offer, other.with("", ufrag, "4").String())
 		require.Equal(t, "m003", ufragIn(t, s.local(Answer)), ufrag)
 		require.True(t, s.out.Transport.Restart)
@@ -284,7 +277,7 @@ func TestFirstOffersThatCross(t *testing.T) {
 		p := other
 		p.session = session
 		s.remote(Offer, p.String())
-		require.Nil(t, s.out.Withdrawn, "the credentials are still the first ones")
+		require.Nil(t, s.s.next, "the credentials are still the first ones")
 		s.local(Answer)
 		require.Equal(t, client, s.out.Transport.Client)
 		require.Equal(t, !client, s.out.Transport.Controlling)
