@@ -1,6 +1,7 @@
 package jsep
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -66,12 +67,29 @@ type endpoint struct {
 	transport    *Transport // the last
 	associations int        // how many have begun
 	controlling  bool       // the ICE role that the last one began with
+	lenient      bool       // the errors that permitted names are not recorded
 	errors       []error    // of deliveries
+}
+
+// permitted reports whether an error is one that endpoints may cause each other if their programs
+// roll back, or if the signalling repeats descriptions.
+func permitted(err error) bool {
+	// RFC 8829, section 5.6: "If the type is not correct for the current state, processing MUST stop
+	// and an error MUST be returned."
+	return errors.Is(err, ErrState) ||
+		// An answer to an offer that was rolled back, or a repeated answer, is refused as an answer
+		// to the next one. RFC 8839, section 4.4.2.1: "it MUST change the SDP ice-pwd and ice-ufrag
+		// attribute values."
+		strings.Contains(err.Error(), "the offer restarts ICE, and the answer does not")
 }
 
 // world consists of two endpoints and the ordered signalling channels between them.
 type world struct {
 	ends [2]*endpoint
+	// mirrored is set if both sides have the same policy, and the DTLS association and with it the
+	// roles remain. Then two worlds that differ only in which side is which, and in the roles, have
+	// the same behaviour.
+	mirrored bool
 }
 
 func newWorld(first, second policy) *world {
@@ -85,7 +103,7 @@ func newWorld(first, second policy) *world {
 }
 
 func (w *world) clone() *world {
-	c := &world{}
+	c := &world{mirrored: w.mirrored}
 	for i, e := range w.ends {
 		next := *e
 		drawn := *e.drawn
@@ -156,7 +174,9 @@ func (e *endpoint) receive(m message) error {
 		if e.s != before {
 			panic("an error has changed the machine: " + err.Error())
 		}
-		e.errors = append(e.errors, err)
+		if !e.lenient || !permitted(err) {
+			e.errors = append(e.errors, err)
+		}
 		return err
 	}
 	e.take(out)
@@ -197,8 +217,9 @@ func (m *Machine) snapshot() string {
 
 // namer assigns names to values of which only the equality matters.
 type namer struct {
-	names []Credentials
-	b     []byte
+	names    []Credentials
+	b        []byte
+	mirrored bool
 }
 
 func (n *namer) credentials(c Credentials) {
@@ -226,6 +247,25 @@ func (n *namer) flags(flags ...bool) {
 	n.b = append(n.b, v)
 }
 
+// rank appends the rank of a version of the other side's descriptions among all that can still be
+// compared: that of the newest description that was set, and those in flight. Only their order
+// counts.
+func (n *namer) rank(version uint64, from, to *endpoint) {
+	rank := uint64(0)
+	less := func(v uint64) bool { return v < version }
+	if less(to.s.origin.version) {
+		rank++
+	}
+	last := to.s.origin.version
+	for _, m := range from.out {
+		if v := m.d.SessionVersion; v != last && less(v) {
+			rank++
+			last = v
+		}
+	}
+	n.number(rank)
+}
+
 func (n *namer) number(v uint64) { n.b = append(n.b, byte(v)) }
 
 func (n *namer) description(t Type, d *sdp.Description) {
@@ -234,21 +274,32 @@ func (n *namer) description(t Type, d *sdp.Description) {
 	if m := transportSection(d); m != nil {
 		t := d.TransportOf(m)
 		n.credentials(Credentials{t.ICEUfrag, t.ICEPwd})
-		n.number(uint64(t.Setup))
+		if !n.mirrored {
+			n.number(uint64(t.Setup))
+		}
 	}
 }
 
 // key returns a text that is the same for worlds with the same behaviour.
 func (w *world) key() string {
-	n := &namer{b: make([]byte, 0, 128)}
-	for i, e := range w.ends {
+	key := w.keyFrom(0)
+	if w.mirrored {
+		key = min(key, w.keyFrom(1))
+	}
+	return key
+}
+
+func (w *world) keyFrom(first int) string {
+	n := &namer{b: make([]byte, 0, 128), mirrored: w.mirrored}
+	for _, i := range [2]int{first, 1 - first} {
+		e := w.ends[i]
 		s := &e.s
 		n.number(uint64(s.signaling))
-		n.flags(s.wantData, s.wantRestart, s.voided, s.answerRefused, s.next != nil, s.link != nil)
+		n.flags(s.wantData || w.mirrored, s.wantRestart, s.voided && !w.mirrored, s.answerRefused, s.next != nil, s.link != nil)
 		n.number(uint64(s.strays))
 		n.number(uint64(e.associations))
-		n.number(w.ends[1-i].s.version - s.origin.version)
-		n.flags(s.origin.session != 0, e.controlling, len(e.errors) > 0)
+		n.rank(s.origin.version, w.ends[1-i], e)
+		n.flags(s.origin.session != 0, e.controlling && !w.mirrored, len(e.errors) > 0)
 		for _, g := range []*generation{s.local, s.next} {
 			if g != nil {
 				n.credentials(g.Credentials)
@@ -258,21 +309,26 @@ func (w *world) key() string {
 		if l := s.link; l != nil {
 			n.credentials(l.local)
 			n.credentials(l.remote)
-			n.flags(l.client, l.provisional)
+			n.flags(l.client && !w.mirrored, l.provisional)
 		}
 		n.credentials(s.peer)
 		n.credentials(s.replaced)
 		n.credentials(s.revealed)
-		for _, d := range []*described{s.currentLocal, s.pendingLocal, s.currentRemote, s.pendingRemote} {
+		for _, d := range []*described{s.pendingLocal, s.pendingRemote} {
 			if d == nil {
 				n.b = append(n.b, '.')
 				continue
 			}
 			n.description(d.typ, d.Description)
 		}
+		// Of the current descriptions only the sections count: the credentials are those of the
+		// link.
+		for _, d := range []*described{s.currentLocal, s.currentRemote} {
+			n.flags(d != nil, d != nil && len(d.Media) > 0, d != nil && transportSection(d.Description) != nil)
+		}
 		for _, m := range e.out {
 			n.description(m.typ, m.d)
-			n.number(s.version - m.d.SessionVersion)
+			n.rank(m.d.SessionVersion, e, w.ends[1-i])
 		}
 		n.b = append(n.b, '|')
 	}
