@@ -56,6 +56,24 @@ func operations(names string) (list []operation) {
 				return w.ends[side].react()
 			},
 		},
+		"fail": {
+			possible: func(e *endpoint) bool { return e.s.link != nil && !e.s.link.failed },
+			do: func(w *world, side int) error {
+				w.ends[side].ICEFailed()
+				return nil
+			},
+		},
+		"replace": { // once
+			possible: func(e *endpoint) bool { return len(e.name) == 1 },
+			do:       (*world).replace,
+		},
+		"port": { // the SCTP port changes in all further descriptions; once
+			possible: func(e *endpoint) bool { return e.config.SCTPPort == 0 },
+			do: func(w *world, side int) error {
+				w.ends[side].config.SCTPPort = 5001
+				return nil
+			},
+		},
 		"deliver": {possible: sending, do: deliver, delivers: true},
 		"repeat": { // the signalling delivers a description twice
 			possible: sending,
@@ -250,6 +268,9 @@ func (s *simulation) settle(w *world) (problem string) {
 	}
 	for i := range 2 {
 		w.ends[i].WantData()
+		if l := w.ends[i].s.link; l != nil && l.failed {
+			w.ends[i].WantRestart()
+		}
 		for _, step := range []func() error{
 			func() error { return w.ends[i].setLocal(Offer) },
 			func() error { return w.deliver(i) },
@@ -282,6 +303,8 @@ func TestEveryInterleaving(t *testing.T) {
 		{"automatic, with rollbacks", [2]policy{automatic, automatic}, true, "restart offer deliver rollback repeat", 8, false},
 		{"perfect, new", [2]policy{polite, impolite}, false, "data restart offer deliver", 8, true},
 		{"perfect, connected", [2]policy{polite, impolite}, true, "restart offer deliver", 8, true},
+		{"automatic, replaced", [2]policy{automatic, automatic}, true, "restart offer deliver replace port", 8, false},
+		{"manual, replaced", [2]policy{manual, manual}, true, "restart offer answer deliver replace port", 8, false},
 		{"manual, new", [2]policy{manual, manual}, false, "data offer answer pranswer deliver rollback", 8, false},
 		{"manual, connected", [2]policy{manual, manual}, true, "restart offer answer pranswer deliver rollback repeat", 8, false},
 	} {
@@ -294,7 +317,8 @@ func TestEveryInterleaving(t *testing.T) {
 			if race.Enabled {
 				c.length -= 2 // in a tenth of the time
 			}
-			w.mirrored = c.connected && c.policies[0] == c.policies[1]
+			w.identities = strings.Contains(c.operations, "replace")
+			w.mirrored = c.connected && c.policies[0] == c.policies[1] && !w.identities
 			for _, e := range w.ends {
 				e.lenient = !c.strict
 			}

@@ -1,6 +1,7 @@
 package jsep
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -61,11 +62,12 @@ const (
 // endpoint is a machine with the state of its owner.
 type endpoint struct {
 	*Machine
+	name         string // of its credentials and its certificate
 	policy       policy
 	drawn        *int
 	out          []message  // in order, to the other side
 	transport    *Transport // the last
-	associations int        // how many have begun
+	associations int        // how many have begun with the same peer
 	controlling  bool       // the ICE role that the last one began with
 	lenient      bool       // the errors that permitted names are not recorded
 	errors       []error    // of deliveries
@@ -90,6 +92,8 @@ type world struct {
 	// roles remain. Then two worlds that differ only in which side is which, and in the roles, have
 	// the same behaviour.
 	mirrored bool
+	// identities is set if there are operations that change the certificate or the SCTP port.
+	identities bool
 }
 
 func newWorld(first, second policy) *world {
@@ -97,19 +101,39 @@ func newWorld(first, second policy) *world {
 	for i, p := range []policy{first, second} {
 		drawn := new(int)
 		name := string(rune('a' + i))
-		w.ends[i] = &endpoint{Machine: New(newConfig(name, uint64(1000+i), drawn)), policy: p, drawn: drawn}
+		w.ends[i] = &endpoint{Machine: New(newConfig(name, uint64(1000+i), drawn)), name: name, policy: p, drawn: drawn}
 	}
 	return w
 }
 
+// replace replaces an endpoint by a program that was started again, with another certificate. The
+// messages of the old program and those for it are lost, with its signalling channel; a program that
+// is not automatic then rolls back, so that it does not answer an offer of the old one.
+func (w *world) replace(side int) error {
+	e := w.ends[side]
+	drawn, name := new(int), e.name+e.name
+	next := &endpoint{Machine: New(newConfig(name, e.config.SessionID+10, drawn)), name: name, policy: e.policy, drawn: drawn, lenient: e.lenient}
+	next.config.SCTPPort = e.config.SCTPPort
+	w.ends[side] = next
+	remaining := w.ends[1-side]
+	remaining.out = nil
+	if remaining.policy == manual {
+		if err := remaining.setLocal(Rollback); err != nil {
+			return err
+		}
+	}
+	next.WantData()
+	return next.react()
+}
+
 func (w *world) clone() *world {
-	c := &world{mirrored: w.mirrored}
+	c := &world{mirrored: w.mirrored, identities: w.identities}
 	for i, e := range w.ends {
 		next := *e
 		drawn := *e.drawn
 		next.drawn = &drawn
 		next.Machine = &Machine{config: e.config, s: e.s}
-		next.config.Credentials = numbered(string(rune('a'+i)), &drawn)
+		next.config.Credentials = numbered(e.name, &drawn)
 		next.out = append([]message(nil), e.out...)
 		next.errors = append([]error(nil), e.errors...)
 		c.ends[i] = &next
@@ -125,6 +149,9 @@ func (e *endpoint) take(out Outcome) {
 		e.out = append(e.out, message{d.typ, d.Description})
 	}
 	if t := out.Transport; t != nil {
+		if e.transport != nil && !e.transport.Fingerprints[0].Equal(t.Fingerprints[0]) {
+			e.associations = 0
+		}
 		e.transport = t
 		if t.NewAssociation {
 			e.associations++
@@ -217,9 +244,14 @@ func (m *Machine) snapshot() string {
 
 // namer assigns names to values of which only the equality matters.
 type namer struct {
-	names    []Credentials
-	b        []byte
-	mirrored bool
+	names                []Credentials
+	b                    []byte
+	mirrored, identities bool
+}
+
+func (n *namer) identity(fingerprints []sdp.Fingerprint, port uint16) {
+	n.credentials(Credentials{Ufrag: string(fingerprints[0].Value)})
+	n.number(uint64(port))
 }
 
 func (n *namer) credentials(c Credentials) {
@@ -277,6 +309,9 @@ func (n *namer) description(t Type, d *sdp.Description) {
 		if !n.mirrored {
 			n.number(uint64(t.Setup))
 		}
+		if n.identities {
+			n.identity(t.Fingerprints, m.SCTPPort)
+		}
 	}
 }
 
@@ -290,7 +325,7 @@ func (w *world) key() string {
 }
 
 func (w *world) keyFrom(first int) string {
-	n := &namer{b: make([]byte, 0, 128), mirrored: w.mirrored}
+	n := &namer{b: make([]byte, 0, 128), mirrored: w.mirrored, identities: w.identities}
 	for _, i := range [2]int{first, 1 - first} {
 		e := w.ends[i]
 		s := &e.s
@@ -309,7 +344,14 @@ func (w *world) keyFrom(first int) string {
 		if l := s.link; l != nil {
 			n.credentials(l.local)
 			n.credentials(l.remote)
-			n.flags(l.client && !w.mirrored, l.provisional)
+			n.flags(l.client && !w.mirrored, l.provisional, l.failed)
+			if w.identities {
+				n.identity(l.fingerprints, l.sctpPort)
+			}
+		}
+		if w.identities {
+			n.identity(e.config.Fingerprints, e.config.SCTPPort)
+			n.flags(s.origin.session == w.ends[1-i].config.SessionID, len(e.name) > 1)
 		}
 		n.credentials(s.peer)
 		n.credentials(s.replaced)
@@ -353,6 +395,10 @@ func (w *world) disagreement() string {
 		return fmt.Sprintf("credentials %s %s and %s %s", p.Local.Ufrag, p.Remote.Ufrag, q.Remote.Ufrag, q.Local.Ufrag)
 	case p.Client == q.Client:
 		return "DTLS roles"
+	case !p.Fingerprints[0].Equal(b.config.Fingerprints[0]) || !q.Fingerprints[0].Equal(a.config.Fingerprints[0]):
+		return "DTLS identities"
+	case p.SCTPPort != cmp.Or(b.config.SCTPPort, 5000) || q.SCTPPort != cmp.Or(a.config.SCTPPort, 5000):
+		return "SCTP ports"
 	case a.associations != b.associations:
 		return fmt.Sprintf("associations %d and %d", a.associations, b.associations)
 	case p.RemoteMaxMessageSize == math.MaxUint64:
