@@ -56,7 +56,7 @@ func operations(names string) (list []operation) {
 				return w.ends[side].react()
 			},
 		},
-		"fail": {
+		"fail": { // ICE
 			possible: func(e *endpoint) bool { return e.s.link != nil && !e.s.link.failed },
 			do: func(w *world, side int) error {
 				w.ends[side].ICEFailed()
@@ -256,12 +256,12 @@ func (s *simulation) settle(w *world) (problem string) {
 		}
 		return w.disagreement()
 	}
-	for i, e := range w.ends {
+	for _, e := range w.ends {
+		e.policy = manual
 		if err := e.setLocal(Rollback); err != nil {
 			return "rollback: " + err.Error()
 		}
-		w.ends[i].policy = manual
-		w.ends[i].out = nil
+		e.out = nil
 	}
 	if w.ends[0].transport == nil && w.ends[1].transport == nil {
 		return ""
@@ -302,9 +302,11 @@ func TestEveryInterleaving(t *testing.T) {
 		{"automatic, connected", [2]policy{automatic, automatic}, true, "restart offer deliver", 8, true},
 		{"automatic, with rollbacks", [2]policy{automatic, automatic}, true, "restart offer deliver rollback repeat", 8, false},
 		{"perfect, new", [2]policy{polite, impolite}, false, "data restart offer deliver", 8, true},
-		{"perfect, connected", [2]policy{polite, impolite}, true, "restart offer deliver", 8, true},
+		{"perfect, connected", [2]policy{polite, impolite}, true, "fail restart offer deliver", 8, true},
 		{"automatic, replaced", [2]policy{automatic, automatic}, true, "restart offer deliver replace port", 8, false},
 		{"manual, replaced", [2]policy{manual, manual}, true, "restart offer answer deliver replace port", 8, false},
+		{"automatic, failed", [2]policy{automatic, automatic}, true, "fail restart offer deliver", 8, false},
+		{"manual, failed", [2]policy{manual, manual}, true, "fail restart offer answer deliver rollback", 8, false},
 		{"manual, new", [2]policy{manual, manual}, false, "data offer answer pranswer deliver rollback", 8, false},
 		{"manual, connected", [2]policy{manual, manual}, true, "restart offer answer pranswer deliver rollback repeat", 8, false},
 	} {

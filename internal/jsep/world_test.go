@@ -74,7 +74,7 @@ type endpoint struct {
 }
 
 // permitted reports whether an error is one that endpoints may cause each other if their programs
-// roll back, or if the signalling repeats descriptions.
+// roll back, if ICE fails, or if the signalling repeats descriptions.
 func permitted(err error) bool {
 	// RFC 8829, section 5.6: "If the type is not correct for the current state, processing MUST stop
 	// and an error MUST be returned."
