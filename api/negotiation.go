@@ -100,7 +100,8 @@ func (pc *PeerConnection) setLocal(t DescriptionType, init LocalDescriptionInit)
 // the connection then needs a rollback and RestartICE.
 //
 // The data channels also close if a description has another SCTP port than before. With port 0 the
-// peer has no association: channels that are created later open after a description with a port.
+// peer has no association: StateConnected is the state of ICE and DTLS then, and channels that are
+// created later open after a description with a port.
 func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 	if d.Type < DescriptionAuto || d.Type > DescriptionRollback {
 		return invalidf("set remote description: type %d", int(d.Type))
