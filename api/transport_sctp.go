@@ -13,9 +13,12 @@ const maxStreams = 1024
 
 // startSCTP creates the association and replaces an earlier one. It does not wait for the DTLS
 // handshake: packets of the peer may arrive before this side knows that the handshake is complete.
+//
+// RFC 8841, section 5.2: with port 0 the peer has no association. Then the new one is not used, and
+// the earlier one ends without further packets, because the peer has closed its side.
 func (t *transport) startSCTP(remotePort uint16) error {
 	config := sctp.Config{
-		SourcePort:          sdp.DefaultSCTPPort,
+		SourcePort:          cmp.Or(t.tuning.sctpPort, sdp.DefaultSCTPPort),
 		DestinationPort:     remotePort,
 		MTU:                 t.sctpMTU(),
 		MaxMTU:              t.maxSCTPMTU(),
@@ -33,11 +36,16 @@ func (t *transport) startSCTP(remotePort uint16) error {
 	if err != nil {
 		return err
 	}
-	t.sctp, t.up = association, false
-	if t.established {
+	t.sctp, t.sctpClosed, t.up = association, remotePort == 0, false
+	t.connectSCTP()
+	return nil
+}
+
+// connectSCTP connects the association once the DTLS association is established.
+func (t *transport) connectSCTP() {
+	if t.established && !t.sctpClosed {
 		t.sctp.Connect(t.now)
 	}
-	return nil
 }
 
 // unacknowledged returns the number of bytes in the association that the peer has not acknowledged.
