@@ -118,7 +118,7 @@ func (pc *PeerConnection) beginClosing() {
 	case pc.ended:
 		pc.closed() // it may have failed before
 	case pc.closing:
-	case pc.transport.up && (pc.iceState == ICEStateConnected || pc.iceState == ICEStateCompleted):
+	case pc.transport.up && pc.pathWorks():
 		pc.closing = true
 		pc.channels.beginClosing()
 		pc.ending.linger = &lingering{began: pc.now, unacked: pc.unsent(), acked: pc.now, open: pc.now}

@@ -63,6 +63,7 @@ type tuning struct {
 	candidatesTimeout       time.Duration
 	carry                   func(packet []byte) // takes the SCTP packets instead of DTLS; valid during the call
 	noInterleaving          bool
+	sctpPort                uint16 // of this side; 0: 5000
 }
 
 // candidatesTimeout is the time after which a peer is assumed to have no more candidates, if its

@@ -89,13 +89,19 @@ func (pc *PeerConnection) setLocal(t DescriptionType, init LocalDescriptionInit)
 
 // SetRemoteDescription sets the description that the other side sent. DescriptionAuto takes it for
 // an answer if there is a local offer, and for an offer otherwise. The error is ErrInvalid if the
-// description cannot be used, and ErrFailure if its type does not fit the signalling state; then
-// nothing has changed. A remote offer replaces a pending local offer, which is rolled back. Unless
+// description cannot be used, and ErrFailure if it does not fit the signalling state or, in
+// StateFailed, needs an ICE restart; then nothing has changed. A remote offer replaces a pending local offer, which is rolled back. Unless
 // DisableAutoNegotiation is set, the connection answers an offer. On a closed connection it has no
 // effect.
 //
 // A description with another certificate than before comes from another program, or from one that
-// was started again. The data channels close then, and new ones can be opened.
+// was started again. The data channels close then, and new ones can be opened. In StateFailed, an
+// answer with other ICE credentials than before is ErrFailure unless the offer has restarted ICE:
+// the connection then needs a rollback and RestartICE.
+//
+// The data channels also close if a description has another SCTP port than before. With port 0 the
+// peer has no association: StateConnected is the state of ICE and DTLS then, and channels that are
+// created later open after a description with a port.
 func (pc *PeerConnection) SetRemoteDescription(d SessionDescription) error {
 	if d.Type < DescriptionAuto || d.Type > DescriptionRollback {
 		return invalidf("set remote description: type %d", int(d.Type))
@@ -199,21 +205,41 @@ var errRejected = failuref("the peer rejected data channels")
 // SCTP port, and so another association.
 var errReplaced = failuref("the peer has begun a new association")
 
+// errNoAssociation is the reason for the end of channels whose peer has no SCTP association.
+var errNoAssociation = failuref("the peer has closed its SCTP association")
+
 func (pc *PeerConnection) applyTransport(n *jsep.Transport) error {
-	t := &pc.transport
-	if t.sctp != nil && (n.NewAssociation || n.NewSCTP) {
-		pc.log.Info("the peer has begun a new association")
-		pc.channels.takeRest()
-		pc.counters.undelivered += t.unacknowledged()
-		pc.channels.replaced(errReplaced) // counts the buffered messages
+	if n.NewAssociation || n.NewSCTP {
+		pc.endChannels(n.SCTPPort == 0)
 	}
-	if err := t.apply(n); err != nil {
+	if err := pc.transport.apply(n); err != nil {
 		return err
 	}
 	if n.NewAssociation && pc.state == StateConnected {
 		pc.setState(StateConnecting)
 	}
+	pc.connectedWithoutSCTP()
 	return nil
+}
+
+// endChannels ends the channels of the association, if there is one, because another one follows or
+// none does. If none does, it also ends the channels that wait for one.
+func (pc *PeerConnection) endChannels(none bool) {
+	reason := errReplaced
+	if none {
+		reason = errNoAssociation
+	}
+	if t := &pc.transport; t.sctp != nil && !t.sctpClosed {
+		pc.log.Info("the association has ended", "reason", reason)
+		pc.channels.takeRest()
+		pc.counters.undelivered += t.unacknowledged()
+		pc.channels.replaced(reason) // counts the buffered messages
+	}
+	for none && len(pc.channels.waiting) > 0 {
+		dc := pc.channels.waiting[0]
+		pc.channels.remove(dc)
+		dc.end(reason, reason)
+	}
 }
 
 // transportFailed ends a connection whose transport refuses the negotiated parameters, which is an

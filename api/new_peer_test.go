@@ -26,12 +26,42 @@ func recordEnding(dc *DataChannel) *channelEnd {
 // wantReplaced checks that the channel has closed because its association was replaced.
 func (e *channelEnd) wantReplaced(t *testing.T) {
 	t.Helper()
-	require.Equal(t, []string{errReplaced.Error(), "closed"}, e.all())
+	e.want(t, errReplaced)
+}
+
+// want checks that the channel has closed for a reason.
+func (e *channelEnd) want(t *testing.T, reason error) {
+	t.Helper()
+	require.Equal(t, []string{reason.Error(), "closed"}, e.all())
 	require.True(t, e.dc.IsClosed())
-	require.ErrorIs(t, e.dc.SendText("late"), errReplaced)
+	require.ErrorIs(t, e.dc.SendText("late"), reason)
 	_, err := e.dc.ReadMessage(t.Context())
-	require.ErrorIs(t, err, errReplaced)
+	require.ErrorIs(t, err, reason)
 	require.ErrorIs(t, err, ErrFailure)
+}
+
+// connectManually opens a channel from a to b. Both make no descriptions by themselves.
+func (s *simulation) connectManually(edit func(SessionDescription) SessionDescription) *DataChannel {
+	s.t.Helper()
+	accepted := make(chan *DataChannel, 1)
+	s.b.OnDataChannel(func(dc *DataChannel) { accepted <- dc })
+	x, err := s.a.CreateDataChannel("x", nil)
+	require.NoError(s.t, err)
+	s.negotiate(edit)
+	wantTraffic(s.t, x, receive(s.t, accepted, "channel"))
+	return x
+}
+
+// negotiate delivers an offer of a and the answer of b, each as edit returns it.
+func (s *simulation) negotiate(edit func(SessionDescription) SessionDescription) {
+	s.t.Helper()
+	if edit == nil {
+		edit = func(d SessionDescription) SessionDescription { return d }
+	}
+	require.NoError(s.t, s.a.SetLocalDescription(DescriptionOffer))
+	require.NoError(s.t, s.b.SetRemoteDescription(edit(gatheredDescription(s.net.t, s.a))))
+	require.NoError(s.t, s.b.SetLocalDescription(DescriptionAnswer))
+	require.NoError(s.t, s.a.SetRemoteDescription(edit(gatheredDescription(s.net.t, s.b))))
 }
 
 // wantNewChannels checks that two connections open channels to each other in both directions, and
@@ -87,6 +117,52 @@ func TestPeerIsStartedAgain(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A program that was started again answers an offer to the old one, and the offer does not restart
+// ICE. The connection connects to the new program as long as its ICE session continues. In
+// StateFailed the answer is an error that changes nothing, and an ICE restart helps.
+func TestNewPeerAnswersAnOfferWithoutARestart(t *testing.T) {
+	for _, state := range []State{StateConnected, StateDisconnected, StateFailed} {
+		netsim.Seeds(t, 3, func(t *testing.T, seed uint64) {
+			inSimulation(t, seed, place{a: manual, b: manual, unconnected: true}, func(t *testing.T, s *simulation) {
+				x := s.connectManually(nil)
+				pause(time.Second) // all messages are acknowledged
+				s.hosts[1].Detach(0, true)
+				s.hosts[1].Attach(netsim.Interface{Addr: address(1), Up: hostLink, Down: hostLink})
+				s.await(time.Minute, state.String(), func() bool { return s.a.State() == state })
+				require.NoError(t, s.a.SetLocalDescription(DescriptionOffer))
+				c := s.net.connectionOn(s.hosts[1], manual, tuning{})
+				h, e := recordStates(s.a), recordEnding(x)
+				if state == StateFailed {
+					require.NoError(t, c.SetRemoteDescription(must(s.a.LocalDescription())))
+					require.NoError(t, c.SetLocalDescription(DescriptionAnswer))
+					answer, before := gatheredDescription(t, c), must(s.a.RemoteDescription())
+					err := s.a.SetRemoteDescription(answer)
+					wantClass(t, err, ErrFailure)
+					require.ErrorContains(t, err, "restarts ICE")
+					pause(time.Second)
+					require.Equal(t, StateFailed, s.a.State())
+					require.Equal(t, SignalingStateHaveLocalOffer, s.a.SignalingState())
+					require.Equal(t, before, must(s.a.RemoteDescription()))
+					require.Empty(t, h.all())
+					require.Empty(t, e.all())
+					require.ErrorIs(t, x.SendText("lost"), ErrPathLost)
+
+					require.NoError(t, s.a.SetLocalDescription(DescriptionRollback))
+					require.NoError(t, s.a.RestartICE())
+					require.NoError(t, s.a.SetLocalDescription(DescriptionOffer))
+				}
+				require.NoError(t, c.SetRemoteDescription(gatheredDescription(t, s.a)))
+				require.NoError(t, c.SetLocalDescription(DescriptionAnswer))
+				require.NoError(t, s.a.SetRemoteDescription(gatheredDescription(t, c)))
+				wantNewChannels(t, s.a, c)
+				e.wantReplaced(t)
+				require.Equal(t, []State{StateConnecting, StateConnected}, h.all())
+				require.Equal(t, c.transport.identity.certificate.Certificate[0], s.a.transport.dtls.PeerCertificate())
+			})
+		})
 	}
 }
 

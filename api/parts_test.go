@@ -1,11 +1,13 @@
 package rtc
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
-	"sort"
+	"go/types"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,127 +27,116 @@ var partsBelow = map[string][]string{
 }
 
 // partOfFile maps the beginnings of file names to the part that the declarations of the file belong
-// to. A method belongs to the part of its receiver. Other files are shared.
+// to. A method and a field belong to the part of their type. Other files are shared.
 var partOfFile = [][2]string{
-	{"peerconnection", "connection"}, {"close.go", "connection"}, {"signal", "connection"}, {"wait.go", "connection"}, {"shutdown", "connection"},
+	{"peerconnection", "connection"}, {"close.go", "connection"}, {"signal", "connection"},
 	{"negotiation", "negotiation"}, {"transport", "transport"},
 	{"channels", "channels"}, {"streams", "channels"}, {"unread", "channels"}, {"datachannel", "channels"},
-	{"track", "tracks"}, {"websocket", "websocket"},
+	{"acknowledged", "channels"}, {"track", "tracks"}, {"websocket", "websocket"},
 }
 
-// partOfType maps the types that belong to another part than their file.
-var partOfType = map[string]string{"PeerConnection": "connection", "DataChannel": "channels", "channelTable": "channels", "transport": "transport"}
+// emptyImporter imports packages without contents: the test is about the references inside this
+// package, and to check all packages below it would take seconds.
+type emptyImporter map[string]*types.Package
+
+func (i emptyImporter) Import(path string) (*types.Package, error) {
+	if i[path] == nil {
+		name := path[strings.LastIndex(path, "/")+1:]
+		if name == "v3" {
+			name = "dtls"
+		}
+		i[path] = types.NewPackage(path, name)
+		i[path].MarkComplete()
+	}
+	return i[path], nil
+}
 
 func TestPartsReferOnlyToPartsBelow(t *testing.T) {
 	fset := token.NewFileSet()
-	entries, err := os.ReadDir(".")
+	names, err := filepath.Glob("*.go")
 	require.NoError(t, err)
-	type declaration struct {
-		part string
-		name string
-		node ast.Node
-		file *ast.File
-	}
-	var all []declaration
-	partOf := map[string]string{} // of package-level names
-	filePart := func(name string) string {
+	var files []*ast.File
+	matched := make(map[string]bool)
+	filePart := func(pos token.Pos) string {
+		name := fset.Position(pos).Filename
 		for _, r := range partOfFile {
 			if strings.HasPrefix(name, r[0]) {
+				matched[r[0]] = true
 				return r[1]
 			}
 		}
 		return "shared"
 	}
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") {
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		file, err := parser.ParseFile(fset, e.Name(), nil, 0)
+		file, err := parser.ParseFile(fset, name, nil, 0)
 		require.NoError(t, err)
-		part := filePart(e.Name())
-		for _, d := range file.Decls {
-			switch d := d.(type) {
-			case *ast.FuncDecl:
-				if d.Recv == nil {
-					partOf[d.Name.Name] = part
-				}
-				all = append(all, declaration{part, d.Name.Name, d, file})
-			case *ast.GenDecl:
-				for _, spec := range d.Specs {
-					switch s := spec.(type) {
-					case *ast.TypeSpec:
-						if r := partOfType[s.Name.Name]; r != "" {
-							part := r
-							partOf[s.Name.Name] = part
-							all = append(all, declaration{part, s.Name.Name, s, file})
-							continue
-						}
-						partOf[s.Name.Name] = part
-						all = append(all, declaration{part, s.Name.Name, s, file})
-					case *ast.ValueSpec:
-						for _, n := range s.Names {
-							partOf[n.Name] = part
-						}
-						all = append(all, declaration{part, s.Names[0].Name, s, file})
-					}
-				}
+		files = append(files, file)
+		filePart(file.Pos())
+	}
+	for _, r := range partOfFile {
+		require.True(t, matched[r[0]], "there is no file %s", r[0])
+	}
+	info := &types.Info{Defs: make(map[*ast.Ident]types.Object), Uses: make(map[*ast.Ident]types.Object)}
+	config := types.Config{Importer: make(emptyImporter), Error: func(error) {}}
+	pkg, _ := config.Check("rtc", fset, files, info) // the errors are about other packages
+
+	// The part of each object of the package that is not local to a function.
+	partOf := make(map[types.Object]string)
+	for _, name := range pkg.Scope().Names() {
+		o := pkg.Scope().Lookup(name)
+		partOf[o] = filePart(o.Pos())
+		if _, isType := o.(*types.TypeName); !isType {
+			continue
+		}
+		named, ok := o.Type().(*types.Named)
+		if !ok {
+			continue
+		}
+		for i := range named.NumMethods() {
+			partOf[named.Method(i)] = partOf[o]
+		}
+		if s, ok := named.Underlying().(*types.Struct); ok {
+			for i := range s.NumFields() {
+				partOf[s.Field(i)] = partOf[o]
 			}
 		}
 	}
-	for i, d := range all {
-		if f, ok := d.node.(*ast.FuncDecl); ok && f.Recv != nil {
-			receiver := f.Recv.List[0].Type
-			if star, ok := receiver.(*ast.StarExpr); ok {
-				receiver = star.X
-			}
-			if id, ok := receiver.(*ast.Ident); ok {
-				all[i].part, all[i].name = partOf[id.Name], id.Name+"."+d.name
-			}
-		}
-	}
+	references := 0
 	var wrong []string
-	for _, d := range all {
-		// The parser resolves the names that are local to the function; it leaves those of other
-		// files unresolved.
-		keys := map[*ast.Ident]bool{}
-		ast.Inspect(d.node, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.KeyValueExpr:
-				if id, ok := n.Key.(*ast.Ident); ok {
-					keys[id] = true
-				}
-			case *ast.SelectorExpr:
-				keys[n.Sel] = true
-			case *ast.FuncDecl:
-				keys[n.Name] = true
-			case *ast.Field:
-				for _, id := range n.Names {
-					keys[id] = true
-				}
+	for _, file := range files {
+		for _, d := range file.Decls {
+			part := filePart(d.Pos())
+			if f, ok := d.(*ast.FuncDecl); ok {
+				part = partOf[info.Defs[f.Name]]
 			}
-			return true
-		})
-		ast.Inspect(d.node, func(n ast.Node) bool {
-			id, ok := n.(*ast.Ident)
-			if !ok || keys[id] || id.Name == "_" {
-				return true
-			}
-			if id.Obj != nil && (id.Obj.Kind == ast.Var || id.Obj.Kind == ast.Con) && id.Obj.Pos() >= d.node.Pos() && id.Obj.Pos() <= d.node.End() {
-				return true // declared in d
-			}
-			below, known := partOf[id.Name]
-			if !known || below == d.part {
-				return true
-			}
-			for _, allowed := range partsBelow[d.part] {
-				if allowed == below {
+			ast.Inspect(d, func(n ast.Node) bool {
+				id, ok := n.(*ast.Ident)
+				if !ok {
 					return true
 				}
-			}
-			wrong = append(wrong, fset.Position(id.Pos()).String()+": "+d.name+" ("+d.part+") refers to "+id.Name+" ("+below+")")
-			return true
-		})
+				o := info.Uses[id]
+				switch generic := o.(type) {
+				case *types.Func:
+					o = generic.Origin()
+				case *types.Var:
+					o = generic.Origin()
+				}
+				below, known := partOf[o]
+				if !known || below == part {
+					return true
+				}
+				references++
+				if !slices.Contains(partsBelow[part], below) {
+					wrong = append(wrong, fmt.Sprintf("%v: %s refers to %s of %s", fset.Position(id.Pos()), part, id.Name, below))
+				}
+				return true
+			})
+		}
 	}
-	sort.Strings(wrong)
 	require.Empty(t, wrong, strings.Join(wrong, "\n"))
+	t.Logf("%d references between parts", references)
+	require.Greater(t, references, 500, "references between parts are not found")
 }

@@ -57,7 +57,7 @@ func (pc *PeerConnection) drainICE() (any bool) {
 			return any
 		}
 		any = true
-		switch e := e.(type) {
+		switch e.Kind {
 		case ice.EventState:
 			pc.onICEStateChanged(e.State)
 		case ice.EventLocalCandidate:
@@ -74,7 +74,7 @@ func (pc *PeerConnection) drainICE() (any bool) {
 
 // onLocalCandidate passes a candidate to the program. It adds the ufrag, so that the peer can tell
 // to which generation a late candidate belongs (RFC 8838, section 9).
-func (pc *PeerConnection) onLocalCandidate(e ice.EventLocalCandidate) {
+func (pc *PeerConnection) onLocalCandidate(e ice.Event) {
 	c := e.Candidate
 	c.Extensions = append(slices.Clip(c.Extensions), ice.Extension{Key: "ufrag", Value: e.Ufrag})
 	text := c.String()
@@ -96,15 +96,14 @@ func (pc *PeerConnection) updateGatheringState() {
 func (pc *PeerConnection) onICEStateChanged(s ice.State) {
 	was := pc.iceState
 	pc.setICEState(iceStates[s])
-	if was != ICEStateConnected && was != ICEStateCompleted &&
-		(s == ice.StateConnected || s == ice.StateCompleted) {
+	if was != ICEStateConnected && was != ICEStateCompleted && pc.pathWorks() {
 		pc.transport.pathRestored()
 	}
 	switch s {
 	case ice.StateChecking:
 		pc.setState(StateConnecting)
 	case ice.StateConnected, ice.StateCompleted:
-		if pc.transport.up {
+		if pc.transport.ready() {
 			pc.setState(StateConnected)
 		} else if pc.state == StateDisconnected {
 			pc.setState(StateConnecting)
@@ -114,6 +113,7 @@ func (pc *PeerConnection) onICEStateChanged(s ice.State) {
 			pc.setState(StateDisconnected)
 		}
 	case ice.StateFailed:
+		pc.negotiation.machine.ICEFailed()
 		if pc.closing {
 			pc.finish(StateClosed, nil)
 		} else {
@@ -142,9 +142,10 @@ func (pc *PeerConnection) drainDTLS() (any bool) {
 		case e.closed:
 			t.established = false
 			s := t.sctp.State()
-			pc.closedByPeer(s == sctp.StateShutdownReceived || s == sctp.StateShutdownAckSent, nil)
+			pc.closedByPeer(t.sctpClosed || s == sctp.StateShutdownReceived || s == sctp.StateShutdownAckSent, nil)
 		default:
 			t.connect()
+			pc.connectedWithoutSCTP()
 		}
 	}
 	return any
@@ -210,9 +211,26 @@ func (pc *PeerConnection) onAssociationUp() {
 		return
 	}
 	pc.transport.up = true
+	pc.onConnected()
+	pc.channels.openWaiting()
+}
+
+func (pc *PeerConnection) onConnected() {
 	pc.missed.forget(eventDescription) // the peer has it
 	pc.setState(StateConnected)
-	pc.channels.openWaiting()
+}
+
+// connectedWithoutSCTP makes the state StateConnected if the peer has no SCTP association, and the
+// other layers are established.
+func (pc *PeerConnection) connectedWithoutSCTP() {
+	if pc.transport.sctpClosed && pc.transport.ready() && pc.state == StateConnecting && pc.pathWorks() {
+		pc.onConnected()
+	}
+}
+
+// pathWorks reports whether ICE has a path on which the peer answers.
+func (pc *PeerConnection) pathWorks() bool {
+	return pc.iceState == ICEStateConnected || pc.iceState == ICEStateCompleted
 }
 
 // onAssociationClosed ends the connection, whose association is closed.

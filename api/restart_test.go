@@ -85,3 +85,54 @@ func TestRestartICEThatIsRolledBack(t *testing.T) {
 		require.False(t, p.a.NegotiationNeeded())
 	})
 }
+
+// A restart is agreed on and finds no path, and a second one is offered and never answered, before
+// the gathering of the first has ended. The connection fails like without the second one.
+func TestSecondRestartWithoutAnAnswer(t *testing.T) {
+	for _, second := range []bool{false, true} {
+		c := Configuration{ICEServers: []string{"stun:192.0.2.77"}} // does not answer
+		inSimulation(t, 1, place{a: c, b: c}, func(t *testing.T, s *simulation) {
+			a, b := s.connect("x", nil)
+			s.settled()
+			wantTraffic(t, a, b)
+			pause(10 * time.Second)
+			s.loseAll()
+			require.NoError(t, s.a.RestartICE())
+			pause(time.Second)
+			require.Equal(t, SignalingStateStable, s.a.SignalingState())
+			for _, w := range s.wires {
+				w.close()
+			}
+			if second {
+				require.NoError(t, s.a.RestartICE())
+			}
+			pause(2 * time.Minute)
+			require.Equal(t, StateFailed, s.a.State(), "second restart: %v", second)
+		})
+	}
+}
+
+// The peer's candidates have no "ufrag" extension, and arrive while this side offers a restart:
+// they belong to the description that the peer has made before.
+func TestCandidateWithoutUfragDuringARestart(t *testing.T) {
+	inSimulation(t, 1, place{a: manual, b: manual, unconnected: true}, func(t *testing.T, s *simulation) {
+		var candidates []Candidate
+		s.b.OnLocalCandidate(func(c Candidate) { candidates = append(candidates, c) })
+		_, err := s.a.CreateDataChannel("x", nil)
+		require.NoError(t, err)
+		require.NoError(t, s.a.SetLocalDescription(DescriptionOffer))
+		offer := must(s.a.LocalDescription())
+		require.NoError(t, s.b.SetRemoteDescription(offer))
+		require.NoError(t, s.b.SetLocalDescription(DescriptionAnswer))
+		require.NoError(t, s.a.SetRemoteDescription(must(s.b.LocalDescription())))
+		pause(100 * time.Millisecond)
+		require.NoError(t, s.a.RestartICE())
+		require.NoError(t, s.a.SetLocalDescription(DescriptionOffer))
+		require.NotEmpty(t, candidates)
+		for _, c := range candidates {
+			c.Candidate, _, _ = strings.Cut(c.Candidate, " ufrag ")
+			require.NoError(t, s.a.AddRemoteCandidate(c))
+		}
+		eventually(t, "connected", func() bool { return s.a.State() == StateConnected })
+	})
+}

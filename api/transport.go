@@ -43,7 +43,6 @@ type transport struct {
 	identity identity
 
 	ice        *icenet.Driver
-	gathering  string    // the ufrag of the generation that candidates were last gathered for
 	path       ice.Path  // the path of data, or the last one
 	overhead   int       // the overhead of that path in bytes
 	completeAt time.Time // when the peer is assumed to have no more candidates; zero: it is not
@@ -60,6 +59,7 @@ type transport struct {
 	early        [][]byte       // datagrams that arrived while dtls was nil
 
 	sctp               *sctp.Association
+	sctpClosed         bool // the peer has no association: sctp is not connected
 	up                 bool // the association accepts messages
 	remoteMessageLimit uint64
 
@@ -126,7 +126,6 @@ func (t *transport) gather(g jsep.Gather) error {
 	if !t.agreed {
 		t.ice.Agent().SetControlling(t.now, g.Controlling)
 	}
-	t.gathering = g.Ufrag
 	t.ice.Gather()
 	return nil
 }
@@ -256,7 +255,9 @@ func (t *transport) receiveOffPath(path ice.Path, datagram []byte) {
 
 // receivePlaintext handles the content of a DTLS record: an SCTP packet.
 func (t *transport) receivePlaintext(plaintext []byte) {
-	t.sctp.Receive(t.now, plaintext)
+	if !t.sctpClosed {
+		t.sctp.Receive(t.now, plaintext)
+	}
 }
 
 // pathChanged handles the selection of a pair. The DTLS handshake starts with the first one.
@@ -275,6 +276,9 @@ func (t *transport) pathChanged(pair ice.Pair) {
 	}
 	t.startHandshake()
 }
+
+// ready reports whether all layers that offer and answer have agreed on are established.
+func (t *transport) ready() bool { return t.up || t.sctpClosed && t.established }
 
 // pathRestored is called when the peer answers again after silence.
 func (t *transport) pathRestored() {

@@ -96,10 +96,10 @@ func (t *transport) dtlsEvent() (e dtlsEvent, ok bool) {
 	return e, true
 }
 
-// connect starts the SCTP association when the DTLS association is established.
+// connect is called when the DTLS association is established.
 func (t *transport) connect() {
 	t.established = true
-	t.sctp.Connect(t.now)
+	t.connectSCTP()
 }
 
 // sendDTLS is called by the goroutines of the DTLS association when it has something to send;

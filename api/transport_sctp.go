@@ -15,9 +15,12 @@ const maxStreams = 1024
 
 // startSCTP creates the association and replaces an earlier one. It does not wait for the DTLS
 // handshake: packets of the peer may arrive before this side knows that the handshake is complete.
+//
+// RFC 8841, section 5.2: with port 0 the peer has no association. Then the new one is not used, and
+// the earlier one ends without further packets, because the peer has closed its side.
 func (t *transport) startSCTP(remotePort uint16) error {
 	config := sctp.Config{
-		SourcePort:      sdp.DefaultSCTPPort,
+		SourcePort:      cmp.Or(t.tuning.sctpPort, sdp.DefaultSCTPPort),
 		DestinationPort: remotePort,
 		// No path has room for more.
 		MTU:                 t.sctpMTU(link.IPUDPHeaders),
@@ -36,14 +39,19 @@ func (t *transport) startSCTP(remotePort uint16) error {
 	if err != nil {
 		return err
 	}
-	t.sctp, t.up = association, false
+	t.sctp, t.sctpClosed, t.up = association, remotePort == 0, false
 	if t.path != (ice.Path{}) {
 		t.sctp.PathChanged(t.now, t.sctpMTU(t.overhead), t.maxSCTPMTU(t.overhead))
 	}
-	if t.established {
+	t.connectSCTP()
+	return nil
+}
+
+// connectSCTP connects the association once the DTLS association is established.
+func (t *transport) connectSCTP() {
+	if t.established && !t.sctpClosed {
 		t.sctp.Connect(t.now)
 	}
-	return nil
 }
 
 // unacknowledged returns the number of bytes in the association that the peer has not acknowledged.

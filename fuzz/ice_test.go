@@ -175,7 +175,7 @@ func FuzzICEAgent(f *testing.F) {
 				if !ok {
 					break
 				}
-				switch e.(type) {
+				switch e.Kind {
 				case ice.EventSelectedPair:
 					hasPath = true
 				case ice.EventPathLost:

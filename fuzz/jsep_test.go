@@ -41,12 +41,10 @@ func newJSEPEnd(t *testing.T, name string, session uint64) *jsepEnd {
 func (e *jsepEnd) visible() string {
 	local, _ := e.Local()
 	remote, _ := e.Remote()
-	currentLocal, _ := e.CurrentLocal()
-	currentRemote, _ := e.CurrentRemote()
 	offer, _ := e.CreateOffer()
 	answer, _ := e.CreateAnswer()
 	credentials, begun, complete := e.Gathered()
-	return fmt.Sprint(e.State(), e.NegotiationNeeded(), e.Mid(), e.RemoteMaxMessageSize(), local, remote, currentLocal, currentRemote,
+	return fmt.Sprint(e.State(), e.NegotiationNeeded(), e.Mid(), e.RemoteMaxMessageSize(), local, remote,
 		offer, answer, credentials, begun, complete)
 }
 

@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/rtcstack/rtcstack/internal/deadline"
@@ -28,8 +29,8 @@ func (a *Agent) update(now time.Time) {
 	if a.previous != nil {
 		a.previous.advancePrevious(now)
 	}
+	a.reportPath()
 	a.freeBases(now)
-	a.reportPathLost()
 	a.advanceState(now)
 }
 
@@ -96,16 +97,34 @@ func (a *Agent) advanceState(now time.Time) {
 func (a *Agent) fail() {
 	a.stats = a.Stats()
 	a.current.end()
-	a.reportPathLost()
+	a.reportPath()
 	a.setState(StateFailed)
 }
 
-// reportPathLost reports that the path that was reported last is gone and has no successor.
-func (a *Agent) reportPathLost() {
-	if a.pathReported && a.selected() == nil {
-		a.pathReported = false
-		a.addEvent(EventPathLost{})
+// reportedPair is the pair of the last EventSelectedPair, with the properties that may change; zero
+// after EventPathLost.
+type reportedPair struct {
+	pair      *candidatePair
+	nominated bool
+	mapped    netip.AddrPort
+}
+
+// reportPath reports a change of the selected pair. The two generations of a restart select pairs
+// independently; only the one that Selected returns is reported.
+func (a *Agent) reportPath() {
+	var now reportedPair
+	if p := a.selected(); p != nil {
+		now = reportedPair{p, p.nominated, p.mapped}
 	}
+	switch {
+	case now == a.reported:
+		return
+	case now.pair == nil:
+		a.addEvent(Event{Kind: EventPathLost})
+	default:
+		a.addEvent(Event{Kind: EventSelectedPair, Pair: now.pair.pair()})
+	}
+	a.reported = now
 }
 
 // checksExhausted reports whether no pair can become valid any more. It is called after Patience,

@@ -19,10 +19,10 @@ type Agent struct {
 	config Config
 	random randomSource
 
-	controlling  bool
-	state        State
-	pathReported bool // EventSelectedPair was reported, and no EventPathLost since
-	idle         bool // Transmit has nothing until another method is called
+	controlling bool
+	state       State
+	reported    reportedPair
+	idle        bool // Transmit has nothing until another method is called
 
 	tieBreaker uint64
 
@@ -108,7 +108,10 @@ func (a *Agent) SetLocalComplete(now time.Time) {
 	if a.closed() {
 		return
 	}
-	a.latest().basesComplete = true
+	a.current.basesComplete = true
+	if a.next != nil {
+		a.next.basesComplete = true
+	}
 	a.update(now)
 }
 
@@ -190,7 +193,7 @@ func (a *Agent) Permits(path Path) bool {
 // Event returns the next event in chronological order. It reports false if there is none.
 func (a *Agent) Event() (Event, bool) {
 	if len(a.events) == 0 {
-		return nil, false
+		return Event{}, false
 	}
 	e := a.events[0]
 	a.events = a.events[1:]
@@ -211,7 +214,7 @@ func (a *Agent) setState(s State) {
 		a.config.Logger.Info("ice: state", "from", a.state.String(), "to", s.String())
 	}
 	a.state = s
-	a.addEvent(EventState{s})
+	a.addEvent(Event{Kind: EventState, State: s})
 }
 
 // debug logs at slog.LevelDebug.

@@ -306,3 +306,12 @@ func TestLogging(t *testing.T) {
 	require.NotContains(t, log.String(), agentPwd)
 	require.NotContains(t, log.String(), peerPwd)
 }
+
+func TestEventKindString(t *testing.T) {
+	for kind := EventState; kind <= EventBaseFreed; kind++ {
+		require.NotContains(t, kind.String(), "event", "it has a name")
+	}
+	require.Equal(t, "selected-pair", EventSelectedPair.String())
+	require.Equal(t, "event 0", EventKind(0).String())
+	require.Equal(t, "event 200", EventKind(200).String())
+}

@@ -65,7 +65,7 @@ func (a *Agent) AddLocal(now time.Time, l Local) (BaseID, error) {
 		Priority: candidatePriority(CandidateTypeHost, b.preference, component),
 	}
 	a.bases = append(a.bases, b)
-	a.addEvent(EventLocalCandidate{b.host, a.latest().localUfrag})
+	a.addEvent(Event{Kind: EventLocalCandidate, Candidate: b.host, Ufrag: a.latest().localUfrag})
 	for _, g := range [...]*generation{a.current, a.next} {
 		if g != nil && !g.ended {
 			for _, c := range g.remotes {
@@ -237,7 +237,7 @@ func (a *Agent) freeBases(now time.Time) {
 			i++
 		} else {
 			a.removeBase(i)
-			a.addEvent(EventBaseFreed{b.id})
+			a.addEvent(Event{Kind: EventBaseFreed, Base: b.id})
 		}
 	}
 }

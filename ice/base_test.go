@@ -48,7 +48,7 @@ func TestBasesAreFreed(t *testing.T) {
 		if pair.Base == local1 {
 			freed, id = local2, id2
 		}
-		s.wantEvents(EventBaseFreed{id})
+		s.wantEvents(Event{Kind: EventBaseFreed, Base: id})
 		require.False(t, s.a.HasLocal(freed))
 		require.False(t, s.a.Permits(freed, remote1))
 		strangers := s.a.Stats().Strangers

@@ -83,10 +83,7 @@ func (g *generation) receiveConsent(now time.Time, m stun.Message) {
 	}
 	p.confirmed = now
 	if mapped, err := m.XORMappedAddress(); err == nil {
-		if last := p.mapped; last != plain(mapped) {
-			p.mapped = plain(mapped) // the NAT has changed the mapping
-			g.agent.addEvent(EventSelectedPair{p.pair()})
-		}
+		p.mapped = plain(mapped) // differs if the NAT has changed the mapping
 	}
 	config := &g.agent.config
 	*c = consent{

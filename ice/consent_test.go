@@ -62,14 +62,14 @@ func TestConsentExpires(t *testing.T) {
 	require.GreaterOrEqual(t, d, 9*time.Second)
 	require.LessOrEqual(t, d, 11*time.Second)
 	require.GreaterOrEqual(t, len(sent), 5)
-	s.wantEvents(EventState{StateDisconnected})
+	s.wantEvents(Event{Kind: EventState, State: StateDisconnected})
 
 	_, sent = s.silence(StateDisconnected)
 	require.LessOrEqual(t, len(sent), 6, "at the normal rate again")
 	// RFC 7675, section 5.1: "Consent expires after 30 seconds." Then nothing may be sent.
 	require.Equal(t, 30*time.Second, s.now.Sub(began))
 	require.Equal(t, StateFailed, s.a.State())
-	s.wantEvents(EventPathLost{}, EventState{StateFailed})
+	s.wantEvents(Event{Kind: EventPathLost}, Event{Kind: EventState, State: StateFailed})
 	_, ok := s.a.Selected()
 	require.False(t, ok)
 	require.False(t, s.a.Permits(local1, remote1))
@@ -84,7 +84,7 @@ func TestConsentComesBack(t *testing.T) {
 	_, sent := s.silence(StateCompleted)
 	s.dropEvents()
 	s.answer(sent[len(sent)-3], local1) // a late answer counts as well
-	s.wantEvents(EventState{StateConnected}, EventState{StateCompleted})
+	s.wantEvents(Event{Kind: EventState, State: StateConnected}, Event{Kind: EventState, State: StateCompleted})
 	began := s.now
 	s.silence(StateCompleted)
 	s.silence(StateDisconnected)

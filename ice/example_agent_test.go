@@ -45,7 +45,7 @@ func (o *owner) signal(peer *owner) {
 		panic(err)
 	}
 	for {
-		switch e, _ := o.agent.Event(); e := e.(type) {
+		switch e, _ := o.agent.Event(); e.Kind {
 		case ice.EventLocalCandidate:
 			if err := peer.agent.AddRemoteCandidate(time.Now(), e.Candidate); err != nil {
 				panic(err)
@@ -73,11 +73,11 @@ func (o *owner) run(selected func(ice.Pair), received func([]byte) bool) {
 			_, _ = o.conn.WriteToUDPAddrPort(packet, path.Remote)
 		}
 		for {
-			event, ok := o.agent.Event()
+			e, ok := o.agent.Event()
 			if !ok {
 				break
 			}
-			switch e := event.(type) {
+			switch e.Kind {
 			case ice.EventSelectedPair:
 				selected(e.Pair)
 			case ice.EventPathLost:

@@ -305,7 +305,7 @@ func (o *owner) Transmit(now time.Time, dst []byte) (packet []byte, local, remot
 		if !ok {
 			break
 		}
-		switch e := e.(type) {
+		switch e.Kind {
 		case EventState:
 			o.states = append(o.states, e.State)
 		case EventSelectedPair:

@@ -125,7 +125,7 @@ func (a *Agent) addReflexive(b *base, server, mapped netip.AddrPort) bool {
 				return false
 			}
 			r.ufrag = ufrag
-			a.addEvent(EventLocalCandidate{r.Candidate, ufrag})
+			a.addEvent(Event{Kind: EventLocalCandidate, Candidate: r.Candidate, Ufrag: ufrag})
 			return true
 		}
 	}
@@ -138,7 +138,7 @@ func (a *Agent) addReflexive(b *base, server, mapped netip.AddrPort) bool {
 		Related:    b.host.Addr,
 	}
 	b.reflexive = append(b.reflexive, reflexive{c, ufrag})
-	a.addEvent(EventLocalCandidate{c, ufrag})
+	a.addEvent(Event{Kind: EventLocalCandidate, Candidate: c, Ufrag: ufrag})
 	return true
 }
 
@@ -156,9 +156,19 @@ func (a *Agent) advanceGathering(now time.Time) {
 			outstanding = outstanding || !g.done
 		}
 	}
-	if g := a.latest(); g.basesComplete && !outstanding && !g.endOfCandidates {
+	if a.next != nil {
+		a.current.gatheringDone() // the queries are for the next one
+	}
+	if !outstanding {
+		a.latest().gatheringDone()
+	}
+}
+
+// gatheringDone reports the end of gathering for the generation, once, if it has all bases.
+func (g *generation) gatheringDone() {
+	if g.basesComplete && !g.endOfCandidates {
 		g.endOfCandidates = true
-		a.addEvent(EventGatheringComplete{g.localUfrag})
+		g.agent.addEvent(Event{Kind: EventGatheringComplete, Ufrag: g.localUfrag})
 	}
 }
 

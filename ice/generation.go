@@ -154,7 +154,7 @@ func (a *Agent) Restart(now time.Time, ufrag, pwd string) error {
 		a.next = g
 	}
 	for _, b := range a.bases {
-		a.addEvent(EventLocalCandidate{b.host, g.localUfrag})
+		a.addEvent(Event{Kind: EventLocalCandidate, Candidate: b.host, Ufrag: g.localUfrag})
 		b.gatherings = nil
 		a.startGathering(now, b)
 	}

@@ -97,8 +97,6 @@ func (g *generation) selectPair(now time.Time, p *candidatePair) {
 	if g.agent.config.Logger != nil {
 		g.agent.config.Logger.Info("ice: selected pair", "local", p.base.addr, "remote", p.path.Remote, "nominated", p.nominated)
 	}
-	g.agent.pathReported = true
-	g.agent.addEvent(EventSelectedPair{p.pair()})
 }
 
 // conclude ends the checks of other pairs after nomination: RFC 8445, section 8.1.2. Pairs that

@@ -61,8 +61,9 @@ func (a *Agent) SetRemote(now time.Time, r RemoteParameters) error {
 
 // AddRemoteCandidate adds a candidate that the peer has signalled, before or after SetRemote: RFC
 // 8838, section 11. The candidate belongs to the peer's credentials that its extension "ufrag"
-// names or, without one, to the latest: those that the next SetRemote sets if a Restart is not
-// completed. Candidates that are known are accepted without effect, and so are all after the
+// names. If that is unknown and a Restart is not completed, these are the credentials that the next
+// SetRemote will set. Without the extension, the candidate belongs to the credentials of the last
+// SetRemote, except in StateFailed, where only the next ones matter. Candidates that are known are accepted without effect, and so are all after the
 // nomination. The agent copies Extensions.
 //
 // The error wraps [ErrUnresolved], [ErrUnsupportedTransport], [ErrUnsupportedComponent],
@@ -82,11 +83,20 @@ func (a *Agent) AddRemoteCandidate(now time.Time, c Candidate) error {
 // generationOf returns the generation of a candidate of the peer.
 func (a *Agent) generationOf(c Candidate) *generation {
 	for _, e := range c.Extensions {
-		if e.Key == "ufrag" && e.Value == a.current.remoteUfrag {
-			return a.current
+		if e.Key == "ufrag" && e.Value != a.current.remoteUfrag {
+			return a.latest()
 		}
 	}
-	return a.latest()
+	return a.remoteGeneration()
+}
+
+// remoteGeneration returns the generation with the credentials of the last SetRemote or, if that
+// has failed, the one after it.
+func (a *Agent) remoteGeneration() *generation {
+	if a.current.ended {
+		return a.latest()
+	}
+	return a.current
 }
 
 func (g *generation) addRemoteCandidate(now time.Time, c Candidate) error {
@@ -147,13 +157,14 @@ func (g *generation) remote(addr netip.AddrPort) *Candidate {
 	return nil
 }
 
-// SetRemoteComplete states that the peer will signal no more candidates for its latest credentials:
-// the end-of-candidates indication of RFC 8838, section 14.
+// SetRemoteComplete states that the peer will signal no more candidates for the credentials of the
+// last SetRemote or, in StateFailed, of the next: the end-of-candidates indication of RFC 8838,
+// section 14.
 func (a *Agent) SetRemoteComplete(now time.Time) {
 	if a.closed() {
 		return
 	}
-	a.latest().remoteEndOfCandidates = true
+	a.remoteGeneration().remoteEndOfCandidates = true
 	a.update(now)
 }
 

@@ -63,7 +63,7 @@ func TestRestartMakesBeforeItBreaks(t *testing.T) {
 	s.nominate()
 	s.restart()
 	host := s.a.bases[0].host
-	s.wantEvents(EventLocalCandidate{host, newUfrag}, EventGatheringComplete{newUfrag})
+	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: host, Ufrag: newUfrag}, Event{Kind: EventGatheringComplete, Ufrag: newUfrag})
 	ufrag, pwd := s.a.LocalCredentials()
 	require.Equal(t, newUfrag, ufrag)
 	require.Equal(t, newPwd, pwd)
@@ -74,7 +74,7 @@ func TestRestartMakesBeforeItBreaks(t *testing.T) {
 	s.answerConsent(remote1)
 
 	s.restartRemote()
-	s.wantEvents(EventState{StateConnected}) // the new pair may still change
+	s.wantEvents(Event{Kind: EventState, State: StateConnected}) // the new pair may still change
 	require.True(t, s.a.Controlling())
 	pair, ok := s.a.Selected()
 	require.True(t, ok)
@@ -91,7 +91,7 @@ func TestRestartMakesBeforeItBreaks(t *testing.T) {
 	pair, ok = s.a.Selected()
 	require.True(t, ok)
 	require.Equal(t, remote2, pair.Remote.Addr)
-	s.wantEvents(EventSelectedPair{pair})
+	s.wantEvents(Event{Kind: EventSelectedPair, Pair: pair})
 	require.True(t, s.a.Permits(local1, remote1), "what the peer has sent already")
 	s.answerNew(s.wantNewCheck(local1, remote2))
 	require.Equal(t, StateCompleted, s.a.State())
@@ -135,11 +135,11 @@ func TestRestartOfADyingPath(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	s.nominate()
 	s.silence(StateCompleted)
-	s.wantEvents(EventState{StateDisconnected})
+	s.wantEvents(Event{Kind: EventState, State: StateDisconnected})
 	s.restart()
 	s.dropEvents()
 	s.restartRemote()
-	s.wantEvents(EventState{StateChecking})
+	s.wantEvents(Event{Kind: EventState, State: StateChecking})
 	s.addRemote(remote2)
 	s.wantNewCheck(local1, remote2)
 	for s.a.selected() != nil {
@@ -148,7 +148,7 @@ func TestRestartOfADyingPath(t *testing.T) {
 			_, ok = s.transmitted()
 		}
 	}
-	s.wantEvents(EventPathLost{})
+	s.wantEvents(Event{Kind: EventPathLost})
 	require.False(t, s.a.Permits(local1, remote1))
 	_, ok := s.a.Selected()
 	require.False(t, ok)
@@ -164,7 +164,7 @@ func TestRestartOfADyingPath(t *testing.T) {
 	}
 	pair, ok := s.a.Selected()
 	require.True(t, ok)
-	s.wantEvents(EventSelectedPair{pair}, EventState{StateConnected})
+	s.wantEvents(Event{Kind: EventSelectedPair, Pair: pair}, Event{Kind: EventState, State: StateConnected})
 }
 
 // A restart ends StateFailed. In that state nothing is sent or accepted, and bases may be added and
@@ -183,12 +183,12 @@ func TestRestartAfterFailure(t *testing.T) {
 	s.dropEvents()
 
 	s.restart()
-	s.wantEvents(EventLocalCandidate{s.a.bases[0].host, newUfrag}, EventGatheringComplete{newUfrag})
+	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: s.a.bases[0].host, Ufrag: newUfrag}, Event{Kind: EventGatheringComplete, Ufrag: newUfrag})
 	require.Equal(t, StateFailed, s.a.State())
 	s.check(local2, remote1, peerCheck{}) // of the ended generation
 	s.wantError(stun.TransactionID{0: s.next}, stun.CodeUnauthenticated)
 	s.restartRemote()
-	s.wantEvents(EventState{StateChecking})
+	s.wantEvents(Event{Kind: EventState, State: StateChecking})
 	s.addRemote(remote1)
 	s.answerNew(s.wantNewCheck(local2, remote1))
 	s.answerNew(s.wantNewCheck(local2, remote1))
@@ -263,7 +263,7 @@ func TestBasesComeAndGo(t *testing.T) {
 		}
 		s.dropEvents()
 		require.NoError(t, s.a.AddLocal(s.now, local2))
-		s.wantEvents(EventLocalCandidate{s.a.bases[1].host, agentUfrag})
+		s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: s.a.bases[1].host, Ufrag: agentUfrag})
 		s.answer(s.wantCheck(local2, remote1), local2)
 		s.wantNothing()
 		s.wantSelected(local1, remote1)
@@ -273,7 +273,7 @@ func TestBasesComeAndGo(t *testing.T) {
 		pair, ok := s.a.Selected()
 		require.True(t, ok, "at once")
 		require.Equal(t, local2, pair.Base)
-		s.wantEvents(EventSelectedPair{pair}, EventState{StateConnected})
+		s.wantEvents(Event{Kind: EventSelectedPair, Pair: pair}, Event{Kind: EventState, State: StateConnected})
 		if controlling {
 			s.advance(DefaultNominationGrace)
 			s.answer(s.wantNomination(local2, remote1), local2)
@@ -285,7 +285,7 @@ func TestBasesComeAndGo(t *testing.T) {
 
 		// Without another base there is no path. Selected still returns the last one.
 		require.True(t, s.a.RemoveLocal(s.now, s.a.at(local2)))
-		s.wantEvents(EventPathLost{}, EventState{StateDisconnected})
+		s.wantEvents(Event{Kind: EventPathLost}, Event{Kind: EventState, State: StateDisconnected})
 		require.False(t, s.a.Permits(local2, remote1))
 		require.NoError(t, s.a.AddLocal(s.now, local1))
 		s.answer(s.wantCheck(local1, remote1), local1)
@@ -304,6 +304,113 @@ func TestRemovedBaseSendsNothing(t *testing.T) {
 	s.wantNothing()
 }
 
+// The base of the selected pairs of both generations is removed, and each has another valid pair.
+// The last event is that of the new generation, whose pair carries the data and the consent checks.
+func TestBaseOfBothGenerationsIsRemoved(t *testing.T) {
+	s := newScript(t, Config{}, local1, local2)
+	s.setRemote()
+	s.addRemote(remote1)
+	s.answer(s.wantCheck(local1, remote1), local1)
+	s.answer(s.wantCheck(local2, remote1), local2)
+	s.restart()
+	s.restartRemote()
+	s.addRemote(remote2)
+	for range 6 {
+		s.advance(60 * time.Millisecond)
+		if p, ok := s.transmitted(); ok && p.remote == remote2 {
+			s.answerNew(p)
+		}
+	}
+	s.dropEvents()
+	before, _ := s.a.Selected()
+	require.Equal(t, remote2, before.Remote.Addr)
+	s.a.RemoveLocal(s.now, before.Path.Base)
+	after, ok := s.a.Selected()
+	require.True(t, ok)
+	require.NotEqual(t, before.Path.Base, after.Path.Base)
+	s.wantEvents(Event{Kind: EventSelectedPair, Pair: after})
+}
+
+// The first valid pair of the new generation is lost before it is nominated: data returns to the
+// pair of the previous generation.
+func TestNewPairIsLostBeforeItsNomination(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.addRemote(remote1)
+	s.answer(s.wantCheck(local1, remote1), local1)
+	s.wantSuccess(s.check(local1, remote1, peerCheck{controlling: true, useCandidate: true}))
+	old, _ := s.a.Selected()
+	require.NoError(t, s.a.AddLocal(s.now, local2))
+	s.restart()
+	s.restartRemote()
+	s.addRemote(remote2)
+	for s.a.current.selected == nil {
+		s.advance(60 * time.Millisecond)
+		if p, ok := s.transmitted(); ok && p.local == local2 {
+			s.answerNew(p)
+		}
+	}
+	s.dropEvents()
+	s.a.RemoveLocal(s.now, s.a.at(local2))
+	pair, ok := s.a.Selected()
+	require.True(t, ok)
+	require.Equal(t, old, pair)
+	s.wantEvents(Event{Kind: EventSelectedPair, Pair: old})
+	checks := 0
+	for range 100 {
+		s.advance(60 * time.Millisecond)
+		if p, ok := s.transmitted(); ok && p.local == local1 && p.remote == remote1 {
+			checks++
+		}
+	}
+	require.Positive(t, checks, "consent checks continue on the old pair")
+}
+
+// A second restart begins before the gathering of the first one has ended, and finds no peer. The
+// end of gathering, and that of the peer's candidates, count for the first one too, which fails.
+func TestSecondRestartDuringGathering(t *testing.T) {
+	s := newScript(t, Config{Controlling: true, STUNServers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.77:3478")}}, local1)
+	s.setRemote()
+	require.NoError(t, s.a.Restart(s.now, newUfrag, newPwd))
+	s.restartRemote()
+	require.NoError(t, s.a.Restart(s.now, "agent3", "agentagentagentagent3333"))
+	s.dropEvents()
+	s.a.SetLocalComplete(s.now)
+	s.wantEvents(Event{Kind: EventGatheringComplete, Ufrag: newUfrag})
+	s.a.SetRemoteComplete(s.now)
+	require.True(t, s.a.current.remoteEndOfCandidates)
+	require.False(t, s.a.next.remoteEndOfCandidates, "the peer has not signalled its candidates yet")
+	for range 100 {
+		s.advance(time.Second)
+		for _, ok := s.transmitted(); ok; _, ok = s.transmitted() {
+		}
+	}
+	require.Equal(t, StateFailed, s.a.State())
+	var complete []Event
+	for e, ok := s.a.Event(); ok; e, ok = s.a.Event() {
+		if e.Kind == EventGatheringComplete {
+			complete = append(complete, e)
+		}
+	}
+	require.Equal(t, []Event{Event{Kind: EventGatheringComplete, Ufrag: "agent3"}}, complete)
+}
+
+// A candidate without a "ufrag" extension belongs to the credentials of the last SetRemote, also
+// after a Restart that the peer may not know yet.
+func TestCandidateWithoutUfragDuringARestart(t *testing.T) {
+	s := newScript(t, Config{}, local1)
+	s.setRemote()
+	s.restart()
+	s.addRemote(remote1)
+	require.NotNil(t, s.a.current.remote(remote1))
+	require.Nil(t, s.a.next.remote(remote1))
+	c := s.hostCandidate(remote2)
+	c.Extensions = []Extension{{"ufrag", newPeerUfrag}}
+	require.NoError(t, s.a.AddRemoteCandidate(s.now, c))
+	require.Nil(t, s.a.current.remote(remote2))
+	require.NotNil(t, s.a.next.remote(remote2))
+}
+
 // Restarts of one side or of both, at any time, over bad networks and through NATs that drop
 // mappings, end with one path. While both paths work, data always has one.
 func TestRestartsConverge(t *testing.T) {
@@ -320,7 +427,7 @@ func TestRestartsConverge(t *testing.T) {
 			w.await(func() bool {
 				return w.completed() && a.current.localUfrag == ufragA && b.current.localUfrag == ufragB
 			}, 60*time.Second)
-			if !a.pathReported || !b.pathReported || a.lostPath+b.lostPath > 0 {
+			if a.reported.pair == nil || b.reported.pair == nil || a.lostPath+b.lostPath > 0 {
 				t.Fatal("the path was lost in a restart of good health", w.scenario)
 			}
 			if err := w.sim.RunFor(time.Duration(r.IntN(10000)) * time.Millisecond); err != nil {

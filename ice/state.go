@@ -77,46 +77,6 @@ type Pair struct {
 	Nominated bool
 }
 
-// Event is an event of an agent: one of [EventState], [EventLocalCandidate],
-// [EventGatheringComplete], [EventSelectedPair], [EventPathLost] and [EventBaseFreed].
-type Event interface{ event() }
-
-// EventState reports that the agent's state has changed to State.
-type EventState struct{ State State }
-
-// EventLocalCandidate reports a new local candidate, to be signalled to the peer. It belongs to the
-// local credentials with the Ufrag.
-type EventLocalCandidate struct {
-	Candidate Candidate
-	Ufrag     string
-}
-
-// EventGatheringComplete reports that no more candidates will follow for the local credentials with
-// the Ufrag, unless a base is added. The owner signals end-of-candidates: RFC 8838, section 13.
-type EventGatheringComplete struct{ Ufrag string }
-
-// EventSelectedPair reports the pair for application data from now on: the first valid pair, a
-// better one, the nominated pair, the pair that the peer has changed to, or the first pair after
-// EventPathLost. It comes again for the same pair if a NAT has given its base another mapping.
-type EventSelectedPair struct{ Pair Pair }
-
-// EventPathLost reports that there is no pair for application data any more: consent has expired
-// (RFC 7675, section 5.1), or the base was removed. Until EventSelectedPair, the owner may send
-// nothing but the packets of [Agent.Transmit].
-type EventPathLost struct{}
-
-// EventBaseFreed reports that the agent has removed a base: a pair of another base is nominated,
-// and the peer has not used this one for Config.UnusedTimeout. The owner may close its socket: RFC
-// 8445, section 8.3.
-type EventBaseFreed struct{ Base BaseID }
-
-func (EventState) event()             {}
-func (EventLocalCandidate) event()    {}
-func (EventGatheringComplete) event() {}
-func (EventSelectedPair) event()      {}
-func (EventPathLost) event()          {}
-func (EventBaseFreed) event()         {}
-
 // Stats are the counters of an agent since NewAgent, and the state of its selected pair.
 type Stats struct {
 	State       State

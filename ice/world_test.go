@@ -37,6 +37,7 @@ type peer struct {
 	behind   *netsim.NAT
 	states   []State
 	lostPath int  // number of EventPathLost
+	path     Path // of the last EventSelectedPair; zero after EventPathLost
 	complete bool // EventGatheringComplete was reported
 
 	signalDelay  time.Duration // of the credentials
@@ -161,18 +162,22 @@ func (p *peer) drain() {
 	for {
 		e, ok := p.Event()
 		if !ok {
+			p.checkPath()
 			return
 		}
-		switch e := e.(type) {
+		switch e.Kind {
 		case EventState:
 			p.states = append(p.states, e.State)
+		case EventSelectedPair:
+			p.path = e.Pair.Path
 		case EventPathLost:
 			p.lostPath++
+			p.path = Path{}
 		}
 		if p.other == nil { // a lite agent, which takes no candidates
 			continue
 		}
-		switch e := e.(type) {
+		switch e.Kind {
 		case EventLocalCandidate:
 			e.Candidate.Extensions = []Extension{{"ufrag", e.Ufrag}}
 			line := e.Candidate.String()
@@ -193,6 +198,15 @@ func (p *peer) drain() {
 			})
 		}
 	}
+}
+
+// checkPath checks that the last event about the path is that of the selected pair.
+func (p *peer) checkPath() {
+	pair, ok := p.Selected()
+	if !ok {
+		pair.Path = Path{}
+	}
+	require.Equal(p.w.t, pair.Path, p.path, "selected: %v; the events end with another path", ok)
 }
 
 // completed reports whether both agents have nominated the same pair.

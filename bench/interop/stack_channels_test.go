@@ -163,7 +163,9 @@ func testStackEcho(t *testing.T, s *stackSession) {
 	})
 	for i, want := range stackMessages(s.stack) {
 		m, err := s.read(s.kept)
-		require.NoError(t, err, "message %d of %d bytes", i, len(want.Data))
+		if err != nil {
+			t.Fatalf("message %d of %d bytes: %v; ours: %s", i, len(want.Data), err, s.ourState())
+		}
 		require.Equal(t, want.IsText, m.IsText, "message %d of %d bytes", i, len(want.Data))
 		require.Len(t, m.Data, len(want.Data), "message %d", i)
 		require.Equal(t, crc32.ChecksumIEEE(want.Data), crc32.ChecksumIEEE(m.Data), "message %d of %d bytes", i, len(want.Data))

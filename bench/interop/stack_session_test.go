@@ -260,8 +260,15 @@ func (s *stackSession) reach(m *milestone) {
 	case <-s.theirs.life.Done():
 		s.t.Fatalf("not reached: %s: %v", m.what, context.Cause(s.theirs.life))
 	case <-time.After(stackPatience):
-		s.t.Fatalf("not within %v: %s; ours is %v", stackPatience, m.what, s.ours.State())
+		s.t.Fatalf("not within %v: %s; ours: %s", stackPatience, m.what, s.ourState())
 	}
+}
+
+// ourState describes our connection, to show which layer does not progress.
+func (s *stackSession) ourState() string {
+	stats := s.ours.Stats()
+	return fmt.Sprintf("%v, ICE %v, datagrams sent %d, received %d, dropped %d\nICE: %+v\nSCTP: %+v", s.ours.State(),
+		s.ours.ICEState(), stats.DatagramsSent, stats.DatagramsReceived, stats.StrangersDropped, stats.ICE, stats.SCTP)
 }
 
 // accept waits for a channel that the other side opens, and returns it.
@@ -275,7 +282,7 @@ func (s *stackSession) accept(label string) *rtc.DataChannel {
 		case <-s.theirs.life.Done():
 			s.t.Fatalf("no channel %q: %v", label, context.Cause(s.theirs.life))
 		case <-limit:
-			s.t.Fatalf("not within %v: channel %q of the other stack; ours is %v", stackPatience, label, s.ours.State())
+			s.t.Fatalf("not within %v: channel %q of the other stack; ours: %s", stackPatience, label, s.ourState())
 		}
 	}
 	dc := s.pending[label]

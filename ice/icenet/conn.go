@@ -240,7 +240,7 @@ func (c *Conn) handleEvents() {
 		if !ok {
 			return
 		}
-		switch e := e.(type) {
+		switch e.Kind {
 		case ice.EventLocalCandidate:
 			if ufrag, _ := c.agent().LocalCredentials(); ufrag == e.Ufrag {
 				c.locals = append(c.locals, e.Candidate)

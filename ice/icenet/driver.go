@@ -379,10 +379,10 @@ func (d *Driver) resolve(host string, done func(now time.Time, addrs []netip.Add
 // Event returns the next event of the agent. It has closed the link of an ice.EventBaseFreed.
 func (d *Driver) Event() (ice.Event, bool) {
 	if d.agent == nil {
-		return nil, false
+		return ice.Event{}, false
 	}
 	e, ok := d.agent.Event()
-	switch e := e.(type) {
+	switch e.Kind {
 	case ice.EventBaseFreed:
 		d.closeLink(e.Base)
 	case ice.EventSelectedPair:

@@ -108,7 +108,7 @@ func (d *driven) take() (candidates []string, complete int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, e := range d.events {
-		switch e := e.(type) {
+		switch e.Kind {
 		case ice.EventLocalCandidate:
 			candidates = append(candidates, fmt.Sprint(e.Candidate.Type, " ", e.Candidate.Addr.Addr()))
 		case ice.EventGatheringComplete:

@@ -12,8 +12,9 @@ type link struct {
 	fingerprints  []sdp.Fingerprint // of the peer
 	tlsID         string            // of the peer; "" if its descriptions have none
 	client        bool
-	sctpPort      uint16 // 0 if it is closed
+	sctpPort      uint16 // of the peer; 0 if it has no association
 	provisional   bool   // no final answer has confirmed it
+	failed        bool   // its ICE session has failed
 }
 
 var (
@@ -21,6 +22,8 @@ var (
 		Text: "the DTLS role changes, and the DTLS identity does not"}
 	errIdentity = &Error{Kind: ErrInvalid,
 		Text: "the DTLS identity changes, and the ICE credentials do not"}
+	errFailed = &Error{Kind: ErrState,
+		Text: "the ICE credentials change, and ICE has failed: only an offer that restarts ICE can be answered so"}
 )
 
 // identifies reports whether a description of the peer continues the DTLS association: the set of
@@ -81,16 +84,22 @@ func (tx *transition) agree(offered bool) error {
 		NewAssociation:       old == nil || !old.identifies(theirs),
 		Fingerprints:         theirs.Fingerprints,
 		SCTPPort:             next.sctpPort,
-		SCTPClosed:           m.SCTPClosed,
 		RemoteMaxMessageSize: m.MessageLimit(),
-		Provisional:          !final,
 	}
 	t.RemoteCandidates, t.RemoteCandidatesComplete = remote.CandidatesOf(m)
 	if t.NewAssociation && old != nil && next.remote == old.remote {
 		return errIdentity
 	}
+	if old != nil && old.failed && next.local == old.local {
+		// A peer that was started again answers with new credentials, even if the offer has not
+		// restarted ICE. Local credentials whose session has failed cannot be used with them.
+		if next.remote != old.remote {
+			return errFailed
+		}
+		next.failed = true
+	}
 	if !t.NewAssociation {
-		t.NewSCTP = next.sctpPort != 0 && next.sctpPort != old.sctpPort
+		t.NewSCTP = next.sctpPort != old.sctpPort
 		if next.tlsID == "" {
 			next.tlsID = old.tlsID
 		}

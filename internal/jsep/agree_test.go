@@ -1,6 +1,7 @@
 package jsep
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -105,15 +106,15 @@ func TestSCTPPort(t *testing.T) {
 		line        string
 		port        uint16
 		fresh       bool
-		closed      bool
 		answerLines string
 	}{
-		{"", 5000, false, false, "a=sctp-port:5000"},
-		{"a=sctp-port:5001\r\n", 5001, true, false, "a=sctp-port:5000"},
-		{"a=sctp-port:5001\r\n", 5001, false, false, "a=sctp-port:5000"},
+		{"", 5000, false, "a=sctp-port:5000"},
+		{"a=sctp-port:5001\r\n", 5001, true, "a=sctp-port:5000"},
+		{"a=sctp-port:5001\r\n", 5001, false, "a=sctp-port:5000"},
 		// RFC 8841, section 5.2: port 0 closes the association.
-		{"a=sctp-port:0\r\n", 0, false, true, "a=sctp-port:0"},
-		{"a=sctp-port:5001\r\n", 5001, true, false, "a=sctp-port:5000"},
+		{"a=sctp-port:0\r\n", 0, true, "a=sctp-port:0"},
+		{"a=sctp-port:0\r\n", 0, false, "a=sctp-port:0"},
+		{"a=sctp-port:5001\r\n", 5001, true, "a=sctp-port:5000"},
 	} {
 		p := other.with("", "", string(rune('2'+i)))
 		p.sctp = c.line
@@ -122,7 +123,6 @@ func TestSCTPPort(t *testing.T) {
 		tr := s.out.Transport
 		require.Equal(t, c.port, tr.SCTPPort)
 		require.Equal(t, c.fresh, tr.NewSCTP)
-		require.Equal(t, c.closed, tr.SCTPClosed)
 		require.False(t, tr.NewAssociation || tr.Restart)
 	}
 	p := other.with("", "new1", "9")
@@ -131,6 +131,19 @@ func TestSCTPPort(t *testing.T) {
 	s.local(Answer)
 	require.True(t, s.out.Transport.NewAssociation)
 	require.False(t, s.out.Transport.NewSCTP)
+
+	// The first answer has port 0, and a later one another.
+	s = newScript(t)
+	s.WantData()
+	for i, port := range []uint16{0, 5000} {
+		require.Contains(t, s.local(Offer), "a=sctp-port:5000\r\n")
+		p := other.with("active", "", string(rune('1'+i)))
+		p.sctp = fmt.Sprintf("a=sctp-port:%d\r\n", port)
+		s.remote(Answer, p.String())
+		require.Equal(t, port, s.out.Transport.SCTPPort)
+		require.Equal(t, port == 0, s.out.Transport.NewAssociation)
+		require.Equal(t, port != 0, s.out.Transport.NewSCTP)
+	}
 }
 
 // RFC 8829, section 5.11, about another DTLS fingerprint: "This includes the case when the
@@ -145,7 +158,8 @@ func TestAnswerOfAnotherPeerThanTheProvisionalOne(t *testing.T) {
 		s.local(Offer)
 		s.remote(Pranswer, x.String())
 		first := s.out.Transport
-		require.True(t, first.NewAssociation && first.Provisional && !first.Client && !first.Restart)
+		require.True(t, first.NewAssociation && !first.Client && !first.Restart)
+		require.True(t, s.s.link.provisional)
 		s.want(HaveRemotePranswer)
 
 		// "If a DTLS connection needs to be torn down but the answer does not indicate an ICE
@@ -156,7 +170,7 @@ func TestAnswerOfAnotherPeerThanTheProvisionalOne(t *testing.T) {
 		s.remote(typ, y.String())
 		second := s.out.Transport
 		require.True(t, second.NewAssociation && second.Restart && second.Client)
-		require.Equal(t, typ == Pranswer, second.Provisional)
+		require.Equal(t, typ == Pranswer, s.s.link.provisional)
 		require.Equal(t, first.Local, second.Local)
 		require.Equal(t, y.credentials(), second.Remote)
 	}
@@ -167,7 +181,7 @@ func TestAnswerOfAnotherPeerThanTheProvisionalOne(t *testing.T) {
 	s.local(Offer)
 	s.remote(Pranswer, x.String())
 	s.remote(Answer, x.String())
-	require.False(t, s.out.Transport.NewAssociation || s.out.Transport.Restart || s.out.Transport.Provisional)
+	require.False(t, s.out.Transport.NewAssociation || s.out.Transport.Restart || s.s.link.provisional)
 
 	// "If an ICE restart is performed without a change in tls-id or fingerprint, then the same DTLS
 	// connection is continued over the new ICE channel."
@@ -188,7 +202,7 @@ func TestProvisionalAnswers(t *testing.T) {
 	text := s.local(Pranswer)
 	s.want(HaveLocalPranswer)
 	require.NotNil(t, s.out.Transport)
-	require.True(t, s.out.Transport.Provisional)
+	require.True(t, s.s.link.provisional)
 	require.NotNil(t, s.out.Gather)
 	final := s.local(Answer)
 	require.Nil(t, s.out.Gather)

@@ -2,8 +2,9 @@
 //
 // A [Machine] holds the session descriptions of one connection: the current and the pending ones,
 // the sections in them, their BUNDLE group, the ICE credentials and the DTLS identities. It uses no
-// transport, no clock and no lock. An input either applies as a whole or returns an error and has
-// no effect. The decisions of an input are values in its [Outcome], which the owner carries out in
+// transport, no clock and no lock. An input either applies as a whole or returns an error and
+// changes nothing; the section on offers that cross names the one fact that the machine remembers
+// of an error. The decisions of an input are values in its [Outcome], which the owner carries out in
 // the order of the fields:
 //
 //	m := jsep.New(config)
@@ -35,7 +36,13 @@
 //
 // A stray answer is recognized by a type that does not fit the state or contents that do not fit
 // the pending offer, and by the session version of its o= line. It is expected only after a local
-// offer was rolled back for one of the peer.
+// offer was rolled back for one of the peer, one for each such offer.
+//
+// An error for a final answer, too, is the end of the wait for it. The machine remembers that an
+// answer to the pending offer was refused, and expects no stray answer to that offer. All methods
+// return the same as if it had not been refused, until the offer is rolled back for one of the peer
+// and then another answer arrives: that is an error, and not ignored as a stray answer. A rollback
+// by the owner, and an agreement, end the memory.
 //
 // # Rollback and transports
 //

@@ -11,7 +11,7 @@ var (
 	ErrInvalid = errors.New("jsep: invalid description")
 	// ErrState matches the errors for inputs that do not fit the state of the machine, the
 	// InvalidStateError of the W3C API: an answer without an offer, nothing to describe,
-	// credentials that can no longer be chosen.
+	// credentials that can no longer be chosen, an answer for which ICE would have to restart.
 	ErrState = errors.New("jsep: invalid state")
 )
 

@@ -59,7 +59,8 @@ type state struct {
 	// voided is set if a local offer was rolled back since the last agreement. The peer may be
 	// answering it, while this side answers an offer of the peer.
 	voided bool
-	// answerRefused is set if an answer to the pending local offer was refused.
+	// answerRefused is set if a final answer to the pending local offer was refused. It has no effect
+	// but that of the offer's rollback on strays.
 	answerRefused bool
 	// strays is the number of local offers that were rolled back for remote ones before their
 	// answers, which may still arrive.
@@ -99,6 +100,18 @@ func (m *Machine) WantRestart() {
 	}
 }
 
+// ICEFailed records that the ICE session of the last Transport has failed. Only new local
+// credentials begin another one: until then, an answer with other credentials of the peer is an
+// error that matches ErrState. ICEFailed has no effect without transports.
+func (m *Machine) ICEFailed() {
+	if m.s.link == nil {
+		return
+	}
+	failed := *m.s.link
+	failed.failed = true
+	m.s.link = &failed
+}
+
 func (s *state) requestRestart(config *Config) {
 	s.wantRestart = true
 	s.prepareNext(config)
@@ -132,25 +145,6 @@ func (m *Machine) Local() (Description, bool) {
 // reports false if there is none.
 func (m *Machine) Remote() (Description, bool) {
 	d := m.s.lastRemote()
-	if d == nil {
-		return Description{}, false
-	}
-	return Description{d.typ, d.String()}, true
-}
-
-// CurrentLocal and CurrentRemote return the descriptions of the last agreement, as Local and Remote
-// do.
-func (m *Machine) CurrentLocal() (Description, bool) {
-	if m.s.currentLocal == nil {
-		return Description{}, false
-	}
-	return m.s.text(m.s.currentLocal), true
-}
-
-// CurrentRemote returns the remote description of the last agreement. It reports false if there is
-// none.
-func (m *Machine) CurrentRemote() (Description, bool) {
-	d := m.s.currentRemote
 	if d == nil {
 		return Description{}, false
 	}
@@ -224,16 +218,9 @@ func (tx *transition) rollback() {
 	}
 }
 
-// rollbackForRemote rolls back for an offer of the peer. The peer may already have accepted the
-// local one: new credentials in it are retained, for the next description that needs new ones.
-func (tx *transition) rollbackForRemote() {
-	if d := tx.pendingLocal; d != nil && tx.next != nil && tx.next.isIn(d.Description) {
-		tx.out.Withdrawn = &tx.next.Credentials
-	}
-	tx.withdraw()
-}
-
-// withdraw abandons the pending descriptions, and keeps the generations.
+// withdraw abandons the pending descriptions, and keeps the generations. It is the rollback for an
+// offer of the peer, which may already have accepted the local one: new credentials in that are for
+// the next description that needs new ones.
 func (tx *transition) withdraw() {
 	tx.answerRefused = false
 	tx.voided = tx.voided || tx.pendingLocal != nil && tx.pendingLocal.typ == Offer

@@ -9,12 +9,9 @@ type Outcome struct {
 	StateChanged bool
 	// Announce is the local description to be signalled, with the candidates known so far.
 	Announce *Description
-	// Withdrawn is a local ICE generation whose offer was rolled back for one of the peer. Its
-	// candidates remain valid, and it must continue to answer checks: the peer may have accepted
-	// the offer, and the next description that needs new credentials has these.
-	Withdrawn *Credentials
 	// Discarded is a local ICE generation that no description will have any more, because the owner
-	// has rolled back.
+	// has rolled back. A generation whose offer was rolled back for one of the peer is not discarded:
+	// its candidates remain valid, and it must continue to answer checks.
 	Discarded *Credentials
 	// Gather is the local ICE generation to gather candidates for. It is set once for each
 	// generation, when a local description shows it for the first time.
@@ -29,9 +26,6 @@ type Outcome struct {
 	// Rejected is set when the peer's final answer rejects the data section that was offered; with
 	// Ended, if there were transports.
 	Rejected bool
-	// Stray is set when the description was an answer to a local offer that was rolled back. It was
-	// ignored, except for the credentials in it; see [Machine.NegotiationNeeded].
-	Stray bool
 }
 
 // Credentials are the ICE credentials of one side, which identify one of its generations (RFC 8839,
@@ -75,27 +69,23 @@ type Transport struct {
 	// RemoteCandidatesComplete is set if no others will follow.
 	RemoteCandidatesComplete bool
 
-	// NewAssociation is set if a DTLS association, and an SCTP association in it, begins: the
-	// first, or another because the peer has another identity (RFC 8842, section 5; RFC 8841,
-	// section 9.3). An earlier one is to be closed.
+	// NewAssociation is set if a DTLS association begins, and an SCTP association in it unless
+	// SCTPPort is 0: the first, or another because the peer has another identity (RFC 8842, section
+	// 5; RFC 8841, section 9.3). An earlier one is to be closed.
 	NewAssociation bool
 	// Client is set if this side is the DTLS client. It changes only with NewAssociation.
 	Client bool
 	// Fingerprints are those of the peer's certificate. The slice is read-only.
 	Fingerprints []sdp.Fingerprint
 
-	// NewSCTP is set if the DTLS association continues and the SCTP association in it is replaced,
-	// because the peer has another SCTP port (RFC 8841, section 9.3). It is not set with
-	// NewAssociation.
+	// NewSCTP is set if the DTLS association continues and SCTPPort has changed (RFC 8841, section
+	// 9.3). The SCTP association, if there is one, is to be closed, and another one begins unless
+	// SCTPPort is 0. NewSCTP is not set with NewAssociation.
 	NewSCTP bool
-	// SCTPClosed is set if the peer has no SCTP association (a=sctp-port:0; RFC 8841, section 5.2).
-	SCTPClosed bool
-	// SCTPPort is the SCTP port of the peer.
+	// SCTPPort is the SCTP port of the peer; 0 if the peer has no SCTP association (a=sctp-port:0;
+	// RFC 8841, section 5.2).
 	SCTPPort uint16
 	// RemoteMaxMessageSize is the size in bytes of the largest message that the peer accepts;
 	// math.MaxUint64 for any. It may change with every agreement.
 	RemoteMaxMessageSize uint64
-
-	// Provisional is set if the answer is a provisional one: another peer may send a later answer.
-	Provisional bool
 }

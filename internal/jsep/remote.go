@@ -61,14 +61,14 @@ func transportSection(d *sdp.Description) *sdp.MediaDescription {
 //
 // An offer in have-local-offer is applied, and the local offer is rolled back. An offer in
 // have-remote-offer replaces the previous one. An answer to a local offer that was rolled back is
-// ignored, with [Outcome.Stray].
+// ignored, except for the credentials in it, which may make a negotiation needed.
 //
-// The errors match [ErrState] for a type that does not fit the state, and [ErrInvalid] for a
-// description that cannot be used.
+// The errors match [ErrState] for a type that does not fit the state, and for an answer of another
+// ICE session after [Machine.ICEFailed]; and [ErrInvalid] for a description that cannot be used.
 func (m *Machine) SetRemote(t Type, d *sdp.Description) (Outcome, error) {
 	tx := m.begin()
 	err := tx.setRemote(t, d)
-	// This is the only effect of an error: no further answer to this offer is expected.
+	// This is the only memory of an error: no further answer to this offer is expected.
 	m.s.answerRefused = m.s.answerRefused || err != nil && tx.refused
 	return m.end(tx, err)
 }
@@ -122,7 +122,7 @@ func (tx *transition) setRemoteOffer(d *sdp.Description) error {
 	if tx.signaling == HaveLocalOffer && !tx.answerRefused {
 		tx.strays++
 	}
-	tx.rollbackForRemote()
+	tx.withdraw()
 	if m := transportSection(d); m != nil && tx.link != nil {
 		// RFC 8829, section 5.8.3: with another DTLS identity, "the remote description MUST be part
 		// of an ICE restart, together with new ufrag and password values."

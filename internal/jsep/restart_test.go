@@ -72,7 +72,7 @@ func glare(t *testing.T, offer peer) *script {
 	s.WantRestart()
 	require.Equal(t, "m002", ufragIn(t, s.local(Offer)))
 	s.remote(Offer, offer.String())
-	require.Equal(t, "m002", s.out.Withdrawn.Ufrag)
+	require.Equal(t, "m002", s.s.next.Ufrag)
 	require.Nil(t, s.out.Discarded)
 	s.want(HaveRemoteOffer)
 	return s
@@ -124,8 +124,7 @@ func TestStrayAnswers(t *testing.T) {
 			}
 			s.refused(Pranswer, stray, ErrState, "pranswer in state")
 			state, remote := s.State(), s.s.lastRemote()
-			s.remote(Answer, stray)
-			require.True(t, s.out.Stray)
+			s.stray(stray)
 			require.Equal(t, state, s.State())
 			require.Equal(t, remote, s.s.lastRemote())
 			s.refused(Answer, stray, ErrState, "answer in state")
@@ -153,12 +152,10 @@ func TestStrayAnswerToAnEarlierOffer(t *testing.T) {
 	s := glare(t, other.with("", "", "2"))
 	s.local(Answer)
 	s.local(Offer) // the restart again
-	s.remote(Answer, other.with("active", "", "3").String())
-	require.True(t, s.out.Stray)
+	s.stray(other.with("active", "", "3").String())
 	s.want(HaveLocalOffer)
 	s.refused(Answer, other.with("active", "", "4").String(), ErrInvalid, "the offer restarts ICE, and the answer does not")
 	s.remote(Answer, other.with("active", "new1", "5").String())
-	require.False(t, s.out.Stray)
 	s.want(Stable)
 }
 
@@ -176,14 +173,57 @@ func TestRefusedAnswerIsNoStrayLater(t *testing.T) {
 	s.want(HaveLocalOffer)
 }
 
+// The refused answer has no effect on the result of any input, and none on the state after it except
+// on the number of stray answers that are expected after a rollback for an offer of the peer.
+func TestRefusedAnswerHasNoOtherEffect(t *testing.T) {
+	answer, offer := other.with("active", "new1", "3").String(), other.with("", "new1", "3").String()
+	for name, input := range map[string]func(s *script) (Outcome, error){
+		"nothing":             func(s *script) (Outcome, error) { return Outcome{}, nil },
+		"answer":              func(s *script) (Outcome, error) { return s.SetRemote(Answer, s.parse(answer)) },
+		"provisional answer":  func(s *script) (Outcome, error) { return s.SetRemote(Pranswer, s.parse(answer)) },
+		"answer of this side": func(s *script) (Outcome, error) { return s.SetLocal(Answer, LocalInit{}) },
+		"same answer": func(s *script) (Outcome, error) {
+			return s.SetRemote(Answer, s.parse(other.with("active", "", "2").String()))
+		},
+		"offer":                func(s *script) (Outcome, error) { return s.SetRemote(Offer, s.parse(offer)) },
+		"offer of this side":   func(s *script) (Outcome, error) { return s.SetLocal(Offer, LocalInit{}) },
+		"rollback":             func(s *script) (Outcome, error) { return s.SetLocal(Rollback, LocalInit{}) },
+		"rollback of the peer": func(s *script) (Outcome, error) { return s.SetRemote(Rollback, nil) },
+		"restart":              func(s *script) (Outcome, error) { s.WantRestart(); return Outcome{}, nil },
+		"failure":              func(s *script) (Outcome, error) { s.ICEFailed(); return Outcome{}, nil },
+	} {
+		var outs [2]Outcome
+		var errs [2]error
+		var snapshots [2]string
+		for i := range 2 {
+			s := answering(t)
+			s.WantRestart()
+			s.local(Offer)
+			if i == 1 {
+				s.refused(Answer, other.with("active", "", "2").String(), ErrInvalid, "the offer restarts ICE, and the answer does not")
+				require.True(t, s.s.answerRefused)
+			}
+			outs[i], errs[i] = input(s)
+			require.Equal(t, i == 0 && name == "offer", s.s.strays == 1)
+			s.s.strays = 0
+			snapshots[i] = s.snapshot()
+			if errs[i] == nil && s.State() != HaveLocalOffer && s.State() != HaveRemotePranswer {
+				require.False(t, s.s.answerRefused, name)
+			}
+		}
+		require.Equal(t, outs[0], outs[1], name)
+		require.Equal(t, errs[0], errs[1], name)
+		require.Equal(t, snapshots[0], snapshots[1], name)
+	}
+}
+
 // Some peers use the same version in all their descriptions. A stray answer is then recognized as
 // new by its credentials.
 func TestStrayAnswersOfTheSameVersion(t *testing.T) {
 	s := glare(t, other.with("", "new1", ""))
 	s.local(Answer)
 	s.refused(Answer, other.with("active", "new1", "").String(), ErrState, "answer in state stable")
-	s.remote(Answer, other.with("active", "new2", "").String())
-	require.True(t, s.out.Stray)
+	s.stray(other.with("active", "new2", "").String())
 	require.True(t, s.NegotiationNeeded())
 }
 
@@ -193,11 +233,9 @@ func TestStrayAnswerThatWasTakenForAnother(t *testing.T) {
 	s.local(Answer)
 	s.local(Offer)
 	s.remote(Answer, other.with("active", "", "3").String()) // the peer had rolled its restart back
-	require.False(t, s.out.Stray)
 	require.Equal(t, "peer", s.out.Transport.Remote.Ufrag)
 	require.False(t, s.NegotiationNeeded())
-	s.remote(Answer, other.with("active", "new1", "4").String())
-	require.True(t, s.out.Stray)
+	s.stray(other.with("active", "new1", "4").String())
 	require.True(t, s.NegotiationNeeded())
 }
 
@@ -210,8 +248,7 @@ func TestRestartInTheViewOfThePeer(t *testing.T) {
 	} {
 		s := glare(t, other.with("", "new1", "2"))
 		require.Equal(t, "m002", ufragIn(t, s.local(Answer)))
-		s.remote(Answer, other.with("active", "", "3").String())
-		require.True(t, s.out.Stray)
+		s.stray(other.with("active", "", "3").String())
 		s.remote(Offer, other.with("", ufrag, "4").String())
 		require.Equal(t, "m003", ufragIn(t, s.local(Answer)), ufrag)
 		require.True(t, s.out.Transport.Restart)
@@ -240,7 +277,7 @@ func TestFirstOffersThatCross(t *testing.T) {
 		p := other
 		p.session = session
 		s.remote(Offer, p.String())
-		require.Nil(t, s.out.Withdrawn, "the credentials are still the first ones")
+		require.Nil(t, s.s.next, "the credentials are still the first ones")
 		s.local(Answer)
 		require.Equal(t, client, s.out.Transport.Client)
 		require.Equal(t, !client, s.out.Transport.Controlling)
@@ -255,4 +292,47 @@ func TestFirstOffersThatCross(t *testing.T) {
 		s.local(Answer)
 		require.False(t, s.out.Transport.Client)
 	}
+}
+
+// Local credentials whose ICE session has failed cannot be combined with new ones of the peer.
+func TestAnswerAfterICEHasFailed(t *testing.T) {
+	s := newScript(t)
+	s.ICEFailed() // there are no transports
+	require.Nil(t, s.s.link)
+	s = offering(t)
+	s.ICEFailed()
+	anew := other.with("active", "anew", "2")
+	anew.fingerprint = "anew"
+	for _, changed := range []peer{other.with("active", "anew", "2"), anew} {
+		s.local(Offer)
+		s.refused(Answer, changed.String(), ErrState, "ICE has failed")
+		s.local(Rollback)
+	}
+	// The same credentials change nothing, nor does an offer of the same peer.
+	s.local(Offer)
+	s.remote(Answer, other.with("active", "", "2").String())
+	require.False(t, s.out.Transport.Restart)
+	s.remote(Offer, other.with("", "", "3").String())
+	s.local(Answer)
+	s.local(Offer)
+	s.refused(Answer, anew.String(), ErrState, "ICE has failed")
+	s.local(Rollback)
+
+	s.WantRestart()
+	s.local(Offer)
+	s.remote(Answer, anew.String())
+	require.True(t, s.out.Transport.Restart && s.out.Transport.NewAssociation)
+	// The new session has not failed.
+	s.local(Offer)
+	s.remote(Answer, other.with("active", "third", "5").String())
+	require.True(t, s.out.Transport.Restart)
+
+	// An offer with new credentials begins a new session.
+	s.ICEFailed()
+	s.remote(Offer, anew.with("actpass", "fourth", "6").String())
+	s.local(Answer)
+	require.True(t, s.out.Transport.Restart)
+	s.local(Offer)
+	s.remote(Answer, other.with("active", "fifth", "7").String())
+	require.True(t, s.out.Transport.Restart)
 }

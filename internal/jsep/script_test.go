@@ -38,6 +38,15 @@ func (s *script) remote(t Type, text string) {
 	s.out = out
 }
 
+// stray sets an answer, and checks that it is ignored as an answer to an offer that was rolled back.
+func (s *script) stray(text string) {
+	s.Helper()
+	before := s.s.strays
+	s.remote(Answer, text)
+	require.Zero(s, s.out)
+	require.Equal(s, before-1, s.s.strays)
+}
+
 func (s *script) parse(text string) *sdp.Description {
 	s.Helper()
 	d, err := Parse(text, nil)

@@ -1,7 +1,6 @@
 package jsep
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,59 +11,84 @@ import (
 	"github.com/rtcstack/rtcstack/internal/race"
 )
 
-// operation is an operation of the simulation. It reports false if it is not possible in a world.
+// operation is an operation of one endpoint in the simulation.
 type operation struct {
-	name string
-	do   func(w *world) bool
+	name     string
+	side     int
+	possible func(e *endpoint) bool
+	do       func(w *world, side int) error // the errors of deliveries are recorded in the endpoint
+	delivers bool                           // the next message of the side, and does nothing else
 }
 
 // operations returns the operations with these names, for both sides.
 func operations(names string) (list []operation) {
+	setLocal := func(t Type) func(*world, int) error {
+		return func(w *world, side int) error { return w.ends[side].setLocal(t) }
+	}
+	deliver := func(w *world, side int) error {
+		_ = w.deliver(side)
+		return nil
+	}
+	sending := func(e *endpoint) bool { return len(e.out) > 0 }
+	answering := func(e *endpoint) bool { return e.State().answering() }
+	all := map[string]operation{
+		"offer": {
+			possible: func(e *endpoint) bool { return e.State() == Stable && e.s.checkOffer() == nil },
+			do:       setLocal(Offer),
+		},
+		"answer":   {possible: answering, do: setLocal(Answer)},
+		"pranswer": {possible: answering, do: setLocal(Pranswer)},
+		"rollback": {
+			possible: func(e *endpoint) bool { return e.State() != Stable },
+			do:       setLocal(Rollback),
+		},
+		"data": {
+			possible: func(e *endpoint) bool { return !e.s.wantData },
+			do: func(w *world, side int) error {
+				w.ends[side].WantData()
+				return w.ends[side].react()
+			},
+		},
+		"restart": {
+			possible: func(e *endpoint) bool { return !e.s.wantRestart && e.s.link != nil },
+			do: func(w *world, side int) error {
+				w.ends[side].WantRestart()
+				return w.ends[side].react()
+			},
+		},
+		"fail": { // ICE
+			possible: func(e *endpoint) bool { return e.s.link != nil && !e.s.link.failed },
+			do: func(w *world, side int) error {
+				w.ends[side].ICEFailed()
+				return nil
+			},
+		},
+		"replace": { // once
+			possible: func(e *endpoint) bool { return len(e.name) == 1 },
+			do:       (*world).replace,
+		},
+		"port": { // the SCTP port changes in all further descriptions; once
+			possible: func(e *endpoint) bool { return e.config.SCTPPort == 0 },
+			do: func(w *world, side int) error {
+				w.ends[side].config.SCTPPort = 5001
+				return nil
+			},
+		},
+		"deliver": {possible: sending, do: deliver, delivers: true},
+		"repeat": { // the signalling delivers a description twice
+			possible: sending,
+			do: func(w *world, side int) error {
+				e := w.ends[side]
+				e.out = append(e.out[:1:1], e.out...)
+				return deliver(w, side)
+			},
+		},
+	}
 	for _, name := range strings.Fields(names) {
-		for i := range 2 {
-			i := i
-			do := map[string]func(w *world) bool{
-				"offer": func(w *world) bool {
-					e := w.ends[i]
-					return e.State() == Stable && e.setLocal(Offer) == nil
-				},
-				"answer":   func(w *world) bool { return w.ends[i].State().answering() && w.ends[i].setLocal(Answer) == nil },
-				"pranswer": func(w *world) bool { return w.ends[i].State().answering() && w.ends[i].setLocal(Pranswer) == nil },
-				"rollback": func(w *world) bool { return w.ends[i].State() != Stable && w.ends[i].setLocal(Rollback) == nil },
-				"data": func(w *world) bool {
-					e := w.ends[i]
-					if e.s.wantData {
-						return false
-					}
-					e.WantData()
-					return e.react() == nil
-				},
-				"restart": func(w *world) bool {
-					e := w.ends[i]
-					if e.s.wantRestart || e.s.link == nil {
-						return false
-					}
-					e.WantRestart()
-					return e.react() == nil
-				},
-				"deliver": func(w *world) bool {
-					if len(w.ends[i].out) == 0 {
-						return false
-					}
-					_ = w.deliver(i)
-					return true
-				},
-				"repeat": func(w *world) bool { // the signalling delivers a description twice
-					e := w.ends[i]
-					if len(e.out) == 0 {
-						return false
-					}
-					e.out = append(e.out[:1:1], e.out...)
-					_ = w.deliver(i)
-					return true
-				},
-			}[name]
-			list = append(list, operation{fmt.Sprintf("%s %c", name, 'a'+i), do})
+		for side := range 2 {
+			op := all[name]
+			op.name, op.side = fmt.Sprintf("%s %c", name, 'a'+side), side
+			list = append(list, op)
 		}
 	}
 	return list
@@ -74,32 +98,58 @@ func operations(names string) (list []operation) {
 type simulation struct {
 	t          *testing.T
 	operations []operation
-	strict     bool // errors are not permitted, and the sides must agree without further operations
-	checked    map[string]bool
+	strict     bool               // errors are not permitted, and the sides must agree without further operations
+	checked    [2]map[string]bool // the worlds that were checked, for each order of delivery
 	failures   int
 }
 
-// maxMessages bounds the number of messages after which two endpoints must be at rest if there are
-// no further operations.
-const maxMessages = 40
+// node is a world that explore has visited.
+type node struct {
+	w          *world   // until its successors are known
+	path       []string // the operations that have led to it
+	successors []string
+	delivered  [2]*node // after the delivery of the next message of each side; nil at the last level
+	walk       walk
+}
+
+// walk is the state of a node in the search for cycles.
+type walk int
+
+const (
+	unknown walk = iota
+	underWay
+	finite
+)
+
+// endless reports whether deliveries alone lead from the node back to itself, or to another such
+// node.
+func (n *node) endless() bool {
+	if n == nil || n.walk != unknown {
+		return n != nil && n.walk == underWay
+	}
+	n.walk = underWay
+	if n.delivered[0].endless() || n.delivered[1].endless() {
+		return true
+	}
+	n.walk = finite
+	return false
+}
 
 // explore visits, breadth first, all worlds that up to length operations lead to, and visits worlds
 // with the same behaviour only once. It returns their number, and the number of sequences of
 // operations that lead to them.
 func (s *simulation) explore(start *world, length int) (states int, sequences uint64) {
-	type node struct {
-		w          *world
-		path       []string
-		successors []string
-	}
-	s.checked = make(map[string]bool)
+	s.checked = [2]map[string]bool{make(map[string]bool), make(map[string]bool)}
 	nodes := map[string]*node{start.key(): {w: start}}
 	level := []string{start.key()}
 	for depth := range length + 1 {
 		var next []string
 		for _, key := range level {
 			n := nodes[key]
-			s.check(n.w, n.path)
+			// The other worlds are followed by the deliveries among the operations.
+			if depth == length || len(n.w.ends[0].out)+len(n.w.ends[1].out) == 0 {
+				s.check(n.w, key, n.path)
+			}
 			if s.failures > 5 {
 				s.t.FailNow()
 			}
@@ -107,20 +157,30 @@ func (s *simulation) explore(start *world, length int) (states int, sequences ui
 				continue
 			}
 			for _, op := range s.operations {
-				w := n.w.clone()
-				if !op.do(w) {
+				if !op.possible(n.w.ends[op.side]) {
 					continue
 				}
+				w := n.w.clone()
+				require.NoError(s.t, op.do(w, op.side), "after %v, %s", n.path, op.name)
 				reached := w.key()
 				n.successors = append(n.successors, reached)
 				if nodes[reached] == nil {
 					nodes[reached] = &node{w: w, path: append(n.path[:len(n.path):len(n.path)], op.name)}
 					next = append(next, reached)
 				}
+				if op.delivers {
+					n.delivered[op.side] = nodes[reached]
+				}
 			}
 			n.w = nil
 		}
 		level = next
+	}
+	for _, n := range nodes {
+		if n.endless() {
+			s.fail("endless negotiation", n.path, nil)
+			break
+		}
 	}
 	counts := map[string]uint64{start.key(): 1}
 	for range length {
@@ -136,55 +196,53 @@ func (s *simulation) explore(start *world, length int) (states int, sequences ui
 	return len(nodes), sequences
 }
 
-// check delivers all messages of the world, in two orders, and compares the two sides.
-func (s *simulation) check(start *world, path []string) {
+// check delivers all messages of the world, in two orders, and compares the two sides. It stops at
+// a world that was checked before.
+func (s *simulation) check(start *world, key string, path []string) {
 	for first := range 2 {
-		w := start.clone()
-		messages, known := 0, false
-		trace := []string{}
-		for len(w.ends[0].out)+len(w.ends[1].out) > 0 && messages < maxMessages {
+		w, key := start, key
+		var trace []Type
+		passed := make(map[string]bool)
+		for {
+			if passed[key] {
+				s.fail("endless negotiation", path, trace)
+				return
+			}
+			if s.checked[first][key] {
+				break
+			}
+			passed[key], s.checked[first][key] = true, true
 			from := first
 			if len(w.ends[from].out) == 0 {
 				from = 1 - from
 			}
-			trace = append(trace, fmt.Sprintf("%c: %v", 'a'+from, w.ends[from].out[0].typ))
+			if w == start {
+				w = w.clone()
+			}
+			if len(w.ends[from].out) == 0 {
+				if problem := s.settle(w); problem != "" {
+					s.fail(problem, path, trace)
+				}
+				break
+			}
+			trace = append(trace, w.ends[from].out[0].typ)
 			_ = w.deliver(from)
-			messages++
-		}
-		key := w.key()
-		if known = s.checked[key]; known {
-			continue
-		}
-		s.checked[key] = true
-		if problem := s.settle(w, messages); problem != "" {
-			s.failures++
-			s.t.Errorf("%s: after %s; then %s", problem, strings.Join(path, ", "), strings.Join(trace, ", "))
-			return
+			key = w.key()
 		}
 	}
 }
 
+func (s *simulation) fail(problem string, path []string, trace []Type) {
+	s.failures++
+	s.t.Errorf("%s: after %s; then the messages %v", problem, strings.Join(path, ", "), trace)
+}
+
 // settle compares the two sides of a world at rest. If errors are permitted, the programs first
 // handle them: they roll back, and negotiate once more.
-func (s *simulation) settle(w *world, messages int) (problem string) {
-	if messages == maxMessages {
-		return "endless negotiation"
-	}
+func (s *simulation) settle(w *world) (problem string) {
 	for _, e := range w.ends {
-		for _, err := range e.errors {
-			switch {
-			case s.strict:
-				return "error: " + err.Error()
-			// RFC 8829, section 5.6: "If the type is not correct for the current state, processing
-			// MUST stop and an error MUST be returned."
-			case errors.Is(err, ErrState):
-			// An answer to an offer that was rolled back, or a repeated answer, is refused as an
-			// answer to the next one. RFC 8839, section 4.4.2.1: "it MUST change the SDP ice-pwd
-			// and ice-ufrag attribute values."
-			case strings.Contains(err.Error(), "the offer restarts ICE, and the answer does not"):
-			default:
-				return "error: " + err.Error()
-			}
+		if len(e.errors) > 0 {
+			return "error: " + e.errors[0].Error()
 		}
 	}
 	if s.strict {
@@ -198,19 +256,21 @@ func (s *simulation) settle(w *world, messages int) (problem string) {
 		}
 		return w.disagreement()
 	}
-	for i, e := range w.ends {
-		e.errors = nil
+	for _, e := range w.ends {
+		e.policy = manual
 		if err := e.setLocal(Rollback); err != nil {
 			return "rollback: " + err.Error()
 		}
-		w.ends[i].policy = manual
-		w.ends[i].out = nil
+		e.out = nil
 	}
 	if w.ends[0].transport == nil && w.ends[1].transport == nil {
 		return ""
 	}
 	for i := range 2 {
 		w.ends[i].WantData()
+		if l := w.ends[i].s.link; l != nil && l.failed {
+			w.ends[i].WantRestart()
+		}
 		for _, step := range []func() error{
 			func() error { return w.ends[i].setLocal(Offer) },
 			func() error { return w.deliver(i) },
@@ -240,9 +300,13 @@ func TestEveryInterleaving(t *testing.T) {
 	}{
 		{"automatic, new", [2]policy{automatic, automatic}, false, "data restart offer deliver", 8, true},
 		{"automatic, connected", [2]policy{automatic, automatic}, true, "restart offer deliver", 8, true},
-		{"automatic, with rollbacks", [2]policy{automatic, automatic}, true, "restart offer deliver rollback repeat", 6, false},
+		{"automatic, with rollbacks", [2]policy{automatic, automatic}, true, "restart offer deliver rollback repeat", 8, false},
 		{"perfect, new", [2]policy{polite, impolite}, false, "data restart offer deliver", 8, true},
-		{"perfect, connected", [2]policy{polite, impolite}, true, "restart offer deliver", 8, true},
+		{"perfect, connected", [2]policy{polite, impolite}, true, "fail restart offer deliver", 8, true},
+		{"automatic, replaced", [2]policy{automatic, automatic}, true, "restart offer deliver replace port", 8, false},
+		{"manual, replaced", [2]policy{manual, manual}, true, "restart offer answer deliver replace port", 8, false},
+		{"automatic, failed", [2]policy{automatic, automatic}, true, "fail restart offer deliver", 8, false},
+		{"manual, failed", [2]policy{manual, manual}, true, "fail restart offer answer deliver rollback", 8, false},
 		{"manual, new", [2]policy{manual, manual}, false, "data offer answer pranswer deliver rollback", 8, false},
 		{"manual, connected", [2]policy{manual, manual}, true, "restart offer answer pranswer deliver rollback repeat", 8, false},
 	} {
@@ -254,6 +318,11 @@ func TestEveryInterleaving(t *testing.T) {
 			}
 			if race.Enabled {
 				c.length -= 2 // in a tenth of the time
+			}
+			w.identities = strings.Contains(c.operations, "replace")
+			w.mirrored = c.connected && c.policies[0] == c.policies[1] && !w.identities
+			for _, e := range w.ends {
+				e.lenient = !c.strict
 			}
 			s := &simulation{t: t, operations: operations(c.operations), strict: c.strict}
 			before := w.ends[0].snapshot() + w.ends[1].snapshot()

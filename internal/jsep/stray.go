@@ -25,7 +25,6 @@ func (tx *transition) ignoreStray(t Type, d *sdp.Description) bool {
 	}
 	tx.strays--
 	tx.see(d)
-	tx.out.Stray = true
 	switch {
 	case m == nil:
 	case tx.signaling.answering():
