@@ -63,14 +63,15 @@ func (s *randomRun) end(pc *PeerConnection) *randomEnd {
 	return e
 }
 
-// waiting is the calls that wait for something of a connection until it ends.
+// waiting records the calls that wait until a connection ends.
 type waiting struct {
 	closedAt time.Time // when Wait has returned StateClosed
 	returned atomic.Int32
 	calls    int32
 }
 
-// wait waits for the end of a connection, and reads and writes a negotiated channel of its own.
+// wait starts goroutines that wait for the end of a connection, and that read and write a
+// negotiated channel of their own.
 func (s *randomRun) wait(pc *PeerConnection) *waiting {
 	w := &waiting{}
 	run := func(f func()) {
@@ -122,8 +123,8 @@ func (s *randomRun) wait(pc *PeerConnection) *waiting {
 	return w
 }
 
-// replacePeer ends the program of b without a word, and starts it again on another host, after a
-// while.
+// replacePeer cuts b off from the network and from signalling, and creates another connection in its
+// place, on another host, after a while.
 func (s *randomRun) replacePeer() {
 	r := s.net.rng
 	old := s.hosts[1]
@@ -152,10 +153,11 @@ func (s *randomRun) replacePeer() {
 }
 
 // Connections end at a random moment of a storm of events: before they are connected, during
-// restarts, while all packets are lost, and after the peer's program was replaced. Whatever way the
-// program chooses, also inside a callback, the connection is closed within the documented time, all
-// calls that wait return, each channel closes once, no message is called before OnOpen or after
-// OnClosed, and the messages received are the first ones sent.
+// restarts, while all packets are lost, and after the peer's program was replaced. The program calls
+// Close, CloseAndWait or Shutdown, also inside a callback. The connection is closed within the
+// documented time, all calls that wait return, each channel closes once, no message arrives before
+// OnOpen or after OnClosed, and the messages received are the first ones sent: all of them if none
+// counts as undelivered.
 func TestRandomEventsUntilTheEnd(t *testing.T) {
 	began, n := time.Now(), 0
 	netsim.Seeds(t, 20, func(t *testing.T, seed uint64) {
@@ -169,7 +171,7 @@ func TestRandomEventsUntilTheEnd(t *testing.T) {
 			if r.IntN(6) != 0 {
 				s.await(time.Minute, "connected", func() bool { return s.a.State() == StateConnected && s.b.State() == StateConnected })
 			}
-			replaced := false
+			replaced, ended := false, make(map[int]bool) // the latter by index/2 of the channel
 			event := func() {
 				switch r.IntN(12) {
 				case 0:
@@ -178,8 +180,10 @@ func TestRandomEventsUntilTheEnd(t *testing.T) {
 						pcs = append(pcs, s.b)
 					}
 				case 1:
-					if dc := s.channels[r.IntN(len(s.channels))].from; dc != nil {
+					i := r.IntN(len(s.channels))
+					if dc := s.channels[i].from; dc != nil {
 						_ = dc.Close()
+						ended[i/2] = true
 					}
 				default:
 					s.randomEvent()
@@ -239,8 +243,13 @@ func TestRandomEventsUntilTheEnd(t *testing.T) {
 			for i := 0; i < len(s.channels); i += 2 {
 				there, back := s.channels[i], s.channels[i+1]
 				s.checkClosed(there.from, back, silent)
-				if back.from != nil {
-					s.checkClosed(back.from, there, silent)
+				if back.from == nil {
+					continue
+				}
+				s.checkClosed(back.from, there, silent)
+				if len(pcs) == 2 && !ended[i/2] {
+					s.checkComplete(there, back.from, silent)
+					s.checkComplete(back, there.from, silent)
 				}
 			}
 			s.checkOrder()
@@ -286,5 +295,14 @@ func (s *randomRun) checkClosed(dc *DataChannel, c *direction, silent map[*PeerC
 	}
 	if c.opened > 1 || c.closed > 1 || c.closed == 0 && !silent[dc.table.owner.(*PeerConnection)] {
 		s.t.Errorf("channel %s: opened %d times, closed %d times", c.name, c.opened, c.closed)
+	}
+}
+
+// checkComplete checks that all messages to an end of a channel have arrived, if the sender has no
+// undelivered bytes. CloseAndWait of the receiver drops those that its callback has not got yet.
+func (s *randomRun) checkComplete(c *direction, to *DataChannel, silent map[*PeerConnection]bool) {
+	lost := c.from.table.owner.(*PeerConnection).Stats().Undelivered > 0
+	if !lost && !c.reliability.Unreliable && !silent[to.table.owner.(*PeerConnection)] && len(c.got) != int(c.sent) {
+		s.t.Errorf("channel %s: %d of %d messages arrived, and none counts as undelivered", c.name, len(c.got), c.sent)
 	}
 }
