@@ -123,8 +123,8 @@ func (s *randomRun) wait(pc *PeerConnection) *waiting {
 	return w
 }
 
-// replacePeer cuts b off from the network and from signalling, and creates another connection in its
-// place, on another host, after a while.
+// replacePeer cuts b off from the network and from signalling. After a while it creates another
+// connection in its place, on another host.
 func (s *randomRun) replacePeer() {
 	r := s.net.rng
 	old := s.hosts[1]
@@ -153,11 +153,11 @@ func (s *randomRun) replacePeer() {
 }
 
 // Connections end at a random moment of a storm of events: before they are connected, during
-// restarts, while all packets are lost, and after the peer's program was replaced. The program calls
-// Close, CloseAndWait or Shutdown, also inside a callback. The connection is closed within the
-// documented time, all calls that wait return, each channel closes once, no message arrives before
-// OnOpen or after OnClosed, and the messages received are the first ones sent: all of them if none
-// counts as undelivered.
+// restarts, while all packets are lost, and after the peer's program was replaced. The program
+// calls Close, CloseAndWait or Shutdown, also inside a callback. The connection is closed within
+// the documented time, all calls that wait return, each channel closes once, no message arrives
+// before OnOpen or after OnClosed, and the messages received are the first ones sent: all of them
+// if none counts as undelivered.
 func TestRandomEventsUntilTheEnd(t *testing.T) {
 	began, n := time.Now(), 0
 	netsim.Seeds(t, 20, func(t *testing.T, seed uint64) {
@@ -171,17 +171,20 @@ func TestRandomEventsUntilTheEnd(t *testing.T) {
 			if r.IntN(6) != 0 {
 				s.await(time.Minute, "connected", func() bool { return s.a.State() == StateConnected && s.b.State() == StateConnected })
 			}
-			replaced, ended := false, make(map[int]bool) // the latter by index/2 of the channel
+			ended := make(map[int]bool) // the channels that the program has closed, by half their index
 			event := func() {
 				switch r.IntN(12) {
 				case 0:
-					if replaced = !replaced; replaced && s.b.State() == StateConnected {
+					if len(pcs) < 4 && s.b.State() == StateConnected {
 						s.replacePeer()
 						pcs = append(pcs, s.b)
 					}
 				case 1:
 					i := r.IntN(len(s.channels))
-					if dc := s.channels[i].from; dc != nil {
+					s.mu.Lock()
+					dc := s.channels[i].from
+					s.mu.Unlock()
+					if dc != nil {
 						_ = dc.Close()
 						ended[i/2] = true
 					}

@@ -179,8 +179,8 @@ func (s *randomRun) inNextCallback(pc *PeerConnection, f func()) {
 	s.hooks[pc] = f
 }
 
-// takeHook returns the function that was passed to inNextCallback and has not been called; nil: there
-// is none.
+// takeHook returns the function that was passed to inNextCallback and has not been called; nil:
+// there is none.
 func (s *randomRun) takeHook(pc *PeerConnection) func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -360,7 +360,7 @@ func (s *randomRun) check() {
 }
 
 // checkOrder compares the messages sent and received on channels that may have ended. Each message
-// arrives at most once, on ordered channels in order, and on those that are reliable, too, no message
+// arrives at most once, on ordered channels in order. On those that are reliable, too, no message
 // is missing before one that has arrived.
 func (s *randomRun) checkOrder() {
 	for _, c := range s.channels {
