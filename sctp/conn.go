@@ -29,6 +29,8 @@ type Conn struct {
 	writing bool      // a goroutine is in transport.Write
 	stopped bool      // transport.Close was called
 	stopErr error     // its error
+	// transportClosed is closed when transport.Close has returned. It guards stopErr.
+	transportClosed chan struct{}
 
 	connected bool
 	closed    bool  // EventClosed came
@@ -37,6 +39,7 @@ type Conn struct {
 	resets    map[uint16]*pendingReset
 
 	readable, writable, changed signal
+	written                     signal // writing has become false
 }
 
 // ConnConfig holds the settings of a [Conn]. The zero value works.
@@ -127,7 +130,7 @@ func newConn(ctx context.Context, transport io.ReadWriteCloser, config ConnConfi
 		return nil, err
 	}
 	c := &Conn{transport: transport, onEvent: config.OnEvent, a: a, done: make(chan struct{}),
-		resets: make(map[uint16]*pendingReset)}
+		transportClosed: make(chan struct{}), resets: make(map[uint16]*pendingReset)}
 	c.timer = time.AfterFunc(time.Hour, c.timeout)
 	c.timer.Stop()
 	c.mu.Lock()
@@ -349,17 +352,20 @@ func (c *Conn) Abort(reason string) {
 	c.update()
 }
 
-// Close aborts the association if it has not ended, closes the transport, and waits for the
-// goroutine of the Conn to end. Methods that block return. For a graceful end, call Shutdown
-// before. The error is that of closing the transport.
+// Close aborts the association if it has not ended, which notifies the peer, closes the transport,
+// and waits for the goroutine of the Conn to end. Methods that block return. For a graceful end,
+// call Shutdown before. A Write of the transport in progress delays Close until it returns, for
+// half a second at most. The error is that of closing the transport.
 func (c *Conn) Close() error {
 	c.lock()
 	c.a.Abort(time.Now(), "")
 	c.update()
+	c.awaitWriter()
 	c.stop()
 	c.mu.Unlock()
 	if c.done != nil {
 		<-c.done
+		<-c.transportClosed
 	}
 	return c.stopErr
 }
