@@ -83,7 +83,7 @@ var senderPool = sync.Pool{New: func() any {
 
 // send sends the datagrams for which the system has room, and queues the rest.
 func (s *Socket) send(datagrams []link.Datagram) error {
-	if s.packets != nil {
+	if s.packets != nil || s.os.portable {
 		return s.sendPortable(datagrams)
 	}
 	if s.closed.Load() {

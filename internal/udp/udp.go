@@ -27,6 +27,10 @@ type Options struct {
 	// NoGSO and NoGRO disable segmentation and its reverse where the system has them. NoBatch
 	// disables both, and calls with several datagrams.
 	NoBatch, NoGSO, NoGRO bool
+
+	// Tests set portable to use the calls of systems other than Linux, and queued to use those of
+	// systems on which every call may block.
+	portable, queued bool
 }
 
 // Stats are the counters of a socket.
@@ -68,6 +72,7 @@ type Socket struct {
 	local    netip.AddrPort
 	families families
 	os       osSocket
+	direct   *directWriter // the calls of sendPortable; nil: all of them may block
 
 	backlog backlog
 
