@@ -409,7 +409,8 @@ func (c *Conn) Selected() (pair ice.Pair, ok bool) {
 
 // Close closes the sockets and ends the goroutines. Read and Write calls in progress return
 // net.ErrClosed at once. Close does not wait for the peer or for a callback in progress, and always
-// returns nil.
+// returns nil. A socket on which datagrams are queued for lack of room sends them first: it is closed
+// when Close has returned, half a second later at most.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -26,15 +26,12 @@ func (s *Socket) servePortable(handle func(*link.Inbound)) error {
 	for failures := 0; ; {
 		n, from, err := s.readOne(buf)
 		if err != nil {
-			if failures++; s.closed.Load() || errors.Is(err, net.ErrClosed) || failures == maxReadErrors {
+			if failures++; s.connClosed.Load() || errors.Is(err, net.ErrClosed) || failures == maxReadErrors {
 				return err
 			}
 			continue
 		}
 		failures = 0
-		if s.closed.Load() {
-			return nil
-		}
 		if !from.IsValid() {
 			continue
 		}
@@ -50,11 +47,11 @@ func (s *Socket) servePortable(handle func(*link.Inbound)) error {
 // and all of them if every call may block: that of a conn that is not a kernel socket, and that of
 // a system without another call. A goroutine of the backlog sends those.
 func (s *Socket) sendPortable(datagrams []link.Datagram) error {
+	s.backlog.mu.Lock()
+	defer s.backlog.mu.Unlock()
 	if s.closed.Load() {
 		return fmt.Errorf("udp: send: %w", net.ErrClosed)
 	}
-	s.backlog.mu.Lock()
-	defer s.backlog.mu.Unlock()
 	if s.direct == nil || s.backlog.active.Load() {
 		s.keep(datagrams, s.drainOneByOne)
 		return nil

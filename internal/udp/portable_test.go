@@ -14,6 +14,24 @@ import (
 	"github.com/rtcstack/rtcstack/internal/link"
 )
 
+// wantServed waits until Serve of a closed socket has returned. Then its port is free, and it has no
+// goroutine.
+func wantServed(t *testing.T, s *Socket, served <-chan error) {
+	t.Helper()
+	select {
+	case err := <-served:
+		require.NoError(t, err)
+	case <-time.After(patience):
+		require.Fail(t, "Serve does not return after Close")
+	}
+	require.Empty(t, drains(s), "a goroutine of the backlog has not ended")
+	if s.packets == nil {
+		again, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(s.LocalAddr()))
+		require.NoError(t, err, "the port is free")
+		require.NoError(t, again.Close())
+	}
+}
+
 // drains returns the stacks of the goroutines that send the backlog of a socket.
 func drains(s *Socket) (stacks []string) {
 	buf := make([]byte, 1<<20)
@@ -95,4 +113,35 @@ func TestQueuedSendNeverWaits(t *testing.T) {
 func waitsToWrite(s *Socket) bool {
 	stacks := drains(s)
 	return len(stacks) == 1 && strings.Contains(stacks[0], "fdMutex")
+}
+
+// The datagrams that were queued before Close are sent if there is room soon, and dropped otherwise.
+// Serve returns after that.
+func TestQueuedClose(t *testing.T) {
+	for _, room := range []bool{true, false} {
+		addr := netip.MustParseAddrPort("127.0.0.1:0")
+		s, to := listen(t, addr, Options{queued: true}), listen(t, addr, Options{})
+		in := newInbox(t, to)
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(func(*link.Inbound) { t.Error("received") }) }()
+		proceed := blockWrites(t, s.conn)
+		var w link.Outbound
+		w.Commit([]byte("one"), to.LocalAddr())
+		w.Commit([]byte("two"), to.LocalAddr())
+		require.NoError(t, w.Flush(s))
+		require.NoError(t, s.Close())
+		require.True(t, s.Congested(), "Close does not wait")
+		w.Commit([]byte("late"), to.LocalAddr())
+		require.ErrorIs(t, w.Flush(s), net.ErrClosed)
+		if room {
+			proceed()
+			require.Equal(t, []string{"one", "two"}, in.wait(t, 2))
+		} else {
+			for deadline := time.Now().Add(patience); s.Congested(); time.Sleep(time.Millisecond) {
+				require.True(t, time.Now().Before(deadline))
+			}
+			proceed() // the conn is closed when its last call has returned
+		}
+		wantServed(t, s, served)
+	}
 }
