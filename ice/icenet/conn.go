@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -75,7 +76,8 @@ func (g *gate) set(open bool) {
 }
 
 // NewConn opens sockets and begins to gather candidates. The context bounds the call only. The
-// error wraps that of ice.NewAgent, of the context or, if no socket works, of the last socket.
+// error wraps that of ice.NewAgent, of the context or, if no socket works, of the last socket. A
+// socket may also fail later: the Conn then continues with the others, if there are any.
 func NewConn(ctx context.Context, config ice.Config, options Options) (*Conn, error) {
 	if err := ctx.Err(); err != nil {
 		closeAll(options.Sockets)
@@ -111,8 +113,13 @@ func NewConn(ctx context.Context, config ice.Config, options Options) (*Conn, er
 	}
 	c.driver = driver
 	c.timer = time.AfterFunc(time.Hour, c.advance)
+	var addr netip.AddrPort
 	opened := make(chan error, 1)
-	go func() { opened <- driver.openNow() }()
+	go func() {
+		var err error
+		addr, err = driver.openNow()
+		opened <- err
+	}()
 	select {
 	case err = <-opened:
 	case <-ctx.Done():
@@ -125,7 +132,7 @@ func NewConn(ctx context.Context, config ice.Config, options Options) (*Conn, er
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.addr == nil {
-		c.addr = net.UDPAddrFromAddrPort(driver.bases[0].addr)
+		c.addr = net.UDPAddrFromAddrPort(addr)
 	}
 	return c, nil
 }

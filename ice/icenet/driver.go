@@ -74,7 +74,7 @@ type Driver struct {
 	servers   int  // names of STUN servers being resolved
 	resolving int  // names of remote candidates being resolved
 
-	lastError error // of opening a link
+	lastError error // of opening or reading a link
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -132,8 +132,8 @@ func (d *Driver) Gather() {
 }
 
 // openNow is Gather for an owner that waits for the sockets. It is called once, without the mutex,
-// and returns an error if there is no socket.
-func (d *Driver) openNow() error {
+// and returns the address of the first socket, or an error if there is none.
+func (d *Driver) openNow() (netip.AddrPort, error) {
 	d.config.Lock()
 	d.opening = true
 	d.config.Unlock()
@@ -141,21 +141,25 @@ func (d *Driver) openNow() error {
 	d.config.Lock()
 	defer d.config.Unlock()
 	if len(d.bases) == 0 {
-		return cmp.Or(d.lastError, ice.ErrAddress)
+		return netip.AddrPort{}, cmp.Or(d.lastError, ice.ErrAddress)
 	}
-	return nil
+	return d.bases[0].addr, nil
 }
 
 // open opens links, without the mutex, and adds them to the agent. It has a goroutine of its own.
 func (d *Driver) open() {
 	for again := true; again; {
 		var opened []base
+		var err error
 		if d.given {
 			opened = d.openGiven()
 		} else {
-			opened = d.openMissing()
+			opened, err = d.openMissing()
 		}
 		d.config.Lock()
+		if err != nil {
+			d.lastError = err
+		}
 		now := time.Now()
 		for _, b := range opened {
 			if d.closed {
@@ -185,8 +189,9 @@ func (d *Driver) openGiven() (opened []base) {
 	return opened
 }
 
-// openMissing opens a link on each address of the host that has none.
-func (d *Driver) openMissing() (opened []base) {
+// openMissing opens a link on each address of the host that has none. The error is that of the last
+// link that it could not open.
+func (d *Driver) openMissing() (opened []base, lastError error) {
 	addrs, err := d.config.Network.Addresses(d.config.Bind, d.config.FallBackToLoopback)
 	if err != nil {
 		d.log(slog.LevelError, "cannot list the addresses of this host", "error", err)
@@ -203,12 +208,12 @@ func (d *Driver) openMissing() (opened []base) {
 		l, err := d.config.Network.Listen(addr, d.config.PortFirst, d.config.PortLast)
 		if err != nil {
 			d.log(slog.LevelWarn, "cannot use a local address", "addr", addr, "error", err)
-			d.lastError = err // only openNow reads it
+			lastError = err
 			continue
 		}
 		opened = append(opened, base{link: l, addr: l.LocalAddr()})
 	}
-	return opened
+	return opened, lastError
 }
 
 // removeGone removes the links whose addresses the host no longer has. The link in use is kept:
@@ -260,6 +265,7 @@ func (d *Driver) readerEnded(id ice.BaseID, err error) {
 	defer d.config.Unlock()
 	if !d.closed {
 		d.log(slog.LevelWarn, "a socket has failed", "error", err)
+		d.lastError = err
 		d.remove(time.Now(), id)
 	}
 }
