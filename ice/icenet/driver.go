@@ -29,7 +29,7 @@ type Server struct {
 	Port uint16
 }
 
-// DriverConfig configures a Driver.
+// DriverConfig configures a Driver. It is for packages of this module.
 type DriverConfig struct {
 	Servers []Server
 
@@ -56,7 +56,8 @@ type DriverConfig struct {
 	Logger *slog.Logger // nil: no logging
 }
 
-// Driver runs an agent over a network. Create it with [NewDriver]; the zero value is a closed
+// Driver runs an agent over a network. It is for packages of this module, because its links are of
+// an internal package; programs use [Conn]. Create it with [NewDriver]; the zero value is a closed
 // Driver. Its methods are called with the owner's mutex held.
 //
 // After each input, the owner calls Event and Transmit until they return false, and sets a timer to
