@@ -147,8 +147,8 @@ func (c *Conn) completeResets(err error) {
 	}
 }
 
-// awaitWriter waits until the goroutine that is in transport.Write, if there is one, has written all
-// packets, which include that of an ABORT.
+// awaitWriter waits until the goroutine that is in transport.Write, if there is one, has written
+// all packets, which include that of an ABORT.
 func (c *Conn) awaitWriter() {
 	if !c.writing || c.stopped {
 		return

@@ -30,8 +30,8 @@ import (
 // message for the end of a connection. The protocol above should have one.
 //
 // All methods may be called concurrently. A Conn has one goroutine for each socket until Close, and
-// one for callbacks while there are some to make. It closes sockets that neither side uses some time
-// after the nomination.
+// one for callbacks while there are some to make. It closes sockets that neither side uses some
+// time after the nomination.
 type Conn struct {
 	mu       sync.Mutex
 	driver   *Driver
@@ -406,8 +406,8 @@ func (c *Conn) Selected() (pair ice.Pair, ok bool) {
 // So a caller of Close must not hold a lock that a callback takes. If callbacks of two Conns close
 // each other's Conn, both block for ever.
 //
-// A socket on which datagrams are queued for lack of room sends them first: it is closed after Close
-// has returned, half a second later at most.
+// A socket on which datagrams are queued for lack of room sends them first: it is closed after
+// Close has returned, half a second later at most.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -432,8 +432,8 @@ func (d *Driver) Transmit(now time.Time, b *link.Batch) (size int, ok bool) {
 	return len(packet), true
 }
 
-// Close closes the agent and its links, and cancels the resolution of names. The goroutines end, and
-// the ports are free, soon after; Wait waits for that.
+// Close closes the agent and its links, and cancels the resolution of names. The goroutines end,
+// and the ports are free, soon after; Wait waits for that.
 func (d *Driver) Close() {
 	if d.ended() {
 		return
@@ -453,9 +453,9 @@ func (d *Driver) Close() {
 	d.path = link.Path{}
 }
 
-// Wait waits, after Close, until all goroutines of the driver have ended and its sockets are closed.
-// A socket on which datagrams are queued sends them first, for half a second at most. Wait is called
-// without the mutex, and not from Receive.
+// Wait waits, after Close, until all goroutines of the driver have ended and its sockets are
+// closed. A socket on which datagrams are queued sends them first, for half a second at most. Wait
+// is called without the mutex, and not from Receive.
 func (d *Driver) Wait() { d.tasks.Wait() }
 
 func (d *Driver) log(level slog.Level, message string, args ...any) {

@@ -120,8 +120,8 @@ func TestBacklogIsBounded(t *testing.T) {
 	require.Greater(t, n.Stats().Dropped, before)
 }
 
-// The datagrams that were queued before Close are sent when there is room. Serve returns after that,
-// and drops what arrives meanwhile.
+// The datagrams that were queued before Close are sent when there is room. Serve returns after
+// that, and drops what arrives meanwhile.
 func TestCloseSendsTheBacklog(t *testing.T) {
 	n := newNarrow(t)
 	served := make(chan error, 1)

@@ -43,9 +43,9 @@ func (s *Socket) servePortable(handle func(*link.Inbound)) error {
 	}
 }
 
-// sendPortable writes one datagram a call. It queues the datagrams for which the system has no room,
-// and all of them if every call may block: that of a conn that is not a kernel socket, and that of
-// a system without another call. A goroutine of the backlog sends those.
+// sendPortable writes one datagram a call. It queues the datagrams for which the system has no
+// room, and all of them if every call may block: that of a conn that is not a kernel socket, and
+// that of a system without another call. A goroutine of the backlog sends those.
 func (s *Socket) sendPortable(datagrams []link.Datagram) error {
 	s.backlog.mu.Lock()
 	defer s.backlog.mu.Unlock()

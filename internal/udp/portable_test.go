@@ -14,8 +14,8 @@ import (
 	"github.com/rtcstack/rtcstack/internal/link"
 )
 
-// wantServed waits until Serve of a closed socket has returned. Then its port is free, and it has no
-// goroutine.
+// wantServed waits until Serve of a closed socket has returned. Then its port is free, and it has
+// no goroutine.
 func wantServed(t *testing.T, s *Socket, served <-chan error) {
 	t.Helper()
 	select {
@@ -115,8 +115,8 @@ func waitsToWrite(s *Socket) bool {
 	return len(stacks) == 1 && strings.Contains(stacks[0], "fdMutex")
 }
 
-// The datagrams that were queued before Close are sent if there is room soon, and dropped otherwise.
-// Serve returns after that.
+// The datagrams that were queued before Close are sent if there is room soon, and dropped
+// otherwise. Serve returns after that.
 func TestQueuedClose(t *testing.T) {
 	for _, room := range []bool{true, false} {
 		addr := netip.MustParseAddrPort("127.0.0.1:0")

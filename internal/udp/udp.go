@@ -162,8 +162,8 @@ func (s *Socket) packetConn() net.PacketConn {
 
 // Serve reads datagrams and calls handle with each batch of them, until Close. Then it returns nil
 // as soon as the port is free and the socket has no goroutine any more. A batch and its datagrams
-// are valid during the call; handle may modify their bytes. Serve ignores errors that concern single
-// datagrams, such as those reported by ICMP.
+// are valid during the call; handle may modify their bytes. Serve ignores errors that concern
+// single datagrams, such as those reported by ICMP.
 func (s *Socket) Serve(handle func(*link.Inbound)) error {
 	err := s.serve(func(in *link.Inbound) {
 		if !s.closed.Load() {
