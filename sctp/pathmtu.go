@@ -312,7 +312,7 @@ func (a *Association) blackHole() {
 func (a *Association) PathChanged(now time.Time, maxMTU int) {
 	a.PathRestored(now)
 	m := &a.mtu
-	if a.over || a.cfg.MaxMTU <= a.cfg.MTU {
+	if !a.open || a.cfg.MaxMTU <= a.cfg.MTU {
 		return
 	}
 	if maxMTU > 0 {
