@@ -1,10 +1,10 @@
 package rtc
 
 import (
-	"runtime"
 	"slices"
 	"sync"
 
+	"github.com/rtcstack/rtcstack/internal/goroutine"
 	"github.com/rtcstack/rtcstack/internal/ring"
 )
 
@@ -128,7 +128,7 @@ func (q *callbackQueue) trim() {
 func (q *callbackQueue) dispatch() {
 	// The id is read once for each dispatcher, in about 1 µs. A function that waits for a callback
 	// to end needs it to find out whether it was called from inside that callback.
-	id := readGoroutineID(q.stack[:])
+	id := goroutine.IDUsing(&q.stack)
 	q.mu.Lock()
 	q.id = id
 	defer q.ended()
@@ -226,24 +226,4 @@ func (q *callbackQueue) wait(target eventTarget, kind eventKind) {
 }
 
 // inside reports whether the calling goroutine is the dispatcher.
-func (q *callbackQueue) inside() bool { return q.running && q.id == goroutineID() }
-
-// goroutineID returns the id of the calling goroutine, which it reads from the first line of a
-// stack trace: "goroutine 123 [running]:".
-func goroutineID() uint64 {
-	var buf [64]byte
-	return readGoroutineID(buf[:])
-}
-
-// readGoroutineID is goroutineID with a buffer of the caller.
-func readGoroutineID(buf []byte) uint64 {
-	n := runtime.Stack(buf, false)
-	var id uint64
-	for _, c := range buf[len("goroutine "):n] {
-		if c < '0' || c > '9' {
-			break
-		}
-		id = id*10 + uint64(c-'0')
-	}
-	return id
-}
+func (q *callbackQueue) inside() bool { return q.running && q.id == goroutine.ID() }

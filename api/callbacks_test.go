@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rtcstack/rtcstack/internal/goroutine"
 )
 
 func TestOrderOfTheFirstCallbacks(t *testing.T) {
@@ -204,13 +206,13 @@ func idle(t testing.TB, pc *PeerConnection) {
 func TestNothingIsCalledInsideTheFunctionThatCausedIt(t *testing.T) {
 	inNetwork(t, 1, func(t *testing.T, n *network) {
 		pc := n.connection(Configuration{})
-		caller := goroutineID()
+		caller := goroutine.ID()
 		inside := make(chan bool, 10)
-		pc.OnLocalDescription(func(SessionDescription) { inside <- goroutineID() == caller })
+		pc.OnLocalDescription(func(SessionDescription) { inside <- goroutine.ID() == caller })
 		dc, err := pc.CreateDataChannel("x", nil)
 		require.NoError(t, err)
 		require.False(t, receive(t, inside, "description"))
-		dc.OnClosed(func() { inside <- goroutineID() == caller })
+		dc.OnClosed(func() { inside <- goroutine.ID() == caller })
 		require.NoError(t, dc.Close())
 		require.False(t, receive(t, inside, "closed callback"))
 		require.True(t, dc.IsClosed())

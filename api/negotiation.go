@@ -90,9 +90,9 @@ func (pc *PeerConnection) setLocal(t DescriptionType, init LocalDescriptionInit)
 // SetRemoteDescription sets the description that the other side sent. DescriptionAuto takes it for
 // an answer if there is a local offer, and for an offer otherwise. The error is ErrInvalid if the
 // description cannot be used, and ErrFailure if it does not fit the signalling state or, in
-// StateFailed, needs an ICE restart; then nothing has changed. A remote offer replaces a pending local offer, which is rolled back. Unless
-// DisableAutoNegotiation is set, the connection answers an offer. On a closed connection it has no
-// effect.
+// StateFailed, needs an ICE restart; then nothing has changed. A remote offer replaces a pending
+// local offer, which is rolled back. Unless DisableAutoNegotiation is set, the connection answers an
+// offer. On a closed connection it has no effect.
 //
 // A description with another certificate than before comes from another program, or from one that
 // was started again. The data channels close then, and new ones can be opened. In StateFailed, an

@@ -63,8 +63,8 @@ func (a *Agent) SetRemote(now time.Time, r RemoteParameters) error {
 // 8838, section 11. The candidate belongs to the peer's credentials that its extension "ufrag"
 // names. If that is unknown and a Restart is not completed, these are the credentials that the next
 // SetRemote will set. Without the extension, the candidate belongs to the credentials of the last
-// SetRemote, except in StateFailed, where only the next ones matter. Candidates that are known are accepted without effect, and so are all after the
-// nomination. The agent copies Extensions.
+// SetRemote, except in StateFailed, where only the next ones matter. Candidates that are known are
+// accepted without effect, and so are all after the nomination. The agent copies Extensions.
 //
 // The error wraps [ErrUnresolved], [ErrUnsupportedTransport], [ErrUnsupportedComponent],
 // [ErrAddress], [ErrCandidateType], [ErrLimit] (64 candidates), or [ErrState] in StateFailed and

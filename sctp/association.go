@@ -40,7 +40,7 @@ func (s State) String() string {
 
 // Association is one SCTP association, as a state machine without I/O: packets and time go in,
 // packets and events come out. It is not safe for concurrent use; its owner holds a lock, or runs
-// it in one goroutine.
+// it in one goroutine. Create it with [New]; the zero value is an association that has ended.
 //
 // After any call the owner drains Transmit, ReadMessage and Event, and calls Advance at the time
 // that Deadline returns.
@@ -51,7 +51,7 @@ type Association struct {
 
 	state       State
 	connect     bool                   // Connect was called
-	over        bool                   // the association has ended
+	open        bool                   // since New, until the association ends
 	header      [commonHeaderSize]byte // scratch for the checksum; here, as it fills a gap
 	undelivered int                    // bytes that were not acknowledged at the end
 	timers      [timerCount]instant
@@ -84,7 +84,7 @@ func New(cfg Config) (*Association, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	a := &Association{cfg: cfg}
+	a := &Association{cfg: cfg, open: true}
 	a.hand.init(a)
 	a.mtu.base, a.mtu.max = cfg.MTU, cfg.MaxMTU
 	a.resetTransmission()
@@ -129,7 +129,7 @@ func (a *Association) State() State { return a.state }
 // association has not ended.
 func (a *Association) Connect(now time.Time) {
 	t := a.clock(now)
-	if a.state != StateClosed || a.over || a.connect {
+	if a.state != StateClosed || !a.open || a.connect {
 		return
 	}
 	a.connect = true
@@ -206,7 +206,7 @@ func (a *Association) Advance(now time.Time) {
 		case timerMTU:
 			a.mtuProbeTimeout(t)
 		}
-		if a.over {
+		if !a.open {
 			return
 		}
 	}
@@ -230,7 +230,7 @@ func (a *Association) Receive(now time.Time, packet []byte) {
 		return
 	}
 	tag := binary.BigEndian.Uint32(packet[4:])
-	if a.over {
+	if !a.open {
 		a.outOfTheBlue(tag, packet[commonHeaderSize:])
 		return
 	}
@@ -248,11 +248,11 @@ func (a *Association) Receive(now time.Time, packet []byte) {
 			a.stats.ChunksInvalid++
 			break
 		}
-		if !a.receiveChunk(t, c, tag) || a.over {
+		if !a.receiveChunk(t, c, tag) || !a.open {
 			break
 		}
 	}
-	if !a.over {
+	if a.open {
 		a.endPacket(t)
 	}
 }
@@ -339,10 +339,10 @@ func (a *Association) endPacket(t instant) {
 
 // close ends the association.
 func (a *Association) close(err error) {
-	if a.over {
+	if !a.open {
 		return
 	}
-	a.over = true
+	a.open = false
 	a.state = StateClosed
 	a.timers = [timerCount]instant{}
 	a.undelivered = a.send.buffered
@@ -367,7 +367,7 @@ func (a *Association) Abort(now time.Time, reason string) {
 
 // abort sends ABORT to a known peer, unless silent, and closes the association.
 func (a *Association) abort(_ instant, code CauseCode, reason string, silent bool) {
-	if a.over {
+	if !a.open {
 		return
 	}
 	reason = reason[:min(len(reason), maxReasonBytes)]

@@ -262,7 +262,7 @@ func TestAttacks(t *testing.T) {
 			}
 			require.LessOrEqual(t, f.s.a.Stats().Held, 3<<20+1000)
 			if !c.dead {
-				require.False(t, f.s.a.over)
+				require.True(t, f.s.a.open)
 			}
 			runtime.KeepAlive(f)
 		})

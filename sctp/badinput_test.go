@@ -221,7 +221,7 @@ func TestRandomChunks(t *testing.T) {
 	for _, start := range []func(testing.TB) *script{busy, interleaving} {
 		s := start(t)
 		for range 10_000 {
-			if s.a.over {
+			if !s.a.open {
 				s = start(t)
 			}
 			buf := make([]byte, 4+int(r.Uint64()%100))

@@ -14,7 +14,8 @@ import (
 // and its methods block. All of them are safe for concurrent use.
 //
 // A Conn has one goroutine, which reads the transport into a buffer of 64 KiB, and one timer.
-// Packets are written by the goroutine that causes them.
+// Packets are written by the goroutine that causes them. Connect and Accept return a Conn; the zero
+// value is a closed one.
 type Conn struct {
 	transport io.ReadWriteCloser
 	onEvent   func(Event)
@@ -28,14 +29,17 @@ type Conn struct {
 	writing bool      // a goroutine is in transport.Write
 	stopped bool      // transport.Close was called
 	stopErr error     // its error
+	// transportClosed is closed when transport.Close has returned. It guards stopErr.
+	transportClosed chan struct{}
 
 	connected bool
 	closed    bool  // EventClosed came
-	err       error // of EventClosed
+	err       error // of EventClosed; ErrClosed for the zero value
 	restarted bool  // Receive has not reported it yet
 	resets    map[uint16]*pendingReset
 
 	readable, writable, changed signal
+	written                     signal // writing has become false
 }
 
 // ConnConfig holds the settings of a [Conn]. The zero value works.
@@ -126,7 +130,7 @@ func newConn(ctx context.Context, transport io.ReadWriteCloser, config ConnConfi
 		return nil, err
 	}
 	c := &Conn{transport: transport, onEvent: config.OnEvent, a: a, done: make(chan struct{}),
-		resets: make(map[uint16]*pendingReset)}
+		transportClosed: make(chan struct{}), resets: make(map[uint16]*pendingReset)}
 	c.timer = time.AfterFunc(time.Hour, c.timeout)
 	c.timer.Stop()
 	c.mu.Lock()
@@ -145,6 +149,14 @@ func newConn(ctx context.Context, transport io.ReadWriteCloser, config ConnConfi
 		return nil, err
 	}
 	return c, nil
+}
+
+// lock locks the Conn, and makes the zero value a closed Conn.
+func (c *Conn) lock() {
+	c.mu.Lock()
+	if c.a == nil {
+		c.a, c.closed, c.stopped, c.err = new(Association), true, true, ErrClosed
+	}
 }
 
 // wait unlocks the Conn until there is a signal or ctx ends.
@@ -174,7 +186,7 @@ func contextError(ctx context.Context) error {
 
 // endError returns ErrClosed with the reason of the end.
 func (c *Conn) endError() error {
-	if c.err == nil {
+	if c.err == nil || c.err == ErrClosed {
 		return ErrClosed
 	}
 	return &closedError{c.err}
@@ -194,7 +206,7 @@ func (c *Conn) Send(ctx context.Context, stream uint16, ppid uint32, data []byte
 	if now := time.Now(); options.Since.IsZero() || options.Since.After(now) {
 		options.Since = now
 	}
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	for {
 		err := c.a.Send(time.Now(), stream, ppid, data, options)
@@ -222,7 +234,7 @@ func (c *Conn) Receive(ctx context.Context) (Message, error) {
 	if err := contextError(ctx); err != nil {
 		return Message{}, err
 	}
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	for {
 		if c.restarted {
@@ -252,7 +264,7 @@ func (c *Conn) Receive(ctx context.Context) (Message, error) {
 // Release returns the memory of a message, whose Data must not be used afterwards, and reopens the
 // receive window by its charge.
 func (c *Conn) Release(m *Message) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	c.a.Release(time.Now(), m)
 	c.update()
@@ -262,7 +274,7 @@ func (c *Conn) Release(m *Message) {
 // and blocks until the peer has confirmed that or ctx ends; the reset then continues. Errors are
 // those of [Association.ResetStream], ErrResetDenied and ErrRestarted.
 func (c *Conn) ResetStream(ctx context.Context, id uint16) error {
-	c.mu.Lock()
+	c.lock()
 	p := c.resets[id]
 	if p == nil {
 		if err := c.a.ResetStream(time.Now(), id); err != nil {
@@ -289,7 +301,7 @@ func (c *Conn) ResetStream(ctx context.Context, id uint16) error {
 // ends. If the association ends with something unacknowledged, the error matches [ErrClosed] and
 // the reason.
 func (c *Conn) Flush(ctx context.Context) error {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	for !c.closed {
 		if c.a.BufferedAmount() == 0 {
@@ -314,7 +326,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 // closes the transport. [Conn.Close] ends that time early, which is harmless: see
 // [Association.Shutdown].
 func (c *Conn) Shutdown(ctx context.Context) error {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	if !c.closed {
 		c.a.Shutdown(time.Now())
@@ -334,22 +346,27 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 // Abort ends the association at once and notifies the peer, with reason (at most 256 bytes of it).
 // Unacknowledged messages are lost.
 func (c *Conn) Abort(reason string) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	c.a.Abort(time.Now(), reason)
 	c.update()
 }
 
-// Close aborts the association if it has not ended, closes the transport, and waits for the
-// goroutine of the Conn to end. Methods that block return. For a graceful end, call Shutdown
-// before. The error is that of closing the transport.
+// Close aborts the association if it has not ended, which notifies the peer, closes the transport,
+// and waits for the goroutine of the Conn to end. Methods that block return. For a graceful end,
+// call Shutdown before. A Write of the transport in progress delays Close until it returns, for
+// half a second at most. The error is that of closing the transport.
 func (c *Conn) Close() error {
-	c.mu.Lock()
+	c.lock()
 	c.a.Abort(time.Now(), "")
 	c.update()
+	c.awaitWriter()
 	c.stop()
 	c.mu.Unlock()
-	<-c.done
+	if c.done != nil {
+		<-c.done
+		<-c.transportClosed
+	}
 	return c.stopErr
 }
 
@@ -365,7 +382,7 @@ func (c *Conn) Stats() (s Stats) {
 // method of the Conn. It must not call Event, ReadMessage, Receive, Transmit and Advance either:
 // these belong to the Conn.
 func (c *Conn) Do(f func(a *Association, now time.Time)) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	f(c.a, time.Now())
 	c.update()

@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,8 @@ const (
 	// socket reports one, "connection refused", for each packet that finds no socket; the
 	// retransmissions of the handshake are fewer.
 	maxReadErrors = 64
+	// maxCloseDelay bounds the time in which Close waits for a Write of the transport.
+	maxCloseDelay = 500 * time.Millisecond
 )
 
 // read takes packets from the transport until it fails or is closed.
@@ -60,6 +63,7 @@ func (c *Conn) timeout() {
 // send, and the next deadline. The lock is not held while a packet is written. If another goroutine
 // is writing, that one also writes the new packets.
 func (c *Conn) update() {
+	wrote := false
 	for {
 		for e, ok := c.a.nextEvent(); ok; e, ok = c.a.nextEvent() {
 			c.handle(e)
@@ -74,11 +78,14 @@ func (c *Conn) update() {
 		if !ok {
 			break
 		}
-		c.writing, c.packet = true, packet
+		c.writing, wrote, c.packet = true, true, packet
 		c.mu.Unlock()
 		_, _ = c.transport.Write(packet) // a packet that is lost is retransmitted
 		c.mu.Lock()
 		c.writing = false
+	}
+	if wrote {
+		c.written.broadcast()
 	}
 	c.setTimer()
 	if c.closed && !c.writing && c.a.Deadline().IsZero() {
@@ -140,6 +147,21 @@ func (c *Conn) completeResets(err error) {
 	}
 }
 
+// awaitWriter waits until the goroutine that is in transport.Write, if there is one, has written
+// all packets, which include that of an ABORT.
+func (c *Conn) awaitWriter() {
+	if !c.writing || c.stopped {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), maxCloseDelay)
+	defer cancel()
+	for c.writing && !c.stopped {
+		if c.wait(ctx, &c.written) != nil {
+			return
+		}
+	}
+}
+
 // stop closes the transport, which ends the reading goroutine.
 func (c *Conn) stop() {
 	if c.stopped {
@@ -151,4 +173,5 @@ func (c *Conn) stop() {
 	err := c.transport.Close()
 	c.mu.Lock()
 	c.stopErr = err
+	close(c.transportClosed)
 }

@@ -542,18 +542,7 @@ func (s *slowTransport) Write(b []byte) (int, error) {
 // A slow Write delays only its caller: the lock is free meanwhile.
 func TestConnSlowWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ta, tb := testPipe(1, 0, 0)
-		slow := &slowTransport{testTransport: ta, begun: make(chan struct{}), proceed: make(chan struct{})}
-		accepted := make(chan *Conn, 1)
-		go func() {
-			c, err := Accept(t.Context(), tb, ConnConfig{})
-			require.NoError(t, err)
-			accepted <- c
-		}()
-		a, err := Connect(t.Context(), slow, ConnConfig{})
-		require.NoError(t, err)
-		b := <-accepted
-		synctest.Wait()
+		a, b, slow := slowPair(t)
 		slow.slow.Store(true)
 		go func() { require.NoError(t, a.Send(t.Context(), 1, 51, []byte("first"), SendOptions{})) }()
 		<-slow.begun
@@ -569,6 +558,99 @@ func TestConnSlowWrite(t *testing.T) {
 		}
 		require.NoError(t, a.Close())
 		require.NoError(t, b.Close())
+	})
+}
+
+// slowPair connects a Conn over a slowTransport with another.
+func slowPair(t *testing.T) (a, b *Conn, slow *slowTransport) {
+	ta, tb := testPipe(1, 0, 0)
+	slow = &slowTransport{testTransport: ta, begun: make(chan struct{}), proceed: make(chan struct{})}
+	accepted := make(chan *Conn, 1)
+	go func() {
+		c, err := Accept(t.Context(), tb, ConnConfig{})
+		require.NoError(t, err)
+		accepted <- c
+	}()
+	a, err := Connect(t.Context(), slow, ConnConfig{})
+	require.NoError(t, err)
+	b = <-accepted
+	synctest.Wait()
+	return a, b, slow
+}
+
+// If another goroutine is in Write, Close waits until that has also written the ABORT.
+func TestConnCloseDuringWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, slow := slowPair(t)
+		slow.slow.Store(true)
+		go func() { require.NoError(t, a.Send(t.Context(), 1, 51, []byte("x"), SendOptions{})) }()
+		<-slow.begun
+		slow.slow.Store(false)
+		var group sync.WaitGroup
+		for range 2 {
+			group.Go(func() { require.NoError(t, a.Close()) })
+		}
+		synctest.Wait()
+		close(slow.proceed)
+		group.Wait()
+		_, err := b.Receive(t.Context())
+		if err == nil { // the message, unless the ABORT has overtaken it
+			_, err = b.Receive(t.Context())
+		}
+		var abort *AbortError
+		require.ErrorAs(t, err, &abort)
+		require.True(t, abort.Remote)
+		require.NoError(t, b.Close())
+	})
+}
+
+// A Write that does not return delays Close for a limited time only.
+func TestConnCloseDuringEndlessWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, slow := slowPair(t)
+		slow.slow.Store(true)
+		go func() { require.NoError(t, a.Send(t.Context(), 1, 51, []byte("x"), SendOptions{})) }()
+		<-slow.begun
+		start := time.Now()
+		require.NoError(t, a.Close())
+		require.Equal(t, maxCloseDelay, time.Since(start))
+		slow.slow.Store(false)
+		close(slow.proceed)
+		require.NoError(t, b.Close())
+	})
+}
+
+// failingClose is a transport whose Close takes a second, and returns an error.
+type failingClose struct {
+	*testTransport
+	err error
+}
+
+func (f *failingClose) Close() error {
+	_ = f.testTransport.Close()
+	time.Sleep(time.Second)
+	return f.err
+}
+
+// Each of several concurrent calls of Close returns the error of closing the transport.
+func TestConnCloseConcurrently(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ta, tb := testPipe(1, 0, 0)
+		failing := &failingClose{ta, errors.New("cannot close")}
+		accepted := make(chan *Conn, 1)
+		go func() {
+			c, err := Accept(t.Context(), tb, ConnConfig{})
+			require.NoError(t, err)
+			accepted <- c
+		}()
+		a, err := Connect(t.Context(), failing, ConnConfig{})
+		require.NoError(t, err)
+		var group sync.WaitGroup
+		for range 3 {
+			group.Go(func() { require.Equal(t, failing.err, a.Close()) })
+		}
+		group.Wait()
+		require.NoError(t, (<-accepted).Close())
 	})
 }
 

@@ -93,7 +93,7 @@ func (a *Association) nextEvent() (Event, bool) {
 	if e, ok := a.events.Pop(); ok {
 		return e, true
 	}
-	if a.send.notifyDry && a.send.buffered == 0 && !a.over {
+	if a.send.notifyDry && a.send.buffered == 0 && a.open {
 		a.send.notifyDry = false
 		return Event{Kind: EventSenderDry}, true
 	}

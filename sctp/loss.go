@@ -461,7 +461,7 @@ func (a *Association) probeSentNow(t instant, resent bool) {
 // count towards Association.Max.Retrans.
 func (a *Association) PathRestored(now time.Time) {
 	t := a.clock(now)
-	if a.over {
+	if !a.open {
 		return
 	}
 	a.loss.errors, a.hand.attempts = 0, 0

@@ -314,7 +314,7 @@ func (a *Association) blackHole() {
 func (a *Association) PathChanged(now time.Time, mtu, maxMTU int) {
 	a.PathRestored(now)
 	m := &a.mtu
-	if a.over {
+	if !a.open {
 		return
 	}
 	if mtu > 0 {

@@ -217,7 +217,7 @@ func (a *Association) AddStreams(now time.Time, out, in uint16) error {
 // reconfigurable returns the error of a request that cannot be made now.
 func (a *Association) reconfigurable() error {
 	switch {
-	case a.over:
+	case !a.open:
 		return ErrClosed
 	case a.state < StateCookieEchoed:
 		return ErrNotConnected

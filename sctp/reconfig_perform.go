@@ -70,7 +70,7 @@ func (a *Association) associationReset(senderNext, receiverNext uint32) bool {
 		return false
 	}
 	a.processQueuedIf(func(h *queuedChunk) bool { return serial.LessEqual32(h.tsn, last) })
-	if a.over {
+	if !a.open {
 		return true
 	}
 	a.recv.forward(last)

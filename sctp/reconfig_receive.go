@@ -85,7 +85,7 @@ func (a *Association) receiveReConfig(t instant, c chunk) {
 		} else {
 			a.receiveRequest(t, p)
 		}
-		if a.over {
+		if !a.open {
 			return
 		}
 	}

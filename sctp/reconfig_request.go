@@ -216,7 +216,7 @@ func (a *Association) receiveReconfigResponse(t instant, v []byte) {
 			a.stats.ChunksInvalid++ // the request is repeated
 			return
 		}
-		if a.over {
+		if !a.open {
 			return
 		}
 	}

@@ -299,7 +299,7 @@ func (q *sendQueue) end() {
 func (a *Association) Send(now time.Time, stream uint16, ppid uint32, data []byte, opt SendOptions) error {
 	t := a.clock(now)
 	switch {
-	case a.over || a.state >= StateShutdownPending || a.shutdown.wanted:
+	case !a.open || a.state >= StateShutdownPending || a.shutdown.wanted:
 		return ErrClosed
 	case a.state != StateEstablished && a.state != StateCookieEchoed:
 		return ErrNotConnected

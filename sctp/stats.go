@@ -57,7 +57,10 @@ func (a *Association) Stats() Stats {
 	s.ChunksInvalid += a.reasm.stale
 	s.CongestionControl = a.cfg.CongestionControl
 	s.SRTT, s.MinRTT, s.RTO = a.rtt.srtt, a.rtt.min, a.rtt.rto
-	s.CongestionWindow, s.InFlight, s.PeerWindow = a.cc.window(), a.out.inFlight, a.out.peerWindow
+	s.InFlight, s.PeerWindow = a.out.inFlight, a.out.peerWindow
+	if a.cc != nil {
+		s.CongestionWindow = a.cc.window()
+	}
 	s.Buffered, s.Held, s.MTU = a.send.buffered, a.reasm.charged, a.mtu.current
 	return s
 }

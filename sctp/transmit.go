@@ -19,7 +19,7 @@ func (a *Association) Transmit(now time.Time, dst []byte) (packet []byte, ok boo
 		a.stats.BytesSent += uint64(len(packet) - len(dst))
 		return packet, true
 	}
-	if a.over {
+	if !a.open {
 		return dst, false
 	}
 	start := len(dst)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,8 +29,9 @@ import (
 // A peer that closes its side is silent, and consent expires after 30 seconds: RFC 8445 has no
 // message for the end of a connection. The protocol above should have one.
 //
-// All methods may be called concurrently. A Conn has one goroutine for each socket until Close. It
-// closes sockets that neither side uses some time after the nomination.
+// All methods may be called concurrently. A Conn has one goroutine for each socket until Close, and
+// one for callbacks while there are some to make. It closes sockets that neither side uses some
+// time after the nomination.
 type Conn struct {
 	mu       sync.Mutex
 	driver   *Driver
@@ -42,8 +44,7 @@ type Conn struct {
 	remote   net.Addr        // for RemoteAddr
 	isClosed bool
 
-	pending     []func() // callbacks to be made
-	dispatching bool
+	callbacks callbackQueue
 
 	gathered gate // all local candidates are known
 	path     gate // a pair is selected
@@ -75,7 +76,8 @@ func (g *gate) set(open bool) {
 }
 
 // NewConn opens sockets and begins to gather candidates. The context bounds the call only. The
-// error wraps that of ice.NewAgent, of the context or, if no socket works, of the last socket.
+// error wraps that of ice.NewAgent, of the context or, if no socket works, of the last socket. A
+// socket may also fail later: the Conn then continues with the others, if there are any.
 func NewConn(ctx context.Context, config ice.Config, options Options) (*Conn, error) {
 	if err := ctx.Err(); err != nil {
 		closeAll(options.Sockets)
@@ -83,6 +85,7 @@ func NewConn(ctx context.Context, config ice.Config, options Options) (*Conn, er
 	}
 	size := cmp.Or(max(options.ReceiveQueue, 0), defaultReceiveQueue)
 	c := &Conn{options: options, closed: make(chan struct{}), queue: make(chan *bufpool.Buffer, size)}
+	c.callbacks.init(&c.mu)
 	c.gathered.set(false)
 	c.path.set(false)
 	c.failed.set(false)
@@ -110,8 +113,13 @@ func NewConn(ctx context.Context, config ice.Config, options Options) (*Conn, er
 	}
 	c.driver = driver
 	c.timer = time.AfterFunc(time.Hour, c.advance)
+	var addr netip.AddrPort
 	opened := make(chan error, 1)
-	go func() { opened <- driver.openNow() }()
+	go func() {
+		var err error
+		addr, err = driver.openNow()
+		opened <- err
+	}()
 	select {
 	case err = <-opened:
 	case <-ctx.Done():
@@ -124,7 +132,7 @@ func NewConn(ctx context.Context, config ice.Config, options Options) (*Conn, er
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.addr == nil {
-		c.addr = net.UDPAddrFromAddrPort(driver.bases[0].addr)
+		c.addr = net.UDPAddrFromAddrPort(addr)
 	}
 	return c, nil
 }
@@ -211,9 +219,10 @@ func (c *Conn) advance() {
 	}
 }
 
-// unlock ends every input: it handles the events, sends the packets of the agent, releases the
-// mutex, and makes the callbacks.
+// unlock ends every input: it handles the events, sends the packets of the agent, and releases the
+// mutex.
 func (c *Conn) unlock() {
+	defer c.mu.Unlock()
 	if !c.ended() {
 		now := time.Now()
 		c.handleEvents()
@@ -229,7 +238,6 @@ func (c *Conn) unlock() {
 			c.timer.Reset(max(d.Sub(now), 0))
 		}
 	}
-	c.dispatchAndUnlock()
 }
 
 // handleEvents turns the agent's events into callbacks, and updates the conditions of Wait, Gather
@@ -246,14 +254,14 @@ func (c *Conn) handleEvents() {
 				c.locals = append(c.locals, e.Candidate)
 			}
 			if f := c.options.OnCandidate; f != nil {
-				c.pending = append(c.pending, func() { f(e.Candidate, e.Ufrag) })
+				c.callbacks.push(func() { f(e.Candidate, e.Ufrag) })
 			}
 		case ice.EventGatheringComplete:
 			if ufrag, _ := c.agent().LocalCredentials(); ufrag == e.Ufrag {
 				c.gathered.set(true)
 			}
 			if f := c.options.OnGatheringComplete; f != nil {
-				c.pending = append(c.pending, func() { f(e.Ufrag) })
+				c.callbacks.push(func() { f(e.Ufrag) })
 			}
 		case ice.EventSelectedPair:
 			c.addr = net.UDPAddrFromAddrPort(e.Pair.Base)
@@ -264,26 +272,10 @@ func (c *Conn) handleEvents() {
 		case ice.EventState:
 			c.failed.set(e.State == ice.StateFailed)
 			if f := c.options.OnStateChange; f != nil {
-				c.pending = append(c.pending, func() { f(e.State) })
+				c.callbacks.push(func() { f(e.State) })
 			}
 		}
 	}
-}
-
-// dispatchAndUnlock makes the pending callbacks in order, and one at a time, also if several
-// goroutines call it.
-func (c *Conn) dispatchAndUnlock() {
-	for len(c.pending) > 0 && !c.dispatching {
-		calls := c.pending
-		c.pending, c.dispatching = nil, true
-		c.mu.Unlock()
-		for _, call := range calls {
-			call()
-		}
-		c.mu.Lock()
-		c.dispatching = false
-	}
-	c.mu.Unlock()
 }
 
 // LocalCredentials returns the ufrag and password to be signalled to the peer, both empty for the
@@ -408,14 +400,26 @@ func (c *Conn) Selected() (pair ice.Pair, ok bool) {
 }
 
 // Close closes the sockets and ends the goroutines. Read and Write calls in progress return
-// net.ErrClosed at once. Close does not wait for the peer or for a callback in progress, and always
-// returns nil.
+// net.ErrClosed at once. Close does not wait for the peer, and always returns nil.
+//
+// When Close returns, no callback is running or will run, except the one that Close is called from.
+// So a caller of Close must not hold a lock that a callback takes. If callbacks of two Conns close
+// each other's Conn, both block for ever.
+//
+// A socket on which datagrams are queued for lack of room sends them first: it is closed after
+// Close has returned, half a second later at most.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended() {
-		return nil
+	if !c.ended() {
+		c.end()
 	}
+	c.callbacks.close()
+	return nil
+}
+
+// end makes the Conn a closed one. The mutex is held.
+func (c *Conn) end() {
 	c.isClosed = true
 	c.driver.Close()
 	close(c.closed)
@@ -429,7 +433,6 @@ func (c *Conn) Close() error {
 		default:
 		}
 	}
-	return nil
 }
 
 // LocalAddr returns the address of the socket of the selected pair or, without one, of the last

@@ -433,6 +433,26 @@ func (b *brokenPackets) ReadFrom(p []byte) (int, net.Addr, error) {
 	return n, from, err
 }
 
+// If the only socket fails at once, NewConn returns an error or a Conn without a socket.
+func TestNewConnWithABrokenSocket(t *testing.T) {
+	for range 1000 {
+		broken := &deadPackets{PacketConn: must(net.ListenPacket("udp", "127.0.0.1:0"))}
+		c, err := NewConn(t.Context(), ice.Config{}, Options{Sockets: []net.PacketConn{broken}})
+		if err != nil {
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			continue
+		}
+		require.Equal(t, broken.LocalAddr(), c.LocalAddr())
+		require.NoError(t, c.Close())
+		c.driver.Wait()
+	}
+}
+
+// deadPackets is a socket that cannot be read.
+type deadPackets struct{ net.PacketConn }
+
+func (*deadPackets) ReadFrom([]byte) (int, net.Addr, error) { return 0, nil, io.ErrUnexpectedEOF }
+
 // An ICE restart over the same sockets, while datagrams flow.
 func TestConnRestarts(t *testing.T) {
 	a, b := connectedConns(t)

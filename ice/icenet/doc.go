@@ -4,8 +4,10 @@
 // [Conn] is for a program that needs a path to its peer: a net.Conn for datagrams, which take
 // whatever pair the agent has selected. Its example is the shortest whole program.
 //
-// [Driver] is for an owner of an agent that has its own mutex and timers, such as package rtc. It
-// does only what needs a goroutine: it opens and reads sockets, and resolves names.
+// [Driver], [DriverConfig] and [Network] are for packages of this module, because they use types of
+// internal packages. A Driver serves an owner of an agent that has its own mutex and timers, such
+// as package rtc. It does only what needs a goroutine: it opens and reads sockets, and resolves
+// names.
 //
 // # Not implemented
 //

@@ -29,7 +29,7 @@ type Server struct {
 	Port uint16
 }
 
-// DriverConfig configures a Driver.
+// DriverConfig configures a Driver. It is for packages of this module.
 type DriverConfig struct {
 	Servers []Server
 
@@ -56,7 +56,8 @@ type DriverConfig struct {
 	Logger *slog.Logger // nil: no logging
 }
 
-// Driver runs an agent over a network. Create it with [NewDriver]; the zero value is a closed
+// Driver runs an agent over a network. It is for packages of this module, because its links are of
+// an internal package; programs use [Conn]. Create it with [NewDriver]; the zero value is a closed
 // Driver. Its methods are called with the owner's mutex held.
 //
 // After each input, the owner calls Event and Transmit until they return false, and sets a timer to
@@ -74,7 +75,7 @@ type Driver struct {
 	servers   int  // names of STUN servers being resolved
 	resolving int  // names of remote candidates being resolved
 
-	lastError error // of opening a link
+	lastError error // of opening or reading a link
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -132,8 +133,8 @@ func (d *Driver) Gather() {
 }
 
 // openNow is Gather for an owner that waits for the sockets. It is called once, without the mutex,
-// and returns an error if there is no socket.
-func (d *Driver) openNow() error {
+// and returns the address of the first socket, or an error if there is none.
+func (d *Driver) openNow() (netip.AddrPort, error) {
 	d.config.Lock()
 	d.opening = true
 	d.config.Unlock()
@@ -141,21 +142,25 @@ func (d *Driver) openNow() error {
 	d.config.Lock()
 	defer d.config.Unlock()
 	if len(d.bases) == 0 {
-		return cmp.Or(d.lastError, ice.ErrAddress)
+		return netip.AddrPort{}, cmp.Or(d.lastError, ice.ErrAddress)
 	}
-	return nil
+	return d.bases[0].addr, nil
 }
 
 // open opens links, without the mutex, and adds them to the agent. It has a goroutine of its own.
 func (d *Driver) open() {
 	for again := true; again; {
 		var opened []base
+		var err error
 		if d.given {
 			opened = d.openGiven()
 		} else {
-			opened = d.openMissing()
+			opened, err = d.openMissing()
 		}
 		d.config.Lock()
+		if err != nil {
+			d.lastError = err
+		}
 		now := time.Now()
 		for _, b := range opened {
 			if d.closed {
@@ -185,8 +190,9 @@ func (d *Driver) openGiven() (opened []base) {
 	return opened
 }
 
-// openMissing opens a link on each address of the host that has none.
-func (d *Driver) openMissing() (opened []base) {
+// openMissing opens a link on each address of the host that has none. The error is that of the last
+// link that it could not open.
+func (d *Driver) openMissing() (opened []base, lastError error) {
 	addrs, err := d.config.Network.Addresses(d.config.Bind, d.config.FallBackToLoopback)
 	if err != nil {
 		d.log(slog.LevelError, "cannot list the addresses of this host", "error", err)
@@ -203,12 +209,12 @@ func (d *Driver) openMissing() (opened []base) {
 		l, err := d.config.Network.Listen(addr, d.config.PortFirst, d.config.PortLast)
 		if err != nil {
 			d.log(slog.LevelWarn, "cannot use a local address", "addr", addr, "error", err)
-			d.lastError = err // only openNow reads it
+			lastError = err
 			continue
 		}
 		opened = append(opened, base{link: l, addr: l.LocalAddr()})
 	}
-	return opened
+	return opened, lastError
 }
 
 // removeGone removes the links whose addresses the host no longer has. The link in use is kept:
@@ -260,6 +266,7 @@ func (d *Driver) readerEnded(id ice.BaseID, err error) {
 	defer d.config.Unlock()
 	if !d.closed {
 		d.log(slog.LevelWarn, "a socket has failed", "error", err)
+		d.lastError = err
 		d.remove(time.Now(), id)
 	}
 }
@@ -425,8 +432,8 @@ func (d *Driver) Transmit(now time.Time, b *link.Batch) (size int, ok bool) {
 	return len(packet), true
 }
 
-// Close closes the agent and its links, and cancels the resolution of names. The goroutines end
-// soon after; Wait waits for them.
+// Close closes the agent and its links, and cancels the resolution of names. The goroutines end,
+// and the ports are free, soon after; Wait waits for that.
 func (d *Driver) Close() {
 	if d.ended() {
 		return
@@ -446,8 +453,9 @@ func (d *Driver) Close() {
 	d.path = link.Path{}
 }
 
-// Wait waits until all goroutines of the driver have ended, after Close. It is called without the
-// mutex, and not from Receive.
+// Wait waits, after Close, until all goroutines of the driver have ended and its sockets are
+// closed. A socket on which datagrams are queued sends them first, for half a second at most. Wait
+// is called without the mutex, and not from Receive.
 func (d *Driver) Wait() { d.tasks.Wait() }
 
 func (d *Driver) log(level slog.Level, message string, args ...any) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"testing"
@@ -437,4 +438,32 @@ func TestDriverResolvesWhileItGathers(t *testing.T) {
 		require.Equal(t, []string{"host 10.0.1.2"}, candidates)
 		require.Equal(t, 1, complete)
 	})
+}
+
+// Wait returns when the sockets are closed. A socket sends the datagrams that are queued on it
+// first, but not for long.
+func TestDriverWaitsForSockets(t *testing.T) {
+	for _, room := range []bool{true, false} {
+		stuck := &stuckPackets{PacketConn: must(net.ListenPacket("udp", "127.0.0.1:0")), closed: make(chan bool)}
+		c := must(NewConn(t.Context(), ice.Config{}, Options{Sockets: []net.PacketConn{stuck}}))
+		peer := must(net.ListenPacket("udp", "127.0.0.1:0"))
+		defer peer.Close()
+		stuck.full.Store(!room)
+		to := c.driver.bases[0].link.PathTo(peer.LocalAddr().(*net.UDPAddr).AddrPort())
+		var b link.Batch
+		b.Commit(&to, append(b.Reserve(&to, 4), "last"...))
+		require.NoError(t, b.Flush())
+		require.NoError(t, c.Close())
+		c.driver.Wait()
+		again, err := net.ListenPacket("udp", stuck.LocalAddr().String())
+		require.NoError(t, err, "the port is free")
+		require.NoError(t, again.Close())
+		if room {
+			buf := make([]byte, 10)
+			require.NoError(t, peer.SetReadDeadline(time.Now().Add(patience)))
+			n, _, err := peer.ReadFrom(buf)
+			require.NoError(t, err)
+			require.Equal(t, "last", string(buf[:n]))
+		}
+	}
 }

@@ -11,8 +11,9 @@ import (
 )
 
 // Network is the source of a Driver's sockets and addresses. Its methods may block. They are called
-// concurrently, and never with the owner's mutex held. Only this module implements it: nil in a
-// DriverConfig is the network of the host, and tests have simulated ones.
+// concurrently, and never with the owner's mutex held. It is for packages of this module, because
+// its links are of an internal package: nil in a DriverConfig is the network of the host, and tests
+// have simulated ones.
 type Network interface {
 	// Addresses returns the addresses on which sockets may be opened. A valid bind restricts them
 	// to itself or, if it is an unspecified address, to its family. fallBackToLoopback includes the

@@ -59,8 +59,10 @@ type Options struct {
 
 	// Callbacks: OnCandidate is called with each local candidate, to be signalled to the peer with
 	// the ufrag to which it belongs, OnGatheringComplete when no more are expected for the ufrag,
-	// and OnStateChange with each new state. They are called one at a time, in order, on goroutines
-	// of the Conn and without a lock. They should not block, and may call methods of the Conn.
+	// and OnStateChange with each new state. They are called one at a time, in order, on a
+	// goroutine of the Conn and without a lock, never inside a method that the program calls. They
+	// may call methods of the Conn. One that blocks delays the later ones, and Close, but nothing
+	// else.
 	OnCandidate         func(c ice.Candidate, ufrag string)
 	OnGatheringComplete func(ufrag string)
 	OnStateChange       func(ice.State)

@@ -104,13 +104,3 @@ func (b *Batch) flush(p *part) {
 		b.err = err
 	}
 }
-
-// Forget drops the packets for a link that is closed, and the reference to it.
-func (b *Batch) Forget(l Link) {
-	for i := range b.parts {
-		if b.parts[i].link == l {
-			b.parts[i].out.Reset()
-			b.parts[i].link = nil
-		}
-	}
-}

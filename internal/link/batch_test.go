@@ -127,12 +127,6 @@ func TestBatchOfSeveralLinks(t *testing.T) {
 		}
 	}
 	require.LessOrEqual(t, len(b.parts), maxParts)
-
-	p := wires[0].PathTo(peer(9))
-	write(&b, &p, "to nobody")
-	b.Forget(wires[0])
-	require.NoError(t, b.Flush())
-	require.Len(t, wires[0].sent, 3)
 }
 
 // A packet may be reserved for one link and committed for another, because its destination is known
@@ -206,12 +200,11 @@ func TestBatchReportsErrorsOfCommit(t *testing.T) {
 	}
 }
 
-// The zero value has nothing to flush or to forget.
+// The zero value has nothing to flush.
 func TestEmptyBatch(t *testing.T) {
 	var b Batch
 	require.Zero(t, b.Len())
 	require.NoError(t, b.Flush())
-	b.Forget(&wire{})
 	w := &wire{headroom: 4, relay: peer(1)}
 	p := w.PathTo(peer(2))
 	require.Empty(t, b.Reserve(&p, 0))

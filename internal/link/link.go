@@ -49,8 +49,9 @@ type Link interface {
 	PathTo(remote netip.AddrPort) Path
 	// Frame fills the headroom in front of a packet. It is called only for paths with headroom.
 	Frame(p *Path, headroom, packet []byte)
-	// Serve calls handle with the packets that arrive, and returns nil after Close. Another error
-	// means that no more packets will arrive.
+	// Serve calls handle with the packets that arrive. After Close it drops them, and returns nil
+	// when the link holds no port and no goroutine any more. Another error means that no more
+	// packets will arrive.
 	Serve(handle func(*Inbound)) error
 	// Send sends the packets without blocking. Packets that do not fit are queued, within limits,
 	// or dropped. The error is that of packets that could not be sent, or wraps net.ErrClosed.
@@ -60,7 +61,8 @@ type Link interface {
 	// NotifyClear arranges for one call of f, on another goroutine, when the link is no longer
 	// congested. It reports false and has no effect if the link is not congested.
 	NotifyClear(f func()) bool
-	// Close closes the link: Serve returns. A link may still send queued packets for a short time.
+	// Close closes the link without blocking: Send fails, and Serve returns soon. A link may still
+	// send queued packets for a short time before that.
 	Close() error
 }
 

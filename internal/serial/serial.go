@@ -1,5 +1,4 @@
-// Package serial implements serial number arithmetic (RFC 1982) for 16 and 32 bits, as TSNs, SSNs
-// and RTP sequence numbers use it.
+// Package serial implements serial number arithmetic (RFC 1982) for 32 bits, as TSNs use it.
 package serial
 
 // Less32 reports whether a comes before b. RFC 1982 does not define the order of two numbers that
@@ -17,9 +16,3 @@ func Max32(a, b uint32) uint32 {
 	}
 	return a
 }
-
-// Less16 reports whether a comes before b; see [Less32].
-func Less16(a, b uint16) bool { return int16(a-b) < 0 }
-
-// LessEqual16 reports whether a comes before b or is b.
-func LessEqual16(a, b uint16) bool { return int16(a-b) <= 0 }

@@ -30,8 +30,9 @@ type backlog struct {
 	active  atomic.Bool
 	lanes   [2]lane // STUN, and all others
 	waiters []func()
-	close   func()      // called at the end of the backlog, or by the timer
-	timer   *time.Timer // runs while close is set
+	drains  sync.WaitGroup // the goroutine
+	// closing is the timer that closes the conn if a closed socket still has a backlog.
+	closing *time.Timer
 }
 
 // lane is a queue of datagrams.
@@ -67,30 +68,20 @@ func (b *backlog) next() *lane {
 	return nil
 }
 
-// clear ends the backlog. The caller calls the returned functions after it has released the mutex.
-func (b *backlog) clear() (waiters []func()) {
+// clear ends the backlog. The caller calls the returned functions after it has released the mutex:
+// those passed to NotifyClear, and one that closes the conn of a closed socket.
+func (s *Socket) clear() (calls []func()) {
+	b := &s.backlog
 	for i := range b.lanes {
 		b.lanes[i].out.Reset()
 		b.lanes[i].done = 0
 	}
 	b.active.Store(false)
-	waiters, b.waiters = b.waiters, nil
-	if b.close != nil && b.timer.Stop() {
-		waiters = append(waiters, b.close)
+	calls, b.waiters = b.waiters, nil
+	if b.closing != nil && b.closing.Stop() {
+		calls = append(calls, func() { _ = s.closeConn() })
 	}
-	return waiters
-}
-
-// whenSent calls f once, when the backlog is sent or after closeDelay. It reports false and has no
-// effect if there is no backlog.
-func (b *backlog) whenSent(f func()) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.active.Load() {
-		return false
-	}
-	b.close, b.timer = f, time.AfterFunc(closeDelay, f)
-	return true
+	return calls
 }
 
 // Congested reports whether datagrams are queued because the system has no room.
@@ -116,7 +107,7 @@ func (s *Socket) keep(datagrams []link.Datagram, drain func()) {
 		s.dropped.Add(int64(n))
 	}
 	if !s.backlog.active.Swap(true) {
-		go drain()
+		s.backlog.drains.Go(drain)
 	}
 }
 
@@ -124,7 +115,7 @@ func (s *Socket) keep(datagrams []link.Datagram, drain func()) {
 func (s *Socket) drainOneByOne() {
 	b := &s.backlog
 	b.mu.Lock()
-	for l := b.next(); l != nil; l = b.next() {
+	for l := b.next(); l != nil && !s.connClosed.Load(); l = b.next() {
 		d := l.out.Datagrams()[l.done]
 		b.mu.Unlock()
 		err := s.writeOne(d.Data, d.To)
@@ -137,9 +128,9 @@ func (s *Socket) drainOneByOne() {
 		b.mu.Lock()
 		l.done++
 	}
-	waiters := b.clear()
+	calls := s.clear()
 	b.mu.Unlock()
-	for _, f := range waiters {
+	for _, f := range calls {
 		f()
 	}
 }

@@ -47,7 +47,7 @@ func New(conn net.PacketConn, options Options) (*Socket, error) {
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return nil, fmt.Errorf("udp: %w", err)
 	}
-	s := &Socket{local: localOf(conn)}
+	s := newSocket(conn)
 	udpConn, ok := conn.(*net.UDPConn)
 	if !ok {
 		s.packets, s.families = conn, ipv4|ipv6

@@ -5,7 +5,8 @@
 // that the kernel has merged (UDP_GRO, which a socket uses after its first 32 datagrams). A write
 // passes runs of equally large datagrams as one message each (UDP_SEGMENT, GSO), and many messages
 // in one sendmmsg. The package detects at run time what the kernel or a network device rejects, and
-// sends that one by one. Other systems take one datagram a call, behind the same API.
+// sends that one by one. Other systems take one datagram a call, behind the same API. On Windows,
+// which has no call that does not block, a goroutine makes these calls.
 //
 //	s, err := udp.Listen(netip.MustParseAddrPort("192.0.2.1:0"), udp.Options{})
 //	go s.Serve(func(in *link.Inbound) {

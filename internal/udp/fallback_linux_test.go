@@ -17,7 +17,8 @@ func listenOn(t *testing.T, calls calls, options Options) *Socket {
 	t.Helper()
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
-	s := &Socket{conn: conn, local: localOf(conn), families: ipv4}
+	s := newSocket(conn)
+	s.conn, s.families = conn, ipv4
 	s.os.calls = calls
 	require.NoError(t, s.configure(options.complete(), false))
 	t.Cleanup(func() { s.Close() })

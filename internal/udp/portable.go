@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 
 	"github.com/rtcstack/rtcstack/internal/link"
 )
@@ -27,15 +26,12 @@ func (s *Socket) servePortable(handle func(*link.Inbound)) error {
 	for failures := 0; ; {
 		n, from, err := s.readOne(buf)
 		if err != nil {
-			if failures++; s.closed.Load() || errors.Is(err, net.ErrClosed) || failures == maxReadErrors {
+			if failures++; s.connClosed.Load() || errors.Is(err, net.ErrClosed) || failures == maxReadErrors {
 				return err
 			}
 			continue
 		}
 		failures = 0
-		if s.closed.Load() {
-			return nil
-		}
 		if !from.IsValid() {
 			continue
 		}
@@ -47,46 +43,22 @@ func (s *Socket) servePortable(handle func(*link.Inbound)) error {
 	}
 }
 
-// sendPortable writes one datagram a call. The calls of a conn that is not a kernel socket may
-// block, and are therefore made by a goroutine of the backlog.
+// sendPortable writes one datagram a call. It queues the datagrams for which the system has no
+// room, and all of them if every call may block: that of a conn that is not a kernel socket, and
+// that of a system without another call. A goroutine of the backlog sends those.
 func (s *Socket) sendPortable(datagrams []link.Datagram) error {
+	s.backlog.mu.Lock()
+	defer s.backlog.mu.Unlock()
 	if s.closed.Load() {
 		return fmt.Errorf("udp: send: %w", net.ErrClosed)
 	}
-	if s.packets != nil {
-		s.backlog.mu.Lock()
-		defer s.backlog.mu.Unlock()
+	if s.direct == nil || s.backlog.active.Load() {
 		s.keep(datagrams, s.drainOneByOne)
 		return nil
 	}
-	var failed *SendError
-	sent := 0
-	for i := range datagrams {
-		d := &datagrams[i]
-		to := netip.AddrPortFrom(d.To.Addr().Unmap(), d.To.Port())
-		var err error
-		if !s.families.speaks(to.Addr()) {
-			err = ErrAddressFamily
-		} else {
-			err = s.writeOne(d.Data, to)
-		}
-		if err != nil && (s.closed.Load() || errors.Is(err, net.ErrClosed)) {
-			return fmt.Errorf("udp: send: %w", err)
-		}
-		if err == nil {
-			sent++
-			continue
-		}
-		if failed == nil {
-			failed = &SendError{To: d.To, Err: err}
-		}
-		failed.Count++
+	n, err := s.direct.send(datagrams)
+	if n < len(datagrams) && (err == nil || errors.As(err, new(*SendError))) {
+		s.keep(datagrams[n:], s.drainOneByOne)
 	}
-	s.writeCalls.Add(int64(len(datagrams)))
-	s.sentCount.Add(int64(sent))
-	if failed == nil {
-		return nil
-	}
-	s.unsent.Add(int64(failed.Count))
-	return failed
+	return err
 }

@@ -83,14 +83,14 @@ var senderPool = sync.Pool{New: func() any {
 
 // send sends the datagrams for which the system has room, and queues the rest.
 func (s *Socket) send(datagrams []link.Datagram) error {
-	if s.packets != nil {
+	if s.packets != nil || s.os.portable {
 		return s.sendPortable(datagrams)
-	}
-	if s.closed.Load() {
-		return fmt.Errorf("udp: send: %w", net.ErrClosed)
 	}
 	s.backlog.mu.Lock()
 	defer s.backlog.mu.Unlock()
+	if s.closed.Load() {
+		return fmt.Errorf("udp: send: %w", net.ErrClosed)
+	}
 	if s.backlog.active.Load() {
 		s.keep(datagrams, s.drain)
 		return nil
@@ -105,7 +105,7 @@ func (s *Socket) send(datagrams []link.Datagram) error {
 // drain sends the backlog and waits for room in the system.
 func (s *Socket) drain() {
 	b := &s.backlog
-	var waiters []func()
+	var calls []func()
 	err := s.os.raw.Write(func(fd uintptr) bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -120,15 +120,15 @@ func (s *Socket) drain() {
 				return false
 			}
 		}
-		waiters = b.clear()
+		calls = s.clear()
 		return true
 	})
 	if err != nil { // the socket is closed
 		b.mu.Lock()
-		waiters = b.clear()
+		calls = s.clear()
 		b.mu.Unlock()
 	}
-	for _, f := range waiters {
+	for _, f := range calls {
 		f()
 	}
 }

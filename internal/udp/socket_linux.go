@@ -13,9 +13,11 @@ type osSocket struct {
 	raw   syscall.RawConn
 	inet6 bool // the family of the socket is IPv6
 	batch bool // recvmmsg and sendmmsg are in use
-	gso   atomic.Bool
-	gro   atomic.Bool // see enableGRO
-	noGRO bool        // GRO is not to be tried, or not again
+	// portable: the calls of other systems are in use, for tests.
+	portable bool
+	gso      atomic.Bool
+	gro      atomic.Bool // see enableGRO
+	noGRO    bool        // GRO is not to be tried, or not again
 	// gsoRefusals counts runs that the system has rejected as one message and accepted one by one.
 	gsoRefusals atomic.Int32
 	zones       zones
@@ -29,10 +31,11 @@ func (s *Socket) configure(options Options, keepLarger bool) error {
 		return err
 	}
 	s.os.raw = raw
+	s.os.portable = options.portable || options.queued
 	if s.os.calls.sendmmsg == nil {
 		s.os.calls = systemCalls
 	}
-	return raw.Control(func(fd uintptr) {
+	err = raw.Control(func(fd uintptr) {
 		f := int(fd)
 		s.findFamilies(f)
 		s.setBuffer(f, unix.SO_RCVBUF, unix.SO_RCVBUFFORCE, options.ReadBuffer, keepLarger)
@@ -45,7 +48,7 @@ func (s *Socket) configure(options Options, keepLarger bool) error {
 		if s.families&ipv6 != 0 {
 			_ = s.os.calls.setsockoptInt(f, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
 		}
-		s.os.batch = !options.NoBatch && s.os.calls.batches(fd)
+		s.os.batch = !options.NoBatch && !s.os.portable && s.os.calls.batches(fd)
 		if !s.os.batch {
 			return
 		}
@@ -57,6 +60,10 @@ func (s *Socket) configure(options Options, keepLarger bool) error {
 		}
 		s.os.noGRO = options.NoGRO
 	})
+	if err == nil && options.portable {
+		s.direct, err = newDirectWriter(s)
+	}
+	return err
 }
 
 // groAfter is the number of datagrams after which a socket uses GRO. Setting up a connection takes

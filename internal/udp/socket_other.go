@@ -18,6 +18,12 @@ type osSocket struct {
 func (s *Socket) configure(options Options, _ bool) error {
 	s.growBuffers(options.ReadBuffer, options.WriteBuffer)
 	s.os = osSocket{options.ReadBuffer, options.WriteBuffer}
+	if !options.queued {
+		var err error
+		if s.direct, err = newDirectWriter(s); err != nil {
+			return err
+		}
+	}
 	return s.setDontFragment()
 }
 

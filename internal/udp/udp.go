@@ -27,6 +27,10 @@ type Options struct {
 	// NoGSO and NoGRO disable segmentation and its reverse where the system has them. NoBatch
 	// disables both, and calls with several datagrams.
 	NoBatch, NoGSO, NoGRO bool
+
+	// Tests set portable to use the calls of systems other than Linux, and queued to use those of
+	// systems on which every call may block.
+	portable, queued bool
 }
 
 // Stats are the counters of a socket.
@@ -68,10 +72,14 @@ type Socket struct {
 	local    netip.AddrPort
 	families families
 	os       osSocket
+	direct   *directWriter // the calls of sendPortable; nil: all of them may block
 
 	backlog backlog
 
-	closed                                                      atomic.Bool
+	closed     atomic.Bool   // by Close, with the mutex of the backlog held
+	connClosed atomic.Bool   // the conn is closed, or about to be
+	ended      chan struct{} // closed when the conn is closed
+
 	readCalls, received, writeCalls, sentCount, unsent, dropped atomic.Int64
 }
 
@@ -92,7 +100,8 @@ func Listen(addr netip.AddrPort, options Options) (*Socket, error) {
 		return nil, fmt.Errorf("udp: %w", err)
 	}
 	conn := packetConn.(*net.UDPConn)
-	s := &Socket{conn: conn, local: localOf(conn), families: ipv6}
+	s := newSocket(conn)
+	s.conn, s.families = conn, ipv6
 	if addr.Addr().Is4() {
 		s.families = ipv4
 	}
@@ -101,6 +110,10 @@ func Listen(addr netip.AddrPort, options Options) (*Socket, error) {
 		return nil, fmt.Errorf("udp: listen on %v: %w", addr, err)
 	}
 	return s, nil
+}
+
+func newSocket(conn net.PacketConn) *Socket {
+	return &Socket{local: localOf(conn), ended: make(chan struct{})}
 }
 
 // complete sets the defaults.
@@ -113,17 +126,30 @@ func (o Options) complete() Options {
 // LocalAddr returns the bound address, with the port that the system has chosen.
 func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
 
-// Close closes the socket: Serve returns and Send fails. Queued datagrams are still sent if the
-// system takes them soon, because they may be the end of a connection. Until then the port remains
-// bound, for closeDelay at most.
+// Close closes the socket: Send fails, and Serve drops the datagrams that it receives. It does not
+// block. Queued datagrams are still sent if the system takes them soon, because they may be the end
+// of a connection. Until then, for closeDelay at most, the port remains bound and Serve does not
+// return. The error is that of closing the conn, if nothing is queued.
 func (s *Socket) Close() error {
+	b := &s.backlog
+	b.mu.Lock()
 	if s.closed.Swap(true) {
+		b.mu.Unlock()
 		return nil
 	}
-	if s.backlog.whenSent(s.closeConn) {
-		_ = s.packetConn().SetReadDeadline(time.Unix(1, 0)) // ends Serve
+	if b.active.Load() {
+		b.closing = time.AfterFunc(closeDelay, func() { _ = s.closeConn() })
+		b.mu.Unlock()
 		return nil
 	}
+	b.mu.Unlock()
+	return s.closeConn()
+}
+
+// closeConn closes the conn. It is called once.
+func (s *Socket) closeConn() error {
+	s.connClosed.Store(true)
+	defer close(s.ended)
 	return s.packetConn().Close()
 }
 
@@ -134,14 +160,19 @@ func (s *Socket) packetConn() net.PacketConn {
 	return s.conn
 }
 
-func (s *Socket) closeConn() { _ = s.packetConn().Close() }
-
-// Serve reads datagrams and calls handle with each batch of them, until the socket is closed; then
-// it returns nil. A batch and its datagrams are valid during the call; handle may modify their
-// bytes. Serve ignores errors that concern single datagrams, such as those reported by ICMP.
+// Serve reads datagrams and calls handle with each batch of them, until Close. Then it returns nil
+// as soon as the port is free and the socket has no goroutine any more. A batch and its datagrams
+// are valid during the call; handle may modify their bytes. Serve ignores errors that concern
+// single datagrams, such as those reported by ICMP.
 func (s *Socket) Serve(handle func(*link.Inbound)) error {
-	err := s.serve(handle)
+	err := s.serve(func(in *link.Inbound) {
+		if !s.closed.Load() {
+			handle(in)
+		}
+	})
 	if s.closed.Load() {
+		<-s.ended
+		s.backlog.drains.Wait()
 		return nil
 	}
 	return fmt.Errorf("udp: receive on %v: %w", s.local, err)

@@ -21,6 +21,7 @@ var levels = []struct {
 	name    string
 	options Options
 }{
+	{"portable", Options{portable: true}},
 	{"single", Options{NoBatch: true}},
 	{"batch", Options{NoGSO: true, NoGRO: true}},
 	{"gso", Options{NoGRO: true}},
