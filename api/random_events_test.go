@@ -262,6 +262,25 @@ func (s *randomRun) send(c *direction, size int) {
 	}
 }
 
+// checkPaths checks that the path on which each connection sends is that of the agent's selected
+// pair, on an open link.
+func (s *randomRun) checkPaths() {
+	for _, pc := range []*PeerConnection{s.a, s.b} {
+		pc.mu.Lock()
+		if t := &pc.transport; t.ice != nil && !pc.ended {
+			pair, ok := t.ice.Agent().Selected()
+			path := t.ice.Path()
+			require.Equal(s.t, ok, path != nil, "there is a path")
+			if ok {
+				require.Equal(s.t, pair.Path, t.path)
+				require.Equal(s.t, pair.Path.Remote, path.Remote)
+				require.Contains(s.t, t.ice.Links(), path.Link)
+			}
+		}
+		pc.mu.Unlock()
+	}
+}
+
 // randomEvent makes one event happen.
 func (s *randomRun) randomEvent() {
 	r := s.net.rng
@@ -409,6 +428,7 @@ func (s *randomRun) storm(length, pause time.Duration, event func()) {
 			next = time.Now().Add(random(pause))
 		}
 		time.Sleep(random(100 * time.Millisecond))
+		s.checkPaths()
 	}
 }
 
