@@ -66,7 +66,7 @@ func (pc *PeerConnection) drainICE() (any bool) {
 			pc.negotiation.machine.LocalComplete(e.Ufrag)
 			pc.updateGatheringState()
 		case ice.EventSelectedPair:
-			pc.transport.pathChanged(e.Pair)
+			pc.transport.pathChanged(*e.Pair)
 		}
 	}
 	return any
@@ -75,7 +75,7 @@ func (pc *PeerConnection) drainICE() (any bool) {
 // onLocalCandidate passes a candidate to the program. It adds the ufrag, so that the peer can tell
 // to which generation a late candidate belongs (RFC 8838, section 9).
 func (pc *PeerConnection) onLocalCandidate(e ice.Event) {
-	c := e.Candidate
+	c := *e.Candidate
 	c.Extensions = append(slices.Clip(c.Extensions), ice.Extension{Key: "ufrag", Value: e.Ufrag})
 	text := c.String()
 	if pc.negotiation.machine.AddLocalCandidate(e.Ufrag, text) {

@@ -122,7 +122,8 @@ func (a *Agent) reportPath() {
 	case now.pair == nil:
 		a.addEvent(Event{Kind: EventPathLost})
 	default:
-		a.addEvent(Event{Kind: EventSelectedPair, Pair: now.pair.pair()})
+		pair := now.pair.pair()
+		a.addEvent(Event{Kind: EventSelectedPair, Pair: &pair})
 	}
 	a.reported = now
 }

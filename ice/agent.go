@@ -205,6 +205,11 @@ func (a *Agent) Event() (Event, bool) {
 
 func (a *Agent) addEvent(e Event) { a.events = append(a.events, e) }
 
+// addLocalCandidate reports a local candidate.
+func (a *Agent) addLocalCandidate(c Candidate, ufrag string) {
+	a.addEvent(Event{Kind: EventLocalCandidate, Candidate: &c, Ufrag: ufrag})
+}
+
 // setState changes the state and reports it.
 func (a *Agent) setState(s State) {
 	if s == a.state || a.closed() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -314,4 +315,10 @@ func TestEventKindString(t *testing.T) {
 	require.Equal(t, "selected-pair", EventSelectedPair.String())
 	require.Equal(t, "event 0", EventKind(0).String())
 	require.Equal(t, "event 200", EventKind(200).String())
+}
+
+// Owners call Agent.Event after each input. A large struct would enlarge the stacks of their
+// goroutines, which costs a short-lived one several microseconds.
+func TestEventIsSmall(t *testing.T) {
+	require.LessOrEqual(t, int(unsafe.Sizeof(Event{})), 64)
 }

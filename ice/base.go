@@ -65,7 +65,7 @@ func (a *Agent) AddLocal(now time.Time, l Local) (BaseID, error) {
 		Priority: candidatePriority(CandidateTypeHost, b.preference, component),
 	}
 	a.bases = append(a.bases, b)
-	a.addEvent(Event{Kind: EventLocalCandidate, Candidate: b.host, Ufrag: a.latest().localUfrag})
+	a.addLocalCandidate(b.host, a.latest().localUfrag)
 	for _, g := range [...]*generation{a.current, a.next} {
 		if g != nil && !g.ended {
 			for _, c := range g.remotes {

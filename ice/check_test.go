@@ -13,7 +13,7 @@ import (
 func TestCheckAndNomination(t *testing.T) {
 	s := newScript(t, Config{Controlling: true}, local1)
 	host := s.a.bases[0].host
-	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: host, Ufrag: agentUfrag}, Event{Kind: EventGatheringComplete, Ufrag: agentUfrag})
+	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: &host, Ufrag: agentUfrag}, Event{Kind: EventGatheringComplete, Ufrag: agentUfrag})
 	s.setRemote()
 	s.wantEvents(Event{Kind: EventState, State: StateChecking})
 	s.wantNothing()
@@ -47,7 +47,7 @@ func TestCheckAndNomination(t *testing.T) {
 	pair, ok := s.a.Selected()
 	require.True(t, ok)
 	require.Equal(t, Pair{Local: host, Remote: *s.a.current.remotes[0], Path: Path{s.a.at(local1), remote1}, Base: local1}, pair)
-	s.wantEvents(Event{Kind: EventSelectedPair, Pair: pair}, Event{Kind: EventState, State: StateConnected})
+	s.wantEvents(Event{Kind: EventSelectedPair, Pair: &pair}, Event{Kind: EventState, State: StateConnected})
 	require.True(t, s.a.Permits(local1, remote1))
 	require.Equal(t, 20*time.Millisecond, s.a.Stats().RTT)
 
@@ -58,7 +58,7 @@ func TestCheckAndNomination(t *testing.T) {
 	s.wantNothing()
 	s.answer(n, local1)
 	pair.Nominated = true
-	s.wantEvents(Event{Kind: EventSelectedPair, Pair: pair}, Event{Kind: EventState, State: StateCompleted})
+	s.wantEvents(Event{Kind: EventSelectedPair, Pair: &pair}, Event{Kind: EventState, State: StateCompleted})
 	s.wantNothing()
 }
 

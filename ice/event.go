@@ -46,12 +46,14 @@ func (k EventKind) String() string {
 }
 
 // Event reports a change to the owner of an agent. Each is returned once, in order. The other
-// fields are set only for the kinds whose comments mention them.
+// fields are set only for the kinds whose comments mention them. Candidate and Pair are pointers
+// because an owner calls Agent.Event after each input, mostly without a result, and a large struct
+// would enlarge the stacks of its goroutines.
 type Event struct {
 	Kind      EventKind
 	State     State
-	Candidate Candidate
+	Candidate *Candidate
 	Ufrag     string
-	Pair      Pair
+	Pair      *Pair
 	Base      BaseID
 }

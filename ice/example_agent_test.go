@@ -47,7 +47,7 @@ func (o *owner) signal(peer *owner) {
 	for {
 		switch e, _ := o.agent.Event(); e.Kind {
 		case ice.EventLocalCandidate:
-			if err := peer.agent.AddRemoteCandidate(time.Now(), e.Candidate); err != nil {
+			if err := peer.agent.AddRemoteCandidate(time.Now(), *e.Candidate); err != nil {
 				panic(err)
 			}
 		case ice.EventGatheringComplete:
@@ -79,7 +79,7 @@ func (o *owner) run(selected func(ice.Pair), received func([]byte) bool) {
 			}
 			switch e.Kind {
 			case ice.EventSelectedPair:
-				selected(e.Pair)
+				selected(*e.Pair)
 			case ice.EventPathLost:
 				// The program must not send application data until the next EventSelectedPair.
 			}

@@ -310,7 +310,7 @@ func (o *owner) Transmit(now time.Time, dst []byte) (packet []byte, local, remot
 			o.states = append(o.states, e.State)
 		case EventSelectedPair:
 			if n := len(o.selected); n == 0 || o.selected[n-1].Base != e.Pair.Base || o.selected[n-1].Remote.Addr != e.Pair.Remote.Addr {
-				o.selected = append(o.selected, e.Pair)
+				o.selected = append(o.selected, *e.Pair)
 			}
 		case EventBaseFreed:
 			o.freed = append(o.freed, e.Base)

@@ -125,7 +125,7 @@ func (a *Agent) addReflexive(b *base, server, mapped netip.AddrPort) bool {
 				return false
 			}
 			r.ufrag = ufrag
-			a.addEvent(Event{Kind: EventLocalCandidate, Candidate: r.Candidate, Ufrag: ufrag})
+			a.addLocalCandidate(r.Candidate, ufrag)
 			return true
 		}
 	}
@@ -138,7 +138,7 @@ func (a *Agent) addReflexive(b *base, server, mapped netip.AddrPort) bool {
 		Related:    b.host.Addr,
 	}
 	b.reflexive = append(b.reflexive, reflexive{c, ufrag})
-	a.addEvent(Event{Kind: EventLocalCandidate, Candidate: c, Ufrag: ufrag})
+	a.addLocalCandidate(c, ufrag)
 	return true
 }
 

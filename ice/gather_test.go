@@ -36,7 +36,7 @@ func (s *script) serverAnswers(p packet, mapped netip.AddrPort) {
 
 func TestGathering(t *testing.T) {
 	s := newScript(t, Config{Controlling: true, STUNServers: []netip.AddrPort{stun1, stun2, stun6}}, local1)
-	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: s.a.bases[0].host, Ufrag: agentUfrag})
+	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: &s.a.bases[0].host, Ufrag: agentUfrag})
 	g1, g2 := s.wantGathering(local1, stun1), s.wantGathering(local1, stun2)
 	s.wantNothing() // no request to the server of the other family
 	s.serverAnswers(g1, mapped1)
@@ -45,7 +45,7 @@ func TestGathering(t *testing.T) {
 	// base.
 	want := Candidate{Foundation: "2", Component: 1, Type: CandidateTypeServerReflexive, Addr: mapped1, Related: local1,
 		Priority: host.Priority - (126-100)<<24}
-	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: want, Ufrag: agentUfrag})
+	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: &want, Ufrag: agentUfrag})
 	// RFC 8445, section 5.1.3: "A candidate is redundant if and only if its transport address and
 	// base equal those of another candidate."
 	s.serverAnswers(g2, mapped1)
@@ -73,7 +73,7 @@ func TestGathering(t *testing.T) {
 func TestGatheringOnAPublicAddress(t *testing.T) {
 	s := newScript(t, Config{STUNServers: []netip.AddrPort{stun1}}, local1)
 	s.serverAnswers(s.wantGathering(local1, stun1), local1)
-	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: s.a.bases[0].host, Ufrag: agentUfrag}, Event{Kind: EventGatheringComplete, Ufrag: agentUfrag})
+	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: &s.a.bases[0].host, Ufrag: agentUfrag}, Event{Kind: EventGatheringComplete, Ufrag: agentUfrag})
 	require.True(t, s.a.Deadline().IsZero(), "nothing to keep alive")
 }
 

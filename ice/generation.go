@@ -154,7 +154,7 @@ func (a *Agent) Restart(now time.Time, ufrag, pwd string) error {
 		a.next = g
 	}
 	for _, b := range a.bases {
-		a.addEvent(Event{Kind: EventLocalCandidate, Candidate: b.host, Ufrag: g.localUfrag})
+		a.addLocalCandidate(b.host, g.localUfrag)
 		b.gatherings = nil
 		a.startGathering(now, b)
 	}

@@ -63,7 +63,7 @@ func TestRestartMakesBeforeItBreaks(t *testing.T) {
 	s.nominate()
 	s.restart()
 	host := s.a.bases[0].host
-	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: host, Ufrag: newUfrag}, Event{Kind: EventGatheringComplete, Ufrag: newUfrag})
+	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: &host, Ufrag: newUfrag}, Event{Kind: EventGatheringComplete, Ufrag: newUfrag})
 	ufrag, pwd := s.a.LocalCredentials()
 	require.Equal(t, newUfrag, ufrag)
 	require.Equal(t, newPwd, pwd)
@@ -91,7 +91,7 @@ func TestRestartMakesBeforeItBreaks(t *testing.T) {
 	pair, ok = s.a.Selected()
 	require.True(t, ok)
 	require.Equal(t, remote2, pair.Remote.Addr)
-	s.wantEvents(Event{Kind: EventSelectedPair, Pair: pair})
+	s.wantEvents(Event{Kind: EventSelectedPair, Pair: &pair})
 	require.True(t, s.a.Permits(local1, remote1), "what the peer has sent already")
 	s.answerNew(s.wantNewCheck(local1, remote2))
 	require.Equal(t, StateCompleted, s.a.State())
@@ -164,7 +164,7 @@ func TestRestartOfADyingPath(t *testing.T) {
 	}
 	pair, ok := s.a.Selected()
 	require.True(t, ok)
-	s.wantEvents(Event{Kind: EventSelectedPair, Pair: pair}, Event{Kind: EventState, State: StateConnected})
+	s.wantEvents(Event{Kind: EventSelectedPair, Pair: &pair}, Event{Kind: EventState, State: StateConnected})
 }
 
 // A restart ends StateFailed. In that state nothing is sent or accepted, and bases may be added and
@@ -183,7 +183,7 @@ func TestRestartAfterFailure(t *testing.T) {
 	s.dropEvents()
 
 	s.restart()
-	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: s.a.bases[0].host, Ufrag: newUfrag}, Event{Kind: EventGatheringComplete, Ufrag: newUfrag})
+	s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: &s.a.bases[0].host, Ufrag: newUfrag}, Event{Kind: EventGatheringComplete, Ufrag: newUfrag})
 	require.Equal(t, StateFailed, s.a.State())
 	s.check(local2, remote1, peerCheck{}) // of the ended generation
 	s.wantError(stun.TransactionID{0: s.next}, stun.CodeUnauthenticated)
@@ -263,7 +263,7 @@ func TestBasesComeAndGo(t *testing.T) {
 		}
 		s.dropEvents()
 		require.NoError(t, s.a.AddLocal(s.now, local2))
-		s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: s.a.bases[1].host, Ufrag: agentUfrag})
+		s.wantEvents(Event{Kind: EventLocalCandidate, Candidate: &s.a.bases[1].host, Ufrag: agentUfrag})
 		s.answer(s.wantCheck(local2, remote1), local2)
 		s.wantNothing()
 		s.wantSelected(local1, remote1)
@@ -273,7 +273,7 @@ func TestBasesComeAndGo(t *testing.T) {
 		pair, ok := s.a.Selected()
 		require.True(t, ok, "at once")
 		require.Equal(t, local2, pair.Base)
-		s.wantEvents(Event{Kind: EventSelectedPair, Pair: pair}, Event{Kind: EventState, State: StateConnected})
+		s.wantEvents(Event{Kind: EventSelectedPair, Pair: &pair}, Event{Kind: EventState, State: StateConnected})
 		if controlling {
 			s.advance(DefaultNominationGrace)
 			s.answer(s.wantNomination(local2, remote1), local2)
@@ -328,7 +328,7 @@ func TestBaseOfBothGenerationsIsRemoved(t *testing.T) {
 	after, ok := s.a.Selected()
 	require.True(t, ok)
 	require.NotEqual(t, before.Path.Base, after.Path.Base)
-	s.wantEvents(Event{Kind: EventSelectedPair, Pair: after})
+	s.wantEvents(Event{Kind: EventSelectedPair, Pair: &after})
 }
 
 // The first valid pair of the new generation is lost before it is nominated: data returns to the
@@ -355,7 +355,7 @@ func TestNewPairIsLostBeforeItsNomination(t *testing.T) {
 	pair, ok := s.a.Selected()
 	require.True(t, ok)
 	require.Equal(t, old, pair)
-	s.wantEvents(Event{Kind: EventSelectedPair, Pair: old})
+	s.wantEvents(Event{Kind: EventSelectedPair, Pair: &old})
 	checks := 0
 	for range 100 {
 		s.advance(60 * time.Millisecond)

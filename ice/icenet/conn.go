@@ -251,10 +251,10 @@ func (c *Conn) handleEvents() {
 		switch e.Kind {
 		case ice.EventLocalCandidate:
 			if ufrag, _ := c.agent().LocalCredentials(); ufrag == e.Ufrag {
-				c.locals = append(c.locals, e.Candidate)
+				c.locals = append(c.locals, *e.Candidate)
 			}
 			if f := c.options.OnCandidate; f != nil {
-				c.callbacks.push(func() { f(e.Candidate, e.Ufrag) })
+				c.callbacks.push(func() { f(*e.Candidate, e.Ufrag) })
 			}
 		case ice.EventGatheringComplete:
 			if ufrag, _ := c.agent().LocalCredentials(); ufrag == e.Ufrag {
