@@ -112,7 +112,7 @@ func (t *transport) sendDTLS() {
 // transmitDTLS adds the queued datagrams of the DTLS association to the batch: handshake messages,
 // alerts, and the records that its library writes.
 func (t *transport) transmitDTLS(path *link.Path) {
-	for {
+	for t.dtls.HasOutput() {
 		datagram, ok := t.dtls.Transmit(t.batch.Reserve(path, t.settings.MTU))
 		if !ok {
 			return

@@ -388,7 +388,7 @@ func TestWebSocketProgramThatHoldsUpTheEnd(t *testing.T) {
 							break
 						}
 						if got++; got%10 == 0 {
-							time.Sleep(200 * time.Millisecond) // reads slower than the program sends, within the limit without progress
+							time.Sleep(200 * time.Millisecond) // each pause is within the limit without progress, all together are not
 						}
 					}
 					require.Equal(t, receive(t, sent, "the end of sending"), got, "what Send has taken is sent")

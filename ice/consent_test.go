@@ -304,6 +304,9 @@ func (s *script) idleCalls() func() {
 		if _, _, ok := a.Transmit(s.now, out); ok || a.Deadline().IsZero() {
 			panic("the agent is not idle")
 		}
+		if !a.Idle(s.now) {
+			panic("Idle is wrong")
+		}
 		if _, ok := a.Event(); ok {
 			panic("an event of an idle agent")
 		}

@@ -11,7 +11,7 @@ import (
 // takes the time, the owner calls it until ok is false. A packet has fewer than 700 bytes, even
 // with the longest credentials. Transmit does not allocate if dst has room for it.
 func (a *Agent) Transmit(now time.Time, dst []byte) (packet []byte, path Path, ok bool) {
-	if a.idle && (a.deadline.IsZero() || now.Before(a.deadline)) {
+	if a.Idle(now) {
 		return dst, path, false
 	}
 	if !a.closed() {
@@ -32,6 +32,12 @@ func (a *Agent) Transmit(now time.Time, dst []byte) (packet []byte, path Path, o
 	}
 	a.idle, a.deadline = true, a.nextDeadline()
 	return dst, path, false
+}
+
+// Idle reports whether Transmit has no packet, without the buffer that Transmit needs. If it reports
+// false, there may be none either.
+func (a *Agent) Idle(now time.Time) bool {
+	return a.idle && (a.deadline.IsZero() || now.Before(a.deadline))
 }
 
 // transmitCheck appends a check: a retransmission that is due or, as the pacer allows, a new check:

@@ -415,7 +415,7 @@ func (d *Driver) Path() *link.Path {
 // Transmit adds the next packet of the agent to a batch and returns its size in bytes. It reports
 // false if there is none.
 func (d *Driver) Transmit(now time.Time, b *link.Batch) (size int, ok bool) {
-	if len(d.bases) == 0 {
+	if len(d.bases) == 0 || d.agent.Idle(now) {
 		return 0, false
 	}
 	// The link is known only afterwards. It is mostly the first one; otherwise Commit copies the

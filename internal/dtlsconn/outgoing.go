@@ -131,6 +131,9 @@ func (q *outgoing) shrink() {
 // It does not allocate if dst has room, Config.MTU bytes for datagrams of the handshake.
 func (c *Conn) Transmit(dst []byte) ([]byte, bool) { return c.out.transmit(dst) }
 
+// HasOutput reports whether Transmit has a datagram. It takes no lock.
+func (c *Conn) HasOutput() bool { return c.out.length.Load() > 0 }
+
 // handshakeOutput queues a datagram of pion/dtls, which calls it from its goroutines, with locks of
 // its own held, or from within Write and Close of the Conn. Ready is called in another goroutine,
 // so that the owner's lock is not taken with those held.
