@@ -165,6 +165,7 @@ func (s *script) survives() {
 // Chunks with any lengths cause no panic, and an association ends only by an ABORT or a violation
 // that requires one.
 func TestMalformedChunks(t *testing.T) {
+	t.Parallel()
 	for _, c := range badInputs {
 		t.Run(c.name, func(t *testing.T) {
 			step := 1

@@ -125,6 +125,7 @@ func wantEnd(t *testing.T, err, reason error) {
 }
 
 func TestConnOverLossyPaths(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			ta, tb := testPipe(seed, 0.02*float64(seed%6), time.Duration(seed%4)*3*time.Millisecond)

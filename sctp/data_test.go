@@ -133,6 +133,7 @@ func TestUnorderedOvertakes(t *testing.T) {
 
 // RFC 9260, sections 6.5 and 1.6: the SSN 0 follows 65535, and the TSN 0 follows 2^32 - 1.
 func TestSequenceNumbersWrap(t *testing.T) {
+	t.Parallel()
 	const messages = 65600
 	s := newScript(t, Config{Rand: fixedRand(ownTag, 0xffff8000)})
 	s.connect(initAck(peerTag, 0xffff8000))

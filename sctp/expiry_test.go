@@ -136,6 +136,7 @@ var lifetimes = map[string]func(i int) time.Duration{
 // The work of expiry is bounded by the number of messages times the logarithm of the number with a
 // lifetime at the same time; the owner is not woken for each; and their memory is freed.
 func TestExpiryWork(t *testing.T) {
+	t.Parallel()
 	const second, seconds = 10_000, 5
 	for name, lifetime := range lifetimes {
 		for _, streams := range []int{1, 1000} {
@@ -178,6 +179,7 @@ func TestExpiryWork(t *testing.T) {
 
 // The queue agrees with a list that is searched linearly.
 func TestExpiryQueueModel(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		var q expiryQueue

@@ -35,6 +35,7 @@ func bottleneck(rate int64, rtt time.Duration, bdp float64) netsim.LinkConfig {
 // TestGoodput asserts the goodput of each algorithm on a path that suits it, and of the default on
 // the path for which it is the default: one with some random loss.
 func TestGoodput(t *testing.T) {
+	t.Parallel()
 	const mbit = 1_000_000
 	for _, c := range []struct {
 		name string

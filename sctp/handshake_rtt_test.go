@@ -14,6 +14,7 @@ import (
 // the handshake are lost, and whichever side begins, both sides measure the round-trip time of the
 // path, or nothing; the back-off ends with the handshake; and data is sent as fast as otherwise.
 func TestRTTAfterHandshakeLoss(t *testing.T) {
+	t.Parallel()
 	const packets = 4 // of each side, that may be lost
 	for _, c := range []struct {
 		oneWay time.Duration

@@ -13,6 +13,7 @@ import (
 // with a reader that pauses: everything arrives, nothing deadlocks while both ends are alive, and
 // memory stays bounded (the endpoints check that after each packet).
 func TestLongTransfers(t *testing.T) {
+	t.Parallel()
 	netsim.Seeds(t, 200, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		config := func() Config {

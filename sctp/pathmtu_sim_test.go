@@ -64,6 +64,7 @@ func TestPathMTUOnAnyPath(t *testing.T) {
 // The path MTU shrinks during a bulk transfer, to any size not below the base size: data arrives
 // again soon, nothing is missing, and the new MTU is found.
 func TestPathShrinks(t *testing.T) {
+	t.Parallel()
 	// Some round trips, of at most 100 ms; more only where the queue is as long.
 	const soon = 1500 * time.Millisecond
 	var worst time.Duration

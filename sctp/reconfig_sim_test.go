@@ -159,6 +159,7 @@ func (u *channelUser) idle() bool {
 // are added and the whole association is reset in between. All messages of a stream arrive before
 // its reset, in order and once; later ones belong to its next use; and nothing hangs.
 func TestAdversarialResets(t *testing.T) {
+	t.Parallel()
 	total := map[EventKind]int{}
 	netsim.Seeds(t, 300, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 3))

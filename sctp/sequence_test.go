@@ -45,6 +45,7 @@ func TestMessagesAndResetsAreOneSequence(t *testing.T) {
 // A peer may reset its streams as often as it likes: the entries that wait for a reader are bounded
 // by the number of streams, and of messages, which the receive window bounds.
 func TestWaitingResetsAreBounded(t *testing.T) {
+	t.Parallel()
 	s := established(t, Config{MaxStreams: 100})
 	ids := make([]uint16, 100)
 	for i := range ids {

@@ -7,7 +7,6 @@ import (
 	"hash/fnv"
 	"math/bits"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
@@ -147,33 +146,36 @@ func (p *pair) run(done func() bool, limit time.Duration) {
 }
 
 // payload returns a message that identifies itself, so that the receiver can check every byte:
-// stream, number in the stream, size, and bytes that follow from them. It is valid until the next
-// call: fresh memory costs more than the bytes.
+// stream, number in the stream, size, and bytes that follow from them.
 func payload(stream uint16, n uint32, size int) []byte {
-	size = max(size, 10)
-	lastPayload = slices.Grow(lastPayload[:0], size)
-	b := lastPayload[:size]
+	b := make([]byte, max(size, 10))
 	binary.BigEndian.PutUint16(b, stream)
 	binary.BigEndian.PutUint32(b[2:], n)
 	binary.BigEndian.PutUint32(b[6:], uint32(len(b)))
-	h := fnv.New32a()
-	h.Write(b[:10])
-	x := uint64(h.Sum32())
-	for at := 10; at < len(b); at += 8 {
-		x = x*6364136223846793005 + 1442695040888963407
-		word := bits.ReverseBytes64(x) // the high bits are the random ones
-		if len(b)-at >= 8 {
-			binary.LittleEndian.PutUint64(b[at:], word)
-			continue
-		}
-		for i := at; i < len(b); i, word = i+1, word>>8 {
-			b[i] = byte(word)
-		}
+	words := wordsAfter(b[:10])
+	rest := b[10:]
+	for ; len(rest) >= 8; rest = rest[8:] {
+		binary.LittleEndian.PutUint64(rest, words.next())
 	}
+	var last [8]byte
+	binary.LittleEndian.PutUint64(last[:], words.next())
+	copy(rest, last[:])
 	return b
 }
 
-var lastPayload []byte
+// pseudoRandom generates words; the high bits of its state are the random ones.
+type pseudoRandom uint64
+
+func wordsAfter(seed []byte) pseudoRandom {
+	h := fnv.New32a()
+	h.Write(seed)
+	return pseudoRandom(h.Sum32())
+}
+
+func (p *pseudoRandom) next() uint64 {
+	*p = *p*6364136223846793005 + 1442695040888963407
+	return bits.ReverseBytes64(uint64(*p))
+}
 
 // checkPayload checks a message and returns its stream and number.
 func checkPayload(t testing.TB, b []byte) (stream uint16, n uint32) {
@@ -181,8 +183,19 @@ func checkPayload(t testing.TB, b []byte) (stream uint16, n uint32) {
 		t.Fatalf("message of %d bytes", len(b))
 	}
 	stream, n = binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:])
-	if want := payload(stream, n, len(b)); !bytes.Equal(want, b) {
-		require.Equal(t, want, b)
+	if size := binary.BigEndian.Uint32(b[6:]); int(size) != len(b) {
+		t.Fatalf("message %d of stream %d has %d bytes, not %d", n, stream, len(b), size)
+	}
+	words := wordsAfter(b[:10])
+	rest := b[10:]
+	good := true
+	for ; len(rest) >= 8; rest = rest[8:] {
+		good = good && binary.LittleEndian.Uint64(rest) == words.next()
+	}
+	var last [8]byte
+	binary.LittleEndian.PutUint64(last[:], words.next())
+	if !good || !bytes.Equal(rest, last[:len(rest)]) {
+		require.Equal(t, payload(stream, n, len(b)), b)
 	}
 	return stream, n
 }
@@ -238,6 +251,7 @@ func adversary(r *rand.Rand) netsim.LinkConfig {
 // message arrives exactly once, byte for byte, and in order if it was sent so; abandoned ones
 // vanish whole and block nothing.
 func TestAdversarialPaths(t *testing.T) {
+	t.Parallel()
 	netsim.Seeds(t, 5000, func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		cfg := func() Config {

@@ -56,6 +56,7 @@ func reportedBlocks(r *tsnTracker, n int) (list []tsnRange) {
 
 // TSNs arrive and are abandoned in any order, near and far, across the wrap of the numbers.
 func TestTSNTrackerModel(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		reach := []uint32{3, 70, 300, 2000}[seed%4]
@@ -174,6 +175,7 @@ func tsnOrders() map[string][]uint32 {
 // The work for a TSN depends neither on the order of arrival nor on the number missing. The work
 // for a SACK is a step for each block in it, and one for each 64 TSNs in between.
 func TestTSNTrackerWork(t *testing.T) {
+	t.Parallel()
 	const (
 		fits    = (DefaultMTU - commonHeaderSize - sackHeaderSize) / 4
 		perTSN  = 4
