@@ -5,7 +5,9 @@ import (
 )
 
 // String returns the text of the description, see [Description.Append].
-func (d *Description) String() string { return string(d.Append(nil)) }
+func (d *Description) String() string {
+	return string(d.Append(make([]byte, 0, 1024))) // of the stack; a data channel's description fits
+}
 
 // Append appends the text of the description to dst, its lines in the order that browsers use (RFC
 // 8829, section 5.2.1). Values are written unchanged: a program that takes them from others calls

@@ -325,7 +325,7 @@ func (w *world) key() string {
 }
 
 func (w *world) keyFrom(first int) string {
-	n := &namer{b: make([]byte, 0, 128), mirrored: w.mirrored, identities: w.identities}
+	n := &namer{names: make([]Credentials, 0, 16), b: make([]byte, 0, 128), mirrored: w.mirrored, identities: w.identities}
 	for _, i := range [2]int{first, 1 - first} {
 		e := w.ends[i]
 		s := &e.s
