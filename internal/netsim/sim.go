@@ -146,6 +146,25 @@ func (s *Sim) Next() (time.Duration, bool) {
 // and after each event. Otherwise it returns an error with the seed, which wraps [ErrNotDone] if
 // limit has passed since the call, or [ErrStuck].
 func (s *Sim) Run(done func() bool, limit time.Duration) error {
+	switch finished, err := s.run(done, limit); {
+	case err != nil:
+		return err
+	case finished:
+		return nil
+	case s.schedule.first() == nil:
+		return s.errorf("%w after %v of virtual time: nothing is left to happen", ErrNotDone, limit)
+	default:
+		return s.errorf("%w after %v of virtual time", ErrNotDone, limit)
+	}
+}
+
+// RunFor advances virtual time by d. Its error wraps [ErrStuck].
+func (s *Sim) RunFor(d time.Duration) error {
+	_, err := s.run(func() bool { return false }, d)
+	return err
+}
+
+func (s *Sim) run(done func() bool, limit time.Duration) (finished bool, err error) {
 	began := s.now
 	end := s.now + int64(limit)
 	for _, n := range s.nodes {
@@ -153,18 +172,12 @@ func (s *Sim) Run(done func() bool, limit time.Duration) error {
 	}
 	for s.err == nil {
 		if done() {
-			return nil
+			return true, nil
 		}
 		t := s.schedule.first()
 		if t == nil || t.at > end {
 			s.setNow(end)
-			if done() {
-				return nil
-			}
-			if t == nil {
-				return s.errorf("%w after %v of virtual time: nothing is left to happen", ErrNotDone, limit)
-			}
-			return s.errorf("%w after %v of virtual time", ErrNotDone, limit)
+			return done(), nil
 		}
 		s.setNow(t.at)
 		if s.atOnce++; s.atOnce > maxEventsAtOnce {
@@ -174,16 +187,7 @@ func (s *Sim) Run(done func() bool, limit time.Duration) error {
 		s.schedule.disarm(t)
 		t.fire()
 	}
-	return s.errorf("%w after %v of virtual time: %w", ErrStuck, time.Duration(s.now-began), s.err)
-}
-
-// RunFor advances virtual time by d. Its error wraps [ErrStuck].
-func (s *Sim) RunFor(d time.Duration) error {
-	err := s.Run(func() bool { return false }, d)
-	if errors.Is(err, ErrNotDone) {
-		return nil
-	}
-	return err
+	return false, s.errorf("%w after %v of virtual time: %w", ErrStuck, time.Duration(s.now-began), s.err)
 }
 
 func (s *Sim) setNow(now int64) {
