@@ -137,7 +137,7 @@ func TestStreamSums(t *testing.T) {
 			if stream == 3 { // its messages may be abandoned
 				opt.Lifetime = time.Duration(1+r.IntN(300)) * time.Millisecond
 			}
-			require.NoError(t, p.a.Send(p.Now(), stream, 51, payload(stream, 0, size), opt))
+			require.NoError(t, p.a.Send(p.Now(), stream, 51, payload(nil, stream, 0, size), opt))
 			reliable[stream] += uint64(size)
 			p.Poke(p.a)
 			p.run(func() bool { return r.IntN(20) == 0 }, time.Hour)

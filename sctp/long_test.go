@@ -57,11 +57,13 @@ func TestLongTransfers(t *testing.T) {
 		}
 		sent := map[uint16]uint32{}
 		stop := false
+		var buf []byte
 		sizes := []int{20 + r.IntN(200), 1000 + r.IntN(3000), 10_000 + r.IntN(50_000)}
 		p.a.pending = func(now time.Time) {
 			for !stop && p.a.BufferedAmount() < 200_000 {
 				stream := uint16(r.IntN(3))
-				if p.a.Send(now, stream, 53, payload(stream, sent[stream], sizes[stream]), SendOptions{}) != nil {
+				buf = payload(buf, stream, sent[stream], sizes[stream])
+				if p.a.Send(now, stream, 53, buf, SendOptions{}) != nil {
 					return
 				}
 				sent[stream]++

@@ -30,7 +30,7 @@ func TestPathMTUOnAnyPath(t *testing.T) {
 				p.a.pending = func(now time.Time) { // some data, now and then
 					if !now.Before(next) {
 						next = now.Add(200 * time.Millisecond)
-						require.NoError(t, p.a.Send(now, 1, 53, payload(1, 0, 5000), SendOptions{}))
+						require.NoError(t, p.a.Send(now, 1, 53, payload(nil, 1, 0, 5000), SendOptions{}))
 						p.At(next, func() { p.Poke(p.a) })
 					}
 				}
@@ -87,7 +87,7 @@ func TestPathShrinks(t *testing.T) {
 		more := true
 		p.a.pending = func(now time.Time) {
 			for more && p.a.BufferedAmount() < 200_000 {
-				require.NoError(t, p.a.Send(now, 1, 53, payload(1, sent, 5000), SendOptions{}))
+				require.NoError(t, p.a.Send(now, 1, 53, payload(nil, 1, sent, 5000), SendOptions{}))
 				sent++
 			}
 		}

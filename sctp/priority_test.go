@@ -12,7 +12,7 @@ func TestLessImportantMessagesMakeRoom(t *testing.T) {
 	p := newMemoryPipe(t, Config{MTU: 1200, MaxSendBuffer: 100_000})
 	p.a.cc = newNewReno(1200, 1<<20)
 	send := func(rank uint32, expendable bool, size int) error {
-		return p.a.Send(p.now, 1, 53, payload(1, rank, size), SendOptions{UsePriority: expendable, Priority: rank})
+		return p.a.Send(p.now, 1, 53, payload(nil, 1, rank, size), SendOptions{UsePriority: expendable, Priority: rank})
 	}
 	for i := range uint32(4) {
 		require.NoError(t, send(10+i, true, 20_000))

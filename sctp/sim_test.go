@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -146,9 +147,11 @@ func (p *pair) run(done func() bool, limit time.Duration) {
 }
 
 // payload returns a message that identifies itself, so that the receiver can check every byte:
-// stream, number in the stream, size, and bytes that follow from them.
-func payload(stream uint16, n uint32, size int) []byte {
-	b := make([]byte, max(size, 10))
+// stream, number in the stream, size, and bytes that follow from them. It takes the place of the
+// contents of buf: fresh memory costs more than the bytes.
+func payload(buf []byte, stream uint16, n uint32, size int) []byte {
+	size = max(size, 10)
+	b := slices.Grow(buf[:0], size)[:size]
 	binary.BigEndian.PutUint16(b, stream)
 	binary.BigEndian.PutUint32(b[2:], n)
 	binary.BigEndian.PutUint32(b[6:], uint32(len(b)))
@@ -195,7 +198,7 @@ func checkPayload(t testing.TB, b []byte) (stream uint16, n uint32) {
 	var last [8]byte
 	binary.LittleEndian.PutUint64(last[:], words.next())
 	if !good || !bytes.Equal(rest, last[:len(rest)]) {
-		require.Equal(t, payload(stream, n, len(b)), b)
+		require.Equal(t, payload(nil, stream, n, len(b)), b)
 	}
 	return stream, n
 }
@@ -211,7 +214,7 @@ func TestTransferOverAPerfectPath(t *testing.T) {
 		got++
 	}
 	for i := range 100 {
-		require.NoError(t, p.a.Send(p.Now(), 3, 51, payload(3, uint32(i), 1+i*100), SendOptions{}))
+		require.NoError(t, p.a.Send(p.Now(), 3, 51, payload(nil, 3, uint32(i), 1+i*100), SendOptions{}))
 	}
 	p.Poke(p.a)
 	p.run(func() bool { return got == 100 }, time.Minute)
@@ -295,6 +298,7 @@ type flow struct {
 	next     map[uint16]uint32 // ordered streams: the least number that may come next
 	got      map[[2]uint32]bool
 	lastNum  map[uint16]uint32
+	buf      []byte // of the last message
 }
 
 type planned struct {
@@ -346,7 +350,8 @@ func newFlow(t testing.TB, r *rand.Rand, from, to *endpoint) *flow {
 func (f *flow) pump(now time.Time) {
 	for len(f.todo) > 0 {
 		m := f.todo[0]
-		err := f.from.Send(now, m.stream, 53, payload(m.stream, m.n, m.size), m.opt)
+		f.buf = payload(f.buf, m.stream, m.n, m.size)
+		err := f.from.Send(now, m.stream, 53, f.buf, m.opt)
 		if err == ErrSendBufferFull {
 			return
 		}

@@ -26,7 +26,7 @@ func TestWindowGrowsForIncompleteMessages(t *testing.T) {
 	sent := 0
 	p.a.pending = func(now time.Time) {
 		for ; sent < streams; sent++ {
-			if p.a.Send(now, uint16(sent), 53, payload(uint16(sent), 0, size), SendOptions{}) != nil {
+			if p.a.Send(now, uint16(sent), 53, payload(nil, uint16(sent), 0, size), SendOptions{}) != nil {
 				return
 			}
 		}
