@@ -6,56 +6,60 @@ import (
 	"time"
 
 	"github.com/rtcstack/rtcstack/internal/deadline"
-	"github.com/stretchr/testify/require"
 )
-
-func passed(d *deadline.Deadline) bool {
-	select {
-	case <-d.Expired():
-		return true
-	default:
-		return false
-	}
-}
 
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d deadline.Deadline
 		d.Init()
+		want := func(want bool, when string) {
+			t.Helper()
+			select {
+			case <-d.Expired():
+				if !want {
+					t.Errorf("%s: expired", when)
+				}
+			default:
+				if want {
+					t.Errorf("%s: not expired", when)
+				}
+			}
+		}
 		time.Sleep(time.Hour)
-		require.False(t, passed(&d), "none is set")
+		want(false, "none is set")
 
 		d.Set(time.Now().Add(time.Second))
 		waiting := d.Expired()
-		d.Set(time.Now().Add(3 * time.Second)) // changed while a goroutine waits
+		d.Set(time.Now().Add(3 * time.Second))
 		time.Sleep(2 * time.Second)
-		require.False(t, passed(&d))
+		want(false, "changed while a goroutine waits")
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.True(t, passed(&d))
+		want(true, "at the changed time")
 		<-waiting
 
 		d.Set(time.Time{})
-		require.False(t, passed(&d), "the deadline is removed")
+		want(false, "removed")
 		d.Set(time.Now().Add(-time.Second))
-		require.True(t, passed(&d), "in the past")
+		want(true, "in the past")
 		d.Set(time.Now().Add(time.Second))
-		require.False(t, passed(&d))
+		want(false, "in the future")
 		time.Sleep(time.Second)
 		synctest.Wait()
-		d.Set(time.Now().Add(time.Second)) // after it fired
-		require.False(t, passed(&d))
+		d.Set(time.Now().Add(time.Second))
+		want(false, "changed after it expired")
 		d.Set(time.Time{})
 	})
 }
 
 func TestEarlier(t *testing.T) {
 	var never time.Time
-	first := time.Unix(1, 0)
-	second := time.Unix(2, 0)
-	require.Equal(t, never, deadline.Earlier(never, never))
-	require.Equal(t, first, deadline.Earlier(first, never))
-	require.Equal(t, first, deadline.Earlier(never, first))
-	require.Equal(t, first, deadline.Earlier(first, second))
-	require.Equal(t, first, deadline.Earlier(second, first))
+	first, second := time.Unix(1, 0), time.Unix(2, 0)
+	for _, c := range []struct{ a, b, want time.Time }{
+		{never, never, never}, {first, never, first}, {never, first, first}, {first, second, first}, {second, first, first},
+	} {
+		if got := deadline.Earlier(c.a, c.b); !got.Equal(c.want) {
+			t.Errorf("of %v and %v: %v", c.a, c.b, got)
+		}
+	}
 }

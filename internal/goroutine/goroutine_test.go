@@ -4,15 +4,14 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/rtcstack/rtcstack/internal/goroutine"
 )
 
 func TestIDsAreDistinct(t *testing.T) {
 	own := goroutine.ID()
-	require.NotZero(t, own)
-	require.Equal(t, own, goroutine.ID())
+	if again := goroutine.ID(); own == 0 || again != own {
+		t.Fatalf("%d, then %d", own, again)
+	}
 	var mu sync.Mutex
 	seen := map[uint64]bool{own: true}
 	var group sync.WaitGroup

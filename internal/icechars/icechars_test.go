@@ -3,8 +3,6 @@ package icechars
 import (
 	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
 func TestEachCharacter(t *testing.T) {
@@ -12,20 +10,33 @@ func TestEachCharacter(t *testing.T) {
 	for c := range 256 {
 		s := string([]byte{byte(c)})
 		valid := strings.Contains(letters+"+/", s)
-		require.Equal(t, valid, Valid(s, 1, 1), "%q", s)
-		require.Equal(t, valid || strings.Contains("=_-#", s), Accepted(s, 1, 1), "%q", s)
-		require.Equal(t, c > ' ' && c != 0x7f, Visible(s), "%q", s)
-		require.False(t, Valid("aaaa\n"+s, MinUfrag, MaxUfrag))
-		require.False(t, Visible("\n"+s))
+		if Valid(s, 1, 1) != valid {
+			t.Errorf("Valid of %q: %v", s, !valid)
+		}
+		if accepted := valid || strings.Contains("=_-#", s); Accepted(s, 1, 1) != accepted {
+			t.Errorf("Accepted of %q: %v", s, !accepted)
+		}
+		if visible := c > ' ' && c != 0x7f; Visible(s) != visible {
+			t.Errorf("Visible of %q: %v", s, !visible)
+		}
+		if Valid("aaaa\n"+s, MinUfrag, MaxUfrag) || Visible("\n"+s) {
+			t.Errorf("valid after a newline: %q", s)
+		}
 	}
-	require.True(t, Visible(""))
+	if !Visible("") {
+		t.Error("the empty string is not visible")
+	}
 }
 
 func TestLengths(t *testing.T) {
 	for n := range 300 {
 		s := strings.Repeat("a", n)
-		require.Equal(t, 4 <= n && n <= 256, Valid(s, MinUfrag, MaxUfrag), n)
-		require.Equal(t, 22 <= n && n <= 256, Accepted(s, MinPwd, MaxPwd), n)
+		if Valid(s, MinUfrag, MaxUfrag) != (4 <= n && n <= 256) {
+			t.Errorf("user name fragment of %d characters", n)
+		}
+		if Accepted(s, MinPwd, MaxPwd) != (22 <= n && n <= 256) {
+			t.Errorf("password of %d characters", n)
+		}
 	}
 }
 
@@ -37,13 +48,19 @@ func TestCredentials(t *testing.T) {
 			random[i] = byte(value + i)
 		}
 		ufrag, pwd := Credentials(random)
-		require.True(t, Valid(ufrag, MinUfrag, 8) && Valid(pwd, MinPwd, 24), "%q %q", ufrag, pwd)
+		if !Valid(ufrag, MinUfrag, 8) || !Valid(pwd, MinPwd, 24) {
+			t.Fatalf("%q %q", ufrag, pwd)
+		}
 		for _, c := range ufrag + pwd {
 			seen[c]++
 		}
 	}
-	require.Len(t, seen, 64)
+	if len(seen) != 64 {
+		t.Errorf("%d characters", len(seen))
+	}
 	for c, n := range seen {
-		require.Equal(t, 256*RandomSize/64, n, "%c", c) // uniform
+		if n != 256*RandomSize/64 { // uniform
+			t.Errorf("%d times %q", n, c)
+		}
 	}
 }

@@ -1,16 +1,12 @@
 package ring
 
-import (
-	"testing"
-
-	"github.com/stretchr/testify/require"
-)
+import "testing"
 
 func TestQueueIsFirstInFirstOut(t *testing.T) {
 	var q Queue[int]
-	_, ok := q.Pop()
-	require.False(t, ok)
-	require.Nil(t, q.Front())
+	if _, ok := q.Pop(); ok || q.Front() != nil {
+		t.Error("an element in the empty queue")
+	}
 	next, want := 0, 0
 	for round := range 100 { // the head moves around the ring while it grows
 		for range round%7 + 3 {
@@ -18,17 +14,21 @@ func TestQueueIsFirstInFirstOut(t *testing.T) {
 			next++
 		}
 		for range min(q.Len(), round%5+2) {
-			require.Equal(t, want, *q.Front())
-			v, ok := q.Pop()
-			require.True(t, ok)
-			require.Equal(t, want, v)
+			front := *q.Front()
+			if v, ok := q.Pop(); !ok || v != want || front != want {
+				t.Fatalf("Pop %d, %v, Front %d, want %d", v, ok, front, want)
+			}
 			want++
 		}
 		for i := range q.Len() {
-			require.Equal(t, want+i, *q.At(i))
+			if v := *q.At(i); v != want+i {
+				t.Fatalf("At(%d) is %d, want %d", i, v, want+i)
+			}
 		}
 	}
-	require.Equal(t, next-want, q.Len())
+	if q.Len() != next-want {
+		t.Errorf("Len is %d, want %d", q.Len(), next-want)
+	}
 }
 
 func TestPushFront(t *testing.T) {
@@ -38,15 +38,21 @@ func TestPushFront(t *testing.T) {
 		q.Push(i)
 	}
 	for i := range 40 {
-		v, ok := q.Pop()
-		require.True(t, ok)
-		require.Equal(t, max(i-20, 0)+min(i-19, 0), v, i)
+		if v, ok := q.Pop(); !ok || v != max(i-20, 0)+min(i-19, 0) {
+			t.Errorf("element %d is %d, %v", i, v, ok)
+		}
 	}
 }
 
 // Under a steady load, during which the queue is never empty, it does not grow.
 func TestSteadyLoadDoesNotGrow(t *testing.T) {
 	var q Queue[*int]
+	wantCap := func(n int, when string) {
+		t.Helper()
+		if q.Cap() != n {
+			t.Errorf("%s: capacity %d, want %d", when, q.Cap(), n)
+		}
+	}
 	for range 5 {
 		q.Push(new(int))
 	}
@@ -54,15 +60,17 @@ func TestSteadyLoadDoesNotGrow(t *testing.T) {
 		q.Push(nil)
 		_, _ = q.Pop()
 	}
-	require.Equal(t, 8, q.Cap())
+	wantCap(8, "after the load")
 	for _, p := range q.ring {
-		require.Nil(t, p, "Pop clears the element in the ring")
+		if p != nil {
+			t.Error("Pop has left the element in the ring")
+		}
 	}
 	q.Trim()
-	require.Equal(t, 8, q.Cap(), "it is not empty")
+	wantCap(8, "Trim of a queue that is not empty")
 	for q.Len() > 0 {
 		_, _ = q.Pop()
 	}
 	q.Trim()
-	require.Zero(t, q.Cap())
+	wantCap(0, "Trim of an empty queue")
 }
