@@ -441,6 +441,7 @@ func TestExpiredMessagesAreRemovedFromTheChannel(t *testing.T) {
 
 // golang.org/x/net/nettest tests the behaviour that Go programs expect of a net.Conn.
 func TestNetConnKeepsToItsContract(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for _, back := range []bool{false, true} {
 		t.Run(fmt.Sprint("from the acceptor: ", back), func(t *testing.T) {
 			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {

@@ -10,6 +10,7 @@ import (
 // The NetConn of a WebSocket follows the contract of net.Conn, at both ends: Write splits its bytes
 // into messages, and Read does not show their boundaries.
 func TestWebSocketNetConnIsANetConn(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for name, fromServer := range map[string]bool{"client": false, "server": true} {
 		t.Run(name, func(t *testing.T) {
 			s := newTestServer(t, WebSocketServerConfiguration{})

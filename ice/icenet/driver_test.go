@@ -443,6 +443,7 @@ func TestDriverResolvesWhileItGathers(t *testing.T) {
 // Wait returns when the sockets are closed. A socket sends the datagrams that are queued on it
 // first, but not for long.
 func TestDriverWaitsForSockets(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for _, room := range []bool{true, false} {
 		stuck := &stuckPackets{PacketConn: must(net.ListenPacket("udp", "127.0.0.1:0")), closed: make(chan bool)}
 		c := must(NewConn(t.Context(), ice.Config{}, Options{Sockets: []net.PacketConn{stuck}}))

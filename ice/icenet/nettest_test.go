@@ -15,6 +15,7 @@ import (
 // Conn promises. So the Conns under test are on a network without loss, and signal their end: see
 // lossless. Everything else is tested: waits of Read, deadlines, Close, concurrent calls.
 func TestNetConn(t *testing.T) {
+	t.Parallel() // it mostly waits
 	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 		a, b := connectedConns(t)
 		toA, toB := make(chan struct{}, maxUnread), make(chan struct{}, maxUnread)

@@ -39,6 +39,7 @@ const (
 // flight with a retransmit of the last flight." In the other side, "The retransmit timer expires:
 // the implementation transitions to the SENDING state, where it retransmits the flight".
 func TestLostLastFlight(t *testing.T) {
+	t.Parallel()
 	for _, suite := range lastFlightSuites {
 		for _, loser := range []string{"client", "server", "both"} {
 			t.Run(fmt.Sprintf("%v/%s", suite, loser), func(t *testing.T) {
@@ -84,6 +85,7 @@ func TestLostLastFlight(t *testing.T) {
 
 // The same with pion/dtls as the peer, in either role.
 func TestLostLastFlightWithPion(t *testing.T) {
+	t.Parallel()
 	for _, suite := range lastFlightSuites {
 		for _, client := range []bool{true, false} {
 			for _, oursIsLost := range []bool{true, false} {

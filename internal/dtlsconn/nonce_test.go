@@ -54,6 +54,7 @@ func (n *nonceRecorder) see(datagram []byte) {
 // pion/dtls, last flights that it retransmits before the handover and this package after it,
 // application data of several goroutines, and close_notify: all sequence numbers must differ.
 func TestNoNonceIsUsedTwice(t *testing.T) {
+	t.Parallel()
 	total := map[bool]int{true: 10_000_000, false: 1_000_000} // of the client, and of the server
 	if race.Enabled {
 		total = map[bool]int{true: 100_000, false: 50_000} // the detector is ten times slower

@@ -138,6 +138,7 @@ func TestCloseSendsTheBacklog(t *testing.T) {
 
 // Without room, Close drops the backlog after a time, and notifies the waiters.
 func TestCloseEndsCongestion(t *testing.T) {
+	t.Parallel() // it mostly waits
 	n := newNarrow(t)
 	served := make(chan error, 1)
 	go func() { served <- n.Serve(func(*link.Inbound) {}) }()

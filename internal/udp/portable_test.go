@@ -118,6 +118,7 @@ func waitsToWrite(s *Socket) bool {
 // The datagrams that were queued before Close are sent if there is room soon, and dropped
 // otherwise. Serve returns after that.
 func TestQueuedClose(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for _, room := range []bool{true, false} {
 		addr := netip.MustParseAddrPort("127.0.0.1:0")
 		s, to := listen(t, addr, Options{queued: true}), listen(t, addr, Options{})

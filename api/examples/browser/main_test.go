@@ -157,6 +157,7 @@ func TestPageCloses(t *testing.T) {
 }
 
 func TestProgramEnds(t *testing.T) {
+	t.Parallel() // it mostly waits
 	p := start(t)
 	g := p.open(t)
 	bulk := g.channel(bulkChannel)
