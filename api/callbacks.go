@@ -54,7 +54,8 @@ type eventTarget interface {
 
 // callbackQueue calls the program's functions, in the order of the events, one at a time, never
 // with the mutex held and never inside the function that caused them. Its goroutine, the
-// dispatcher, exists only while events wait.
+// dispatcher, exists only while events wait, and between them while the owner says so: another one
+// for each message costs 2 µs, for its id and for a stack that grows again.
 type callbackQueue struct {
 	mu      *sync.Mutex // the connection's one mutex; guards everything here
 	events  ring.Queue[event]
@@ -62,6 +63,8 @@ type callbackQueue struct {
 	stack   [64]byte // a buffer of the dispatcher, to read its id
 	id      uint64   // the goroutine id of the dispatcher
 	running bool     // the dispatcher exists
+	parked  bool     // it waits for an event
+	staying bool     // it waits for further events when there is none
 	calling bool     // it is inside a function of the program, for kind and target
 	kind    eventKind
 	stopped bool // no function is called any more
@@ -69,7 +72,7 @@ type callbackQueue struct {
 	target  eventTarget
 	batch   []received // the messages being delivered, for reuse
 	room    func()     // called, with the mutex held, when few events wait again
-	changed sync.Cond  // a function of the program has returned, or the dispatcher has ended
+	changed sync.Cond  // a function of the program has returned, or one of the states above has changed
 }
 
 func (q *callbackQueue) init(mu *sync.Mutex, room func()) {
@@ -99,13 +102,32 @@ func (q *callbackQueue) pushFront(events []event) {
 	q.start()
 }
 
-// start starts the dispatcher, unless it is running.
+// start starts the dispatcher, or wakes it, unless it is running.
 func (q *callbackQueue) start() {
 	if !q.running {
 		q.running = true
 		go q.run()
 	}
+	q.unpark()
 }
+
+func (q *callbackQueue) unpark() {
+	if q.parked {
+		q.parked = false
+		q.changed.Broadcast()
+	}
+}
+
+// stay tells the dispatcher whether to wait for further events.
+func (q *callbackQueue) stay(staying bool) {
+	q.staying = staying
+	if !staying {
+		q.unpark()
+	}
+}
+
+// idle reports that no event waits and no function is running.
+func (q *callbackQueue) idle() bool { return (!q.running || q.parked) && q.events.Len() == 0 }
 
 // waiting returns how many events of a kind wait for a target.
 func (q *callbackQueue) waiting(target eventTarget, kind eventKind) (n int) {
@@ -119,7 +141,7 @@ func (q *callbackQueue) waiting(target eventTarget, kind eventKind) (n int) {
 
 // trim releases the memory of an idle queue.
 func (q *callbackQueue) trim() {
-	if !q.running && q.events.Len() == 0 {
+	if q.idle() {
 		q.events.Trim()
 		q.batch = nil
 	}
@@ -132,8 +154,17 @@ func (q *callbackQueue) dispatch() {
 	q.mu.Lock()
 	q.id = id
 	defer q.ended()
-	for !q.stopped && q.events.Len() > 0 {
-		e, _ := q.events.Pop()
+	for !q.stopped {
+		e, ok := q.events.Pop()
+		if !ok {
+			if !q.staying {
+				return
+			}
+			for q.parked = true; q.parked; {
+				q.changed.Wait()
+			}
+			continue
+		}
 		if !e.cancelled {
 			e.target.deliver(q, e)
 		}
@@ -205,7 +236,7 @@ func (q *callbackQueue) cancelAll(target eventTarget) {
 
 // stop drops all events, and ignores further ones. A function that is running is not interrupted.
 func (q *callbackQueue) stop() {
-	q.stopped = true
+	q.stopped, q.parked = true, false
 	q.events.Clear()
 	q.changed.Broadcast()
 }

@@ -199,7 +199,7 @@ func idle(t testing.TB, pc *PeerConnection) {
 	eventually(t, "the callbacks are done", func() bool {
 		pc.mu.Lock()
 		defer pc.mu.Unlock()
-		return !pc.queue.running
+		return pc.queue.idle()
 	})
 }
 

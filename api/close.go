@@ -186,6 +186,7 @@ func (pc *PeerConnection) finish(state State, err error) {
 	if pc.timer != nil {
 		pc.timer.Stop()
 	}
+	pc.queue.stay(false)
 	pc.transport.stop()
 	if state == StateClosed {
 		pc.closed()

@@ -107,6 +107,7 @@ func (pc *PeerConnection) afterInput() {
 	if !pc.ended {
 		pc.transport.send()
 		pc.quiet.observe(pc.now, pc.counters.records)
+		pc.queue.stay(!pc.quiet.at.IsZero())
 		pc.setTimer()
 	}
 }

@@ -51,12 +51,9 @@ func (pc *PeerConnection) drainICE() (any bool) {
 	if pc.transport.ice == nil {
 		return false
 	}
-	for !pc.ended {
-		e, ok := pc.transport.ice.Event()
-		if !ok {
-			return any
-		}
+	for !pc.ended && pc.transport.ice.HasEvent() {
 		any = true
+		e, _ := pc.transport.ice.Event()
 		switch e.Kind {
 		case ice.EventState:
 			pc.onICEStateChanged(e.State)

@@ -453,7 +453,9 @@ func (r *reassembly) deliver(f *fragment) {
 		}
 	}
 	r.resetQueued.remove(f.stream)
-	r.ready.Push(Message{Stream: f.stream, PPID: f.ppid, Unordered: f.unordered(), Data: b.B, buf: b, charge: f.charge})
+	m := r.ready.Add()
+	m.Stream, m.PPID, m.Unordered = f.stream, f.ppid, f.unordered()
+	m.Data, m.buf, m.charge = b.B, b, f.charge
 	r.recycle(f)
 }
 

@@ -403,6 +403,9 @@ func (d *Driver) Event() (ice.Event, bool) {
 	return e, ok
 }
 
+// HasEvent reports whether Event would return one, at less cost.
+func (d *Driver) HasEvent() bool { return d.agent != nil && d.agent.HasEvent() }
+
 // Path returns the path for application data. It is nil while there is none; then the owner may
 // send nothing but the packets of Transmit. The path changes with the events of the agent.
 func (d *Driver) Path() *link.Path {
