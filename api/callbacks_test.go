@@ -3,6 +3,7 @@ package rtc
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -414,6 +415,43 @@ func TestEveryFunctionFromEveryCallback(t *testing.T) {
 		}
 	})
 	receive(t, done, "message")
+}
+
+// While there is traffic, one goroutine calls the functions. It ends when the traffic ceases, and
+// when the connection ends.
+func TestTheDispatcherStaysWhileThereIsTraffic(t *testing.T) {
+	inSimulation(t, 1, place{}, func(t *testing.T, p *simulation) {
+		a, b := p.connect("x", nil)
+		var callers []uint64
+		b.OnMessage(func(Message) { callers = append(callers, goroutine.ID()) })
+		const before, after = 200, 400
+		traffic := func() {
+			for range before + after {
+				require.NoError(t, a.SendText("message"))
+				pause(time.Millisecond)
+			}
+			pause(quietInterval / 10)
+		}
+		running := func() bool {
+			p.b.mu.Lock()
+			defer p.b.mu.Unlock()
+			return p.b.queue.running
+		}
+		for range 2 {
+			callers = nil
+			traffic()
+			require.Len(t, callers, before+after)
+			require.NotEqual(t, callers[0], callers[before], "a few messages are not worth a goroutine that stays")
+			different := slices.Compact(slices.Clone(callers[before:]))
+			require.LessOrEqual(t, len(different), 1+busyRecords, "the queue looks for traffic once a second")
+			require.True(t, running())
+			pause(3 * quietInterval)
+			require.False(t, running())
+		}
+		traffic()
+		require.NoError(t, p.b.CloseAndWait())
+		require.False(t, running())
+	})
 }
 
 // A queue that is never empty does not grow: it reuses the memory of delivered events.

@@ -107,7 +107,7 @@ func (pc *PeerConnection) afterInput() {
 	if !pc.ended {
 		pc.transport.send()
 		pc.quiet.observe(pc.now, pc.counters.records)
-		pc.queue.stay(!pc.quiet.at.IsZero())
+		pc.queue.stay(pc.quiet.busy(pc.counters.records))
 		pc.setTimer()
 	}
 }
@@ -164,6 +164,10 @@ const (
 	// quietRecords is the number of records in that time, or between two checks, that do not count
 	// as traffic: heartbeats.
 	quietRecords = 4
+	// busyRecords is the number of records since the last check above which the dispatcher of the
+	// callbacks stays. It is more than those of a connection that is established: thousands of
+	// dispatchers that stay when many are made at once would leave their stacks behind.
+	busyRecords = 64
 )
 
 // observe is called after each input, with the number of records sent and received so far.
@@ -185,6 +189,9 @@ func (q *quiet) advance(now time.Time, records uint64) bool {
 	}
 	return ceased
 }
+
+// busy reports whether there is much traffic. A check is due after it.
+func (q *quiet) busy(records uint64) bool { return !q.at.IsZero() && records-q.seen > busyRecords }
 
 // trim releases the memory of empty queues.
 func (pc *PeerConnection) trim() {
