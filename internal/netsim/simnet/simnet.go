@@ -94,19 +94,37 @@ func (w *World) run() {
 		if !ok {
 			next = time.Hour // a Send wakes it earlier
 		} else {
-			next = max(next-time.Since(w.began), 0)
+			next -= time.Since(w.began)
 		}
-		timer.Reset(next)
-		select {
-		case <-timer.C:
-		case <-w.wake:
-		case <-w.done:
+		if !w.wait(timer, next) {
 			return
 		}
 		w.settle()
 		w.step()
 		w.deliver()
 	}
+}
+
+// wait waits for a time, and reports false if the network is closed. It does not wait for a time
+// that has passed: under the race detector, a receive from a timer that is already due crashes Go
+// 1.26 when the bubble runs another timer at that moment.
+func (w *World) wait(timer *time.Timer, d time.Duration) bool {
+	if d <= 0 {
+		select {
+		case <-w.done:
+			return false
+		default:
+			return true
+		}
+	}
+	timer.Reset(d)
+	select {
+	case <-timer.C:
+	case <-w.wake:
+	case <-w.done:
+		return false
+	}
+	return true
 }
 
 // settle waits until all other goroutines of the bubble are blocked.
