@@ -126,7 +126,11 @@ func (s *pionSession) setCallbacks() {
 			if c != nil { // nil: there are no more
 				init := c.ToJSON()
 				s.do(func() error {
-					return s.ours.AddRemoteCandidate(rtc.Candidate{Candidate: init.Candidate, Mid: *init.SDPMid})
+					err := s.ours.AddRemoteCandidate(rtc.Candidate{Candidate: init.Candidate, Mid: *init.SDPMid})
+					if s.forge && s.ours.State() == rtc.StateFailed {
+						return nil // it was late: the certificate is refused over the first path
+					}
+					return err
 				})
 			}
 		})
