@@ -111,9 +111,14 @@ func (s *sctpSession) acceptPion() *pionsctp.Stream {
 	s.t.Helper()
 	stream := next(s.t, s.from, "a new stream at pion")
 	require.NotNil(s.t, stream, "pion's association ended")
-	stream.SetDefaultPayloadType(pionsctp.PayloadTypeWebRTCBinary)
 	require.NoError(s.t, stream.SetReadDeadline(time.Now().Add(pionBulkTime)))
 	return stream
+}
+
+// writePion names the payload type in each message. The default of a stream does not last: pion
+// resets it when a message of the peer arrives, also when that message is already accepted.
+func writePion(stream *pionsctp.Stream, message []byte) (int, error) {
+	return stream.WriteSCTP(message, pionsctp.PayloadTypeWebRTCBinary)
 }
 
 func readPion(t *testing.T, stream *pionsctp.Stream) []byte {
@@ -140,7 +145,7 @@ func TestPionSCTPHandshake(t *testing.T) {
 				require.Equal(t, uint16(7), stream.StreamIdentifier())
 				require.Equal(t, "from us", string(readPion(t, stream)))
 				big := noise(1, 100_000)
-				_, err := stream.Write(big)
+				_, err := writePion(stream, big)
 				require.NoError(t, err)
 				m := s.ours.next("pion's message")
 				require.Equal(t, big, m.Data)
@@ -334,7 +339,7 @@ func TestPionSCTPPartialReliability(t *testing.T) {
 
 					theirs.SetReliabilityParams(!row.ordered, row.pion, row.value)
 					for i := range messages {
-						_, err := theirs.Write(numbered(i))
+						_, err := writePion(theirs, numbered(i))
 						require.NoError(t, err)
 						if i%10 == 9 {
 							time.Sleep(time.Millisecond)
