@@ -203,8 +203,8 @@ func (a *Agent) Event() (Event, bool) {
 	return e, true
 }
 
-// HasEvent reports whether Event would return one. After most inputs there is none, and to find it
-// out this way costs a twentieth.
+// HasEvent reports whether Event would return one. After most inputs there is none, and then the
+// struct need not be copied.
 func (a *Agent) HasEvent() bool { return len(a.events) > 0 }
 
 func (a *Agent) addEvent(e Event) { a.events = append(a.events, e) }

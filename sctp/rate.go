@@ -50,9 +50,8 @@ func (r *rateState) sent(t instant, c *sentChunk, inFlight, size int) {
 	if inFlight == 0 {
 		r.firstSent, r.deliveredAt = t, t
 	}
-	c.rec.delivered, c.rec.lost = r.delivered, r.lost
-	c.rec.deliveredAt, c.rec.firstSent = r.deliveredAt, r.firstSent
-	c.rec.txInFlight, c.rec.appLimited, c.rec.large = int32(inFlight+size), r.appLimited != 0, false
+	c.rec = sentRecord{delivered: r.delivered, lost: r.lost, deliveredAt: r.deliveredAt, firstSent: r.firstSent,
+		txInFlight: int32(inFlight + size), appLimited: r.appLimited != 0}
 }
 
 // acked is called for the first acknowledgement of each chunk.

@@ -349,7 +349,7 @@ func TestPionSCTPPartialReliability(t *testing.T) {
 					// On an unordered stream the last message is unordered, too, because pion's FORWARD-TSN would skip
 					// an ordered one.
 					theirs.SetReliabilityParams(!row.ordered, pionsctp.ReliabilityTypeReliable, 0)
-					_, err := theirs.Write([]byte(last))
+					_, err := writePion(theirs, []byte(last))
 					require.NoError(t, err)
 					check("at our side", func() []byte {
 						return s.ours.next("pion's messages, up to the reliable one").Data
@@ -372,7 +372,7 @@ func TestPionSCTPStreamReset(t *testing.T) {
 				}
 				stream := s.acceptPion()
 				for i := range messages {
-					_, err := stream.Write(noise(uint64(i), 2000))
+					_, err := writePion(stream, noise(uint64(i), 2000))
 					require.NoError(t, err)
 				}
 				reset := func() {
@@ -460,7 +460,7 @@ func TestPionSCTPShutdown(t *testing.T) {
 			const messages, size = 30, 20_000
 			stream := s.openPion(1)
 			for i := range messages {
-				_, err := stream.Write(noise(uint64(i), size))
+				_, err := writePion(stream, noise(uint64(i), size))
 				require.NoError(t, err)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), pionPatience)
