@@ -22,8 +22,8 @@
 // goroutine that exists while events wait or there is traffic. No callback is called from inside
 // the function that caused it, and no lock is held during a callback, so that every function may be
 // called in every callback. A callback that takes long delays those after it, and in the end the
-// peer, whose messages are not read. Wait, GatherComplete, ReadMessage, WriteMessage and Shutdown are blocking
-// alternatives for programs with a goroutine of their own.
+// peer, whose messages are not read. Wait, GatherComplete, ReadMessage, WriteMessage and Shutdown
+// are blocking alternatives for programs with a goroutine of their own.
 //
 // # Messages
 //
